@@ -1,0 +1,119 @@
+"""harness: honest comparison of training algorithms.
+
+Everything a plugin needs is imported from here and from nowhere deeper. Names are looked up on first use, so that
+``import harness`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna.distributions import CategoricalDistribution as Choice
+    from optuna.distributions import FloatDistribution as Float
+    from optuna.distributions import IntDistribution as Int
+
+    from harness.contracts import (
+        Analysis,
+        Backbone,
+        Catalogue,
+        Data,
+        DataRequest,
+        Dataset,
+        Executor,
+        Metric,
+        Optimizer,
+        Probe,
+        Report,
+        Results,
+        RunningExecutor,
+        Schedule,
+        Scheduler,
+        Split,
+        Task,
+        Workbench,
+    )
+    from harness.errors import DataError, Diverged, HarnessError, PluginError
+    from harness.hookspecs import hookimpl
+    from harness.images import ImageStore, cache_folder, decode_photos, draw_images, stratified
+    from harness.records import Records
+    from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
+    from harness.training.loop import execute
+    from harness.training.parts import Parts
+
+_HOME = {
+    **dict.fromkeys(("Choice", "Float", "Int"), "optuna.distributions"),
+    **dict.fromkeys(
+        ("Analysis", "Backbone", "Catalogue", "Data", "DataRequest", "Dataset", "Executor", "Metric", "Optimizer",
+         "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Split", "Task", "Workbench"),
+        "harness.contracts",
+    ),
+    **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
+    "hookimpl": "harness.hookspecs",
+    **dict.fromkeys(("ImageStore", "cache_folder", "decode_photos", "draw_images", "stratified"), "harness.images"),
+    "Records": "harness.records",
+    **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.runs"),
+    "execute": "harness.training.loop",
+    "Parts": "harness.training.parts",
+}  # fmt: skip
+_THERE = {"Choice": "CategoricalDistribution", "Float": "FloatDistribution", "Int": "IntDistribution"}
+
+__version__ = "0.1.0"
+__all__ = [
+    "Analysis",
+    "Arm",
+    "Backbone",
+    "Catalogue",
+    "Choice",
+    "Data",
+    "DataError",
+    "DataRequest",
+    "Dataset",
+    "Diverged",
+    "Done",
+    "Epoch",
+    "Event",
+    "Executor",
+    "Failed",
+    "Float",
+    "HarnessError",
+    "ImageStore",
+    "Int",
+    "Metric",
+    "Optimizer",
+    "Parts",
+    "PluginError",
+    "Probe",
+    "Records",
+    "Report",
+    "Results",
+    "Run",
+    "RunningExecutor",
+    "Schedule",
+    "Scheduler",
+    "Split",
+    "State",
+    "Task",
+    "Workbench",
+    "__version__",
+    "cache_folder",
+    "decode_photos",
+    "digest",
+    "draw_images",
+    "execute",
+    "hookimpl",
+    "stratified",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'harness' has no attribute '{name}'")
+    value = getattr(import_module(_HOME[name]), _THERE.get(name, name))
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

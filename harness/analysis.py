@@ -1,0 +1,20 @@
+"""Analyses: pure functions of the records. One that fails is named, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.contracts import Analysis, Results
+from harness.errors import one_line
+from harness.records import Records
+
+
+def analyse(records: Records, analyses: Iterable[Analysis]) -> Results:
+    """Return the records with one table per analysis."""
+    tables, problems = {}, []
+    for analysis in analyses:
+        try:
+            tables[analysis.name] = analysis.compute(records)
+        except Exception as error:  # a plugin may raise anything; the report says so
+            problems.append(f"analysis '{analysis.name}' failed: {one_line(error)}")
+    return Results(records, tables, tuple(problems))

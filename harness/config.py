@@ -1,0 +1,221 @@
+"""The benchmark file: what may stand in it, and one clear line for what may not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from harness.errors import BenchmarkError, did_you_mean
+from harness.toml import Source, read
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, no unknown keys, no types turned into others on the quiet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataSection(Section):
+    """``[data]``: what to learn from."""
+
+    dataset: str = "dogscats"
+    size: int = Field(32, ge=8, le=1024)  # pixels
+    tune: float = Field(0.2, gt=0, lt=1)  # part of train set aside for the search, where the source has no tune split
+    seed: int = Field(0, ge=0)
+    on_bad_image: Literal["error", "skip"] = "error"
+    options: dict[str, Any] = {}  # the dataset's own
+
+
+class TrainSection(Section):
+    """``[train]``: what every run has in common, and the arms: backbones x optimizers x schedulers."""
+
+    task: str = "classification"
+    regime: Literal["scratch"] = "scratch"
+    backbones: list[str] = Field(["lesson_cnn"], min_length=1)
+    optimizers: list[str] = Field(["sgd", "adam", "rmsprop"], min_length=1)
+    schedulers: list[str] = Field(["cosine"], min_length=1)
+    batch_size: int = Field(64, ge=1)
+    l2: float = Field(5e-4, ge=0, allow_inf_nan=False)  # part of the common objective, the same for every arm
+    augment: list[Literal["flip", "crop"]] = []
+    device: str = "auto"  # auto | cpu | cuda | cuda:N
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: int = Field(0, ge=0)  # 0: as many as this process may use
+    executor: str = "inprocess"
+
+    @field_validator("backbones", "optimizers", "schedulers", "augment")
+    @classmethod
+    def _no_name_twice(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"must name each only once, got '{name}' twice")
+        return names
+
+
+class SearchSection(Section):
+    """``[search]``: how each arm is tuned."""
+
+    trials: int = Field(12, ge=1)  # of each arm, a total: resuming never adds to it
+    sampler: str = "tpe"
+    sampler_options: dict[str, Any] = {}
+    pruner: str = "none"
+    pruner_options: dict[str, Any] = {}
+    epochs: list[int] = Field([4, 12], min_length=1, max_length=2)  # [from, to], or [exactly]
+    metric: str = ""  # of the tune split; the task's first metric where empty
+    seed: int = Field(0, ge=0)
+    space: dict[str, dict[str, Any]] = {}  # per optimizer or scheduler: a value, or {low, high, log}, or {choices}
+
+    @field_validator("epochs")
+    @classmethod
+    def _rising(cls, epochs: list[int]) -> list[int]:
+        if min(epochs) < 1 or epochs != sorted(epochs):
+            raise ValueError(f"must be [from, to] with 1 <= from <= to, got {epochs}")
+        return epochs
+
+
+class CompareSection(Section):
+    """``[compare]``: how the tuned arms are retrained and compared."""
+
+    seeds: int = Field(8, ge=1)
+    epochs: int = Field(40, ge=1)  # common to all arms, enough to reach a minimum
+    probes: list[str] = ["gradient_norm"]
+    keep_weights: bool = True
+
+
+class ReportSection(Section):
+    """``[report]``: which formats are written at the end."""
+
+    formats: list[str] = ["html"]
+
+
+class Benchmark(Section):
+    """A whole benchmark file, resolved."""
+
+    name: str
+    plugins: list[str] = []  # loose plugin files, relative to the benchmark file
+    block: list[str] = []  # plugins to leave out, by name
+    data: DataSection = DataSection()  # type: ignore[call-arg]
+    train: TrainSection = TrainSection()  # type: ignore[call-arg]
+    search: SearchSection = SearchSection()  # type: ignore[call-arg]
+    compare: CompareSection = CompareSection()  # type: ignore[call-arg]
+    report: ReportSection = ReportSection()
+
+    @field_validator("name")
+    @classmethod
+    def _a_folder_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            raise ValueError(f"must be letters, digits, '.', '_' or '-' (it names the run folder), got '{name[:80]}'")
+        return name
+
+    @model_validator(mode="after")
+    def _spaces_of_arms(self) -> Benchmark:
+        parts = {*self.train.optimizers, *self.train.schedulers}
+        for name in self.search.space:
+            if name not in parts:
+                raise ValueError(
+                    f"search.space|{name}|must be for an arm's optimizer or scheduler{did_you_mean(name, parts)}"
+                )
+        return self
+
+
+def load(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) -> tuple[Benchmark, Source]:
+    """Return the checked benchmark and where each of its values was said; raises BenchmarkError."""
+    source = read(file, profile, overrides)
+    try:
+        return Benchmark.model_validate(source.values), source
+    except ValidationError as error:
+        raise BenchmarkError(_line(error.errors()[0], source)) from error
+
+
+_WORDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+}  # pydantic's error types in the words of TOML
+
+
+def _line(error: ErrorDetails, source: Source) -> str:
+    """Return pydantic's first complaint as ``where: what must be, got what``."""
+    key = tuple(str(part) for part in error["loc"])
+    kind, got, context = error["type"], error["input"], error.get("ctx", {})
+    where = source.where(*(part for part in key if not part.isdigit()))
+    if kind == "missing":
+        return f"{source.where(*key[:-1])}: must have '{key[-1]}', got none; add {key[-1]} = ..."
+    if kind == "extra_forbidden":
+        return f"{where}: must be a known key, got '{key[-1]}'{did_you_mean(key[-1], _keys(key[:-1]))}"
+    if kind == "value_error":
+        said = str(context["error"])
+        if said.startswith("search.space|"):
+            _, name, what = said.split("|")
+            return f"{source.where('search', 'space', name)}: {what}"
+        return f"{where}: {said}"
+    if kind in _WORDS:
+        return f"{where}: must be {_WORDS[kind]}{_limits(key)}, got {got!r}"
+    if kind == "literal_error":
+        return f"{where}: must be {context['expected']}, got {got!r}{_nearest(got, context['expected'])}"
+    what = error["msg"].replace("Input should be", "must be").replace("List should have", "must have")
+    return f"{where}: {what}, got {got!r}"
+
+
+def _nearest(got: object, expected: str) -> str:
+    known = re.findall(r"'([^']+)'", expected)
+    hint = did_you_mean(str(got), known)
+    return hint if "did you mean" in hint else ""
+
+
+def _section(key: Sequence[str]) -> type[BaseModel] | None:
+    model: type[BaseModel] = Benchmark
+    for part in key:
+        field = model.model_fields.get(part)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return None
+        model = field.annotation
+    return model
+
+
+def _keys(key: Sequence[str]) -> list[str]:
+    section = _section(key)
+    return list(section.model_fields) if section else []
+
+
+def _limits(key: Sequence[str]) -> str:
+    """Return `` >= 1`` and the like, from the field's own constraints."""
+    section = _section(key[:-1])
+    field = section.model_fields.get(key[-1]) if section else None
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    found = [
+        f" {sign} {getattr(m, name)}"
+        for m in (field.metadata if field else ())
+        for name, sign in signs.items()
+        if hasattr(m, name)
+    ]
+    return " and".join(found)
+
+
+def as_plain(benchmark: Benchmark) -> dict[str, Any]:
+    """Return the resolved benchmark as plain values, ready for TOML or JSON."""
+    plain = benchmark.model_dump(mode="json")
+    assert isinstance(plain, dict)
+    return plain
+
+
+def identity(benchmark: Benchmark) -> Mapping[str, Any]:
+    """Return what a run folder is named after: everything but totals that may grow and what is only shown.
+
+    So asking for more trials or seeds goes on in the same folder, and a different learning rule starts a new one.
+    """
+    plain = as_plain(benchmark)
+    del plain["search"]["trials"], plain["compare"]["seeds"], plain["report"], plain["plugins"], plain["block"]
+    for key in ("executor", "threads"):
+        del plain["train"][key]
+    return plain

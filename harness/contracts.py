@@ -1,0 +1,280 @@
+"""What a plugin offers: frozen values, one class per kind.
+
+A contract is a value and a few functions, never a base class to inherit. Heavy libraries (torch, timm) are
+imported inside the functions, so that discovering plugins stays cheap and reports never need them.
+
+Axes are named at every boundary: B is the batch, N the examples of a split, C channels, H and W pixels,
+K the outputs of the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from optuna.distributions import BaseDistribution
+    from pandas import DataFrame
+
+    from harness.records import Records
+    from harness.runs import Event, Run, State
+    from harness.training.parts import Parts
+
+Kind = Literal["dataset", "task", "backbone", "optimizer", "scheduler", "executor", "probe", "analysis", "report"]
+KINDS: tuple[Kind, ...] = (
+    "dataset",
+    "task",
+    "backbone",
+    "optimizer",
+    "scheduler",
+    "executor",
+    "probe",
+    "analysis",
+    "report",
+)  # fmt: skip
+Space = Mapping[str, "BaseDistribution"]
+
+
+# --- data ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Split:
+    """One of the three splits: ``inputs`` and ``targets`` row by row.
+
+    Images are ``uint8 [N, H, W, 3]`` (usually memory-mapped), anything else is ``float32 [N, F]``. Targets are
+    whatever the task understands: ``int64 [N]`` class numbers, ``float32 [N, K]`` values.
+    """
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+    names: tuple[str, ...]  # one per row, unique within the data: a file name, a row number
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A dataset opened: three splits and what a reader of the report must know about them."""
+
+    name: str
+    train: Split
+    tune: Split  # the search sees it
+    test: Split  # touched once per final model, never by the search
+    fingerprint: str  # of contents, labels and splits: equal fingerprints are equal data
+    source: str  # where it came from, for a person
+    classes: tuple[str, ...] = ()
+    notice: str = ""  # said in plain sight on the console and in the report, e.g. that these are drawings
+    left_out: tuple[str, ...] = ()  # unreadable examples that were skipped, each with its reason
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """What a benchmark asks of a dataset."""
+
+    root: Path | None  # --data, $HARNESS_DATA or an existing ./data; None where there is none
+    required: bool  # the user named ``root``: it must be used, or refused with a DataError
+    size: int  # pixels, images become [size, size]
+    tune: float  # the part of train, in (0, 1), that becomes the tune split where the source has only two
+    seed: int  # of every random choice the dataset makes
+    on_bad_image: Literal["error", "skip"]
+    options: Mapping[str, Any]  # the dataset's own, checked against ``Dataset.options``
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A source of data: ``open(request)`` returns it, decoded once and kept on disk."""
+
+    name: str
+    open: Callable[[DataRequest], Data]
+    options: Mapping[str, Any] = field(default_factory=dict)  # the keys of [data.options], with their defaults
+    reference: str = ""
+
+
+# --- what is learned -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number computed from predictions; ``compute(predictions [N, ...], targets [N, ...])`` returns a float."""
+
+    compute: Callable[[NDArray[np.float32], NDArray[Any]], float]
+    goal: Literal["min", "max"]
+    unit: str = ""  # "%" is shown times 100
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learned: a loss, what a prediction is, and how predictions are scored."""
+
+    name: str
+    outputs: Callable[[Data], int]  # K, the size of the network's last layer
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (outputs [B, K], targets [B, ...]) -> mean, nats
+    predict: Callable[[torch.Tensor], torch.Tensor]  # outputs [B, K] -> predictions [B, ...], float32
+    metrics: Mapping[str, Metric]  # the first one decides the search unless the benchmark names another
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network: ``build(input_shape, outputs)`` returns a torch module for inputs ``[B, *input_shape]``."""
+
+    name: str
+    build: Callable[[tuple[int, ...], int], torch.nn.Module]
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """A training algorithm: ``build(parameters, **hyperparameters)`` returns a ``torch.optim.Optimizer``.
+
+    ``space`` says what the search may choose and from where, ``defaults`` what is passed beside it. The loop asks
+    nothing else of an optimizer, except what is declared here:
+
+    - ``closure``: ``step(closure)`` evaluates the objective itself, as often as it likes (LBFGS, SAM);
+    - ``switches``: it has ``train()`` and ``eval()``, because it evaluates other weights than it trains
+      (Schedule-Free, averages of weights).
+    """
+
+    name: str
+    build: Callable[..., torch.optim.Optimizer]
+    space: Space
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    closure: bool = False
+    switches: bool = False
+    reference: str = ""
+
+
+class Schedule(Protocol):
+    """A learning-rate schedule at work; every ``torch.optim.lr_scheduler`` is one."""
+
+    def step(self) -> None:
+        """Move on by one optimizer step."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return plain values from which ``load_state_dict`` continues."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from there."""
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """A schedule: ``build(optimizer, total_steps, **hyperparameters)`` returns one that steps per batch."""
+
+    name: str
+    build: Callable[..., Schedule]
+    space: Space = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    reference: str = ""
+
+
+# --- how it is carried out -----------------------------------------------------------------------------------
+
+
+class Workbench(Protocol):
+    """What an executor is given: how to put a run's parts together, and where it was left."""
+
+    def parts(self, run: Run) -> Parts:
+        """Return the run's model, optimizer, schedule and batches, on the device."""
+
+    def state(self, run_id: str) -> State | None:
+        """Return the state the run was saved in, or None if it has not begun."""
+
+
+class RunningExecutor(Protocol):
+    """Where runs are carried out: pure jobs in, events out."""
+
+    room: int  # how many runs it can hold at a time
+
+    def submit(self, runs: Sequence[Run]) -> None:
+        """Take these runs; they need not start at once, nor in this order."""
+
+    def events(self) -> Iterator[tuple[str, Event]]:
+        """Yield ``(run_id, Epoch | Done | Failed)`` as they come, until nothing is left; more may be submitted."""
+
+    def stop(self, run_id: str) -> None:
+        """End this run early: it yields a ``Done(stopped=True)``."""
+
+
+@dataclass(frozen=True)
+class Executor:
+    """A way to carry out runs: ``build(workbench)`` returns it ready for work."""
+
+    name: str
+    build: Callable[[Workbench], RunningExecutor]
+    reference: str = ""
+
+
+# --- what is learned from it ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A measurement on the trained network of a comparison run: ``measure(parts)`` returns named numbers."""
+
+    name: str
+    measure: Callable[[Parts], Mapping[str, float]]
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A pure function of the records: same input, same table; it may not import torch."""
+
+    name: str
+    compute: Callable[[Records], DataFrame]
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a report is made from: the records, one table per analysis, and what went wrong."""
+
+    records: Records
+    tables: Mapping[str, DataFrame]
+    problems: tuple[str, ...] = ()  # analyses that failed, each named with its reason
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report format: ``render(results)`` returns the text of ``report.EXTENSION``."""
+
+    name: str
+    extension: str
+    render: Callable[[Results], str]
+    reference: str = ""
+
+
+# --- many at once --------------------------------------------------------------------------------------------
+
+Offer = Dataset | Task | Backbone | Optimizer | Scheduler | Executor | Probe | Analysis | Report
+OFFERS: Mapping[Kind, type] = {
+    "dataset": Dataset,
+    "task": Task,
+    "backbone": Backbone,
+    "optimizer": Optimizer,
+    "scheduler": Scheduler,
+    "executor": Executor,
+    "probe": Probe,
+    "analysis": Analysis,
+    "report": Report,
+}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A library of ready-made plugins of one kind, found by name only when one is asked for (every timm model)."""
+
+    kind: Kind
+    name: str
+    find: Callable[[str], Offer | None]  # None where it has no such name
+    names: Callable[[], Sequence[str]]  # may be slow: used for lists and for "did you mean"
+    reference: str = ""

@@ -1,0 +1,208 @@
+"""From a benchmark to what must be run: arms, their search spaces, and the identity of every run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.config import Benchmark, identity
+from harness.contracts import (
+    Backbone,
+    Data,
+    Dataset,
+    Executor,
+    Metric,
+    Optimizer,
+    Probe,
+    Report,
+    Scheduler,
+    Space,
+    Task,
+)
+from harness.device import Device
+from harness.errors import BenchmarkError, did_you_mean
+from harness.registry import Registry
+from harness.runs import Arm, Run, digest
+from harness.toml import Source
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+SCHEDULE = "schedule."  # goes before a schedule's hyperparameters, in Optuna and in the tables
+SEARCH_SEED = 1_000_000  # search runs are seeded from here on, so never like a comparison run
+
+
+@dataclass(frozen=True)
+class Competitor:
+    """An arm with its plugins and what of it is searched."""
+
+    arm: Arm
+    optimizer: Optimizer
+    scheduler: Scheduler
+    space: Space  # searched: name -> distribution; the schedule's behind SCHEDULE, and "epochs"
+    fixed: Mapping[str, Any]  # pinned by the benchmark, named alike
+    plugins: Mapping[str, str]  # SHA-256 of each plugin's source
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A benchmark with every name in it found; nothing has been opened or spent yet."""
+
+    benchmark: Benchmark
+    dataset: Dataset
+    task: Task
+    executor: Executor
+    probes: tuple[Probe, ...]
+    competitors: tuple[Competitor, ...]
+    metric: str  # of the tune split; it decides the search
+    backbones: Mapping[str, Backbone]
+
+    @property
+    def goal(self) -> Metric:
+        """The deciding metric."""
+        return self.task.metrics[self.metric]
+
+    def competitor(self, arm: str) -> Competitor:
+        """Return the competitor of an arm's name."""
+        return next(c for c in self.competitors if c.arm.name == arm)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a plan needs besides to name its runs: data that is open and a device that is there."""
+
+    plan: Plan
+    data: Data
+    device: Device
+
+    @property
+    def folder_name(self) -> str:
+        """``NAME-HASH8``: equal for benchmarks whose finished runs can serve each other."""
+        plugins = {c.arm.name: dict(c.plugins) for c in self.plan.competitors}
+        key = [identity(self.plan.benchmark), plugins, self.data.fingerprint, self.device.precision]
+        return f"{self.plan.benchmark.name}-{digest(key)[:8]}"
+
+    def search_run(self, competitor: Competitor, params: Mapping[str, Any]) -> Run:
+        """Return the run of a trial."""
+        seed = SEARCH_SEED + self.plan.benchmark.search.seed
+        return self._run("search", competitor, params, int(params["epochs"]), seed)
+
+    def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int) -> Run:
+        """Return the retraining of an arm's tuned parameters under one comparison seed."""
+        return self._run("compare", competitor, params, self.plan.benchmark.compare.epochs, seed)
+
+    def _run(self, phase: Any, competitor: Competitor, params: Mapping[str, Any], epochs: int, seed: int) -> Run:
+        train = self.plan.benchmark.train
+        chosen = {**competitor.fixed, **params}
+        chosen.pop("epochs", None)
+        return Run(
+            phase=phase,
+            arm=competitor.arm,
+            optimizer={k: v for k, v in chosen.items() if not k.startswith(SCHEDULE)},
+            scheduler={k.removeprefix(SCHEDULE): v for k, v in chosen.items() if k.startswith(SCHEDULE)},
+            epochs=epochs,
+            batch_size=train.batch_size,
+            l2=train.l2,
+            augment=tuple(train.augment),
+            precision=self.device.precision,
+            task=self.plan.task.name,
+            init_seed=seed,
+            order_seed=seed,
+            data=self.data.fingerprint,
+            plugins=competitor.plugins,
+        )
+
+
+def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
+    """Return the plan of a benchmark; raises UnknownName or BenchmarkError, naming the line."""
+    train = benchmark.train
+
+    def find(kind: Any, name: str, type_: Any, *key: str) -> Any:
+        return registry.get(kind, name, type_, source.where(*key))
+
+    dataset = find("dataset", benchmark.data.dataset, Dataset, "data", "dataset")
+    for name in benchmark.data.options:
+        if name not in dataset.options:
+            raise BenchmarkError(
+                f"{source.where('data', 'options', name)}: must be an option of dataset '{dataset.name}', got '{name}'{did_you_mean(name, dataset.options)}"
+            )
+    task = find("task", train.task, Task, "train", "task")
+    metric = benchmark.search.metric or next(iter(task.metrics))
+    if metric not in task.metrics:
+        raise BenchmarkError(
+            f"{source.where('search', 'metric')}: must be a metric of task '{task.name}', got '{metric}'{did_you_mean(metric, task.metrics)}"
+        )
+    for name in benchmark.report.formats:
+        find("report", name, Report, "report", "formats")
+    backbones = {name: find("backbone", name, Backbone, "train", "backbones") for name in train.backbones}
+    for name in train.optimizers:
+        find("optimizer", name, Optimizer, "train", "optimizers")
+    for name in train.schedulers:
+        find("scheduler", name, Scheduler, "train", "schedulers")
+    competitors = tuple(
+        _competitor(Arm(backbone, optimizer, scheduler), benchmark, source, registry)
+        for backbone in train.backbones
+        for optimizer in train.optimizers
+        for scheduler in train.schedulers
+    )
+    return Plan(
+        benchmark=benchmark,
+        dataset=dataset,
+        task=task,
+        executor=find("executor", train.executor, Executor, "train", "executor"),
+        probes=tuple(find("probe", name, Probe, "compare", "probes") for name in benchmark.compare.probes),
+        competitors=competitors,
+        metric=metric,
+        backbones=backbones,
+    )
+
+
+def _competitor(arm: Arm, benchmark: Benchmark, source: Source, registry: Registry) -> Competitor:
+    from optuna.distributions import IntDistribution
+
+    optimizer = registry.get("optimizer", arm.optimizer, Optimizer)
+    scheduler = registry.get("scheduler", arm.scheduler, Scheduler)
+    space: dict[str, BaseDistribution] = dict(optimizer.space)
+    space |= {f"{SCHEDULE}{name}": distribution for name, distribution in scheduler.space.items()}
+    fixed: dict[str, Any] = {}
+    for part, prefix in ((arm.optimizer, ""), (arm.scheduler, SCHEDULE)):
+        for name, said in benchmark.search.space.get(part, {}).items():
+            where = source.where("search", "space", part, name)
+            space.pop(f"{prefix}{name}", None)
+            value = _distribution(said, where)
+            (fixed if isinstance(said, str | int | float | bool) else space)[f"{prefix}{name}"] = value
+    first, last = benchmark.search.epochs[0], benchmark.search.epochs[-1]
+    if benchmark.search.pruner != "none":
+        first = last  # a pruner compares trials at equal epochs, so all must share one schedule horizon
+    space["epochs"] = IntDistribution(first, last)
+    kinds: dict[Any, str] = {
+        "backbone": arm.backbone,
+        "optimizer": arm.optimizer,
+        "scheduler": arm.scheduler,
+        "task": benchmark.train.task,
+    }
+    plugins = {kind: registry.find(kind, name, kind).sha256 for kind, name in kinds.items()}
+    return Competitor(arm, optimizer, scheduler, space, fixed, plugins)
+
+
+def _distribution(said: Any, where: str) -> Any:
+    """Return what a line of ``[search.space.NAME]`` says: a fixed value, or a distribution."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(said, str | int | float | bool):
+        return said
+    shape = "a value, {low, high, log, step}, or {choices}"
+    if not isinstance(said, dict):
+        raise BenchmarkError(f"{where}: must be {shape}, got {said!r}")
+    try:
+        if set(said) == {"choices"}:
+            return CategoricalDistribution(said["choices"])
+        if not {"low", "high"} <= set(said) <= {"low", "high", "log", "step"}:
+            raise ValueError(f"must be {shape}")
+        whole = isinstance(said["low"], int) and isinstance(said["high"], int)
+        return (IntDistribution if whole else FloatDistribution)(**said)
+    except (ValueError, TypeError) as error:
+        raise BenchmarkError(
+            f"{where}: must be a range Optuna can search, got {said!r} ({' '.join(str(error).split())})"
+        ) from error

@@ -1,0 +1,62 @@
+"""What the user sees while a run is under way: one bar with an ETA, one line per finished trial.
+
+On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only the plain lines are printed.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Reporter:
+    """Prints lines and, on a terminal, draws one bar counted in epochs."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True, quiet=quiet)
+        self._bar: Progress | None = None
+        self._said = 0.0
+        if self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("epochs"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(elapsed_when_finished=False),
+                console=self.console,
+            )
+        self._task = self._bar.add_task("starting", total=None, visible=False) if self._bar else None
+
+    def __enter__(self) -> Reporter:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line above the bar."""
+        self.console.print(text, style=style or None, markup=False)
+
+    def move(self, what: str, done: int, total: int) -> None:
+        """Set the bar: ``done`` of ``total`` epochs."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=what, completed=done, total=total, visible=True)
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Say how far a preparation (decoding, drawing) has come; a line every five seconds off a terminal."""
+        if self._bar is not None:
+            self.move(what, done, total)
+        elif done == total or time.monotonic() - self._said > 5:
+            self._said = time.monotonic()
+            self.say(f"{what}: {done} of {total}")

@@ -1,0 +1,8 @@
+"""The run folder: ``store`` writes it (one writer), ``reader`` reads it without torch, ``schema`` is what both know."""
+
+from __future__ import annotations
+
+from harness.records.reader import Records, open_records
+from harness.records.store import Store
+
+__all__ = ["Records", "Store", "open_records"]

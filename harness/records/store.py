@@ -1,0 +1,267 @@
+"""Writing the run folder: one process, one connection, every event in one transaction."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import tomli_w
+
+from harness.errors import RunFolderError
+from harness.records import schema
+from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is shorter than that
+
+
+class Store:
+    """A run folder open for writing; ``with Store(folder):`` locks it against a second process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("solutions", "predictions", "states"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(folder / "lock")
+        self.db = sqlite3.connect(schema.database(folder), timeout=30, isolation_level=None)
+        self.db.row_factory = sqlite3.Row
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = NORMAL")
+        self.db.executescript(schema.TABLES)
+        self._saved: dict[str, float] = {}  # run -> when its state was last safe
+        self._tidy()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.db.close()
+        self._lock.close()
+
+    # --- what the run is about
+
+    def describe(self, benchmark: Mapping[str, Any], environment: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        """Write ``benchmark.toml``, ``environment.json`` and the meta table."""
+        _write(self.folder / "benchmark.toml", tomli_w.dumps(benchmark).encode())
+        _write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
+        rows = {**meta, "benchmark": benchmark, "environment": environment, "schema_version": schema.VERSION}
+        with self._transaction():
+            for key, value in rows.items():
+                self.note(key, value)
+
+    def note(self, key: str, value: Any) -> None:
+        """Write one row of the meta table, as JSON."""
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def add_arms(self, arms: Sequence[Arm], generation_size: int) -> None:
+        """Enter the arms; the generation size of an arm already there is kept, because its asks depend on it."""
+        with self._transaction():
+            for position, arm in enumerate(arms):
+                self.db.execute(
+                    "INSERT INTO arms (arm, backbone, optimizer, scheduler, position, generation_size) "
+                    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (arm) DO UPDATE SET position = excluded.position",
+                    (arm.name, arm.backbone, arm.optimizer, arm.scheduler, position, generation_size),
+                )
+
+    def choose(self, arm: str, trial: Mapping[str, Any] | None) -> None:
+        """Note the trial an arm's search has chosen; None where no trial ended well."""
+        chosen = (trial["number"], json.dumps(trial["params"]), trial["value"]) if trial else (None, None, None)
+        self.db.execute(
+            "UPDATE arms SET tuned_trial = ?, tuned_params = ?, tuned_value = ? WHERE arm = ?", (*chosen, arm)
+        )
+
+    # --- asks
+
+    def add_ask(
+        self, arm: str, number: int, generation: int, params: Mapping[str, Any], run: Run,
+        trial_attrs: Mapping[str, Any], study_attrs: Mapping[str, Any],
+    ) -> dict[str, Any]:  # fmt: skip
+        """Enter a trial before its run is submitted, so that it is never asked twice; return it as ``asks`` does."""
+        self.db.execute(
+            "INSERT INTO asks (arm, number, generation, params, run_id, state, trial_attrs, study_attrs) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (arm, number, generation, json.dumps(params), run.id, schema.WAITING,
+             json.dumps(trial_attrs), json.dumps(study_attrs)),
+        )  # fmt: skip
+        return self.asks(arm, number)[0]
+
+    def end_ask(
+        self, arm: str, number: int, state: str, value: float | None, reason: str, trial_attrs: Mapping[str, Any]
+    ) -> None:
+        """Note how a trial ended."""
+        self.db.execute(
+            "UPDATE asks SET state = ?, value = ?, reason = ?, trial_attrs = ? WHERE arm = ? AND number = ?",
+            (state, value, reason, json.dumps(trial_attrs), arm, number),
+        )
+
+    def asks(self, arm: str, first: int = 0) -> list[dict[str, Any]]:
+        """Return an arm's trials in order, from number ``first`` on."""
+        found = self.db.execute("SELECT * FROM asks WHERE arm = ? AND number >= ? ORDER BY number", (arm, first))
+        rows = [dict(row) for row in found]
+        return [{**row, **{k: json.loads(row[k]) for k in ("params", "trial_attrs", "study_attrs")}} for row in rows]
+
+    def generation_size(self, arm: str) -> int:
+        """Return how many trials of the arm are asked before any of them is told."""
+        found = self.db.execute("SELECT generation_size FROM arms WHERE arm = ?", (arm,)).fetchone()
+        return int(found[0])
+
+    # --- runs
+
+    def add_runs(self, runs: Iterable[Run], environment: str) -> None:
+        """Enter runs that are not there yet."""
+        with self._transaction():
+            self.db.executemany(
+                "INSERT OR IGNORE INTO runs (run_id, arm, phase, seed, recipe, state, environment, schema_version) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (run.id, run.arm.name, run.phase, run.init_seed, json.dumps(run.recipe()), schema.WAITING,
+                     environment, schema.VERSION)
+                    for run in runs
+                ],
+            )  # fmt: skip
+
+    def append(self, run_id: str, event: Event) -> None:
+        """Write one event. A final one is written after its files are, so a record never lacks them."""
+        match event:
+            case Epoch():
+                self._append_epoch(run_id, event)
+            case Done():
+                if event.weights:
+                    save_tensors(schema.solution(self.folder, run_id), event.weights)
+                if event.predictions is not None:
+                    save_arrays(schema.prediction(self.folder, run_id), {"predictions": event.predictions})
+                self._end(run_id, schema.STOPPED if event.stopped else schema.DONE, "", "", event.metrics)
+            case Failed():
+                state = schema.DIVERGED if event.kind == "diverged" else schema.FAILED
+                self._end(run_id, state, event.reason, event.traceback, {})
+
+    def _append_epoch(self, run_id: str, epoch: Epoch) -> None:
+        with self._transaction():
+            self.db.execute(
+                "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
+                (run_id, epoch.number, epoch.steps, epoch.lr, epoch.seconds, json.dumps(dict(epoch.metrics))),
+            )
+            self.db.execute(
+                "UPDATE runs SET seconds = ?, started = coalesce(started, ?) WHERE run_id = ?",
+                (epoch.seconds, _now(), run_id),
+            )
+        now = time.monotonic()
+        last = self._saved.setdefault(run_id, now - epoch.seconds / epoch.number)
+        if now - last + epoch.seconds / epoch.number > SAVE_EVERY:  # one more epoch would put too much at risk
+            state = epoch.state()
+            save_tensors(schema.saved_state(self.folder, run_id), state.tensors, {"plain": json.dumps(state.plain)})
+            self._saved[run_id] = now
+
+    def _end(self, run_id: str, state: str, reason: str, traceback: str, metrics: Mapping[str, float]) -> None:
+        self.db.execute(
+            "UPDATE runs SET state = ?, reason = ?, traceback = ?, metrics = ?, ended = ?, "
+            "started = coalesce(started, ?) WHERE run_id = ?",
+            (state, reason, traceback, json.dumps(dict(metrics)), _now(), _now(), run_id),
+        )
+        self._saved.pop(run_id, None)
+        schema.saved_state(self.folder, run_id).unlink(missing_ok=True)
+
+    def run(self, run_id: str) -> dict[str, Any] | None:
+        """Return a run's row, with its metrics as a dict; None where there is none."""
+        row = self.db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        return {**dict(row), "metrics": json.loads(row["metrics"])} if row else None
+
+    def epochs(self, run_id: str) -> list[dict[str, Any]]:
+        """Return a run's epochs in order."""
+        rows = self.db.execute("SELECT * FROM epochs WHERE run_id = ? ORDER BY epoch", (run_id,))
+        return [{**dict(row), "metrics": json.loads(row["metrics"])} for row in rows]
+
+    def state(self, run_id: str) -> State | None:
+        """Return the state a run was last saved in; None where it never was."""
+        file = schema.saved_state(self.folder, run_id)
+        if not file.is_file():
+            return None
+        from safetensors import safe_open
+
+        with safe_open(file, framework="pt") as saved:
+            plain = json.loads(saved.metadata()["plain"])
+            return State({name: saved.get_tensor(name) for name in saved.keys()}, plain)  # noqa: SIM118
+
+    # --- inside
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self.db)
+
+    def _tidy(self) -> None:
+        """Remove files that a kill left half written, and states of runs that have ended."""
+        for file in self.folder.rglob("*.tmp"):
+            file.unlink(missing_ok=True)
+        ended = self.db.execute(f"SELECT run_id FROM runs WHERE state IN {schema.ENDED}")
+        for (run_id,) in ended.fetchall():
+            schema.saved_state(self.folder, run_id).unlink(missing_ok=True)
+
+
+class _Transaction:
+    """All of it or nothing."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+
+    def __enter__(self) -> None:
+        self.db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.db.execute("ROLLBACK" if kind else "COMMIT")
+
+
+def save_tensors(file: Path, tensors: Mapping[str, torch.Tensor], notes: Mapping[str, str] | None = None) -> None:
+    """Write tensors as safetensors, whole or not at all."""
+    from safetensors.torch import save
+
+    # Cloned, because safetensors refuses two names for one memory (tied weights).
+    own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    _write(file, save(own, dict(notes or {})))
+
+
+def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as safetensors, whole or not at all."""
+    from safetensors.numpy import save
+
+    _write(file, save(dict(arrays)))
+
+
+def _write(file: Path, content: bytes) -> None:
+    beside = file.with_name(f"{file.name}.tmp")
+    beside.write_bytes(content)
+    beside.replace(file)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _lock(file: Path) -> IO[str]:
+    """Return the lock file, locked as long as it is open; raises RunFolderError where another process holds it."""
+    handle = file.open("a+")
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.seek(0)
+            holder = handle.read().strip() or "unknown"
+            raise RunFolderError(
+                f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
+            ) from error
+    with suppress(OSError):
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+    return handle

@@ -1,0 +1,151 @@
+"""A whole benchmark: plan, search, comparison and report; the same call again goes on where it was left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import config, device, search
+from harness.contracts import Data, DataRequest
+from harness.driver import Driver
+from harness.errors import BenchmarkError, DataError
+from harness.plan import Plan, Setting, resolve
+from harness.progress import Reporter
+from harness.records import Store, schema
+from harness.records.store import save_arrays
+from harness.registry import Registry, discover
+from harness.report import write_reports
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user typed."""
+
+    file: Path
+    profile: str | None = None
+    data: Path | None = None
+    out: Path = Path("runs")
+    plugins: tuple[Path, ...] = ()
+    block: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    only_search: bool = False
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A request checked and opened: nothing more can be wrong with the input."""
+
+    setting: Setting
+    registry: Registry
+
+
+def prepare(request: Request, reporter: Reporter) -> Ready:
+    """Return the request checked: file, plugins, names, device and data; raises HarnessError and writes no run folder."""
+    benchmark, source = config.load(request.file, request.profile, request.overrides)
+    loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
+    registry = discover(loose, {*benchmark.block, *request.block})
+    for name, why in registry.broken.items():
+        reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
+    plan = resolve(benchmark, source, registry)
+    search.check(benchmark, source.where)
+    train = benchmark.train
+    chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
+    data = _open(plan, request.data, reporter)
+    if train.augment and data.train.inputs.ndim != 4:
+        raise BenchmarkError(
+            f"{source.where('train', 'augment')}: must be empty for data that are not images, got {train.augment}"
+        )
+    return Ready(Setting(plan, data, chosen), registry)
+
+
+def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
+    """Return the benchmark's data; raises DataError where the folder the user named is not there."""
+    variable = os.environ.get("HARNESS_DATA")
+    root, who = (named, "--data") if named else (Path(variable), "HARNESS_DATA") if variable else (None, "")
+    if root is not None and not root.is_dir():
+        raise DataError(
+            f"{who}: must be a folder with the data, got '{root}', which is {'a file' if root.exists() else 'not there'}; check the path"
+        )
+    section = plan.benchmark.data
+    data = plan.dataset.open(
+        DataRequest(
+            root=root or (Path("data") if Path("data").is_dir() else None),
+            required=root is not None,
+            size=section.size,
+            tune=section.tune,
+            seed=section.seed,
+            on_bad_image=section.on_bad_image,
+            options={**plan.dataset.options, **section.options},
+            progress=reporter.preparing,
+        )
+    )
+    if data.notice:
+        reporter.say(f"note: {data.notice}", style="bold yellow")
+    if data.left_out:
+        first = "; ".join(data.left_out[:3])
+        reporter.say(
+            f"warning: {len(data.left_out)} unreadable examples are left out: {first}{' ...' if len(data.left_out) > 3 else ''}",
+            style="yellow",
+        )
+    return data
+
+
+def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> int:
+    """Carry out a benchmark and write its reports; return 0, or 1 where some runs failed."""
+    ready = prepare(request, reporter)
+    setting = ready.setting
+    folder = request.out / setting.folder_name
+    with Store(folder) as store:
+        environment = device.environment(setting.device)
+        _describe(store, ready, environment, command)
+        driver = Driver(setting, store, reporter, request.only_search)
+        if left := driver.left():
+            where = (
+                f"{environment['hardware']['device']} ({setting.device.precision}, {setting.device.threads} threads)"
+            )
+            reporter.say(f"{left} runs to do on {where}, into {folder}")
+            driver.drive()
+        else:
+            reporter.say(f"nothing left to do: {folder} is finished")
+        failures = driver.failures()
+    for path in write_reports(folder, setting.plan.benchmark.report.formats, ready.registry):
+        reporter.say(f"report: {path}")
+    for line in failures:
+        reporter.say(f"warning: {line}", style="yellow")
+    return 1 if failures else 0
+
+
+def _describe(store: Store, ready: Ready, environment: Any, command: Sequence[str]) -> None:
+    """Write down what this run is about."""
+    setting, plan = ready.setting, ready.setting.plan
+    data = setting.data
+    used = {found.plugin: found for kind in ready.registry.found.values() for found in kind.values()}
+    store.describe(
+        config.as_plain(plan.benchmark),
+        environment,
+        {
+            "data": {
+                "name": data.name,
+                "source": data.source,
+                "notice": data.notice,
+                "fingerprint": data.fingerprint,
+                "classes": list(data.classes),
+                "left_out": list(data.left_out),
+                "counts": {"train": len(data.train), "tune": len(data.tune), "test": len(data.test)},
+                "input_shape": list(data.train.inputs.shape[1:]),
+            },
+            "metrics": {name: {"goal": m.goal, "unit": m.unit} for name, m in plan.task.metrics.items()},
+            "metric": plan.metric,
+            "arms": [c.arm.name for c in plan.competitors],
+            "spaces": {c.arm.name: {name: str(d) for name, d in c.space.items()} for c in plan.competitors},
+            "references": {c.arm.optimizer: c.optimizer.reference for c in plan.competitors},
+            "plugins": {name: {"origin": f.origin, "sha256": f.sha256} for name, f in sorted(used.items())},
+            "broken_plugins": ready.registry.broken,
+            "command": list(command),
+        },
+    )
+    if not schema.targets(store.folder).is_file():
+        save_arrays(schema.targets(store.folder), {"targets": data.test.targets})

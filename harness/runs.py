@@ -1,0 +1,112 @@
+"""A run and what happens to it: the values that travel between the driver and an executor."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 (hex) of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One competitor: a backbone trained by an optimizer under a schedule."""
+
+    backbone: str
+    optimizer: str
+    scheduler: str
+
+    @property
+    def name(self) -> str:
+        """``backbone/optimizer/scheduler``, unique within a benchmark."""
+        return f"{self.backbone}/{self.optimizer}/{self.scheduler}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, fully said: equal runs do equal work, so what is done is never done again."""
+
+    phase: Literal["search", "compare"]
+    arm: Arm
+    optimizer: Mapping[str, Any]  # the optimizer's hyperparameters
+    scheduler: Mapping[str, Any]  # the schedule's
+    epochs: int
+    batch_size: int
+    l2: float  # the objective is loss + l2/2 * |parameters|^2
+    augment: tuple[str, ...]
+    precision: Literal["fp32", "bf16"]
+    task: str
+    init_seed: int  # of the initial weights
+    order_seed: int  # of batch order, augmentation and dropout
+    data: str  # fingerprint
+    plugins: Mapping[str, str]  # SHA-256 of the source file of every plugin that takes part
+    weights: str = ""  # SHA-256 of the pretrained weights; empty when trained from scratch
+
+    def recipe(self) -> dict[str, Any]:
+        """Return everything that decides the outcome, as plain JSON."""
+        return asdict(self)
+
+    @cached_property
+    def id(self) -> str:
+        """The recipe hash: 16 hex digits."""
+        return digest(self.recipe())[:16]
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a training stands between two epochs: tensors and plain JSON, never a pickle."""
+
+    tensors: Mapping[str, torch.Tensor]
+    plain: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch is over.
+
+    ``state()`` copies the state on demand, because most epochs are never saved; it is valid until the run goes on.
+    """
+
+    number: int  # 1 is the first
+    steps: int  # optimizer steps so far
+    seconds: float  # of training so far; evaluation is not timed
+    lr: float  # of the last step
+    metrics: Mapping[str, float]
+    state: Callable[[], State]
+    ends_run = False
+
+
+@dataclass(frozen=True)
+class Done:
+    """The run is over; comparison runs bring their weights and test predictions."""
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    predictions: NDArray[np.float32] | None = None  # [N, ...] of the test split, in its order
+    stopped: bool = False  # by a pruner
+    ends_run = True
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The run ended without a result, and this is why."""
+
+    kind: Literal["diverged", "error"]
+    reason: str  # one line
+    traceback: str = ""
+    ends_run = True
+
+
+Event = Epoch | Done | Failed

@@ -1,0 +1,249 @@
+"""Tuning one arm with Optuna's ask and tell, so that a resumed search asks what an undisturbed one would have.
+
+Our table ``asks`` is the truth. The sampler of trial k is made anew, seeded from (arm, k), and asked only when all
+trials of earlier generations have been told; so what it answers depends on records alone. Optuna's own study stands in
+the same file for its samplers, its dashboard and its plots, and is rebuilt from ours where the two differ.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.config import Benchmark
+from harness.device import environment
+from harness.errors import BenchmarkError, did_you_mean
+from harness.plan import Competitor, Setting
+from harness.records import Store, schema
+from harness.runs import Epoch, Run, digest
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+_ONE_SEED = ("qmc", "grid", "bruteforce")  # these walk through one sequence, so every trial gets the same seed
+_OPTUNA_STATE = {
+    schema.WAITING: TrialState.RUNNING,
+    schema.DONE: TrialState.COMPLETE,
+    schema.STOPPED: TrialState.PRUNED,
+    schema.DIVERGED: TrialState.PRUNED,  # without a value, which samplers rank below every trial that has one
+    schema.FAILED: TrialState.FAIL,
+}
+
+
+def check(benchmark: Benchmark, where: Callable[..., str]) -> None:
+    """Raise BenchmarkError where the benchmark's sampler or pruner is not one that Optuna has, or takes."""
+    search = benchmark.search
+    more: dict[str, Any] = {"search_space": {}} if search.sampler == "grid" else {}
+    _make(_samplers(), search.sampler, {**search.sampler_options, **more}, where("search", "sampler"), seed=0)
+    if search.pruner != "none":
+        _make(_pruners(), search.pruner, search.pruner_options, where("search", "pruner"))
+
+
+class Search:
+    """The search of one arm."""
+
+    def __init__(self, setting: Setting, competitor: Competitor, store: Store) -> None:
+        self.setting = setting
+        self.competitor = competitor
+        self.arm = competitor.arm.name
+        self._store = store
+        self._options = setting.plan.benchmark.search
+        self._asks = store.asks(self.arm)
+        self._of_run: dict[str, list[int]] = {}
+        for ask in self._asks:
+            self._of_run.setdefault(ask["run_id"], []).append(ask["number"])
+        self._generation_size = store.generation_size(self.arm)
+        self._study = self._reconciled()
+        for ask in self._asks:
+            self._tell_if_ended(ask)
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """The trials asked so far, in order; never more than the benchmark's total."""
+        return self._asks[: self._options.trials]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all trials the benchmark wants have ended."""
+        return len(self.trials) == self._options.trials and not self.waiting()
+
+    def waiting(self) -> list[Run]:
+        """Return the runs of trials that were asked and have not ended, as after a kill."""
+        return [self._run(ask["params"]) for ask in self.trials if ask["state"] == schema.WAITING]
+
+    def ask(self, room: int) -> list[Run]:
+        """Return up to ``room`` new runs: never more than the benchmark's total, nor beyond the current generation."""
+        runs: list[Run] = []
+        while len(runs) < room and len(self._asks) < self._options.trials:
+            number = len(self._asks)
+            generation = number // self._generation_size
+            earlier = self._asks[: generation * self._generation_size]
+            if any(ask["state"] == schema.WAITING for ask in earlier):
+                break
+            runs.append(self._ask(number, generation))
+        return runs
+
+    def _ask(self, number: int, generation: int) -> Run:
+        self._study.sampler = self._sampler(number)
+        trial = self._study.ask(dict(self.competitor.space))
+        assert trial.number == number
+        run = self._run(trial.params)
+        storage, study_id = self._study._storage, self._study._study_id
+        attrs = storage.get_trial(trial._trial_id).system_attrs, storage.get_study_system_attrs(study_id)
+        self._store.add_runs([run], str(environment(self.setting.device)["hash"]))
+        self._asks.append(self._store.add_ask(self.arm, number, generation, trial.params, run, *attrs))
+        self._of_run.setdefault(run.id, []).append(number)
+        self._tell_if_ended(self._asks[number])  # the same parameters may have been tried before
+        return run
+
+    def should_stop(self, run_id: str, epoch: Epoch) -> bool:
+        """Return whether the pruner gives this trial up; it sees records, nothing else."""
+        if self._options.pruner == "none" or run_id not in self._of_run:
+            return False
+        for number in self._of_run[run_id]:
+            trial = self._trial(number)
+            if epoch.number not in trial.storage.get_trial(trial._trial_id).intermediate_values:
+                trial.report(epoch.metrics[f"tune_{self.setting.plan.metric}"], epoch.number)
+        return self._trial(self._of_run[run_id][0]).should_prune()
+
+    def tell(self, run_id: str) -> list[dict[str, Any]]:
+        """Take the end of a run over from the records; return the trials that ended with it."""
+        numbers = self._of_run.get(run_id, [])
+        for number in numbers:
+            self._tell_if_ended(self._asks[number])
+        return [self._asks[number] for number in numbers]
+
+    def best(self) -> dict[str, Any] | None:
+        """Return the best of the trials that ended well, the earliest among equals; None where there is none."""
+        sign = -1 if self.setting.plan.goal.goal == "max" else 1
+        good = [ask for ask in self.trials if ask["state"] == schema.DONE]
+        return min(good, key=lambda ask: (sign * ask["value"], ask["number"]), default=None)
+
+    # --- inside
+
+    def _run(self, params: Mapping[str, Any]) -> Run:
+        return self.setting.search_run(self.competitor, params)
+
+    def _trial(self, number: int) -> optuna.Trial:
+        return optuna.Trial(self._study, self._study.get_trials(deepcopy=False)[number]._trial_id)
+
+    def _tell_if_ended(self, ask: dict[str, Any]) -> None:
+        run = self._store.run(ask["run_id"])
+        if ask["state"] != schema.WAITING or run is None or run["state"] == schema.WAITING:
+            return
+        state, value = run["state"], None
+        if state == schema.DONE:
+            value = run["metrics"][f"tune_{self.setting.plan.metric}"]
+        told = self._study.tell(ask["number"], value, state=_OPTUNA_STATE[state])
+        ask |= {"state": state, "value": value, "reason": run["reason"]}
+        self._store.end_ask(self.arm, ask["number"], state, value, run["reason"], told.system_attrs)
+
+    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        """Return the sampler of one trial, seeded from (study, number)."""
+        name, options = self._options.sampler, dict(self._options.sampler_options)
+        key = [self._options.seed, self.arm] if name in _ONE_SEED else [self._options.seed, self.arm, number]
+        seed = int(digest(key)[:8], 16)
+        if name == "grid":
+            options["search_space"] = _grid(self.competitor)
+        sampler = _make(_samplers(), name, options, "search.sampler", seed=seed)
+        assert isinstance(sampler, optuna.samplers.BaseSampler)
+        return sampler
+
+    def _reconciled(self) -> optuna.Study:
+        """Return Optuna's study of the arm, rebuilt from our asks where it differs from them."""
+        storage = optuna.storages.RDBStorage(f"sqlite:///{schema.database(self._store.folder).resolve()}")
+        pruner: Any = optuna.pruners.NopPruner()
+        if self._options.pruner != "none":
+            pruner = _make(_pruners(), self._options.pruner, self._options.pruner_options, "search.pruner")
+        direction: Any = "maximize" if self.setting.plan.goal.goal == "max" else "minimize"
+
+        def open_study() -> optuna.Study:
+            return optuna.create_study(
+                storage=storage, study_name=self.arm, direction=direction, load_if_exists=True, pruner=pruner
+            )
+
+        study = open_study()
+        there = [(t.state, t.params) for t in study.get_trials(deepcopy=False)]
+        if there == [(_OPTUNA_STATE[ask["state"]], ask["params"]) for ask in self._asks]:
+            return study
+        optuna.delete_study(study_name=self.arm, storage=storage)
+        study = open_study()
+        for ask in self._asks:
+            study.add_trial(self._frozen(ask))
+        if self._asks:
+            for key, value in self._asks[-1]["study_attrs"].items():
+                study._storage.set_study_system_attr(study._study_id, key, value)
+        return study
+
+    def _frozen(self, ask: Mapping[str, Any]) -> FrozenTrial:
+        """Return a trial of ours as one of Optuna's, with the intermediate values its pruner had seen."""
+        state = _OPTUNA_STATE[ask["state"]]
+        seen = {}
+        if self._options.pruner != "none":
+            epochs = self._store.epochs(ask["run_id"])
+            seen = {e["epoch"]: e["metrics"][f"tune_{self.setting.plan.metric}"] for e in epochs}
+        trial = optuna.trial.create_trial(
+            state=state,
+            params=ask["params"],
+            distributions={name: self.competitor.space[name] for name in ask["params"]},
+            value=ask["value"],
+            intermediate_values=seen,
+            system_attrs=ask["trial_attrs"],
+        )
+        trial.datetime_start = trial.datetime_start or datetime.now()  # noqa: DTZ005 - Optuna's are naive too
+        return trial
+
+
+def _samplers() -> dict[str, type]:
+    return _classes(optuna.samplers, "Sampler", ("BaseSampler", "BaseGASampler", "PartialFixedSampler"))
+
+
+def _pruners() -> dict[str, type]:
+    return _classes(optuna.pruners, "Pruner", ("BasePruner", "NopPruner", "PatientPruner"))
+
+
+def _classes(module: Any, ending: str, without: tuple[str, ...]) -> dict[str, type]:
+    """Return Optuna's classes by short name: ``TPESampler`` is ``tpe``."""
+    names = [name for name in module.__all__ if name.endswith(ending) and name not in without]
+    return {name.removesuffix(ending).lower(): getattr(module, name) for name in names}
+
+
+def _make(classes: Mapping[str, type], name: str, options: Mapping[str, Any], where: str, **more: Any) -> Any:
+    """Return an instance of Optuna's class of that name; raises BenchmarkError in one line."""
+    key = name.replace("_", "").replace("-", "")
+    if key not in classes:
+        raise BenchmarkError(f"{where}: must be one that Optuna has, got '{name}'{did_you_mean(name, classes)}")
+    takes = inspect.signature(classes[key]).parameters
+    for option in options:
+        if option not in takes:
+            raise BenchmarkError(
+                f"{where}_options: must be options of Optuna's {classes[key].__name__}, got '{option}'{did_you_mean(option, takes)}"
+            )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        try:
+            return classes[key](**{k: v for k, v in more.items() if k in takes}, **options)
+        except (TypeError, ValueError, ImportError) as error:
+            raise BenchmarkError(f"{where}: must build, got {' '.join(str(error).split())}") from error
+
+
+def _grid(competitor: Competitor) -> dict[str, list[Any]]:
+    """Return every value of every parameter; raises BenchmarkError for one with infinitely many."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    grid: dict[str, list[Any]] = {}
+    for name, space in competitor.space.items():
+        if isinstance(space, CategoricalDistribution):
+            grid[name] = list(space.choices)
+        elif isinstance(space, IntDistribution):
+            grid[name] = list(range(space.low, space.high + 1, space.step))
+        else:
+            raise BenchmarkError(
+                f"search.sampler: must have finite spaces for 'grid', got a range for '{name}' of {competitor.arm.name}; give {{choices = [...]}} in [search.space.{competitor.arm.optimizer}]"
+            )
+    return grid

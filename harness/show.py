@@ -1,0 +1,174 @@
+"""What ``harness status`` and ``harness show`` tell about a run folder, for people and, as JSON, for scripts."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.records import Records, open_records, schema
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SHOW_VERSION = 1  # of the JSON document
+
+
+def status(folder: Path) -> dict[str, Any]:
+    """Return what of a run is done and left: trials and seeds per arm, epochs so far of the runs under way."""
+    records = open_records(folder)
+    plan = records.meta["benchmark"]
+    arms = []
+    for arm in records.meta["arms"]:
+        trials = records.trials[records.trials["arm"] == arm]
+        seeds = records.compared().query("arm == @arm")
+        arms.append(
+            {
+                "arm": arm,
+                "trials": {**_counts(trials), "total": plan["search"]["trials"]},
+                "seeds": {**_counts(seeds), "total": plan["compare"]["seeds"]},
+            }
+        )
+    over = _over(records)
+    waiting = records.runs[records.runs["state"] == schema.WAITING]
+    under_way = records.epochs[records.epochs["run_id"].isin(waiting["run_id"])].groupby("run_id")["epoch"].max()
+    return {
+        "run": str(folder),
+        "name": records.name,
+        "state": "finished" if over else "unfinished",
+        "arms": arms,
+        "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
+        "seconds": float(records.runs["seconds"].sum()),
+        "command": records.meta["command"],
+    }
+
+
+def show(folder: Path) -> dict[str, Any]:
+    """Return the results: arms with trials, tuned parameters, and per-seed metrics, seconds and state.
+
+    A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
+    """
+    records = open_records(folder)
+    runs = records.runs.set_index("run_id", drop=False)
+    return {
+        "schema_version": SHOW_VERSION,
+        "run": str(folder),
+        "name": records.name,
+        "state": "finished" if _over(records) else "unfinished",
+        "metric": records.meta["metric"],
+        "metrics": records.meta["metrics"],
+        "data": records.meta["data"],
+        "environment": records.meta["environment"],
+        "command": records.meta["command"],
+        "benchmark": records.meta["benchmark"],
+        "arms": [_arm(records, arm, runs) for arm in records.meta["arms"]],
+    }
+
+
+def _arm(records: Records, arm: str, runs: DataFrame) -> dict[str, Any]:
+    about = records.arms[records.arms["arm"] == arm].iloc[0]
+    trials = records.trials[records.trials["arm"] == arm]
+    seeds = records.compared().query("arm == @arm")
+    chosen = None if _missing(about["tuned_trial"]) else int(about["tuned_trial"])
+    return {
+        "arm": arm,
+        **{part: about[part] for part in ("backbone", "optimizer", "scheduler")},
+        "tuned": {"trial": chosen, "value": _number(about["tuned_value"]), "params": dict(about["tuned_params"])},
+        "trials": [
+            {
+                "number": int(trial["number"]),
+                "state": trial["state"],
+                "reason": trial["reason"],
+                "value": _number(trial["value"]),
+                "params": dict(trial["params"]),
+                "seconds": _number(trial["seconds"]),
+                "run_id": trial["run_id"],
+                "metrics": _metrics(runs.loc[trial["run_id"]], records),
+            }
+            for _, trial in trials.iterrows()
+        ],
+        "seeds": [
+            {
+                "seed": int(run["seed"]),
+                "state": run["state"],
+                "reason": run["reason"],
+                "seconds": _number(run["seconds"]),
+                "run_id": run["run_id"],
+                "metrics": _metrics(run, records),
+            }
+            for _, run in seeds.iterrows()
+        ],
+    }
+
+
+def _metrics(run: Any, records: Records) -> dict[str, float]:
+    about = {
+        "run_id",
+        "arm",
+        "phase",
+        "seed",
+        "state",
+        "reason",
+        "seconds",
+        "started",
+        "ended",
+        "environment",
+        "schema_version",
+    }
+    numbers = {name: _number(run[name]) for name in records.runs.columns if name not in about}
+    return {name: value for name, value in numbers.items() if value is not None}
+
+
+def _counts(runs: DataFrame) -> dict[str, int]:
+    return {state: int((runs["state"] == state).sum()) for state in (*schema.ENDED, schema.WAITING)}
+
+
+def _over(records: Records) -> bool:
+    """Return whether every trial and every seed that the benchmark wants has ended."""
+    plan = records.meta["benchmark"]
+    asked = len(records.trials) == plan["search"]["trials"] * len(records.meta["arms"])
+    return asked and "compare_runs" in records.meta and not (records.runs["state"] == schema.WAITING).any()
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _number(value: Any) -> float | None:
+    return None if _missing(value) or not math.isfinite(float(value)) else float(value)
+
+
+def status_lines(found: dict[str, Any]) -> list[str]:
+    """Return the status for a person."""
+    lines = [f"{found['run']}: {found['state']}, {found['seconds']:.0f} s of training so far"]
+    for arm in found["arms"]:
+        parts = []
+        for what in ("trials", "seeds"):
+            counts = arm[what]
+            bad = "".join(f", {counts[state]} {state}" for state in ("stopped", "diverged", "failed") if counts[state])
+            parts.append(f"{what} {sum(counts[s] for s in schema.ENDED)}/{counts['total']}{bad}")
+        lines.append(f"  {arm['arm']}: {'; '.join(parts)}")
+    lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in found["under_way"].items()]
+    return lines
+
+
+def show_lines(found: dict[str, Any]) -> list[str]:
+    """Return the results for a person: mean and standard deviation of the deciding metric per arm."""
+    metric, unit = found["metric"], found["metrics"][found["metric"]]["unit"]
+    scale = 100 if unit == "%" else 1
+    lines = [f"{found['name']}: {found['state']}; {found['data']['source']}"]
+    if found["data"]["notice"]:
+        lines.append(f"note: {found['data']['notice']}")
+    for arm in found["arms"]:
+        values = [scale * s["metrics"][f"test_{metric}"] for s in arm["seeds"] if s["state"] == schema.DONE]
+        tuned = " ".join(
+            f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in arm["tuned"]["params"].items()
+        )
+        if not values:
+            lines.append(f"  {arm['arm']}: no finished comparison run")
+            continue
+        mean = sum(values) / len(values)
+        spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1)) if len(values) > 1 else math.nan
+        shown = f"{mean:.2f}{f' ± {spread:.2f}' if len(values) > 1 else ''} {unit}".rstrip()
+        lines.append(f"  {arm['arm']}: test {metric} {shown} (mean ± SD of {len(values)} seeds; {tuned})")
+    return lines

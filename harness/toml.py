@@ -1,0 +1,116 @@
+"""Reading a TOML file so that every value remembers where it was written.
+
+``tomllib`` gives values without line numbers, so the lines are found by a second, shallow look at the text: table
+headers and ``key =`` at the start of a line. A key inside an inline table gets the line of that table.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BenchmarkError, did_you_mean
+
+Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
+_HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Merged values, and for each dotted key where it was said: ``file:line``, or ``--set KEY``."""
+
+    file: str
+    values: dict[str, Any]
+    places: Mapping[Path_, str]
+
+    def where(self, *key: str) -> str:
+        """Return ``FILE:LINE: a.b`` of a key, or of the nearest key above it that was written."""
+        for length in range(len(key), 0, -1):
+            if key[:length] in self.places:
+                return f"{self.places[key[:length]]}: {'.'.join(key)}"
+        return f"{self.file}: {'.'.join(key)}" if key else self.file
+
+
+def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) -> Source:
+    """Return the file's values with a profile and then ``key=value`` overrides laid over them.
+
+    Raises BenchmarkError where there is no such file, it is not TOML, or there is no such profile.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = "a folder" if file.is_dir() else "nothing there" if not file.exists() else str(error)
+        raise BenchmarkError(f"{file}: must be a benchmark file (TOML), got {why}; check the path") from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+        place = f"{file}:{found[1]}" if found else f"{file}"
+        what = re.sub(r"\s*\(at .*\)", "", str(error))
+        raise BenchmarkError(f"{place}: must be valid TOML, got: {what}") from error
+    places = {key: f"{file}:{line}" for key, line in _lines(text).items()}
+    profiles = values.pop("profiles", {})
+    if not isinstance(profiles, dict) or not all(isinstance(value, dict) for value in profiles.values()):
+        raise BenchmarkError(f"{places.get(('profiles',), file)}: profiles must be tables, got {profiles!r}")
+    if profile is not None:
+        if profile not in profiles:
+            hint = did_you_mean(profile, profiles) or "; the file has none"
+            raise BenchmarkError(f"{file}: --profile must name a profile of the file, got '{profile}'{hint}")
+        _lay(profiles[profile], values)
+        below = {key[2:]: place for key, place in places.items() if key[:2] == ("profiles", profile)}
+        places.update({key: place for key, place in below.items() if key})
+    for override in overrides:
+        key, value = _override(override)
+        _lay(_nested(key, value), values)
+        places = {k: v for k, v in places.items() if k[: len(key)] != key} | {key: "--set"}
+    return Source(str(file), values, places)
+
+
+def _lines(text: str) -> dict[Path_, int]:
+    """Return the line (1 is the first) on which each dotted key was written."""
+    table: Path_ = ()
+    lines: dict[Path_, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = _split(header[1])
+            lines.setdefault(table, number)
+        elif key := _KEY.match(line):
+            lines.setdefault((*table, *_split(key[1])), number)
+    return lines
+
+
+def _split(dotted: str) -> Path_:
+    parts = re.findall(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""", dotted)
+    return tuple(part.strip("\"'") for part in parts)
+
+
+def _override(text: str) -> tuple[Path_, Any]:
+    """Return the key and the value of ``key=value``; a value that is not TOML is taken as a string."""
+    key, equals, value = text.partition("=")
+    if not equals or not _split(key):
+        raise BenchmarkError(f"--set: must be KEY=VALUE, got '{text}'; for example --set train.l2=1e-4")
+    try:
+        return _split(key), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return _split(key), value.strip()
+
+
+def _nested(key: Path_, value: Any) -> dict[str, Any]:
+    for part in reversed(key):
+        value = {part: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def _lay(top: Mapping[str, Any], below: dict[str, Any]) -> None:
+    """Lay one tree of values over another: tables are merged, anything else replaced."""
+    for key, value in top.items():
+        if isinstance(value, Mapping) and isinstance(below.get(key), dict):
+            _lay(value, below[key])
+        else:
+            below[key] = value

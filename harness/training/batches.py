@@ -1,0 +1,112 @@
+"""Batches made on the device from the store: no worker processes, no copies of what is already there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from harness.contracts import Split
+from harness.device import Device
+
+MEAN, STD = 0.5, 0.25  # of pixels in [0, 1]; a network trained from scratch asks no more than a common scale
+
+
+def mix(*numbers: int) -> int:
+    """Return one 63-bit seed from several numbers; nearby ones give unrelated seeds (splitmix64)."""
+    seed = 0x9E3779B97F4A7C15
+    for number in numbers:
+        seed = (seed ^ (number & 0xFFFFFFFFFFFFFFFF)) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+        seed = (seed ^ (seed >> 31)) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+        seed ^= seed >> 29
+    return seed >> 1
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A split on the device, as it is stored: images stay ``uint8 [N, H, W, 3]`` until a batch is made."""
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+
+    @property
+    def images(self) -> bool:
+        """Whether the inputs are images."""
+        return self.inputs.dtype == torch.uint8
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example as a network sees it: ``(3, H, W)`` or ``(F,)``."""
+        shape = tuple(self.inputs.shape[1:])
+        return (shape[2], shape[0], shape[1]) if self.images else shape
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def resident(split: Split, device: Device) -> Resident:
+    """Return the split on the device; on the CPU the memory-mapped store itself serves."""
+    inputs, targets = torch.from_numpy(split.inputs), torch.from_numpy(split.targets)
+    return Resident(inputs.to(device.name), targets.to(device.name))
+
+
+def as_input(rows: torch.Tensor) -> torch.Tensor:
+    """Return stored rows as the network takes them: ``uint8 [B, H, W, 3]`` to ``float32 [B, 3, H, W]``, normalised.
+
+    The permuted view of pixel-last rows is channels_last for free.
+    """
+    if rows.dtype != torch.uint8:
+        return rows
+    return rows.to(torch.float32).sub_(255 * MEAN).mul_(1 / (255 * STD)).permute(0, 3, 1, 2)
+
+
+class Batches:
+    """The train split in another order every epoch, the same for equal ``(seed, epoch)`` on every device.
+
+    The last, smaller batch is left out (the order changes, so every example is seen), which keeps all steps alike.
+    """
+
+    def __init__(self, split: Resident, batch_size: int, augment: Sequence[str], seed: int) -> None:
+        self.split = split
+        self.batch_size = min(batch_size, len(split))
+        self.augment = frozenset(augment) if split.images else frozenset()
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.split) // self.batch_size
+
+    def of(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield ``(inputs [B, ...], targets [B, ...])`` for every batch of an epoch."""
+        torch.manual_seed(mix(self.seed, epoch, 1))  # for dropout, and whatever else a network draws
+        random = torch.Generator().manual_seed(mix(self.seed, epoch))
+        order = torch.randperm(len(self.split), generator=random).to(self.split.targets.device)
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            rows = self._augmented(chosen, random) if self.augment else self.split.inputs.index_select(0, chosen)
+            yield as_input(rows), self.split.targets.index_select(0, chosen)
+
+    def _augmented(self, chosen: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """Return the chosen images, shifted by up to an eighth (mirrored at the border) and flipped, in one gather."""
+        count, (height, width) = len(chosen), self.split.inputs.shape[1:3]
+        rows = torch.arange(height).expand(count, height)
+        columns = torch.arange(width).expand(count, width)
+        if "crop" in self.augment:
+            rows = _reflect(rows + _shift(count, height, random), height)
+            columns = _reflect(columns + _shift(count, width, random), width)
+        if "flip" in self.augment:
+            flip = torch.rand(count, 1, generator=random) < 0.5
+            columns = torch.where(flip, columns.flip(1), columns)
+        device = chosen.device
+        rows, columns = rows.to(device), columns.to(device)
+        return self.split.inputs[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _shift(count: int, length: int, random: torch.Generator) -> torch.Tensor:
+    return torch.randint(-(length // 8), length // 8 + 1, (count, 1), generator=random)
+
+
+def _reflect(index: torch.Tensor, length: int) -> torch.Tensor:
+    """Return indices folded back into ``[0, length)`` at both borders."""
+    index = index.abs()
+    return (length - 1) - ((length - 1) - index).abs()

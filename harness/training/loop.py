@@ -1,0 +1,39 @@
+"""The training loop, and how an executor carries out a whole run with it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.contracts import Workbench
+from harness.errors import Diverged, one_line
+from harness.runs import Epoch, Event, Failed, Run, State
+
+if TYPE_CHECKING:
+    from harness.training.parts import Parts
+
+
+def train(run: Run, parts: Parts, state: State | None = None) -> Iterator[Epoch]:
+    """Train one model; yield a record and, on demand, a resumable state per epoch.
+
+    From a ``state`` it goes on bit-equal to never having stopped: all that is random in an epoch is drawn from
+    generators seeded with the epoch's number. Raises Diverged when the loss leaves the finite numbers.
+    """
+    for epoch in parts.resume(state, run.epochs):
+        with parts.clock:  # evaluation is not timed
+            for inputs, targets in parts.batches.of(epoch):  # [B, 3, H, W] or [B, F], and [B, ...]
+                parts.step(inputs, targets)
+        yield parts.record(epoch)
+
+
+def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
+    """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed."""
+    try:
+        parts = workbench.parts(run)
+        yield from train(run, parts, workbench.state(run.id))
+        yield parts.done()
+    except Diverged as error:
+        yield Failed("diverged", str(error))
+    except Exception as error:  # a plugin may raise anything; it ends this run and no other
+        yield Failed("error", one_line(error), traceback.format_exc())

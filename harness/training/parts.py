@@ -1,0 +1,234 @@
+"""What the loop moves: model, optimizer, schedule, batches and clock, put together from a run."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from harness.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task
+from harness.device import Device
+from harness.errors import Diverged, PluginError
+from harness.runs import Done, Epoch, Run, State
+from harness.training.batches import Batches, Resident, as_input, mix
+from harness.training.state import flatten, restore
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """The plugins and the data that a run names, found and opened; ``test`` is None for a search run."""
+
+    task: Task
+    backbone: Backbone
+    optimizer: Optimizer
+    scheduler: Scheduler
+    outputs: int  # K
+    train: Resident
+    tune: Resident
+    test: Resident | None
+    probes: tuple[Probe, ...] = ()
+
+
+class Clock:
+    """Seconds spent inside ``with clock:``, the device's work included."""
+
+    def __init__(self, device: Device) -> None:
+        self.seconds = 0.0
+        self._device = device
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device.name)
+        self.seconds += time.perf_counter() - self._start
+
+
+@dataclass
+class Parts:
+    """A model in training. All that lives between two epochs is in ``state()``."""
+
+    run: Run
+    use: Ingredients
+    device: Device
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    batches: Batches
+    clock: Clock
+    parameters: list[torch.nn.Parameter]
+    metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
+    _loss: torch.Tensor = field(default_factory=lambda: torch.zeros(()))  # summed over the epoch's steps
+
+    def resume(self, state: State | None, epochs: int) -> Iterator[int]:
+        """Yield the epochs still to train, 1 is the first, with everything set for training in each."""
+        first = 1
+        if state is not None:
+            self._load(state)
+            first = state.plain["epoch"] + 1
+        for epoch in range(first, epochs + 1):
+            self._switch("train")
+            self._loss = torch.zeros((), device=self.device.name)
+            yield epoch
+
+    def step(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:
+        """Move the weights and the schedule by one step on the objective ``loss + l2/2 * |parameters|^2``."""
+
+        def objective() -> torch.Tensor:
+            self.optimizer.zero_grad(set_to_none=True)
+            with self.autocast():
+                outputs = self.model(inputs)
+            loss = self.use.task.loss(outputs.float(), targets)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss.detach() + self._add_penalty()
+
+        if self.use.optimizer.closure:
+            value: Any = self.optimizer.step(objective)  # type: ignore[arg-type]
+        else:
+            value = objective()
+            self.optimizer.step()
+        self._loss += value
+        self.schedule.step()
+
+    def _add_penalty(self) -> torch.Tensor | float:
+        """Add the penalty's gradient, ``l2 * parameter``, to the loss's; return its value where a closure needs it.
+
+        Added by hand, as autograd would, but without a graph node per parameter.
+        """
+        if not self.run.l2:
+            return 0.0
+        moved: list[torch.Tensor] = [p for p in self.parameters if p.grad is not None]
+        with torch.no_grad():
+            torch._foreach_add_([p.grad for p in moved if p.grad is not None], moved, alpha=self.run.l2)
+            if not self.use.optimizer.closure:
+                return 0.0
+            return self.run.l2 / 2 * torch.stack(torch._foreach_norm(moved)).square().sum()
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context of the run's precision."""
+        if self.run.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def record(self, epoch: int) -> Epoch:
+        """Return what this epoch came to; raises Diverged when its loss is not a finite number."""
+        loss = self._loss.item() / len(self.batches)
+        if not math.isfinite(loss):
+            raise Diverged(f"epoch {epoch}: the training loss must be finite, got {loss}")
+        self.metrics = {"train_loss": loss, **self.evaluate(self.use.tune, "tune")}
+        bad = [name for name, value in self.metrics.items() if not math.isfinite(value)]
+        if bad:
+            raise Diverged(f"epoch {epoch}: {bad[0]} must be finite, got {self.metrics[bad[0]]}")
+        lr = float(self.optimizer.param_groups[0]["lr"]) if "lr" in self.optimizer.param_groups[0] else math.nan
+        steps = epoch * len(self.batches)
+        return Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, lambda: self.state(epoch))
+
+    def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
+        """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""
+        return self._score(self.predict(split), split, prefix)
+
+    def _score(self, predictions: torch.Tensor, split: Resident, prefix: str) -> dict[str, float]:
+        predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()
+        return {
+            f"{prefix}_{name}": metric.compute(predicted, targets) for name, metric in self.use.task.metrics.items()
+        }
+
+    @torch.no_grad()
+    def predict(self, split: Resident, batch_size: int = 512, exact: bool = False) -> torch.Tensor:
+        """Return predictions ``[N, ...]`` in float32; ``exact`` computes in float32 whatever the training did."""
+        self._switch("eval")
+        found = []
+        for start in range(0, len(split), batch_size):
+            inputs = as_input(split.inputs[start : start + batch_size])
+            with contextlib.nullcontext() if exact else self.autocast():
+                outputs = self.model(inputs)
+            found.append(self.use.task.predict(outputs.float()))
+        return torch.cat(found)
+
+    def gradient_norm(self) -> float:
+        """Return the norm of the objective's gradient over the whole un-augmented train split, in float32."""
+        self._switch("eval")
+        self.model.zero_grad(set_to_none=True)
+        train = self.use.train
+        for start in range(0, len(train), 512):
+            rows, targets = train.inputs[start : start + 512], train.targets[start : start + 512]
+            loss = self.use.task.loss(self.model(as_input(rows)).float(), targets)
+            (loss * len(rows) / len(train)).backward()  # type: ignore[no-untyped-call]
+        self._add_penalty()
+        norm = torch.stack([p.grad.square().sum() for p in self.parameters if p.grad is not None]).sum().sqrt()
+        self.model.zero_grad(set_to_none=True)
+        return float(norm)
+
+    def done(self) -> Done:
+        """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
+        if self.use.test is None:
+            return Done(self.metrics)
+        predictions = self.predict(self.use.test, exact=True)
+        metrics = {
+            **self.metrics,
+            **self._score(self.predict(self.use.train, exact=True), self.use.train, "train"),
+            **self._score(predictions, self.use.test, "test"),
+        }
+        for probe in self.use.probes:
+            metrics |= {f"{probe.name}.{name}": float(value) for name, value in probe.measure(self).items()}
+        return Done(metrics, dict(self.model.state_dict()), predictions.cpu().numpy())
+
+    def state(self, epoch: int) -> State:
+        """Return a copy of everything from which training goes on after ``epoch``."""
+        tensors: dict[str, torch.Tensor] = {}
+        plain = {
+            "epoch": epoch,
+            "seconds": self.clock.seconds,
+            "metrics": dict(self.metrics),
+            "model": flatten(dict(self.model.state_dict()), "model", tensors),
+            "optimizer": flatten(self.optimizer.state_dict(), "optimizer", tensors),
+            "schedule": flatten(self.schedule.state_dict(), "schedule", tensors),
+        }
+        return State(tensors, plain)
+
+    def _load(self, state: State) -> None:
+        plain, tensors = state.plain, state.tensors
+        self.model.load_state_dict(restore(plain["model"], tensors))
+        self.optimizer.load_state_dict(restore(plain["optimizer"], tensors))
+        self.schedule.load_state_dict(restore(plain["schedule"], tensors))
+        self.clock.seconds = plain["seconds"]
+        self.metrics = dict(plain["metrics"])
+
+    def _switch(self, mode: str) -> None:
+        """Set model and optimizer to ``train`` or ``eval``."""
+        getattr(self.model, mode)()
+        if self.use.optimizer.switches:
+            getattr(self.optimizer, mode)()
+
+
+def assemble(run: Run, use: Ingredients, device: Device) -> Parts:
+    """Return the run's parts, with the initial weights that ``run.init_seed`` gives, the same for every arm.
+
+    Raises PluginError, naming the plugin, where one cannot be built.
+    """
+    torch.manual_seed(mix(run.init_seed))
+    model = _build("backbone", use.backbone.name, lambda: use.backbone.build(use.train.input_shape, use.outputs))
+    layout = torch.channels_last if use.train.images else torch.preserve_format
+    model = model.to(device.name, memory_format=layout)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    settings = {**use.optimizer.defaults, **run.optimizer}
+    optimizer = _build("optimizer", use.optimizer.name, lambda: use.optimizer.build(parameters, **settings))
+    batches = Batches(use.train, run.batch_size, run.augment, run.order_seed)
+    steps = run.epochs * len(batches)
+    timing: Mapping[str, Any] = {**use.scheduler.defaults, **run.scheduler}
+    schedule = _build("scheduler", use.scheduler.name, lambda: use.scheduler.build(optimizer, steps, **timing))
+    return Parts(run, use, device, model, optimizer, schedule, batches, Clock(device), parameters)
+
+
+def _build(kind: str, name: str, build: Any) -> Any:
+    try:
+        return build()
+    except Exception as error:
+        raise PluginError(f"{kind} '{name}': must build, got {type(error).__name__}: {error}") from error

@@ -1,0 +1,1 @@
+"""Analyses: pure functions from the records to a table."""

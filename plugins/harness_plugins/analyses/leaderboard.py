@@ -1,0 +1,108 @@
+"""The arms ranked: mean and 95 % interval over seeds of every final metric of the comparison.
+
+The interval is over seeds alone: another draw of initial weights and batch orders. It does not cover the luck of the
+search, nor another sample of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness import Analysis, Records, hookimpl
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+COLUMNS = (
+    "arm", "metric", "mean", "low", "high", "sd", "n", "failed", "diverged", "unusable", "planned", "min", "max",
+    "goal", "unit", "state",
+)  # fmt: skip
+SPLITS = ("test", "train", "tune")
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per arm and metric, the best arm in the deciding test metric first, arms without result last.
+
+    ``n`` seeds were used of ``planned``; ``failed`` and ``diverged`` seeds have no result, and an ``unusable`` one
+    ended well without a finite value. ``low`` and ``high`` bound the 95 % t-interval of the mean, NaN for one seed.
+    ``state`` is done, partial (a seed is missing), failed (every seed), not tuned (no trial ended well) or waiting.
+    Values are as recorded: a metric with unit "%" is a fraction of 1.
+    """
+    import pandas as pd
+
+    compared = records.compared()
+    planned = int(records.meta["benchmark"]["compare"]["seeds"])
+    rows = []
+    for arm in ranked(records):
+        runs = compared[compared["arm"] == arm]
+        about = {"arm": arm, "planned": planned, "state": _state(records, arm, runs, planned)}
+        about |= {state: int((runs["state"] == state).sum()) for state in ("failed", "diverged")}
+        rows += [{**about, "metric": name, **_about(records, name), **_summary(runs, name)} for name in _metrics(records)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def ranked(records: Records) -> list[str]:
+    """Return the arms, best mean of the deciding test metric first; those without one follow in their own order."""
+    metric = str(records.meta["metric"])
+    sign = -1 if records.meta["metrics"][metric]["goal"] == "max" else 1
+    compared = records.compared()
+    means = {arm: _summary(compared[compared["arm"] == arm], f"test_{metric}") for arm in records.arms["arm"]}
+    return sorted(means, key=lambda arm: (means[arm]["n"] == 0, sign * means[arm]["mean"] if means[arm]["n"] else 0))
+
+
+def _metrics(records: Records) -> list[str]:
+    """Return the task's metrics per split, then what else the runs have: the objective, probes; seconds last."""
+    of_task = [f"{split}_{name}" for split in SPLITS for name in records.meta["metrics"]]
+    prefixes = tuple(f"{split}_" for split in SPLITS)
+    found = [str(c) for c in records.runs.columns if str(c).startswith(prefixes) or "." in str(c)]
+    return [*of_task, *(name for name in found if name not in of_task), "seconds"]
+
+
+def _about(records: Records, name: str) -> dict[str, str]:
+    """Return a metric's goal ("" where there is none) and unit."""
+    if name == "seconds":
+        return {"goal": "min", "unit": "s"}
+    split, _, metric = name.partition("_")
+    known: Mapping[str, str] = records.meta["metrics"].get(metric, {}) if split in SPLITS else {}
+    if not known and metric == "loss" and split in SPLITS:
+        return {"goal": "min", "unit": "nats"}  # every task's loss is in nats, whether or not it is a metric of its own
+    return {"goal": known.get("goal", ""), "unit": known.get("unit", "")}
+
+
+def _summary(runs: DataFrame, name: str) -> dict[str, Any]:
+    """Return mean, interval, spread and counts of a metric over the runs that ended well."""
+    import numpy as np
+    import pandas as pd
+
+    from harness_plugins.analyses._intervals import t_interval
+
+    done = runs[runs["state"] == "done"]
+    column: Series[Any] = done[name] if name in done else pd.Series(np.nan, index=done.index)
+    every = column.to_numpy(dtype=float, na_value=np.nan)
+    values = every[np.isfinite(every)]
+    counts = {"n": len(values), "unusable": len(every) - len(values)}
+    if not len(values):
+        return dict.fromkeys(("mean", "low", "high", "sd", "min", "max"), np.nan) | counts
+    sd = values.std(ddof=1) if len(values) > 1 else np.nan
+    low, high = t_interval(values.mean(), sd, len(values))
+    numbers = {"mean": values.mean(), "low": low, "high": high, "sd": sd, "min": values.min(), "max": values.max()}
+    return {key: float(value) for key, value in numbers.items()} | counts
+
+
+def _state(records: Records, arm: str, runs: DataFrame, planned: int) -> str:
+    """Return in a word how far the arm's comparison got."""
+    done = int((runs["state"] == "done").sum())
+    if done:
+        return "done" if done >= planned else "partial"
+    if len(runs):
+        return "failed" if runs["state"].isin(["failed", "diverged"]).all() else "waiting"
+    trials = records.trials[records.trials["arm"] == arm]
+    over = len(trials) >= records.meta["benchmark"]["search"]["trials"] and not (trials["state"] == "waiting").any()
+    return "not tuned" if over and not (trials["state"] == "done").any() else "waiting"
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer leaderboard."""
+    return [Analysis(name="leaderboard", compute=compute, reference="Student 1908, doi:10.2307/2331554")]

@@ -1,0 +1,1 @@
+"""Datasets: each opens as three splits."""

@@ -1,0 +1,90 @@
+"""Dogs vs Cats: the photos of Kaggle's competition of 2013 where they are found, else drawings.
+
+The lesson used the photos in fast.ai's layout: ``train/{cats,dogs}`` and ``valid/{cats,dogs}``. Without them a seeded
+generator draws cats and dogs, so that everything runs anywhere; whoever reads the result is told so.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness import Data, DataError, DataRequest, Dataset, Split, draw_images, hookimpl
+from harness import digest as digest_of
+from harness_plugins.datasets import _drawings
+from harness_plugins.datasets.folder import find_photos, has_layout, open_photos
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+NOTICE = "no photos were found, so these are DRAWINGS of cats and dogs, made by a program; name a folder of photos with --data"
+
+
+def open_dogscats(request: DataRequest) -> Data:
+    """Return the photos of ``request.root``, or the drawn sample where no photos were named and none are there."""
+    if request.root is not None and (request.required or has_layout(request.root)):
+        photos = find_photos(request.root, request.tune, request.seed)
+        return open_photos("dogscats", request.root, photos, request)
+    return _open_drawings(request)
+
+
+def _open_drawings(request: DataRequest) -> Data:
+    """Return drawings: split s, class c and number i have a seed of their own, so no two are alike."""
+    counts = {split: request.options[split] for split in ("train", "tune", "test")}
+    for split, count in counts.items():
+        if not isinstance(count, int) or count < 2 or count % 2:
+            raise DataError(f"data.options.{split}: must be an even number of drawings >= 2, got {count!r}")
+    wanted = [
+        (split, _drawings.CLASSES[i % 2], request.seed * 3_000_000 + 1_000_000 * block + i // 2)
+        for block, (split, count) in enumerate(counts.items())
+        for i in range(count)
+    ]
+    keys = [f"drawing {_drawings.VERSION} {kind} {seed}" for _, kind, seed in wanted]
+    store = draw_images(
+        partial(_draw, tuple((kind, seed) for _, kind, seed in wanted), request.size),
+        keys,
+        request.size,
+        request.progress,
+    )
+
+    def split(which: str) -> Split:
+        rows = [i for i, (part, _, _) in enumerate(wanted) if part == which]
+        return _split(store.pixels[rows[0] : rows[-1] + 1], wanted[rows[0] : rows[-1] + 1])
+
+    return Data(
+        name="dogscats",
+        train=split("train"),
+        tune=split("tune"),
+        test=split("test"),
+        fingerprint=digest_of(["dogscats drawings", request.size, counts, keys]),
+        source=f"drawings (generator version {_drawings.VERSION}, seed {request.seed})",
+        classes=tuple(f"{kind}s" for kind in _drawings.CLASSES),
+        notice=NOTICE,
+    )
+
+
+def _draw(wanted: tuple[tuple[str, int], ...], size: int, i: int) -> Image:
+    kind, seed = wanted[i]
+    return _drawings.draw(kind, seed, size)
+
+
+def _split(pixels: NDArray[np.uint8], wanted: list[tuple[str, str, int]]) -> Split:
+    import numpy as np
+
+    targets = np.array([_drawings.CLASSES.index(kind) for _, kind, _ in wanted], dtype=np.int64)
+    return Split(pixels, targets, tuple(f"{split}/{kind}.{seed}" for split, kind, seed in wanted))
+
+
+@hookimpl
+def harness_datasets() -> list[Dataset]:
+    """Offer dogscats; its options are how many drawings each split has."""
+    return [
+        Dataset(
+            name="dogscats",
+            open=open_dogscats,
+            options={"train": 1024, "tune": 512, "test": 4096},
+            reference="https://www.kaggle.com/c/dogs-vs-cats",
+        )
+    ]

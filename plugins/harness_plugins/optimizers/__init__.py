@@ -1,0 +1,1 @@
+"""Optimizers: the training algorithms compared."""

@@ -1,0 +1,1 @@
+"""Schedulers: the learning rate over the steps of a run."""

@@ -1,0 +1,1 @@
+"""The built-in report formats; each is made from records alone."""

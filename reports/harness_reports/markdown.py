@@ -1,0 +1,79 @@
+"""The report in a few lines of Markdown, for a pull request."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from harness import Report, Results, hookimpl
+from harness_reports import _facts
+from harness_reports._numbers import count, duration, interval, measure
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!@])")
+
+WORDS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
+
+
+def render(results: Results) -> str:
+    """Return the summary: headline, notices, the deciding metric per arm, and what was run."""
+    records, headline = results.records, _facts.headline(results)
+    data = records.meta["data"]
+    parts = [f"## {escaped(records.name)}"]
+    if data["notice"]:
+        parts.append(f"> **{escaped(data['notice'])}**")
+    parts.append(f"{escaped(headline.question)}\n\n**{escaped(headline.answer)}**\n\n{escaped(headline.detail)}")
+    parts.append(f"_{escaped(headline.caveat)}_")
+    if table := _table(results):
+        parts.append(table)
+    if notices := _facts.notices(results):
+        parts.append("\n".join(f"- {WORDS[notice.level]}: {escaped(notice.text)}" for notice in notices))
+    parts.append(_made_of(results))
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: object) -> str:
+    """Return a line in which nothing is read as Markdown, HTML, mathematics or a mention."""
+    line = " ".join(str(text).split())
+    return SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u200b").replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def _table(results: Results) -> str:
+    """Return a row per arm, best first; "" where there is no leaderboard."""
+    rows = _facts.deciding_rows(results)
+    if not rows:
+        return ""
+    names = _facts.labels(results.records)
+    board = results.tables["leaderboard"]
+    seconds = board[board["metric"] == "seconds"].set_index("arm")["mean"].to_dict()
+    lines = [f"| arm | {escaped(_facts.title_of(rows[0]['metric']))} | 95 % interval | seeds | time per run |", "| --- | ---: | ---: | ---: | ---: |"]
+    return "\n".join([*lines, *(_line(row, names[row["arm"]], seconds.get(row["arm"])) for row in rows)])
+
+
+def _line(row: dict[str, Any], label: str, seconds: Any) -> str:
+    state = "" if row["state"] == "done" else f" ({row['state']})"
+    n = row["n"] if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
+    ends = interval(row["low"], row["high"], row["unit"]) or "–"
+    took = duration(seconds) if seconds == seconds and seconds is not None else "–"
+    return f"| {escaped(label)}{state} | {measure(row['mean'], row['unit'], row['high'] - row['low'])} | {ends} | {n} | {took} |"
+
+
+def _made_of(results: Results) -> str:
+    """Return in a sentence what was run."""
+    records = results.records
+    meta, benchmark = records.meta, records.meta["benchmark"]
+    counts = meta["data"]["counts"]
+    alike = _facts.shared(records)
+    said = [
+        f"{meta['data']['name']}: {counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test",
+        f"{count(benchmark['search']['trials'], 'trial')} and {count(benchmark['compare']['seeds'], 'seed')} per arm, {count(benchmark['compare']['epochs'], 'epoch')}",
+        *([alike] if alike else []),
+        str(meta["environment"]["hardware"]["device"]),
+        f"{duration(float(records.runs['seconds'].sum()))} of training",
+    ]
+    return f"<sub>{escaped('; '.join(said))}. Run {escaped(records.folder.name)}.</sub>"
+
+
+@hookimpl
+def harness_reports() -> list[Report]:
+    """Offer md."""
+    return [Report(name="md", extension="md", render=render)]
