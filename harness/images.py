@@ -37,6 +37,7 @@ class ImageStore:
     pixels: NDArray[np.uint8]
     keys: tuple[str, ...]
     broken: dict[int, str]  # position -> why it could not be decoded; its pixels are zero
+    sha256: str  # of the pixels: another release of the decoder may give others for the same photos
 
 
 def cache_folder() -> Path:
@@ -94,14 +95,15 @@ def _store(
             folder.mkdir(parents=True, exist_ok=True)
             beside = folder / f"{key[:32]}.{os.getpid()}.tmp"
             unread = _fill(beside, len(keys), size, image, progress, what)
-            notes.write_text(json.dumps({"broken": unread}), encoding="utf-8")
+            notes.write_text(json.dumps({"broken": unread, "sha256": _hash(beside)}), encoding="utf-8")
             beside.replace(pixels)
         except OSError as error:
             raise DataError(
                 f"{folder}: must be writable with room for {len(keys) * size * size * 3 / 1e6:.0f} MB, got {error}; set HARNESS_CACHE to another folder"
             ) from error
-    broken = {int(i): why for i, why in json.loads(notes.read_text(encoding="utf-8"))["broken"].items()}
-    return ImageStore(np.load(pixels, mmap_mode="c"), keys, broken)  # "c": torch wants to be able to write
+    noted = json.loads(notes.read_text(encoding="utf-8"))
+    broken = {int(i): why for i, why in noted["broken"].items()}
+    return ImageStore(np.load(pixels, mmap_mode="c"), keys, broken, noted["sha256"])  # "c": torch wants to be able to write
 
 
 def _fill(
@@ -125,6 +127,11 @@ def _fill(
                 progress(what, done, count)
     store.flush()
     return dict(sorted(broken.items(), key=lambda item: int(item[0])))
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def stratified(labels: Sequence[Any], part: float, seed: int) -> tuple[list[int], list[int]]:

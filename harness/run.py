@@ -107,6 +107,8 @@ def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> in
                 f"{environment['hardware']['device']} ({setting.device.precision}, {setting.device.threads} threads)"
             )
             reporter.say(f"{left} runs to do on {where}, into {folder}")
+            if busy := device.contention(setting.device):
+                reporter.say(f"warning: {busy}", style="yellow")
             driver.drive()
         else:
             reporter.say(f"nothing left to do: {folder} is finished")

@@ -50,7 +50,7 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-        place = f"{file}:{found[1]}" if found else f"{file}"
+        place = f"{file}:{found[1] if found else len(text.splitlines())}"  # "at end of document" has no number
         what = re.sub(r"\s*\(at .*\)", "", str(error))
         raise BenchmarkError(f"{place}: must be valid TOML, got: {what}") from error
     places = {key: f"{file}:{line}" for key, line in _lines(text).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +54,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: half - 1]}…{text[-half:]}"
 
 
+def sentence(text: str) -> str:
+    """Return a text that begins with a capital."""
+    return text[:1].upper() + text[1:]
+
+
 def title_of(metric: str) -> str:
     """Return a metric's column as words: ``test_accuracy`` is "test accuracy"."""
     if metric == "seconds":
@@ -74,8 +80,6 @@ class Range:
 
     def position(self, value: Any) -> float | None:
         """Return where a value lies, 0 at the low end and 1 at the high; None where there is no such thing."""
-        import math
-
         if self.low is None or self.high is None or self.low >= self.high or not isinstance(value, int | float):
             return None
         numbers = [float(value), self.low, self.high]
@@ -135,8 +139,14 @@ def headline(results: Results) -> Headline:
     what = f"{'highest' if best['goal'] == 'max' else 'lowest'} mean {title_of(best['metric'])}"
     value = _value(best)
     if len(there) == 1:
-        return Headline(asked, f"{names[best['arm']]}: {title_of(best['metric'])} {value}", _sure(best) + (" No other arm has a result to compare it with." if len(names) > 1 else ""))
-    but = f", but {names[there[1]['arm']]} is too close to call" if overlap(best, there[1]) else ""
+        return Headline(
+            asked,
+            f"{names[best['arm']]}: {title_of(best['metric'])} {value}",
+            _sure(best) + (" No other arm has a result to compare it with." if len(names) > 1 else ""),
+        )
+    near = [names[row["arm"]] for row in there[1:] if overlap(best, row)]
+    who = joined(near) if len(near) <= 3 else f"{len(near)} others"
+    but = f", but {who} {'is' if len(near) == 1 else 'are'} too close to call" if near else ""
     answer = f"{names[best['arm']]} has the {what}, {value}{', on one seed' if best['n'] == 1 else but}"
     return Headline(asked, answer, f"{_sure(best)} {_against(there, names)}")
 
@@ -172,7 +182,7 @@ def _value(row: Mapping[str, Any]) -> str:
 
 def _sure(row: Mapping[str, Any]) -> str:
     """Return a sentence on how sure a mean is."""
-    if not row["low"] == row["low"]:
+    if math.isnan(row["low"]):
         return "That is one seed, so there is no interval: another seed may turn the order round."
     lost = f" of {row['planned']}; the others have no result" if row["n"] < row["planned"] else ""
     return f"95 % interval {interval(row['low'], row['high'], row['unit'])} over {count(row['n'], 'seed')}{lost}."
@@ -187,9 +197,7 @@ def _against(rows: list[dict[str, Any]], names: Mapping[str, str]) -> str:
     ends = interval(second["low"], second["high"], second["unit"])
     if not apart:
         return f"{said} ({ends}); the two intervals do not overlap."
-    also = [names[row["arm"]] for row in rows[2:] if overlap(best, row)]
-    more = f" So do those of {joined(also)}." if len(also) > 1 else f" So does that of {also[0]}." if also else ""
-    return f"{said} ({ends}); the two intervals overlap, so their order may be chance.{more}"
+    return f"{said} ({ends}); the two intervals overlap, so their order may be chance."
 
 
 # --- what a reader must be told ------------------------------------------------------------------------------
@@ -226,7 +234,9 @@ def _of_comparison(records: Records) -> list[Notice]:
         for state in ("failed", "diverged"):
             lost = mine[mine["state"] == state]
             if len(lost):
-                found.append(Notice("bad", f"{label}: {len(lost)} of {count(seeds, 'seed')} {state}: {lost['reason'].iloc[0]}"))
+                found.append(
+                    Notice("bad", f"{label}: {len(lost)} of {count(seeds, 'seed')} {state}: {lost['reason'].iloc[0]}")
+                )
         missing = seeds - int(mine["state"].isin(["done", "failed", "diverged"]).sum())
         if missing and not _untunable(records, arm):
             found.append(Notice("warn", f"{label}: {missing} of {count(seeds, 'seed')} not run yet."))
@@ -241,10 +251,13 @@ def _of_values(results: Results) -> list[Notice]:
     if board is None:
         return []
     names, lost = labels(results.records), board[board["unusable"] > 0]
-    return [
-        Notice("warn", f"{names[arm]}: {rows['unusable'].max()} of {count(int(rows['planned'].max()), 'seed')} without a finite value of {joined([title_of(m) for m in rows['metric']])}.")
-        for arm, rows in lost.groupby("arm", sort=False)
-    ]
+    found = []
+    for arm in dict.fromkeys(lost["arm"]):
+        mine = lost[lost["arm"] == arm]
+        seeds = f"{mine['unusable'].max()} of {count(int(mine['planned'].max()), 'seed')}"
+        what = joined([title_of(metric) for metric in mine["metric"]])
+        found.append(Notice("warn", f"{names[arm]}: {seeds} without a finite value of {what}, left out of the mean."))
+    return found
 
 
 def _of_search(records: Records) -> list[Notice]:
@@ -265,7 +278,8 @@ def _of_search(records: Records) -> list[Notice]:
         if many.get("diverged", 0):
             diverged.append(f"{label} {many['diverged']}")
         if edges := at_edge(records, arm, tuned[arm]):
-            found.append(Notice("warn", f"{label}: tuned to the edge of the searched range ({joined(edges)}); the best value may lie outside."))
+            where = f"{label}: tuned to the edge of the searched range ({joined(edges)})"
+            found.append(Notice("warn", f"{where}; the best value may lie outside."))
     if diverged:
         found.append(Notice("note", f"Trials that diverged, of {wanted} per arm: {joined(diverged)}."))
     return found
@@ -288,5 +302,10 @@ def _of_surroundings(records: Records) -> list[Notice]:
         found.append(Notice("warn", f"Plugin {plugin} could not be loaded and was left out: {why}"))
     ended: DataFrame = records.runs[records.runs["state"] != "waiting"]
     if (environments := ended["environment"].nunique()) > 1:
-        found.append(Notice("warn", f"The runs come from {environments} environments (machine or versions); the one shown is the last."))
+        found.append(
+            Notice(
+                "warn",
+                f"The runs come from {environments} environments (machine or versions); the one shown is the last.",
+            )
+        )
     return found

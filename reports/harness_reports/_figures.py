@@ -93,8 +93,8 @@ def curve(table: DataFrame, looks: Mapping[str, Look], title: str, unit: str, na
         figure, axes = _panel(2.7)
         for arm, look in looks.items():
             mine = table[table["arm"] == arm].sort_values("epoch")
-            alone = {"marker": "o", "ms": 4} if len(mine) == 1 else {}
-            axes.plot(mine["epoch"], mine["mean"], color=look.color, ls=look.dashes, lw=1.6, **alone)
+            dot = "o" if len(mine) == 1 else ""  # one point makes no line
+            axes.plot(mine["epoch"], mine["mean"], color=look.color, ls=look.dashes, lw=1.6, marker=dot, ms=4)
             axes.fill_between(mine["epoch"], mine["low"], mine["high"], color=look.color, alpha=0.16, lw=0)
         _limit(axes, table, _wide(table["mean"]))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
@@ -137,31 +137,35 @@ LOST = {"diverged": "x", "failed": "+", "stopped": "v"}  # markers of trials wit
 
 
 def rates(trials: DataFrame, look: Look, scale: Scale, name: str) -> str:
-    """Return an arm's tune score against the learning rate: every trial a dot, the chosen one starred.
+    """Return an arm's tune score against the learning rate: every trial a dot, the chosen one ringed.
 
     Trials without a value stand at the bad border, one marker for each way to end.
     """
-    tips: dict[str, list[str]] = {}
     with _style():
         figure, axes = _panel(2.4, NARROW)
-        axes.set(xscale="log", xlim=scale.x)
-        if scale.log_y:
-            axes.set_yscale("log")
-        axes.set_ylim(scale.y)
-        good = trials[_finite(trials["value"]) & (trials["lr"] > 0)]
-        axes.scatter(good["lr"], good["value"], s=22, color=look.color, alpha=0.8, lw=0, zorder=3, gid="trials")
-        tips["trials"] = [_tip(row, scale.unit) for row in good.to_dict("records")]
-        chosen = good[good["chosen"]]
-        axes.scatter(chosen["lr"], chosen["value"], s=110, facecolor="none", edgecolor=INK, lw=1.1, zorder=4, gid="chosen")
-        across = axes.get_xaxis_transform()
-        for state, marker in LOST.items():
-            lost = trials[(trials["state"] == state) & (trials["lr"] > 0)]
-            axes.scatter(lost["lr"], [scale.bad] * len(lost), transform=across, marker=marker, s=26, color=look.color, lw=1.3, zorder=3, gid=state)
-            tips[state] = [_tip(row, scale.unit) for row in lost.to_dict("records")]
+        axes.set(xscale="log", xlim=scale.x, yscale="log" if scale.log_y else "linear", ylim=scale.y)
+        tips = _marks(axes, trials[trials["lr"] > 0], look, scale)
         _decades(axes, scale.x)
         axes.set_xlabel("learning rate")
         _name_y(axes, scale.title, scale.unit)
         return _svg(figure, name, f"{look.label}: {scale.title} against learning rate", tips)
+
+
+def _marks(axes: Axes, trials: DataFrame, look: Look, scale: Scale) -> dict[str, list[str]]:
+    """Draw a mark per trial; return what each says when it is pointed at, by the id of its group."""
+    good = trials[_finite(trials["value"])]
+    axes.scatter(good["lr"], good["value"], s=22, color=look.color, alpha=0.8, lw=0, zorder=3, gid="trials")
+    ring = good[good["chosen"]]
+    axes.plot(ring["lr"], ring["value"], "o", ms=10.5, mfc="none", mec=INK, mew=1.1, zorder=4, gid="chosen")
+    tips = {"trials": [_tip(row, scale.unit) for row in good.to_dict("records")]}
+    for state, marker in LOST.items():
+        lost = trials[trials["state"] == state]
+        heights = [scale.bad] * len(lost)
+        strip = axes.get_xaxis_transform()  # x in learning rates, y as a fraction of the height
+        kind: dict[str, Any] = {"marker": marker, "s": 26, "color": look.color, "lw": 1.3, "zorder": 3, "gid": state}
+        axes.scatter(lost["lr"], heights, transform=strip, **kind)
+        tips[state] = [_tip(row, scale.unit) for row in lost.to_dict("records")]
+    return tips
 
 
 def swatch(look: Look, name: str) -> str:
@@ -272,12 +276,22 @@ def _style() -> Iterator[None]:
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser's fonts draw it, not ours
         matplotlib.rcdefaults()
-        style = seaborn.axes_style("whitegrid")
-        sizes = {"font.size": 8.5, "xtick.labelsize": 8, "ytick.labelsize": 8, "axes.labelsize": 8.5}
-        colors = {"text.color": INK, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED}
-        lines = {"axes.edgecolor": GRID, "grid.color": GRID, "grid.linewidth": 0.6, "axes.linewidth": 0.8}
-        plain = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "harness", "font.family": ["DejaVu Sans"]}
-        matplotlib.rcParams.update({**style, **sizes, **colors, **lines, **plain})
+        style: dict[Any, Any] = seaborn.axes_style("whitegrid")
+        sizes: dict[Any, Any] = {"font.size": 8.5, "xtick.labelsize": 8, "ytick.labelsize": 8, "axes.labelsize": 8.5}
+        colors: dict[Any, Any] = {
+            "text.color": INK,
+            "axes.labelcolor": MUTED,
+            "xtick.color": MUTED,
+            "ytick.color": MUTED,
+        }
+        lines: dict[Any, Any] = {
+            "axes.edgecolor": GRID,
+            "grid.color": GRID,
+            "grid.linewidth": 0.6,
+            "axes.linewidth": 0.8,
+        }
+        text: dict[Any, Any] = {"text.parse_math": False, "svg.fonttype": "none", "font.family": ["DejaVu Sans"]}
+        matplotlib.rcParams.update({**style, **sizes, **colors, **lines, **text, "svg.hashsalt": "harness"})
         yield
 
 

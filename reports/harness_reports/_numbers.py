@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 
 
 def number(value: Any) -> str:

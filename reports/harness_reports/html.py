@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import Records, Report, Results, hookimpl
 from harness_reports import _facts, _figures
-from harness_reports._numbers import count, duration, measure, number, plain, setting, settings, span
+from harness_reports._numbers import NOTHING, count, duration, measure, number, plain, setting, settings, span
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -44,7 +44,7 @@ def page(results: Results) -> dict[str, Any]:
         "name": records.name,
         "headline": _facts.headline(results),
         "notices": _facts.notices(results),
-        "data": records.meta["data"],
+        "banner": _facts.sentence(records.meta["data"]["notice"]),
         "tiles": _tiles(records),
         "shared": _facts.shared(records),
         "legend": [
@@ -69,7 +69,7 @@ def _safe(svg: str) -> Any:
     """Return a figure of ours marked as finished HTML; all text in it was escaped when it was written."""
     from markupsafe import Markup
 
-    return Markup(svg)  # noqa: S704
+    return Markup(svg)
 
 
 # --- first screen --------------------------------------------------------------------------------------------
@@ -83,15 +83,17 @@ def _tiles(records: Records) -> list[tuple[str, str, str]]:
     classes = data["classes"]
     kinds = f"{', '.join(classes[:4])}{', …' if len(classes) > 4 else ''}" if classes else "no classes"
     shape = " x ".join(str(side) for side in data["input_shape"])
-    searched = benchmark["search"]["epochs"]
+    search, compare = benchmark["search"], benchmark["compare"]
+    searched = f"{' to '.join(map(str, search['epochs']))} epochs, {search['sampler']}"
+    compared = f"{count(compare['epochs'], 'epoch')}, regime {benchmark['train']['regime']}"
     return [
         ("Data", data["name"], f"{kinds}; {shape}"),
         ("Examples", f"{counts['train']:,} train", f"{counts['tune']:,} tune, {counts['test']:,} test"),
         ("Arms", f"{len(records.arms)}", _facts.shared(records)),
-        ("Search", count(benchmark["search"]["trials"], "trial"), f"per arm, {' to '.join(map(str, searched))} epochs, {benchmark['search']['sampler']}"),
-        ("Comparison", count(benchmark["compare"]["seeds"], "seed"), f"per arm, {count(benchmark['compare']['epochs'], 'epoch')}, regime {benchmark['train']['regime']}"),
+        ("Search", count(search["trials"], "trial"), f"per arm, {searched}"),
+        ("Comparison", count(compare["seeds"], "seed"), f"per arm, {compared}"),
         ("Device", hardware["device"], f"{hardware['precision']}, {count(hardware['threads'], 'thread')}"),
-    ]  # fmt: skip
+    ]
 
 
 # --- leaderboard ---------------------------------------------------------------------------------------------
@@ -103,13 +105,24 @@ def _board(results: Results, looks: Mapping[str, _figures.Look]) -> dict[str, An
     if board is None:
         return None
     columns = shown_metrics(results.records, board)
-    by_arm = {arm: {r["metric"]: r for r in rows.to_dict("records")} for arm, rows in board.groupby("arm", sort=False)}
+    by_arm: dict[str, dict[str, Any]] = {}
+    for row in board.to_dict("records"):
+        by_arm.setdefault(row["arm"], {})[row["metric"]] = row
     rows = []
     for arm, metrics in by_arm.items():
         first = next(iter(metrics.values()))
         lost = first["state"] if first["state"] != "done" else ""
         cells = [_cell(metrics[metric]) for metric in columns]
-        rows.append({"arm": arm, "look": looks[arm], "n": first["n"], "planned": first["planned"], "state": lost, "cells": cells})
+        rows.append(
+            {
+                "arm": arm,
+                "look": looks[arm],
+                "n": first["n"],
+                "planned": first["planned"],
+                "state": lost,
+                "cells": cells,
+            }
+        )
     about = next(iter(by_arm.values()), {})
     heads = [{"title": _facts.title_of(m), "unit": about[m]["unit"], "goal": about[m]["goal"]} for m in columns]
     return {"heads": heads, "rows": rows, "every": _table("leaderboard", board)}
@@ -155,7 +168,7 @@ def _dots(results: Results, looks: Mapping[str, _figures.Look]) -> list[Any]:
     compared = results.records.compared()
     done = compared[compared["state"] == "done"]
     deciding = results.records.meta["metric"]
-    figures = []
+    figures: list[Any] = []
     for metric in dict.fromkeys((f"test_{deciding}", f"train_{deciding}", "test_loss", "train_loss")):
         rows = board[board["metric"] == metric].to_dict("records")
         if any(row["n"] for row in rows):
@@ -173,7 +186,7 @@ def _curves(results: Results, looks: Mapping[str, _figures.Look]) -> list[Any] |
     curves, meta = results.tables.get("curves"), results.records.meta
     if curves is None:
         return None
-    figures = []
+    figures: list[Any] = []
     units = {"train_loss": "nats", f"tune_{meta['metric']}": meta["metrics"][meta["metric"]]["unit"]}
     for metric, unit in units.items():
         table = curves[curves["metric"] == metric]
@@ -194,8 +207,14 @@ def _rates(results: Results, looks: Mapping[str, _figures.Look]) -> dict[str, An
     for i, (arm, look) in enumerate(looks.items()):
         mine = table[table["arm"] == arm]
         if len(mine):
-            panels.append({"look": look, "says": _says(mine), "figure": _safe(_figures.rates(mine, look, scale, f"lr-{i}"))})
-    return {"panels": panels, "without": [k.label for arm, k in looks.items() if not (table["arm"] == arm).any()], "stated": True}
+            panels.append(
+                {"look": look, "says": _says(mine), "figure": _safe(_figures.rates(mine, look, scale, f"lr-{i}"))}
+            )
+    return {
+        "panels": panels,
+        "without": [k.label for arm, k in looks.items() if not (table["arm"] == arm).any()],
+        "stated": True,
+    }
 
 
 def _says(trials: DataFrame) -> str:
@@ -222,13 +241,29 @@ def _tuned(records: Records, arm: str, look: _figures.Look) -> dict[str, Any]:
     for name in dict.fromkeys((*spaces, *params)):
         searched = _facts.read_range(spaces[name]) if name in spaces else _facts.Range("not searched")
         place = searched.position(params[name]) if name in params else None
-        value = setting(params[name]) if name in params else "–"
-        rows.append({"name": name, "value": value, "range": searched.text, "edge": name in edges, "place": None if place is None else f"{100 * place:.1f}"})
+        value = setting(params[name]) if name in params else NOTHING
+        rows.append(
+            {
+                "name": name,
+                "value": value,
+                "range": searched.text,
+                "edge": name in edges,
+                "place": None if place is None else f"{100 * place:.1f}",
+            }
+        )
     meta = records.meta
     unit = meta["metrics"][meta["metric"]]["unit"]
-    tuned = row["tuned_trial"] is not None and row["tuned_trial"] == row["tuned_trial"]
-    says = f"trial {int(row['tuned_trial'])}, {_facts.title_of('tune_' + meta['metric'])} {measure(float(row['tuned_value']), unit)}" if tuned else "nothing chosen"
-    return {"arm": arm, "look": look, "rows": rows, "says": says, "reference": meta["references"].get(row["optimizer"], "")}
+    says = "nothing chosen"
+    if params:
+        score = measure(float(row["tuned_value"]), unit)
+        says = f"trial {int(row['tuned_trial'])}, {_facts.title_of('tune_' + meta['metric'])} {score}"
+    return {
+        "arm": arm,
+        "look": look,
+        "rows": rows,
+        "says": says,
+        "reference": meta["references"].get(row["optimizer"], ""),
+    }
 
 
 def _trials(records: Records, names: Mapping[str, str]) -> list[dict[str, str]]:
@@ -275,8 +310,11 @@ def _ran(records: Records, names: Mapping[str, str]) -> dict[str, Any]:
     ended = [time for time in runs["ended"] if isinstance(time, str)]
     started = [time for time in runs["started"] if isinstance(time, str)]
     facts = [
-        ("Training time", f"{duration(float(runs['seconds'].sum()))} over {count(len(runs), 'run')}, evaluation not timed"),
-        ("First and last run", f"{min(started)} to {max(ended)}" if started and ended else "–"),
+        (
+            "Training time",
+            f"{duration(float(runs['seconds'].sum()))} over {count(len(runs), 'run')}, evaluation not timed",
+        ),
+        ("First and last run", f"{min(started)} to {max(ended)}" if started and ended else NOTHING),
         ("Run folder", records.folder.name),
         ("Data source", data["source"]),
         ("Data fingerprint", data["fingerprint"]),
@@ -285,7 +323,14 @@ def _ran(records: Records, names: Mapping[str, str]) -> dict[str, Any]:
     ]
     compared = records.compared()
     ids = [
-        {"arm": names.get(row["arm"], row["arm"]), "seed": row["seed"], "state": row["state"], "seconds": number(row["seconds"]), "run": row["run_id"], "reason": row["reason"] or ""}
+        {
+            "arm": names.get(row["arm"], row["arm"]),
+            "seed": row["seed"],
+            "state": row["state"],
+            "seconds": number(row["seconds"]),
+            "run": row["run_id"],
+            "reason": row["reason"] or "",
+        }
         for row in compared.to_dict("records")
     ]
     return {

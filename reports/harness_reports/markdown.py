@@ -7,7 +7,7 @@ from typing import Any
 
 from harness import Report, Results, hookimpl
 from harness_reports import _facts
-from harness_reports._numbers import count, duration, interval, measure
+from harness_reports._numbers import NOTHING, count, duration, interval, measure
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!@])")
 
@@ -20,7 +20,7 @@ def render(results: Results) -> str:
     data = records.meta["data"]
     parts = [f"## {escaped(records.name)}"]
     if data["notice"]:
-        parts.append(f"> **{escaped(data['notice'])}**")
+        parts.append(f"> **{escaped(_facts.sentence(data['notice']))}**")
     parts.append(f"{escaped(headline.question)}\n\n**{escaped(headline.answer)}**\n\n{escaped(headline.detail)}")
     parts.append(f"_{escaped(headline.caveat)}_")
     if table := _table(results):
@@ -45,16 +45,20 @@ def _table(results: Results) -> str:
     names = _facts.labels(results.records)
     board = results.tables["leaderboard"]
     seconds = board[board["metric"] == "seconds"].set_index("arm")["mean"].to_dict()
-    lines = [f"| arm | {escaped(_facts.title_of(rows[0]['metric']))} | 95 % interval | seeds | time per run |", "| --- | ---: | ---: | ---: | ---: |"]
+    lines = [
+        f"| arm | {escaped(_facts.title_of(rows[0]['metric']))} | 95 % interval | seeds | time per run |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
     return "\n".join([*lines, *(_line(row, names[row["arm"]], seconds.get(row["arm"])) for row in rows)])
 
 
 def _line(row: dict[str, Any], label: str, seconds: Any) -> str:
     state = "" if row["state"] == "done" else f" ({row['state']})"
     n = row["n"] if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
-    ends = interval(row["low"], row["high"], row["unit"]) or "–"
-    took = duration(seconds) if seconds == seconds and seconds is not None else "–"
-    return f"| {escaped(label)}{state} | {measure(row['mean'], row['unit'], row['high'] - row['low'])} | {ends} | {n} | {took} |"
+    ends = interval(row["low"], row["high"], row["unit"]) or NOTHING
+    took = duration(seconds) if seconds == seconds and seconds is not None else NOTHING
+    mean = measure(row["mean"], row["unit"], row["high"] - row["low"])
+    return f"| {escaped(label)}{state} | {mean} | {ends} | {n} | {took} |"
 
 
 def _made_of(results: Results) -> str:
@@ -62,10 +66,11 @@ def _made_of(results: Results) -> str:
     records = results.records
     meta, benchmark = records.meta, records.meta["benchmark"]
     counts = meta["data"]["counts"]
+    trials, seeds = count(benchmark["search"]["trials"], "trial"), count(benchmark["compare"]["seeds"], "seed")
     alike = _facts.shared(records)
     said = [
         f"{meta['data']['name']}: {counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test",
-        f"{count(benchmark['search']['trials'], 'trial')} and {count(benchmark['compare']['seeds'], 'seed')} per arm, {count(benchmark['compare']['epochs'], 'epoch')}",
+        f"{trials} and {seeds} per arm, {count(benchmark['compare']['epochs'], 'epoch')}",
         *([alike] if alike else []),
         str(meta["environment"]["hardware"]["device"]),
         f"{duration(float(records.runs['seconds'].sum()))} of training",

@@ -70,7 +70,11 @@ def _compare_run(arm: str, seed: int, place: int, metrics: Any, epochs: int, ran
     """Return a comparison run and its epochs."""
     about = {"run_id": f"{arm}-{seed}", "arm": arm, "phase": "compare", "seed": seed}
     shift = 0.012 * place + random.normal(0, 0.006)
-    final = {**_scores(metrics, "tune", shift), **_scores(metrics, "train", shift - 0.05), **_scores(metrics, "test", shift)}
+    final = {
+        **_scores(metrics, "tune", shift),
+        **_scores(metrics, "train", shift - 0.05),
+        **_scores(metrics, "test", shift),
+    }
     run = {
         **about, "state": "done", "reason": "", "seconds": 20.0 + place + seed / 10, "started": "2026-11-22T10:00:00+00:00",
         "ended": "2026-11-22T10:01:00+00:00", "environment": "feedbeef", "schema_version": 1,
@@ -81,7 +85,14 @@ def _compare_run(arm: str, seed: int, place: int, metrics: Any, epochs: int, ran
         decay = float(np.exp(-epoch / (4 + place)))
         noise = random.normal(0, 0.006)
         rows.append(
-            {**about, "epoch": epoch, "steps": 16 * epoch, "lr": 0.1, "seconds": 0.5 * epoch, "train_loss": 0.05 + decay * (1 + noise)}
+            {
+                **about,
+                "epoch": epoch,
+                "steps": 16 * epoch,
+                "lr": 0.1,
+                "seconds": 0.5 * epoch,
+                "train_loss": 0.05 + decay * (1 + noise),
+            }
             | _scores(metrics, "tune", shift + 0.4 * decay + noise)
         )
     return run, rows
@@ -102,7 +113,19 @@ def _trial(arm: str, number: int, place: int, goal: str, random: Any) -> dict[st
     }  # fmt: skip
 
 
-RUN = ["run_id", "arm", "phase", "seed", "state", "reason", "seconds", "started", "ended", "environment", "schema_version"]
+RUN = [
+    "run_id",
+    "arm",
+    "phase",
+    "seed",
+    "state",
+    "reason",
+    "seconds",
+    "started",
+    "ended",
+    "environment",
+    "schema_version",
+]
 EPOCH = ["run_id", "arm", "phase", "seed", "epoch", "steps", "lr", "seconds"]
 TRIAL = ["arm", "number", "generation", "params", "run_id", "state", "value", "reason", "seconds", "epochs"]
 
@@ -128,13 +151,31 @@ def build(
         for i, (arm, *_) in enumerate(parts)
         for seed in range(seeds if compared else 0)
     ]
-    arms = [_arm(part, position, [a for a in asks if a["arm"] == part[0]], goal, compared) for position, part in enumerate(parts)]
+    arms = [
+        _arm(part, position, [a for a in asks if a["arm"] == part[0]], goal, compared)
+        for position, part in enumerate(parts)
+    ]
     meta = copy.deepcopy(META)
-    meta |= {"metrics": dict(metrics), "metric": deciding, "arms": [p[0] for p in parts], "spaces": {p[0]: dict(SPACE) for p in parts}}
+    meta |= {
+        "metrics": dict(metrics),
+        "metric": deciding,
+        "arms": [p[0] for p in parts],
+        "spaces": {p[0]: dict(SPACE) for p in parts},
+    }
     meta["benchmark"]["search"]["trials"] = trials
     meta["benchmark"]["compare"] = {"seeds": seeds, "epochs": epochs}
     meta["compare_runs"] = [run["run_id"] for run, _ in pairs]
-    columns = ["arm", "backbone", "optimizer", "scheduler", "position", "generation_size", "tuned_trial", "tuned_params", "tuned_value"]
+    columns = [
+        "arm",
+        "backbone",
+        "optimizer",
+        "scheduler",
+        "position",
+        "generation_size",
+        "tuned_trial",
+        "tuned_params",
+        "tuned_value",
+    ]
     return Records(
         folder=Path("runs/made-up-01234567"),
         meta=meta,
@@ -152,7 +193,9 @@ def _arm(part: tuple[str, ...], position: int, asks: list[dict[str, Any]], goal:
     return (*part, position, 1, *chosen)
 
 
-def spoil(records: Records, arm: str, seeds: Sequence[int], state: str = "diverged", reason: str = "too far") -> Records:
+def spoil(
+    records: Records, arm: str, seeds: Sequence[int], state: str = "diverged", reason: str = "too far"
+) -> Records:
     """Return the records with some seeds of an arm without a result."""
     runs = records.runs.copy()
     lost = (runs["arm"] == arm) & runs["seed"].isin(seeds)
@@ -177,8 +220,9 @@ def spoiled() -> Callable[..., Records]:
 @pytest.fixture(scope="session")
 def analysed() -> Callable[[Records], Results]:
     """Return a function from records to what a report is made from, with the three built-in analyses."""
-    from harness.analysis import analyse
     from harness_plugins.analyses import curves, leaderboard, sensitivity
+
+    from harness.analysis import analyse
 
     offers = [offer for module in (curves, leaderboard, sensitivity) for offer in module.harness_analyses()]
     return lambda records: analyse(records, offers)

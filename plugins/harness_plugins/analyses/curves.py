@@ -34,7 +34,7 @@ def compute(records: Records) -> DataFrame:
     long = long[np.isfinite(long["value"].to_numpy(dtype=float))]
     table = long.groupby(KEY)["value"].agg(mean="mean", sd="std", n="count").reset_index()
     table["low"], table["high"] = t_interval(table["mean"], table["sd"], table["n"])
-    return table.assign(phase="compare")[COLUMNS]
+    return pd.DataFrame(table.assign(phase="compare")[COLUMNS])
 
 
 @hookimpl

@@ -38,7 +38,9 @@ def compute(records: Records) -> DataFrame:
         runs = compared[compared["arm"] == arm]
         about = {"arm": arm, "planned": planned, "state": _state(records, arm, runs, planned)}
         about |= {state: int((runs["state"] == state).sum()) for state in ("failed", "diverged")}
-        rows += [{**about, "metric": name, **_about(records, name), **_summary(runs, name)} for name in _metrics(records)]
+        rows += [
+            {**about, "metric": name, **_about(records, name), **_summary(runs, name)} for name in _metrics(records)
+        ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -84,9 +86,11 @@ def _summary(runs: DataFrame, name: str) -> dict[str, Any]:
     counts = {"n": len(values), "unusable": len(every) - len(values)}
     if not len(values):
         return dict.fromkeys(("mean", "low", "high", "sd", "min", "max"), np.nan) | counts
-    sd = values.std(ddof=1) if len(values) > 1 else np.nan
-    low, high = t_interval(values.mean(), sd, len(values))
-    numbers = {"mean": values.mean(), "low": low, "high": high, "sd": sd, "min": values.min(), "max": values.max()}
+    with np.errstate(over="ignore", invalid="ignore"):  # a mean that overflows is shown as infinite
+        mean = values.mean()
+        sd = values.std(ddof=1) if len(values) > 1 else np.nan
+        low, high = t_interval(mean, sd, len(values))
+    numbers = {"mean": mean, "low": low, "high": high, "sd": sd, "min": values.min(), "max": values.max()}
     return {key: float(value) for key, value in numbers.items()} | counts
 
 

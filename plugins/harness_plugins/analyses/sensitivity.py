@@ -21,14 +21,14 @@ def compute(records: Records) -> DataFrame:
 
     trials = records.trials[["lr" in params for params in records.trials["params"]]]
     chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
-    rows = [
-        (t.arm, t.number, t.params["lr"], t.value, t.state, t.number == chosen.get(t.arm), json.dumps(t.params, sort_keys=True))
-        for t in trials.itertuples()
-    ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = trials[["arm", "number", "value", "state"]].assign(
+        lr=[params["lr"] for params in trials["params"]],
+        chosen=[n == chosen.get(arm) for arm, n in zip(trials["arm"], trials["number"], strict=True)],
+        params=[json.dumps(params, sort_keys=True) for params in trials["params"]],
+    )
     for column in ("lr", "value"):
         table[column] = pd.to_numeric(table[column], errors="coerce").astype(float)
-    return table.astype({"chosen": bool})
+    return table.astype({"chosen": bool})[COLUMNS].reset_index(drop=True)
 
 
 @hookimpl

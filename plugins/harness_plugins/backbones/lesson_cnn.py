@@ -29,7 +29,6 @@ def build(input_shape: tuple[int, ...], outputs: int, width: int = 16) -> nn.Mod
     Any image size will do: a side too short to be halved is left alone, and the last feature map is averaged over
     the image before the linear layer.
     """
-    import torch
     from torch import nn
 
     channels, *sides = input_shape
@@ -44,11 +43,7 @@ def build(input_shape: tuple[int, ...], outputs: int, width: int = 16) -> nn.Mod
         channels = multiple * width
         layers += [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, outputs)]
-    network = nn.Sequential(*layers)
-    for module in network:
-        if isinstance(module, nn.Conv2d):  # the fast memory layout, on processors and accelerators alike
-            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
-    return network
+    return nn.Sequential(*layers)
 
 
 @hookimpl

@@ -33,9 +33,9 @@ def open_dogscats(request: DataRequest) -> Data:
 def _open_drawings(request: DataRequest) -> Data:
     """Return drawings: split s, class c and number i have a seed of their own, so no two are alike."""
     counts = {split: request.options[split] for split in ("train", "tune", "test")}
-    for split, count in counts.items():
+    for name, count in counts.items():
         if not isinstance(count, int) or count < 2 or count % 2:
-            raise DataError(f"data.options.{split}: must be an even number of drawings >= 2, got {count!r}")
+            raise DataError(f"data.options.{name}: must be an even number of drawings >= 2, got {count!r}")
     wanted = [
         (split, _drawings.CLASSES[i % 2], request.seed * 3_000_000 + 1_000_000 * block + i // 2)
         for block, (split, count) in enumerate(counts.items())
@@ -58,7 +58,7 @@ def _open_drawings(request: DataRequest) -> Data:
         train=split("train"),
         tune=split("tune"),
         test=split("test"),
-        fingerprint=digest_of(["dogscats drawings", request.size, counts, keys]),
+        fingerprint=digest_of(["dogscats drawings", request.size, store.sha256, counts, keys]),
         source=f"drawings (generator version {_drawings.VERSION}, seed {request.seed})",
         classes=tuple(f"{kind}s" for kind in _drawings.CLASSES),
         notice=NOTICE,

@@ -102,7 +102,7 @@ def open_photos(name: str, root: Path, photos: Sequence[Photo], request: DataReq
         train=split("train"),
         tune=split("tune"),
         test=split("test"),
-        fingerprint=digest([name, request.size, sorted(broken), described]),
+        fingerprint=digest([name, request.size, store.sha256, sorted(broken), described]),
         source=f"photos in {root.resolve()}",
         classes=tuple(labels),
         left_out=tuple(broken.values()),

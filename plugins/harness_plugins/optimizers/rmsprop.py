@@ -23,6 +23,6 @@ def build(parameters: list[torch.nn.Parameter], **hyperparameters: Any) -> torch
 @hookimpl
 def harness_optimizers() -> list[Optimizer]:
     """Offer rmsprop."""
-    space = {"lr": Float(1e-5, 1e-2, log=True), "alpha": Float(0.9, 0.999), "momentum": Float(0.0, 0.9)}
+    space = {"lr": Float(1e-5, 1e-1, log=True), "alpha": Float(0.9, 0.999), "momentum": Float(0.0, 0.9)}
     defaults = {"lr": 1e-3, "alpha": 0.99, "momentum": 0.0, "eps": 1e-8}
     return [Optimizer(name="rmsprop", build=build, space=space, defaults=defaults, reference="Hinton 2012")]

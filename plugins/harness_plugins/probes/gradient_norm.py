@@ -6,8 +6,12 @@ At a minimum it is zero; how small is small depends on the network's scale, so i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from harness import Parts, Probe, hookimpl
+from harness import Probe, hookimpl
+
+if TYPE_CHECKING:
+    from harness import Parts
 
 
 def measure(parts: Parts) -> Mapping[str, float]:

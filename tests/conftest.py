@@ -1,0 +1,96 @@
+"""Fixtures shared by all tests: tiny data, tiny benchmarks, and nothing of the user's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.registry import Registry, discover
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded images go to a folder of this session, and no folder of photos is found by accident."""
+    before = {name: os.environ.get(name) for name in ("HARNESS_CACHE", "HARNESS_DATA")}
+    os.environ["HARNESS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ.pop("HARNESS_DATA", None)
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    """Every built-in plugin."""
+    return discover()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder of the checkout."""
+    return ROOT
+
+
+TINY = """
+name = "tiny"
+[data]
+size = 16
+options = { train = 64, tune = 32, test = 64 }
+[train]
+optimizers = ["sgd", "adam"]
+batch_size = 16
+precision = "fp32"
+threads = 1
+[search]
+trials = 3
+epochs = [1, 2]
+sampler_options = { n_startup_trials = 2 }
+[compare]
+seeds = 2
+epochs = 2
+"""
+
+
+@pytest.fixture
+def benchmark_file(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a tiny benchmark file, with pieces of its text replaced, and returns its path."""
+
+    def write(*replacements: tuple[str, str], text: str = TINY, name: str = "tiny.toml") -> Path:
+        for old, new in replacements:
+            assert old in text, old
+            text = text.replace(old, new)
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return write
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a folder of small JPEGs in fast.ai's layout, one colour a class."""
+    from PIL import Image
+
+    def write(classes: tuple[str, ...] = ("cats", "dogs"), train: int = 8, valid: int = 4, splits: tuple[str, ...] = ("train", "valid")) -> Path:
+        root = tmp_path / "photos"
+        for split in splits:
+            for number, label in enumerate(classes):
+                folder = root / split / label
+                folder.mkdir(parents=True)
+                for i in range(train if split == "train" else valid):
+                    random = np.random.default_rng([number, i, len(split)])
+                    pixels = random.integers(0, 100, (20, 30, 3), dtype=np.uint8)
+                    pixels[..., number % 3] += 100
+                    Image.fromarray(pixels).save(folder / f"{label}.{i}.jpg", quality=90)
+        return root
+
+    return write

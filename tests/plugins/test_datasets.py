@@ -1,0 +1,146 @@
+"""The folder dataset and dogscats on top of it: three splits always, and every fault named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.contracts import DataRequest, Dataset
+from harness.errors import DataError
+
+
+@pytest.fixture
+def open_(registry):
+    def open_dataset(name, root, required=True, **more):
+        dataset = registry.get("dataset", name, Dataset)
+        options = {**dataset.options, **more.pop("options", {})}
+        given = {"size": 16, "tune": 0.25, "seed": 0, "on_bad_image": "error", "options": options}
+        return dataset.open(DataRequest(root=root, required=required, **{**given, **more}))
+
+    return open_dataset
+
+
+def test_tune_is_cut_out_of_train_and_valid_is_test(open_, photos):
+    data = open_("folder", photos())
+    assert (len(data.train), len(data.tune), len(data.test)) == (12, 4, 8)
+    assert data.classes == ("cats", "dogs")
+    for split in (data.train, data.tune, data.test):
+        assert np.bincount(split.targets).tolist() == [len(split) // 2] * 2
+        assert split.inputs.shape[1:] == (16, 16, 3)
+    names = [*data.train.names, *data.tune.names, *data.test.names]
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("valid/") for name in data.test.names)
+
+
+def test_pixels_targets_and_names_belong_together(open_, photos):
+    data = open_("folder", photos())
+    for split in (data.train, data.tune, data.test):
+        for pixels, target, name in zip(split.inputs, split.targets, split.names, strict=True):
+            assert pixels.mean(axis=(0, 1)).argmax() == target  # cats are reddish, dogs greenish
+            assert data.classes[target] in name
+
+
+def test_a_labelled_test_folder_makes_valid_the_tune_split(open_, photos):
+    data = open_("folder", photos(splits=("train", "valid", "test")))
+    assert (len(data.train), len(data.tune), len(data.test)) == (16, 8, 8)
+
+
+def test_any_number_of_classes(open_, photos):
+    assert open_("folder", photos(("a", "b", "c"))).classes == ("a", "b", "c")
+
+
+def test_the_fingerprint_covers_contents_splits_and_size(open_, photos):
+    root = photos()
+    base = open_("folder", root).fingerprint
+    assert open_("folder", root).fingerprint == base
+    assert open_("folder", root, seed=1).fingerprint != base
+    assert open_("folder", root, size=24).fingerprint != base
+    victim = root / "train" / "cats" / "cats.0.jpg"
+    victim.write_bytes((root / "train" / "cats" / "cats.1.jpg").read_bytes())
+    assert open_("folder", root).fingerprint != base
+
+
+def test_an_unreadable_photo_is_named_and_counted_or_skipped(open_, photos):
+    root = photos()
+    (root / "train" / "dogs" / "dogs.3.jpg").write_bytes(b"\xff\xd8 cut short")
+    with pytest.raises(DataError, match=r'1 of 24 unreadable: train/dogs/dogs\.3\.jpg: .*set data\.on_bad_image = "skip"'):
+        open_("dogscats", root)
+    data = open_("dogscats", root, on_bad_image="skip")
+    assert len(data.train) + len(data.tune) == 15
+    assert len(data.left_out) == 1
+    assert data.left_out[0].startswith("train/dogs/dogs.3.jpg: ")
+    assert not any("dogs.3.jpg" in name and "train" in name for name in (*data.train.names, *data.tune.names))
+    for pixels, target in zip(data.train.inputs, data.train.targets, strict=True):
+        assert pixels.mean(axis=(0, 1)).argmax() == target
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda photos: photos(("cats",)), r"train: must have folders of two or more classes, got only 'cats'"),
+        (lambda photos: photos(splits=("train",)), r"must have train/CLASS and valid/CLASS folders"),
+        (lambda photos: photos(train=0), r"must have photos in it, got none|must have train/CLASS"),
+    ],
+)
+def test_a_folder_without_the_layout_is_refused(open_, photos, build, message):
+    with pytest.raises(DataError, match=message):
+        open_("dogscats", build(photos))
+
+
+def test_an_empty_class_is_refused(open_, photos):
+    root = photos()
+    (root / "train" / "rats").mkdir()
+    with pytest.raises(DataError, match="rats: must have photos in it, got none"):
+        open_("folder", root)
+
+
+def test_a_class_in_only_one_split_is_refused(open_, photos):
+    root = photos()
+    (root / "valid" / "rats").mkdir()
+    (root / "valid" / "rats" / "a.jpg").write_bytes((root / "valid" / "cats" / "cats.0.jpg").read_bytes())
+    with pytest.raises(DataError, match="must have the same classes in train and valid, got 'rats'"):
+        open_("folder", root)
+
+
+def test_folder_without_a_folder_says_how_to_name_one(open_):
+    with pytest.raises(DataError, match="name one with --data DIR"):
+        open_("folder", None, required=False)
+
+
+def test_dogscats_draws_where_there_are_no_photos_and_says_so(open_):
+    options = {"train": 16, "tune": 8, "test": 12}
+    data = open_("dogscats", None, required=False, options=options)
+    assert "DRAWINGS" in data.notice
+    assert "drawings" in data.source
+    assert (len(data.train), len(data.tune), len(data.test)) == (16, 8, 12)
+    assert np.bincount(data.train.targets).tolist() == [8, 8]
+    pixels = np.concatenate([data.train.inputs, data.tune.inputs, data.test.inputs]).reshape(36, -1)
+    assert len(np.unique(pixels, axis=0)) == 36  # no drawing is in two splits, or twice in one
+    assert open_("dogscats", None, required=False, options=options).fingerprint == data.fingerprint
+    assert open_("dogscats", None, required=False, options=options, seed=1).fingerprint != data.fingerprint
+
+
+def test_dogscats_takes_photos_it_finds_by_itself(open_, photos, tmp_path):
+    assert open_("dogscats", photos(), required=False).notice == ""
+    (tmp_path / "empty").mkdir()
+    options = {"train": 4, "tune": 2, "test": 2}
+    assert "DRAWINGS" in open_("dogscats", tmp_path / "empty", required=False, options=options).notice
+
+
+@pytest.mark.parametrize("count", [0, 3, "many"])
+def test_a_wrong_number_of_drawings_is_refused(open_, count):
+    with pytest.raises(DataError, match=r"data\.options\.train: must be an even number of drawings >= 2"):
+        open_("dogscats", None, required=False, options={"train": count})
+
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "dogscats"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real photos are not part of the repository")
+def test_the_real_photos(open_):
+    data = open_("dogscats", REAL, size=32, tune=0.2)
+    assert (len(data.train), len(data.tune), len(data.test)) == (1040, 260, 650)
+    assert data.notice == ""
+    assert data.left_out == ()

@@ -1,0 +1,294 @@
+"""The HTML report: complete, harmless, self-contained, and the same twice."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from harness_reports import _facts, html
+from harness_reports._numbers import NOTHING, duration, interval, measure, number, plain
+
+from harness import Results
+
+SGD = "lesson_cnn/sgd/cosine"
+HOSTILE = ["<script>alert(1)</script>", "$x_1$ \" onload='x' url(#y)", "L" * 300, "\U0001f980 & {{ 7*7 }}", "_hidden"]
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, and all text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def values(self, attribute: str) -> list[str]:
+        return [about[attribute] for _, about in self.tags if attribute in about]
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts).replace("\u00a0", " ")
+
+
+def marks(text: str, group: str) -> int:
+    """Return how many marks a group of a figure has."""
+    found = re.search(rf'<g id="{group}">(.*?)</g></g>', re.sub(r">\s+<", "><", text), re.DOTALL)
+    return found[1].count("<use ") if found else 0
+
+
+def cases(make_records: Any, spoiled: Any) -> dict[str, Any]:
+    return {
+        "plain": make_records(),
+        "thirteen arms": make_records([f"optimizer_{i}" for i in range(13)], seeds=2, epochs=2, trials=2),
+        "one arm, one seed": make_records(["sgd"], seeds=1),
+        "one epoch": make_records(seeds=2, epochs=1),
+        "search only": make_records(compared=False),
+        "an arm failed": spoiled(make_records(seeds=2), SGD, range(2), "failed"),
+        "all failed": spoiled(make_records(["sgd"], seeds=2), SGD, range(2)),
+        "regression": make_records(metrics={"mse": {"goal": "min", "unit": ""}, "r2": {"goal": "max", "unit": ""}}),
+        "no trial yet": _without_trials(make_records(compared=False)),
+        "hostile": make_records(HOSTILE, seeds=2),
+    }
+
+
+def _without_trials(records: Any) -> Any:
+    return replace(records, trials=records.trials.iloc[:0])
+
+
+@pytest.fixture(scope="module")
+def pages(make_records: Any, spoiled: Any, analysed: Any) -> dict[str, str]:
+    return {name: html.render(analysed(records)) for name, records in cases(make_records, spoiled).items()}
+
+
+NAMES = [
+    "plain", "thirteen arms", "one arm, one seed", "one epoch", "search only", "an arm failed",
+    "all failed", "regression", "no trial yet", "hostile",
+]  # fmt: skip
+
+
+def test_same_input_same_bytes(make_records: Any, analysed: Any, pages: dict[str, str]) -> None:
+    assert html.render(analysed(make_records())) == pages["plain"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_page_needs_nothing_from_outside(pages: dict[str, str], name: str) -> None:
+    page = Page(pages[name])
+    tags = Counter(tag for tag, _ in page.tags)
+    assert not {"script", "link", "img", "iframe", "object", "form", "image", "base"} & set(tags)
+    assert not page.values("src")
+    assert all(target.startswith("#") for target in page.values("href"))
+    assert not re.search(r"https?://|//[a-z]+\.[a-z]|@import", pages[name])
+    assert "default-src 'none'" in page.values("content")[0]
+    assert not any(key.startswith("on") for _, about in page.tags for key in about)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ids_are_unique_and_references_lead_somewhere(pages: dict[str, str], name: str) -> None:
+    page = Page(pages[name])
+    ids = Counter(page.values("id"))
+    assert [key for key, many in ids.items() if many > 1] == []
+    clips = [found for value in page.values("clip-path") for found in re.findall(r"url\(#([^)]*)\)", value)]
+    assert {*(target[1:] for target in page.values("href")), *clips} <= set(ids)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_neutral_colours_are_the_pages_own(pages: dict[str, str], name: str) -> None:
+    assert "#0a0b0" not in pages[name]
+
+
+def test_hostile_names_stay_text(pages: dict[str, str]) -> None:
+    page = Page(pages["hostile"])
+    for name in HOSTILE[:2] + HOSTILE[3:]:
+        assert page.texts.count(name) >= 3, name  # in the tables and as a label of the figures
+    assert "L" * 300 in "".join(page.values("title"))
+    assert "49" not in [text.strip() for text in page.texts]
+
+
+def test_every_seed_is_a_dot(pages: dict[str, str]) -> None:
+    assert [marks(pages["plain"], f"dots-0-seeds-{place}") for place in range(3)] == [8, 8, 8]
+    assert marks(pages["an arm failed"], "dots-0-seeds-2") == 0
+    assert marks(pages["one arm, one seed"], "dots-0-seeds-0") == 1
+
+
+def test_every_trial_is_a_mark(make_records: Any, pages: dict[str, str]) -> None:
+    trials = make_records().trials
+    for place, arm in enumerate(dict.fromkeys(trials["arm"])):
+        states = trials.loc[trials["arm"] == arm, "state"].value_counts()
+        assert marks(pages["plain"], f"lr-{place}-trials") == states["done"]
+        assert marks(pages["plain"], f"lr-{place}-diverged") == states.get("diverged", 0)
+        assert marks(pages["plain"], f"lr-{place}-chosen") == 1
+
+
+def test_percent_is_times_100_and_nats_are_not(make_records: Any, pages: dict[str, str]) -> None:
+    runs = make_records().runs
+    mine = runs[runs["arm"] == SGD]
+    text = Page(pages["plain"]).text
+    assert f"{100 * mine['test_accuracy'].mean():.2f} %" in text
+    assert f"{mine['test_loss'].mean():#.3g}" in text
+
+
+def test_error_beside_accuracy_is_no_column(make_records: Any, analysed: Any) -> None:
+    records = make_records()
+    shown = html.shown_metrics(records, analysed(records).tables["leaderboard"])
+    assert shown == ["test_accuracy", "test_loss", "train_accuracy", "train_loss", "gradient_norm.value", "seconds"]
+
+
+def test_first_screen_says_what_data_these_are(make_records: Any, pages: dict[str, str]) -> None:
+    text = pages["plain"]
+    assert text.index(make_records().meta["data"]["notice"]) < text.index('class="answer"') < text.index("<table")
+    assert "1,024 train" in text
+    assert "512 tune, 4,096 test" in text
+
+
+def test_same_minimum_is_said_to_be_untested(pages: dict[str, str]) -> None:
+    assert all(
+        "Not tested yet: whether the arms reached the same minimum" in Page(text).text for text in pages.values()
+    )
+
+
+def two(make_records: Any, analysed: Any, shift: float) -> _facts.Headline:
+    """Return the headline of two arms whose accuracies are alike, one moved by ``shift``."""
+    records = make_records(["sgd", "adam"], seeds=4)
+    values = np.array([0.90, 0.91, 0.92, 0.93])
+    records.runs["test_accuracy"] = np.concatenate([values, values - shift])
+    return _facts.headline(analysed(records))
+
+
+def test_near_means_are_no_decision(make_records: Any, analysed: Any) -> None:
+    headline = two(make_records, analysed, 0.005)
+    assert headline.answer == "sgd has the highest mean test accuracy, 91.50 %, but adam is too close to call"
+    assert "the two intervals overlap" in headline.detail
+
+
+def test_all_that_are_near_are_named(make_records: Any, analysed: Any) -> None:
+    records = make_records(seeds=4)
+    records.runs["test_accuracy"] = np.tile([0.90, 0.91, 0.92, 0.93], 3)
+    answer = _facts.headline(analysed(records)).answer
+    assert answer.endswith("91.50 %, but adam and rmsprop are too close to call")
+
+
+def test_far_means_are_said_to_be_apart(make_records: Any, analysed: Any) -> None:
+    headline = two(make_records, analysed, 0.1)
+    assert headline.answer == "sgd has the highest mean test accuracy, 91.50 %"
+    assert "do not overlap" in headline.detail
+
+
+def test_one_seed_decides_nothing(make_records: Any, analysed: Any) -> None:
+    headline = _facts.headline(analysed(make_records(seeds=1)))
+    assert headline.answer.endswith(", on one seed")
+    assert "there is no interval" in headline.detail
+
+
+def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -> None:
+    records = spoiled(make_records(seeds=4), SGD, [1, 2], "failed", "out of memory")
+    records = replace(records, runs=records.runs[records.runs["run_id"] != "lesson_cnn/adam/cosine-3"])
+    records = replace(records, trials=records.trials[records.trials["number"] < 11])
+    records.runs.loc[records.runs["seed"] == 0, "environment"] = "another"
+    records.runs.loc[records.runs["run_id"] == "lesson_cnn/rmsprop/cosine-0", "test_loss"] = np.inf
+    records.meta["data"]["left_out"] = ["a.jpg: truncated"]
+    records.meta["broken_plugins"] = {"lion": "no module named 'lion'"}
+    records.arms.at[0, "tuned_params"] = {"lr": 0.99, "momentum": 0.9}
+    results = replace(analysed(records), problems=("analysis 'mine' failed: oops",))
+    said = "\n".join(notice.text for notice in _facts.notices(results))
+    page = Page(html.render(results)).text
+    for text in (
+        "analysis 'mine' failed: oops",
+        "sgd: 2 of 4 seeds failed: out of memory",
+        "adam: 1 of 4 seeds not run yet",
+        "adam: 1 of 12 trials not run yet",
+        "Trials that diverged, of 12 per arm:",
+        "sgd: tuned to the edge of the searched range (lr)",
+        "rmsprop: 1 of 4 seeds without a finite value of test loss",
+        "1 unreadable example left out: a.jpg: truncated",
+        "Plugin lion could not be loaded and was left out: no module named 'lion'",
+        "2 environments",
+    ):
+        assert text in said
+        assert text in page
+
+
+def test_page_without_any_analysis_says_so(make_records: Any) -> None:
+    text = html.render(Results(make_records(), {}, ("analysis 'leaderboard' failed: oops",)))
+    assert "analysis &#39;leaderboard&#39; failed: oops" in text
+    assert "No leaderboard." in text
+
+
+def test_table_of_another_analysis_is_shown(make_records: Any, analysed: Any) -> None:
+    results = analysed(make_records(seeds=2))
+    mine = pd.DataFrame({"pair": ["sgd <-> adam"], "p": [0.0123456]})
+    page = Page(html.render(replace(results, tables={**results.tables, "mine": mine})))
+    assert {"mine", "sgd <-> adam", "0.0123"} <= set(page.texts)
+
+
+def test_numbers_at_the_end_of_the_scale_are_drawn(make_records: Any, analysed: Any) -> None:
+    records = make_records(["sgd"], seeds=3, metrics={"mse": {"goal": "min", "unit": ""}})
+    records.runs["test_mse"] = [1e-300, 1.0, 1e300]
+    records.trials.loc[records.trials["state"] == "done", "value"] = 1e300
+    records.trials.at[0, "value"] = -1e300
+    assert marks(html.render(analysed(records)), "dots-0-seeds-0") == 3
+
+
+def test_equal_labels_are_told_apart(make_records: Any) -> None:
+    labels = _facts.labels(make_records(["a" * 100 + "x" + "a" * 100, "a" * 100 + "y" + "a" * 100], seeds=1))
+    assert len(set(labels.values())) == 2
+
+
+def test_labels_name_only_what_differs(make_records: Any) -> None:
+    both = make_records(["sgd", "adam"], seeds=1, schedulers=["cosine", "constant"])
+    assert list(_facts.labels(both).values()) == ["sgd/cosine", "sgd/constant", "adam/cosine", "adam/constant"]
+    assert _facts.shared(both) == "backbone lesson_cnn"
+    assert _facts.shared(make_records(seeds=1)) == "backbone lesson_cnn and scheduler cosine"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "width", "expected"),
+    [
+        (0.89834, "%", 0.01, "89.83"),
+        (0.25, "nats", 0.1, "0.250"),
+        (1.00213, "", 0.004, "1.002"),
+        (1.00213, "", 0.0, "1.00"),
+        (12345.6, "s", 100.0, "12,346"),
+        (0.0, "", float("nan"), "0"),
+        (float("nan"), "%", 0.1, NOTHING),
+        (None, "", 0.1, NOTHING),
+        (1e-300, "", 1e300, "1.00e-300"),
+    ],
+)
+def test_digits(value: Any, unit: str, width: float, expected: str) -> None:
+    assert plain(value, unit, width) == expected
+
+
+def test_words() -> None:
+    assert measure(0.5, "%") == "50.00 %"
+    assert interval(0.1, 0.2, "nats") == "0.10 to 0.20 nats".replace("0.10", "0.100").replace("0.20", "0.200")
+    assert interval(float("nan"), float("nan"), "%") == ""
+    assert number(7) == "7"
+    assert [duration(s) for s in (4.2, 200, 7500)] == ["4.20 s", "3 min 20 s", "2 h 5 min"]
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "value", "position"),
+    [
+        ("FloatDistribution(high=1.0, log=True, low=0.01, step=None)", 0.01, 0.1, 0.5),
+        ("IntDistribution(high=12, log=False, low=4, step=1)", 4, 12, 1.0),
+        ("CategoricalDistribution(choices=(False, 'a,b)'))", None, "a,b)", None),
+        ("something else", None, 1, None),
+    ],
+)
+def test_ranges_are_read(text: str, low: Any, value: Any, position: Any) -> None:
+    found = _facts.read_range(text)
+    assert found.low == low
+    assert found.position(value) == (None if position is None else pytest.approx(position))

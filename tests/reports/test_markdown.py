@@ -1,0 +1,48 @@
+"""The Markdown report: short, harmless and the same twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from harness_reports import markdown
+
+from harness import Results
+
+
+def test_summary_has_answer_caveat_and_a_row_per_arm(make_records: Any, analysed: Any) -> None:
+    results = analysed(make_records())
+    text = markdown.render(results)
+    assert text == markdown.render(results)
+    assert "**sgd has the highest mean test accuracy, 89.83 %" in text
+    assert "whether the arms reached the same minimum" in text
+    assert "DRAWINGS" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| sgd", "| adam", "| rmsprop"]
+    assert len(text.splitlines()) < 30
+
+
+def test_hostile_names_stay_text(make_records: Any, analysed: Any) -> None:
+    text = markdown.render(analysed(make_records(["<b>|x", "a\n\n# b", "$x$ @you `c`"], seeds=2)))
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    assert table[2].startswith(r"| &lt;b&gt;\|x |")
+    assert len(table) == 5
+    assert r"a \# b" in text
+    assert "<b>" not in text
+    assert "@you" not in text
+
+
+@pytest.mark.parametrize("about", [{"compared": False}, {"seeds": 1}, {"optimizers": ["sgd"]}])
+def test_it_is_written_for_whatever_there_is(make_records: Any, analysed: Any, about: Any) -> None:
+    assert markdown.render(analysed(make_records(**about))).startswith("## made-up\n")
+
+
+def test_arms_without_result_are_listed(make_records: Any, spoiled: Any, analysed: Any) -> None:
+    text = markdown.render(analysed(spoiled(make_records(seeds=2), "lesson_cnn/sgd/cosine", range(2))))
+    assert "| sgd (failed) | \N{EN DASH} | \N{EN DASH} | 0 of 2 | \N{EN DASH} |" in text
+    assert "- **Problem**: sgd: 2 of 2 seeds diverged: too far" in text
+
+
+def test_failed_analyses_are_named(make_records: Any) -> None:
+    text = markdown.render(Results(make_records(), {}, ("analysis 'leaderboard' failed: oops",)))
+    assert "- **Problem**: analysis 'leaderboard' failed: oops" in text

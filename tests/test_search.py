@@ -1,0 +1,292 @@
+"""The search: Optuna behind ask and tell, reconciled from our tables, and the same trials whatever happened."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import warnings
+
+import optuna
+import pytest
+
+from harness import search as module
+from harness.config import load
+from harness.contracts import Data, Split
+from harness.device import Device
+from harness.errors import BenchmarkError
+from harness.plan import Setting, resolve
+from harness.records import Store, schema
+from harness.runs import Done, Epoch, Failed, State
+from harness.search import Search
+
+SPACE = """
+[search.space.sgd]
+momentum = { choices = [0.0, 0.9] }
+nesterov = false
+"""
+
+
+def score(run):
+    """A smooth objective with its best learning rate at 0.1."""
+    return 1 - abs(math.log10(run.optimizer["lr"]) + 1) / 4 + run.optimizer["momentum"] / 100
+
+
+@pytest.fixture
+def setting(benchmark_file, registry):
+    import numpy as np
+
+    empty = Split(np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1]), ("a", "b"))
+    data = Data("none", empty, empty, empty, "0" * 64, "nowhere", ("a", "b"))
+
+    def make(*replacements):
+        benchmark, source = load(benchmark_file(*replacements, (TAIL, TAIL + SPACE)))
+        return Setting(resolve(benchmark, source, registry), data, Device("cpu", "fp32", 1))
+
+    return make
+
+
+TAIL = "sampler_options = { n_startup_trials = 2 }\n"
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Return a function that opens the search of the first arm in a folder, and one that closes it as a kill would."""
+    stores = []
+
+    def begin(setting, folder="run", size=1):
+        store = Store(tmp_path / folder)
+        stores.append(store)
+        store.add_arms([setting.plan.competitors[0].arm], generation_size=size)
+        return Search(setting, setting.plan.competitors[0], store), store
+
+    yield begin
+    for store in stores:
+        store.__exit__()
+
+
+def finish(search, store, run, value=None):
+    metrics = {"tune_accuracy": score(run) if value is None else value}
+    store.append(run.id, Epoch(run.epochs, 1, 0.1, 0.1, metrics, lambda: State({}, {})))
+    store.append(run.id, Done(metrics))
+    return search.tell(run.id)
+
+
+def carry_out(search, store):
+    while not search.finished:
+        for run in search.waiting() or search.ask(1):
+            finish(search, store, run)
+
+
+def table(store, arm="lesson_cnn/sgd/cosine"):
+    return [(a["number"], a["params"], a["state"], a["value"]) for a in store.asks(arm)]
+
+
+SAMPLERS = ["tpe", "random", "qmc", "gp"]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_search_begun_anew_before_every_trial_asks_what_an_undisturbed_one_asks(setting, start, sampler):
+    options = (TAIL, "" if sampler != "tpe" else TAIL)
+    plan = setting(("trials = 3", f'trials = 6\nsampler = "{sampler}"'), *([options] if sampler != "tpe" else []))
+    search, store = start(plan, "whole")
+    carry_out(search, store)
+    whole = table(store)
+    assert len(whole) == 6
+    assert len({str(params) for _, params, _, _ in whole}) > 1
+
+    while True:
+        search, store = start(plan, "pieces")
+        if search.finished:
+            break
+        run = (search.waiting() or search.ask(1))[0]
+        finish(search, store, run)
+        store.__exit__()
+    assert table(store) == whole
+
+
+def test_a_kill_between_asking_and_noting_changes_nothing(setting, start, tmp_path):
+    plan = setting(("trials = 3", "trials = 5"))
+    search, store = start(plan, "whole")
+    carry_out(search, store)
+    whole = table(store)
+
+    search, store = start(plan, "killed")
+    finish(search, store, search.ask(1)[0])
+    search._study.ask(dict(search.competitor.space))  # Optuna knows a trial that our table does not
+    store.__exit__()
+    search, store = start(plan, "killed")
+    run = search.ask(1)[0]
+    store.__exit__()  # asked and noted, never trained
+    search, store = start(plan, "killed")
+    assert [r.id for r in search.waiting()] == [run.id]
+    carry_out(search, store)
+    assert table(store) == whole
+    assert [t.state.name for t in search._study.get_trials()] == ["COMPLETE"] * 5
+
+
+def test_optunas_study_is_rebuilt_from_our_tables_when_it_is_lost(setting, start, tmp_path):
+    plan = setting()
+    search, store = start(plan)
+    carry_out(search, store)
+    before = [(t.number, t.params, t.value) for t in search._study.get_trials()]
+    optuna.delete_study(study_name=search.arm, storage=search._study._storage)
+    store.__exit__()
+    search, store = start(plan)
+    assert [(t.number, t.params, t.value) for t in search._study.get_trials()] == before
+    assert search.finished
+
+
+def test_a_generation_is_asked_before_any_of_it_is_told_and_in_any_order_of_ending(setting, start):
+    plan = setting(("trials = 3", "trials = 9"))
+    tables = []
+    for folder, backwards in (("forwards", False), ("backwards", True)):
+        search, store = start(plan, folder, size=3)
+        while not search.finished:
+            runs = search.ask(5)
+            assert len(runs) == 3
+            assert search.ask(5) == []  # the next generation waits for this one
+            for run in reversed(runs) if backwards else runs:
+                finish(search, store, run)
+        tables.append(table(store))
+    assert tables[0] == tables[1]
+
+
+def test_trials_are_a_total_and_raising_it_goes_on(setting, start):
+    search, store = start(setting())
+    carry_out(search, store)
+    three = table(store)
+    assert search.ask(1) == []
+    store.__exit__()
+    search, store = start(setting(("trials = 3", "trials = 5")))
+    assert not search.finished
+    carry_out(search, store)
+    assert table(store)[:3] == three
+    assert len(table(store)) == 5
+    store.__exit__()
+    search, _ = start(setting())  # lowered again: the first three decide
+    assert search.finished
+    assert search.best()["number"] < 3
+
+
+def test_diverged_and_failed_trials_are_told_and_never_chosen(setting, start):
+    search, store = start(setting(("trials = 3", "trials = 4")))
+    ends = [Failed("diverged", "epoch 1: nan"), Failed("error", "KeyError: 'x'"), None, None]
+    for end in ends:
+        run = search.ask(1)[0]
+        if end:
+            store.append(run.id, end)
+            (ask,) = search.tell(run.id)
+            assert ask["reason"] == end.reason
+        else:
+            finish(search, store, run)
+    assert [a["state"] for a in store.asks(search.arm)] == ["diverged", "failed", "done", "done"]
+    assert [t.state.name for t in search._study.get_trials()] == ["PRUNED", "FAIL", "COMPLETE", "COMPLETE"]
+    assert search.finished
+    assert search.best()["number"] >= 2
+
+
+def test_an_arm_whose_every_trial_failed_has_no_best(setting, start):
+    search, store = start(setting())
+    while runs := search.ask(1):
+        store.append(runs[0].id, Failed("error", "no"))
+        search.tell(runs[0].id)
+    assert search.finished
+    assert search.best() is None
+
+
+def test_the_best_is_the_highest_of_a_metric_to_be_maximised_and_the_earliest_among_equals(setting, start):
+    search, store = start(setting(("trials = 3", "trials = 4")))
+    for value in (0.5, 0.7, 0.7, 0.6):
+        finish(search, store, search.ask(1)[0], value)
+    assert search.best()["number"] == 1
+
+
+def test_equal_parameters_are_one_run_and_two_trials(setting, start):
+    fixed = TAIL + "[search.space.sgd]\nlr = { choices = [0.1] }\nmomentum = 0.9\nnesterov = false\n"
+    plan = setting(("epochs = [1, 2]", "epochs = [2]"))
+    competitor = plan.plan.competitors[0]
+    del fixed
+    object.__setattr__(competitor, "space", {"epochs": competitor.space["epochs"]})
+    object.__setattr__(competitor, "fixed", {"lr": 0.1, "momentum": 0.0})
+    search, store = start(plan)
+    run = search.ask(1)[0]
+    finish(search, store, run)
+    assert search.ask(1)[0].id == run.id  # known already: told at once
+    assert [a["state"] for a in store.asks(search.arm)] == ["done", "done", "done"]
+    assert search.finished
+
+
+def test_a_pruner_stops_the_bad_trial_and_the_resumed_search_agrees(setting, start):
+    options = 'pruner = "median"\npruner_options = { n_startup_trials = 2, n_warmup_steps = 0 }'
+    plan = setting(("trials = 3", f"trials = 4\n{options}"), ("epochs = [1, 2]", "epochs = [1, 4]"))
+
+    def epoch(number, value):
+        return Epoch(number, number, 0.1, 0.1, {"tune_accuracy": value}, lambda: State({}, {}))
+
+    for again in (False, True):
+        search, store = start(plan, f"pruned{again}")
+        for value in (0.8, 0.9):
+            run = search.ask(1)[0]
+            assert run.epochs == 4  # one schedule horizon for all
+            for number in range(1, 5):
+                assert not search.should_stop(run.id, epoch(number, value))
+                store.append(run.id, epoch(number, value))
+            finish(search, store, run, value)
+        run = search.ask(1)[0]
+        if again:
+            store.append(run.id, epoch(1, 0.95))
+            store.__exit__()
+            search, store = start(plan, "prunedTrue")
+        assert not search.should_stop(run.id, epoch(1, 0.95))
+        assert search.should_stop(run.id, epoch(2, 0.1))
+        store.append(run.id, Done({}, stopped=True))
+        (ask,) = search.tell(run.id)
+        assert ask["state"] == schema.STOPPED
+        assert search.best()["number"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ('sampler = "tpee"', r"tiny\.toml:13: search\.sampler: must be one that Optuna has, got 'tpee'; did you mean 'tpe'"),
+        ('pruner = "mediann"', r"search\.pruner: must be one that Optuna has, got 'mediann'; did you mean 'median'"),
+        ('sampler = "random"', r"search\.sampler_options: must be options of Optuna's RandomSampler, got 'n_startup_trials'"),
+        ('pruner = "percentile"', r"search\.pruner: must build, got .*percentile"),
+    ],
+)
+def test_a_wrong_sampler_or_pruner_is_refused(benchmark_file, options, message):
+    benchmark, source = load(benchmark_file(("trials = 3", f"trials = 3\n{options}")))
+    with pytest.raises(BenchmarkError, match=message):
+        module.check(benchmark, source.where)
+
+
+def test_every_sampler_and_pruner_of_optuna_has_a_short_name():
+    assert {"tpe", "random", "gp", "cmaes", "grid", "qmc", "nsgaii"} <= set(module._samplers())
+    assert {"hyperband", "successivehalving", "median", "wilcoxon", "percentile"} <= set(module._pruners())
+
+
+def test_a_grid_needs_finite_spaces(setting, start):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search, _ = start(setting(("trials = 3", 'trials = 3\nsampler = "grid"'), (TAIL, "")) if False else setting(("trials = 3", 'trials = 3\nsampler = "grid"')))
+        with pytest.raises(BenchmarkError, match="search.sampler"):
+            search.ask(1)
+
+
+def test_another_search_seed_asks_other_parameters(setting, start):
+    first, _ = start(setting(), "a")
+    second, _ = start(setting(("trials = 3", "trials = 3\nseed = 1")), "b")
+    one, two = first.ask(1)[0], second.ask(1)[0]
+    assert one.optimizer != two.optimizer
+    assert one.init_seed != two.init_seed
+
+
+def test_the_store_can_be_removed_while_a_copy_goes_on(setting, start, tmp_path):
+    search, store = start(setting())
+    finish(search, store, search.ask(1)[0])
+    store.__exit__()
+    shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    shutil.rmtree(tmp_path / "run")
+    search, store = start(setting(), "copy")
+    carry_out(search, store)
+    assert search.finished
