@@ -170,6 +170,7 @@ def main(arguments: list[str] | None = None) -> Any:
         print(f"error: command line: {error.format_message()}; try 'harness --help'", file=sys.stderr)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
-        print(f"interrupted; 'harness {shlex.join(arguments)}' goes on from here", file=sys.stderr)
         code = 130
+    if code == 130:  # which is also what typer makes of Ctrl-C
+        print(f"interrupted; 'harness {shlex.join(arguments)}' goes on from here", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)

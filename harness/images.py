@@ -103,7 +103,9 @@ def _store(
             ) from error
     noted = json.loads(notes.read_text(encoding="utf-8"))
     broken = {int(i): why for i, why in noted["broken"].items()}
-    return ImageStore(np.load(pixels, mmap_mode="c"), keys, broken, noted["sha256"])  # "c": torch wants to be able to write
+    return ImageStore(
+        np.load(pixels, mmap_mode="c"), keys, broken, noted["sha256"]
+    )  # "c": torch wants to be able to write
 
 
 def _fill(

@@ -114,6 +114,19 @@ class Setting:
         )
 
 
+def describe_space(competitor: Competitor) -> dict[str, dict[str, Any]]:
+    """Return what is searched, as it would stand in the benchmark file: {low, high, log}, {choices} or {fixed}."""
+    from optuna.distributions import CategoricalDistribution
+
+    described: dict[str, dict[str, Any]] = {}
+    for name, space in competitor.space.items():
+        if isinstance(space, CategoricalDistribution):
+            described[name] = {"choices": list(space.choices)}
+        else:
+            described[name] = {key: getattr(space, key) for key in ("low", "high", "log")}
+    return described | {name: {"fixed": value} for name, value in competitor.fixed.items()}
+
+
 def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     """Return the plan of a benchmark; raises UnknownName or BenchmarkError, naming the line."""
     train = benchmark.train

@@ -12,7 +12,7 @@ from harness import config, device, search
 from harness.contracts import Data, DataRequest
 from harness.driver import Driver
 from harness.errors import BenchmarkError, DataError
-from harness.plan import Plan, Setting, resolve
+from harness.plan import Plan, Setting, describe_space, resolve
 from harness.progress import Reporter
 from harness.records import Store, schema
 from harness.records.store import save_arrays
@@ -142,7 +142,7 @@ def _describe(store: Store, ready: Ready, environment: Any, command: Sequence[st
             "metrics": {name: {"goal": m.goal, "unit": m.unit} for name, m in plan.task.metrics.items()},
             "metric": plan.metric,
             "arms": [c.arm.name for c in plan.competitors],
-            "spaces": {c.arm.name: {name: str(d) for name, d in c.space.items()} for c in plan.competitors},
+            "spaces": {c.arm.name: describe_space(c) for c in plan.competitors},
             "references": {c.arm.optimizer: c.optimizer.reference for c in plan.competitors},
             "plugins": {name: {"origin": f.origin, "sha256": f.sha256} for name, f in sorted(used.items())},
             "broken_plugins": ready.registry.broken,

@@ -77,7 +77,10 @@ class Search:
         return [self._run(ask["params"]) for ask in self.trials if ask["state"] == schema.WAITING]
 
     def ask(self, room: int) -> list[Run]:
-        """Return up to ``room`` new runs: never more than the benchmark's total, nor beyond the current generation."""
+        """Return up to ``room`` new runs: never more than the benchmark's total, nor beyond the current generation.
+
+        A trial whose parameters have been tried before is told at once and needs no run.
+        """
         runs: list[Run] = []
         while len(runs) < room and len(self._asks) < self._options.trials:
             number = len(self._asks)
@@ -85,10 +88,13 @@ class Search:
             earlier = self._asks[: generation * self._generation_size]
             if any(ask["state"] == schema.WAITING for ask in earlier):
                 break
-            runs.append(self._ask(number, generation))
+            run = self._ask(number, generation)
+            if self._asks[number]["state"] == schema.WAITING:
+                runs.append(run)
         return runs
 
     def _ask(self, number: int, generation: int) -> Run:
+        """Ask the sampler for a trial, note it, and return its run."""
         self._study.sampler = self._sampler(number)
         trial = self._study.ask(dict(self.competitor.space))
         assert trial.number == number
@@ -98,7 +104,7 @@ class Search:
         self._store.add_runs([run], str(environment(self.setting.device)["hash"]))
         self._asks.append(self._store.add_ask(self.arm, number, generation, trial.params, run, *attrs))
         self._of_run.setdefault(run.id, []).append(number)
-        self._tell_if_ended(self._asks[number])  # the same parameters may have been tried before
+        self._tell_if_ended(self._asks[number])
         return run
 
     def should_stop(self, run_id: str, epoch: Epoch) -> bool:
@@ -109,7 +115,7 @@ class Search:
             trial = self._trial(number)
             if epoch.number not in trial.storage.get_trial(trial._trial_id).intermediate_values:
                 trial.report(epoch.metrics[f"tune_{self.setting.plan.metric}"], epoch.number)
-        return self._trial(self._of_run[run_id][0]).should_prune()
+        return bool(self._trial(self._of_run[run_id][0]).should_prune())
 
     def tell(self, run_id: str) -> list[dict[str, Any]]:
         """Take the end of a run over from the records; return the trials that ended with it."""
@@ -139,9 +145,18 @@ class Search:
         state, value = run["state"], None
         if state == schema.DONE:
             value = run["metrics"][f"tune_{self.setting.plan.metric}"]
+        self._study.sampler = self._teller(ask["number"])
         told = self._study.tell(ask["number"], value, state=_OPTUNA_STATE[state])
         ask |= {"state": state, "value": value, "reason": run["reason"]}
         self._store.end_ask(self.arm, ask["number"], state, value, run["reason"], told.system_attrs)
+
+    def _teller(self, number: int) -> optuna.samplers.BaseSampler:
+        """Return the sampler that learns of a trial's end."""
+        if (
+            self._options.sampler == "grid"
+        ):  # at its last point a grid stops a ``study.optimize``, which we have none of
+            return optuna.samplers.RandomSampler(seed=0)
+        return self._sampler(number)
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         """Return the sampler of one trial, seeded from (study, number)."""

@@ -80,7 +80,12 @@ def photos(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a folder of small JPEGs in fast.ai's layout, one colour a class."""
     from PIL import Image
 
-    def write(classes: tuple[str, ...] = ("cats", "dogs"), train: int = 8, valid: int = 4, splits: tuple[str, ...] = ("train", "valid")) -> Path:
+    def write(
+        classes: tuple[str, ...] = ("cats", "dogs"),
+        train: int = 8,
+        valid: int = 4,
+        splits: tuple[str, ...] = ("train", "valid"),
+    ) -> Path:
         root = tmp_path / "photos"
         for split in splits:
             for number, label in enumerate(classes):

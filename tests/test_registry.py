@@ -12,13 +12,13 @@ from harness.contracts import Backbone, Optimizer
 from harness.errors import PluginError, UnknownName
 from harness.registry import discover
 
-PLUGIN = '''
+PLUGIN = """
 from harness import Float, Optimizer, hookimpl
 
 @hookimpl
 def harness_optimizers():
     return [Optimizer(name="{name}", build=dict, space={{"lr": Float(1e-3, 1)}})]
-'''
+"""
 
 
 @pytest.fixture
@@ -49,7 +49,9 @@ def test_a_loose_file_is_found(plugin):
 
 
 def test_two_plugins_of_one_name_are_refused_naming_both(plugin):
-    with pytest.raises(PluginError, match=r"optimizer 'sgd' twice: from harness_plugins\.optimizers\.sgd .* from mine \(.*mine\.py\)"):
+    with pytest.raises(
+        PluginError, match=r"optimizer 'sgd' twice: from harness_plugins\.optimizers\.sgd .* from mine \(.*mine\.py\)"
+    ):
         discover([plugin(PLUGIN.format(name="sgd"))])
 
 
@@ -71,7 +73,10 @@ def test_blocking_what_is_not_there_is_refused():
         ("x = 1\nraise ValueError('no\\nluck')", r"mine\.py:2: must import, got ValueError: no luck"),
         ("import nowhere_to_be_found", r"mine\.py:1: must import, got ModuleNotFoundError"),
         (PLUGIN.replace("return [", "raise KeyError('x')\n    return [").format(name="a"), r"mine\.py:6: must offer"),
-        (PLUGIN.replace("return [", "return 5 #[").format(name="a"), r"harness_optimizers\(\) must return a list of Optimizer, got 5"),
+        (
+            PLUGIN.replace("return [", "return 5 #[").format(name="a"),
+            r"harness_optimizers\(\) must return a list of Optimizer, got 5",
+        ),
     ],
 )
 def test_a_broken_loose_file_is_one_line_with_its_place(plugin, text, message):

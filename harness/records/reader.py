@@ -86,10 +86,17 @@ def open_records(folder: Path) -> Records:
     runs = _spread(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)].drop(columns="traceback"))
     about = runs[["run_id", "arm", "phase", "seed"]]
     arms = arms[arms["arm"].isin(meta.get("arms", []))].reset_index(drop=True)
-    arms["tuned_params"] = [json.loads(text) if text else {} for text in arms["tuned_params"]]
+    fixed = {
+        arm: {name: said["fixed"] for name, said in space.items() if "fixed" in said}
+        for arm, space in meta["spaces"].items()
+    }
+    arms["tuned_params"] = [
+        {**fixed[arm], **json.loads(text)} if isinstance(text, str) else {}
+        for arm, text in zip(arms["arm"], arms["tuned_params"], strict=True)
+    ]
     asks = asks[asks["arm"].isin(meta.get("arms", [])) & (asks["number"] < meta["benchmark"]["search"]["trials"])]
     asks = asks.drop(columns=["trial_attrs", "study_attrs"]).reset_index(drop=True)
-    asks["params"] = [json.loads(text) for text in asks["params"]]
+    asks["params"] = [{**fixed[arm], **json.loads(text)} for arm, text in zip(asks["arm"], asks["params"], strict=True)]
     asks["epochs"] = [params["epochs"] for params in asks["params"]]
     return Records(folder, meta, arms, asks, runs.drop(columns="recipe"), about.merge(_spread(epochs), on="run_id"))
 

@@ -257,6 +257,7 @@ def _lock(file: Path) -> IO[str]:
         except OSError as error:
             handle.seek(0)
             holder = handle.read().strip() or "unknown"
+            handle.close()
             raise RunFolderError(
                 f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
             ) from error

@@ -80,8 +80,7 @@ class Parts:
 
     def step(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:
         """Move the weights and the schedule by one step on the objective ``loss + l2/2 * |parameters|^2``."""
-
-        values: list[torch.Tensor] = []  # of the objective, one per evaluation
+        losses: list[torch.Tensor] = []  # without the penalty, one per evaluation
 
         def objective() -> torch.Tensor:
             self.optimizer.zero_grad(set_to_none=True)
@@ -89,15 +88,15 @@ class Parts:
                 outputs = self.model(inputs)
             loss = self.use.task.loss(outputs.float(), targets)
             loss.backward()  # type: ignore[no-untyped-call]
-            values.append(loss.detach() + self._add_penalty())
-            return values[-1]
+            losses.append(loss.detach())
+            return losses[-1] + self._add_penalty()
 
         if self.use.optimizer.closure:
             self.optimizer.step(objective)  # type: ignore[arg-type]
         else:
             objective()
             self.optimizer.step()
-        self._loss += values[0]  # where the step began
+        self._loss += losses[0]  # where the step began
         self.schedule.step()
 
     def _add_penalty(self) -> torch.Tensor | float:
@@ -125,7 +124,7 @@ class Parts:
         loss = self._loss.item() / len(self.batches)
         if not math.isfinite(loss):
             raise Diverged(f"epoch {epoch}: the training loss must be finite, got {loss}")
-        self.metrics = {"train_loss": loss, **self.evaluate(self.use.tune, "tune")}
+        self.metrics = {"running_loss": loss, **self.evaluate(self.use.tune, "tune")}
         bad = [name for name, value in self.metrics.items() if not math.isfinite(value)]
         if bad:
             raise Diverged(f"epoch {epoch}: {bad[0]} must be finite, got {self.metrics[bad[0]]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -88,24 +87,21 @@ class Range:
         return min(1.0, max(0.0, (numbers[0] - numbers[1]) / (numbers[2] - numbers[1])))
 
 
-def read_range(text: str) -> Range:
-    """Return the range that Optuna's ``str(distribution)`` describes; the text itself where it is another's."""
-    if match := re.fullmatch(r"CategoricalDistribution\(choices=\((.*?),?\)\)", text, re.DOTALL):
-        return Range(f"one of {match[1].replace('True', 'true').replace('False', 'false')}")
-    said = dict(re.findall(r"(\w+)=([^,()]+)", text))
-    try:
-        low, high = float(said["low"]), float(said["high"])
-    except (KeyError, ValueError):
-        return Range(text)
-    log = said.get("log") == "True"
-    return Range(f"{setting(low)} to {setting(high)}{', log' if log else ''}", low, high, log)
+def read_range(said: Mapping[str, Any]) -> Range:
+    """Return the range that the records describe as {low, high, log}, {choices} or {fixed}."""
+    if "fixed" in said:
+        return Range("fixed by the benchmark")
+    if "choices" in said:
+        return Range(f"one of {', '.join(setting(choice) for choice in said['choices'])}")
+    low, high, log = float(said["low"]), float(said["high"]), bool(said["log"])
+    return Range(f"{setting(said['low'])} to {setting(said['high'])}{', log' if log else ''}", low, high, log)
 
 
 def at_edge(records: Records, arm: str, params: Mapping[str, Any]) -> list[str]:
     """Return the tuned parameters that lie at an edge of their range; the search's epochs are none of the arm's."""
     found = []
-    for name, text in records.meta["spaces"].get(arm, {}).items():
-        place = read_range(text).position(params.get(name)) if name != "epochs" else None
+    for name, said in records.meta["spaces"].get(arm, {}).items():
+        place = read_range(said).position(params.get(name)) if name != "epochs" else None
         if place is not None and not EDGE <= place <= 1 - EDGE:
             found.append(name)
     return found

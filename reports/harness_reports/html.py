@@ -187,7 +187,10 @@ def _curves(results: Results, looks: Mapping[str, _figures.Look]) -> list[Any] |
     if curves is None:
         return None
     figures: list[Any] = []
-    units = {"train_loss": "nats", f"tune_{meta['metric']}": meta["metrics"][meta["metric"]]["unit"]}
+    units = {
+        "running_loss": meta["metrics"].get("loss", {}).get("unit", ""),
+        f"tune_{meta['metric']}": meta["metrics"][meta["metric"]]["unit"],
+    }
     for metric, unit in units.items():
         table = curves[curves["metric"] == metric]
         if len(table):
@@ -236,7 +239,7 @@ def _tuned(records: Records, arm: str, look: _figures.Look) -> dict[str, Any]:
     row = records.arms[records.arms["arm"] == arm].iloc[0]
     params: Mapping[str, Any] = row["tuned_params"]
     edges = _facts.at_edge(records, arm, params)
-    spaces: Mapping[str, str] = records.meta["spaces"].get(arm, {})
+    spaces: Mapping[str, Mapping[str, Any]] = records.meta["spaces"].get(arm, {})
     rows = []
     for name in dict.fromkeys((*spaces, *params)):
         searched = _facts.read_range(spaces[name]) if name in spaces else _facts.Range("not searched")

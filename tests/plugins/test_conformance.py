@@ -40,7 +40,11 @@ def test_names_are_plain_words(kind):
 def test_an_optimizer_steps_at_both_ends_of_its_space_and_at_its_defaults(offer: Optimizer):
     for settings in ({}, *corners(offer.space)):
         torch.manual_seed(0)
-        weights = [torch.nn.Parameter(torch.randn(3, 2)), torch.nn.Parameter(torch.randn(2)), torch.nn.Parameter(torch.randn(2))]
+        weights = [
+            torch.nn.Parameter(torch.randn(3, 2)),
+            torch.nn.Parameter(torch.randn(2)),
+            torch.nn.Parameter(torch.randn(2)),
+        ]
         optimizer = offer.build(weights, **{**offer.defaults, **settings})
         before = [w.detach().clone() for w in weights]
         for _ in range(3):
@@ -145,4 +149,6 @@ def test_classification_against_hand_made_numbers():
     assert task.metrics["accuracy"].compute(array, right) == pytest.approx(2 / 3)
     assert task.metrics["error"].compute(array, right) == pytest.approx(1 / 3)
     assert task.metrics["loss"].compute(array, right) == pytest.approx(float(task.loss(logits, targets)), rel=1e-5)
-    assert task.metrics["loss"].compute(np.array([[1.0, 0.0]], np.float32), np.array([1])) == pytest.approx(-math.log(1e-12))
+    assert task.metrics["loss"].compute(np.array([[1.0, 0.0]], np.float32), np.array([1])) == pytest.approx(
+        -math.log(1e-12)
+    )

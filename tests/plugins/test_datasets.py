@@ -65,7 +65,9 @@ def test_the_fingerprint_covers_contents_splits_and_size(open_, photos):
 def test_an_unreadable_photo_is_named_and_counted_or_skipped(open_, photos):
     root = photos()
     (root / "train" / "dogs" / "dogs.3.jpg").write_bytes(b"\xff\xd8 cut short")
-    with pytest.raises(DataError, match=r'1 of 24 unreadable: train/dogs/dogs\.3\.jpg: .*set data\.on_bad_image = "skip"'):
+    with pytest.raises(
+        DataError, match=r'1 of 24 unreadable: train/dogs/dogs\.3\.jpg: .*set data\.on_bad_image = "skip"'
+    ):
         open_("dogscats", root)
     data = open_("dogscats", root, on_bad_image="skip")
     assert len(data.train) + len(data.tune) == 15

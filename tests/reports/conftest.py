@@ -20,10 +20,10 @@ CLASSIFICATION = {
     "loss": {"goal": "min", "unit": "nats"},
 }
 SPACE = {
-    "lr": "FloatDistribution(high=1.0, log=True, low=0.0001, step=None)",
-    "momentum": "FloatDistribution(high=0.98, log=False, low=0.5, step=None)",
-    "nesterov": "CategoricalDistribution(choices=(False, True))",
-    "epochs": "IntDistribution(high=12, log=False, low=4, step=1)",
+    "lr": {"low": 0.0001, "high": 1.0, "log": True},
+    "momentum": {"low": 0.5, "high": 0.98, "log": False},
+    "nesterov": {"choices": [False, True]},
+    "epochs": {"low": 4, "high": 12, "log": False},
 }
 META: dict[str, Any] = {
     "benchmark": {
@@ -91,7 +91,7 @@ def _compare_run(arm: str, seed: int, place: int, metrics: Any, epochs: int, ran
                 "steps": 16 * epoch,
                 "lr": 0.1,
                 "seconds": 0.5 * epoch,
-                "train_loss": 0.05 + decay * (1 + noise),
+                "running_loss": 0.05 + decay * (1 + noise),
             }
             | _scores(metrics, "tune", shift + 0.4 * decay + noise)
         )

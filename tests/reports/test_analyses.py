@@ -162,8 +162,8 @@ def test_made_up_records_have_the_columns_of_real_ones(make_records: Any, tmp_pa
     arm = Arm("lesson_cnn", "sgd", "cosine")
     runs = {phase: _run(arm, phase) for phase in ("search", "compare")}
     ask = made_up.trials.iloc[0]
-    epoch = {"train_loss": 1.0, "tune_accuracy": 0.5, "tune_error": 0.5, "tune_loss": 1.0}
-    final = {c: 0.5 for c in made_up.runs if c.startswith(("test_", "train_", "tune_", "gradient_norm."))}
+    epoch = {"running_loss": 1.0, "tune_accuracy": 0.5, "tune_error": 0.5, "tune_loss": 1.0}
+    final = {c: 0.5 for c in made_up.runs if c.startswith(("test_", "train_", "tune_", "running_", "gradient_norm."))}
     with Store(tmp_path) as store:
         store.describe(made_up.meta["benchmark"], made_up.meta["environment"], made_up.meta)
         store.add_arms([arm], 1)

@@ -280,15 +280,15 @@ def test_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "low", "value", "position"),
+    ("said", "low", "value", "position"),
     [
-        ("FloatDistribution(high=1.0, log=True, low=0.01, step=None)", 0.01, 0.1, 0.5),
-        ("IntDistribution(high=12, log=False, low=4, step=1)", 4, 12, 1.0),
-        ("CategoricalDistribution(choices=(False, 'a,b)'))", None, "a,b)", None),
-        ("something else", None, 1, None),
+        ({"low": 0.01, "high": 1.0, "log": True}, 0.01, 0.1, 0.5),
+        ({"low": 4, "high": 12, "log": False}, 4, 12, 1.0),
+        ({"choices": [False, "a,b)"]}, None, "a,b)", None),
+        ({"fixed": 0.9}, None, 0.9, None),
     ],
 )
-def test_ranges_are_read(text: str, low: Any, value: Any, position: Any) -> None:
-    found = _facts.read_range(text)
+def test_ranges_are_read(said: dict[str, Any], low: Any, value: Any, position: Any) -> None:
+    found = _facts.read_range(said)
     assert found.low == low
     assert found.position(value) == (None if position is None else pytest.approx(position))

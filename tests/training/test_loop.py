@@ -97,7 +97,7 @@ def test_going_on_from_a_saved_state_is_bit_equal_to_not_stopping(parts_of, opti
 def test_training_learns(parts_of, optimizer):
     parts = parts_of(optimizer, {"lr": 1.0 if optimizer is ODD[0] else 0.05}, epochs=10, augment=())
     records = list(train(parts.run, parts))
-    assert records[-1].metrics["train_loss"] < 0.8 * records[0].metrics["train_loss"]
+    assert records[-1].metrics["running_loss"] < 0.8 * records[0].metrics["running_loss"]
     assert records[-1].metrics["tune_accuracy"] > 0.8
 
 
@@ -220,5 +220,3 @@ def test_an_optimizer_that_raises_ends_its_run_with_a_traceback(parts_of):
 def test_an_optimizer_that_cannot_be_built_is_named(parts_of):
     with pytest.raises(PluginError, match="optimizer 'sgd': must build, got TypeError"):
         parts_of("sgd", {"learning_rate": 1})
-
-

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 KEY = ["arm", "metric", "epoch"]
 COLUMNS = ["arm", "phase", "epoch", "metric", "mean", "low", "high", "n"]
-PREFIXES = ("train_", "tune_", "test_")
+PREFIXES = ("running_", "train_", "tune_", "test_")
 
 
 def compute(records: Records) -> DataFrame:

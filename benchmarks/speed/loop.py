@@ -1,0 +1,130 @@
+"""The harness's own training loop against a bare loop over the same data in memory: a ratio, interleaved.
+
+    python benchmarks/speed/loop.py [--size 32] [--images 1024] [--rounds 9] [--threads N] [--backbone lesson_cnn]
+
+Both train the same network with the same optimizer, batch size, precision, memory layout and allocator settings; the
+bare loop is what one would write by hand: float images already normalised in memory, no schedule, no L2, no records.
+They run in turn (A B A B ...) in one process, and the median of the pairwise ratios is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+import torch
+
+from harness import Arm, Backbone, Optimizer, Run, Scheduler, Split, Task
+from harness.device import Device, choose, environment
+from harness.registry import Registry, discover
+from harness.training.batches import MEAN, STD, resident
+from harness.training.loop import train
+from harness.training.parts import Ingredients, assemble
+
+EPOCHS = 4  # of every timed piece
+
+
+def bare(network: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor, batch_size: int, device: Device) -> None:
+    """Train by hand on float images [N, 3, H, W] in memory."""
+    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    network = network.to(device.name).to(memory_format=layout).train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
+    precision = torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16")
+    for _ in range(EPOCHS):
+        order = torch.randperm(len(labels)).to(labels.device)
+        for start in range(0, len(labels) - batch_size + 1, batch_size):
+            chosen = order[start : start + batch_size]
+            inputs, targets = images[chosen].permute(0, 3, 1, 2), labels[chosen]  # stored pixel-last: channels_last
+            optimizer.zero_grad(set_to_none=True)
+            with precision:
+                outputs = network(inputs)
+            torch.nn.functional.cross_entropy(outputs.float(), targets).backward()
+            optimizer.step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def ours(
+    registry: Registry,
+    backbone: Backbone,
+    split: Split,
+    tune: Split,
+    batch_size: int,
+    augment: tuple[str, ...],
+    device: Device,
+):
+    """Return a function that trains through the harness's own ``train`` and returns its seconds of training."""
+    run = Run(
+        phase="search", arm=Arm(backbone.name, "sgd", "cosine"), optimizer={"lr": 0.01, "momentum": 0.9}, scheduler={},
+        epochs=EPOCHS, batch_size=batch_size, l2=5e-4, augment=augment, precision=device.precision,
+        task="classification", init_seed=0, order_seed=0, data="", plugins={},
+    )  # fmt: skip
+    use = Ingredients(
+        task=registry.get("task", "classification", Task),
+        backbone=backbone,
+        optimizer=registry.get("optimizer", "sgd", Optimizer),
+        scheduler=registry.get("scheduler", "cosine", Scheduler),
+        outputs=2,
+        train=resident(split, device),
+        tune=resident(tune, device),
+        test=None,
+    )
+
+    def go() -> float:
+        parts = assemble(run, use, device)
+        for epoch in train(run, parts):
+            seconds = epoch.seconds
+        return seconds
+
+    return go
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--size", type=int, default=32)
+    asked.add_argument("--images", type=int, default=1024)
+    asked.add_argument("--batch-size", type=int, default=64)
+    asked.add_argument("--rounds", type=int, default=9)
+    asked.add_argument("--threads", type=int, default=0)
+    asked.add_argument("--backbone", default="lesson_cnn")
+    asked.add_argument("--augment", nargs="*", default=[])
+    asked.add_argument("--device", default="auto")
+    said = asked.parse_args()
+
+    device = choose(said.device, "auto", said.threads)
+    registry = discover()
+    backbone = registry.get("backbone", said.backbone, Backbone, "--backbone")
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (said.images, said.size, said.size, 3), dtype=np.uint8)
+    labels = random.integers(0, 2, said.images)
+    split = Split(pixels, labels, tuple(map(str, range(said.images))))
+    small = Split(pixels[:64], labels[:64], split.names[:64])
+    images = ((torch.from_numpy(pixels).float() / 255 - MEAN) / STD).to(device.name)
+    targets = torch.from_numpy(labels).to(device.name)
+    harness = ours(registry, backbone, split, small, said.batch_size, tuple(said.augment), device)
+    seen = EPOCHS * (said.images // said.batch_size) * said.batch_size
+
+    ratios, rates = [], {"bare": [], "harness": []}
+    for turn in range(said.rounds + 1):
+        start = time.perf_counter()
+        bare(backbone.build((3, said.size, said.size), 2), images, targets, said.batch_size, device)
+        bare_seconds = time.perf_counter() - start
+        harness_seconds = harness()
+        if turn:  # the first of each warms up
+            ratios.append(bare_seconds / harness_seconds)
+            rates["bare"].append(seen / bare_seconds)
+            rates["harness"].append(seen / harness_seconds)
+    hardware = environment(device)["hardware"]
+    print(f"{hardware['device']}, {device.threads} threads, {device.precision}, torch {torch.__version__}")
+    print(f"{said.backbone}, {said.size} px, batch {said.batch_size}, {said.images} images, augment {said.augment}")
+    for name, found in rates.items():
+        print(
+            f"{name:>8}: {statistics.median(found):,.0f} images/s (median of {len(found)}; {min(found):,.0f} to {max(found):,.0f})"
+        )
+    print(f"harness / bare: {statistics.median(ratios):.3f} (median of pairs; {min(ratios):.3f} to {max(ratios):.3f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""The command line as a user meets it: exit codes, one clear line for every mistake, and quick help."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+
+
+@pytest.fixture
+def harness(capsys, tmp_path, monkeypatch):
+    """Return a function that runs a command in an empty folder and returns (exit code, output, errors)."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return call
+
+
+def refused(result, *pieces):
+    """Assert that a command ended with one line and 2, with these pieces in the line."""
+    code, _, err = result
+    lines = err.strip().splitlines()
+    assert code == 2
+    assert len(lines) == 1, err
+    assert lines[0].startswith("error: ")
+    for piece in pieces:
+        assert piece in lines[0]
+
+
+@pytest.fixture
+def nothing_written(tmp_path):
+    yield
+    assert not (tmp_path / "here" / "runs").exists()
+
+
+BAD = {
+    "unknown key": (("trials = 3", "trails = 3"), "tiny.toml:12: search.trails", "did you mean 'trials'"),
+    "wrong type": (("trials = 3", 'trials = "3"'), "tiny.toml:12: search.trials: must be a whole number >= 1, got '3'"),
+    "impossible value": (("seeds = 2", "seeds = 0"), "tiny.toml:16: compare.seeds: must be", "got 0"),
+    "broken TOML": (("[data]", "[data"), "tiny.toml:3: must be valid TOML"),
+    "unknown optimizer": (('"adam"', '"adm"'), "tiny.toml:7: train.optimizers: must name an optimizer, got 'adm'; did you mean 'adam'?"),
+    "unknown option": (("train = 64", "trian = 64"), "tiny.toml:5: data.options.trian: must be an option of dataset 'dogscats'"),
+    "unknown metric": (("trials = 3", 'trials = 3\nmetric = "acuracy"'), "tiny.toml:13: search.metric", "did you mean 'accuracy'"),
+    "bad range": (("[compare]", "[search.space.sgd]\nlr = { low = 2, high = 1 }\n[compare]"), "tiny.toml:16: search.space.sgd.lr: must be a range"),
+    "no CUDA": (("threads = 1", 'threads = 1\ndevice = "cuda"'), "tiny.toml:11: train.device: must be a device of this machine, got 'cuda'"),
+    "unknown device": (("threads = 1", 'threads = 1\ndevice = "tpu"'), "must be auto, cpu, cuda or cuda:N, got 'tpu'"),
+    "unknown report": (("[compare]", '[report]\nformats = ["pdf"]\n[compare]'), "report.formats: must name a report, got 'pdf'"),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("nothing_written")
+@pytest.mark.parametrize("case", BAD)
+def test_a_wrong_benchmark_is_one_line_and_2(harness, benchmark_file, case, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    replacement, *pieces = BAD[case]
+    refused(harness("run", benchmark_file(replacement)), *pieces)
+
+
+@pytest.mark.usefixtures("nothing_written")
+def test_wrong_arguments_are_one_line_and_2(harness, benchmark_file, tmp_path):
+    file = benchmark_file()
+    refused(harness("run", "none.toml"), "none.toml: must be a benchmark file")
+    refused(harness("run", file, "--profile", "big"), "--profile must name a profile of the file, got 'big'")
+    refused(harness("run", file, "--data", "nowhere"), "--data: must be a folder with the data, got 'nowhere'")
+    refused(harness("run", file, "--data", file), "which is a file")
+    refused(harness("run", file, "--data", tmp_path), "must have train/CLASS and valid/CLASS")
+    refused(harness("run", file, "--set", "train.l2=lots"), "--set: train.l2: must be a number >= 0, got 'lots'")
+    refused(harness("run", file, "--set", "nothing"), "--set: must be KEY=VALUE")
+    refused(harness("run", file, "--plugin", "none.py"), "none.py: must be a plugin file")
+    refused(harness("run", file, "--block", "nobody"), "block: must name a plugin")
+    refused(harness("run"), "command line: Missing argument")
+    refused(harness("run", file, "--colour"), "command line: No such option")
+    refused(harness("walk"), "command line: No such command 'walk'")
+    refused(
+        harness("list", "optimzer"), "list: must be given a kind of plugin, got 'optimzer'; did you mean 'optimizer'?"
+    )
+
+
+@pytest.mark.usefixtures("nothing_written")
+def test_a_wrong_environment_variable_is_named(harness, benchmark_file, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", "/nowhere/at/all")
+    refused(harness("run", benchmark_file()), "HARNESS_DATA: must be a folder with the data")
+
+
+@pytest.mark.usefixtures("nothing_written")
+def test_a_broken_plugin_file_is_one_line_and_2(harness, benchmark_file, tmp_path):
+    plugin = tmp_path / "bad.py"
+    plugin.write_text("def f(:\n")
+    refused(harness("run", benchmark_file(), "--plugin", plugin), "bad.py:1: must be valid Python")
+    plugin.write_text("x = 1\n1 / 0\n")
+    refused(harness("run", benchmark_file(), "--plugin", plugin), "bad.py:2: must import, got ZeroDivisionError")
+    named = benchmark_file(('name = "tiny"', 'name = "tiny"\nplugins = ["bad.py"]'))
+    refused(harness("run", named), "bad.py:2: must import")
+
+
+@pytest.mark.usefixtures("nothing_written")
+def test_bad_photos_are_one_line_and_2(harness, benchmark_file, photos):
+    root = photos()
+    (root / "train" / "cats" / "cats.0.jpg").write_bytes(b"nothing of a photo")
+    refused(harness("run", benchmark_file(), "--data", root), "1 of 24 unreadable: train/cats/cats.0.jpg")
+
+
+def test_skipped_photos_are_named_in_the_report(harness, benchmark_file, photos):
+    root = photos(train=24)
+    (root / "train" / "cats" / "cats.0.jpg").write_bytes(b"nothing of a photo")
+    code, out, _ = harness("run", benchmark_file(), "--data", root, "--set", "data.on_bad_image=skip")
+    assert code == 0
+    assert "1 unreadable examples are left out: train/cats/cats.0.jpg" in out
+    (report,) = Path("runs").glob("*/report.html")
+    assert "cats.0.jpg" in report.read_text()
+
+
+def test_the_debug_flag_shows_the_traceback(capsys):
+    from harness.errors import BenchmarkError
+
+    with pytest.raises(BenchmarkError):
+        main(["--debug", "run", "none.toml"])
+
+
+def test_a_run_and_what_can_be_asked_of_it(harness, benchmark_file):
+    file = benchmark_file()
+    code, out, _ = harness("run", file)
+    assert code == 0
+    assert "DRAWINGS" in out
+    assert out.count("trial 1/3") == 2
+    folder = next(Path("runs").iterdir())
+
+    code, out, _ = harness("show", folder, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert {"arms", "metric", "data", "environment", "command", "state"} <= set(found)
+    assert found["state"] == "finished"
+
+    code, out, _ = harness("show", folder)
+    assert "lesson_cnn/sgd/cosine: test accuracy " in out
+    code, out, _ = harness("status", folder)
+    assert "trials 3/3; seeds 2/2" in out
+    assert json.loads(harness("status", folder, "--json")[1])["state"] == "finished"
+
+    (folder / "report.html").unlink()
+    code, out, _ = harness("report", folder, "--format", "html,md")
+    assert code == 0
+    assert (folder / "report.html").is_file()
+    assert (folder / "report.md").is_file()
+    refused(harness("report", folder, "--format", "pdf"), "must name a report, got 'pdf'")
+
+    code, out, _ = harness("run", file)
+    assert code == 0
+    assert "nothing left to do" in out
+
+
+def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmark_file, monkeypatch):
+    monkeypatch.setattr("harness.estimate.SECONDS_PER_ARM", 0.05)
+    code, out, _ = harness("plan", benchmark_file(), "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["runs"] == 2 * (3 + 2)
+    assert [arm["epochs"] for arm in found["arms"]] == [3 * 1.5 + 2 * 2] * 2
+    assert found["seconds"] > 0
+    assert found["bytes"] > 2 * 2 * 4 * 49_266
+    assert not Path("runs").exists()
+    assert "in all about" in harness("plan", benchmark_file())[1]
+
+
+def test_the_plans_bytes_are_of_the_right_size(harness, benchmark_file, monkeypatch):
+    monkeypatch.setattr("harness.estimate.SECONDS_PER_ARM", 0.05)
+    planned = json.loads(harness("plan", benchmark_file(), "--json")[1])["bytes"]
+    harness("run", benchmark_file())
+    (folder,) = Path("runs").iterdir()
+    kept = sum(f.stat().st_size for name in ("solutions", "predictions") for f in (folder / name).iterdir())
+    assert kept < planned < 3 * kept
+
+
+def test_list_says_where_each_plugin_comes_from(harness):
+    code, out, _ = harness("list", "--json")
+    plugins = json.loads(out)["plugins"]
+    assert code == 0
+    assert {"kind": "optimizer", "name": "sgd", "plugin": "harness_plugins.optimizers.sgd"}.items() <= next(
+        p for p in plugins if p["name"] == "sgd"
+    ).items()
+    code, out, _ = harness("list", "optimizers")
+    assert {line.split()[0] for line in out.splitlines()} == {"optimizer"}
+    assert "timm:*" in harness("list", "backbone")[1]
+    assert "blocked: sgd" in harness("list", "--block", "sgd")[1]
+
+
+@pytest.mark.parametrize("command", ["status", "show", "report"])
+def test_what_is_no_run_folder_is_refused(harness, tmp_path, command):
+    refused(harness(command, "none"), "none: must be a run folder, got nothing there")
+    (tmp_path / "empty").mkdir()
+    refused(harness(command, tmp_path / "empty"), "got no run.db in it")
+    (tmp_path / "empty" / "run.db").write_text("no database")
+    refused(harness(command, tmp_path / "empty"), "must be the records of a run")
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_help_needs_neither_torch_nor_plugins():
+    code = (
+        "import sys\nfrom harness.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print({'torch', 'optuna', 'timm', 'pandas', 'pydantic', 'numpy', 'harness_plugins'} & set(sys.modules))"
+    )
+    out = python(code)
+    assert "run " in out
+    assert out.strip().endswith("set()")
+
+
+def test_a_report_is_rendered_without_torch(harness, benchmark_file):
+    harness("run", benchmark_file())
+    (folder,) = Path("runs").iterdir()
+    code = (
+        "import sys\n"
+        "class No:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in ('torch', 'timm'): raise ImportError(name)\n"
+        "sys.meta_path.insert(0, No())\n"
+        "from harness.cli import main\n"
+        f"try: main(['report', {str(folder)!r}])\nexcept SystemExit as ended: print('ended', ended.code)"
+    )
+    assert python(code).splitlines()[-1] == "ended 0"

@@ -1,0 +1,271 @@
+"""A whole benchmark, small: what is recorded, that resuming repeats nothing, and that no kill changes the outcome."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import RunFolderError
+from harness.progress import Reporter
+from harness.records import Store, open_records
+from harness.run import Request, prepare, run
+from harness.show import show, status
+
+
+@pytest.fixture
+def carry_out(tmp_path):
+    def start(file, **more):
+        request = Request(file, out=tmp_path / more.pop("out", "runs"), **more)
+        reporter = Reporter(quiet=True)
+        code = run(request, reporter, ["harness", "run", str(file)])
+        return code, next((tmp_path / request.out).iterdir())
+
+    return start
+
+
+def outcome(folder: Path) -> dict:
+    """Return everything about a run that may not depend on what interrupted it."""
+    found = show(folder)
+    for arm in found["arms"]:
+        for each in (*arm["trials"], *arm["seeds"]):
+            del each["seconds"]
+    records = open_records(folder)
+    epochs = records.epochs.drop(columns="seconds").sort_values(["run_id", "epoch"]).to_json()
+    predictions = {r: records.predictions(r).tobytes().hex() for r in records.compared()["run_id"]}
+    return {"arms": found["arms"], "epochs": epochs, "predictions": predictions}
+
+
+def test_a_run_records_arms_trials_seeds_weights_and_predictions(benchmark_file, carry_out):
+    code, folder = carry_out(benchmark_file())
+    assert code == 0
+    names = {path.name for path in folder.iterdir()}
+    assert {
+        "benchmark.toml",
+        "environment.json",
+        "run.db",
+        "solutions",
+        "predictions",
+        "tables",
+        "report.html",
+    } <= names
+    found = show(folder)
+    assert [arm["arm"] for arm in found["arms"]] == ["lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"]
+    for arm in found["arms"]:
+        assert [trial["state"] for trial in arm["trials"]] == ["done"] * 3
+        assert [seed["seed"] for seed in arm["seeds"]] == [0, 1]
+        best = max(arm["trials"], key=lambda trial: (trial["value"], -trial["number"]))
+        assert arm["tuned"] == {"trial": best["number"], "value": best["value"], "params": best["params"]}
+        for trial in arm["trials"]:
+            assert trial["value"] == trial["metrics"]["tune_accuracy"]
+            assert not [name for name in trial["metrics"] if name.startswith("test")]
+    records = open_records(folder)
+    for _, seed in records.compared().iterrows():
+        predictions = records.predictions(seed["run_id"])
+        assert predictions.shape == (64, 2)
+        assert (predictions.argmax(axis=1) == records.targets).mean() == pytest.approx(seed["test_accuracy"])
+        assert (folder / "solutions" / f"{seed['run_id']}.safetensors").is_file()
+    assert not list((folder / "states").iterdir())
+    assert status(folder)["state"] == "finished"
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_saved_weights_are_the_model_that_made_the_predictions(benchmark_file, carry_out, tmp_path):
+    import torch
+    from safetensors.torch import load_file
+
+    from harness.workbench import Bench
+
+    file = benchmark_file()
+    _, folder = carry_out(file)
+    setting = prepare(Request(file), Reporter(quiet=True)).setting
+    records = open_records(folder)
+    seed = records.compared().iloc[0]
+    competitor = setting.plan.competitor(seed["arm"])
+    params = records.arms.set_index("arm").loc[seed["arm"], "tuned_params"]
+    parts = Bench(setting, lambda _: None).parts(setting.compare_run(competitor, params, seed["seed"].item()))
+    assert parts.run.id == seed["run_id"]
+    parts.model.load_state_dict(load_file(folder / "solutions" / f"{seed['run_id']}.safetensors"))
+    predictions = parts.predict(parts.use.test, exact=True)
+    torch.testing.assert_close(predictions, torch.from_numpy(records.predictions(seed["run_id"])))
+
+
+def test_a_finished_run_says_so_and_does_nothing(benchmark_file, carry_out, monkeypatch):
+    file = benchmark_file()
+    _, folder = carry_out(file)
+    before = outcome(folder)
+    monkeypatch.setattr("harness.training.loop.train", lambda *a: pytest.fail("trained again"))
+    said = []
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))
+    assert carry_out(file)[0] == 0
+    assert any(line.startswith("nothing left to do") for line in said)
+    assert outcome(folder) == before
+
+
+def test_more_seeds_and_trials_go_on_in_the_same_folder(benchmark_file, carry_out):
+    _, folder = carry_out(benchmark_file())
+    done = {r["run_id"] for arm in show(folder)["arms"] for r in (*arm["trials"], *arm["seeds"])}
+    _, again = carry_out(benchmark_file(("seeds = 2", "seeds = 3")))
+    assert again == folder
+    found = show(folder)
+    assert done < {r["run_id"] for arm in found["arms"] for r in (*arm["trials"], *arm["seeds"])}
+    assert [len(arm["seeds"]) for arm in found["arms"]] == [3, 3]
+
+
+def test_the_search_never_touches_the_test_split(benchmark_file, monkeypatch, carry_out):
+    from harness.workbench import Bench
+
+    monkeypatch.setattr(Bench, "_test", property(lambda self: pytest.fail("the search asked for the test split")))
+    code, folder = carry_out(benchmark_file(), only_search=True)
+    assert code == 0
+    assert [len(arm["trials"]) for arm in show(folder)["arms"]] == [3, 3]
+    assert [arm["seeds"] for arm in show(folder)["arms"]] == [[], []]
+
+
+def test_search_and_comparison_seeds_are_disjoint_and_shared_by_the_arms(benchmark_file, carry_out):
+    _, folder = carry_out(benchmark_file())
+    runs = open_records(folder).runs
+    search = {*runs[runs["phase"] == "search"]["seed"]}
+    assert search.isdisjoint(runs[runs["phase"] == "compare"]["seed"])
+    for _, arm in runs[runs["phase"] == "compare"].groupby("arm"):
+        assert sorted(arm["seed"]) == [0, 1]
+
+
+def test_a_failing_plugin_takes_nothing_down_and_is_named(benchmark_file, carry_out, tmp_path):
+    plugin = tmp_path / "moody.py"
+    plugin.write_text(
+        "from harness import Float, Optimizer, hookimpl\n"
+        "def build(parameters, lr):\n"
+        "    import torch\n"
+        "    if lr > 0.01: raise ValueError('too <fast> for me')\n"
+        "    return torch.optim.SGD(parameters, lr=lr)\n"
+        "@hookimpl\n"
+        "def harness_optimizers():\n"
+        "    return [Optimizer(name='moody', build=build, space={'lr': Float(0.02, 1, log=True)})]\n"
+    )
+    code, folder = carry_out(benchmark_file(('"sgd", "adam"', '"moody", "adam"')), plugins=(plugin,))
+    assert code == 1
+    moody, adam = show(folder)["arms"]
+    assert {trial["state"] for trial in moody["trials"]} == {"failed"}
+    assert "too <fast> for me" in moody["trials"][0]["reason"]
+    assert moody["seeds"] == []
+    assert [seed["state"] for seed in adam["seeds"]] == ["done", "done"]
+    report = (folder / "report.html").read_text()
+    assert "too &lt;fast&gt; for me" in report
+    assert "too <fast>" not in report
+
+
+def test_a_diverging_arm_is_recorded_with_its_reason(benchmark_file, carry_out):
+    space = "[search.space.sgd]\nlr = 1e30\nmomentum = 0.9\nnesterov = false\n[compare]"
+    code, folder = carry_out(benchmark_file(("[compare]", space)))
+    assert code == 1
+    sgd = show(folder)["arms"][0]
+    assert {trial["state"] for trial in sgd["trials"]} == {"diverged"}
+    assert "loss must be finite" in sgd["trials"][0]["reason"]
+
+
+def test_a_run_folder_in_use_is_refused_naming_the_process(benchmark_file, carry_out):
+    file = benchmark_file()
+    _, folder = carry_out(file)
+    with (
+        Store(folder),
+        pytest.raises(RunFolderError, match=f"must not be in use, got a run under way in process {os.getpid()}"),
+    ):
+        carry_out(file)
+
+
+def test_optunas_own_tables_stand_beside_ours(benchmark_file, carry_out):
+    import optuna
+
+    _, folder = carry_out(benchmark_file())
+    study = optuna.load_study(study_name="lesson_cnn/sgd/cosine", storage=f"sqlite:///{folder / 'run.db'}")
+    trials = show(folder)["arms"][0]["trials"]
+    assert [t.value for t in study.trials] == [t["value"] for t in trials]
+    with sqlite3.connect(folder / "run.db") as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_pruned_search_runs_to_its_end(benchmark_file, carry_out):
+    options = 'trials = 5\npruner = "median"\npruner_options = { n_startup_trials = 1 }'
+    code, folder = carry_out(benchmark_file(("trials = 3", options), ("epochs = [1, 2]", "epochs = [1, 4]")))
+    assert code == 0
+    trials = [trial for arm in show(folder)["arms"] for trial in arm["trials"]]
+    assert {trial["params"]["epochs"] for trial in trials} == {4}
+    assert {trial["state"] for trial in trials} == {"done", "stopped"}
+
+
+def test_the_tables_are_parquet_with_every_epoch(benchmark_file, carry_out):
+    import pandas as pd
+
+    _, folder = carry_out(benchmark_file())
+    epochs = pd.read_parquet(folder / "tables" / "epochs.parquet")
+    runs = pd.read_parquet(folder / "tables" / "runs.parquet")
+    assert len(runs) == 2 * 3 + 2 * 2
+    assert set(epochs["run_id"]) == set(runs["run_id"])
+    assert np.isfinite(epochs["running_loss"]).all()
+
+
+KILLED = (("trials = 3", "trials = 4"), ("epochs = 2\n", "epochs = 6\n"))
+
+
+def test_killed_again_and_again_the_outcome_is_that_of_an_undisturbed_run(benchmark_file, carry_out, tmp_path):
+    """Kills with signal 9 at random moments; states are saved after every epoch so that resuming them is tested too."""
+    file = benchmark_file(*KILLED)
+    _, whole = carry_out(file, out="whole")
+    code = (
+        "import sys; from harness.records import store; store.SAVE_EVERY = 0.0; from harness.cli import main; "
+        f"main(['run', {str(file)!r}, '--out', {str(tmp_path / 'killed')!r}])"
+    )
+    choose = random.Random(0)
+    kills = 0
+    for _ in range(60):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 120
+        target = choose.uniform(0.0, 1.2)  # seconds after the run folder is locked
+        locked = None
+        while process.poll() is None and time.monotonic() < deadline:
+            if locked is None and _locked_by(tmp_path / "killed") == process.pid:
+                locked = time.monotonic()
+            if locked is not None and kills < 8 and time.monotonic() - locked > target:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.005)
+        _, errors = process.communicate(timeout=120)
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, errors.decode()
+    assert kills >= 3
+    (folder,) = (tmp_path / "killed").iterdir()
+    assert outcome(folder) == outcome(whole)
+
+
+def _locked_by(out: Path) -> int | None:
+    for lock in out.glob("*/lock"):
+        text = lock.read_text().strip()
+        return int(text) if text else None
+    return None
+
+
+def test_interrupting_exits_with_130_and_says_how_to_go_on(benchmark_file, tmp_path):
+    file = benchmark_file(("epochs = 2\n", "epochs = 400\n"))
+    command = [sys.executable, "-m", "harness", "run", str(file), "--out", str(tmp_path / "runs")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list((tmp_path / "runs").glob("*/solutions")):
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.startswith("interrupted; 'harness run ")
+    assert "Traceback" not in errors
