@@ -33,19 +33,17 @@ def test_every_kind_has_a_contract_and_a_hook():
     assert len(hooks) == len(KINDS) + 1  # catalogues are of every kind
 
 
+def public_definitions(file):
+    module = ast.parse(file.read_text())
+    classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
+    for node in (*module.body, *(inner for outer in classes for inner in outer.body)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+
+
 def test_every_public_function_says_what_it_returns(repository):
-    silent = []
-    for package in ("harness", "plugins/harness_plugins", "reports/harness_reports"):
-        for file in (repository / package).rglob("*.py"):
-            module = ast.parse(file.read_text())
-            classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
-            for node in (*module.body, *(inner for outer in classes for inner in outer.body)):
-                if (
-                    isinstance(node, ast.FunctionDef | ast.ClassDef)
-                    and not node.name.startswith("_")
-                    and not ast.get_docstring(node)
-                ):
-                    silent.append(f"{file.name}:{node.lineno} {node.name}")
+    files = [f for p in ("harness", "plugins", "reports") for f in (repository / p).rglob("*.py")]
+    silent = [f"{f.name}:{d.lineno} {d.name}" for f in files for d in public_definitions(f) if not ast.get_docstring(d)]
     assert silent == []
 
 

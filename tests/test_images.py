@@ -94,7 +94,7 @@ def test_a_half_written_store_is_never_taken_for_one(tmp_path):
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match="must be writable .* set HARNESS_CACHE"):
+    with pytest.raises(DataError, match=r"must be writable .* set HARNESS_CACHE"):
         draw_images(lambda i: Image.new("RGB", (8, 8)), ["a"], 8, quiet)
 
 

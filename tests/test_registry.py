@@ -111,7 +111,7 @@ def test_two_entry_points_of_one_name_are_refused_naming_both(monkeypatch):
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(registry):
-    with pytest.raises(UnknownName, match="b.toml:3: must name an optimizer, got 'adm'; did you mean 'adam'"):
+    with pytest.raises(UnknownName, match=r"b\.toml:3: must name an optimizer, got 'adm'; did you mean 'adam'"):
         registry.find("optimizer", "adm", "b.toml:3")
 
 

@@ -81,7 +81,7 @@ def test_broken_toml_names_its_line(tmp_path, text, message):
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
-    with pytest.raises(BenchmarkError, match="none.toml: must be a benchmark file .*got nothing there"):
+    with pytest.raises(BenchmarkError, match=r"none\.toml: must be a benchmark file .*got nothing there"):
         read(tmp_path / "none.toml")
     with pytest.raises(BenchmarkError, match="got a folder"):
         read(tmp_path)

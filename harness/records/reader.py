@@ -90,10 +90,11 @@ def open_records(folder: Path) -> Records:
         arm: {name: said["fixed"] for name, said in space.items() if "fixed" in said}
         for arm, space in meta["spaces"].items()
     }
-    arms["tuned_params"] = [
+    tuned = [
         {**fixed[arm], **json.loads(text)} if isinstance(text, str) else {}
         for arm, text in zip(arms["arm"], arms["tuned_params"], strict=True)
     ]
+    arms["tuned_params"] = pd.Series(tuned, index=arms.index, dtype=object)
     asks = asks[asks["arm"].isin(meta.get("arms", [])) & (asks["number"] < meta["benchmark"]["search"]["trials"])]
     asks = asks.drop(columns=["trial_attrs", "study_attrs"]).reset_index(drop=True)
     asks["params"] = [{**fixed[arm], **json.loads(text)} for arm, text in zip(asks["arm"], asks["params"], strict=True)]
