@@ -81,6 +81,8 @@ def dots(runs: DataFrame, rows: Sequence[Mapping[str, Any]], looks: Mapping[str,
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.xaxis.set_major_formatter(_formatter(unit))
+        if unit == "%" and axes.get_xlim()[1] > 1 >= max(row["max"] for row in rows):
+            axes.set_xlim(right=1.0 + 0.03 * (1.0 - axes.get_xlim()[0]))  # no part is larger than the whole
         axes.set_xlabel(_with_unit(title, unit))
         return _svg(figure, name, f"{title}: every seed, and mean with 95 % interval per arm", tips)
 
@@ -89,14 +91,17 @@ def curve(table: DataFrame, looks: Mapping[str, Look], title: str, unit: str, na
     """Return one metric against the epoch, a line and a seed band per arm; ``table`` is of that metric alone."""
     from matplotlib.ticker import MaxNLocator
 
+    log = _wide(table["mean"])
+    # Between powers of ten an interval around a mean reaches below zero; there the seeds' own range is the band.
+    low, high = ("lowest", "highest") if log else ("low", "high")
     with _style():
         figure, axes = _panel(2.7)
         for arm, look in looks.items():
             mine = table[table["arm"] == arm].sort_values("epoch")
             dot = "o" if len(mine) == 1 else ""  # one point makes no line
             axes.plot(mine["epoch"], mine["mean"], color=look.color, ls=look.dashes, lw=1.6, marker=dot, ms=4)
-            axes.fill_between(mine["epoch"], mine["low"], mine["high"], color=look.color, alpha=0.16, lw=0)
-        _limit(axes, table, _wide(table["mean"]))
+            axes.fill_between(mine["epoch"], mine[low], mine[high], color=look.color, alpha=0.16, lw=0)
+        _limit(axes, table, log)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
         axes.set_xlabel("epoch")
         _name_y(axes, title, unit)
@@ -222,13 +227,12 @@ def _limit(axes: Axes, table: DataFrame, log: bool) -> None:
     import numpy as np
 
     low, high = float(table["mean"].min()), float(table["mean"].max())
-    ends = [float(np.nanmin([table["low"].min(), low])), float(np.nanmax([table["high"].max(), high]))]
     if log:
         axes.set_yscale("log")
-        room = (high / low) ** 0.25
-        axes.set_ylim(max(ends[0], low / room) * 0.93 if ends[0] > 0 else low / room, min(ends[1], high * room) * 1.07)
+        axes.set_ylim(0.85 * float(table["lowest"].min()), 1.15 * float(table["highest"].max()))
         _decades(axes, axes.get_ylim(), "y")
         return
+    ends = [float(np.nanmin([table["low"].min(), low])), float(np.nanmax([table["high"].max(), high]))]
     span = (high - low) or abs(high) * 0.1 or 1.0
     ends = [max(ends[0], low - 0.3 * span), min(ends[1], high + 0.3 * span)]
     axes.set_ylim(ends[0] - 0.04 * span, ends[1] + 0.04 * span)

@@ -238,7 +238,7 @@ def _tuned(records: Records, arm: str, look: _figures.Look) -> dict[str, Any]:
     """Return an arm's tuned parameters beside the ranges they were searched in."""
     row = records.arms[records.arms["arm"] == arm].iloc[0]
     params: Mapping[str, Any] = row["tuned_params"]
-    edges = _facts.at_edge(records, arm, params)
+    at_edge = _facts.at_edge(records, arm, params)
     spaces: Mapping[str, Mapping[str, Any]] = records.meta["spaces"].get(arm, {})
     rows = []
     for name in dict.fromkeys((*spaces, *params)):
@@ -250,7 +250,7 @@ def _tuned(records: Records, arm: str, look: _figures.Look) -> dict[str, Any]:
                 "name": name,
                 "value": value,
                 "range": searched.text,
-                "edge": name in edges,
+                "edge": at_edge and name == "lr",
                 "place": None if place is None else f"{100 * place:.1f}",
             }
         )

@@ -108,6 +108,7 @@ def test_curves_are_numpys(make_records: Any) -> None:
         assert (row.mean, row.low, row.high, row.n) == pytest.approx(
             (values.mean(), values.mean() - half, values.mean() + half, 8)
         )
+        assert (row.lowest, row.highest) == (values.min(), values.max())
     assert len(table) == 3 * 4 * 4  # arms, epochs, metrics
     assert set(table["phase"]) == {"compare"}
 

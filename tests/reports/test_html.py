@@ -210,7 +210,7 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
         "adam: 1 of 4 seeds not run yet",
         "adam: 1 of 12 trials not run yet",
         "Trials that diverged, of 12 per arm:",
-        "sgd: tuned to the edge of the searched range (lr)",
+        "sgd: the tuned learning rate lies in the outer tenth of the searched range",
         "rmsprop: 1 of 4 seeds without a finite value of test loss",
         "1 unreadable example left out: a.jpg: truncated",
         "Plugin lion could not be loaded and was left out: no module named 'lion'",

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 KEY = ["arm", "metric", "epoch"]
-COLUMNS = ["arm", "phase", "epoch", "metric", "mean", "low", "high", "n"]
+COLUMNS = ["arm", "phase", "epoch", "metric", "mean", "low", "high", "lowest", "highest", "n"]
 PREFIXES = ("running_", "train_", "tune_", "test_")
 
 
 def compute(records: Records) -> DataFrame:
-    """Return a row per arm, metric and epoch: mean and 95 % t-interval (NaN for one seed) over ``n`` seeds.
+    """Return a row per arm, metric and epoch: mean, 95 % t-interval (NaN for one seed) and range over ``n`` seeds.
 
     Only runs that ended well count: else the mean would jump where a seed diverges and leaves it.
     """
@@ -32,7 +32,7 @@ def compute(records: Records) -> DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     long = epochs.melt(id_vars=["arm", "epoch"], value_vars=metrics, var_name="metric")
     long = long[np.isfinite(long["value"].to_numpy(dtype=float))]
-    table = long.groupby(KEY)["value"].agg(mean="mean", sd="std", n="count").reset_index()
+    table = long.groupby(KEY)["value"].agg(mean="mean", sd="std", lowest="min", highest="max", n="count").reset_index()
     table["low"], table["high"] = t_interval(table["mean"], table["sd"], table["n"])
     return pd.DataFrame(table.assign(phase="compare")[COLUMNS])
 
