@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -89,15 +90,30 @@ def contention(device: Device) -> str:
     Threads of one training wait for each other many times per step, so one that is not scheduled holds up all:
     beside one busy program two threads were measured to be 10 to 50 times slower, and one thread not at all.
     """
-    if device.type != "cpu" or device.threads == 1 or not hasattr(os, "getloadavg"):
+    if device.type != "cpu" or device.threads == 1:
         return ""
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    if load + device.threads < cores + 0.7:
+    busy, cores = _busy_cores(), os.cpu_count() or 1
+    if busy + device.threads < cores + 0.5:
         return ""
     return (
-        f"other programs keep {load:.1f} of {cores} cores busy, and {device.threads} threads may wait for each other a "
-        f"lot; if this is slow, stop and go on with --set train.threads=1"
+        f"other programs keep {busy:.1f} of {cores} cores busy, and {device.threads} threads may wait for each other a "
+        "lot; if this is slow, stop and go on with --set train.threads=1"
     )
+
+
+def _busy_cores(over: float = 0.25) -> float:
+    """Return how many cores are at work now, over so many seconds in which we are not; 0 where nobody tells."""
+
+    def working() -> int:
+        user, nice, system = Path("/proc/stat").read_text(encoding="utf-8").split()[1:4]
+        return int(user) + int(nice) + int(system)
+
+    try:
+        before = working()
+        time.sleep(over)
+        return (working() - before) / os.sysconf("SC_CLK_TCK") / over
+    except (OSError, ValueError):
+        return 0.0
 
 
 @cache
