@@ -53,9 +53,9 @@ def choose(device: str, precision: str, threads: int, where: str = "train.device
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(index or 0) >= count:
-            there = f"{count} CUDA device{'s' if count > 1 else ''}" if count else "no CUDA device"
+            has = f"{count} CUDA device{'s' if count > 1 else ''}" if count else "no CUDA device"
             raise DeviceError(
-                f"{where}: must be a device of this machine, got '{device}' where there is {there}; use 'auto'"
+                f"{where}: must be a device of this machine, got '{device}' on one that has {has}; use 'auto'"
             )
         device = f"cuda:{index or 0}"
     if precision == "auto":

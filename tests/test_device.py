@@ -26,7 +26,7 @@ def test_auto_is_the_cpu_without_cuda_and_cuda_with_it(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose("auto", "fp32", 1).name == "cuda:0"
     assert choose("cuda:1", "fp32", 1).name == "cuda:1"
-    with pytest.raises(DeviceError, match="got 'cuda:2' where there is 2 CUDA devices"):
+    with pytest.raises(DeviceError, match="got 'cuda:2' on one that has 2 CUDA devices"):
         choose("cuda:2", "fp32", 1)
 
 
