@@ -11,8 +11,10 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +95,7 @@ def _store(
     if not (pixels.is_file() and notes.is_file()):
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            _clean(folder)
             beside = folder / f"{key[:32]}.{os.getpid()}.tmp"
             unread = _fill(beside, len(keys), size, image, progress, what)
             notes.write_text(json.dumps({"broken": unread, "sha256": _hash(beside)}), encoding="utf-8")
@@ -129,6 +132,14 @@ def _fill(
                 progress(what, done, count)
     store.flush()
     return dict(sorted(broken.items(), key=lambda item: int(item[0])))
+
+
+def _clean(folder: Path) -> None:
+    """Remove what a kill left half written, once it is so old that no process can still be at it."""
+    for file in folder.glob("*.tmp"):
+        with suppress(OSError):
+            if time.time() - file.stat().st_mtime > 3600:
+                file.unlink()
 
 
 def _hash(file: Path) -> str:
