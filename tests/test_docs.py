@@ -46,14 +46,18 @@ def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_
         ("[data]\nsize = 16\noptions = { train = 64, tune = 32, test = 64 }", '[data]\ndataset = "clouds"'),
         (
             'optimizers = ["sgd", "adam"]',
-            'task = "logistic"\nexecutor = "stack"\nbackbones = ["pixels", "mlp16"]\nschedulers = ["line"]\n'
-            'optimizers = ["lion"]',
+            (
+                'task = "logistic"\nexecutor = "stack"\nbackbones = ["pixels", "mlp16"]\nschedulers = ["line"]\n'
+                'optimizers = ["lion"]'
+            ),
         ),
         ("epochs = 2\n", "epochs = 40\n"),
         (
             "[compare]",
-            "[search.space.lion]\nlr = { low = 3e-3, high = 2e-2, log = true }\n"
-            '[report]\nformats = ["csv", "html"]\n[compare]\nprobes = ["weights", "gradient_norm"]',
+            (
+                "[search.space.lion]\nlr = { low = 3e-3, high = 2e-2, log = true }\n"
+                '[report]\nformats = ["csv", "html"]\n[compare]\nprobes = ["weights", "gradient_norm"]'
+            ),
         ),
     )
     plugins = tuple(blocks("docs/plugins.md", "python"))
