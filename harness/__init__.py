@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Scheduler,
         Split,
         Task,
+        Weights,
         Workbench,
     )
     from harness.errors import DataError, Diverged, HarnessError, PluginError
@@ -46,7 +47,7 @@ _HOME = {
     **dict.fromkeys(("Choice", "Float", "Int"), "optuna.distributions"),
     **dict.fromkeys(
         ("Analysis", "Backbone", "Catalogue", "Data", "DataRequest", "Dataset", "Executor", "Metric", "Optimizer",
-         "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Split", "Task", "Workbench"),
+         "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Split", "Task", "Weights", "Workbench"),
         "harness.contracts",
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
@@ -95,6 +96,7 @@ __all__ = [
     "Split",
     "State",
     "Task",
+    "Weights",
     "Workbench",
     "__version__",
     "cache_folder",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -35,7 +35,9 @@ class TrainSection(Section):
     """``[train]``: what every run has in common, and the arms: backbones x optimizers x schedulers."""
 
     task: str = "classification"
-    regime: Literal["scratch"] = "scratch"
+    regime: Literal["features", "finetune", "scratch"] = "scratch"
+    pretrained: bool | str = True  # features and finetune: true finds the weights, a string is a file or a folder
+    heads: list[str] = ["linear"]  # features only: what is trained on the frozen backbone's features
     backbones: list[str] = Field(["lesson_cnn"], min_length=1)
     optimizers: list[str] = Field(["sgd", "adam", "rmsprop"], min_length=1)
     schedulers: list[str] = Field(["cosine"], min_length=1)
@@ -47,7 +49,7 @@ class TrainSection(Section):
     threads: int = Field(0, ge=0)  # 0: as many as this process may use
     executor: str = "inprocess"
 
-    @field_validator("backbones", "optimizers", "schedulers", "augment")
+    @field_validator("backbones", "heads", "optimizers", "schedulers", "augment")
     @classmethod
     def _no_name_twice(cls, names: list[str]) -> list[str]:
         for name in names:
@@ -65,6 +67,7 @@ class SearchSection(Section):
     pruner: str = "none"
     pruner_options: dict[str, Any] = {}
     epochs: list[int] = Field([4, 12], min_length=1, max_length=2)  # [from, to], or [exactly]
+    batch_size: list[Annotated[int, Field(ge=1)]] = []  # choices; where empty, the one of [train]
     metric: str = ""  # of the tune split; the task's first metric where empty
     seed: int = Field(0, ge=0)
     space: dict[str, dict[str, Any]] = {}  # per optimizer or scheduler: a value, or {low, high, log}, or {choices}

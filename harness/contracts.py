@@ -86,6 +86,8 @@ class DataRequest:
     on_bad_image: Literal["error", "skip"]
     options: Mapping[str, Any]  # the dataset's own, checked against ``Dataset.options``
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
+    interpolation: str = "lanczos"  # bilinear, bicubic or lanczos: how photos are resized
+    crop: float = 1.0  # the part of a photo's short side, in (0, 1], that the central square keeps
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,29 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Pretrained weights on disk, and how the network that has them wants its images."""
+
+    file: Path
+    sha256: str  # of the file
+    mean: tuple[float, ...]  # of pixels in [0, 1], one per channel
+    std: tuple[float, ...]
+    interpolation: str = "bicubic"
+    crop: float = 1.0  # the part of the short side that the central square keeps
+
+
+@dataclass(frozen=True)
 class Backbone:
-    """A network: ``build(input_shape, outputs)`` returns a torch module for inputs ``[B, *input_shape]``."""
+    """A network: ``build(input_shape, outputs)`` returns a torch module for inputs ``[B, *input_shape]``.
+
+    One that can start from pretrained weights has ``weights(file)``, which looks at a file, or, for None, gets the
+    library's own, and raises DataError within seconds where they cannot be had. Then ``build(input_shape, outputs,
+    weights)`` returns the network with them; for no outputs it returns pooled features ``[B, F]``.
+    """
 
     name: str
-    build: Callable[[tuple[int, ...], int], torch.nn.Module]
+    build: Callable[..., torch.nn.Module]
+    weights: Callable[[Path | None], Weights] | None = None
     reference: str = ""
 
 
@@ -155,8 +175,9 @@ class Optimizer:
 class Schedule(Protocol):
     """A learning-rate schedule at work; every ``torch.optim.lr_scheduler`` is one."""
 
-    def step(self) -> None:
-        """Move on by one optimizer step."""
+    @property
+    def step(self) -> Callable[..., None]:
+        """``step()`` moves on by one optimizer step; where ``per_epoch``, ``step(loss)`` by one epoch."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain values from which ``load_state_dict`` continues."""
@@ -167,12 +188,16 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Scheduler:
-    """A schedule: ``build(optimizer, total_steps, **hyperparameters)`` returns one that steps per batch."""
+    """A schedule: ``build(optimizer, total_steps, **hyperparameters)`` returns one that steps per batch.
+
+    With ``per_epoch`` it is stepped once an epoch, with the epoch's running loss, instead of once a batch.
+    """
 
     name: str
     build: Callable[..., Schedule]
     space: Space = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    per_epoch: bool = False
     reference: str = ""
 
 
@@ -271,10 +296,15 @@ OFFERS: Mapping[Kind, type] = {
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A library of ready-made plugins of one kind, found by name only when one is asked for (every timm model)."""
+    """A library of ready-made plugins of one kind, found by name only when one is asked for (every timm model).
+
+    Its plugins go by ``NAME:name`` and, unless ``qualified``, by the bare name too; ``find`` and ``names`` know the
+    bare ones. For a name that is in the library but does not work here, ``find`` raises PluginError with the reason.
+    """
 
     kind: Kind
     name: str
     find: Callable[[str], Offer | None]  # None where it has no such name
     names: Callable[[], Sequence[str]]  # may be slow: used for lists and for "did you mean"
+    qualified: bool = False  # only by NAME:name, for a bare "RAdam" should not be one of several by accident
     reference: str = ""

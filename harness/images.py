@@ -8,16 +8,22 @@ unchanged one is never decoded again.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import math
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from harness.errors import DataError
 from harness.runs import digest
@@ -27,9 +33,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-DECODER = 1  # raised whenever the same photo gives other pixels
+DECODER = 2  # raised whenever the same photo gives other pixels
+INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # whatever the file's name says; no EPS, which is a program
+MOST_PIXELS = 2**30 // 12  # of one photo, 89 million, as in Pillow: beyond it a small file may fill the memory
+RUN = 32  # images a thread decodes before it hands them over
 
 Progress = Callable[[str, int, int], None]
+T = TypeVar("T")
+
+
+class ImageSource(Protocol):
+    """Where the bytes of one image are: a file, a member of an archive. ``read`` is called from several threads."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+
+    def read(self) -> bytes:
+        """Return all of its bytes, the same every time."""
 
 
 @dataclass(frozen=True)
@@ -58,30 +80,78 @@ def cache_folder() -> Path:
     return base / "optimizer-harness"
 
 
-def decode_photos(files: Sequence[Path], size: int, progress: Progress) -> ImageStore:
-    """Return the photos decoded: short side scaled to ``size`` pixels, the centre cut out, RGB."""
-    from PIL import Image, ImageOps
+def decode_photos(
+    photos: Sequence[ImageSource], size: int, progress: Progress, *, interpolation: str = "lanczos", crop: float = 1.0
+) -> ImageStore:
+    """Return the photos decoded: short side scaled to ``size / crop`` pixels, the central ``[size, size]`` cut out, RGB.
 
-    def read(file: Path) -> tuple[bytes, str]:
-        content = file.read_bytes()
-        return content, hashlib.sha256(content).hexdigest()
-
-    def decode(file: Path) -> Image.Image:
-        with Image.open(file) as photo:
-            photo.draft("RGB", (2 * size, 2 * size))  # JPEG only: decode at a reduced size, still twice what is kept
-            upright = ImageOps.exif_transpose(photo)
-            return ImageOps.fit(upright.convert("RGB"), (size, size), Image.Resampling.LANCZOS)
-
-    with ThreadPoolExecutor() as pool:
-        keys = tuple(pool.map(lambda file: read(file)[1], files))
-    return _store(
-        digest(["photos", DECODER, size, keys]), keys, size, lambda i: decode(files[i]), progress, "decoding photos"
-    )
+    That is timm's evaluation transform, with the same roundings. ``interpolation`` is bilinear, bicubic or lanczos;
+    ``crop``, in (0, 1], is the part of the short side that is kept. Raises DataError for a source that cannot be read;
+    one that can be read and not decoded is among ``broken``.
+    """
+    if interpolation not in INTERPOLATIONS:
+        raise DataError(f"data.interpolation: must be one of {', '.join(INTERPOLATIONS)}, got {interpolation!r}")
+    if not (0 < crop <= 1 and size / crop <= 65_535):  # Pillow and JPEG go no further
+        raise DataError(f"data.crop: must be a number above 0 and at most 1, got {crop!r}")
+    keys = _hashes(photos, progress)
+    key = digest(["photos", DECODER, size, interpolation, float(crop), keys])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, on odd photos: they are decoded, or broken and named
+        return _store(
+            key, keys, size, lambda i: _decode(photos[i].read(), size, interpolation, crop), progress, "decoding photos"
+        )
 
 
 def draw_images(draw: Callable[[int], Image], keys: Sequence[str], size: int, progress: Progress) -> ImageStore:
     """Return ``draw(i)`` for every key, each ``[size, size]`` RGB; ``keys`` say all that decides the pixels."""
     return _store(digest(["drawn", size, list(keys)]), tuple(keys), size, draw, progress, "drawing the sample")
+
+
+def _hashes(photos: Sequence[ImageSource], progress: Progress) -> tuple[str, ...]:
+    """Return the SHA-256 of every source; says how far it is only where that takes seconds, as on a slow disk."""
+
+    def hashes(rows: range) -> list[str]:
+        return [hashlib.sha256(_content(photos[i])).hexdigest() for i in rows]
+
+    keys: list[str] = []
+    quiet_until = time.monotonic() + 3  # seconds
+    for some in _in_order(hashes, len(photos)):
+        keys += some
+        if time.monotonic() > quiet_until:
+            progress("reading photos", len(keys), len(photos))
+    return tuple(keys)
+
+
+def _content(photo: ImageSource) -> bytes:
+    try:
+        return photo.read()
+    except OSError as error:
+        raise DataError(f"{photo.name}: must be a readable file, got {error}; mend it or remove it") from error
+
+
+def _decode(content: bytes, size: int, interpolation: str, crop: float) -> Image:
+    """Return the photo's central square, ``[size, size]`` RGB; raises what Pillow raises on a damaged one."""
+    from PIL import Image, ImageOps
+
+    scaled = math.floor(size / crop)  # pixels of the short side, of which ``size`` are kept
+    with Image.open(io.BytesIO(content), formats=FORMATS) as photo:
+        if photo.width * photo.height > MOST_PIXELS:
+            raise ValueError(f"{photo.width} x {photo.height} pixels are more than {MOST_PIXELS / 1e6:.0f} million")
+        photo.draft("RGB", (2 * scaled, 2 * scaled))  # JPEG only: decode at a reduced size, still twice what is kept
+        ImageOps.exif_transpose(photo, in_place=True)
+        upright = photo if photo.mode == "RGB" else photo.convert("RGB")
+        spans = [_span(side, min(upright.size), scaled, size) for side in upright.size]
+        (left, right), (top, bottom) = spans
+        return upright.resize(
+            (size, size), Image.Resampling[interpolation.upper()], box=(left, top, right, bottom)
+        )  # resizing all of it and then cutting gives the same pixels, later
+
+
+def _span(side: int, short: int, scaled: int, size: int) -> tuple[float, float]:
+    """Return where, along a side of the photo, the square begins and ends, in pixels of the photo."""
+    length = int(scaled * side / short)  # of this side once resized, rounded down as torchvision does
+    first = round((length - size) / 2)
+    return first * side / length, min((first + size) * side / length, side)
 
 
 def _store(
@@ -93,17 +163,20 @@ def _store(
     folder = cache_folder() / "images"
     pixels, notes = folder / f"{key[:32]}.npy", folder / f"{key[:32]}.json"
     if not (pixels.is_file() and notes.is_file()):
+        beside = folder / f"{key[:32]}.{os.getpid()}.tmp"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _clean(folder)
-            beside = folder / f"{key[:32]}.{os.getpid()}.tmp"
-            unread = _fill(beside, len(keys), size, image, progress, what)
-            notes.write_text(json.dumps({"broken": unread, "sha256": _hash(beside)}), encoding="utf-8")
+            noted = _fill(beside, len(keys), size, image, progress, what)
+            _replace(notes, json.dumps(noted))
             beside.replace(pixels)
         except OSError as error:
             raise DataError(
                 f"{folder}: must be writable with room for {len(keys) * size * size * 3 / 1e6:.0f} MB, got {error}; set HARNESS_CACHE to another folder"
             ) from error
+        finally:
+            with suppress(OSError):
+                beside.unlink()  # what an error or Ctrl-C left; after success it is not there any more
     noted = json.loads(notes.read_text(encoding="utf-8"))
     broken = {int(i): why for i, why in noted["broken"].items()}
     return ImageStore(
@@ -113,25 +186,68 @@ def _store(
 
 def _fill(
     file: Path, count: int, size: int, image: Callable[[int], Image], progress: Progress, what: str
-) -> dict[str, str]:
-    """Write every image into a new array on disk; return why some could not be decoded, by position."""
+) -> dict[str, Any]:
+    """Write every image into an array on disk; return why some could not be decoded, and the file's SHA-256.
+
+    The rows are written, not memory-mapped: a full disk is then an error instead of a crash, and little memory is used.
+    """
     import numpy as np
 
-    store = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
     broken: dict[str, str] = {}
 
-    def fill(i: int) -> None:
-        try:
-            store[i] = np.asarray(image(i))
-        except Exception as error:  # Pillow raises many types on a damaged file
-            broken[str(i)] = " ".join(str(error).replace(str(file.parent), "").split())[:200] or type(error).__name__
+    def rows_of(rows: range) -> NDArray[np.uint8]:  # [rows, size, size, 3]
+        pixels = np.zeros((len(rows), size, size, 3), dtype=np.uint8)
+        for row, i in zip(pixels, rows, strict=True):
+            try:
+                row[...] = np.asarray(image(i))
+            except DataError:  # of the source: not this photo's fault
+                raise
+            except Exception as error:  # Pillow raises many types on a damaged file
+                broken[str(i)] = _reason(error)
+        return pixels
 
-    with ThreadPoolExecutor() as pool:  # Pillow decodes and resizes without holding the interpreter's lock
-        for done, _ in enumerate(pool.map(fill, range(count)), 1):
-            if done % 64 == 0 or done == count:
-                progress(what, done, count)
-    store.flush()
-    return dict(sorted(broken.items(), key=lambda item: int(item[0])))
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
+    )
+    sha256 = hashlib.sha256(head.getvalue())
+    done = 0
+    with file.open("wb") as out:
+        out.write(head.getvalue())
+        for pixels in _in_order(rows_of, count):
+            out.write(pixels.data)
+            sha256.update(pixels.data)
+            done += len(pixels)
+            progress(what, done, count)
+        out.flush()
+        os.fsync(out.fileno())
+    return {"broken": dict(sorted(broken.items(), key=lambda item: int(item[0]))), "sha256": sha256.hexdigest()}
+
+
+def _reason(error: Exception) -> str:
+    """Return why a photo could not be decoded, in one line that is the same on every machine."""
+    return " ".join(re.sub(r"<_io\.BytesIO[^>]*>", "", str(error)).split())[:200] or type(error).__name__
+
+
+def _in_order(work: Callable[[range], T], count: int) -> Iterator[T]:
+    """Yield ``work(rows)`` for runs of consecutive rows, in order, from threads that are only a little ahead.
+
+    Pillow, zlib and hashlib let go of the interpreter's lock while they work; a run of rows at a time keeps the
+    threads from fighting for it in between.
+    """
+    runs = (range(first, min(first + RUN, count)) for first in range(0, count, RUN))
+    workers = min(32, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = deque(pool.submit(work, rows) for rows in islice(runs, 2 * workers))
+        while ahead:
+            yield ahead.popleft().result()
+            ahead.extend(pool.submit(work, rows) for rows in islice(runs, 1))
+
+
+def _replace(file: Path, text: str) -> None:
+    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(file)
 
 
 def _clean(folder: Path) -> None:
@@ -140,11 +256,6 @@ def _clean(folder: Path) -> None:
         with suppress(OSError):
             if time.time() - file.stat().st_mtime > 3600:
                 file.unlink()
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def stratified(labels: Sequence[Any], part: float, seed: int) -> tuple[list[int], list[int]]:

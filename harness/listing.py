@@ -45,7 +45,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     """Return the listing as aligned lines."""
     rows = [(p["kind"], p["name"], p["plugin"], p["origin"]) for p in found["plugins"]]
     rows += [
-        (c["kind"], f"{c['name']}:*", c["plugin"], f"{c['origin']}; every model by its name")
+        (c["kind"], f"{c['name']}:*", c["plugin"], f"{c['origin']}; every {c['kind']} by its name")
         for c in found["catalogues"]
     ]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]

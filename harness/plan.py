@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config import Benchmark, identity
@@ -19,9 +20,11 @@ from harness.contracts import (
     Scheduler,
     Space,
     Task,
+    Weights,
 )
 from harness.device import Device
 from harness.errors import BenchmarkError, did_you_mean
+from harness.pretrained import find_weights
 from harness.registry import Registry
 from harness.runs import Arm, Run, digest
 from harness.toml import Source
@@ -38,6 +41,8 @@ class Competitor:
     """An arm with its plugins and what of it is searched."""
 
     arm: Arm
+    network: Backbone  # what is trained: the backbone, or the head on its features
+    weights: Weights | None  # what the backbone starts from, or is frozen at
     optimizer: Optimizer
     scheduler: Scheduler
     space: Space  # searched: name -> distribution; the schedule's behind SCHEDULE, and "epochs"
@@ -57,6 +62,7 @@ class Plan:
     competitors: tuple[Competitor, ...]
     metric: str  # of the tune split; it decides the search
     backbones: Mapping[str, Backbone]
+    weights: Mapping[str, Weights]  # by backbone; empty in the regime "scratch"
 
     @property
     def goal(self) -> Metric:
@@ -75,12 +81,19 @@ class Setting:
     plan: Plan
     data: Data
     device: Device
+    features: Mapping[str, Data] = field(default_factory=dict)  # by backbone, in the regime "features"
+
+    def data_of(self, arm: Arm) -> Data:
+        """Return what an arm is trained on: the data, or the features of its backbone."""
+        return self.features[arm.backbone] if arm.head else self.data
 
     @property
     def folder_name(self) -> str:
         """``NAME-HASH8``: equal for benchmarks whose finished runs can serve each other."""
         plugins = {c.arm.name: dict(c.plugins) for c in self.plan.competitors}
-        key = [identity(self.plan.benchmark), plugins, self.data.fingerprint, self.device.precision]
+        data = [self.data_of(c.arm).fingerprint for c in self.plan.competitors]
+        weights = {name: weights.sha256 for name, weights in self.plan.weights.items()}
+        key = [identity(self.plan.benchmark), plugins, data, weights, self.device.precision]
         return f"{self.plan.benchmark.name}-{digest(key)[:8]}"
 
     def search_run(self, competitor: Competitor, params: Mapping[str, Any]) -> Run:
@@ -96,21 +109,24 @@ class Setting:
         train = self.plan.benchmark.train
         chosen = {**competitor.fixed, **params}
         chosen.pop("epochs", None)
+        batch_size = int(chosen.pop("batch_size", train.batch_size))
         return Run(
             phase=phase,
             arm=competitor.arm,
             optimizer={k: v for k, v in chosen.items() if not k.startswith(SCHEDULE)},
             scheduler={k.removeprefix(SCHEDULE): v for k, v in chosen.items() if k.startswith(SCHEDULE)},
             epochs=epochs,
-            batch_size=train.batch_size,
+            batch_size=batch_size,
             l2=train.l2,
             augment=tuple(train.augment),
-            precision=self.device.precision,
+            # A head is so small that casting costs more than it saves, and a convex problem deserves full precision.
+            precision="fp32" if competitor.arm.head else self.device.precision,
             task=self.plan.task.name,
             init_seed=seed,
             order_seed=seed,
-            data=self.data.fingerprint,
+            data=self.data_of(competitor.arm).fingerprint,
             plugins=competitor.plugins,
+            weights=competitor.weights.sha256 if competitor.weights else "",
         )
 
 
@@ -149,13 +165,27 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     for name in benchmark.report.formats:
         find("report", name, Report, "report", "formats")
     backbones = {name: find("backbone", name, Backbone, "train", "backbones") for name in train.backbones}
+    weights = {}
+    if train.regime != "scratch":
+        beside, where = Path(source.file).parent, source.where("train", "pretrained")
+        weights = {n: find_weights(b, train.pretrained, beside, where) for n, b in backbones.items()}
+    heads = train.heads if train.regime == "features" else [""]
+    networks = {name: find("backbone", name, Backbone, "train", "heads") for name in heads if name}
     for name in train.optimizers:
         find("optimizer", name, Optimizer, "train", "optimizers")
     for name in train.schedulers:
         find("scheduler", name, Scheduler, "train", "schedulers")
     competitors = tuple(
-        _competitor(Arm(backbone, optimizer, scheduler), benchmark, source, registry)
+        _competitor(
+            Arm(backbone, optimizer, scheduler, head),
+            networks[head] if head else backbones[backbone],
+            weights.get(backbone),
+            benchmark,
+            source,
+            registry,
+        )
         for backbone in train.backbones
+        for head in heads
         for optimizer in train.optimizers
         for scheduler in train.schedulers
     )
@@ -168,11 +198,19 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         competitors=competitors,
         metric=metric,
         backbones=backbones,
+        weights=weights,
     )
 
 
-def _competitor(arm: Arm, benchmark: Benchmark, source: Source, registry: Registry) -> Competitor:
-    from optuna.distributions import IntDistribution
+def _competitor(
+    arm: Arm,
+    network: Backbone,
+    weights: Weights | None,
+    benchmark: Benchmark,
+    source: Source,
+    registry: Registry,
+) -> Competitor:
+    from optuna.distributions import CategoricalDistribution, IntDistribution
 
     optimizer = registry.get("optimizer", arm.optimizer, Optimizer)
     scheduler = registry.get("scheduler", arm.scheduler, Scheduler)
@@ -189,6 +227,8 @@ def _competitor(arm: Arm, benchmark: Benchmark, source: Source, registry: Regist
     if benchmark.search.pruner != "none":
         first = last  # a pruner compares trials at equal epochs, so all must share one schedule horizon
     space["epochs"] = IntDistribution(first, last)
+    if benchmark.search.batch_size:
+        space["batch_size"] = CategoricalDistribution(benchmark.search.batch_size)
     kinds: dict[Any, str] = {
         "backbone": arm.backbone,
         "optimizer": arm.optimizer,
@@ -196,7 +236,9 @@ def _competitor(arm: Arm, benchmark: Benchmark, source: Source, registry: Regist
         "task": benchmark.train.task,
     }
     plugins = {kind: registry.find(kind, name, kind).sha256 for kind, name in kinds.items()}
-    return Competitor(arm, optimizer, scheduler, space, fixed, plugins)
+    if arm.head:
+        plugins["head"] = registry.find("backbone", arm.head, "train.heads").sha256
+    return Competitor(arm, network, weights, optimizer, scheduler, space, fixed, plugins)
 
 
 def _distribution(said: Any, where: str) -> Any:

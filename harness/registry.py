@@ -52,15 +52,31 @@ class Registry:
         if name in self.found[kind]:
             return self.found[kind][name]
         for catalogue, source in self.catalogues:
-            if catalogue.kind == kind:
-                offer = catalogue.find(name.removeprefix(f"{catalogue.name}:"))
+            prefix = f"{catalogue.name}:"
+            if catalogue.kind == kind and (name.startswith(prefix) or not catalogue.qualified):
+                try:
+                    offer = catalogue.find(name.removeprefix(prefix))
+                except PluginError as error:
+                    raise UnknownName(
+                        f"{where}: must name {_a(kind)} that works here, got '{name}': {error}"
+                    ) from error
                 if offer is not None:
                     return Found(offer, source.plugin, source.origin, source.sha256)
-        known = {*self.found[kind], *(n for c, _ in self.catalogues if c.kind == kind for n in c.names())}
-        hint = did_you_mean(name, known)
+        hint = self._hint(kind, name)
         if self.broken:
             hint += f" (plugins that could not be loaded: {', '.join(sorted(self.broken))}; see 'harness list')"
         raise UnknownName(f"{where}: must name {_a(kind)}, got '{name}'{hint}")
+
+    def _hint(self, kind: Kind, name: str) -> str:
+        """Return the names that may have been meant: the same in a catalogue, whatever its case, or the nearest."""
+        known = set(self.found[kind])
+        for catalogue, _ in self.catalogues:
+            if catalogue.kind == kind:
+                prefix = f"{catalogue.name}:" if catalogue.qualified else ""
+                known |= {f"{prefix}{each}" for each in catalogue.names()}
+        bare = name.lower().rpartition(":")[2]
+        same = sorted(each for each in known if each.lower().rpartition(":")[2] == bare)
+        return f"; did you mean {' or '.join(map(repr, same))}?" if same else did_you_mean(name, known)
 
     def get(self, kind: Kind, name: str, type_: type[T], where: str = "harness") -> T:
         """Return the offer itself, as its own type."""

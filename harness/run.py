@@ -12,6 +12,7 @@ from harness import config, device, search
 from harness.contracts import Data, DataRequest
 from harness.driver import Driver
 from harness.errors import BenchmarkError, DataError
+from harness.features import extract
 from harness.plan import Plan, Setting, describe_space, resolve
 from harness.progress import Reporter
 from harness.records import Store, schema
@@ -54,11 +55,24 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     train = benchmark.train
     chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
     data = _open(plan, request.data, reporter)
+    if train.regime == "features" and data.train.inputs.ndim != 4:
+        raise BenchmarkError(f"{source.where('train', 'regime')}: must be 'scratch' for data that are not images")
+    if train.regime == "features" and train.augment:
+        raise BenchmarkError(
+            f"{source.where('train', 'augment')}: must be empty in the regime 'features', where the images are seen once, "
+            f"got {train.augment}"
+        )
     if train.augment and data.train.inputs.ndim != 4:
         raise BenchmarkError(
             f"{source.where('train', 'augment')}: must be empty for data that are not images, got {train.augment}"
         )
-    return Ready(Setting(plan, data, chosen), registry)
+    features = {}
+    if train.regime == "features":
+        features = {
+            name: extract(backbone, plan.weights[name], data, chosen, reporter.preparing)
+            for name, backbone in plan.backbones.items()
+        }
+    return Ready(Setting(plan, data, chosen, features), registry)
 
 
 def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:

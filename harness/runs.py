@@ -27,11 +27,17 @@ class Arm:
     backbone: str
     optimizer: str
     scheduler: str
+    head: str = ""  # what is trained on the frozen backbone's features; empty where the backbone itself is trained
+
+    @property
+    def network(self) -> str:
+        """``backbone``, or ``backbone+head``."""
+        return f"{self.backbone}+{self.head}" if self.head else self.backbone
 
     @property
     def name(self) -> str:
         """``backbone/optimizer/scheduler``, unique within a benchmark."""
-        return f"{self.backbone}/{self.optimizer}/{self.scheduler}"
+        return f"{self.network}/{self.optimizer}/{self.scheduler}"
 
 
 @dataclass(frozen=True)

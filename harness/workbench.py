@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from typing import Literal
 
+from harness.contracts import Split
 from harness.plan import Setting
-from harness.runs import Run, State
+from harness.runs import Arm, Run, State
 from harness.training.batches import Resident, resident
 from harness.training.parts import Ingredients, Parts, assemble
 
@@ -17,6 +18,7 @@ class Bench:
     def __init__(self, setting: Setting, state: Callable[[str], State | None]) -> None:
         self.setting = setting
         self.state = state
+        self._resident: dict[object, Resident] = {}
 
     def parts(self, run: Run) -> Parts:
         """Return the parts of a run; only a comparison run is given the test split."""
@@ -25,25 +27,24 @@ class Bench:
         compared = run.phase == "compare"
         ingredients = Ingredients(
             task=plan.task,
-            backbone=plan.backbones[run.arm.backbone],
+            backbone=competitor.network,
+            weights=None if run.arm.head else competitor.weights,
             optimizer=competitor.optimizer,
             scheduler=competitor.scheduler,
             outputs=plan.task.outputs(self.setting.data),
-            train=self._train,
-            tune=self._tune,
-            test=self._test if compared else None,
+            train=self._split(run.arm, "train"),
+            tune=self._split(run.arm, "tune"),
+            test=self._split(run.arm, "test") if compared else None,
             probes=plan.probes if compared else (),
         )
         return assemble(run, ingredients, self.setting.device)
 
-    @cached_property
-    def _train(self) -> Resident:
-        return resident(self.setting.data.train, self.setting.device)
-
-    @cached_property
-    def _tune(self) -> Resident:
-        return resident(self.setting.data.tune, self.setting.device)
-
-    @cached_property
-    def _test(self) -> Resident:
-        return resident(self.setting.data.test, self.setting.device)
+    def _split(self, arm: Arm, which: Literal["train", "tune", "test"]) -> Resident:
+        """Return a split of an arm's data on the device, put there once for all runs that share it."""
+        data, weights = self.setting.data_of(arm), self.setting.plan.weights.get(arm.backbone)
+        key = (data.fingerprint, which, weights)
+        if key not in self._resident:
+            split: Split = getattr(data, which)
+            looks = (weights.mean, weights.std) if weights else ()
+            self._resident[key] = resident(split, self.setting.device, *looks)
+        return self._resident[key]

@@ -105,7 +105,7 @@ def main() -> None:
     labels = random.integers(0, 2, said.images)
     split = Split(pixels, labels, tuple(map(str, range(said.images))))
     small = Split(pixels[:64], labels[:64], split.names[:64])
-    images = ((torch.from_numpy(pixels).float() / 255 - MEAN) / STD).to(device.name)
+    images = ((torch.from_numpy(pixels).float() / 255 - MEAN[0]) / STD[0]).to(device.name)
     targets = torch.from_numpy(labels).to(device.name)
     harness = ours(registry, backbone, split, small, said.batch_size, tuple(said.augment), device)
     seen = EPOCHS * (said.images // said.batch_size) * said.batch_size

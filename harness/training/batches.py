@@ -10,7 +10,7 @@ import torch
 from harness.contracts import Split
 from harness.device import Device
 
-MEAN, STD = 0.5, 0.25  # of pixels in [0, 1]; a network trained from scratch asks no more than a common scale
+MEAN, STD = (0.5,), (0.25,)  # of pixels in [0, 1]; a network trained from scratch asks no more than a common scale
 
 
 def mix(*numbers: int) -> int:
@@ -29,6 +29,8 @@ class Resident:
 
     inputs: torch.Tensor
     targets: torch.Tensor
+    shift: torch.Tensor  # [1] or [3], in pixel values: what is taken off
+    scale: torch.Tensor  # [1] or [3]: what is multiplied by after that
 
     @property
     def images(self) -> bool:
@@ -41,24 +43,25 @@ class Resident:
         shape = tuple(self.inputs.shape[1:])
         return (shape[2], shape[0], shape[1]) if self.images else shape
 
+    def as_input(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return stored rows as the network takes them: ``uint8 [B, H, W, 3]`` to ``float32 [B, 3, H, W]``, normalised.
+
+        The permuted view of pixel-last rows is channels_last for free. Rows that are no images pass unchanged.
+        """
+        if not self.images:
+            return rows
+        return rows.to(torch.float32).sub_(self.shift).mul_(self.scale).permute(0, 3, 1, 2)
+
     def __len__(self) -> int:
         return len(self.targets)
 
 
-def resident(split: Split, device: Device) -> Resident:
+def resident(split: Split, device: Device, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Resident:
     """Return the split on the device; on the CPU the memory-mapped store itself serves."""
     inputs, targets = torch.from_numpy(split.inputs), torch.from_numpy(split.targets)
-    return Resident(inputs.to(device.name), targets.to(device.name))
-
-
-def as_input(rows: torch.Tensor) -> torch.Tensor:
-    """Return stored rows as the network takes them: ``uint8 [B, H, W, 3]`` to ``float32 [B, 3, H, W]``, normalised.
-
-    The permuted view of pixel-last rows is channels_last for free.
-    """
-    if rows.dtype != torch.uint8:
-        return rows
-    return rows.to(torch.float32).sub_(255 * MEAN).mul_(1 / (255 * STD)).permute(0, 3, 1, 2)
+    shift = torch.tensor(mean, device=device.name) * 255
+    scale = 1 / (torch.tensor(std, device=device.name) * 255)
+    return Resident(inputs.to(device.name), targets.to(device.name), shift, scale)
 
 
 class Batches:
@@ -84,7 +87,7 @@ class Batches:
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             chosen = order[start : start + self.batch_size]
             rows = self._augmented(chosen, random) if self.augment else self.split.inputs.index_select(0, chosen)
-            yield as_input(rows), self.split.targets.index_select(0, chosen)
+            yield self.split.as_input(rows), self.split.targets.index_select(0, chosen)
 
     def _augmented(self, chosen: torch.Tensor, random: torch.Generator) -> torch.Tensor:
         """Return the chosen images, shifted by up to an eighth (mirrored at the border) and flipped, in one gather."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from harness.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task
+from harness.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task, Weights
 from harness.device import Device
 from harness.errors import Diverged, PluginError
 from harness.runs import Done, Epoch, Run, State
-from harness.training.batches import Batches, Resident, as_input, mix
+from harness.training.batches import Batches, Resident, mix
 from harness.training.state import flatten, restore
 
 
@@ -31,6 +31,7 @@ class Ingredients:
     train: Resident
     tune: Resident
     test: Resident | None
+    weights: Weights | None = None  # that the network starts from
     probes: tuple[Probe, ...] = ()
 
 
@@ -97,7 +98,8 @@ class Parts:
             objective()
             self.optimizer.step()
         self._loss += losses[0]  # where the step began
-        self.schedule.step()
+        if not self.use.scheduler.per_epoch:
+            self.schedule.step()
 
     def _add_penalty(self) -> torch.Tensor | float:
         """Add the penalty's gradient, ``l2 * parameter``, to the loss's; return its value where a closure needs it.
@@ -128,6 +130,8 @@ class Parts:
         bad = [name for name, value in self.metrics.items() if not math.isfinite(value)]
         if bad:
             raise Diverged(f"epoch {epoch}: {bad[0]} must be finite, got {self.metrics[bad[0]]}")
+        if self.use.scheduler.per_epoch:
+            self.schedule.step(loss)
         lr = float(self.optimizer.param_groups[0]["lr"]) if "lr" in self.optimizer.param_groups[0] else math.nan
         steps = epoch * len(self.batches)
         return Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, lambda: self.state(epoch))
@@ -148,7 +152,7 @@ class Parts:
         self._switch("eval")
         found = []
         for start in range(0, len(split), batch_size):
-            inputs = as_input(split.inputs[start : start + batch_size])
+            inputs = split.as_input(split.inputs[start : start + batch_size])
             with contextlib.nullcontext() if exact else self.autocast():
                 outputs = self.model(inputs)
             found.append(self.use.task.predict(outputs.float()))
@@ -161,7 +165,7 @@ class Parts:
         train = self.use.train
         for start in range(0, len(train), 512):
             rows, targets = train.inputs[start : start + 512], train.targets[start : start + 512]
-            loss = self.use.task.loss(self.model(as_input(rows)).float(), targets)
+            loss = self.use.task.loss(self.model(train.as_input(rows)).float(), targets)
             (loss * len(rows) / len(train)).backward()  # type: ignore[no-untyped-call]
         self._add_penalty()
         norm = torch.stack([p.grad.square().sum() for p in self.parameters if p.grad is not None]).sum().sqrt()
@@ -216,7 +220,9 @@ def assemble(run: Run, use: Ingredients, device: Device) -> Parts:
     Raises PluginError, naming the plugin, where one cannot be built.
     """
     torch.manual_seed(mix(run.init_seed))
-    model = _build("backbone", use.backbone.name, lambda: use.backbone.build(use.train.input_shape, use.outputs))
+    start = () if use.weights is None else (use.weights,)
+    shape, outputs = use.train.input_shape, use.outputs
+    model = _build("backbone", use.backbone.name, lambda: use.backbone.build(shape, outputs, *start))
     model = model.to(device.name)
     if use.train.images and device.type == "cuda":
         # Tensor cores want weights in this layout too. On a CPU channels_last inputs are enough (measured), and

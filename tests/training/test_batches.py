@@ -8,7 +8,7 @@ import torch
 
 from harness.contracts import Split
 from harness.device import Device
-from harness.training.batches import MEAN, STD, Batches, as_input, mix, resident
+from harness.training.batches import MEAN, STD, Batches, mix, resident
 
 CPU = Device("cpu", "fp32", 1)
 
@@ -30,7 +30,7 @@ def test_an_epoch_takes_no_example_twice_and_leaves_only_the_remainder_out(numbe
 
 def test_inputs_and_targets_stay_together(numbered):
     for inputs, targets in Batches(numbered, 16, ("flip", "crop"), seed=0).of(3):
-        pixels = inputs * STD * 255 + MEAN * 255
+        pixels = inputs * STD[0] * 255 + MEAN[0] * 255
         torch.testing.assert_close(pixels.mean(dim=(1, 2, 3)), targets.float(), atol=1e-3, rtol=0)
 
 
@@ -48,22 +48,25 @@ def test_a_batch_larger_than_the_split_is_the_split(numbered):
 
 
 def test_normalisation_is_pixels_in_01_minus_mean_over_std():
-    pixels = torch.randint(0, 256, (4, 8, 8, 3), dtype=torch.uint8)
-    expected = (pixels.float() / 255 - MEAN) / STD
-    torch.testing.assert_close(as_input(pixels), expected.permute(0, 3, 1, 2))
-    assert as_input(pixels).is_contiguous(memory_format=torch.channels_last)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    split = resident(Split(pixels, np.zeros(4), ()), CPU, mean, std)
+    expected = (torch.from_numpy(pixels) / 255 - torch.tensor(mean)) / torch.tensor(std)
+    found = split.as_input(split.inputs)
+    torch.testing.assert_close(found, expected.permute(0, 3, 1, 2))
+    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_rows_that_are_no_images_pass_unchanged():
-    rows = torch.randn(4, 7)
-    assert as_input(rows) is rows
+    split = resident(Split(np.ones((4, 7), np.float32), np.zeros(4), ()), CPU)
+    assert split.as_input(split.inputs) is split.inputs
 
 
 def test_a_flip_mirrors_about_half_of_the_images_and_changes_nothing_else():
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (400, 8, 8, 3), dtype=np.uint8)
     split = resident(Split(pixels, np.arange(400), ()), CPU)
-    plain = as_input(split.inputs)
+    plain = split.as_input(split.inputs)
     flipped = 0
     for inputs, targets in Batches(split, 100, ("flip",), 0).of(1):
         for image, i in zip(inputs, targets, strict=True):
@@ -79,7 +82,7 @@ def test_a_crop_is_a_shift_by_at_most_an_eighth_mirrored_at_the_border():
     split = resident(Split(pixels, np.zeros(200, dtype=np.int64), ()), CPU)
     seen = set()
     for inputs, _ in Batches(split, 100, ("crop",), 0).of(1):
-        columns = (inputs[:, 0, 0] * STD * 255 + MEAN * 255).round().int()
+        columns = (inputs[:, 0, 0] * STD[0] * 255 + MEAN[0] * 255).round().int()
         for line in columns.tolist():
             shift = line[8] - 8
             assert line == [min(abs(i + shift), 30 - (i + shift)) for i in range(16)]

@@ -164,9 +164,7 @@ def test_the_penalty_is_in_the_gradient_norm_probe(parts_of):
     parts = parts_of(l2=0.2)
     parts.model.eval()
     train_split = parts.use.train
-    from harness.training.batches import as_input
-
-    loss = torch.nn.functional.cross_entropy(parts.model(as_input(train_split.inputs)), train_split.targets)
+    loss = torch.nn.functional.cross_entropy(parts.model(train_split.as_input(train_split.inputs)), train_split.targets)
     objective = loss + 0.1 * sum(p.square().sum() for p in parts.parameters)
     gradients = torch.autograd.grad(objective, parts.parameters)
     expected = torch.cat([g.flatten() for g in gradients]).norm()

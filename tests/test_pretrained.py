@@ -1,0 +1,243 @@
+"""Pretrained weights: found where the user said, part of a run's identity, and refused in one line, soon."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from harness.contracts import Backbone, Weights
+from harness.errors import BenchmarkError, DataError, HarnessError
+from harness.pretrained import find_weights
+from harness.progress import Reporter
+from harness.records import open_records
+from harness.run import Request, prepare, run
+from harness.show import show
+
+NAME = "test_resnet"  # timm's tiny one
+
+
+@pytest.fixture(scope="module")
+def weights_folder(tmp_path_factory, registry):
+    """A folder with weights for test_resnet: random ones, but the same in every test."""
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    model = registry.get("backbone", NAME, Backbone).build((3, 32, 32), 1000)
+    folder = tmp_path_factory.mktemp("weights")
+    save_file(model.state_dict(), folder / f"{NAME}.mine.safetensors")
+    return folder
+
+
+@pytest.fixture
+def backbone(registry):
+    return registry.get("backbone", NAME, Backbone)
+
+
+def test_the_folder_of_the_environment_comes_first(backbone, weights_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(weights_folder))
+    found = find_weights(backbone, True, tmp_path, "here")
+    assert found.file == weights_folder / f"{NAME}.mine.safetensors"
+    assert len(found.sha256) == 64
+    assert found.mean == (0.5, 0.5, 0.5)
+    assert 0.8 < found.crop <= 1
+
+
+@pytest.mark.parametrize("said", ["weights", f"weights/{NAME}.mine.safetensors"])
+def test_a_file_or_folder_is_relative_to_the_benchmark(backbone, weights_folder, said, tmp_path):
+    (tmp_path / "weights").symlink_to(weights_folder)
+    assert find_weights(backbone, said, tmp_path, "here").file.name == f"{NAME}.mine.safetensors"
+
+
+def test_another_models_weights_are_not_taken(weights_folder, tmp_path, registry):
+    longer = registry.get("backbone", "test_resnet", Backbone)
+    (tmp_path / f"{NAME}2.safetensors").write_bytes(b"")
+    with pytest.raises(DataError, match=r"must be a folder with test_resnet\*\.safetensors, got none"):
+        find_weights(longer, ".", tmp_path, "here")
+
+
+def test_what_is_not_there_is_one_line(backbone, tmp_path, monkeypatch):
+    with pytest.raises(
+        DataError, match=r"here: must be a file or a folder with weights, got '.*none', which is not there"
+    ):
+        find_weights(backbone, "none", tmp_path, "here")
+    with pytest.raises(BenchmarkError, match="must be true, a file or a folder in this regime, got false"):
+        find_weights(backbone, False, tmp_path, "here")
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(tmp_path / "none"))
+    with pytest.raises(DataError, match="HARNESS_WEIGHTS: must be a folder"):
+        find_weights(backbone, True, tmp_path, "here")
+    for i in "ab":
+        (tmp_path / f"{NAME}.{i}.safetensors").write_bytes(b"")
+    with pytest.raises(DataError, match=r"must find one file .* got test_resnet\.a\.safetensors, test_resnet\.b"):
+        find_weights(backbone, ".", tmp_path, "here")
+
+
+def test_a_backbone_without_weights_is_refused(registry, tmp_path):
+    with pytest.raises(BenchmarkError, match="must name backbones that have pretrained weights, got 'lesson_cnn'"):
+        find_weights(registry.get("backbone", "lesson_cnn", Backbone), True, tmp_path, "here")
+
+
+@pytest.fixture
+def no_hub(monkeypatch, tmp_path):
+    monkeypatch.delenv("HARNESS_WEIGHTS", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *a: None)
+
+
+def test_an_unreachable_hub_is_said_within_seconds_even_when_it_hangs(backbone, tmp_path, monkeypatch, no_hub):
+    from harness_plugins import _hub
+
+    forever = threading.Event()
+    monkeypatch.setattr(_hub, "PATIENCE", 0.2)
+
+    def hang(*a):
+        forever.wait(30)
+        raise OSError
+
+    monkeypatch.setattr(socket, "create_connection", hang)
+    start = time.monotonic()
+    with pytest.raises(
+        DataError, match=r"here: must get the weights of 'test_resnet' from its hub, got no connection: no answer"
+    ):
+        find_weights(backbone, True, tmp_path, "here")
+    assert time.monotonic() - start < 3
+    forever.set()
+
+
+def test_a_refused_connection_and_an_offline_switch_are_named(backbone, tmp_path, monkeypatch, no_hub):
+    def refuse(*a):
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(DataError, match="no connection: refused; put a file"):
+        find_weights(backbone, True, tmp_path, "here")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(DataError, match="switched off"):
+        find_weights(backbone, True, tmp_path, "here")
+
+
+def test_a_model_without_published_weights_says_so(registry, tmp_path, no_hub):
+    with pytest.raises(DataError, match="must be a model with published weights, got 'mobilenetv2_035'"):
+        find_weights(registry.get("backbone", "mobilenetv2_035", Backbone), True, tmp_path, "here")
+
+
+# --- the regimes ---------------------------------------------------------------------------------------------
+
+DATA = ("[data]\nsize = 16\noptions = { train = 64, tune = 32, test = 64 }", "[data]\nsize = 32")
+ARMS = 'optimizers = ["sgd", "adam"]'
+
+
+@pytest.fixture
+def request_of(benchmark_file, photos, tmp_path, weights_folder, monkeypatch):
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(weights_folder))
+
+    def make(regime, *replacements, **more):
+        text = f'regime = "{regime}"\nbackbones = ["{NAME}"]\n{ARMS}'
+        file = benchmark_file(DATA, (ARMS, text), *replacements)
+        return Request(file, data=photos(train=24, valid=8), out=tmp_path / "runs", **more)
+
+    return make
+
+
+def test_finetuning_starts_from_the_file_and_trains_all_of_it(request_of, weights_folder):
+    from safetensors.torch import load_file
+
+    from harness.workbench import Bench
+
+    setting = prepare(request_of("finetune"), Reporter(quiet=True)).setting
+    competitor = setting.plan.competitors[0]
+    made = setting.compare_run(competitor, {"lr": 0.1, "momentum": 0.9, "nesterov": False, "epochs": 1}, 0)
+    parts = Bench(setting, lambda _: None).parts(made)
+    saved = load_file(weights_folder / f"{NAME}.mine.safetensors")
+    own = parts.model.state_dict()
+    shared = [name for name in saved if saved[name].shape == own[name].shape]
+    assert len(shared) >= len(saved) - 2  # all but the classifier
+    assert all(torch.equal(saved[name], own[name]) for name in shared)
+    assert len(parts.parameters) == len(list(parts.model.parameters()))
+    assert made.weights == competitor.weights.sha256
+
+
+def test_the_features_are_the_frozen_networks_and_are_extracted_once(request_of, backbone, monkeypatch, weights_folder):
+    from harness import features
+
+    setting = prepare(request_of("features"), Reporter(quiet=True)).setting
+    arm = setting.plan.competitors[0].arm
+    data, images = setting.data_of(arm), setting.data
+    weights = setting.plan.weights[NAME]
+    model = backbone.build((3, 32, 32), 0, weights).eval()
+    pixels = torch.from_numpy(np.array(images.test.inputs)).float() / 255
+    normal = (pixels - torch.tensor(weights.mean)) / torch.tensor(weights.std)
+    with torch.no_grad():
+        expected = model(normal.permute(0, 3, 1, 2))
+    torch.testing.assert_close(torch.from_numpy(np.array(data.test.inputs)), expected, rtol=1e-3, atol=1e-4)
+    assert np.array_equal(data.train.targets, images.train.targets)
+    assert data.fingerprint != images.fingerprint
+
+    monkeypatch.setattr(features, "_compute", lambda *a: pytest.fail("extracted again"))
+    again = features.extract(backbone, weights, images, setting.device, lambda *a: None)
+    assert again.fingerprint == data.fingerprint
+    assert np.array_equal(again.train.inputs, data.train.inputs)
+
+
+def test_a_features_run_compares_heads(request_of):
+    heads = (f'backbones = ["{NAME}"]', f'backbones = ["{NAME}"]\nheads = ["linear", "mlp"]')
+    request = request_of("features", heads, ('"sgd", "adam"', '"adam"'), ("epochs = 2\n", "epochs = 15\n"))
+    assert run(request, Reporter(quiet=True)) == 0
+    (folder,) = request.out.iterdir()
+    arms = show(folder)["arms"]
+    assert [arm["arm"] for arm in arms] == [f"{NAME}+linear/adam/cosine", f"{NAME}+mlp/adam/cosine"]
+    records = open_records(folder)
+    assert set(records.compared()["arm"]) == {arm["arm"] for arm in arms}
+    assert set(records.compared()["state"]) == {"done"}
+
+
+def test_the_weights_are_part_of_a_runs_identity(request_of, tmp_path):
+    request = request_of("finetune")
+    setting = prepare(request, Reporter(quiet=True)).setting
+    competitor = setting.plan.competitors[0]
+    params = {"lr": 0.1, "epochs": 1}
+    before = setting.compare_run(competitor, params, 0)
+    other = Weights(competitor.weights.file, "0" * 64, competitor.weights.mean, competitor.weights.std)
+    object.__setattr__(competitor, "weights", other)
+    assert setting.compare_run(competitor, params, 0).id != before.id
+
+
+@pytest.mark.parametrize(
+    ("regime", "replacement", "message"),
+    [
+        (
+            "features",
+            ("batch_size = 16", 'batch_size = 16\naugment = ["flip"]'),
+            "must be empty in the regime 'features'",
+        ),
+        ("features", (f'"{NAME}"', '"lesson_cnn"'), "got 'lesson_cnn'; use regime = \"scratch\""),
+        (
+            "features",
+            ("batch_size = 16", 'batch_size = 16\nheads = ["liner"]'),
+            "train.heads: must name a backbone, got 'liner'",
+        ),
+        ("finetune", ("batch_size = 16", "batch_size = 16\npretrained = false"), "must be true, a file or a folder"),
+    ],
+)
+def test_a_regime_that_cannot_be_is_refused(request_of, regime, replacement, message):
+    with pytest.raises(HarnessError, match=message):
+        prepare(request_of(regime, replacement), Reporter(quiet=True))
+
+
+def test_the_batch_size_can_be_searched(benchmark_file, tmp_path):
+    file = benchmark_file(
+        ("trials = 3", 'trials = 6\nsampler = "random"\nbatch_size = [8, 32]'),
+        ("sampler_options = { n_startup_trials = 2 }", ""),
+    )
+    assert run(Request(file, out=tmp_path / "runs"), Reporter(quiet=True)) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    trials = show(folder)["arms"][0]["trials"]
+    assert {trial["params"]["batch_size"] for trial in trials} == {8, 32}
+    records = open_records(folder)
+    steps = records.epochs.merge(records.trials[["run_id", "params"]].assign(
+        batch=[p["batch_size"] for p in records.trials["params"]]), on="run_id")  # fmt: skip
+    assert (steps["steps"] == steps["epoch"] * (64 // steps["batch"])).all()
