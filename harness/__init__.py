@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from harness.errors import DataError, Diverged, HarnessError, PluginError
     from harness.hookspecs import hookimpl
-    from harness.images import ImageStore, cache_folder, decode_photos, draw_images, stratified
+    from harness.images import ImageSource, ImageStore, cache_folder, decode_photos, draw_images, stratified
     from harness.records import Records
     from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
     from harness.training.loop import execute
@@ -52,7 +52,7 @@ _HOME = {
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
     "hookimpl": "harness.hookspecs",
-    **dict.fromkeys(("ImageStore", "cache_folder", "decode_photos", "draw_images", "stratified"), "harness.images"),
+    **dict.fromkeys(("ImageSource", "ImageStore", "cache_folder", "decode_photos", "draw_images", "stratified"), "harness.images"),
     "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.runs"),
     "execute": "harness.training.loop",
@@ -79,6 +79,7 @@ __all__ = [
     "Failed",
     "Float",
     "HarnessError",
+    "ImageSource",
     "ImageStore",
     "Int",
     "Metric",

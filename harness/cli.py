@@ -27,7 +27,7 @@ app = typer.Typer(
 
 File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The benchmark file.")]
 Profile = Annotated[Optional[str], typer.Option(help="A [profiles.NAME] of the file, laid over it.")]
-DataDir = Annotated[Optional[Path], typer.Option("--data", metavar="DIR", help="Folder with the photos.")]
+DataDir = Annotated[Optional[Path], typer.Option("--data", metavar="DIR", help="Folder with the data, such as photos.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder that run folders go into.")]
 Plugins = Annotated[Optional[list[Path]], typer.Option("--plugin", metavar="FILE.py", help="A loose plugin file.")]
 Block = Annotated[Optional[list[str]], typer.Option(metavar="NAME", help="Leave a plugin out, by its name.")]

@@ -118,7 +118,7 @@ class Task:
 
     name: str
     outputs: Callable[[Data], int]  # K, the size of the network's last layer
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (outputs [B, K], targets [B, ...]) -> mean, nats
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (outputs [B, K], targets [B, ...]) -> mean over B
     predict: Callable[[torch.Tensor], torch.Tensor]  # outputs [B, K] -> predictions [B, ...], float32
     metrics: Mapping[str, Metric]  # the first one decides the search unless the benchmark names another
     reference: str = ""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from harness.training.parts import Parts
 
 SECONDS_PER_ARM = 2.0  # of timing, after a warm-up
+SECONDS_PER_ASK = 0.04  # of Optuna, and SECONDS_PER_RECORD of SQLite: they count where a run takes less than a second
+SECONDS_PER_RECORD = 0.002
 BYTES_PER_EPOCH = 300  # a row of the epochs table, measured on the flagship
 
 
@@ -60,7 +62,9 @@ def _arm(setting: Setting, competitor: Competitor) -> dict[str, Any]:
         "epochs": epochs,
         "parameters": sum(p.numel() for p in parts.parameters),
         "examples_per_second": examples,
-        "seconds": epochs * epoch + seeds * test * (1 + len(parts.use.train) / len(setting.data.test)),
+        "seconds": trials * SECONDS_PER_ASK
+        + epochs * (epoch + SECONDS_PER_RECORD)
+        + seeds * test * (1 + len(parts.use.train) / len(setting.data.test)),
         "bytes": seeds * (weights + predictions) + 3 * weights + int(epochs * BYTES_PER_EPOCH),
     }
 

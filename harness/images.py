@@ -85,7 +85,7 @@ def decode_photos(
 ) -> ImageStore:
     """Return the photos decoded: short side scaled to ``size / crop`` pixels, the central ``[size, size]`` cut out, RGB.
 
-    That is timm's evaluation transform, with the same roundings. ``interpolation`` is bilinear, bicubic or lanczos;
+    That is the square timm evaluates on, to the pixel. ``interpolation`` is bilinear, bicubic or lanczos;
     ``crop``, in (0, 1], is the part of the short side that is kept. Raises DataError for a source that cannot be read;
     one that can be read and not decoded is among ``broken``.
     """
@@ -140,11 +140,11 @@ def _decode(content: bytes, size: int, interpolation: str, crop: float) -> Image
         photo.draft("RGB", (2 * scaled, 2 * scaled))  # JPEG only: decode at a reduced size, still twice what is kept
         ImageOps.exif_transpose(photo, in_place=True)
         upright = photo if photo.mode == "RGB" else photo.convert("RGB")
-        spans = [_span(side, min(upright.size), scaled, size) for side in upright.size]
-        (left, right), (top, bottom) = spans
-        return upright.resize(
-            (size, size), Image.Resampling[interpolation.upper()], box=(left, top, right, bottom)
-        )  # resizing all of it and then cutting gives the same pixels, later
+        left, right = _span(upright.width, min(upright.size), scaled, size)
+        top, bottom = _span(upright.height, min(upright.size), scaled, size)
+        # Resizing all of it and cutting then, as timm does, gives the same but for rounding and for overshoot that is
+        # clipped in another order; it takes longer, and a photo 1 pixel wide would fill the memory.
+        return upright.resize((size, size), Image.Resampling[interpolation.upper()], box=(left, top, right, bottom))
 
 
 def _span(side: int, short: int, scaled: int, size: int) -> tuple[float, float]:

@@ -55,6 +55,7 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     train = benchmark.train
     chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
     data = _open(plan, request.data, reporter)
+    plan.task.outputs(data)  # refuses data that it is not for
     if train.regime == "features" and data.train.inputs.ndim != 4:
         raise BenchmarkError(f"{source.where('train', 'regime')}: must be 'scratch' for data that are not images")
     if train.regime == "features" and train.augment:
@@ -84,6 +85,7 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
             f"{who}: must be a folder with the data, got '{root}', which is {'a file' if root.exists() else 'not there'}; check the path"
         )
     section = plan.benchmark.data
+    looks = next(iter(plan.weights.values()), None)  # photos are cut as the first pretrained backbone wants them
     data = plan.dataset.open(
         DataRequest(
             root=root or (Path("data") if Path("data").is_dir() else None),
@@ -94,6 +96,8 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
             on_bad_image=section.on_bad_image,
             options={**plan.dataset.options, **section.options},
             progress=reporter.preparing,
+            interpolation=looks.interpolation if looks else "lanczos",
+            crop=looks.crop if looks else 1.0,
         )
     )
     if data.notice:

@@ -169,6 +169,7 @@ def show_lines(found: dict[str, Any]) -> list[str]:
             continue
         mean = sum(values) / len(values)
         spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1)) if len(values) > 1 else math.nan
-        shown = f"{mean:.2f}{f' ± {spread:.2f}' if len(values) > 1 else ''} {unit}".rstrip()
+        digits = ".2f" if unit == "%" else ".4g"
+        shown = f"{mean:{digits}}{f' ± {spread:{digits}}' if len(values) > 1 else ''} {unit}".rstrip()
         lines.append(f"  {arm['arm']}: test {metric} {shown} (mean ± SD of {len(values)} seeds; {tuned})")
     return lines

@@ -48,14 +48,14 @@ def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_
             'optimizers = ["sgd", "adam"]',
             (
                 'task = "logistic"\nexecutor = "stack"\nbackbones = ["pixels", "mlp16"]\nschedulers = ["line"]\n'
-                'optimizers = ["lion"]'
+                'optimizers = ["mylion"]'
             ),
         ),
         ("epochs = 2\n", "epochs = 40\n"),
         (
             "[compare]",
             (
-                "[search.space.lion]\nlr = { low = 3e-3, high = 2e-2, log = true }\n"
+                "[search.space.mylion]\nlr = { low = 3e-3, high = 2e-2, log = true }\n"
                 '[report]\nformats = ["csv", "html"]\n[compare]\nprobes = ["weights", "gradient_norm"]'
             ),
         ),
@@ -64,14 +64,14 @@ def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_
     assert run(Request(file, out=tmp_path / "runs", plugins=plugins), Reporter(quiet=True)) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     arms = show(folder)["arms"]
-    assert [arm["arm"] for arm in arms] == ["pixels/lion/line", "mlp16/lion/line"]
+    assert [arm["arm"] for arm in arms] == ["pixels/mylion/line", "mlp16/mylion/line"]
     for arm in arms:
         for seed in arm["seeds"]:
             assert seed["metrics"]["test_accuracy"] > 0.85
             assert seed["metrics"]["weights.length"] > 0
     assert (folder / "report.csv").read_text().startswith("arm,")
     assert (folder / "tables" / "cost.parquet").is_file()
-    assert "lion" in (folder / "report.html").read_text()
+    assert "mylion" in (folder / "report.html").read_text()
 
 
 def test_the_readmes_plugin_and_benchmark_are_whole(blocks, benchmark_file, tmp_path):

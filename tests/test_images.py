@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from harness import images
 from harness.errors import DataError
 from harness.images import cache_folder, decode_photos, draw_images, stratified
+
+
+@dataclass(frozen=True)
+class File:
+    """An image source, as plugins write them."""
+
+    path: Path
+
+    @property
+    def name(self):
+        return self.path.name
+
+    def read(self):
+        return self.path.read_bytes()
 
 
 def quiet(what, done, total):
@@ -21,14 +42,21 @@ def _fresh_cache(tmp_path, monkeypatch):
 
 def save(path, colour, size=(40, 30), **options):
     Image.new("RGB", size, colour).save(path, **options)
-    return path
+    return File(path)
+
+
+def noise(path, size):
+    """A photo of grey noise, far enough from black and white that no resizing overshoots them."""
+    pixels = np.random.default_rng(0).integers(96, 160, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return File(path)
 
 
 def test_photos_become_squares_with_the_centre_kept(tmp_path):
     wide = Image.new("RGB", (60, 20), (255, 0, 0))
     wide.paste((0, 255, 0), (20, 0, 40, 20))
     wide.save(tmp_path / "wide.png")
-    store = decode_photos([tmp_path / "wide.png"], 16, quiet)
+    store = decode_photos([File(tmp_path / "wide.png")], 16, quiet)
     assert store.pixels.shape == (1, 16, 16, 3)
     assert store.pixels.dtype == np.uint8
     assert store.pixels[0, 8, 8].tolist() == [0, 255, 0]
@@ -39,7 +67,7 @@ def test_photos_become_squares_with_the_centre_kept(tmp_path):
 def test_every_mode_becomes_rgb(tmp_path, mode):
     file = tmp_path / f"a.{'jpg' if mode in ('L', 'CMYK') else 'png'}"
     Image.new("RGB", (20, 20), (200, 200, 200)).convert(mode).save(file)
-    store = decode_photos([file], 16, quiet)
+    store = decode_photos([File(file)], 16, quiet)
     assert not store.broken
     assert abs(int(store.pixels[0, 8, 8, 0]) - 200) < 12
 
@@ -50,7 +78,7 @@ def test_a_rotated_photo_is_put_upright(tmp_path):
     exif = photo.getexif()
     exif[0x0112] = 3  # taken upside down
     photo.save(tmp_path / "a.jpg", exif=exif, quality=95)
-    store = decode_photos([tmp_path / "a.jpg"], 16, quiet)
+    store = decode_photos([File(tmp_path / "a.jpg")], 16, quiet)
     assert store.pixels[0, 2, 8, 0] < 40
     assert store.pixels[0, 13, 8, 0] > 200
 
@@ -61,7 +89,7 @@ def test_a_store_is_made_once_and_again_when_a_photo_changes(tmp_path, monkeypat
     calls = []
     decode_photos(files, 16, lambda *a: calls.append(a))
     assert calls == []
-    save(files[1], (9, 9, 9))
+    save(files[1].path, (9, 9, 9))
     assert decode_photos(files, 16, lambda *a: calls.append(a)).pixels[1, 0, 0].tolist() == [9, 9, 9]
     assert calls
 
@@ -69,14 +97,119 @@ def test_a_store_is_made_once_and_again_when_a_photo_changes(tmp_path, monkeypat
 def test_broken_photos_are_named_by_position_and_the_rest_is_there(tmp_path):
     good = save(tmp_path / "a.jpg", (10, 20, 30))
     cut = tmp_path / "b.jpg"
-    cut.write_bytes(good.read_bytes()[:200])
+    cut.write_bytes(good.read()[:200])
     text = tmp_path / "c.jpg"
     text.write_text("not a photo")
     for _ in range(2):  # the second time from the store
-        store = decode_photos([good, cut, text], 16, quiet)
+        store = decode_photos([good, File(cut), File(text)], 16, quiet)
         assert sorted(store.broken) == [1, 2]
-        assert "cannot identify" in store.broken[2]
+        assert store.broken[2] == "cannot identify image file"  # the same on every machine: no path, no address
     assert store.pixels[0, 8, 8, 2] > 20
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("crop", [1.0, 0.95, 0.875, 0.5])
+@pytest.mark.parametrize("size", [(61, 40), (40, 77), (33, 33), (20, 23)])
+def test_the_square_is_the_one_timm_evaluates_on(tmp_path, interpolation, crop, size):
+    photo = noise(tmp_path / "a.png", size)
+    short, scaled = min(size), int(24 / crop)
+    with Image.open(photo.path) as opened:  # timm.data.transforms_factory: Resize(floor(size / crop)), CenterCrop(size)
+        whole = [int(scaled * side / short) for side in size]
+        left, top = (round((side - 24) / 2) for side in whole)
+        resized = opened.resize(whole, Image.Resampling[interpolation.upper()])
+        expected = np.asarray(resized.crop((left, top, left + 24, top + 24))).astype(int)
+    store = decode_photos([photo], 24, quiet, interpolation=interpolation, crop=crop)
+    assert np.abs(store.pixels[0].astype(int) - expected).max() <= 2  # each of two passes rounds, in another order
+
+
+def test_interpolation_and_crop_make_a_store_of_their_own(tmp_path):
+    photo = noise(tmp_path / "a.png", (64, 64))
+    ways = [("lanczos", 1.0), ("bicubic", 1.0), ("bilinear", 1.0), ("lanczos", 0.5)]
+    stores = [decode_photos([photo], 16, quiet, interpolation=way, crop=crop) for way, crop in ways]
+    assert len({store.sha256 for store in stores}) == 4
+    calls = []
+    for (way, crop), store in zip(ways, stores, strict=True):
+        again = decode_photos([photo], 16, lambda *a: calls.append(a), interpolation=way, crop=crop)
+        assert again.sha256 == store.sha256
+    assert calls == []
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "LANCZOS", ""])
+def test_an_unknown_interpolation_is_refused(interpolation):
+    with pytest.raises(DataError, match=r"interpolation: must be one of bicubic, bilinear, lanczos, got"):
+        decode_photos([], 16, quiet, interpolation=interpolation)
+
+
+@pytest.mark.parametrize("crop", [0, -1, 1.01, 1e-9, float("nan")])
+def test_a_crop_that_is_no_part_is_refused(crop):
+    with pytest.raises(DataError, match=r"crop: must be a number above 0 and at most 1, got"):
+        decode_photos([], 16, quiet, crop=crop)
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (1, 1)])
+def test_a_photo_of_any_shape_has_a_centre(tmp_path, size):
+    store = decode_photos([save(tmp_path / "a.png", (9, 99, 199), size)], 16, quiet)
+    assert not store.broken
+    assert (store.pixels[0] == (9, 99, 199)).all()
+
+
+def png_header(width, height):
+    """A PNG of a few bytes that claims any size."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [9_500, 60_000])  # where Pillow warns, and where it refuses
+@pytest.mark.parametrize("limit", [None, Image.MAX_IMAGE_PIXELS])
+def test_a_decompression_bomb_is_a_broken_photo_and_no_warning(tmp_path, monkeypatch, side, limit):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)  # some programs switch Pillow's guard off
+    (tmp_path / "a.png").write_bytes(png_header(side, side))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        store = decode_photos([File(tmp_path / "a.png")], 16, quiet)
+    assert "pixels" in store.broken[0]
+    assert not said
+
+
+def test_a_program_in_a_photos_clothes_is_not_run(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+    assert decode_photos([File(tmp_path / "a.jpg")], 16, quiet).broken == {0: "cannot identify image file"}
+
+
+def test_a_source_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.jpg: must be a readable file, got .*; mend it or remove it"):
+        decode_photos([save(tmp_path / "a.png", (1, 2, 3)), File(tmp_path / "gone.jpg")], 16, quiet)
+
+
+def test_rows_are_in_the_order_of_the_photos_and_progress_counts_up(tmp_path):
+    files = [save(tmp_path / f"{i}.png", (i, 0, 0), (4, 4)) for i in range(101)]
+    calls = []
+    store = decode_photos(files, 4, lambda *a: calls.append(a))
+    assert store.pixels[:, 0, 0, 0].tolist() == list(range(101))
+    counts = [done for what, done, total in calls if what == "decoding photos"]
+    assert counts == sorted(counts)
+    assert counts[-1] == 101
+    assert {total for _, _, total in calls} == {101}
+
+
+def test_the_store_is_a_numpy_file_and_its_hash_is_the_files(tmp_path):
+    store = decode_photos([noise(tmp_path / "a.png", (20, 20))], 16, quiet)
+    (file,) = (cache_folder() / "images").glob("*.npy")
+    assert np.array_equal(np.load(file), store.pixels)
+    assert images.hashlib.sha256(file.read_bytes()).hexdigest() == store.sha256
+    assert sorted(path.suffix for path in file.parent.iterdir()) == [".json", ".npy"]
+
+
+def test_work_in_order_is_never_far_ahead_of_who_takes_it():
+    started = []
+    results = images._in_order(lambda rows: started.append(rows) or list(rows), 100 * images.RUN)
+    assert next(results) == list(range(images.RUN))
+    assert len(started) <= 2 * min(32, images.os.cpu_count()) + 1
+    assert sum(results, []) == list(range(images.RUN, 100 * images.RUN))  # noqa: RUF017
 
 
 def test_a_half_written_store_is_never_taken_for_one(tmp_path):
@@ -87,7 +220,7 @@ def test_a_half_written_store_is_never_taken_for_one(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         draw_images(interrupted, ["a", "b"], 8, quiet)
-    assert not list((cache_folder() / "images").glob("*.npy"))
+    assert not list((cache_folder() / "images").iterdir())
     assert draw_images(lambda i: Image.new("RGB", (8, 8), (i, i, i)), ["a", "b"], 8, quiet).pixels[1].max() == 1
 
 

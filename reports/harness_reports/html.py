@@ -81,13 +81,14 @@ def _tiles(records: Records) -> list[tuple[str, str, str]]:
     data, hardware = meta["data"], meta["environment"]["hardware"]
     counts = data["counts"]
     classes = data["classes"]
-    kinds = f"{', '.join(classes[:4])}{', …' if len(classes) > 4 else ''}" if classes else "no classes"
-    shape = " x ".join(str(side) for side in data["input_shape"])
+    kinds = f"{', '.join(classes[:4])}{', …' if len(classes) > 4 else ''}; " if classes else ""
+    sides = data["input_shape"]
+    shape = " x ".join(map(str, sides)) if len(sides) > 1 else f"{count(sides[0], 'number')} each"
     search, compare = benchmark["search"], benchmark["compare"]
     searched = f"{' to '.join(map(str, search['epochs']))} epochs, {search['sampler']}"
     compared = f"{count(compare['epochs'], 'epoch')}, regime {benchmark['train']['regime']}"
     return [
-        ("Data", data["name"], f"{kinds}; {shape}"),
+        ("Data", data["name"], f"{kinds}{shape}"),
         ("Examples", f"{counts['train']:,} train", f"{counts['tune']:,} tune, {counts['test']:,} test"),
         ("Arms", f"{len(records.arms)}", _facts.shared(records)),
         ("Search", count(search["trials"], "trial"), f"per arm, {searched}"),
@@ -139,25 +140,26 @@ def _cell(row: Mapping[Any, Any]) -> dict[str, str]:
 def shown_metrics(records: Records, board: DataFrame) -> list[str]:
     """Return the metrics worth a column, the deciding first.
 
-    Those are on test, then on train, then probes and time; without complements (error beside accuracy), without tune's
-    and without those that no run has.
+    Those are on test, then on train, then probes and time; without what another column says (error beside accuracy,
+    loss beside mse), without tune's and without those that no run has.
     """
     deciding = str(records.meta["metric"])
     order: list[str] = [deciding, *(name for name in records.meta["metrics"] if name != deciding)]
-    names = [name for i, name in enumerate(order) if not any(_complement(board, name, other) for other in order[:i])]
+    names = [name for i, name in enumerate(order) if not any(_same(board, name, other) for other in order[:i])]
     of_task = {f"{split}_{name}" for split in ("test", "train", "tune") for name in records.meta["metrics"]}
     more = [m for m in dict.fromkeys(board["metric"]) if m not in of_task]
     there = set(board.loc[board["n"] > 0, "metric"]) | {f"test_{deciding}"}
     return [m for m in (*(f"{split}_{name}" for split in ("test", "train") for name in names), *more) if m in there]
 
 
-def _complement(board: DataFrame, one: str, other: str) -> bool:
-    """Return whether two metrics always add up to one, so that the second says nothing new."""
+def _same(board: DataFrame, one: str, other: str) -> bool:
+    """Return whether two metrics are equal or add up to one in every arm, so that the second says nothing new."""
     import numpy as np
 
     means = [board.loc[board["metric"] == f"test_{name}", "mean"].to_numpy(dtype=float) for name in (one, other)]
-    both = means[0] + means[1]
-    return len(both) > 0 and bool(np.isfinite(both).any() and np.allclose(both[np.isfinite(both)], 1, atol=1e-6))
+    there = np.isfinite(means[0] + means[1])
+    first, second = means[0][there], means[1][there]
+    return bool(there.any()) and (np.array_equal(first, second) or np.allclose(first + second, 1, atol=1e-6))
 
 
 def _dots(results: Results, looks: Mapping[str, _figures.Look]) -> list[Any]:
@@ -168,8 +170,11 @@ def _dots(results: Results, looks: Mapping[str, _figures.Look]) -> list[Any]:
     compared = results.records.compared()
     done = compared[compared["state"] == "done"]
     deciding = results.records.meta["metric"]
+    shown = shown_metrics(results.records, board)
     figures: list[Any] = []
     for metric in dict.fromkeys((f"test_{deciding}", f"train_{deciding}", "test_loss", "train_loss")):
+        if metric not in shown:
+            continue
         rows = board[board["metric"] == metric].to_dict("records")
         if any(row["n"] for row in rows):
             named = [{str(key): value for key, value in row.items()} for row in rows]

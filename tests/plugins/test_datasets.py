@@ -82,13 +82,29 @@ def test_an_unreadable_photo_is_named_and_counted_or_skipped(open_, photos):
     ("build", "message"),
     [
         (lambda photos: photos(("cats",)), r"train: must have folders of two or more classes, got only 'cats'"),
-        (lambda photos: photos(splits=("train",)), r"must have train/CLASS and valid/CLASS folders"),
+        (
+            lambda photos: photos(splits=("train",)),
+            r"must have train/CLASS and valid/CLASS folders with photos, or train\.zip or train/ with cat\.N\.jpg",
+        ),
         (lambda photos: photos(train=0), r"must have photos in it, got none|must have train/CLASS"),
     ],
 )
 def test_a_folder_without_the_layout_is_refused(open_, photos, build, message):
     with pytest.raises(DataError, match=message):
         open_("dogscats", build(photos))
+
+
+def test_folder_does_not_take_kaggles_layout(open_, photos):
+    with pytest.raises(DataError, match="must have train/CLASS and valid/CLASS folders with photos, got none"):
+        open_("folder", photos(splits=("train",)))
+
+
+def test_interpolation_and_crop_reach_the_pixels_and_the_fingerprint(open_, photos):
+    root = photos()
+    ways = [{}, {"interpolation": "bilinear"}, {"crop": 0.5}]
+    opened = [open_("folder", root, **way) for way in ways]
+    assert len({data.fingerprint for data in opened}) == 3
+    assert len({np.asarray(data.train.inputs).tobytes() for data in opened}) == 3
 
 
 def test_an_empty_class_is_refused(open_, photos):

@@ -67,8 +67,6 @@ def _about(records: Records, name: str) -> dict[str, str]:
         return {"goal": "min", "unit": "s"}
     split, _, metric = name.partition("_")
     known: Mapping[str, str] = records.meta["metrics"].get(metric, {}) if split in SPLITS else {}
-    if not known and metric == "loss" and split in SPLITS:
-        return {"goal": "min", "unit": "nats"}  # every task's loss is in nats, whether or not it is a metric of its own
     return {"goal": known.get("goal", ""), "unit": known.get("unit", "")}
 
 

@@ -45,7 +45,8 @@ def weights(name: str, file: Path | None) -> Weights:
     found = file or from_hub(name, about.hf_hub_id, about.hf_hub_filename)
     with found.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    return Weights(found, sha256, tuple(about.mean), tuple(about.std), about.interpolation, about.crop_pct)
+    resize = about.interpolation if about.interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"
+    return Weights(found, sha256, tuple(about.mean), tuple(about.std), resize, about.crop_pct)
 
 
 def find(name: str) -> Backbone | None:

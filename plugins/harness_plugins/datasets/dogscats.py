@@ -1,7 +1,8 @@
 """Dogs vs Cats: the photos of Kaggle's competition of 2013 where they are found, else drawings.
 
-The lesson used the photos in fast.ai's layout: ``train/{cats,dogs}`` and ``valid/{cats,dogs}``. Without them a seeded
-generator draws cats and dogs, so that everything runs anywhere; whoever reads the result is told so.
+The photos are taken in fast.ai's layout, ``train/{cats,dogs}`` and ``valid/{cats,dogs}``, which the lesson used, else in
+Kaggle's own, ``train.zip`` as it was downloaded or unpacked. Without them a seeded generator draws cats and dogs, so that
+everything runs anywhere; whoever reads the result is told so.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from harness import Data, DataError, DataRequest, Dataset, Split, draw_images, hookimpl
 from harness import digest as digest_of
-from harness_plugins.datasets import _drawings
-from harness_plugins.datasets.folder import find_photos, has_layout, open_photos
+from harness_plugins.datasets import _drawings, _kaggle, folder
+from harness_plugins.datasets._photos import open_photos
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,9 +25,14 @@ NOTICE = "no photos were found, so these are DRAWINGS of cats and dogs, made by 
 
 def open_dogscats(request: DataRequest) -> Data:
     """Return the photos of ``request.root``, or the drawn sample where no photos were named and none are there."""
-    if request.root is not None and (request.required or has_layout(request.root)):
-        photos = find_photos(request.root, request.tune, request.seed)
-        return open_photos("dogscats", request.root, photos, request)
+    root = request.root
+    if root is not None and folder.has_layout(root):
+        return open_photos("dogscats", root, folder.find_photos(root, request.tune, request.seed), request)
+    if root is not None and _kaggle.has_layout(root):
+        with _kaggle.find_photos(root, request.tune, request.seed) as (where, photos):
+            return open_photos("dogscats", where, photos, request)
+    if root is not None and request.required:
+        raise DataError(f"{root}: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, got neither; see --data")
     return _open_drawings(request)
 
 

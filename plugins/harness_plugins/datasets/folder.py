@@ -8,21 +8,13 @@ cut out of ``train``, the same part of every class, by a seed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from harness import Data, DataError, DataRequest, Dataset, Split, decode_photos, digest, hookimpl, stratified
+from harness import Data, DataError, DataRequest, Dataset, hookimpl
+from harness_plugins.datasets._photos import Photo, open_photos, set_aside
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-
-
-class Photo(NamedTuple):
-    """A photo found: its file, its class, and the split it is in."""
-
-    file: Path
-    label: str
-    split: str  # train, tune or test
+LAYOUT = "train/CLASS and valid/CLASS folders with photos"
 
 
 def has_layout(root: Path) -> bool:
@@ -35,7 +27,7 @@ def has_layout(root: Path) -> bool:
 def find_photos(root: Path, tune: float, seed: int) -> list[Photo]:
     """Return every photo with its class and split; raises DataError where the layout is not there."""
     if not has_layout(root):
-        raise DataError(f"{root}: must have train/CLASS and valid/CLASS folders with photos, got none; see --data")
+        raise DataError(f"{root}: must have {LAYOUT}, got none; see --data")
     train, valid = _classes(root / "train"), _classes(root / "valid")
     for split, found in (("train", train), ("valid", valid)):
         empty = sorted(label for label, files in found.items() if not files)
@@ -48,11 +40,9 @@ def find_photos(root: Path, tune: float, seed: int) -> list[Photo]:
         raise DataError(f"{root / 'train'}: must have folders of two or more classes, got only '{min(train)}'")
     test = _classes(root / "test") if (root / "test").is_dir() else {}
     if set(test) == set(train) and all(test.values()):
-        return _photos(train, "train") + _photos(valid, "tune") + _photos(test, "test")
-    labelled = _photos(train, "train")
-    kept, aside = stratified([photo.label for photo in labelled], tune, seed)
-    tuning = [labelled[i]._replace(split="tune") for i in aside]
-    return [labelled[i] for i in kept] + tuning + _photos(valid, "test")
+        return _photos(root, train, "train") + _photos(root, valid, "tune") + _photos(root, test, "test")
+    kept, tuning = set_aside(_photos(root, train, "train"), "tune", tune, seed)
+    return kept + tuning + _photos(root, valid, "test")
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
@@ -64,49 +54,12 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     }
 
 
-def _photos(classes: dict[str, list[Path]], split: str) -> list[Photo]:
-    return [Photo(file, label, split) for label, files in classes.items() for file in files]
-
-
-def open_photos(name: str, root: Path, photos: Sequence[Photo], request: DataRequest) -> Data:
-    """Return the photos decoded and split; raises DataError for an unreadable one unless they are to be skipped."""
-    import numpy as np
-
-    store = decode_photos([photo.file for photo in photos], request.size, request.progress)
-    broken = {i: f"{photos[i].file.relative_to(root)}: {why}" for i, why in store.broken.items()}
-    if broken and request.on_bad_image == "error":
-        shown = "; ".join(list(broken.values())[:3])
-        raise DataError(
-            f"{root}: must have readable photos, got {len(broken)} of {len(photos)} unreadable: {shown}"
-            f'{" ..." if len(broken) > 3 else ""}; remove them, or set data.on_bad_image = "skip"'
-        )
-    labels = sorted({photo.label for photo in photos})
-    number = {label: i for i, label in enumerate(labels)}
-
-    def split(which: str) -> Split:
-        rows = [i for i, photo in enumerate(photos) if photo.split == which and i not in broken]
-        for label in labels:
-            if not any(photos[i].label == label for i in rows):
-                raise DataError(
-                    f"{root}: must have readable photos of every class in every split, got none of '{label}' in {which}"
-                )
-        first, last = rows[0], rows[-1] + 1
-        whole = len(rows) == last - first  # then a view of the memory-mapped store serves
-        inputs = store.pixels[first:last] if whole else store.pixels[rows]
-        targets = np.array([number[photos[i].label] for i in rows], dtype=np.int64)
-        return Split(inputs, targets, tuple(photos[i].file.relative_to(root).as_posix() for i in rows))
-
-    described = [[photo.label, photo.split, key] for photo, key in zip(photos, store.keys, strict=True)]
-    return Data(
-        name=name,
-        train=split("train"),
-        tune=split("tune"),
-        test=split("test"),
-        fingerprint=digest([name, request.size, store.sha256, sorted(broken), described]),
-        source=f"photos in {root.resolve()}",
-        classes=tuple(labels),
-        left_out=tuple(broken.values()),
-    )
+def _photos(root: Path, classes: dict[str, list[Path]], split: str) -> list[Photo]:
+    return [
+        Photo(file.relative_to(root).as_posix(), label, file.read_bytes, split)
+        for label, files in classes.items()
+        for file in files
+    ]
 
 
 def open_folder(request: DataRequest) -> Data:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import Data, Metric, Task, hookimpl
+from harness import Data, DataError, Metric, Task, hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def outputs(data: Data) -> int:
-    """Return the number of classes."""
+    """Return the number of classes; raises DataError for data that have none."""
+    if len(data.classes) < 2:
+        raise DataError(
+            f"train.task: must fit the data, got 'classification' for '{data.name}', which has no classes; "
+            'use task = "regression"'
+        )
     return len(data.classes)
 
 

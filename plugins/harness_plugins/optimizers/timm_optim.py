@@ -1,0 +1,73 @@
+"""Every optimizer of timm by its name: timm:lamb, timm:adopt. Wightman 2019.
+
+https://github.com/huggingface/pytorch-image-models, ``timm.optim.list_optimizers()``. Only the learning rate is
+searched, in the range that suits the family; ``[search.space."timm:lamb"]`` fixes or searches more, with ``beta1``
+and ``beta2`` for its ``betas``. As in timm, a momentum is 0.9. What differs from timm: the network's parameters are
+one group, and weight decay is 0, for the L2 is part of the common objective. So names that differ in their decay
+alone (adamw, lambw, lionc) are one algorithm until a benchmark gives them a ``weight_decay``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from functools import partial
+from typing import Any
+
+from harness import Catalogue, Optimizer, PluginError, hookimpl
+from harness_plugins._timm import import_timm
+from harness_plugins.optimizers import _library
+
+EXCLUDED = {  # patterns of names
+    "adahessian": "it needs second derivatives, and the loop computes first ones",
+    "*adafactorbv*": "its state names a data type, which cannot be saved without pickle; use 'timm:adafactor'",
+    "bnb*": "it needs bitsandbytes and its state is in 8 bits",
+    "fused*": "it needs NVIDIA's apex",
+    "kron*": "it draws from torch's own generator and keeps no state of it, so a run could not go on bit-equal",
+}
+ADAM_LIKE = (1e-5, 1e-1)
+SGD_LIKE = (1e-3, 1.0)
+RATES = {  # by class
+    "Adadelta": (1e-2, 10.0),  # its own default is 1
+    "Adagrad": (1e-3, 1.0),
+    "Lars": (1e-2, 10.0),  # its own default is 1, times a trust ratio of about 1e-3
+    "Lion": (1e-5, 1e-2),  # every weight moves by the rate itself
+    "SGD": SGD_LIKE,
+    "SGDP": SGD_LIKE,
+    "SGDW": SGD_LIKE,
+}
+
+
+def find(name: str) -> Optimizer | None:
+    """Return timm's optimizer of that name, or None; raises PluginError for one that cannot train here."""
+    factory = _factory()
+    if name not in factory.list_optimizers():
+        return None
+    why = _excluded(name)
+    if why:
+        raise PluginError(why)
+    class_ = factory.get_optimizer_info(name).opt_class
+    make = partial(factory.create_optimizer_v2, opt=name)
+    return _library.offer(f"timm:{name}", make, class_, RATES.get(class_.__name__, ADAM_LIKE))
+
+
+def names() -> Sequence[str]:
+    """Return every name that can train here."""
+    return [name for name in _factory().list_optimizers() if not _excluded(name)]
+
+
+def _excluded(name: str) -> str:
+    return next((why for pattern, why in EXCLUDED.items() if fnmatch(name, pattern)), "")
+
+
+def _factory() -> Any:
+    import_timm()
+    import timm.optim
+
+    return timm.optim
+
+
+@hookimpl
+def harness_catalogues() -> list[Catalogue]:
+    """Offer timm's optimizers, as timm:NAME."""
+    return [Catalogue("optimizer", "timm", find, names, qualified=True, reference="Wightman 2019")]

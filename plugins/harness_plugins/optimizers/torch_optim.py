@@ -1,0 +1,74 @@
+"""Every class of ``torch.optim`` by its name: torch:RAdam, torch:LBFGS. Paszke et al. 2019, arXiv:1912.01703.
+
+https://docs.pytorch.org/docs/stable/optim.html. Only the learning rate is searched, in the range that suits the
+family; ``[search.space."torch:RAdam"]`` fixes or searches more, with ``beta1`` and ``beta2`` for its ``betas``.
+What differs from PyTorch's defaults: weight decay is 0, for the L2 is part of the common objective, so AdamW is Adam.
+ASGD's own ``lambd`` stays 1e-4, and the average it keeps is not evaluated, as PyTorch leaves it to the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness import Catalogue, Optimizer, PluginError, hookimpl
+from harness_plugins.optimizers import _library
+
+if TYPE_CHECKING:
+    import torch
+
+EXCLUDED = {
+    "Muon": "it takes matrices only, and networks have biases; 'timm:muon' moves the rest by AdamW",
+    "SparseAdam": "it takes sparse gradients only; use 'torch:Adam'",
+}
+ADAM_LIKE = (1e-5, 1e-1)
+RATES = {
+    "ASGD": (1e-3, 1.0),
+    "Adadelta": (1e-2, 10.0),  # its own default is 1
+    "Adafactor": (1e-4, 1e-1),
+    "Adagrad": (1e-3, 1.0),
+    "LBFGS": (1e-2, 1.0),
+    "SGD": (1e-3, 1.0),
+}
+
+
+def find(name: str) -> Optimizer | None:
+    """Return the class of that name, or None; raises PluginError for one that cannot train here."""
+    if name in EXCLUDED:
+        raise PluginError(EXCLUDED[name])
+    class_ = _classes().get(name)
+    if class_ is None:
+        return None
+    make = _lbfgs if name == "LBFGS" else class_
+    return _library.offer(f"torch:{name}", make, class_, RATES.get(name, ADAM_LIKE), closure=name == "LBFGS")
+
+
+def names() -> Sequence[str]:
+    """Return every class that can train here."""
+    return sorted(set(_classes()) - set(EXCLUDED))
+
+
+def _lbfgs(parameters: list[torch.nn.Parameter], **hyperparameters: Any) -> torch.optim.Optimizer:
+    """Return LBFGS that takes weights in the channels_last layout too, which images have on a GPU."""
+    import torch
+
+    class LBFGS(torch.optim.LBFGS):
+        def _gather_flat_grad(self) -> torch.Tensor:  # PyTorch's says view(-1), which only contiguous weights allow
+            weights: list[torch.Tensor] = self._params
+            return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in weights])
+
+    return LBFGS(parameters, **hyperparameters)
+
+
+def _classes() -> dict[str, Any]:
+    import torch
+
+    base = torch.optim.Optimizer
+    found = {name: value for name, value in vars(torch.optim).items() if isinstance(value, type)}
+    return {name: class_ for name, class_ in found.items() if issubclass(class_, base) and class_ is not base}
+
+
+@hookimpl
+def harness_catalogues() -> list[Catalogue]:
+    """Offer torch's optimizers, as torch:NAME."""
+    return [Catalogue("optimizer", "torch", find, names, qualified=True, reference="arXiv:1912.01703")]

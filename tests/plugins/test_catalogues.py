@@ -1,0 +1,180 @@
+"""Whole libraries of optimizers: every class trains, or is left out with a reason; none is taken by a bare name."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from harness.contracts import Optimizer
+from harness.errors import UnknownName
+from harness.listing import lines, listing
+from harness.registry import discover
+from harness.training.state import flatten, restore
+
+FOUND = discover()
+LIBRARIES = {catalogue.name: catalogue for catalogue, _ in FOUND.catalogues if catalogue.kind == "optimizer"}
+OFFERED = [f"{library}:{name}" for library in LIBRARIES for name in LIBRARIES[library].names()]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Training:
+    """A small network with a convolution, biases, a scale and a matrix, under one optimizer."""
+
+    def __init__(self, offer: Optimizer, layout: torch.memory_format = torch.contiguous_format) -> None:
+        torch.manual_seed(0)
+        self.images, self.targets = torch.randn(8, 3, 6, 6), torch.arange(8) % 3
+        self.model = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3), torch.nn.GroupNorm(2, 4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(64, 3)
+        ).to(memory_format=layout)  # fmt: skip
+        self.offer = offer
+        self.optimizer = offer.build(list(self.model.parameters()), **offer.defaults)
+
+    def loss(self) -> torch.Tensor:
+        self.optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(self.model(self.images), self.targets)
+        loss.backward()
+        return loss.detach()
+
+    def steps(self, count: int) -> None:
+        for _ in range(count):
+            if self.offer.closure:
+                self.optimizer.step(self.loss)
+            else:
+                self.loss()
+                self.optimizer.step()
+
+    def weights(self) -> list[torch.Tensor]:
+        return [weight.detach().clone() for weight in self.model.parameters()]
+
+
+def tensors_of(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    tensors: dict[str, torch.Tensor] = {}
+    flatten(optimizer.state_dict(), "optimizer", tensors)
+    return tensors
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_every_optimizer_steps_stays_finite_and_goes_on_from_its_state_bit_equal(name: str):
+    offer = FOUND.get("optimizer", name, Optimizer)
+    assert offer.name == name
+    assert offer.space["lr"].low <= offer.defaults["lr"] <= offer.space["lr"].high
+    assert offer.defaults.get("weight_decay", 0) == 0
+
+    whole = Training(offer)
+    before = whole.weights()
+    whole.steps(3)
+    assert all(torch.isfinite(weight).all() for weight in whole.weights())
+    assert all(torch.isfinite(tensor).all() for tensor in tensors_of(whole.optimizer).values())
+    assert any(not torch.equal(old, new) for old, new in zip(before, whole.weights(), strict=True))
+
+    tensors: dict[str, torch.Tensor] = {}
+    saved = json.dumps(flatten(whole.optimizer.state_dict(), "optimizer", tensors))
+    second = Training(offer)
+    second.model.load_state_dict(whole.model.state_dict())
+    second.optimizer.load_state_dict(restore(json.loads(saved), tensors))
+    whole.steps(2)
+    second.steps(2)
+    for one, other in zip(whole.weights(), second.weights(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_no_class_of_torch_is_left_out_without_a_reason():
+    classes = {
+        name
+        for name, value in vars(torch.optim).items()
+        if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer
+    }
+    assert classes - set(LIBRARIES["torch"].names()) == {"Muon", "SparseAdam"} & classes
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("torch:Muon", "it takes matrices only, and networks have biases; 'timm:muon' moves the rest by AdamW"),
+        ("torch:SparseAdam", "it takes sparse gradients only"),
+        ("timm:adahessian", "it needs second derivatives"),
+        ("timm:kron", "a run could not go on bit-equal"),
+        ("timm:cadafactorbv", "cannot be saved without pickle"),
+        ("timm:bnbadam8bit", "it needs bitsandbytes"),
+        ("timm:fusedlamb", "it needs NVIDIA's apex"),
+    ],
+)
+def test_one_that_cannot_train_here_is_refused_with_its_reason(name, reason):
+    with pytest.raises(
+        UnknownName, match=f"b.toml:3: must name an optimizer that works here, got '{name}': .*{reason}"
+    ):
+        FOUND.find("optimizer", name, "b.toml:3")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("RAdam", "did you mean 'timm:radam' or 'torch:RAdam'"),  # a bare name is not taken
+        ("lamb", "did you mean 'timm:lamb'"),
+        ("torch:radam", "did you mean 'timm:radam' or 'torch:RAdam'"),
+        ("torch:RAdan", "did you mean 'torch:RAdam'"),
+        ("timm:lamp", "did you mean 'timm:lamb'"),
+        ("torch:Optimizer", "must name an optimizer"),
+        ("jax:lamb", "did you mean 'timm:lamb'"),
+    ],
+)
+def test_an_unknown_name_gets_a_hint_with_the_librarys_name(name, hint):
+    with pytest.raises(UnknownName, match=hint):
+        FOUND.find("optimizer", name, "x")
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_every_optimizer_steps_alike_in_the_layout_that_weights_have_on_a_gpu(name: str):
+    offer = FOUND.get("optimizer", name, Optimizer)
+    one, other = Training(offer), Training(offer, torch.channels_last)
+    one.steps(3)
+    other.steps(3)
+    for weight, same in zip(one.weights(), other.weights(), strict=True):
+        torch.testing.assert_close(weight, same, rtol=1e-3, atol=1e-3)
+
+
+def test_lbfgs_gets_a_closure_and_the_others_do_not():
+    assert [name for name in OFFERED if FOUND.get("optimizer", name, Optimizer).closure] == ["torch:LBFGS"]
+
+
+def test_betas_can_be_said_one_by_one():
+    weights = [torch.nn.Parameter(torch.zeros(2))]
+    adam = FOUND.get("optimizer", "torch:Adam", Optimizer)
+    assert adam.build(weights, **adam.defaults, beta1=0.5).param_groups[0]["betas"] == (0.5, 0.999)
+    adan = FOUND.get("optimizer", "timm:adan", Optimizer)
+    assert adan.build(weights, **adan.defaults, beta3=0.9).param_groups[0]["betas"][2] == 0.9
+    for name, beta in (("torch:SGD", "beta1"), ("torch:Adam", "beta3")):
+        with pytest.raises(Exception, match=f"must be a hyperparameter it has, got {beta}"):
+            FOUND.get("optimizer", name, Optimizer).build(weights, lr=0.1, **{beta: 0.5})
+
+
+def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path):
+    from harness.progress import Reporter
+    from harness.run import Request, run
+    from harness.show import show
+
+    file = benchmark_file(
+        ('"sgd", "adam"', '"torch:RAdam", "timm:lamb", "lion"'),
+        ("[compare]", '[search.space."torch:RAdam"]\nbeta1 = { low = 0.8, high = 0.95 }\n[compare]'),
+    )
+    assert run(Request(file, out=tmp_path / "runs"), Reporter(quiet=True)) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    arms = {arm["optimizer"]: arm for arm in show(folder)["arms"]}
+    assert set(arms) == {"torch:RAdam", "timm:lamb", "lion"}
+    assert all(arm["seeds"] for arm in arms.values())
+
+
+def test_the_list_shows_the_libraries():
+    text = "\n".join(lines(listing(FOUND, "optimizers")))
+    assert "torch:*" in text
+    assert "timm:*" in text
+    assert "every optimizer by its name" in text
