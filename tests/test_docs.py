@@ -55,7 +55,7 @@ def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_
         (
             "[compare]",
             (
-                "[search.space.mylion]\nlr = { low = 3e-3, high = 2e-2, log = true }\n"
+                "[search.space.mylion]\nlr = { low = 1e-2, high = 3e-2, log = true }\n"
                 '[report]\nformats = ["csv", "html"]\n[compare]\nprobes = ["weights", "gradient_norm"]'
             ),
         ),
