@@ -11,10 +11,18 @@ from harness.records import Records
 
 def analyse(records: Records, analyses: Iterable[Analysis]) -> Results:
     """Return the records with one table per analysis."""
+    from pandas import DataFrame
+
     tables, problems = {}, []
     for analysis in analyses:
         try:
-            tables[analysis.name] = analysis.compute(records)
+            table = analysis.compute(records)
         except Exception as error:  # a plugin may raise anything; the report says so
             problems.append(f"analysis '{analysis.name}' failed: {one_line(error)}")
+            continue
+        if isinstance(table, DataFrame):
+            tables[analysis.name] = table
+        else:
+            got = type(table).__name__
+            problems.append(f"analysis '{analysis.name}' must return a pandas DataFrame, got {got}")
     return Results(records, tables, tuple(problems))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, one_line
 
 if TYPE_CHECKING:
     from harness.run import Request
@@ -46,7 +46,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # see main()
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -71,7 +71,7 @@ def run(
 
     request = _request(file, profile, data, out, plugin, block, set_, only_search)
     with Reporter() as reporter:
-        code = carry_out(request, reporter, [Path(sys.argv[0]).name, *sys.argv[1:]])
+        code = carry_out(request, reporter, ["harness", *sys.argv[1:]])
     raise typer.Exit(code)
 
 
@@ -156,13 +156,16 @@ def _request(
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
     usage_error: Any = typer.BadParameter.__base__  # typer brings its own copy of click, or uses click's
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    debug = "--debug" in arguments
+    if debug:
+        arguments.remove("--debug")  # wherever it stands
     try:
         code = app(arguments, standalone_mode=False)
     except HarnessError as error:
-        if "--debug" in arguments:
+        if debug:
             raise
         print(f"error: {error}", file=sys.stderr)
         code = 2
@@ -171,6 +174,11 @@ def main(arguments: list[str] | None = None) -> Any:
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except Exception as error:
+        if debug:
+            raise
+        print(f"error: harness itself: {one_line(error)}; --debug shows where, please report it", file=sys.stderr)
+        code = 70  # EX_SOFTWARE
     if code == 130:  # which is also what typer makes of Ctrl-C
         print(f"interrupted; 'harness {shlex.join(arguments)}' goes on from here", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from harness.errors import BenchmarkError, did_you_mean
 from harness.toml import Source, read
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+DEEPEST = 32  # tables in tables
 
 
 class Section(BaseModel):
@@ -26,7 +31,7 @@ class DataSection(Section):
     dataset: str = "dogscats"
     size: int = Field(32, ge=8, le=1024)  # pixels
     tune: float = Field(0.2, gt=0, lt=1)  # part of train set aside for the search, where the source has no tune split
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     on_bad_image: Literal["error", "skip"] = "error"
     options: dict[str, Any] = {}  # the dataset's own
 
@@ -41,12 +46,12 @@ class TrainSection(Section):
     backbones: list[str] = Field(["lesson_cnn"], min_length=1)
     optimizers: list[str] = Field(["sgd", "adam", "rmsprop"], min_length=1)
     schedulers: list[str] = Field(["cosine"], min_length=1)
-    batch_size: int = Field(64, ge=1)
+    batch_size: Count = 64
     l2: float = Field(5e-4, ge=0, allow_inf_nan=False)  # part of the common objective, the same for every arm
     augment: list[Literal["flip", "crop"]] = []
     device: str = "auto"  # auto | cpu | cuda | cuda:N
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    threads: int = Field(0, ge=0)  # 0: as many as this process may use
+    threads: int = Field(0, ge=0, le=4096)  # 0: as many as this process may use
     executor: str = "inprocess"
 
     @field_validator("backbones", "heads", "optimizers", "schedulers", "augment")
@@ -61,32 +66,31 @@ class TrainSection(Section):
 class SearchSection(Section):
     """``[search]``: how each arm is tuned."""
 
-    trials: int = Field(12, ge=1)  # of each arm, a total: resuming never adds to it
+    trials: Count = 12  # of each arm, a total: resuming never adds to it
     sampler: str = "tpe"
     sampler_options: dict[str, Any] = {}
     pruner: str = "none"
     pruner_options: dict[str, Any] = {}
-    epochs: list[int] = Field([4, 12], min_length=1, max_length=2)  # [from, to], or [exactly]
-    batch_size: list[Annotated[int, Field(ge=1)]] = []  # choices; where empty, the one of [train]
+    epochs: list[Count] = Field([4, 12], min_length=1, max_length=2)  # [from, to], or [exactly]
+    batch_size: list[Count] = []  # choices; where empty, the one of [train]
     metric: str = ""  # of the tune split; the task's first metric where empty
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     space: dict[str, dict[str, Any]] = {}  # per optimizer or scheduler: a value, or {low, high, log}, or {choices}
 
     @field_validator("epochs")
     @classmethod
     def _rising(cls, epochs: list[int]) -> list[int]:
-        if min(epochs) < 1 or epochs != sorted(epochs):
-            raise ValueError(f"must be [from, to] with 1 <= from <= to, got {epochs}")
+        if epochs != sorted(epochs):
+            raise ValueError(f"must be [from, to] with from <= to, got {epochs}")
         return epochs
 
 
 class CompareSection(Section):
     """``[compare]``: how the tuned arms are retrained and compared."""
 
-    seeds: int = Field(8, ge=1)
-    epochs: int = Field(40, ge=1)  # common to all arms, enough to reach a minimum
+    seeds: Count = 8
+    epochs: Count = 40  # common to all arms, enough to reach a minimum
     probes: list[str] = ["gradient_norm"]
-    keep_weights: bool = True
 
 
 class ReportSection(Section):
@@ -104,7 +108,7 @@ class Benchmark(Section):
     data: DataSection = DataSection()  # type: ignore[call-arg]
     train: TrainSection = TrainSection()  # type: ignore[call-arg]
     search: SearchSection = SearchSection()  # type: ignore[call-arg]
-    compare: CompareSection = CompareSection()  # type: ignore[call-arg]
+    compare: CompareSection = CompareSection()
     report: ReportSection = ReportSection()
 
     @field_validator("name")
@@ -114,24 +118,55 @@ class Benchmark(Section):
             raise ValueError(f"must be letters, digits, '.', '_' or '-' (it names the run folder), got '{name[:80]}'")
         return name
 
-    @model_validator(mode="after")
-    def _spaces_of_arms(self) -> Benchmark:
-        parts = {*self.train.optimizers, *self.train.schedulers}
-        for name in self.search.space:
-            if name not in parts:
-                raise ValueError(
-                    f"search.space|{name}|must be for an arm's optimizer or scheduler{did_you_mean(name, parts)}"
-                )
-        return self
-
 
 def load(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) -> tuple[Benchmark, Source]:
     """Return the checked benchmark and where each of its values was said; raises BenchmarkError."""
     source = read(file, profile, overrides)
+    _check_values(source.values, source)
     try:
-        return Benchmark.model_validate(source.values), source
+        benchmark = Benchmark.model_validate(source.values)
     except ValidationError as error:
         raise BenchmarkError(_line(error.errors()[0], source)) from error
+    _check_spaces(benchmark, source)
+    return benchmark, source
+
+
+def _check_values(value: Any, source: Source, *key: str) -> None:
+    """Raise BenchmarkError for what no key may hold: numbers that are not finite or beyond TOML's, endless nesting."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BenchmarkError(f"{source.where(*key)}: must be a finite number, got {value!r}")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise BenchmarkError(f"{source.where(*key)}: must be a whole number of at most 64 bits, got a larger one")
+    if len(key) > DEEPEST:
+        raise BenchmarkError(f"{source.where(*key[:3])}: must be nested at most {DEEPEST} tables deep, got more")
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _check_values(inner, source, *key, name)
+    if isinstance(value, list):
+        for inner in value:
+            _check_values(inner, source, *key)
+
+
+def _check_spaces(benchmark: Benchmark, source: Source) -> None:
+    """Raise BenchmarkError for a line of ``[search.space]`` that nothing would search."""
+    parts = {*benchmark.train.optimizers, *benchmark.train.schedulers}
+    for part, space in benchmark.search.space.items():
+        if part not in parts:
+            where = source.where("search", "space", part)
+            raise BenchmarkError(
+                f"{where}: must be for an arm's optimizer or scheduler, got '{part}'{did_you_mean(part, parts)}"
+            )
+        for name, said in space.items():
+            where = source.where("search", "space", part, name)
+            if name in ("epochs", "batch_size"):
+                raise BenchmarkError(
+                    f"{where}: must be searched alike for every arm, got it for '{part}'; use search.{name}"
+                )
+            choices = said.get("choices", []) if isinstance(said, dict) else []
+            if not (isinstance(choices, list) and all(isinstance(choice, str | int | float) for choice in choices)):
+                raise BenchmarkError(
+                    f"{where}: must have a list of numbers, strings or booleans as its choices, got {choices!r}"
+                )
 
 
 _WORDS = {
@@ -151,17 +186,13 @@ def _line(error: ErrorDetails, source: Source) -> str:
     """Return pydantic's first complaint as ``where: what must be, got what``."""
     key = tuple(str(part) for part in error["loc"])
     kind, got, context = error["type"], error["input"], error.get("ctx", {})
-    where = source.where(*(part for part in key if not part.isdigit()))
+    where = source.where(*(part for part in error["loc"] if isinstance(part, str)))  # a number is a place in a list
     if kind == "missing":
         return f"{source.where(*key[:-1])}: must have '{key[-1]}', got none; add {key[-1]} = ..."
     if kind == "extra_forbidden":
         return f"{where}: must be a known key, got '{key[-1]}'{did_you_mean(key[-1], _keys(key[:-1]))}"
     if kind == "value_error":
-        said = str(context["error"])
-        if said.startswith("search.space|"):
-            _, name, what = said.split("|")
-            return f"{source.where('search', 'space', name)}: {what}"
-        return f"{where}: {said}"
+        return f"{where}: {context['error']}"
     if kind in _WORDS:
         return f"{where}: must be {_WORDS[kind]}{_limits(key)}, got {got!r}"
     if kind == "literal_error":
@@ -192,7 +223,7 @@ def _keys(key: Sequence[str]) -> list[str]:
 
 
 def _limits(key: Sequence[str]) -> str:
-    """Return `` >= 1`` and the like, from the field's own constraints."""
+    """Return `` >= 1`` and the like, from the field's own constraints; a mere guard against slips is left out."""
     section = _section(key[:-1])
     field = section.model_fields.get(key[-1]) if section else None
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}

@@ -11,6 +11,7 @@ from collections import deque
 from typing import Any
 
 from harness.device import environment
+from harness.errors import PluginError, one_line
 from harness.plan import Setting
 from harness.progress import Reporter
 from harness.records import Store, schema
@@ -28,14 +29,20 @@ class Driver:
         self.reporter = reporter
         self.only_search = only_search
         plan = setting.plan
-        self.executor = plan.executor.build(Bench(setting, store.state))
+        try:
+            self.executor = plan.executor.build(Bench(setting, store.state))
+        except Exception as error:
+            raise PluginError(f"executor '{plan.executor.name}': must build, got {one_line(error)}") from error
         arms = [competitor.arm for competitor in plan.competitors]
         store.add_arms(arms, generation_size=max(1, -(-self.executor.room // len(arms))))
         self.searches = [Search(setting, competitor, store) for competitor in plan.competitors]
         self._of_arm = {search.arm: search for search in self.searches}
         self._flying: dict[str, Run] = {}
+        self._trained: dict[str, int] = {}  # epochs of the flying runs
         self._waiting = deque(run for search in self.searches for run in search.waiting())
         self._comparison: list[Run] | None = None  # entered when all searches have ended
+        for search in self.searches:
+            self._choose(search)
         self._enter_comparison()
         self._epochs_done = 0  # in this session
 
@@ -44,17 +51,17 @@ class Driver:
         self._fill()
         for run_id, event in self.executor.events():
             run = self._flying[run_id]
-            stop = isinstance(event, Epoch) and event.number < run.epochs and self._given_up(run, event)
-            self.store.append(run_id, event)
-            if stop:
-                self.executor.stop(run_id)
             if isinstance(event, Epoch):
-                self._epochs_done += 1
-                self.reporter.move(run.arm.name, self._epochs_done, self._epochs_done + self._epochs_left())
+                self._go_on(run, event)
             else:
-                del self._flying[run_id]
+                self.store.append(run_id, event)
+                del self._flying[run_id], self._trained[run_id]
                 self._end(run)
                 self._fill()
+        if left := self.left():
+            raise PluginError(
+                f"executor '{self.setting.plan.executor.name}': must carry out every run it is given, got {left} left over"
+            )
 
     def left(self) -> int:
         """Return how many trainings are still to do, those of trials not yet asked included."""
@@ -76,20 +83,31 @@ class Driver:
                 lines.append(f"{search.arm}: no trial ended well, so it cannot be compared")
         for run in self._comparison or []:
             row = self.store.run(run.id)
-            if row and row["state"] in (schema.FAILED, schema.DIVERGED):
+            if row and row["reason"]:
                 lines.append(f"{run.arm.name}: seed {run.init_seed} {row['state']}: {row['reason']}")
         return lines
 
     # --- inside
 
-    def _given_up(self, run: Run, epoch: Epoch) -> bool:
-        return run.phase == "search" and self._of_arm[run.arm.name].should_stop(run.id, epoch)
+    def _go_on(self, run: Run, epoch: Epoch) -> None:
+        """Write an epoch down, with the pruner's verdict on it; a run that is given up is stopped after that."""
+        search, verdict, stop = self._of_arm[run.arm.name], None, False
+        if run.phase == "search" and epoch.number < run.epochs:
+            verdict = search.judge(run.id, epoch)
+            stop = search.stops(run.id, epoch, verdict)
+        self.store.append(run.id, epoch, verdict)
+        if stop:
+            self.executor.stop(run.id)
+        self._epochs_done += 1
+        self._trained[run.id] = epoch.number
+        self.reporter.move(run.arm.name, self._epochs_done, self._epochs_done + self._epochs_left())
 
     def _fill(self) -> None:
         """Submit runs until the executor's room is full or there is nothing to submit yet."""
         while len(self._flying) < self.executor.room and (run := self._next()) is not None:
             if run.id not in self._flying:  # two trials of equal parameters are one run
                 self._flying[run.id] = run
+                self._trained[run.id] = 0
                 self.executor.submit([run])
 
     def _next(self) -> Run | None:
@@ -101,14 +119,17 @@ class Driver:
         self._enter_comparison()
         return self._waiting.popleft() if self._waiting else None
 
+    def _choose(self, search: Search) -> None:
+        """Note what a search that has ended has chosen."""
+        if search.finished:
+            self.store.choose(search.arm, search.best())
+
     def _enter_comparison(self) -> None:
-        """Once all searches have ended, note what each has chosen and enter its runs of the comparison."""
+        """Once all searches have ended, enter the runs of the comparison; those that failed before are tried again."""
         if self.only_search or self._comparison is not None or not all(s.finished for s in self.searches):
             return
-        bests = {search.arm: search.best() for search in self.searches}
-        for arm, best in bests.items():
-            self.store.choose(arm, best)
         plan = self.setting.plan
+        bests = {search.arm: search.best() for search in self.searches}
         self._comparison = [
             self.setting.compare_run(competitor, best["params"], seed)
             for seed in range(plan.benchmark.compare.seeds)
@@ -117,6 +138,10 @@ class Driver:
         ]
         self.store.add_runs(self._comparison, str(environment(self.setting.device)["hash"]))
         self.store.note("compare_runs", [run.id for run in self._comparison])
+        for run in self._comparison:
+            row = self.store.run(run.id)
+            if row and row["state"] == schema.FAILED:
+                self.store.reopen(run.id)
         self._waiting.extend(run for run in self._comparison if not self._ended(run))
 
     def _ended(self, run: Run) -> bool:
@@ -127,7 +152,9 @@ class Driver:
         """Take the end of a run over and say it in a line."""
         row = self.store.run(run.id)
         assert row is not None
-        told = self._of_arm[run.arm.name].tell(run.id) if run.phase == "search" else []
+        search = self._of_arm[run.arm.name]
+        told = search.tell(run.id) if run.phase == "search" else []
+        self._choose(search)
         total = self.setting.plan.benchmark.search.trials
         labels = [f"trial {trial['number'] + 1}/{total}" for trial in told] or [f"seed {run.init_seed}"]
         for label in labels:
@@ -151,7 +178,7 @@ class Driver:
         """Return how many epochs are still to train; for a trial not yet asked, the middle of its range."""
         plan = self.setting.plan.benchmark
         low, high = plan.search.epochs[0], plan.search.epochs[-1]
-        known = sum(run.epochs for run in (*self._flying.values(), *self._waiting))
+        known = sum(run.epochs for run in (*self._flying.values(), *self._waiting)) - sum(self._trained.values())
         unasked = sum(plan.search.trials - len(search.trials) for search in self.searches) * (low + high) // 2
         if self.only_search or self._comparison is not None:
             return known + unasked

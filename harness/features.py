@@ -6,14 +6,13 @@ comes back is ordinary data: ``float32 [N, F]`` where the images were.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.contracts import Backbone, Data, Split, Weights
 from harness.device import Device, environment
-from harness.images import cache_folder
+from harness.images import cache_folder, kept, written
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -27,20 +26,23 @@ Progress = Callable[[str, int, int], None]
 
 
 def extract(backbone: Backbone, weights: Weights, data: Data, device: Device, progress: Progress) -> Data:
-    """Return the data with its images replaced by the backbone's pooled features."""
+    """Return the data with its images replaced by the backbone's pooled features.
+
+    Raises DataError where they cannot be kept in the cache.
+    """
     import numpy as np
 
     versions = environment(device)["versions"]
     network = [backbone.name, versions["timm"], versions["torch"], weights.sha256, device.precision, device.type]
     key = digest(["features", VERSION, network, data.fingerprint])
     file = cache_folder() / "features" / f"{key[:32]}.npy"
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(f".{os.getpid()}.tmp")
-        with beside.open("wb") as out:
-            np.save(out, _compute(backbone, weights, data, device, progress))
-        beside.replace(file)
-    rows = np.load(file, mmap_mode="c")
+
+    def make() -> None:
+        rows = _compute(backbone, weights, data, device, progress)
+        with written(file) as out:
+            np.save(out, rows)
+
+    rows = kept(lambda: np.load(file, mmap_mode="c"), make)
     splits, start = {}, 0
     for name in ("train", "tune", "test"):
         split: Split = getattr(data, name)

@@ -19,11 +19,11 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from harness.errors import DataError
 from harness.runs import digest
@@ -38,6 +38,7 @@ INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # whatever the file's name says; no EPS, which is a program
 MOST_PIXELS = 2**30 // 12  # of one photo, 89 million, as in Pillow: beyond it a small file may fill the memory
 RUN = 32  # images a thread decodes before it hands them over
+UNREADABLE = "cannot be read: "  # begins the key of a photo that has no bytes to hash
 
 Progress = Callable[[str, int, int], None]
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class ImageStore:
-    """Decoded images ``[N, size, size, 3]`` with what went wrong; ``keys`` are the SHA-256 of their sources."""
+    """Decoded images ``[N, size, size, 3]`` with what went wrong; ``keys`` are the SHA-256 of their sources, if they have one."""
 
     pixels: NDArray[np.uint8]
     keys: tuple[str, ...]
@@ -86,47 +87,69 @@ def decode_photos(
     """Return the photos decoded: short side scaled to ``size / crop`` pixels, the central ``[size, size]`` cut out, RGB.
 
     That is the square timm evaluates on, to the pixel. ``interpolation`` is bilinear, bicubic or lanczos;
-    ``crop``, in (0, 1], is the part of the short side that is kept. Raises DataError for a source that cannot be read;
-    one that can be read and not decoded is among ``broken``.
+    ``crop``, in (0, 1], is the part of the short side that is kept. A source that cannot be read (OSError) or decoded is
+    among ``broken``, which says why without its name, the same on every machine.
     """
     if interpolation not in INTERPOLATIONS:
         raise DataError(f"data.interpolation: must be one of {', '.join(INTERPOLATIONS)}, got {interpolation!r}")
     if not (0 < crop <= 1 and size / crop <= 65_535):  # Pillow and JPEG go no further
         raise DataError(f"data.crop: must be a number above 0 and at most 1, got {crop!r}")
-    keys = _hashes(photos, progress)
+    keys = _keys(photos, progress)
     key = digest(["photos", DECODER, size, interpolation, float(crop), keys])
+
+    def image(i: int) -> Image:
+        if keys[i].startswith(UNREADABLE):
+            raise ValueError(keys[i])
+        return _decode(_content(photos[i]), size, interpolation, crop)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, on odd photos: they are decoded, or broken and named
-        return _store(
-            key, keys, size, lambda i: _decode(photos[i].read(), size, interpolation, crop), progress, "decoding photos"
-        )
+        return _store(key, keys, size, image, progress, "decoding photos")
 
 
 def draw_images(draw: Callable[[int], Image], keys: Sequence[str], size: int, progress: Progress) -> ImageStore:
-    """Return ``draw(i)`` for every key, each ``[size, size]`` RGB; ``keys`` say all that decides the pixels."""
-    return _store(digest(["drawn", size, list(keys)]), tuple(keys), size, draw, progress, "drawing the sample")
+    """Return ``draw(i)`` for every key, each ``[size, size]`` RGB; ``keys`` say all that decides the pixels.
+
+    Raises DataError where one of them cannot be drawn.
+    """
+    store = _store(digest(["drawn", size, list(keys)]), tuple(keys), size, draw, progress, "drawing the sample")
+    for i, why in store.broken.items():
+        raise DataError(
+            f"data: must be drawn whole, got {len(store.broken)} of {len(keys)} failed: {keys[i]}: {why}; "
+            f"change [data], or remove {cache_folder() / 'images'} to try again"
+        )
+    return store
 
 
-def _hashes(photos: Sequence[ImageSource], progress: Progress) -> tuple[str, ...]:
+def _keys(photos: Sequence[ImageSource], progress: Progress) -> tuple[str, ...]:
     """Return the SHA-256 of every source; says how far it is only where that takes seconds, as on a slow disk."""
 
-    def hashes(rows: range) -> list[str]:
-        return [hashlib.sha256(_content(photos[i])).hexdigest() for i in rows]
+    def some_keys(rows: range) -> list[str]:
+        return [_key(photos[i]) for i in rows]
 
     keys: list[str] = []
     quiet_until = time.monotonic() + 3  # seconds
-    for some in _in_order(hashes, len(photos)):
+    for some in _in_order(some_keys, len(photos)):
         keys += some
         if time.monotonic() > quiet_until:
             progress("reading photos", len(keys), len(photos))
     return tuple(keys)
 
 
+def _key(photo: ImageSource) -> str:
+    """Return the SHA-256 of its bytes, or why they cannot be read."""
+    try:
+        return hashlib.sha256(photo.read()).hexdigest()
+    except OSError as error:
+        return f"{UNREADABLE}{_reason(error)}"
+
+
 def _content(photo: ImageSource) -> bytes:
+    """Return the bytes of a photo that could be read a moment ago; where it cannot any more, no store may say so."""
     try:
         return photo.read()
     except OSError as error:
-        raise DataError(f"{photo.name}: must be a readable file, got {error}; mend it or remove it") from error
+        raise DataError(f"{photo.name}: must stay readable while it is decoded, got {error}; start again") from error
 
 
 def _decode(content: bytes, size: int, interpolation: str, crop: float) -> Image:
@@ -157,37 +180,63 @@ def _span(side: int, short: int, scaled: int, size: int) -> tuple[float, float]:
 def _store(
     key: str, keys: tuple[str, ...], size: int, image: Callable[[int], Image], progress: Progress, what: str
 ) -> ImageStore:
-    """Open the store of this key, after making it if it is not there; written beside and renamed, so never half."""
+    """Return the store of this key, made if it is not there."""
     import numpy as np
 
     folder = cache_folder() / "images"
     pixels, notes = folder / f"{key[:32]}.npy", folder / f"{key[:32]}.json"
-    if not (pixels.is_file() and notes.is_file()):
-        beside = folder / f"{key[:32]}.{os.getpid()}.tmp"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _clean(folder)
-            noted = _fill(beside, len(keys), size, image, progress, what)
-            _replace(notes, json.dumps(noted))
-            beside.replace(pixels)
-        except OSError as error:
-            raise DataError(
-                f"{folder}: must be writable with room for {len(keys) * size * size * 3 / 1e6:.0f} MB, got {error}; set HARNESS_CACHE to another folder"
-            ) from error
-        finally:
-            with suppress(OSError):
-                beside.unlink()  # what an error or Ctrl-C left; after success it is not there any more
-    noted = json.loads(notes.read_text(encoding="utf-8"))
-    broken = {int(i): why for i, why in noted["broken"].items()}
-    return ImageStore(
-        np.load(pixels, mmap_mode="c"), keys, broken, noted["sha256"]
-    )  # "c": torch wants to be able to write
+
+    def read() -> ImageStore:
+        noted = json.loads(notes.read_text(encoding="utf-8"))
+        broken = {int(i): why for i, why in noted["broken"].items()}
+        array = np.load(pixels, mmap_mode="c")  # "c": torch wants to be able to write
+        return ImageStore(array, keys, broken, noted["sha256"])
+
+    def make() -> None:
+        with written(pixels) as array:
+            noted = _fill(array, len(keys), size, image, progress, what)
+            with written(notes) as text:  # there before the pixels are: a store with pixels is whole
+                text.write(json.dumps(noted).encode())
+
+    return kept(read, make)
+
+
+def kept(read: Callable[[], T], make: Callable[[], None]) -> T:
+    """Return what ``read`` finds in the cache, after ``make`` where nothing is there or what is there was cut short."""
+    with suppress(Exception):  # NumPy and JSON raise many types on a damaged file
+        return read()
+    make()
+    return read()
+
+
+@contextmanager
+def written(file: Path) -> Iterator[BinaryIO]:
+    """Give a file of the cache to be written: it is there once it is whole, and nothing is after an error or Ctrl-C.
+
+    Raises DataError where the cache cannot be written.
+    """
+    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _clean(file.parent)
+        with beside.open("wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        beside.replace(file)
+    except OSError as error:
+        raise DataError(
+            f"{file.parent}: must be writable and have room, got {error}; set HARNESS_CACHE to another folder"
+        ) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink()
 
 
 def _fill(
-    file: Path, count: int, size: int, image: Callable[[int], Image], progress: Progress, what: str
+    out: BinaryIO, count: int, size: int, image: Callable[[int], Image], progress: Progress, what: str
 ) -> dict[str, Any]:
-    """Write every image into an array on disk; return why some could not be decoded, and the file's SHA-256.
+    """Write every image into an array; return why some could not be decoded, and the SHA-256 of what was written.
 
     The rows are written, not memory-mapped: a full disk is then an error instead of a crash, and little memory is used.
     """
@@ -212,21 +261,19 @@ def _fill(
     )
     sha256 = hashlib.sha256(head.getvalue())
     done = 0
-    with file.open("wb") as out:
-        out.write(head.getvalue())
-        for pixels in _in_order(rows_of, count):
-            out.write(pixels.data)
-            sha256.update(pixels.data)
-            done += len(pixels)
-            progress(what, done, count)
-        out.flush()
-        os.fsync(out.fileno())
+    out.write(head.getvalue())
+    for pixels in _in_order(rows_of, count):
+        out.write(pixels.data)
+        sha256.update(pixels.data)
+        done += len(pixels)
+        progress(what, done, count)
     return {"broken": dict(sorted(broken.items(), key=lambda item: int(item[0]))), "sha256": sha256.hexdigest()}
 
 
 def _reason(error: Exception) -> str:
-    """Return why a photo could not be decoded, in one line that is the same on every machine."""
-    return " ".join(re.sub(r"<_io\.BytesIO[^>]*>", "", str(error)).split())[:200] or type(error).__name__
+    """Return why a photo could not be read or decoded, in one line that is the same on every machine: without a path."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(re.sub(r"<_io\.BytesIO[^>]*>", "", said).split())[:200] or type(error).__name__
 
 
 def _in_order(work: Callable[[range], T], count: int) -> Iterator[T]:
@@ -242,12 +289,6 @@ def _in_order(work: Callable[[range], T], count: int) -> Iterator[T]:
         while ahead:
             yield ahead.popleft().result()
             ahead.extend(pool.submit(work, rows) for rows in islice(runs, 1))
-
-
-def _replace(file: Path, text: str) -> None:
-    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(file)
 
 
 def _clean(folder: Path) -> None:

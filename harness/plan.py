@@ -63,6 +63,7 @@ class Plan:
     metric: str  # of the tune split; it decides the search
     backbones: Mapping[str, Backbone]
     weights: Mapping[str, Weights]  # by backbone; empty in the regime "scratch"
+    probe_plugins: Mapping[str, str]  # SHA-256 of the probes' sources: a corrected probe measures anew
 
     @property
     def goal(self) -> Metric:
@@ -125,7 +126,7 @@ class Setting:
             init_seed=seed,
             order_seed=seed,
             data=self.data_of(competitor.arm).fingerprint,
-            plugins=competitor.plugins,
+            plugins={**competitor.plugins, **(self.plan.probe_plugins if phase == "compare" else {})},
             weights=competitor.weights.sha256 if competitor.weights else "",
         )
 
@@ -199,6 +200,10 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         metric=metric,
         backbones=backbones,
         weights=weights,
+        probe_plugins={
+            f"probe {n}": registry.find("probe", n, source.where("compare", "probes")).sha256
+            for n in benchmark.compare.probes
+        },
     )
 
 

@@ -5,6 +5,7 @@ On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only the plai
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -13,11 +14,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
+class _Console(Console):
+    """A console that falls silent when nobody listens any more: the work goes on, and the records have it all."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Reporter:
     """Prints lines and, on a terminal, draws one bar counted in epochs."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True, quiet=quiet)
+        self.console = _Console(file=sys.stdout, highlight=False, soft_wrap=True, quiet=quiet)
         self._bar: Progress | None = None
         self._said = 0.0
         if self.console.is_terminal:
@@ -46,7 +55,10 @@ class Reporter:
 
     def say(self, text: str, style: str = "") -> None:
         """Print a line above the bar."""
-        self.console.print(text, style=style or None, markup=False)
+        try:
+            self.console.print(text, style=style or None, markup=False)
+        except OSError:  # a full disk, say
+            self.console.on_broken_pipe()
 
     def move(self, what: str, done: int, total: int) -> None:
         """Set the bar: ``done`` of ``total`` epochs."""

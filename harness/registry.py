@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import sys
-from collections.abc import Iterable, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -21,7 +24,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from harness import hookspecs
-from harness.contracts import KINDS, OFFERS, Catalogue, Kind, Offer
+from harness.contracts import KINDS, OFFERS, Catalogue, Kind, Offer, brief, check
 from harness.errors import PluginError, UnknownName, did_you_mean, one_line
 
 GROUP = "harness"
@@ -44,6 +47,7 @@ class Registry:
 
     found: dict[Kind, dict[str, Found]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     catalogues: list[tuple[Catalogue, Found]] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)  # plugin -> a distribution or a file, broken ones too
     broken: dict[str, str] = field(default_factory=dict)  # plugin -> why it could not be loaded
     blocked: set[str] = field(default_factory=set)  # plugins left out because the user said so
 
@@ -55,7 +59,7 @@ class Registry:
             prefix = f"{catalogue.name}:"
             if catalogue.kind == kind and (name.startswith(prefix) or not catalogue.qualified):
                 try:
-                    offer = catalogue.find(name.removeprefix(prefix))
+                    offer = _look_up(catalogue, name.removeprefix(prefix))
                 except PluginError as error:
                     raise UnknownName(
                         f"{where}: must name {_a(kind)} that works here, got '{name}': {error}"
@@ -100,15 +104,14 @@ def discover(files: Sequence[Path] = (), block: Iterable[str] = ()) -> Registry:
     block = set(block)
     for point in _entry_points():
         for name in _modules_of(point, block, registry):
-            _load_installed(name, point, manager, registry)
+            _take(_Source(name, _distribution(point)), manager, registry)
     for file in files:
         if file.stem in block:
             registry.blocked.add(file.stem)
         else:
-            _register(_load_file(file), file.stem, str(file), manager, registry)
+            _take(_Source(file.stem, str(file), file), manager, registry)
     for name in sorted(block - registry.blocked):
-        known = [plugin for plugin, _ in manager.list_name_plugin()]
-        raise PluginError(f"block: must name a plugin, got '{name}'{did_you_mean(name, known)}")
+        raise PluginError(f"block: must name a plugin, got '{name}'{did_you_mean(name, registry.origins)}")
     return registry
 
 
@@ -139,7 +142,7 @@ def _modules_of(point: EntryPoint, block: set[str], registry: Registry) -> list[
         return []
     try:
         spec = importlib.util.find_spec(point.module)
-    except Exception as error:  # a parent package may raise anything while it is imported
+    except _ANYTHING as error:  # a parent package may raise anything while it is imported
         registry.broken[point.name] = one_line(error)
         return []
     if spec is None:
@@ -147,10 +150,8 @@ def _modules_of(point: EntryPoint, block: set[str], registry: Registry) -> list[
         return []
     if not spec.submodule_search_locations:
         return [point.module]
-    infos = pkgutil.walk_packages(spec.submodule_search_locations, f"{point.module}.")
-    names = [info.name for info in infos if not info.ispkg and "._" not in info.name]
     kept = []
-    for name in names:
+    for name in _submodules(spec.submodule_search_locations, point.module, registry):
         hit = block & {name, name.rpartition(".")[2]}
         registry.blocked |= hit
         if not hit:
@@ -158,86 +159,173 @@ def _modules_of(point: EntryPoint, block: set[str], registry: Registry) -> list[
     return kept
 
 
-def _load_installed(name: str, point: EntryPoint, manager: pluggy.PluginManager, registry: Registry) -> None:
+def _submodules(folders: Iterable[str], package: str, registry: Registry) -> Iterator[str]:
+    """Yield a package's modules whose names do not start with ``_``; a package inside that cannot import is named."""
+
+    def remember(name: str) -> None:
+        registry.broken[name] = f"must import, got {one_line(sys.exc_info()[1] or ImportError())}"
+
+    for info in pkgutil.walk_packages(folders, f"{package}.", onerror=remember):
+        if not info.ispkg and "._" not in info.name:
+            yield info.name
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A plugin to be taken in."""
+
+    name: str
+    origin: str
+    file: Path | None = None  # a loose file: it was asked for, so it cannot be left out
+
+
+class _Refused(Exception):
+    """Why a plugin cannot be taken in, and the line of it, ``:LINE`` or nothing."""
+
+    def __init__(self, why: str, line: str = "") -> None:
+        super().__init__(why)
+        self.line = line
+
+
+def _take(source: _Source, manager: pluggy.PluginManager, registry: Registry) -> None:
+    """Take in all that a plugin offers, or nothing of it: raise PluginError for a loose file, else remember why."""
     try:
-        module = importlib.import_module(name)
-    except Exception as error:  # a stranger's module may raise anything; it is named, and the others go on
-        registry.broken[name] = one_line(error)
+        _claim(source, registry)
+        module = _load(source)
+        with _guarded("offer its plugins", source.file):
+            offers = _offers(module, source, manager)
+    except _Refused as error:
+        if source.file:
+            raise PluginError(f"{source.file}{error.line}: {error}") from error
+        registry.broken[source.name] = str(error)
         return
-    _register(module, name, _distribution(point), manager, registry)
+    sha256 = _sha256(module)
+    for kind, offer in offers:
+        found = Found(offer, source.name, source.origin, sha256)
+        if isinstance(offer, Catalogue):
+            registry.catalogues.append((offer, found))
+        else:
+            _add(registry, kind, found)
 
 
-def _load_file(file: Path) -> ModuleType:
-    """Import a loose plugin file under a name of its own; raises PluginError with its line."""
+def _claim(source: _Source, registry: Registry) -> None:
+    """Note the plugin's name, by which it can be blocked; nobody else may have it."""
+    if source.name in registry.origins:
+        raise _Refused(
+            f"must be a plugin with a name of its own, got '{source.name}', which {registry.origins[source.name]} has; "
+            "rename one or leave one out"
+        )
+    registry.origins[source.name] = source.origin
+
+
+_ANYTHING = (Exception, SystemExit)  # what a stranger's code may raise; it is named, and the others go on
+
+
+@contextmanager
+def _guarded(must: str, file: Path | None) -> Iterator[None]:
+    """Turn whatever a stranger's code raises into a refusal."""
+    try:
+        yield
+    except _Refused:
+        raise
+    except _ANYTHING as error:
+        must = "be valid Python" if isinstance(error, SyntaxError) else must
+        raise _Refused(f"must {must}, got {one_line(error)}", _line_in(error, file)) from error
+
+
+def _line_in(error: BaseException, file: Path | None) -> str:
+    """Return ``:LINE``, the last line of the file that the error passed through, or nothing."""
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        places.append((error.filename, error.lineno))
+    lines = [line for name, line in places if file and Path(name).resolve() == file.resolve()]
+    return f":{lines[-1]}" if lines else ""
+
+
+def _load(source: _Source) -> ModuleType:
+    """Import a plugin, a loose file under a module name of its own."""
+    file = source.file
+    if file is None:
+        with _guarded("import", file):
+            return importlib.import_module(source.name)
     if not file.is_file():
-        raise PluginError(f"{file}: must be a plugin file, got nothing there; check the path")
+        raise _Refused("must be a plugin file, got nothing there; check the path")
     key = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]
     spec = importlib.util.spec_from_file_location(f"harness_plugin_{file.stem}_{key}", file)
     if spec is None or spec.loader is None:
-        raise PluginError(f"{file}: must be a Python file (.py), got '{file.suffix}'")
+        raise _Refused(f"must be a Python file (.py), got '{file.suffix}'")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and typing look their module up there
-    try:
+    with _guarded("import", file):
         spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise PluginError(f"{file}:{error.lineno}: must be valid Python, got {one_line(error)}") from error
-    except Exception as error:
-        raise PluginError(f"{file}{_line_in(error, file)}: must import, got {one_line(error)}") from error
     return module
 
 
-def _line_in(error: BaseException, file: Path) -> str:
-    """Return ``:LINE``, the last line of the file that the traceback passed through."""
-    line, trace = "", error.__traceback__
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).name == file.name:
-            line = f":{trace.tb_lineno}"
-        trace = trace.tb_next
-    return line
+def _sha256(module: ModuleType) -> str:
+    file = Path(module.__file__ or "")
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
 
 
-def _register(module: ModuleType, name: str, origin: str, manager: pluggy.PluginManager, registry: Registry) -> None:
-    """Call the module's hooks and take what they offer."""
-    source = Path(module.__file__ or "")
-    sha256 = hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else ""
-    loose = source.suffix == ".py" and str(source) == origin
+def _offers(module: ModuleType, source: _Source, manager: pluggy.PluginManager) -> list[tuple[Kind, Any]]:
+    """Return what the hooks of this one module offer, each with its kind."""
+    hooks = list(_hooks(module, manager))
+    manager.register(module, source.name)
+    offers = [(_HOOKS[hook][0], offer) for hook, function in hooks for offer in _call(hook, function)]
+    if source.file and not offers:
+        raise _Refused("must offer a plugin, got none; return one from a hook marked @hookimpl: " + ", ".join(_HOOKS))
+    return offers
+
+
+def _hooks(module: ModuleType, manager: pluggy.PluginManager) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield the functions marked ``@hookimpl``, each with the hook it implements."""
+    for name in dir(module):
+        options = manager.parse_hookimpl_opts(module, name)
+        if options is not None:
+            hook, function = options.get("specname") or name, getattr(module, name)
+            if hook not in _HOOKS:
+                hint = did_you_mean(hook, _HOOKS)
+                raise _Refused(f"must implement a hook that there is, got {hook}(){hint}", _line_of(function))
+            _check_signature(hook, function)
+            yield hook, function
+
+
+def _check_signature(hook: str, function: Callable[[], Any]) -> None:
+    signature = inspect.signature(function)
+    if signature.parameters:
+        raise _Refused(f"{hook}() must take no arguments, got {signature}; take them out", _line_of(function))
+
+
+def _call(hook: str, function: Callable[[], Any]) -> list[Any]:
+    """Return what a hook offers, checked."""
+    offers, type_ = function(), _HOOKS[hook][1]
+    if not isinstance(offers, list) or not all(isinstance(each, type_) for each in offers):
+        raise _Refused(f"{hook}() must return a list of {type_.__name__}, got {brief(offers)}", _line_of(function))
+    for each in offers:
+        if wrong := check(each):
+            raise _Refused(wrong, _line_of(function))
+    return offers
+
+
+def _line_of(function: Callable[[], Any]) -> str:
+    return f":{function.__code__.co_firstlineno}"
+
+
+def _look_up(catalogue: Catalogue, name: str) -> Offer | None:
+    """Return what a catalogue has by that name, checked; raises PluginError where it does not work here."""
     try:
-        manager.register(module, name)
-        for kind, offer in _offers(module, manager):
-            found = Found(offer, name, origin, sha256)
-            if isinstance(offer, Catalogue):
-                registry.catalogues.append((offer, found))
-            else:
-                _add(registry, kind, found)
-    except (pluggy.PluginValidationError, _BadOffer) as error:
-        _refuse(registry, name, origin, str(error), loose)
+        offer = catalogue.find(name)
     except PluginError:
         raise
-    except Exception as error:  # the plugin's own hook raised
-        _refuse(
-            registry,
-            name,
-            f"{origin}{_line_in(error, source)}",
-            f"must offer its plugins, got {one_line(error)}",
-            loose,
-        )
-
-
-class _BadOffer(Exception):
-    """A hook returned something that is not a list of its kind."""
-
-
-def _offers(module: ModuleType, manager: pluggy.PluginManager) -> Iterable[tuple[Kind, Any]]:
-    """Yield what each hook of this one module returns, checked for its type."""
-    hooks: list[tuple[Kind, str, type]] = [(k, f"harness_{_plural(k)}", OFFERS[k]) for k in KINDS]
-    hooks.append(("backbone", "harness_catalogues", Catalogue))
-    for kind, hook, type_ in hooks:
-        for implementation in getattr(manager.hook, hook).get_hookimpls():
-            if implementation.plugin is module:
-                offers = implementation.function()
-                if not isinstance(offers, list) or not all(isinstance(o, type_) for o in offers):
-                    raise _BadOffer(f"{hook}() must return a list of {type_.__name__}, got {offers!r:.80}")
-                yield from ((kind, offer) for offer in offers)
+    except Exception as error:
+        raise PluginError(f"catalogue '{catalogue.name}' must find it or return None, got {one_line(error)}") from error
+    if offer is None:
+        return None
+    type_ = OFFERS[catalogue.kind]
+    if not isinstance(offer, type_):
+        raise PluginError(f"catalogue '{catalogue.name}' must return {_a(catalogue.kind)}, got {brief(offer)}")
+    if wrong := check(offer, found=True):
+        raise PluginError(wrong)
+    return offer
 
 
 def _add(registry: Registry, kind: Kind, found: Found) -> None:
@@ -250,15 +338,13 @@ def _add(registry: Registry, kind: Kind, found: Found) -> None:
         )
 
 
-def _refuse(registry: Registry, name: str, origin: str, why: str, loose: bool) -> None:
-    if loose:
-        raise PluginError(f"{origin}: {why}")
-    registry.broken[name] = why
-
-
 def _plural(kind: Kind) -> str:
     return {"analysis": "analyses"}.get(kind, f"{kind}s")
 
 
 def _a(kind: Kind) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+_HOOKS: dict[str, tuple[Kind, type]] = {f"harness_{_plural(kind)}": (kind, OFFERS[kind]) for kind in KINDS}
+_HOOKS["harness_catalogues"] = ("backbone", Catalogue)  # of any kind: a catalogue says its own

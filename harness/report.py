@@ -5,40 +5,70 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.analysis import analyse
-from harness.contracts import Analysis, Report
+from harness.contracts import Analysis, Report, Results
 from harness.errors import HarnessError, one_line
 from harness.records import open_records
 from harness.registry import Registry
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 
 def write_reports(folder: Path, formats: Iterable[str], registry: Registry) -> list[Path]:
-    """Write ``report.EXTENSION`` for every format, and ``tables/*.parquet``; return the reports' paths.
+    """Write ``tables/*.parquet``, and ``report.EXTENSION`` for every format; return the reports' paths.
 
-    Raises UnknownName for a format nobody offers, and HarnessError for a report that fails.
+    Raises UnknownName for a format nobody offers, and HarnessError for reports that fail, when the others are written.
     """
     reports = [registry.get("report", name, Report, "report --format") for name in formats]
     results = analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
-    written = []
+    results = replace(results, problems=(*results.problems, *_write_tables(folder / "tables", results)))
+    written, failed = [], []
     for report in reports:
         try:
-            text = report.render(results)
-        except Exception as error:
-            raise HarnessError(
-                f"report '{report.name}': must render, got {one_line(error)}; the records are whole: 'harness report' tries again"
-            ) from error
-        written.append(_replace(folder / f"report.{report.extension}", text.encode()))
-    records = results.records
-    tables = {"arms": records.arms, "trials": records.trials, "runs": records.runs, "epochs": records.epochs}
-    (folder / "tables").mkdir(exist_ok=True)
-    for name, table in {**tables, **results.tables}.items():
-        plain = table.copy()
-        for column in plain.columns.intersection(["params", "tuned_params"]):
-            plain[column] = [json.dumps(value, sort_keys=True) for value in plain[column]]
-        plain.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
+            text = _rendered(report, results)
+        except Exception as error:  # a plugin may raise anything; the other formats are written first
+            failed.append(f"report '{report.name}': must render, got {one_line(error)}")
+        else:
+            written.append(_replace(folder / f"report.{report.extension}", text))
+    if failed:
+        raise HarnessError(f"{'; '.join(failed)}; the records are whole: 'harness report' tries again")
     return written
+
+
+def _rendered(report: Report, results: Results) -> bytes:
+    text = report.render(results)
+    if not isinstance(text, str):
+        raise TypeError(f"render() must return a text, got {type(text).__name__}")
+    return text.encode()
+
+
+def _write_tables(folder: Path, results: Results) -> list[str]:
+    """Write the tables of the records and of the analyses; return those that Parquet cannot hold, with the reason."""
+    records, problems = results.records, []
+    tables = {"arms": records.arms, "trials": records.trials, "runs": records.runs, "epochs": records.epochs}
+    folder.mkdir(exist_ok=True)
+    for name, table in {**tables, **results.tables}.items():
+        file = folder / f"{name}.parquet"
+        try:
+            content = _parquet(table)
+        except Exception as error:  # an analysis may put anything into its cells
+            problems.append(f"table '{name}' must fit into Parquet, got {one_line(error)}")
+            file.unlink(missing_ok=True)  # one of an earlier report would tell of other records
+        else:
+            _replace(file, content)
+    return problems
+
+
+def _parquet(table: DataFrame) -> bytes:
+    plain = table.copy()
+    for column in plain.columns.intersection(["params", "tuned_params"]):
+        plain[column] = [json.dumps(value, sort_keys=True) for value in plain[column]]
+    return plain.to_parquet(index=False)
 
 
 def _replace(file: Path, content: bytes) -> Path:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import config, device, search
-from harness.contracts import Data, DataRequest
+from harness.contracts import Data, DataRequest, Split
 from harness.driver import Driver
-from harness.errors import BenchmarkError, DataError
+from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, one_line
 from harness.features import extract
 from harness.plan import Plan, Setting, describe_space, resolve
 from harness.progress import Reporter
@@ -19,6 +19,7 @@ from harness.records import Store, schema
 from harness.records.store import save_arrays
 from harness.registry import Registry, discover
 from harness.report import write_reports
+from harness.workbench import check_overrides
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,10 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     for name, why in registry.broken.items():
         reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
     plan = resolve(benchmark, source, registry)
-    search.check(benchmark, source.where)
+    search.check(plan, source.where)
     train = benchmark.train
     chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
     data = _open(plan, request.data, reporter)
-    plan.task.outputs(data)  # refuses data that it is not for
     if train.regime == "features" and data.train.inputs.ndim != 4:
         raise BenchmarkError(f"{source.where('train', 'regime')}: must be 'scratch' for data that are not images")
     if train.regime == "features" and train.augment:
@@ -73,7 +73,9 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
             name: extract(backbone, plan.weights[name], data, chosen, reporter.preparing)
             for name, backbone in plan.backbones.items()
         }
-    return Ready(Setting(plan, data, chosen, features), registry)
+    setting = Setting(plan, data, chosen, features)
+    check_overrides(setting, source.where)
+    return Ready(setting, registry)
 
 
 def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
@@ -86,20 +88,27 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
         )
     section = plan.benchmark.data
     looks = next(iter(plan.weights.values()), None)  # photos are cut as the first pretrained backbone wants them
-    data = plan.dataset.open(
-        DataRequest(
-            root=root or (Path("data") if Path("data").is_dir() else None),
-            required=root is not None,
-            size=section.size,
-            tune=section.tune,
-            seed=section.seed,
-            on_bad_image=section.on_bad_image,
-            options={**plan.dataset.options, **section.options},
-            progress=reporter.preparing,
-            interpolation=looks.interpolation if looks else "lanczos",
-            crop=looks.crop if looks else 1.0,
-        )
+    request = DataRequest(
+        root=root or (Path("data") if Path("data").is_dir() else None),
+        required=root is not None,
+        size=section.size,
+        tune=section.tune,
+        seed=section.seed,
+        on_bad_image=section.on_bad_image,
+        options={**plan.dataset.options, **section.options},
+        progress=reporter.preparing,
+        interpolation=looks.interpolation if looks else "lanczos",
+        crop=looks.crop if looks else 1.0,
     )
+    try:
+        data = plan.dataset.open(request)
+        wrong = _wrong(data, plan)
+    except HarnessError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(f"dataset '{plan.dataset.name}': must open, got {one_line(error)}") from error
+    if wrong:
+        raise PluginError(f"dataset '{plan.dataset.name}': {wrong}")
     if data.notice:
         reporter.say(f"note: {data.notice}", style="bold yellow")
     if data.left_out:
@@ -111,6 +120,24 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     return data
 
 
+def _wrong(data: Any, plan: Plan) -> str:
+    """Return what is wrong with a dataset's data; empty where nothing is. Raises DataError where the task refuses it."""
+    if not isinstance(data, Data):
+        return f"must open as a Data, got {type(data).__name__}"
+    for name in ("train", "tune", "test"):
+        split: Split = getattr(data, name)
+        if not len(split) or not len(split.inputs) == len(split.targets) == len(split.names):
+            return (
+                f"must have as many inputs, targets and names, and at least one, in '{name}', "
+                f"got {len(split.inputs)}, {len(split.targets)} and {len(split.names)}"
+            )
+        kind, axes = str(split.inputs.dtype), split.inputs.ndim
+        if (kind, axes) != ("uint8", 4) and kind != "float32":
+            return f"must have images uint8 [N, H, W, 3] or float32 inputs in '{name}', got {kind} with {axes} axes"
+    outputs = plan.task.outputs(data)
+    return "" if outputs >= 1 else f"must need one output or more for task '{plan.task.name}', got {outputs}"
+
+
 def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> int:
     """Carry out a benchmark and write its reports; return 0, or 1 where some runs failed."""
     ready = prepare(request, reporter)
@@ -118,9 +145,10 @@ def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> in
     folder = request.out / setting.folder_name
     with Store(folder) as store:
         environment = device.environment(setting.device)
-        _describe(store, ready, environment, command)
+        _describe(store, ready)
         driver = Driver(setting, store, reporter, request.only_search)
         if left := driver.left():
+            store.work_begins(environment, command)
             where = (
                 f"{environment['hardware']['device']} ({setting.device.precision}, {setting.device.threads} threads)"
             )
@@ -129,7 +157,8 @@ def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> in
                 reporter.say(f"warning: {busy}", style="yellow")
             driver.drive()
         else:
-            reporter.say(f"nothing left to do: {folder} is finished")
+            what = "its search is finished" if request.only_search else "it is finished"
+            reporter.say(f"nothing left to do in {folder}: {what}")
         failures = driver.failures()
     for path in write_reports(folder, setting.plan.benchmark.report.formats, ready.registry):
         reporter.say(f"report: {path}")
@@ -138,14 +167,13 @@ def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> in
     return 1 if failures else 0
 
 
-def _describe(store: Store, ready: Ready, environment: Any, command: Sequence[str]) -> None:
+def _describe(store: Store, ready: Ready) -> None:
     """Write down what this run is about."""
     setting, plan = ready.setting, ready.setting.plan
     data = setting.data
     used = {found.plugin: found for kind in ready.registry.found.values() for found in kind.values()}
     store.describe(
         config.as_plain(plan.benchmark),
-        environment,
         {
             "data": {
                 "name": data.name,
@@ -164,7 +192,6 @@ def _describe(store: Store, ready: Ready, environment: Any, command: Sequence[st
             "references": {c.arm.optimizer: c.optimizer.reference for c in plan.competitors},
             "plugins": {name: {"origin": f.origin, "sha256": f.sha256} for name, f in sorted(used.items())},
             "broken_plugins": ready.registry.broken,
-            "command": list(command),
         },
     )
     if not schema.targets(store.folder).is_file():

@@ -102,6 +102,7 @@ class Done:
     weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
     predictions: NDArray[np.float32] | None = None  # [N, ...] of the test split, in its order
     stopped: bool = False  # by a pruner
+    problems: tuple[str, ...] = ()  # measurements that failed; the run itself ended well
     ends_run = True
 
 
@@ -116,3 +117,11 @@ class Failed:
 
 
 Event = Epoch | Done | Failed
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a pruner says of an epoch, and what it must remember to say the same when the search goes on elsewhere."""
+
+    stop: bool
+    trial_attrs: Mapping[int, Mapping[str, Any]]  # Optuna's own, by the number of the trial

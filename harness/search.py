@@ -15,13 +15,13 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import URL
 
-from harness.config import Benchmark
 from harness.device import environment
-from harness.errors import BenchmarkError, did_you_mean
-from harness.plan import Competitor, Setting
+from harness.errors import BenchmarkError, did_you_mean, one_line
+from harness.plan import Competitor, Plan, Setting
 from harness.records import Store, schema
-from harness.runs import Epoch, Run, digest
+from harness.runs import Epoch, Run, Verdict, digest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -35,13 +35,22 @@ _OPTUNA_STATE = {
 }
 
 
-def check(benchmark: Benchmark, where: Callable[..., str]) -> None:
-    """Raise BenchmarkError where the benchmark's sampler or pruner is not one that Optuna has, or takes."""
-    search = benchmark.search
-    more: dict[str, Any] = {"search_space": {}} if search.sampler == "grid" else {}
-    _make(_samplers(), search.sampler, {**search.sampler_options, **more}, where("search", "sampler"), seed=0)
-    if search.pruner != "none":
-        _make(_pruners(), search.pruner, search.pruner_options, where("search", "pruner"))
+def check(plan: Plan, where: Callable[..., str]) -> None:
+    """Raise BenchmarkError where the benchmark's sampler or pruner is not one that Optuna has, or does not work.
+
+    Every arm's space is asked once, in memory, for some samplers refuse only then.
+    """
+    options = plan.benchmark.search
+    if options.pruner != "none":
+        _make(_pruners(), options.pruner, options.pruner_options, where("search", "pruner"))
+    for competitor in plan.competitors:
+        sampler = _sampler(plan, competitor, 0, where("search", "sampler"))
+        try:
+            optuna.create_study(sampler=sampler).ask(dict(competitor.space))
+        except Exception as error:  # Optuna's samplers raise many types on options they cannot use
+            raise BenchmarkError(
+                f"{where('search', 'sampler')}: must work for {competitor.arm.name}, got {one_line(error)}"
+            ) from error
 
 
 class Search:
@@ -57,6 +66,11 @@ class Search:
         self._of_run: dict[str, list[int]] = {}
         for ask in self._asks:
             self._of_run.setdefault(ask["run_id"], []).append(ask["number"])
+        self._judged = {
+            ask["run_id"]: (max(self._seen(ask), default=0), (store.run(ask["run_id"]) or {}).get("stop_after"))
+            for ask in self._asks
+            if ask["state"] == schema.WAITING
+        }  # before this process: the last epoch judged, and the one after which the run is to stop
         self._generation_size = store.generation_size(self.arm)
         self._study = self._reconciled()
         for ask in self._asks:
@@ -95,7 +109,7 @@ class Search:
 
     def _ask(self, number: int, generation: int) -> Run:
         """Ask the sampler for a trial, note it, and return its run."""
-        self._study.sampler = self._sampler(number)
+        self._study.sampler = _sampler(self.setting.plan, self.competitor, number)
         trial = self._study.ask(dict(self.competitor.space))
         assert trial.number == number
         run = self._run(trial.params)
@@ -107,15 +121,24 @@ class Search:
         self._tell_if_ended(self._asks[number])
         return run
 
-    def should_stop(self, run_id: str, epoch: Epoch) -> bool:
-        """Return whether the pruner gives this trial up; it sees records, nothing else."""
-        if self._options.pruner == "none" or run_id not in self._of_run:
-            return False
-        for number in self._of_run[run_id]:
-            trial = self._trial(number)
-            if epoch.number not in trial.storage.get_trial(trial._trial_id).intermediate_values:
-                trial.report(epoch.metrics[f"tune_{self.setting.plan.metric}"], epoch.number)
-        return bool(self._trial(self._of_run[run_id][0]).should_prune())
+    def judge(self, run_id: str, epoch: Epoch) -> Verdict | None:
+        """Return the pruner's verdict on an epoch; None where there is no pruner or the epoch was judged before a kill.
+
+        The verdict goes into the records with the epoch, in one transaction: so what was judged is never judged anew,
+        and a search that goes on elsewhere knows all that its pruner knew.
+        """
+        if self._options.pruner == "none" or epoch.number <= self._judged.get(run_id, (0, None))[0]:
+            return None
+        trials = {number: self._trial(number) for number in self._of_run[run_id]}
+        for trial in trials.values():
+            trial.report(epoch.metrics[f"tune_{self.setting.plan.metric}"], epoch.number)
+        judged = [bool(trial.should_prune()) for trial in trials.values()]
+        attrs = {n: self._study._storage.get_trial(trial._trial_id).system_attrs for n, trial in trials.items()}
+        return Verdict(any(judged), attrs)
+
+    def stops(self, run_id: str, epoch: Epoch, verdict: Verdict | None) -> bool:
+        """Return whether a run ends with this epoch, by a verdict of now or of before a kill."""
+        return verdict.stop if verdict else self._judged.get(run_id, (0, None))[1] == epoch.number
 
     def tell(self, run_id: str) -> list[dict[str, Any]]:
         """Take the end of a run over from the records; return the trials that ended with it."""
@@ -156,22 +179,13 @@ class Search:
             self._options.sampler == "grid"
         ):  # at its last point a grid stops a ``study.optimize``, which we have none of
             return optuna.samplers.RandomSampler(seed=0)
-        return self._sampler(number)
-
-    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """Return the sampler of one trial, seeded from (study, number)."""
-        name, options = self._options.sampler, dict(self._options.sampler_options)
-        key = [self._options.seed, self.arm] if name in _ONE_SEED else [self._options.seed, self.arm, number]
-        seed = int(digest(key)[:8], 16)
-        if name == "grid":
-            options["search_space"] = _grid(self.competitor)
-        sampler = _make(_samplers(), name, options, "search.sampler", seed=seed)
-        assert isinstance(sampler, optuna.samplers.BaseSampler)
+        sampler: optuna.samplers.BaseSampler = _sampler(self.setting.plan, self.competitor, number)
         return sampler
 
     def _reconciled(self) -> optuna.Study:
         """Return Optuna's study of the arm, rebuilt from our asks where it differs from them."""
-        storage = optuna.storages.RDBStorage(f"sqlite:///{schema.database(self._store.folder).resolve()}")
+        file = URL.create("sqlite", database=str(schema.database(self._store.folder).resolve()))
+        storage = optuna.storages.RDBStorage(file.render_as_string())
         pruner: Any = optuna.pruners.NopPruner()
         if self._options.pruner != "none":
             pruner = _make(_pruners(), self._options.pruner, self._options.pruner_options, "search.pruner")
@@ -183,8 +197,8 @@ class Search:
             )
 
         study = open_study()
-        there = [(t.state, t.params) for t in study.get_trials(deepcopy=False)]
-        if there == [(_OPTUNA_STATE[ask["state"]], ask["params"]) for ask in self._asks]:
+        there = [(t.state, t.params, t.intermediate_values) for t in study.get_trials(deepcopy=False)]
+        if there == [(_OPTUNA_STATE[ask["state"]], ask["params"], self._seen(ask)) for ask in self._asks]:
             return study
         optuna.delete_study(study_name=self.arm, storage=storage)
         study = open_study()
@@ -195,23 +209,36 @@ class Search:
                 study._storage.set_study_system_attr(study._study_id, key, value)
         return study
 
+    def _seen(self, ask: Mapping[str, Any]) -> dict[int, float]:
+        """Return what the pruner has seen of a trial: every epoch but the last, after which there is nothing to stop."""
+        if self._options.pruner == "none":
+            return {}
+        epochs = [e for e in self._store.epochs(ask["run_id"]) if e["epoch"] < ask["params"]["epochs"]]
+        return {e["epoch"]: e["metrics"][f"tune_{self.setting.plan.metric}"] for e in epochs}
+
     def _frozen(self, ask: Mapping[str, Any]) -> FrozenTrial:
         """Return a trial of ours as one of Optuna's, with the intermediate values its pruner had seen."""
         state = _OPTUNA_STATE[ask["state"]]
-        seen = {}
-        if self._options.pruner != "none":
-            epochs = self._store.epochs(ask["run_id"])
-            seen = {e["epoch"]: e["metrics"][f"tune_{self.setting.plan.metric}"] for e in epochs}
         trial = optuna.trial.create_trial(
             state=state,
             params=ask["params"],
             distributions={name: self.competitor.space[name] for name in ask["params"]},
             value=ask["value"],
-            intermediate_values=seen,
+            intermediate_values=self._seen(ask),
             system_attrs=ask["trial_attrs"],
         )
         trial.datetime_start = trial.datetime_start or datetime.now()  # noqa: DTZ005 - Optuna's are naive too
         return trial
+
+
+def _sampler(plan: Plan, competitor: Competitor, number: int, where: str = "search.sampler") -> Any:
+    """Return the sampler of one trial, seeded from (search seed, arm, number)."""
+    search, arm = plan.benchmark.search, competitor.arm.name
+    options = dict(search.sampler_options)
+    key = [search.seed, arm] if search.sampler in _ONE_SEED else [search.seed, arm, number]
+    if search.sampler == "grid":
+        options["search_space"] = _grid(competitor, where)
+    return _make(_samplers(), search.sampler, options, where, seed=int(digest(key)[:8], 16))
 
 
 def _samplers() -> dict[str, type]:
@@ -247,7 +274,7 @@ def _make(classes: Mapping[str, type], name: str, options: Mapping[str, Any], wh
             raise BenchmarkError(f"{where}: must build, got {' '.join(str(error).split())}") from error
 
 
-def _grid(competitor: Competitor) -> dict[str, list[Any]]:
+def _grid(competitor: Competitor, where: str) -> dict[str, list[Any]]:
     """Return every value of every parameter; raises BenchmarkError for one with infinitely many."""
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
@@ -259,6 +286,6 @@ def _grid(competitor: Competitor) -> dict[str, list[Any]]:
             grid[name] = list(range(space.low, space.high + 1, space.step))
         else:
             raise BenchmarkError(
-                f"search.sampler: must have finite spaces for 'grid', got a range for '{name}' of {competitor.arm.name}; give {{choices = [...]}} in [search.space.{competitor.arm.optimizer}]"
+                f"{where}: must have finite spaces for 'grid', got a range for '{name}' of {competitor.arm.name}; give {{choices = [...]}} in [search.space.{competitor.arm.optimizer}]"
             )
     return grid

@@ -127,7 +127,8 @@ def _over(records: Records) -> bool:
     """Return whether every trial and every seed that the benchmark wants has ended."""
     plan = records.meta["benchmark"]
     asked = len(records.trials) == plan["search"]["trials"] * len(records.meta["arms"])
-    return asked and "compare_runs" in records.meta and not (records.runs["state"] == schema.WAITING).any()
+    states = [*records.trials["state"], *records.compared()["state"]]
+    return asked and "compare_runs" in records.meta and schema.WAITING not in states
 
 
 def _missing(value: Any) -> bool:
@@ -160,12 +161,13 @@ def show_lines(found: dict[str, Any]) -> list[str]:
     if found["data"]["notice"]:
         lines.append(f"note: {found['data']['notice']}")
     for arm in found["arms"]:
-        values = [scale * s["metrics"][f"test_{metric}"] for s in arm["seeds"] if s["state"] == schema.DONE]
+        scores = [s["metrics"].get(f"test_{metric}") for s in arm["seeds"] if s["state"] == schema.DONE]
+        values = [scale * value for value in scores if value is not None]
         tuned = " ".join(
             f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in arm["tuned"]["params"].items()
         )
         if not values:
-            lines.append(f"  {arm['arm']}: no finished comparison run")
+            lines.append(f"  {arm['arm']}: no finished comparison run{f'; tuned to {tuned}' if tuned else ''}")
             continue
         mean = sum(values) / len(values)
         spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1)) if len(values) > 1 else math.nan

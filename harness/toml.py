@@ -17,7 +17,8 @@ from harness.errors import BenchmarkError, did_you_mean
 
 Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_KEY = re.compile(rf"^\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
         why = "a folder" if file.is_dir() else "nothing there" if not file.exists() else str(error)
         raise BenchmarkError(f"{file}: must be a benchmark file (TOML), got {why}; check the path") from error
     try:
-        values = tomllib.loads(text)
+        values = _parse(text, str(file))
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         place = f"{file}:{found[1] if found else len(text.splitlines())}"  # "at end of document" has no number
@@ -66,9 +67,21 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
         places.update({key: place for key, place in below.items() if key})
     for override in overrides:
         key, value = _override(override)
+        new = _new(key, values)
         _lay(_nested(key, value), values)
-        places = {k: v for k, v in places.items() if k[: len(key)] != key} | {key: "--set"}
+        places = {k: v for k, v in places.items() if k[: len(new[0])] != new[0]} | dict.fromkeys(new, "--set")
     return Source(str(file), values, places)
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    """Return the values of TOML; raises TOMLDecodeError, or BenchmarkError for what is too much for Python."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        what = "brackets nested too deep" if isinstance(error, RecursionError) else "a number of too many digits"
+        raise BenchmarkError(f"{where}: must be valid TOML, got {what}; write less") from error
 
 
 def _lines(text: str) -> dict[Path_, int]:
@@ -85,19 +98,28 @@ def _lines(text: str) -> dict[Path_, int]:
 
 
 def _split(dotted: str) -> Path_:
-    parts = re.findall(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""", dotted)
-    return tuple(part.strip("\"'") for part in parts)
+    return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))
 
 
 def _override(text: str) -> tuple[Path_, Any]:
     """Return the key and the value of ``key=value``; a value that is not TOML is taken as a string."""
-    key, equals, value = text.partition("=")
-    if not equals or not _split(key):
+    found = _KEY.match(text)
+    if not found:
         raise BenchmarkError(f"--set: must be KEY=VALUE, got '{text}'; for example --set train.l2=1e-4")
+    key, value = _split(found[1]), text[found.end() :]
     try:
-        return _split(key), tomllib.loads(f"value = {value}")["value"]
+        return key, _parse(f"value = {value}", f"--set: {found[1]}")["value"]
     except tomllib.TOMLDecodeError:
-        return _split(key), value.strip()
+        return key, value.strip()
+
+
+def _new(key: Path_, values: Mapping[str, Any]) -> list[Path_]:
+    """Return the key and those of its prefixes that are no table of the values: what laying it over them makes."""
+    known = 0
+    inner: Any = values
+    while known < len(key) - 1 and isinstance(inner := inner.get(key[known]), dict):
+        known += 1
+    return [key[:length] for length in range(known + 1, len(key) + 1)]
 
 
 def _nested(key: Path_, value: Any) -> dict[str, Any]:

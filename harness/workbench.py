@@ -3,13 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from harness.contracts import Split
+from harness.errors import BenchmarkError, did_you_mean, one_line
 from harness.plan import Setting
 from harness.runs import Arm, Run, State
 from harness.training.batches import Resident, resident
 from harness.training.parts import Ingredients, Parts, assemble
+
+
+def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
+    """Build what ``[search.space]`` overrides once, at both ends; raises BenchmarkError where it does not build.
+
+    What a plugin does with its own space is the plugin's affair; what the user wrote is checked before anything runs.
+    """
+    import torch
+
+    for competitor in setting.plan.competitors:
+        for part, plugin in (
+            (competitor.arm.optimizer, competitor.optimizer),
+            (competitor.arm.scheduler, competitor.scheduler),
+        ):
+            overrides = setting.plan.benchmark.search.space.get(part, {})
+            for end in (0, 1) if overrides else ():
+                run = setting.search_run(
+                    competitor, {name: _end(space, end) for name, space in competitor.space.items()}
+                )
+                try:
+                    weights = [torch.nn.Parameter(torch.zeros(2, 2))]
+                    optimizer = competitor.optimizer.build(
+                        weights, **{**competitor.optimizer.defaults, **run.optimizer}
+                    )
+                    competitor.scheduler.build(optimizer, 10, **{**competitor.scheduler.defaults, **run.scheduler})
+                except Exception as error:
+                    known = [*plugin.space, *plugin.defaults]
+                    strange = [name for name in overrides if name not in known]
+                    place = where("search", "space", part, *strange[:1])
+                    hint = did_you_mean(strange[0], known) if strange else ""
+                    raise BenchmarkError(
+                        f"{place}: must be what '{part}' takes, got {one_line(error)}{hint}"
+                    ) from error
+
+
+def _end(space: Any, which: int) -> Any:
+    choices = getattr(space, "choices", None)
+    return choices[-which] if choices else (space.low, space.high)[which]
 
 
 class Bench:

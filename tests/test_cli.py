@@ -53,6 +53,10 @@ BAD = {
     "unknown option": (("train = 64", "trian = 64"), "tiny.toml:5: data.options.trian: must be an option of dataset 'dogscats'"),
     "unknown metric": (("trials = 3", 'trials = 3\nmetric = "acuracy"'), "tiny.toml:13: search.metric", "did you mean 'accuracy'"),
     "bad range": (("[compare]", "[search.space.sgd]\nlr = { low = 2, high = 1 }\n[compare]"), "tiny.toml:16: search.space.sgd.lr: must be a range"),
+    "unknown hyperparameter": (("[compare]", "[search.space.sgd]\nmomentun = 0.5\n[compare]"), "tiny.toml:16: search.space.sgd.momentun: must be what 'sgd' takes", "did you mean 'momentum'"),
+    "impossible hyperparameter": (("[compare]", "[search.space.sgd]\nlr = -1.0\n[compare]"), "search.space.sgd: must be what 'sgd' takes, got ValueError: Invalid learning rate"),
+    "grid over a range": (('sampler_options = { n_startup_trials = 2 }', 'sampler = "grid"'), "search.sampler: must have finite spaces for 'grid'"),
+    "sampler that refuses": (("n_startup_trials = 2", 'n_startup_trials = "x"'), "search.sampler: must work for lesson_cnn/sgd/cosine"),
     "no CUDA": (("threads = 1", 'threads = 1\ndevice = "cuda"'), "tiny.toml:11: train.device: must be a device of this machine, got 'cuda'"),
     "unknown device": (("threads = 1", 'threads = 1\ndevice = "tpu"'), "must be auto, cpu, cuda or cuda:N, got 'tpu'"),
     "unknown report": (("[compare]", '[report]\nformats = ["pdf"]\n[compare]'), "report.formats: must name a report, got 'pdf'"),
@@ -126,6 +130,33 @@ def test_the_debug_flag_shows_the_traceback(capsys):
 
     with pytest.raises(BenchmarkError):
         main(["--debug", "run", "none.toml"])
+
+
+def test_an_output_folder_that_cannot_be_is_one_line(harness, benchmark_file, tmp_path):
+    (tmp_path / "file").write_text("")
+    refused(harness("run", benchmark_file(), "--out", tmp_path / "file"), "must be a folder that can be written to")
+
+
+def test_our_own_faults_are_one_line_too_and_a_code_of_their_own(harness, benchmark_file, monkeypatch):
+    monkeypatch.setattr("harness.run.resolve", lambda *a: 1 / 0)
+    code, _, err = harness("run", benchmark_file())
+    assert code == 70
+    assert err == "error: harness itself: ZeroDivisionError: division by zero; --debug shows where, please report it\n"
+    with pytest.raises(ZeroDivisionError):
+        main(["run", str(benchmark_file()), "--debug"])
+
+
+def test_no_arguments_show_the_help(harness):
+    code, out, err = harness()
+    assert (code, err) == (0, "")
+    assert out.startswith("Usage: ")
+
+
+def test_the_work_goes_on_when_nobody_listens(benchmark_file, tmp_path):
+    command = f"{sys.executable} -m harness run {benchmark_file()} --out {tmp_path / 'runs'} | head -n 1"
+    subprocess.run(["bash", "-c", command], check=True, capture_output=True, timeout=120)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert (folder / "report.html").is_file()
 
 
 def test_a_run_and_what_can_be_asked_of_it(harness, benchmark_file):

@@ -220,6 +220,186 @@ def test_the_tables_are_parquet_with_every_epoch(benchmark_file, carry_out):
     assert np.isfinite(epochs["running_loss"]).all()
 
 
+PLUGIN = """
+from harness import *
+
+def sgd(parameters, lr=0.1):
+    import torch
+    return torch.optim.SGD(parameters, lr=lr)
+
+{body}
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    def write(body, name="odd.py"):
+        (tmp_path / name).write_text(PLUGIN.format(body=body))
+        return (tmp_path / name,)
+
+    return write
+
+
+def test_an_optimizer_whose_state_cannot_be_saved_fails_alone_and_at_once(benchmark_file, carry_out, plugin):
+    body = """
+def build(parameters, lr):
+    optimizer = sgd(parameters, lr)
+    optimizer.param_groups[0]["rng"] = object()
+    return optimizer
+
+@hookimpl
+def harness_optimizers():
+    return [Optimizer(name="odd", build=build, space={"lr": Float(0.01, 0.1)})]
+"""
+    code, folder = carry_out(benchmark_file(('"sgd", "adam"', '"odd", "adam"')), plugins=plugin(body))
+    assert code == 1
+    odd, adam = show(folder)["arms"]
+    assert {trial["state"] for trial in odd["trials"]} == {"failed"}
+    assert "must be tensors, numbers" in odd["trials"][0]["reason"]
+    assert [seed["state"] for seed in adam["seeds"]] == ["done", "done"]
+
+
+def test_an_optimizer_without_a_learning_rate_and_a_metric_of_numpys_type_are_fine(benchmark_file, carry_out, plugin):
+    body = """
+import numpy as np
+
+class Idle:
+    def step(self): pass
+    def state_dict(self): return {}
+    def load_state_dict(self, state): pass
+
+def build(parameters):
+    optimizer = sgd(parameters)
+    step, groups = optimizer.step, optimizer.param_groups
+    def without_lr(closure=None):
+        groups[0]["lr"] = 0.05
+        step()
+        del groups[0]["lr"]
+    optimizer.step = without_lr
+    return optimizer
+
+def loss(outputs, targets):
+    from torch.nn.functional import cross_entropy
+    return cross_entropy(outputs, targets)
+
+@hookimpl
+def harness_optimizers():
+    return [Optimizer(name="free", build=build, space={})]
+
+@hookimpl
+def harness_schedulers():
+    return [Scheduler(name="idle", build=lambda optimizer, total_steps: Idle())]
+
+@hookimpl
+def harness_tasks():
+    right = lambda p, t: np.float32((p.argmax(1) == t).mean())
+    return [Task("numpys", lambda data: 2, loss, lambda o: o.softmax(1), {"right": Metric(right, "max", "%")})]
+"""
+    arms = ('optimizers = ["sgd", "adam"]', 'optimizers = ["free"]\nschedulers = ["idle"]\ntask = "numpys"')
+    code, folder = carry_out(benchmark_file(arms), plugins=plugin(body))
+    assert code == 0
+    assert 0 <= show(folder)["arms"][0]["seeds"][0]["metrics"]["test_right"] <= 1
+
+
+def test_a_failing_probe_is_named_and_costs_nothing_and_a_corrected_one_measures_anew(
+    benchmark_file, carry_out, plugin
+):
+    body = """
+@hookimpl
+def harness_probes():
+    return [Probe("odd", lambda parts: {{"one": {value}}})]
+"""
+    file = benchmark_file(("epochs = 2\n", 'epochs = 2\nprobes = ["odd"]\n'))
+    code, folder = carry_out(file, plugins=plugin(body.format(value="1 / 0")))
+    assert code == 1
+    seeds = show(folder)["arms"][0]["seeds"]
+    assert [seed["state"] for seed in seeds] == ["done", "done"]
+    assert seeds[0]["reason"] == "probe 'odd' failed: ZeroDivisionError: division by zero"
+    trials = show(folder)["arms"][0]["trials"]
+    code, again = carry_out(file, plugins=plugin(body.format(value="1")))
+    assert (code, again) == (0, folder)
+    assert show(folder)["arms"][0]["trials"] == trials
+    assert show(folder)["arms"][0]["seeds"][0]["metrics"]["odd.one"] == 1
+
+
+def test_a_comparison_run_that_failed_is_tried_again(benchmark_file, carry_out, monkeypatch):
+    from harness.training.parts import Parts
+
+    done = Parts.done
+
+    def out_of_memory(self):
+        if self.run.phase == "compare":
+            raise MemoryError("not today")
+        return done(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Parts, "done", out_of_memory)
+        code, folder = carry_out(benchmark_file())
+    assert code == 1
+    assert [seed["reason"] for seed in show(folder)["arms"][0]["seeds"]] == ["MemoryError: not today"] * 2
+    assert carry_out(benchmark_file())[0] == 0
+    assert [seed["state"] for seed in show(folder)["arms"][0]["seeds"]] == ["done", "done"]
+
+
+def test_an_executor_that_loses_runs_is_refused(benchmark_file, carry_out, plugin):
+    from harness.errors import PluginError
+
+    body = """
+class Idle:
+    room = 1
+    def submit(self, runs): pass
+    def events(self): return iter(())
+    def stop(self, run_id): pass
+
+@hookimpl
+def harness_executors():
+    return [Executor("idle", lambda workbench: Idle())]
+"""
+    with pytest.raises(PluginError, match="executor 'idle': must carry out every run it is given, got 10 left over"):
+        carry_out(benchmark_file(("threads = 1", 'threads = 1\nexecutor = "idle"')), plugins=plugin(body))
+
+
+def test_a_search_alone_says_what_it_chose(benchmark_file, carry_out, monkeypatch):
+    from harness.show import show_lines
+
+    said = []
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))
+    _, folder = carry_out(benchmark_file(), only_search=True)
+    assert show(folder)["arms"][0]["tuned"]["params"]
+    assert any("no finished comparison run; tuned to lr=" in line for line in show_lines(show(folder)))
+    said.clear()
+    carry_out(benchmark_file(), only_search=True)
+    assert any("its search is finished" in line for line in said)
+    carry_out(benchmark_file())
+    assert status(folder)["state"] == "finished"
+
+
+def test_a_trial_left_beyond_a_lowered_total_does_not_count(benchmark_file, carry_out):
+    _, folder = carry_out(benchmark_file(), only_search=True)
+    with sqlite3.connect(folder / "run.db") as db:
+        db.execute(
+            "UPDATE runs SET state = 'waiting' WHERE run_id = (SELECT run_id FROM asks WHERE number = 2 LIMIT 1)"
+        )
+        db.execute("UPDATE asks SET state = 'waiting', value = NULL WHERE number = 2")
+    carry_out(benchmark_file(("trials = 3", "trials = 2")))
+    assert status(folder)["state"] == "finished"
+
+
+def test_a_finished_run_keeps_the_environment_it_was_made_in(benchmark_file, carry_out):
+    _, folder = carry_out(benchmark_file())
+    before = open_records(folder).meta["environment"]
+    carry_out(benchmark_file(("threads = 1", "threads = 2")))
+    assert open_records(folder).meta["environment"] == before
+    assert set(open_records(folder).runs["environment"]) == {before["hash"]}
+
+
+def test_a_folder_with_signs_in_its_name_keeps_optunas_tables_inside(benchmark_file, carry_out):
+    code, folder = carry_out(benchmark_file(), out="a?b %41 c", only_search=True)
+    assert code == 0
+    with sqlite3.connect(folder / "run.db") as db:
+        assert db.execute("SELECT count(*) FROM trials").fetchone() == (6,)
+
+
 KILLED = (
     ("train = 64", "train = 512"),
     ("trials = 3", "trials = 4"),

@@ -220,25 +220,75 @@ def test_a_pruner_stops_the_bad_trial_and_the_resumed_search_agrees(setting, sta
     def epoch(number, value):
         return Epoch(number, number, 0.1, 0.1, {"tune_accuracy": value}, lambda: State({}, {}))
 
-    for again in (False, True):
-        search, store = start(plan, f"pruned{again}")
+    def go_on(search, store, run, number, value):
+        """Do what the driver does with an epoch; return whether the run is to stop."""
+        verdict = search.judge(run.id, epoch(number, value))
+        store.append(run.id, epoch(number, value), verdict)
+        return search.stops(run.id, epoch(number, value), verdict)
+
+    for killed in (False, True):
+        search, store = start(plan, f"pruned{killed}")
         for value in (0.8, 0.9):
             run = search.ask(1)[0]
             assert run.epochs == 4  # one schedule horizon for all
-            for number in range(1, 5):
-                assert not search.should_stop(run.id, epoch(number, value))
-                store.append(run.id, epoch(number, value))
+            assert not any(go_on(search, store, run, number, value) for number in range(1, 4))
             finish(search, store, run, value)
         run = search.ask(1)[0]
-        if again:
-            store.append(run.id, epoch(1, 0.1))
+        assert not go_on(search, store, run, 1, 0.95)  # the best of a trial's epochs counts, so it is safe
+        bad = search.ask(1)
+        assert bad == []
+        store.append(run.id, Done({"tune_accuracy": 0.95}))
+        search.tell(run.id)
+        run = search.ask(1)[0]
+        stop = go_on(search, store, run, 1, 0.1)
+        if killed:  # after the verdict was written, before the executor was told
             store.__exit__()
             search, store = start(plan, "prunedTrue")
-        assert search.should_stop(run.id, epoch(1, 0.1))
+            assert search.judge(run.id, epoch(1, 0.1)) is None  # judged before
+            stop = search.stops(run.id, epoch(1, 0.1), None)
+        assert stop
         store.append(run.id, Done({}, stopped=True))
         (ask,) = search.tell(run.id)
         assert ask["state"] == schema.STOPPED
-        assert search.best()["number"] == 1
+
+
+def test_what_a_pruner_remembers_survives_a_kill(setting, start):
+    """Successive halving keeps its rungs in Optuna's attributes: a trial half way through must keep its own."""
+    options = 'pruner = "successivehalving"\npruner_options = { min_resource = 1, reduction_factor = 2 }'
+    plan = setting(("trials = 3", f"trials = 6\n{options}"), ("epochs = [1, 2]", "epochs = [8]"))
+
+    def value(run, number):
+        return score(run) + number / 100
+
+    outcomes = []
+    for folder, every in (("whole", None), ("killed", 3)):
+        search, store = start(plan, folder)
+        steps = 0
+        while not search.finished:
+            run = (search.waiting() or search.ask(1))[0]
+            first = len(store.epochs(run.id)) + 1
+            if first > 1:
+                first -= 1  # the saved state is older than the last epoch: one is trained again
+            stop = False
+            for number in range(first, 9):
+                made = Epoch(number, number, 0.1, 0.1, {"tune_accuracy": value(run, number)}, lambda: State({}, {}))
+                verdict = search.judge(run.id, made) if number < 8 else None
+                stop = number < 8 and search.stops(run.id, made, verdict)
+                store.append(run.id, made, verdict)
+                steps += 1
+                if stop or (every and steps % every == 0):
+                    break
+            if stop or number == 8:
+                store.append(run.id, Done({"tune_accuracy": value(run, number)}, stopped=stop))
+                search.tell(run.id)
+            if every:
+                store.__exit__()
+                search, store = start(plan, folder)
+        outcomes.append(
+            [(a["params"], a["state"], a["value"], len(store.epochs(a["run_id"]))) for a in store.asks(search.arm)]
+        )
+    assert outcomes[0] == outcomes[1]
+    assert {state for _, state, _, _ in outcomes[0]} == {"done", "stopped"}
 
 
 @pytest.mark.parametrize(
@@ -256,10 +306,10 @@ def test_a_pruner_stops_the_bad_trial_and_the_resumed_search_agrees(setting, sta
         ('pruner = "percentile"', r"search\.pruner: must build, got .*percentile"),
     ],
 )
-def test_a_wrong_sampler_or_pruner_is_refused(benchmark_file, options, message):
+def test_a_wrong_sampler_or_pruner_is_refused(benchmark_file, registry, options, message):
     benchmark, source = load(benchmark_file(("trials = 3", f"trials = 3\n{options}")))
     with pytest.raises(BenchmarkError, match=message):
-        module.check(benchmark, source.where)
+        module.check(resolve(benchmark, source, registry), source.where)
 
 
 def test_every_sampler_and_pruner_of_optuna_has_a_short_name():

@@ -72,6 +72,10 @@ def open_records(folder: Path) -> Records:
             raise RunFolderError(
                 f"{folder}: must have records of version {schema.VERSION}, got {meta.get('schema_version')}; use the release that wrote it"
             )
+        if missing := {"benchmark", "arms", "spaces", "environment", "command", "metrics", "data"} - set(meta):
+            raise RunFolderError(
+                f"{folder}: must be a run that has begun, got no {min(missing)}; 'harness run' goes on"
+            )
         arms = pd.read_sql_query("SELECT * FROM arms ORDER BY position", db)
         asks = pd.read_sql_query(
             "SELECT asks.*, runs.seconds FROM asks LEFT JOIN runs USING (run_id) ORDER BY arm, number", db
@@ -99,7 +103,7 @@ def open_records(folder: Path) -> Records:
     asks = asks.drop(columns=["trial_attrs", "study_attrs"]).reset_index(drop=True)
     asks["params"] = [{**fixed[arm], **json.loads(text)} for arm, text in zip(asks["arm"], asks["params"], strict=True)]
     asks["epochs"] = [params["epochs"] for params in asks["params"]]
-    return Records(folder, meta, arms, asks, runs.drop(columns="recipe"), about.merge(_spread(epochs), on="run_id"))
+    return Records(folder, meta, arms, asks, runs.drop(columns=["recipe", "stop_after"]), about.merge(_spread(epochs), on="run_id"))
 
 
 def _spread(table: DataFrame) -> DataFrame:

@@ -31,11 +31,11 @@ CREATE TABLE IF NOT EXISTS asks (
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, arm TEXT NOT NULL, phase TEXT NOT NULL, seed INTEGER NOT NULL,
     recipe TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', traceback TEXT NOT NULL DEFAULT '',
-    metrics TEXT NOT NULL DEFAULT '{}', seconds REAL NOT NULL DEFAULT 0,
+    metrics TEXT NOT NULL DEFAULT '{}', seconds REAL NOT NULL DEFAULT 0, stop_after INTEGER,
     started TEXT, ended TEXT, environment TEXT NOT NULL, schema_version INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS epochs (
-    run_id TEXT NOT NULL, epoch INTEGER NOT NULL, steps INTEGER NOT NULL, lr REAL NOT NULL,
+    run_id TEXT NOT NULL, epoch INTEGER NOT NULL, steps INTEGER NOT NULL, lr REAL,
     seconds REAL NOT NULL, metrics TEXT NOT NULL, PRIMARY KEY (run_id, epoch)
 ) WITHOUT ROWID;
 """

@@ -17,7 +17,7 @@ import tomli_w
 
 from harness.errors import RunFolderError
 from harness.records import schema
-from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State
+from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
 if TYPE_CHECKING:
     import torch
@@ -31,14 +31,25 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("solutions", "predictions", "states"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(folder / "lock")
+        try:
+            for name in ("solutions", "predictions", "states"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(folder / "lock")
+        except OSError as error:
+            raise RunFolderError(
+                f"{folder}: must be a folder that can be written to, got {error}; see --out"
+            ) from error
         self.db = sqlite3.connect(schema.database(folder), timeout=30, isolation_level=None)
         self.db.row_factory = sqlite3.Row
-        self.db.execute("PRAGMA journal_mode = WAL")
-        self.db.execute("PRAGMA synchronous = NORMAL")
-        self.db.executescript(schema.TABLES)
+        try:
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute("PRAGMA synchronous = NORMAL")
+            self.db.executescript(schema.TABLES)
+        except sqlite3.DatabaseError as error:
+            self.__exit__()
+            raise RunFolderError(
+                f"{schema.database(folder)}: must be the records of a run, got {error}; move the folder away"
+            ) from error
         self._saved: dict[str, float] = {}  # run -> when its state was last safe
         self._tidy()
 
@@ -51,14 +62,19 @@ class Store:
 
     # --- what the run is about
 
-    def describe(self, benchmark: Mapping[str, Any], environment: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
-        """Write ``benchmark.toml``, ``environment.json`` and the meta table."""
+    def describe(self, benchmark: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        """Write ``benchmark.toml`` and the meta table."""
         _write(self.folder / "benchmark.toml", tomli_w.dumps(benchmark).encode())
-        _write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
-        rows = {**meta, "benchmark": benchmark, "environment": environment, "schema_version": schema.VERSION}
         with self._transaction():
-            for key, value in rows.items():
+            for key, value in {**meta, "benchmark": benchmark, "schema_version": schema.VERSION}.items():
                 self.note(key, value)
+
+    def work_begins(self, environment: Mapping[str, Any], command: Sequence[str]) -> None:
+        """Write where and how the work that follows is done."""
+        _write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
+        with self._transaction():
+            self.note("environment", environment)
+            self.note("command", list(command))
 
     def note(self, key: str, value: Any) -> None:
         """Write one row of the meta table, as JSON."""
@@ -131,22 +147,26 @@ class Store:
                 ],
             )  # fmt: skip
 
-    def append(self, run_id: str, event: Event) -> None:
-        """Write one event. A final one is written after its files are, so a record never lacks them."""
+    def append(self, run_id: str, event: Event, verdict: Verdict | None = None) -> None:
+        """Write one event, with what the pruner says of it.
+
+        A final event is written after its files are, so a record never lacks them.
+        """
         match event:
             case Epoch():
-                self._append_epoch(run_id, event)
+                self._append_epoch(run_id, event, verdict)
             case Done():
                 if event.weights:
                     save_tensors(schema.solution(self.folder, run_id), event.weights)
                 if event.predictions is not None:
                     save_arrays(schema.prediction(self.folder, run_id), {"predictions": event.predictions})
-                self._end(run_id, schema.STOPPED if event.stopped else schema.DONE, "", "", event.metrics)
+                state = schema.STOPPED if event.stopped else schema.DONE
+                self._end(run_id, state, "; ".join(event.problems), "", event.metrics)
             case Failed():
                 state = schema.DIVERGED if event.kind == "diverged" else schema.FAILED
                 self._end(run_id, state, event.reason, event.traceback, {})
 
-    def _append_epoch(self, run_id: str, epoch: Epoch) -> None:
+    def _append_epoch(self, run_id: str, epoch: Epoch, verdict: Verdict | None) -> None:
         with self._transaction():
             self.db.execute(
                 "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
@@ -156,12 +176,28 @@ class Store:
                 "UPDATE runs SET seconds = ?, started = coalesce(started, ?) WHERE run_id = ?",
                 (epoch.seconds, _now(), run_id),
             )
+            if verdict is not None:
+                self._append_verdict(run_id, epoch.number, verdict)
         now = time.monotonic()
         last = self._saved.setdefault(run_id, now - epoch.seconds / epoch.number)
         if now - last + epoch.seconds / epoch.number > SAVE_EVERY:  # one more epoch would put too much at risk
             state = epoch.state()
             save_tensors(schema.saved_state(self.folder, run_id), state.tensors, {"plain": json.dumps(state.plain)})
             self._saved[run_id] = now
+
+    def _append_verdict(self, run_id: str, epoch: int, verdict: Verdict) -> None:
+        for number, attrs in verdict.trial_attrs.items():
+            self.db.execute(
+                "UPDATE asks SET trial_attrs = ? WHERE run_id = ? AND number = ?", (json.dumps(attrs), run_id, number)
+            )
+        if verdict.stop:
+            self.db.execute("UPDATE runs SET stop_after = ? WHERE run_id = ?", (epoch, run_id))
+
+    def reopen(self, run_id: str) -> None:
+        """Let a run that failed be tried again."""
+        self.db.execute(
+            "UPDATE runs SET state = ?, reason = '', traceback = '' WHERE run_id = ?", (schema.WAITING, run_id)
+        )
 
     def _end(self, run_id: str, state: str, reason: str, traceback: str, metrics: Mapping[str, float]) -> None:
         self.db.execute(

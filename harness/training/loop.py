@@ -31,7 +31,10 @@ def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
     """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed."""
     try:
         parts = workbench.parts(run)
-        yield from train(run, parts, workbench.state(run.id))
+        for trained, epoch in enumerate(train(run, parts, workbench.state(run.id))):
+            if trained == 0:
+                epoch.state()  # so that an optimizer whose state cannot be saved fails here, and not when a save is due
+            yield epoch
         yield parts.done()
     except Diverged as error:
         yield Failed("diverged", str(error))

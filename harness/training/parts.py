@@ -13,7 +13,7 @@ import torch
 
 from harness.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task, Weights
 from harness.device import Device
-from harness.errors import Diverged, PluginError
+from harness.errors import Diverged, PluginError, one_line
 from harness.runs import Done, Epoch, Run, State
 from harness.training.batches import Batches, Resident, mix
 from harness.training.state import flatten, restore
@@ -143,7 +143,8 @@ class Parts:
     def _score(self, predictions: torch.Tensor, split: Resident, prefix: str) -> dict[str, float]:
         predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()
         return {
-            f"{prefix}_{name}": metric.compute(predicted, targets) for name, metric in self.use.task.metrics.items()
+            f"{prefix}_{name}": float(metric.compute(predicted, targets))
+            for name, metric in self.use.task.metrics.items()
         }
 
     @torch.no_grad()
@@ -182,9 +183,13 @@ class Parts:
             **self._score(self.predict(self.use.train, exact=True), self.use.train, "train"),
             **self._score(predictions, self.use.test, "test"),
         }
+        problems = []
         for probe in self.use.probes:
-            metrics |= {f"{probe.name}.{name}": float(value) for name, value in probe.measure(self).items()}
-        return Done(metrics, dict(self.model.state_dict()), predictions.cpu().numpy())
+            try:
+                metrics |= {f"{probe.name}.{name}": float(value) for name, value in probe.measure(self).items()}
+            except Exception as error:  # a probe may raise anything; the trained network is kept all the same
+                problems.append(f"probe '{probe.name}' failed: {one_line(error)}")
+        return Done(metrics, dict(self.model.state_dict()), predictions.cpu().numpy(), problems=tuple(problems))
 
     def state(self, epoch: int) -> State:
         """Return a copy of everything from which training goes on after ``epoch``."""
