@@ -66,10 +66,12 @@ def run(
     only_search: Annotated[bool, typer.Option("--only-search", help="Stop before the comparison.")] = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
+    from harness import interruption
     from harness.progress import Reporter
     from harness.run import run as carry_out
 
     request = _request(file, profile, data, out, plugin, block, set_, only_search)
+    interruption.listen()
     with Reporter() as reporter:
         code = carry_out(request, reporter, ["harness", *sys.argv[1:]])
     raise typer.Exit(code)

@@ -15,7 +15,7 @@ from harness.errors import BenchmarkError, did_you_mean
 from harness.toml import Source, read
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 DEEPEST = 32  # tables in tables
 
 
@@ -226,7 +226,7 @@ def _limits(key: Sequence[str]) -> str:
     """Return `` >= 1`` and the like, from the field's own constraints; a mere guard against slips is left out."""
     section = _section(key[:-1])
     field = section.model_fields.get(key[-1]) if section else None
-    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    signs = {"ge": ">=", "gt": ">", "lt": "<"}
     found = [
         f" {sign} {getattr(m, name)}"
         for m in (field.metadata if field else ())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from harness import interruption
 from harness.device import environment
 from harness.errors import PluginError, one_line
 from harness.plan import Setting
@@ -50,6 +51,7 @@ class Driver:
         """Carry out everything that is left."""
         self._fill()
         for run_id, event in self.executor.events():
+            interruption.check()
             run = self._flying[run_id]
             if isinstance(event, Epoch):
                 self._go_on(run, event)

@@ -18,6 +18,7 @@ class _Console(Console):
     """A console that falls silent when nobody listens any more: the work goes on, and the records have it all."""
 
     def on_broken_pipe(self) -> None:
+        """Print nothing more."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -24,8 +24,9 @@ from typing import Any, TypeVar
 import pluggy
 
 from harness import hookspecs
-from harness.contracts import KINDS, OFFERS, Catalogue, Kind, Offer, brief, check
+from harness.contracts import KINDS, OFFERS, Catalogue, Kind, Offer
 from harness.errors import PluginError, UnknownName, did_you_mean, one_line
+from harness.rules import brief, check
 
 GROUP = "harness"
 T = TypeVar("T")
@@ -160,14 +161,19 @@ def _modules_of(point: EntryPoint, block: set[str], registry: Registry) -> list[
 
 
 def _submodules(folders: Iterable[str], package: str, registry: Registry) -> Iterator[str]:
-    """Yield a package's modules whose names do not start with ``_``; a package inside that cannot import is named."""
-
-    def remember(name: str) -> None:
-        registry.broken[name] = f"must import, got {one_line(sys.exc_info()[1] or ImportError())}"
-
-    for info in pkgutil.walk_packages(folders, f"{package}.", onerror=remember):
-        if not info.ispkg and "._" not in info.name:
+    """Yield the modules of a package, and of those inside it, not starting with ``_``."""
+    for info in pkgutil.iter_modules(folders, f"{package}."):
+        if "._" in info.name:
+            continue
+        if not info.ispkg:
             yield info.name
+            continue
+        try:
+            inner = importlib.import_module(info.name).__path__
+        except _ANYTHING as error:
+            registry.broken[info.name] = f"must import, got {one_line(error)}"
+        else:
+            yield from _submodules(inner, info.name, registry)
 
 
 @dataclass(frozen=True)

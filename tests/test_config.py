@@ -26,6 +26,25 @@ from harness.errors import BenchmarkError
         ("batch_size = 16", "batch_size = 16\nl2 = -1", r"train\.l2: must be greater than or equal to 0, got -1"),
         ("batch_size = 16", "batch_size = 16\nl2 = nan", r"train\.l2: must be a"),
         ("[compare]", "[search.space.sdg]\nlr = 1\n[compare]", r"tiny\.toml:15: search\.space\.sdg: must be for an arm's .*did you mean 'sgd'"),
+        ("size = 16", "size = 16\nseed = 2147483648", r"tiny\.toml:5: data\.seed: must be less than or equal to 2147483647, got 2147483648$"),
+        ("size = 16", f"size = 16\nseed = {10**19}", r"tiny\.toml:5: data\.seed: must be a whole number of at most 64 bits, got a larger one"),
+        ("size = 16", f"size = 16\nseed = 0x{'f' * 5000}", r"data\.seed: must be a whole number of at most 64 bits"),
+        ("trials = 3", "trials = 3\nseed = 2147483648", r"search\.seed: must be less than or equal to 2147483647"),
+        ("trials = 3", "trials = 1000001", r"search\.trials: must be less than or equal to 1000000, got 1000001"),
+        ("epochs = [1, 2]", "epochs = [1, 1000001]", r"tiny\.toml:13: search\.epochs: must be less than or equal to 1000000"),
+        ("epochs = [1, 2]", "epochs = [0, 1]", r"tiny\.toml:13: search\.epochs: must be greater than or equal to 1, got 0"),
+        ("seeds = 2", "seeds = 1000001", r"compare\.seeds: must be less than or equal to 1000000"),
+        ("batch_size = 16", "batch_size = 1000001", r"train\.batch_size: must be less than or equal to 1000000"),
+        ("threads = 1", "threads = 4097", r"train\.threads: must be less than or equal to 4096"),
+        ("seeds = 2", "seeds = 2\nkeep_weights = true", r"compare\.keep_weights: must be a known key"),
+        ("[compare]", "[search.space.sgd]\nlr = { low = nan, high = 1.0 }\n[compare]", r"tiny\.toml:16: search\.space\.sgd\.lr\.low: must be a finite number, got nan"),
+        ("train = 64,", "train = 64, x = [1, { y = -inf }],", r"tiny\.toml:5: data\.options\.x\.y: must be a finite number, got -inf"),
+        ("n_startup_trials = 2", "n_startup_trials = inf", r"search\.sampler_options\.n_startup_trials: must be a finite number, got inf"),
+        ("trials = 3", f"trials = 3\n{'.'.join('a' * 3000)} = 1", r"tiny\.toml:11: search\.a\.a: must be nested at most 32 tables deep"),
+        ("[compare]", "[search.space.sgd]\nepochs = 3\n[compare]", r"tiny\.toml:16: search\.space\.sgd\.epochs: must be .*; use search\.epochs"),
+        ("[compare]", "[search.space.cosine]\nbatch_size = { choices = [8] }\n[compare]", r"search\.space\.cosine\.batch_size: must be .*; use search\.batch_size"),
+        ("[compare]", "[search.space.sgd]\nlr = { choices = [[1], 2] }\n[compare]", r"tiny\.toml:16: search\.space\.sgd\.lr: must have a list of numbers, strings or booleans as its choices, got \[\[1\], 2\]"),
+        ("[compare]", "[search.space.sgd]\nlr = { choices = 'abc' }\n[compare]", r"search\.space\.sgd\.lr: must have a list .*, got 'abc'"),
         ("[data]\nsize = 16", "[data]\nsize = 16\non_bad_image = 'skp'", r"must be 'error' or 'skip', got 'skp'; did you mean 'skip'"),
     ],
 )  # fmt: skip
@@ -33,6 +52,23 @@ def test_a_wrong_value_is_named_with_its_place(benchmark_file, old, new, message
     with pytest.raises(BenchmarkError, match=message) as caught:
         load(benchmark_file((old, new)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.a.b.c=3", "--set: train.a: must be a known key, got 'a'"),
+        ("train.5=3", "--set: train.5: must be a known key, got '5'"),
+        ("name.x=1", "--set: name: must be a string, got {'x': 1}"),
+        ("search.space.sgdd.lr=1", "--set: search.space.sgdd: must be for an arm's optimizer or scheduler, got 'sgdd'"),
+        ("search.epochs=[1,true]", "--set: search.epochs: must be a whole number, got True"),
+        ("data.seed=10000000000000000000", "--set: data.seed: must be a whole number of at most 64 bits"),
+    ],
+)
+def test_a_wrong_override_is_blamed_on_the_command_line(benchmark_file, override, message):
+    with pytest.raises(BenchmarkError) as caught:
+        load(benchmark_file(), None, [override])
+    assert str(caught.value).startswith(message)
 
 
 def test_identity_ignores_totals_so_that_a_run_folder_can_grow(benchmark_file):

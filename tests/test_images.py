@@ -180,9 +180,28 @@ def test_a_program_in_a_photos_clothes_is_not_run(tmp_path):
     assert decode_photos([File(tmp_path / "a.jpg")], 16, quiet).broken == {0: "cannot identify image file"}
 
 
-def test_a_source_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"gone\.jpg: must be a readable file, got .*; mend it or remove it"):
-        decode_photos([save(tmp_path / "a.png", (1, 2, 3)), File(tmp_path / "gone.jpg")], 16, quiet)
+def test_a_source_that_cannot_be_read_is_broken_until_it_can(tmp_path):
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    sources = [save(tmp_path / "a.png", (1, 2, 3)), File(tmp_path / "gone.jpg"), File(tmp_path / "loop.jpg")]
+    for _ in range(2):  # the second time from the store
+        store = decode_photos(sources, 16, quiet)
+        assert sorted(store.broken) == [1, 2]
+        assert store.broken[1] == "cannot be read: No such file or directory"
+        assert str(tmp_path) not in str(store.broken)
+    save(tmp_path / "gone.jpg", (9, 9, 9))
+    assert sorted(decode_photos(sources, 16, quiet).broken) == [2]
+
+
+def test_a_source_that_goes_away_in_between_leaves_no_store(tmp_path):
+    class Once(File):
+        def read(self):
+            content = super().read()
+            self.path.unlink()
+            return content
+
+    with pytest.raises(DataError, match=r"a\.png: must stay readable while it is decoded, got .*; start again"):
+        decode_photos([Once(save(tmp_path / "a.png", (1, 2, 3)).path)], 16, quiet)
+    assert not list((cache_folder() / "images").iterdir())
 
 
 def test_rows_are_in_the_order_of_the_photos_and_progress_counts_up(tmp_path):
@@ -222,6 +241,101 @@ def test_a_half_written_store_is_never_taken_for_one(tmp_path):
         draw_images(interrupted, ["a", "b"], 8, quiet)
     assert not list((cache_folder() / "images").iterdir())
     assert draw_images(lambda i: Image.new("RGB", (8, 8), (i, i, i)), ["a", "b"], 8, quiet).pixels[1].max() == 1
+
+
+def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(images.os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        draw_images(lambda i: Image.new("RGB", (8, 8)), ["a"], 8, quiet)
+    assert not list((cache_folder() / "images").iterdir())
+
+
+@pytest.mark.parametrize("suffix", ["npy", "json"])
+@pytest.mark.parametrize("left", [0, 1, 60, 0.9])  # bytes, or a part of them
+def test_a_store_cut_short_is_made_again(tmp_path, suffix, left):
+    photos = [noise(tmp_path / "a.png", (20, 20)), File(tmp_path / "gone.jpg")]
+    whole = decode_photos(photos, 16, quiet)
+    expected = whole.pixels.copy()
+    (file,) = (cache_folder() / "images").glob(f"*.{suffix}")
+    content = file.read_bytes()
+    del whole
+    file.write_bytes(content[: left if isinstance(left, int) else int(left * len(content))])
+    again = decode_photos(photos, 16, quiet)
+    assert np.array_equal(again.pixels, expected)
+    assert list(again.broken) == [1]
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"broken": 3}', "\ufeff"])
+def test_a_store_with_damaged_notes_is_made_again(tmp_path, text):
+    photo = noise(tmp_path / "a.png", (20, 20))
+    expected = decode_photos([photo], 16, quiet).sha256
+    (file,) = (cache_folder() / "images").glob("*.json")
+    file.write_text(text, encoding="utf-8")
+    assert decode_photos([photo], 16, quiet).sha256 == expected
+
+
+@pytest.mark.parametrize("seed", [0, 1])  # of one that fails, and of one that is drawn in another size
+def test_a_drawing_that_fails_is_an_error_every_time(seed):
+    def draw(i):
+        return Image.new("RGB", (9, 9)) if seed else 1 // 0
+
+    for _ in range(2):
+        with pytest.raises(
+            DataError, match=r"data: must be drawn whole, got 2 of 2 failed: a: .*; change \[data\], or"
+        ):
+            draw_images(draw, ["a", "b"], 8, quiet)
+
+
+@pytest.fixture
+def extract(monkeypatch):
+    """Return a function that extracts four features of three drawings, and a list with an entry for each time."""
+    from harness import features
+    from harness.contracts import Backbone, Data, Split, Weights
+    from harness.device import Device
+
+    split = Split(np.zeros((1, 8, 8, 3), np.uint8), np.zeros(1, np.int64), ("a",))
+    data = Data("drawn", split, split, split, fingerprint="f", source="nowhere", classes=("a",))
+    made = []
+
+    def compute(*_):
+        made.append(1)
+        return np.arange(12, dtype=np.float32).reshape(3, 4)
+
+    monkeypatch.setattr(features, "_compute", compute)
+    network = Backbone("net", lambda *_: None)
+    weights = Weights(Path("w"), "0" * 64, (0.5,) * 3, (0.5,) * 3)
+    return lambda: features.extract(network, weights, data, Device("cpu", "fp32", 1), quiet), made
+
+
+@pytest.mark.parametrize("left", [0, 1, 60, 130])  # bytes
+def test_features_cut_short_are_extracted_again(extract, left):
+    run, made = extract
+    assert run().test.inputs.tolist() == run().test.inputs.tolist() == [[8, 9, 10, 11]]
+    assert len(made) == 1
+    (file,) = (cache_folder() / "features").iterdir()
+    file.write_bytes(file.read_bytes()[:left])
+    assert run().test.inputs.tolist() == [[8, 9, 10, 11]]
+    assert len(made) == 2
+
+
+def test_features_that_cannot_be_kept_are_one_line_and_leave_nothing_behind(extract, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    run, _ = extract
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "save", full)
+        with pytest.raises(DataError, match=r"features: must be writable .*No space left.*; set HARNESS_CACHE"):
+            run()
+    assert not list((cache_folder() / "features").iterdir())
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"features: must be writable .* set HARNESS_CACHE"):
+        run()
 
 
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):

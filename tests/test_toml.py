@@ -71,6 +71,8 @@ def test_an_override_of_a_table_leaves_its_other_keys(file):
     [
         ("a = ", r"b\.toml:1: must be valid TOML"),
         ("a = 1\na = 2", r"b\.toml:2: must be valid TOML"),
+        (f"a = {'9' * 5000}", r"b\.toml: must be valid TOML, got a number of too many digits; write less$"),
+        (f"a = {'[' * 3000}", r"b\.toml: must be valid TOML, got brackets nested too deep; write less$"),
     ],
 )
 def test_broken_toml_names_its_line(tmp_path, text, message):
@@ -92,6 +94,39 @@ def test_an_unknown_profile_is_answered_with_the_nearest(file):
         read(file, "bigg")
 
 
-def test_an_override_without_a_value_is_refused(file):
-    with pytest.raises(BenchmarkError, match="--set: must be KEY=VALUE, got 'train'"):
-        read(file, None, ["train"])
+@pytest.mark.parametrize(
+    "text", ["train", "=3", "train..l2=3", ".l2=3", "train.=3", "train l2=3", "torch:RAdam.lr=3", ""]
+)
+def test_an_override_that_is_no_key_and_value_is_refused(file, text):
+    with pytest.raises(BenchmarkError, match=rf"--set: must be KEY=VALUE, got '{text}'; for example"):
+        read(file, None, [text])
+
+
+@pytest.mark.parametrize(
+    ("value", "what"), [("9" * 5000, "a number of too many digits"), ("[" * 3000, "brackets nested too deep")]
+)
+def test_an_override_that_is_too_much_is_refused(file, value, what):
+    with pytest.raises(BenchmarkError, match=f"--set: train.l2: must be valid TOML, got {what}; write less"):
+        read(file, None, [f"train.l2={value}"])
+
+
+def test_an_override_takes_quoted_keys_with_anything_in_them(file):
+    source = read(file, None, ['search.space."torch:R=A".lr=1'])
+    assert source.values["search"]["space"]["torch:R=A"] == {"lr": 1}
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "place"),
+    [
+        ("train.a.b.c=3", ("train", "a"), "--set: train.a"),
+        ("train.a.b.c=3", ("train",), "{file}:3: train"),
+        ("name.x=1", ("name",), "--set: name"),
+        ("search.space.sgdd.lr=1", ("search", "space", "sgdd"), "--set: search.space.sgdd"),
+        ("search.space.sgdd.lr=1", ("search", "space", "sgd"), "{file}:8: search.space.sgd"),
+        ("search.space.sgd.lr.low=3", ("search", "space", "sgd", "lr"), "{file}:9: search.space.sgd.lr"),
+        ("search=3", ("search", "space", "sgd", "lr"), "--set: search.space.sgd.lr"),
+        ("report.formats=3", ("report",), "--set: report"),
+    ],
+)
+def test_what_an_override_makes_is_blamed_on_it_and_nothing_else(file, override, key, place):
+    assert read(file, None, [override]).where(*key) == place.format(file=file)

@@ -103,7 +103,9 @@ def open_records(folder: Path) -> Records:
     asks = asks.drop(columns=["trial_attrs", "study_attrs"]).reset_index(drop=True)
     asks["params"] = [{**fixed[arm], **json.loads(text)} for arm, text in zip(asks["arm"], asks["params"], strict=True)]
     asks["epochs"] = [params["epochs"] for params in asks["params"]]
-    return Records(folder, meta, arms, asks, runs.drop(columns=["recipe", "stop_after"]), about.merge(_spread(epochs), on="run_id"))
+    return Records(
+        folder, meta, arms, asks, runs.drop(columns=["recipe", "stop_after"]), about.merge(_spread(epochs), on="run_id")
+    )
 
 
 def _spread(table: DataFrame) -> DataFrame:

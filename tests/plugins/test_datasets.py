@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,53 @@ def test_pixels_targets_and_names_belong_together(open_, photos):
 def test_a_labelled_test_folder_makes_valid_the_tune_split(open_, photos):
     data = open_("folder", photos(splits=("train", "valid", "test")))
     assert (len(data.train), len(data.tune), len(data.test)) == (16, 8, 8)
+
+
+@pytest.mark.parametrize("change", ["rename", "empty", "more"])
+def test_a_test_folder_with_other_classes_is_refused(open_, photos, change):
+    root = photos(splits=("train", "valid", "test"))
+    dogs = root / "test" / "dogs"
+    if change == "rename":
+        dogs.rename(root / "test" / "dgos")
+    elif change == "empty":
+        for photo in dogs.iterdir():
+            photo.unlink()
+    else:
+        (root / "test" / "dgos").mkdir()
+        (root / "test" / "dgos" / "a.jpg").write_bytes((dogs / "dogs.0.jpg").read_bytes())
+    lonely = "dogs" if change == "empty" else "dgos"
+    with pytest.raises(
+        DataError, match=f"test: must have photos of the same classes as train, got '{lonely}' in only .*; name"
+    ):
+        open_("folder", root)
+
+
+def test_a_test_folder_without_labels_is_left_alone(open_, photos):
+    root = photos()
+    photo = (root / "valid" / "cats" / "cats.0.jpg").read_bytes()
+    (root / "test" / "empty").mkdir(parents=True)
+    (root / "test1" / "dgos").mkdir(parents=True)
+    (root / "test" / "1.jpg").write_bytes(photo)
+    (root / "test1" / "dgos" / "1.jpg").write_bytes(photo)
+    assert all(name.startswith("valid/") for name in open_("folder", root).test.names)
+
+
+def test_only_regular_files_are_photos(open_, photos):
+    root = photos()
+    base = open_("folder", root).fingerprint
+    cats = root / "train" / "cats"
+    (cats / "folder.jpg").mkdir()
+    os.mkfifo(cats / "pipe.jpg")
+    assert open_("folder", root).fingerprint == base
+    (cats / "cats.0.jpg").rename(root / "elsewhere.jpg")
+    (cats / "cats.0.jpg").symlink_to(root / "elsewhere.jpg")
+    assert open_("folder", root).fingerprint == base
+    (cats / "folder.jpg" / "in.jpg").symlink_to("nowhere.jpg")
+    with pytest.raises(
+        DataError, match=r"1 of 25 unreadable: train/cats/folder\.jpg/in\.jpg: cannot be read: No such file"
+    ):
+        open_("folder", root)
+    assert len(open_("folder", root, on_bad_image="skip").left_out) == 1
 
 
 def test_any_number_of_classes(open_, photos):
@@ -147,7 +195,15 @@ def test_dogscats_takes_photos_it_finds_by_itself(open_, photos, tmp_path):
     assert "DRAWINGS" in open_("dogscats", tmp_path / "empty", required=False, options=options).notice
 
 
-@pytest.mark.parametrize("count", [0, 3, "many"])
+def test_drawings_that_fail_are_refused_and_not_trained_on(open_):
+    for _ in range(2):  # the second time from the store
+        with pytest.raises(
+            DataError, match=r"must be drawn whole, got 8 of 8 failed: drawing .*seed must be .*; change"
+        ):
+            open_("dogscats", None, required=False, seed=10**19, options={"train": 4, "tune": 2, "test": 2})
+
+
+@pytest.mark.parametrize("count", [0, 3, "many", 10**12])
 def test_a_wrong_number_of_drawings_is_refused(open_, count):
     with pytest.raises(DataError, match=r"data\.options\.train: must be an even number of drawings >= 2"):
         open_("dogscats", None, required=False, options={"train": count})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import stat
 import threading
@@ -302,6 +303,19 @@ def test_a_broken_photo_in_the_archive_is_named_or_skipped(tmp_path):
     assert data.left_out[0].startswith("train/dog.3.jpg: ")
     for pixels, target in zip(data.train.inputs, data.train.targets, strict=True):
         assert pixels.mean(axis=(0, 1)).argmax() == target
+
+
+def test_only_regular_files_are_photos(tmp_path):
+    root = unpack(tmp_path / "data", files())
+    (root / "train" / "cat.30.jpg").mkdir()
+    os.mkfifo(root / "train" / "cat.31.jpg")
+    data = open_(root)
+    assert len(data.train) + len(data.tune) + len(data.test) == 50
+    (root / "train" / "cat.32.jpg").symlink_to("nowhere.jpg")
+    with pytest.raises(
+        DataError, match=r"train: .*1 of 51 unreadable: train/cat\.32\.jpg: cannot be read: No such file"
+    ):
+        open_(root)
 
 
 def test_members_are_read_from_many_threads_at_once(tmp_path):

@@ -19,6 +19,11 @@ class Photo:
     split: str = "train"  # train, tune or test
 
 
+def is_photo(path: Path) -> bool:
+    """Return whether this is a regular file, or a link to one; a link to nothing is a photo too, a broken one."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
 def set_aside(photos: Sequence[Photo], split: str, part: float, seed: int) -> tuple[list[Photo], list[Photo]]:
     """Return (kept, set aside): ``part`` of every class, drawn by the seed, moved to the split of that name."""
     kept, aside = stratified([photo.label for photo in photos], part, seed)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+MOST = 1_000_000  # drawings in a split
 NOTICE = "no photos were found, so these are DRAWINGS of cats and dogs, made by a program; name a folder of photos with --data"
 
 
@@ -40,10 +41,12 @@ def _open_drawings(request: DataRequest) -> Data:
     """Return drawings: split s, class c and number i have a seed of their own, so no two are alike."""
     counts = {split: request.options[split] for split in ("train", "tune", "test")}
     for name, count in counts.items():
-        if not isinstance(count, int) or count < 2 or count % 2:
-            raise DataError(f"data.options.{name}: must be an even number of drawings >= 2, got {count!r}")
+        if not isinstance(count, int) or not 2 <= count <= MOST or count % 2:
+            raise DataError(
+                f"data.options.{name}: must be an even number of drawings >= 2 and <= {MOST}, got {count!r}"
+            )
     wanted = [
-        (split, _drawings.CLASSES[i % 2], request.seed * 3_000_000 + 1_000_000 * block + i // 2)
+        (split, _drawings.CLASSES[i % 2], request.seed * 3 * MOST + MOST * block + i // 2)
         for block, (split, count) in enumerate(counts.items())
         for i in range(count)
     ]

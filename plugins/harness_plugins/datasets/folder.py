@@ -3,7 +3,7 @@
     ROOT/train/CLASS/*.jpg    ROOT/valid/CLASS/*.jpg    and, if it is there, ROOT/test/CLASS/*.jpg
 
 With a labelled ``test`` folder, ``valid`` is the tune split. Without it ``valid`` is the test split, and the tune split is
-cut out of ``train``, the same part of every class, by a seed.
+cut out of ``train``, the same part of every class, by a seed. Photos directly in ``test`` have no label and are left alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import Data, DataError, DataRequest, Dataset, hookimpl
-from harness_plugins.datasets._photos import Photo, open_photos, set_aside
+from harness_plugins.datasets._photos import Photo, is_photo, open_photos, set_aside
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 LAYOUT = "train/CLASS and valid/CLASS folders with photos"
@@ -39,7 +39,14 @@ def find_photos(root: Path, tune: float, seed: int) -> list[Photo]:
     if len(train) < 2:
         raise DataError(f"{root / 'train'}: must have folders of two or more classes, got only '{min(train)}'")
     test = _classes(root / "test") if (root / "test").is_dir() else {}
-    if set(test) == set(train) and all(test.values()):
+    labelled = {label for label, files in test.items() if files}
+    if labelled and labelled != set(train):
+        lonely = min(labelled ^ set(train))
+        raise DataError(
+            f"{root / 'test'}: must have photos of the same classes as train, got '{lonely}' in only one of them; "
+            "name the folders alike, or move test elsewhere"
+        )
+    if labelled:
         return _photos(root, train, "train") + _photos(root, valid, "tune") + _photos(root, test, "test")
     kept, tuning = set_aside(_photos(root, train, "train"), "tune", tune, seed)
     return kept + tuning + _photos(root, valid, "test")
@@ -48,7 +55,7 @@ def find_photos(root: Path, tune: float, seed: int) -> list[Photo]:
 def _classes(folder: Path) -> dict[str, list[Path]]:
     """Return the photos of every class, in the order of their names."""
     return {
-        inner.name: sorted(file for file in inner.rglob("*") if file.suffix.lower() in SUFFIXES)
+        inner.name: sorted(file for file in inner.rglob("*") if file.suffix.lower() in SUFFIXES and is_photo(file))
         for inner in sorted(folder.iterdir())
         if inner.is_dir() and not inner.name.startswith(".")
     }
