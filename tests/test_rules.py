@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import pandas as pd
 import pytest
 
-from harness import Choice, Float, Int, analysis, contracts, report
+from harness import Choice, Float, Int, analysis, report, rules
 from harness.contracts import OFFERS, Analysis, Catalogue, Metric, Optimizer, Report, Scheduler, Task
 from harness.errors import HarnessError
 from harness.records import Records
@@ -29,9 +29,7 @@ def choice(*values):
 
 
 def test_every_field_of_every_contract_has_a_rule():
-    assert {each.name for type_ in (*OFFERS.values(), Catalogue, Metric) for each in fields(type_)} == set(
-        contracts._RULES
-    )
+    assert {each.name for type_ in (*OFFERS.values(), Catalogue, Metric) for each in fields(type_)} == set(rules._RULES)
 
 
 @pytest.mark.parametrize("offer", [OPTIMIZER, Scheduler("mine", dict), TASK, REPORT, CATALOGUE])
