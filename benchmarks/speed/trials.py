@@ -70,7 +70,7 @@ def loader(data: Path, weights: Path, part: int) -> float:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        return float(loss)
+        return loss.item()
 
     start = time.perf_counter()
     optuna.create_study().optimize(objective, n_trials=1)
