@@ -62,7 +62,7 @@ def _arm(setting: Setting, competitor: Competitor) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in parts.parameters),
         "examples_per_second": examples,
         "seconds": trials * SECONDS_PER_ASK
-        + epochs * (epoch + SECONDS_PER_RECORD)
+        + epochs * epoch
         + seeds * test * (1 + len(parts.use.train) / len(setting.data.test)),
         "bytes": seeds * (weights + predictions) + 3 * weights + int(epochs * BYTES_PER_EPOCH),
     }
