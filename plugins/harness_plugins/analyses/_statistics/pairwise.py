@@ -1,0 +1,115 @@
+"""Two arms compared by a distance between trained networks: are they further apart than each is from itself?
+
+Equal seeds start from equal weights, so networks of one seed are close for a reason that has nothing to do with the
+optimizers. Only pairs of different seeds are used, everywhere.
+
+Shapes: S seeds; ``aa`` and ``bb`` [S, S] hold the distances between the networks of one arm, ``ab`` [S, S] those from
+network s of the first arm to network t of the second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float64]
+
+ENUMERATED = 2**17  # up to so many arrangements are counted one by one
+SAMPLED = 9_999  # else so many are drawn
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval."""
+
+    value: float
+    low: float
+    high: float
+    se: float  # standard error; nan where it cannot be known
+    seeds: int
+
+
+def log_rho(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
+    """Return log(B / W): the mean distance between the arms over the mean distance within them.
+
+    0 where the arms are as far from each other as from themselves; nan where no distance within is positive.
+    """
+    within, between = (_across(aa) + _across(bb)) / 2, _across(ab)
+    return float(np.log(between / within)) if within > 0 and between > 0 else float("nan")
+
+
+def excess(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
+    """Return B - W, the same in the distance's own unit: for measures that may well be zero, like barriers."""
+    return float(_across(ab) - (_across(aa) + _across(bb)) / 2)
+
+
+def jackknife(aa: Matrix, bb: Matrix, ab: Matrix, statistic: object = log_rho, confidence: float = 0.9) -> Estimate:
+    """Return a statistic of two arms with a t-interval from leaving out one seed, of both arms, at a time.
+
+    se^2 = (S-1)/S * sum over s of (theta without s - their mean)^2, with S-1 degrees of freedom. Pairs of networks
+    share networks, so they are never counted as independent. Efron & Stein 1981, doi:10.1214/aos/1176345462. Below
+    three seeds no interval is known: it is infinite.
+    """
+    from scipy import stats
+
+    assert callable(statistic)
+    seeds = len(ab)
+    value = statistic(aa, bb, ab) if seeds > 1 else float("nan")
+    if seeds < 3:
+        return Estimate(value, -np.inf, np.inf, float("nan"), seeds)
+    kept = [np.delete(np.arange(seeds), s) for s in range(seeds)]
+    without = np.array([statistic(*(m[np.ix_(k, k)] for m in (aa, bb, ab))) for k in kept])
+    se = float(np.sqrt((seeds - 1) / seeds * np.sum((without - without.mean()) ** 2)))
+    reach = float(stats.t.ppf((1 + confidence) / 2, seeds - 1)) * se
+    return Estimate(value, value - reach, value + reach, se, seeds)
+
+
+def equivalence_p(estimate: Estimate, margin: float) -> float:
+    """Return the p-value of "the true value is ``margin`` or more"; below alpha where the interval's end is below it."""
+    from scipy import stats
+
+    if not np.isfinite(estimate.se):
+        return 1.0
+    if estimate.se == 0:
+        return 0.0 if estimate.value < margin else 1.0
+    return float(stats.t.cdf((estimate.value - margin) / estimate.se, estimate.seeds - 1))
+
+
+def permutation_p(aa: Matrix, bb: Matrix, ab: Matrix, seed: int = 0) -> float:
+    """Return the p-value of "the optimizer's name does not matter", by swapping the names within seeds.
+
+    The statistic is the energy E = 2B - W_a - W_b (Szekely & Rizzo 2013, doi:10.1016/j.jspi.2013.03.018). To swap the
+    names of seed s turns the sign of every term that has s once, so with g = ab + ba - aa - bb and signs e the
+    energy is proportional to the sum of g[s, t] e[s] e[t] over s < t. The signs are known up to a common one, so there
+    are 2^(S-1) arrangements, the actual one among them, and no p-value is smaller than 2^-(S-1).
+    """
+    seeds = len(ab)
+    if seeds < 2:
+        return 1.0
+    gain = np.triu(ab + ab.T - aa - bb, 1)
+    signs = _signs(seeds, seed)
+    energies = np.einsum("as,st,at->a", signs, gain, signs, optimize=True)
+    tolerance = 1e-12 * np.abs(gain).sum()  # equal arrangements must count as equal
+    return float((energies >= energies[0] - tolerance).mean())
+
+
+def _signs(seeds: int, seed: int) -> Matrix:
+    """Return arrangements [A, S] of +1 and -1, the first seed always +1, the actual arrangement (all +1) first."""
+    if 2 ** (seeds - 1) <= ENUMERATED:
+        codes = np.arange(2 ** (seeds - 1))[:, None] >> np.arange(seeds - 1)
+        rest = 1.0 - 2.0 * (codes & 1)
+    else:
+        random = np.random.default_rng(seed)
+        rest = np.vstack([np.ones(seeds - 1), random.choice([-1.0, 1.0], (SAMPLED, seeds - 1))])
+    return np.hstack([np.ones((len(rest), 1)), rest])
+
+
+def _across(distances: Matrix) -> float:
+    """Return the mean over pairs of different seeds."""
+    seeds = len(distances)
+    return float((distances.sum() - np.trace(distances)) / (seeds * (seeds - 1))) if seeds > 1 else float("nan")

@@ -1,0 +1,108 @@
+"""Distances between arms: against brute force, known answers and simulations with a known truth."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from harness_plugins.analyses._statistics.pairwise import (
+    equivalence_p,
+    excess,
+    jackknife,
+    log_rho,
+    permutation_p,
+)
+from scipy import stats
+
+
+def arms(random, seeds=6, shift=0.0, d=5, shared=0.0):
+    """Return aa, bb, ab of two clouds of points, the second moved by ``shift`` along one axis."""
+    start = random.standard_normal((seeds, d)) * shared
+    a = start + random.standard_normal((seeds, d))
+    b = start + random.standard_normal((seeds, d))
+    b[:, 0] += shift
+    return tuple(np.linalg.norm(p[:, None] - q[None], axis=-1) for p, q in ((a, a), (b, b), (a, b)))
+
+
+def test_log_rho_uses_pairs_of_different_seeds_alone():
+    aa, bb = np.array([[0.0, 2, 2], [2, 0, 2], [2, 2, 0]]), np.array([[0.0, 4, 4], [4, 0, 4], [4, 4, 0]])
+    ab = np.full((3, 3), 6.0)
+    np.fill_diagonal(ab, 0.001)  # networks of one seed are close for another reason
+    assert log_rho(aa, bb, ab) == pytest.approx(np.log(6 / 3))
+    assert excess(aa, bb, ab) == pytest.approx(3.0)
+    assert np.isnan(log_rho(0 * aa, 0 * bb, ab))
+
+
+def test_shared_starts_do_not_make_arms_look_close():
+    random = np.random.default_rng(0)
+    found = [log_rho(*arms(random, d=20, shared=2.0)) for _ in range(300)]
+    assert abs(np.mean(found)) < 0.01
+
+
+def test_the_jackknife_is_the_one_of_the_textbook():
+    found = arms(np.random.default_rng(1))
+    estimate = jackknife(*found)
+    without = []
+    for s in range(6):
+        keep = [t for t in range(6) if t != s]
+        aa, bb, ab = (m[np.ix_(keep, keep)] for m in found)
+        pairs = list(combinations(range(5), 2))
+        within = np.mean([aa[i, j] for i, j in pairs] + [bb[i, j] for i, j in pairs])
+        between = np.mean([ab[i, j] for i, j in pairs] + [ab[j, i] for i, j in pairs])
+        without.append(np.log(between / within))
+    se = np.sqrt(5 / 6 * np.sum((np.array(without) - np.mean(without)) ** 2))
+    assert estimate.se == pytest.approx(se, rel=1e-12)
+    reach = stats.t.ppf(0.95, 5) * se
+    assert (estimate.low, estimate.high) == pytest.approx((estimate.value - reach, estimate.value + reach))
+
+
+def test_the_p_value_and_the_interval_of_equivalence_agree():
+    estimate = jackknife(*arms(np.random.default_rng(2), shift=1.0))
+    assert equivalence_p(estimate, estimate.high) == pytest.approx(0.05)
+    assert equivalence_p(estimate, estimate.high + 1e-6) < 0.05 < equivalence_p(estimate, estimate.high - 1e-6)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_too_few_seeds_know_no_interval(seeds):
+    estimate = jackknife(*arms(np.random.default_rng(3), seeds=seeds))
+    assert (estimate.low, estimate.high) == (-np.inf, np.inf)
+    assert equivalence_p(estimate, 10.0) == 1.0
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.5])
+def test_the_permutation_test_counts_every_swap(shift):
+    aa, bb, ab = arms(np.random.default_rng(4), seeds=5, shift=shift)
+    whole = np.block([[aa, ab], [ab.T, bb]])
+    energies = []
+    for swaps in product([False, True], repeat=5):
+        first = [s + 5 * swap for s, swap in enumerate(swaps)]
+        second = [s + 5 * (not swap) for s, swap in enumerate(swaps)]
+        between = np.mean([whole[first[s], second[t]] for s in range(5) for t in range(5) if s != t])
+        within = [np.mean([whole[g[s], g[t]] for s, t in combinations(range(5), 2)]) for g in (first, second)]
+        energies.append(2 * between - sum(within))
+    assert permutation_p(aa, bb, ab) == pytest.approx(np.mean(np.array(energies) >= energies[0] - 1e-12))
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 8])
+def test_no_p_value_is_smaller_than_the_arrangements_allow(seeds):
+    assert permutation_p(*arms(np.random.default_rng(5), seeds=seeds, shift=100.0)) == 2.0 ** -(seeds - 1)
+
+
+def test_many_seeds_are_sampled_and_never_give_zero():
+    assert 0 < permutation_p(*arms(np.random.default_rng(6), seeds=20, shift=100.0)) <= 2e-4
+
+
+def test_false_alarms_are_as_rare_as_promised():
+    random = np.random.default_rng(7)
+    p_values = [permutation_p(*arms(random, shared=1.0)) for _ in range(400)]
+    assert np.mean(np.array(p_values) < 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_false_equivalence_is_as_rare_as_promised():
+    """At a true ratio on the margin itself no more than alpha of the simulations may say "similar"."""
+    random = np.random.default_rng(8)
+    wide = [log_rho(*arms(random, seeds=60, shift=1.5, d=20)) for _ in range(40)]
+    margin = float(np.mean(wide))  # the true value, known to 0.001
+    said = [equivalence_p(jackknife(*arms(random, seeds=8, shift=1.5, d=20)), margin) < 0.05 for _ in range(600)]
+    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 600)

@@ -1,0 +1,31 @@
+"""Power beforehand: against the numbers of the protocol, and the estimator it simulates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness_plugins.analyses._statistics.pairwise import jackknife
+from harness_plugins.analyses._statistics.power import all_similar, log_rho_and_se
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [(4, 0.17), (5, 0.38), (6, 0.58), (8, 0.86), (10, 0.98)])
+def test_two_identical_arms_one_measure(seeds, expected):
+    assert all_similar(2, seeds, 1) == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize(("seeds", "primaries", "expected"), [(8, 2, 0.43), (12, 2, 0.97), (8, 4, 0.18), (12, 4, 0.95)])
+def test_three_identical_arms(seeds, primaries, expected):
+    assert all_similar(3, seeds, primaries) == pytest.approx(expected, abs=0.06)
+
+
+def test_two_seeds_show_nothing():
+    assert all_similar(3, 2, 1) == 0.0
+
+
+def test_the_many_at_once_are_the_same_as_one_by_one():
+    points = np.random.default_rng(0).standard_normal((5, 2, 6, 3))
+    far = np.linalg.norm(points[:, :, :, None, None] - points[:, None, None], axis=-1)  # [R, k, S, k, S]
+    values, errors = log_rho_and_se(far[:, 0, :, 0], far[:, 1, :, 1], far[:, 0, :, 1])
+    for one, value, se in zip(far, values, errors, strict=True):
+        alone = jackknife(one[0, :, 0], one[1, :, 1], one[0, :, 1])
+        assert (value, se) == pytest.approx((alone.value, alone.se))
