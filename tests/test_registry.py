@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import registry as module
+from harness import discovery as module
 from harness.contracts import Backbone, Optimizer
+from harness.discovery import discover
 from harness.errors import PluginError, UnknownName
-from harness.registry import discover
 
 PLUGIN = """
 from harness import Float, Optimizer, hookimpl
@@ -156,6 +156,9 @@ def test_an_installed_plugin_that_cannot_be_imported_is_named_and_stops_nobody(i
     with pytest.raises(UnknownName, match="could not be loaded: rotten_plugin"):
         found.find("optimizer", "sdg", "here")
     assert "rotten_plugin" not in discover(block=["rotten"]).broken
+    by_its_module = discover(block=["rotten_plugin"])
+    assert by_its_module.blocked == {"rotten_plugin"}
+    assert "rotten_plugin" not in by_its_module.broken
 
 
 INSTALLED = {
@@ -237,6 +240,60 @@ def test_what_a_catalogue_finds_is_checked_too(plugin):
 def test_discovery_imports_no_heavy_library():
     import subprocess
 
-    code = "from harness.registry import discover; discover(); import sys; print({'torch', 'timm', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules))"
+    code = "from harness.discovery import discover; discover(); import sys; print({'torch', 'timm', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+WRAPPER = """
+from dataclasses import replace
+
+from harness import Catalogue, Float, Optimizer, hookimpl
+
+
+def around(inner):
+    return replace(inner, space={**inner.space, "rho": Float(0.01, 1)})
+
+
+@hookimpl
+def harness_optimizers():
+    return [Optimizer(name="outer", build=dict, space={}, around=around)]
+
+
+@hookimpl
+def harness_catalogues():
+    return [Catalogue("optimizer", "torch", find=dict, names=list)] if TWICE else []
+"""
+
+
+def test_an_optimizer_goes_around_another(plugin):
+    registry = discover([plugin("TWICE = False\n" + WRAPPER)])
+    found = registry.find("optimizer", "outer(outer(adam))", "here")
+    assert found.offer.name == "outer(outer(adam))"
+    assert set(found.offer.space) == {"lr", "beta1", "rho"}
+    assert (
+        found.sha256 != registry.find("optimizer", "outer(outer(sgd))", "here").sha256
+    )  # the inner one's source counts
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "adam(sgd)",
+            r"here: must name an optimizer that goes around another, got 'adam' in 'adam\(sgd\)'; these do: ",
+        ),
+        ("outer(adm)", "here: must name an optimizer, got 'adm'; did you mean 'adam'"),
+        ("outr(adam)", "here: must name an optimizer, got 'outr'; did you mean 'outer'"),
+    ],
+)
+def test_what_cannot_go_around_is_named(plugin, name, message):
+    with pytest.raises(UnknownName, match=message):
+        discover([plugin("TWICE = False\n" + WRAPPER)]).find("optimizer", name, "here")
+
+
+def test_two_catalogues_of_one_name_are_refused(plugin):
+    with pytest.raises(
+        PluginError, match=r"a catalogue of optimizers 'torch' twice: from harness_plugins\..*torch_optim"
+    ):
+        discover([plugin("TWICE = True\n" + WRAPPER)])
