@@ -10,6 +10,7 @@ K the outputs of the network.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -72,6 +73,7 @@ class Data:
     classes: tuple[str, ...] = ()
     notice: str = ""  # said in plain sight on the console and in the report, e.g. that these are drawings
     left_out: tuple[str, ...] = ()  # unreadable examples that were skipped, each with its reason
+    excluded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by split: names the benchmark leaves out
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,39 @@ class DataRequest:
 
 
 @dataclass(frozen=True)
+class Photo:
+    """A photo found: its name within the data, its class, how to get at its bytes, and its split."""
+
+    name: str  # with "/", on every system
+    label: str  # empty where nobody has said
+    read: Callable[[], bytes]  # from any thread
+    split: str = "train"  # train, tune or test
+
+
+@dataclass(frozen=True)
+class Download:
+    """Where a dataset can be got from: an archive of folders with photos."""
+
+    url: str
+    files: Mapping[str, int]  # folder -> how many files it has once unpacked; below one folder of any name, or none
+    sha256: str = ""  # of the archive; empty where nobody has published it
+    size: int = 0  # bytes, about; 0 where unknown
+    license: str = ""  # what a user must know before using it
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """A source of data: ``open(request)`` returns it, decoded once and kept on disk."""
+    """A source of data: ``open(request)`` returns it, decoded once and kept on disk.
+
+    One of photos has ``photos(request)``, a context manager that gives (where they are, all of them), readable until
+    it is left, with labels and splits as in ``open``; it decodes nothing, and raises DataError where there are none.
+    """
 
     name: str
     open: Callable[[DataRequest], Data]
     options: Mapping[str, Any] = field(default_factory=dict)  # the keys of [data.options], with their defaults
+    photos: Callable[[DataRequest], AbstractContextManager[tuple[Path, Sequence[Photo]]]] | None = None
+    download: Download | None = None
     reference: str = ""
 
 
@@ -105,11 +134,17 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number computed from predictions; ``compute(predictions [N, ...], targets [N, ...])`` returns a float."""
+    """A number computed from predictions; ``compute(predictions [N, ...], targets [N, ...])`` returns a float.
+
+    One that is a mean over examples (accuracy, log loss, squared error) has ``each``, of the same arguments, which
+    returns the N scores it is the mean of. From them a report can say how much of a lead is the luck of these very
+    test examples; where there is no ``each`` (r2, F1) it says that it cannot.
+    """
 
     compute: Callable[[NDArray[np.float32], NDArray[Any]], float]
     goal: Literal["min", "max"]
     unit: str = ""  # "%" is shown times 100
+    each: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[Any]] | None = None  # per-example scores [N]
 
 
 @dataclass(frozen=True)
@@ -143,11 +178,15 @@ class Backbone:
     One that can start from pretrained weights has ``weights(file)``, which looks at a file, or, for None, gets the
     library's own, and raises DataError within seconds where they cannot be had. Then ``build(input_shape, outputs,
     weights)`` returns the network with them; for no outputs it returns pooled features ``[B, F]``.
+
+    One that can be fine-tuned in stages, or with a learning rate for each part of it, has ``groups(network)``, which
+    returns every trainable parameter once, in layer groups from the input to the outputs; the last one is the head.
     """
 
     name: str
     build: Callable[..., torch.nn.Module]
     weights: Callable[[Path | None], Weights] | None = None
+    groups: Callable[[torch.nn.Module], Sequence[Sequence[torch.nn.Parameter]]] | None = None
     reference: str = ""
 
 
@@ -155,12 +194,20 @@ class Backbone:
 class Optimizer:
     """A training algorithm: ``build(parameters, **hyperparameters)`` returns a ``torch.optim.Optimizer``.
 
-    ``space`` says what the search may choose and from where, ``defaults`` what is passed beside it. The loop asks
-    nothing else of an optimizer, except what is declared here:
+    ``parameters`` is a list, of parameters or of groups (``{"params": [...], "lr": ...}``). ``space`` says what the
+    search may choose and from where, ``defaults`` what is passed beside it. The loop asks nothing else of an optimizer,
+    except what is declared here:
 
     - ``closure``: ``step(closure)`` evaluates the objective itself, as often as it likes (LBFGS, SAM);
     - ``switches``: it has ``train()`` and ``eval()``, because it evaluates other weights than it trains
-      (Schedule-Free, averages of weights).
+      (Schedule-Free, averages of weights);
+    - ``second_order``: it differentiates the gradients, which therefore come with a graph of their own (AdaHessian);
+    - ``scheduled=False``: it needs no schedule, so it is one arm, under ``constant``, whatever the benchmark's
+      schedules are (Schedule-Free);
+    - ``around``: it goes around another optimizer; ``around(inner)`` returns ``outer(inner)``, by which name a
+      benchmark asks for it (``sam(adam)``), with the inner one's space beside its own.
+
+    ``known_failures`` names checks of ``harness check`` that it is known to fail, each with the reason.
     """
 
     name: str
@@ -169,6 +216,10 @@ class Optimizer:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     closure: bool = False
     switches: bool = False
+    second_order: bool = False
+    scheduled: bool = True
+    around: Callable[[Optimizer], Optimizer] | None = None
+    known_failures: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
 
 
@@ -191,6 +242,9 @@ class Scheduler:
     """A schedule: ``build(optimizer, total_steps, **hyperparameters)`` returns one that steps per batch.
 
     With ``per_epoch`` it is stepped once an epoch, with the epoch's running loss, instead of once a batch.
+
+    One that restarts has ``cycle_ends(total_steps, **hyperparameters)``, which returns the numbers of the steps that
+    end a cycle, rising, 1 is the first step and the last one is ``total_steps``. ``known_failures`` is as an optimizer's.
     """
 
     name: str
@@ -198,6 +252,8 @@ class Scheduler:
     space: Space = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     per_epoch: bool = False
+    cycle_ends: Callable[..., Sequence[int]] | None = None
+    known_failures: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
 
 
@@ -243,19 +299,28 @@ class Executor:
 
 @dataclass(frozen=True)
 class Probe:
-    """A measurement on the trained network of a comparison run: ``measure(parts)`` returns named numbers."""
+    """A measurement on the trained network of a comparison run: ``measure(parts)`` returns named numbers and arrays.
+
+    The network is in evaluation mode, and is to be left as it was. Numbers stand in the records as ``PROBE.name``;
+    numpy arrays, of numbers and small (they are kept for every run), are what ``records.probed(run_id, PROBE)`` returns.
+    """
 
     name: str
-    measure: Callable[[Parts], Mapping[str, float]]
+    measure: Callable[[Parts], Mapping[str, float | NDArray[Any]]]
     reference: str = ""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A pure function of the records: same input, same table; it may not import torch."""
+    """A pure function of the records: same input, same table; it may not import torch.
+
+    One whose table names photos for a report to show, in columns ``split`` and ``row``, says ``thumbnails``: the run
+    keeps small copies of them, which ``records.thumbnail(split, row)`` returns.
+    """
 
     name: str
     compute: Callable[[Records], DataFrame]
+    thumbnails: bool = False
     reference: str = ""
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.contracts import KINDS, Catalogue, Metric, Offer
+from harness.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
+
+RECORD_TABLES = ("arms", "trials", "runs", "epochs", "range_tests", "paths", "examples")  # written beside the analyses' tables, so no name for one
 
 
 def check(offer: Offer | Catalogue, found: bool = False) -> str:
@@ -17,8 +19,23 @@ def check(offer: Offer | Catalogue, found: bool = False) -> str:
     The name of one ``found`` in a catalogue may have a colon in it.
     """
     rules = {**_RULES, "name": _found_name} if found else _RULES
+    if isinstance(offer, Analysis):
+        rules = {**rules, "name": _analysis_name}
     wrong = _first_fault(offer, rules)
     return wrong and f"{type(offer).__name__.lower()} {brief(offer.name)}: {wrong}"
+
+
+def clash(reports: Iterable[Report]) -> str:
+    """Return which two formats would be written over each other, ``must ..., got ...``, or ``""``."""
+    first: dict[str, Report] = {}
+    for report in reports:
+        other = first.setdefault(report.extension.lower(), report)  # some file systems know no case
+        if other.name != report.name:
+            return (
+                f"must write files of their own, got '{other.name}' and '{report.name}', which both write "
+                f"report.{report.extension}; choose one of them"
+            )
+    return ""
 
 
 def brief(value: object) -> str:
@@ -43,7 +60,12 @@ def _name(value: Any, marks: str = "._+-") -> str:
 
 
 def _found_name(value: Any) -> str:
-    return _name(value, ":._+-")
+    return _name(value, ":._+()-")
+
+
+def _analysis_name(value: Any) -> str:
+    free = not (isinstance(value, str) and value.lower() in RECORD_TABLES)
+    return _name(value) or _must_be(free, f"other than the records' own tables {', '.join(RECORD_TABLES)}", value)
 
 
 def _text(value: Any) -> str:
@@ -73,6 +95,21 @@ def _goal(value: Any) -> str:
 def _named(value: Any) -> str:
     ok = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
     return _must_be(ok, "a mapping with texts as keys", value)
+
+
+def _reasons(value: Any) -> str:
+    return _named(value) or _must_be(all(isinstance(why, str) and why for why in value.values()), "reasons", value)
+
+
+def _download(value: Any) -> str:
+    if not isinstance(value, Download):
+        return _must_be(value is None, "a Download or None", value)
+    faults = {
+        "url": _must_be(re.match(r"https?://", str(value.url)), "an address, http or https", value.url),
+        "sha256": _must_be(re.fullmatch(r"([0-9a-f]{64})?", str(value.sha256)), "64 hex digits", value.sha256),
+        "files": _named(value.files) or _must_be(value.files, "at least one folder", value.files),
+    }
+    return next((f".{part}{fault}" for part, fault in faults.items() if fault), "")
 
 
 def _space(value: Any) -> str:
@@ -117,12 +154,16 @@ def _first_of(faults: Iterable[tuple[str, str]]) -> str:
 _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contract
     **dict.fromkeys(("name", "extension"), _name),
     **dict.fromkeys(("reference", "unit"), _text),
-    **dict.fromkeys(("closure", "switches", "per_epoch", "qualified"), _flag),
+    **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "per_epoch", "qualified"), _flag),
+    "thumbnails": _flag,
     **dict.fromkeys(
         ("build", "compute", "find", "loss", "measure", "names", "open", "outputs", "predict", "render"), _function
     ),
     **dict.fromkeys(("defaults", "options"), _named),
-    "weights": _function_or_none,
+    **dict.fromkeys(("weights", "groups", "around", "each", "cycle_ends"), _function_or_none),
+    "known_failures": _reasons,
+    "photos": _function_or_none,
+    "download": _download,
     "kind": _kind,
     "goal": _goal,
     "space": _space,

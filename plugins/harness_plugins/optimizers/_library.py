@@ -1,4 +1,4 @@
-"""What the catalogues of optimizers share: one searched rate, and betas that a benchmark file can say."""
+"""What the libraries of optimizers share: one searched rate, betas that a file can say, states that can be saved."""
 
 from __future__ import annotations
 
@@ -17,27 +17,118 @@ def offer(
     name: str,
     make: Callable[..., torch.optim.Optimizer],
     class_: Any,
-    rates: tuple[float, float],
-    closure: bool = False,
+    rates: tuple[float, float] | None,
+    **capabilities: Any,
 ) -> Optimizer:
-    """Return an optimizer whose learning rate is searched between ``rates``, from low to high.
+    """Return an optimizer whose learning rate is searched between ``rates``, from low to high; for None it is not.
 
     ``make(parameters, **hyperparameters)`` builds it. All else stays as ``class_`` has it, except that its own weight
-    decay is 0: the L2 is part of the common objective.
+    decay is 0: the L2 is part of the common objective. ``capabilities`` are what its value declares.
     """
     known = inspect.signature(class_).parameters
-    own = known["lr"].default
-    low, high = rates
-    inside = isinstance(own, int | float) and low <= own <= high
-    defaults: dict[str, Any] = {"lr": float(own) if inside else math.sqrt(low * high)}
-    if "weight_decay" in known:
-        defaults["weight_decay"] = 0.0
+    defaults: dict[str, Any] = {"weight_decay": 0.0} if "weight_decay" in known else {}
+    space, own = {}, known["lr"].default
+    if rates is None:
+        defaults["lr"] = float(own)
+    else:
+        low, high = rates
+        inside = isinstance(own, int | float) and low <= own <= high
+        defaults["lr"] = float(own) if inside else math.sqrt(low * high)
+        space["lr"] = Float(low, high, log=True)
 
     def build(parameters: list[torch.nn.Parameter], **hyperparameters: Any) -> torch.optim.Optimizer:
         return make(parameters, **_with_betas(hyperparameters, known))
 
-    space = {"lr": Float(low, high, log=True)}
-    return Optimizer(name, build, space, defaults, closure=closure, reference=f"{class_.__module__}.{class_.__name__}")
+    reference = f"{class_.__module__}.{class_.__name__}"
+    return Optimizer(name, build, space, defaults, reference=reference, **capabilities)
+
+
+def lbfgs(parameters: Any, **hyperparameters: Any) -> torch.optim.Optimizer:
+    """Return ``torch.optim.LBFGS`` that takes weights in the channels_last layout too, which images have on a GPU.
+
+    At a rate of 0, by which its line search would divide, it stands still.
+    """
+    import torch
+
+    class LBFGS(torch.optim.LBFGS):
+        def _gather_flat_grad(self) -> torch.Tensor:  # PyTorch's says view(-1), which only contiguous weights allow
+            weights: list[torch.Tensor] = self._params
+            return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in weights])
+
+        def step(self, closure: Any = None) -> Any:
+            if self.param_groups[0]["lr"]:
+                return super().step(closure)  # type: ignore[no-untyped-call]
+            return torch.enable_grad()(closure)()
+
+    return LBFGS(parameters, **hyperparameters)
+
+
+def seeded(class_: Any) -> Any:
+    """Return a class that draws random numbers, with each step's seeded by its number, so that a run can go on.
+
+    The draws of everything else, dropout's above all, stay what they would be without it.
+    """
+    import torch
+
+    class Seeded(class_):  # type: ignore[misc]
+        steps = 0
+
+        def step(self, closure: Any = None) -> Any:
+            device = self.param_groups[0]["params"][0].device
+            with torch.random.fork_rng([device] if device.type == "cuda" else []):
+                torch.manual_seed(self.steps)
+                self.steps += 1
+                return super().step(closure)
+
+        def state_dict(self) -> dict[str, Any]:
+            return {**super().state_dict(), "steps": self.steps}
+
+        def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+            super().load_state_dict(state_dict)
+            self.steps = state_dict["steps"]
+
+    return Seeded
+
+
+def flat(class_: Any) -> Any:
+    """Return a class that sees weights as flat vectors, for weights of any layout: they are made contiguous."""
+
+    class Flat(class_):  # type: ignore[misc]
+        def __init__(self, parameters: Any, **hyperparameters: Any) -> None:
+            super().__init__(parameters, **hyperparameters)
+            self.flatten()
+
+        def step(self, closure: Any = None) -> Any:
+            self.flatten()
+            return super().step(closure)
+
+        def flatten(self) -> None:
+            for weight in (p for group in self.param_groups for p in group["params"]):
+                if not weight.is_contiguous():
+                    gradient, weight.grad = weight.grad, None
+                    weight.data = weight.data.contiguous()
+                    weight.grad = None if gradient is None else gradient.contiguous()
+
+    return Flat
+
+
+def settled(class_: Any) -> Any:
+    """Return a class whose state is laid out as it comes back from disk, on which the rounding of products depends."""
+    import torch
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list):
+            return [plain(each) for each in value]
+        return value.contiguous() if isinstance(value, torch.Tensor) else value
+
+    class Settled(class_):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> Any:
+            objective = super().step(closure)
+            for state in self.state.values():
+                state.update({name: plain(value) for name, value in state.items()})
+            return objective
+
+    return Settled
 
 
 def _with_betas(given: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> dict[str, Any]:

@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import Catalogue, Optimizer, PluginError, hookimpl
 from harness_plugins._timm import import_timm
 from harness_plugins.optimizers import _library
 
+if TYPE_CHECKING:
+    import torch
+
 EXCLUDED = {  # patterns of names
-    "adahessian": "it needs second derivatives, and the loop computes first ones",
     "*adafactorbv*": "its state names a data type, which cannot be saved without pickle; use 'timm:adafactor'",
     "bnb*": "it needs bitsandbytes and its state is in 8 bits",
     "fused*": "it needs NVIDIA's apex",
@@ -48,6 +50,8 @@ def find(name: str) -> Optimizer | None:
         raise PluginError(why)
     class_ = factory.get_optimizer_info(name).opt_class
     make = partial(factory.create_optimizer_v2, opt=name)
+    if name == "adahessian":
+        return _library.offer(f"timm:{name}", _adahessian, class_, (1e-3, 1.0), second_order=True)
     return _library.offer(f"timm:{name}", make, class_, RATES.get(class_.__name__, ADAM_LIKE))
 
 
@@ -58,6 +62,25 @@ def names() -> Sequence[str]:
 
 def _excluded(name: str) -> str:
     return next((why for pattern, why in EXCLUDED.items() if fnmatch(name, pattern)), "")
+
+
+def _adahessian(parameters: Any, **hyperparameters: Any) -> torch.optim.Optimizer:
+    """Return AdaHessian that saves the generator it draws its directions from."""
+    import torch
+    from timm.optim.adahessian import Adahessian as Timms
+
+    class Adahessian(Timms):
+        def state_dict(self) -> dict[str, Any]:
+            drawn = {"generator": self.generator.get_state(), "device": str(self.generator.device)}
+            return {**super().state_dict(), **drawn}
+
+        def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+            super().load_state_dict(state_dict)
+            self.generator = torch.Generator(state_dict["device"])
+            self.generator.set_state(state_dict["generator"].cpu())
+
+    optimizer: torch.optim.Optimizer = Adahessian(parameters, **hyperparameters)  # type: ignore[no-untyped-call]
+    return optimizer
 
 
 def _factory() -> Any:

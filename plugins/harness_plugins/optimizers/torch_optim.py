@@ -9,16 +9,13 @@ ASGD's own ``lambd`` stays 1e-4, and the average it keeps is not evaluated, as P
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import Catalogue, Optimizer, PluginError, hookimpl
 from harness_plugins.optimizers import _library
 
-if TYPE_CHECKING:
-    import torch
-
 EXCLUDED = {
-    "Muon": "it takes matrices only, and networks have biases; 'timm:muon' moves the rest by AdamW",
+    "Muon": "it takes matrices only, and networks have biases; 'timm:muon' moves the rest by AdamW, and so does 'muon'",
     "SparseAdam": "it takes sparse gradients only; use 'torch:Adam'",
 }
 ADAM_LIKE = (1e-5, 1e-1)
@@ -30,6 +27,10 @@ RATES = {
     "LBFGS": (1e-2, 1.0),
     "SGD": (1e-3, 1.0),
 }
+RPROP = {
+    "obeys_schedule": "the rate is where its steps begin, and each weight's step then finds its own size",
+    "nan_gradient": "a weight whose gradient is not a number stays where it is",
+}
 
 
 def find(name: str) -> Optimizer | None:
@@ -39,25 +40,18 @@ def find(name: str) -> Optimizer | None:
     class_ = _classes().get(name)
     if class_ is None:
         return None
-    make = _lbfgs if name == "LBFGS" else class_
-    return _library.offer(f"torch:{name}", make, class_, RATES.get(name, ADAM_LIKE), closure=name == "LBFGS")
+    if name == "LBFGS":
+        one_group = {"several_groups": "it takes one group of parameters, for its step has one length"}
+        return _library.offer(
+            f"torch:{name}", _library.lbfgs, class_, RATES[name], closure=True, known_failures=one_group
+        )
+    known = RPROP if name == "Rprop" else {}
+    return _library.offer(f"torch:{name}", class_, class_, RATES.get(name, ADAM_LIKE), known_failures=known)
 
 
 def names() -> Sequence[str]:
     """Return every class that can train here."""
     return sorted(set(_classes()) - set(EXCLUDED))
-
-
-def _lbfgs(parameters: list[torch.nn.Parameter], **hyperparameters: Any) -> torch.optim.Optimizer:
-    """Return LBFGS that takes weights in the channels_last layout too, which images have on a GPU."""
-    import torch
-
-    class LBFGS(torch.optim.LBFGS):
-        def _gather_flat_grad(self) -> torch.Tensor:  # PyTorch's says view(-1), which only contiguous weights allow
-            weights: list[torch.Tensor] = self._params
-            return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in weights])
-
-    return LBFGS(parameters, **hyperparameters)
 
 
 def _classes() -> dict[str, Any]:
