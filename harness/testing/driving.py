@@ -1,0 +1,168 @@
+"""How checks train: with the harness's own loop, on the problems, on the CPU and with one thread."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+
+from harness.contracts import Backbone, Optimizer, Schedule, Scheduler
+from harness.device import Device
+from harness.runs import Arm, Run, State
+from harness.testing.problems import Problem
+from harness.training.batches import resident
+from harness.training.parts import Ingredients, Parts, assemble
+
+P = ParamSpec("P")
+T = TypeVar("T")
+CPU = Device("cpu", "fp32", 1)
+SGD = Optimizer("sgd", torch.optim.SGD, {}, {"lr": 0.1})  # what others are compared with
+Weights = list[torch.Tensor]
+SOME = 10  # steps, enough for those that make none at first: ADOPT the first one, RAdam five
+
+
+def _falling(optimizer: torch.optim.Optimizer, total_steps: int) -> Schedule:
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / total_steps)
+
+
+def _steady(optimizer: torch.optim.Optimizer, total_steps: int) -> Schedule:
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+
+
+def _times(optimizer: torch.optim.Optimizer, total_steps: int, factor: float) -> Schedule:
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor)
+
+
+def _until(optimizer: torch.optim.Optimizer, total_steps: int, last: int) -> Schedule:
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: float(step < last))
+
+
+FALLING = Scheduler("falling", _falling)  # in a straight line to zero
+STEADY = Scheduler("steady", _steady)
+
+
+def times(factor: float) -> Scheduler:
+    """Return the schedule that multiplies the rate by a factor, from the first step on."""
+    return Scheduler("times", functools.partial(_times, factor=factor))
+
+
+def until(step: int) -> Scheduler:
+    """Return the schedule that keeps the rate for so many steps, and is zero after them."""
+    return Scheduler("until", functools.partial(_until, last=step))
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Run with one thread, and leave torch's generator and threads as they were."""
+    threads, generator = torch.get_num_threads(), torch.get_rng_state()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_rng_state(generator)
+
+
+def torch_check(test: Callable[P, T]) -> Callable[P, T]:
+    """Return the test, run ``alone``."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        with alone():
+            return test(*args, **kwargs)
+
+    return run
+
+
+def run_of(offer: Optimizer, problem: Problem, scheduler: Scheduler, epochs: int, **fields: Any) -> Run:
+    """Return a run of an optimizer on a problem, with other ``fields`` than usual."""
+    usual = {
+        "phase": "search", "arm": Arm(problem.name, offer.name, scheduler.name), "optimizer": {}, "scheduler": {},
+        "epochs": epochs, "batch_size": problem.batch_size, "l2": 0.0, "augment": (), "precision": "fp32",
+        "task": problem.task.name, "init_seed": 1, "order_seed": 2, "data": "", "plugins": {},
+    }  # fmt: skip
+    return Run(**{**usual, **fields})
+
+
+def ingredients(offer: Optimizer, problem: Problem, scheduler: Scheduler) -> Ingredients:
+    """Return what the run is made of."""
+    rows = resident(problem.rows, CPU)
+    backbone = Backbone(problem.name, lambda shape, outputs: problem.build())
+    return Ingredients(problem.task, backbone, offer, scheduler, problem.outputs, train=rows, tune=rows, test=None)
+
+
+def start(
+    offer: Optimizer,
+    problem: Problem,
+    settings: Mapping[str, Any] | None = None,
+    scheduler: Scheduler = STEADY,
+    epochs: int = 1,
+    precision: Any = "fp32",
+    given: Callable[[list[torch.nn.Parameter]], Any] | None = None,
+) -> Parts:
+    """Return the parts of a run of the loop, set for training; ``given`` says what of the parameters ``build`` gets."""
+    if given:
+        build = offer.build
+        offer = replace(offer, build=lambda parameters, **settings: build(given(parameters), **settings))
+    run = run_of(offer, problem, scheduler, epochs, optimizer=dict(settings or {}), precision=precision)
+    parts = assemble(run, ingredients(offer, problem, scheduler), CPU)
+    next(parts.resume(None, epochs))
+    return parts
+
+
+def step(parts: Parts, count: int = 1, scale: float = 1.0) -> None:
+    """Take so many steps of the loop, each on the first batch, its inputs times ``scale``."""
+    rows = parts.use.train
+    inputs, targets = rows.inputs[: parts.run.batch_size] * scale, rows.targets[: parts.run.batch_size]
+    for _ in range(count):
+        parts.step(inputs, targets)
+
+
+def value(parts: Parts) -> float:
+    """Return the loss on all rows, with the weights that are evaluated; infinite where it is not a number."""
+    found = parts.evaluate(parts.use.train, "")["_loss"]
+    return found if math.isfinite(found) else math.inf
+
+
+def weights(parts: Parts) -> Weights:
+    """Return copies of the weights."""
+    return [parameter.detach().clone() for parameter in parts.parameters]
+
+
+def state_tensors(parts: Parts) -> Weights:
+    """Return all tensors of the optimizer's state."""
+    return list(_tensors_in(parts.optimizer.state_dict()))
+
+
+def _tensors_in(tree: Any) -> Iterator[torch.Tensor]:
+    if isinstance(tree, torch.Tensor):
+        yield tree
+    elif isinstance(tree, Mapping | list | tuple):
+        for each in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from _tensors_in(each)
+
+
+def distance(one: Weights, other: Weights) -> float:
+    """Return the Euclidean distance between weights, in float64."""
+    return math.sqrt(sum(float((a.double() - b.double()).square().sum()) for a, b in zip(one, other, strict=True)))
+
+
+def same(one: Weights, other: Weights) -> bool:
+    """Return whether they are equal to the last bit."""
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def finite(tensors: Weights) -> bool:
+    """Return whether all are finite numbers."""
+    return all(bool(torch.isfinite(each).all()) for each in tensors if each.is_floating_point())
+
+
+def as_from_disk(state: State) -> State:
+    """Return the state as it comes back from a run folder."""
+    return State(state.tensors, json.loads(json.dumps(state.plain)))

@@ -1,0 +1,107 @@
+"""What an executor must do: carry out runs as they would be one by one, name those that fail, and stop some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.contracts import Executor
+from harness.runs import Done, Epoch, Event, Failed, Run, State
+from harness.testing import problems
+from harness.testing.driving import CPU, FALLING, SGD, ingredients, run_of, torch_check
+from harness.testing.outcomes import require
+from harness.training.loop import execute
+from harness.training.parts import Parts, assemble
+
+BROKEN = 99  # the seed of a run that cannot be put together
+
+
+class Desk:
+    """A workbench without a run folder; it can travel to another process."""
+
+    def parts(self, run: Run) -> Parts:
+        """Return the run's parts, or fail for the seed that is to fail."""
+        if run.init_seed == BROKEN:
+            raise RuntimeError("this run is to fail")
+        return assemble(run, ingredients(SGD, problems.BATCHES, FALLING), CPU)
+
+    def state(self, run_id: str) -> State | None:
+        """Return None: every run begins."""
+        return None
+
+
+@torch_check
+def carries_out(offer: Executor) -> str:
+    """Runs end once each, with the same metrics as one by one in this process."""
+    runs = [_run(seed) for seed in range(3)]
+    seen = _events(offer, runs)
+    for run in runs:
+        mine = [event for run_id, event in seen if run_id == run.id]
+        ends = [event for event in mine if event.ends_run]
+        require(
+            len(ends) == 1 and mine[-1] is ends[0], f"a run must end once, at last, got {len(ends)} ends of {len(mine)}"
+        )
+        right = list(execute(run, Desk()))
+        require(isinstance(ends[0], Done), f"a run must end with Done, got {ends[0]}")
+        numbers = [each.number for each in mine if isinstance(each, Epoch)]
+        require(numbers == [1, 2, 3], f"a run must yield its epochs in their order, got {numbers}")
+        alike = [e.metrics for e in mine if isinstance(e, Epoch | Done)] == [
+            e.metrics for e in right if isinstance(e, Epoch | Done)
+        ]
+        require(alike, "a run must have the metrics it has by itself, got others; seed, and set one thread a run")
+    return ""
+
+
+@torch_check
+def names_failures(offer: Executor) -> str:
+    """A run that cannot be carried out ends with Failed and the reason, and the others go on."""
+    runs = [_run(0), _run(BROKEN), _run(1)]
+    ends = {run_id: event for run_id, event in _events(offer, runs) if event.ends_run}
+    require(set(ends) == {run.id for run in runs}, f"every run must end, got {len(ends)} ends of {len(runs)} runs")
+    failed = ends[runs[1].id]
+    require(
+        isinstance(failed, Failed) and "this run is to fail" in failed.reason,
+        f"a run that raises must end with Failed and the reason, got {failed}; use execute(run, workbench)",
+    )
+    others = [type(ends[run.id]).__name__ for run in (runs[0], runs[2])]
+    require(others == ["Done", "Done"], f"the runs beside one that fails must end with Done, got {others}")
+    return ""
+
+
+@torch_check
+def stops(offer: Executor) -> str:
+    """A run that is stopped ends early, with Done(stopped=True)."""
+    long = replace(_run(0), epochs=100)
+    executor = offer.build(Desk())
+    executor.submit([long])
+    seen: list[Event] = []
+    for _, event in executor.events():
+        if not seen:
+            executor.stop(long.id)
+        seen.append(event)
+    last = seen[-1]
+    require(isinstance(last, Done) and last.stopped, f"a stopped run must end with Done(stopped=True), got {last}")
+    require(len(seen) < 100, "a stopped run must end early, went on to its end")
+    return f"after {len(seen) - 1} of 100 epochs"
+
+
+def _run(seed: int) -> Run:
+    return run_of(SGD, problems.BATCHES, FALLING, epochs=3, init_seed=seed)
+
+
+def _events(offer: Executor, runs: Sequence[Run]) -> list[tuple[str, Event]]:
+    """Return what happens when the runs are submitted as the driver does it, as many at a time as there is room for."""
+    executor, waiting, seen = offer.build(Desk()), list(runs), []
+    require(isinstance(executor.room, int) and executor.room >= 1, f"room must be at least 1, got {executor.room!r}")
+    first, waiting = waiting[: executor.room], waiting[executor.room :]
+    executor.submit(first)
+    for run_id, event in executor.events():
+        seen.append((run_id, event))
+        if event.ends_run and waiting:
+            executor.submit([waiting.pop(0)])
+    return seen
+
+
+QUICK: list[Any] = [carries_out, names_failures, stops]
+FULL: list[Any] = []

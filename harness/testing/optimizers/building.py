@@ -1,0 +1,46 @@
+"""It builds, from anywhere in its space."""
+
+from __future__ import annotations
+
+import torch
+
+from harness.contracts import Optimizer, Scheduler
+from harness.errors import one_line
+from harness.testing.driving import (
+    finite,
+    start,
+    step,
+    torch_check,
+    weights,
+)
+from harness.testing.outcomes import require
+from harness.testing.problems import slope
+from harness.testing.spaces import ends, inside
+
+
+@torch_check
+def builds(offer: Optimizer) -> str:
+    """It builds from its defaults and from the corners of its space, and takes three steps from each."""
+    for name, settings in ends(offer.space, offer.defaults).items():
+        try:
+            parts = start(offer, slope(offer), settings)
+            step(parts, 3)
+        except Exception as error:
+            raise AssertionError(f"must build and step at {name} of its space, got {one_line(error)}") from error
+        kind = type(parts.optimizer).__name__
+        require(isinstance(parts.optimizer, torch.optim.Optimizer), f"must be a torch.optim.Optimizer, got {kind}")
+        require(
+            all("lr" in group for group in parts.optimizer.param_groups),
+            "every parameter group must have an 'lr', which schedules move, got one without; add it to the defaults",
+        )
+        require(finite(weights(parts)), f"must leave finite weights after three steps at {name} of its space, got none")
+    return ""
+
+
+def defaults_in_space(offer: Optimizer | Scheduler) -> str:
+    """What it has as a default and searches too is a value that the search may choose."""
+    for name, distribution in offer.space.items():
+        if name in offer.defaults:
+            chosen = offer.defaults[name]
+            require(inside(distribution, chosen), f"defaults[{name!r}] must lie in its space, got {chosen!r}")
+    return ""

@@ -1,0 +1,69 @@
+"""What it declares about itself, and what it costs."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+from typing import Any
+
+from harness.contracts import Optimizer
+from harness.testing import problems
+from harness.testing.driving import (
+    SGD,
+    distance,
+    same,
+    start,
+    state_tensors,
+    step,
+    torch_check,
+    weights,
+)
+from harness.testing.outcomes import NotApplicable, require
+
+
+@torch_check
+def switches(offer: Optimizer) -> str:
+    """One that evaluates other weights than it trains says so; going there and back changes no weight."""
+    parts = start(offer, problems.NETWORK)
+    optimizer: Any = parts.optimizer
+    has = callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None))
+    if not has and not offer.switches:
+        raise NotApplicable("it evaluates the weights it trains")
+    require(has, "must have train() and eval(), as switches=True says, has not")
+    step(parts, 10)
+    if not offer.switches:
+        optimizer.train()
+    training = weights(parts)
+    optimizer.eval()
+    if not offer.switches:
+        require(
+            same(training, weights(parts)), "must be declared with switches=True, for its eval() changes the weights"
+        )
+        return ""
+    evaluated = weights(parts)
+    optimizer.eval()
+    require(same(evaluated, weights(parts)), "eval() twice must be as eval() once, changed the weights again")
+    optimizer.train()
+    back = distance(training, weights(parts))
+    away = distance(training, evaluated)
+    require(away > 0, "eval() must give other weights than it trains, gave the same; leave out switches=True")
+    require(
+        back <= 1e-3 * away,
+        f"train() must bring back the weights from before eval(), got {back / away:.2g} of the way left",
+    )
+    return ""
+
+
+@torch_check
+def cost(offer: Optimizer) -> str:
+    """What it takes: memory of its state against that of the weights, time per step against plain SGD's."""
+    ours, sgd = start(offer, problems.WIDE), start(SGD, problems.WIDE)
+    seconds: dict[int, list[float]] = {0: [], 1: []}
+    for _ in range(20):
+        for which, parts in enumerate((ours, sgd)):
+            began = time.perf_counter()
+            step(parts)
+            seconds[which].append(time.perf_counter() - began)
+    size = sum(each.nbytes for each in state_tensors(ours)) / sum(p.nbytes for p in ours.parameters)
+    ratio = median(seconds[0][5:]) / median(seconds[1][5:])
+    return f"state {size:.1f} x the weights, a step {ratio:.1f} x plain SGD's, forward and backward included"

@@ -1,0 +1,117 @@
+"""The learning rate: that it is used, that a schedule is obeyed, and that the space is the right one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from harness.contracts import Optimizer, Scheduler
+from harness.testing import problems
+from harness.testing.driving import (
+    SOME,
+    STEADY,
+    distance,
+    start,
+    step,
+    times,
+    torch_check,
+    until,
+    weights,
+)
+from harness.testing.optimizers.descent import train_on
+from harness.testing.outcomes import NotApplicable, require
+from harness.testing.problems import slope
+
+
+@torch_check
+def obeys_lr(offer: Optimizer) -> str:
+    """Built with a greater rate, it moves farther, by about as much."""
+    low, high = _two_rates(offer)
+    near, far = _moved(offer, {"lr": low}), _moved(offer, {"lr": high})
+    _require_in_proportion(near, far, low, high, "built with")
+    return ""
+
+
+@torch_check
+def obeys_schedule(offer: Optimizer) -> str:
+    """It steps by the rate that a schedule has just written into its groups, and comes to rest where that is zero."""
+    still, full = _moved(offer, {}, times(0.0)), _moved(offer, {})
+    require(
+        full > 0, f"must move at its default rate, stood still for {SOME} steps; does step() write into the weights?"
+    )
+    require(
+        still <= 0.02 * full,  # some add an epsilon to the rate
+        f"must stand still where the schedule says 0, moved {still / full:.2g} x as far as at its default rate; "
+        "read group['lr'] in every step()",
+    )
+    parts = start(offer, slope(offer), {}, until(SOME), epochs=50 + SOME)
+    step(parts, SOME + 40)
+    late = weights(parts)
+    step(parts, SOME)
+    moved = distance(late, weights(parts)) / full
+    require(
+        moved <= 0.5,  # momentum may take its time
+        f"must come to rest when the schedule falls to 0, moved {moved:.2g} x as far as at its default rate forty steps "
+        "later; read group['lr'] in every step()",
+    )
+    if "lr" in offer.space:
+        low, high = _two_rates(offer)
+        far = _moved(offer, {"lr": low}, times(high / low))
+        _require_in_proportion(_moved(offer, {"lr": low}), far, low, high, "scheduled to")
+    return ""
+
+
+def _two_rates(offer: Optimizer) -> tuple[float, float]:
+    """Return the lowest rate of the space and ten times that, or the highest."""
+    if "lr" not in offer.space:
+        raise NotApplicable("its space has no lr")
+    low, high = offer.space["lr"].low, offer.space["lr"].high  # type: ignore[attr-defined]
+    low = max(low, high / 1e4)
+    return low, min(10 * low, high)
+
+
+def _moved(offer: Optimizer, settings: Mapping[str, Any], scheduler: Scheduler = STEADY) -> float:
+    """Return how far some steps down a slope go."""
+    parts = start(offer, slope(offer), settings, scheduler)
+    before = weights(parts)
+    step(parts, SOME)
+    return distance(before, weights(parts))
+
+
+def _require_in_proportion(near: float, far: float, low: float, high: float, how: str) -> None:
+    times_ = far / near if near else math.inf if far else 0.0
+    require(
+        times_ >= math.sqrt(high / low),
+        f"must move about {high / low:.3g} x as far {how} lr={high:.3g} as with lr={low:.3g}, moved {times_:.3g} x as "
+        "far; use group['lr'] in step()",
+    )
+
+
+@torch_check
+def space_brackets_best_lr(offer: Optimizer) -> str:
+    """The best rate for the small network lies within the declared space, or no worse a one does."""
+    if "lr" not in offer.space:
+        raise NotApplicable("its space has no lr")
+    space = offer.space["lr"]
+    low, high = space.low, space.high  # type: ignore[attr-defined]
+    count = max(2, round(2 * math.log10(high / low)) + 1)
+    grid = [float(lr) for lr in np.geomspace(low, high, count)]
+    losses = {lr: _loss_at(offer, lr) for lr in [low / 10, low / 10**0.5, *grid, high * 10**0.5, high * 10]}
+    best_in = min(grid, key=lambda lr: losses[lr])
+    best = min(losses, key=lambda lr: losses[lr])
+    require(
+        losses[best_in] <= 1.1 * losses[best] + 0.01,
+        f"the space of lr, [{low:.3g}, {high:.3g}], must hold a good rate for a small network, got a loss of "
+        f"{losses[best_in]:.3g} at best, and {losses[best]:.3g} at lr={best:.3g}; widen it",
+    )
+    return f"best at lr={best_in:.2g} of [{low:.2g}, {high:.2g}], loss {losses[best_in]:.2g}"
+
+
+def _loss_at(offer: Optimizer, lr: float) -> float:
+    try:
+        return train_on(offer, problems.REFERENCE, {"lr": lr}, steps=32 if offer.closure else 160)
+    except (RuntimeError, ArithmeticError, ValueError):
+        return math.inf

@@ -1,0 +1,88 @@
+"""That a run can be stopped and gone on with, and repeated."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import torch
+
+from harness.contracts import Optimizer
+from harness.errors import PluginError
+from harness.testing import problems
+from harness.testing.driving import (
+    FALLING,
+    as_from_disk,
+    same,
+    start,
+    step,
+    torch_check,
+    weights,
+)
+from harness.testing.outcomes import require
+from harness.training.loop import train
+from harness.training.parts import Parts
+from harness.training.state import flatten, restore
+
+
+@torch_check
+def state_round_trip(offer: Optimizer) -> str:
+    """Its state is tensors and plain values, and comes back from JSON and ``load_state_dict`` as it was."""
+    parts = start(offer, problems.NETWORK)
+    step(parts, 5)
+    plain, tensors = _flat(parts)
+    fresh = start(offer, problems.NETWORK)
+    fresh.optimizer.load_state_dict(restore(json.loads(json.dumps(plain)), tensors))
+    plain_after, tensors_after = _flat(fresh)
+    for name, tensor in tensors.items():
+        other = tensors_after.get(name)
+        require(
+            other is not None and other.dtype == tensor.dtype and torch.equal(other, tensor),
+            f"load_state_dict() must bring back what state_dict() gave, got another '{name}'"
+            + (f" ({other.dtype} for {tensor.dtype})" if other is not None and other.dtype != tensor.dtype else ""),
+        )
+    require(plain == plain_after, "load_state_dict() must bring back what state_dict() gave, got other plain values")
+    return ""
+
+
+@torch_check
+def continues_from_state(offer: Optimizer) -> str:
+    """Stopped after an epoch and gone on from the saved state, it ends with the same weights, to the last bit."""
+    whole = _network(offer)
+    states = [as_from_disk(epoch.state()) for epoch in train(whole.run, whole)]
+    for state in states[:-1]:
+        other = _network(offer)
+        list(train(other.run, other, state))
+        require(
+            same(weights(whole), weights(other)),
+            f"must go on from its saved state bit-equal to not stopping, ended elsewhere after a stop at step "
+            f"{4 * state.plain['epoch']}; keep all of the state in self.state and the groups",
+        )
+    return ""
+
+
+@torch_check
+def deterministic(offer: Optimizer) -> str:
+    """Two runs with the same seeds end with the same weights, to the last bit."""
+    one, other = _network(offer), _network(offer)
+    for parts in (one, other):
+        list(train(parts.run, parts))
+    require(
+        same(weights(one), weights(other)),
+        "must end with the same weights under the same seeds, got others; draw from torch's generator alone",
+    )
+    return ""
+
+
+def _network(offer: Optimizer) -> Parts:
+    return start(offer, problems.BATCHES, scheduler=FALLING, epochs=3)
+
+
+def _flat(parts: Parts) -> tuple[Any, dict[str, torch.Tensor]]:
+    """Return the optimizer's state as the run folder keeps it; AssertionError where it cannot."""
+    tensors: dict[str, torch.Tensor] = {}
+    try:
+        plain = flatten(parts.optimizer.state_dict(), "state_dict", tensors)
+    except PluginError as error:
+        raise AssertionError(str(error)) from error
+    return json.loads(json.dumps(plain)), tensors

@@ -1,0 +1,42 @@
+"""Which checks there are for which kind of plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from harness.contracts import OFFERS, Kind, Offer
+from harness.errors import did_you_mean
+from harness.testing.outcomes import Check, require
+
+MODULES: Mapping[Kind, str] = {
+    "optimizer": "optimizers", "scheduler": "schedulers", "backbone": "backbones", "task": "tasks",
+    "dataset": "datasets", "probe": "probes", "executor": "executors", "analysis": "tables", "report": "tables",
+}  # fmt: skip
+
+
+def checks(offer: Offer, quick: bool | None = None) -> list[Check]:
+    """Return the checks of an offer, in a fixed order: all, the quick ones (True) or the others (False)."""
+    found = _suite(offer)
+    known: Mapping[str, str] = getattr(offer, "known_failures", {})
+    made = [Check(name, offer, test, fast, known.get(name, "")) for name, (test, fast) in found.items()]
+    if known:
+        made.append(Check("known_failures", offer, lambda _: _names_are_checks(known, found)))
+    return [check for check in made if quick is None or check.quick == quick]
+
+
+def _suite(offer: Offer) -> dict[str, tuple[Callable[[Any], str], bool]]:
+    """Return test and whether it is quick, by the name of the check."""
+    kind = next(kind for kind, type_ in OFFERS.items() if isinstance(offer, type_))
+    module = import_module(f"harness.testing.{MODULES[kind]}")
+    return {
+        **{test.__name__: (test, True) for test in module.QUICK},
+        **{test.__name__: (test, False) for test in module.FULL},
+    }
+
+
+def _names_are_checks(known: Mapping[str, str], found: Mapping[str, Any]) -> str:
+    for name in known:
+        require(name in found, f"known_failures must name checks, got '{name}'{did_you_mean(name, found)}")
+    return ""

@@ -1,0 +1,127 @@
+"""What analyses and reports must do: the same from the same records, without torch, and change nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from harness.analysis import analyse
+from harness.contracts import Analysis, Report, Results
+from harness.discovery import discover
+from harness.progress import Reporter
+from harness.records import Records, open_records
+from harness.rules import RECORD_TABLES
+from harness.run import Request, run
+from harness.testing.driving import alone
+from harness.testing.outcomes import NotApplicable, require
+
+BENCHMARK = """
+name = "check"
+[data]
+size = 16
+options = { train = 32, tune = 16, test = 32 }
+[train]
+backbones = ["linear"]
+optimizers = ["sgd", "adam"]
+batch_size = 16
+precision = "fp32"
+threads = 1
+[search]
+trials = 2
+epochs = [1, 2]
+sampler_options = { n_startup_trials = 2 }
+[compare]
+seeds = 2
+epochs = 2
+[report]
+formats = []
+"""
+
+
+def pure(offer: Analysis | Report) -> str:
+    """From the same records it makes the same, twice, and leaves the records as they were."""
+    results = _results()
+    before = deepcopy(results)
+    once, again = _made(offer, results), _made(offer, results)
+    require(
+        once == again, "must make the same from the same records, made another; no clock, no chance, no set's order"
+    )
+    for name in RECORD_TABLES:
+        kept = getattr(results.records, name).equals(getattr(before.records, name))
+        require(kept, f"must leave the records as they were, changed {name}; work on a copy")
+    return f"{len(once):,} bytes"
+
+
+def without_torch(offer: Analysis | Report) -> str:
+    """Its module is imported without torch or timm, for reports are written where there are none."""
+    code = getattr(_function(offer), "__code__", None)
+    file = Path(code.co_filename) if code else None
+    if file is None or not file.is_file():
+        raise NotApplicable("its function has no file of its own")
+    look = (
+        "import importlib.util, sys; spec = importlib.util.spec_from_file_location('looked_at', sys.argv[1]); "
+        "module = importlib.util.module_from_spec(spec); sys.modules['looked_at'] = module; "
+        "spec.loader.exec_module(module); print(*sorted({'torch', 'timm'} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", look, str(file)], capture_output=True, text=True, check=False)
+    require(answer.returncode == 0, f"must be importable by itself, got {answer.stderr.strip().splitlines()[-1:]}")
+    found = answer.stdout.split()
+    require(not found, f"must not import {' or '.join(found)}; import what is heavy nowhere in an analysis or a report")
+    return ""
+
+
+def _function(offer: Analysis | Report) -> Callable[..., Any]:
+    return offer.compute if isinstance(offer, Analysis) else offer.render
+
+
+def _made(offer: Analysis | Report, results: Results) -> bytes:
+    """Return what it makes, as bytes."""
+    if isinstance(offer, Report):
+        text = offer.render(results)
+        require(isinstance(text, str), f"render() must return a text, got {type(text).__name__}")
+        return text.encode()
+    from pandas import DataFrame
+
+    table = offer.compute(results.records)
+    require(isinstance(table, DataFrame), f"compute() must return a table, got {type(table).__name__}")
+    return table.to_parquet(index=False)
+
+
+@cache
+def _results() -> Results:
+    """Return the records of a tiny run, and the tables that the installed analyses make of them."""
+    return analyse(_records(), [each for each in discover().all("analysis") if isinstance(each, Analysis)])
+
+
+@cache
+def _folder() -> Any:
+    """Return a folder that is thrown away when the program ends."""
+    return TemporaryDirectory(prefix="harness-check-", ignore_cleanup_errors=True)
+
+
+def _records() -> Records:
+    folder = Path(_folder().name)
+    file = folder / "check.toml"
+    file.write_text(BENCHMARK, encoding="utf-8")
+    before = {name: os.environ.pop(name, None) for name in ("HARNESS_CACHE", "HARNESS_DATA")}
+    os.environ["HARNESS_CACHE"] = str(folder / "cache")
+    try:
+        with alone():
+            code = run(Request(file, out=folder / "runs"), Reporter(quiet=True))
+    finally:
+        del os.environ["HARNESS_CACHE"]
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+    require(code == 0, "a tiny run must end well before a report can be checked, got a failure; see 'harness run'")
+    (made,) = (folder / "runs").iterdir()
+    return open_records(made)
+
+
+QUICK = [without_torch]
+FULL = [pure]  # needs a run to look at

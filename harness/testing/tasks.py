@@ -1,0 +1,148 @@
+"""What a task must do: a loss that is a mean and can be differentiated, predictions, and metrics that tell better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.contracts import Data, Split, Task
+from harness.errors import DataError
+from harness.testing.driving import finite, torch_check
+from harness.testing.outcomes import NotApplicable, require
+
+COUNT = 24
+
+
+@dataclass(frozen=True)
+class _Example:
+    """Targets that the task accepts, and outputs for them as an untrained network gives them."""
+
+    name: str
+    targets: torch.Tensor
+    outputs: torch.Tensor  # [COUNT, K], random
+
+
+@torch_check
+def loss_is_a_mean(offer: Task) -> str:
+    """The loss is one finite number, and the same when every example of the batch is there twice."""
+    for each in _examples(offer):
+        once = offer.loss(each.outputs, each.targets)
+        require(once.ndim == 0 and finite([once]), f"loss must be one finite number on {each.name}, got {once}")
+        twice = offer.loss(torch.cat([each.outputs] * 2), torch.cat([each.targets] * 2))
+        require(
+            math.isclose(float(once), float(twice), rel_tol=1e-4, abs_tol=1e-6),
+            f"loss must be a mean over the batch, got {float(once):.4g}, and {float(twice):.4g} with every example twice, "
+            f"on {each.name}; divide by the number of examples",
+        )
+    return _seen(offer)
+
+
+@torch_check
+def loss_is_differentiable(offer: Task) -> str:
+    """Outputs get a finite gradient that is not zero, and following it lowers the loss."""
+    for each in _examples(offer):
+        outputs = each.outputs.clone().requires_grad_()
+        loss = offer.loss(outputs, each.targets)
+        (gradient,) = torch.autograd.grad(loss, outputs)
+        require(finite([gradient]), f"loss must have finite gradients on {each.name}, got others")
+        require(gradient.abs().sum() > 0, f"loss must depend on the outputs on {each.name}, got a gradient of zero")
+        after = offer.loss(each.outputs - 1e-2 * gradient / gradient.norm(), each.targets)
+        require(after < loss, f"loss must fall along its gradient on {each.name}, rose from {loss:.4g} to {after:.4g}")
+    return _seen(offer)
+
+
+@torch_check
+def predictions(offer: Task) -> str:
+    """A prediction per example, finite and float32."""
+    for each in _examples(offer):
+        found = offer.predict(each.outputs)
+        require(
+            len(found) == COUNT and found.dtype == torch.float32 and finite([found]),
+            f"predict must give {COUNT} finite float32 predictions on {each.name}, got {found.dtype} {list(found.shape)}",
+        )
+    return _seen(offer)
+
+
+@torch_check
+def metrics_tell_better(offer: Task) -> str:
+    """Every metric finds outputs that were fitted to the targets better than random ones, as its goal says."""
+    for each in _examples(offer):
+        good = _fitted(offer, each)
+        for name, metric in offer.metrics.items():
+            random, fitted = (
+                metric.compute(offer.predict(outputs).numpy(), each.targets.numpy()) for outputs in (each.outputs, good)
+            )
+            require(math.isfinite(random) and math.isfinite(fitted), f"metric '{name}' must be finite on {each.name}")
+            better = fitted > random if metric.goal == "max" else fitted < random
+            require(
+                better,
+                f"metric '{name}' (goal {metric.goal}) must find fitted outputs better than random ones on {each.name}, got "
+                f"{fitted:.4g} and {random:.4g}; is the goal the right way round?",
+            )
+    return ", ".join(f"{name} ({metric.goal})" for name, metric in offer.metrics.items())
+
+
+@torch_check
+def each_averages_to_metric(offer: Task) -> str:
+    """The scores per example of a metric, where it has them, are one for each, and their mean is the metric."""
+    named = {name: metric for name, metric in offer.metrics.items() if metric.each}
+    if not named:
+        raise NotApplicable("no metric has scores per example")
+    for example in _examples(offer):
+        predicted, targets = offer.predict(example.outputs).numpy(), example.targets.numpy()
+        for name, metric in named.items():
+            assert metric.each is not None
+            scores, whole = np.asarray(metric.each(predicted, targets)), metric.compute(predicted, targets)
+            require(scores.shape == (COUNT,), f"each of '{name}' must give [{COUNT}] scores, got {list(scores.shape)}")
+            require(
+                math.isclose(float(scores.mean()), whole, rel_tol=1e-4, abs_tol=1e-6),
+                f"each of '{name}' must have the metric as its mean, got {scores.mean():.4g} and {whole:.4g}",
+            )
+    return ", ".join(named)
+
+
+def _examples(offer: Task) -> Iterator[_Example]:
+    """Yield examples of those kinds of targets that the task accepts; NotApplicable where it accepts none."""
+    random = np.random.default_rng(0)
+    kinds: dict[str, tuple[Any, tuple[str, ...]]] = {
+        "three classes": (np.arange(COUNT) % 3, ("a", "b", "c")),
+        "two classes": (np.arange(COUNT) % 2, ("a", "b")),
+        "one number": (random.normal(size=COUNT).astype(np.float32), ()),
+        "two numbers": (random.normal(size=(COUNT, 2)).astype(np.float32), ()),
+    }
+    accepted = 0
+    for name, (targets, classes) in kinds.items():
+        split = Split(np.zeros((COUNT, 4), np.float32), targets, tuple(map(str, range(COUNT))))
+        try:
+            count = offer.outputs(Data("reference", split, split, split, "", "made up", classes))
+        except DataError:
+            continue
+        accepted += 1
+        outputs = torch.from_numpy(random.normal(size=(COUNT, count)).astype(np.float32))
+        yield _Example(name, torch.from_numpy(targets), outputs)
+    if not accepted:
+        raise NotApplicable("it takes neither classes nor numbers as targets")
+
+
+def _seen(offer: Task) -> str:
+    return "on " + ", ".join(each.name for each in _examples(offer))
+
+
+def _fitted(offer: Task, example: _Example) -> torch.Tensor:
+    """Return outputs from which the loss was brought down, as free numbers."""
+    outputs = example.outputs.clone().requires_grad_()
+    optimizer = torch.optim.Adam([outputs], lr=0.1)
+    for _ in range(100):
+        optimizer.zero_grad()
+        offer.loss(outputs, example.targets).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return outputs.detach()
+
+
+QUICK = [loss_is_a_mean, loss_is_differentiable, predictions, metrics_tell_better, each_averages_to_metric]
+FULL: list[Any] = []

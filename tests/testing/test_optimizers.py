@@ -1,0 +1,223 @@
+"""Every fault is caught by the check that names it, and by no other than those listed; honest ones pass."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from harness import Float, Optimizer
+from harness.testing import checks
+
+
+class Momentum(torch.optim.Optimizer):
+    """SGD with momentum, written as an honest author would; the faulty ones below change one thing each."""
+
+    def __init__(self, params, lr=0.1, momentum=0.9):
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    self.move(p, p.grad, group)
+
+    def move(self, p, gradient, group):
+        velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+        velocity.mul_(group["momentum"]).add_(gradient)
+        p.sub_(group["lr"] * velocity)
+
+
+class IgnoresLr(Momentum):
+    def move(self, p, gradient, group):
+        super().move(p, gradient, {**group, "lr": 0.05})
+
+
+class IgnoresSchedule(Momentum):
+    """Keeps the rate it was built with."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr)
+        self.rates = [group["lr"] for group in self.param_groups]
+
+    def move(self, p, gradient, group):
+        place = next(i for i, each in enumerate(self.param_groups) if each is group)
+        super().move(p, gradient, {**group, "lr": self.rates[place]})
+
+
+class Forgets(Momentum):
+    """Keeps its velocity where state_dict() does not look."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr)
+        self.velocities = {}
+
+    def move(self, p, gradient, group):
+        velocity = self.velocities.setdefault(p, torch.zeros_like(p))
+        velocity.mul_(0.9).add_(gradient)
+        p.sub_(group["lr"] * velocity)
+
+
+class HalfState(Momentum):
+    """Keeps its velocity in half precision, which load_state_dict() turns into float32."""
+
+    def move(self, p, gradient, group):
+        velocity = self.state[p].setdefault("velocity", torch.zeros_like(p, dtype=torch.bfloat16))
+        velocity.mul_(0.9).add_(gradient)
+        p.sub_(group["lr"] * velocity)
+
+
+class PickledState(Momentum):
+    def move(self, p, gradient, group):
+        self.state[p]["what"] = torch.float32
+        super().move(p, gradient, group)
+
+
+class MutatesGradients(Momentum):
+    def move(self, p, gradient, group):
+        super().move(p, gradient.mul_(0.5), group)
+
+
+class Normalised(Momentum):
+    """Divides by the size of the gradient, and by nothing else."""
+
+    def move(self, p, gradient, group):
+        super().move(p, gradient / gradient.norm(), group)
+
+
+class FirstGroupsRate(Momentum):
+    def move(self, p, gradient, group):
+        super().move(p, gradient, self.param_groups[0])
+
+
+class FirstGroupOnly(Momentum):
+    @torch.no_grad()
+    def step(self, closure=None):
+        for p in self.param_groups[0]["params"]:
+            if p.grad is not None:
+                self.move(p, p.grad, self.param_groups[0])
+
+
+class Noisy(Momentum):
+    """Draws from Python's generator, which the loop does not seed."""
+
+    def move(self, p, gradient, group):
+        super().move(p, gradient * (1 + 0.01 * random.random()), group)
+
+
+class HidesNan(Momentum):
+    def move(self, p, gradient, group):
+        super().move(p, gradient.nan_to_num(), group)
+
+
+class Ascends(Momentum):
+    def move(self, p, gradient, group):
+        super().move(p, -gradient, group)
+
+
+class WantsAllGradients(Momentum):
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.move(p, torch.zeros_like(p) + 1e-3 if p.grad is None else p.grad, group)
+
+
+class Flattens(Momentum):
+    """Takes weights to lie in memory row by row."""
+
+    def move(self, p, gradient, group):
+        p.view(-1).sub_(group["lr"] * gradient.view(-1))
+
+
+class ForgetsNames(Momentum):
+    """Takes one of two (name, parameter) pairs for a rate."""
+
+    def __init__(self, params, lr=0.1):
+        pairs = [each for each in params if isinstance(each, tuple)]
+        super().__init__([p for _, p in pairs] or params, lr / 2 if pairs else lr)
+
+
+class HalfWeights(Momentum):
+    def move(self, p, gradient, group):
+        super().move(p, gradient, group)
+        p.data = p.data.bfloat16()
+
+
+class Evaluates(Momentum):
+    """Has weights of its own for evaluation, and does not say so."""
+
+    def train(self):
+        self.shift(-1)
+
+    def eval(self):
+        self.shift(1)
+
+    @torch.no_grad()
+    def shift(self, sign):
+        if self.param_groups[0].get("shifted", -1) != sign:
+            self.param_groups[0]["shifted"] = sign
+            for p in self.param_groups[0]["params"]:
+                p.add_(0.01 * sign)
+
+
+class ComesBackElsewhere(Evaluates):
+    def train(self):
+        pass
+
+
+def offer(class_, space=None, **declared):
+    return Optimizer(
+        class_.__name__.lower(),
+        class_,
+        {"lr": Float(1e-3, 1.0, log=True)} if space is None else space,
+        {"lr": 0.1},
+        **declared,
+    )
+
+
+DESCENTS = {"descends_quadratic", "descends_valley", "descends_network", "trains_in_bf16"}
+FAULTS = [  # who, the check that names the fault, and what else may fail for it
+    (offer(IgnoresLr), "obeys_lr", {"obeys_schedule", "several_groups"}),
+    (offer(IgnoresSchedule), "obeys_schedule", set()),
+    (offer(Forgets), "continues_from_state", set()),
+    (offer(HalfState), "state_round_trip", {"continues_from_state", "trains_in_bf16"}),
+    (offer(PickledState), "state_round_trip", {"continues_from_state"}),
+    (offer(MutatesGradients), "keeps_gradients", set()),
+    (offer(Normalised), "zero_gradient", set()),
+    (offer(FirstGroupsRate), "several_groups", set()),
+    (offer(FirstGroupOnly), "several_groups", set()),
+    (offer(Noisy), "deterministic", {"continues_from_state", "several_groups", "named_parameters"}),
+    (offer(HidesNan), "nan_gradient", set()),
+    (offer(Ascends), "descends_quadratic", DESCENTS),
+    (offer(WantsAllGradients), "without_gradient", set()),
+    (offer(Flattens), "channels_last", set()),
+    (offer(ForgetsNames), "named_parameters", set()),
+    (offer(HalfWeights), "trains_in_bf16", None),
+    (offer(Evaluates), "switches", set()),
+    (offer(ComesBackElsewhere, switches=True), "switches", set()),
+    (offer(Momentum, switches=True), "switches", None),
+    (offer(Momentum, {"lr": Float(1e-3, 1.0), "rho": Float(0, 1)}), "builds", None),
+    (offer(Momentum, {"lr": Float(1e-3, 1e-2, log=True)}), "defaults_in_space", set()),
+    (offer(Momentum, known_failures={"obey_lr": "a slip of the pen"}), "known_failures", set()),
+    (offer(Momentum, known_failures={"obeys_lr": "was mended"}), "obeys_lr", set()),
+]  # fmt: skip
+
+
+def failures(optimizer, quick=True):
+    outcomes = {check.name: check.outcome() for check in checks(optimizer, quick)}
+    return {name: outcome.text for name, outcome in outcomes.items() if outcome.status == "FAILED"}
+
+
+@pytest.mark.parametrize(("faulty", "named", "others"), FAULTS, ids=lambda x: getattr(x, "name", None))
+def test_a_fault_is_caught_by_the_check_that_names_it(faulty, named, others):
+    found = failures(faulty)
+    assert named in found
+    assert others is None or set(found) <= {named, *others}
+    assert all("must" in text and "\n" not in text for text in found.values())
+
+
+def test_an_honest_one_passes_everything():
+    assert failures(offer(Momentum), quick=None) == {}
