@@ -1,0 +1,26 @@
+"""newcomer: the deciding test metric of every arm as plain text, a place to start from."""
+
+from __future__ import annotations
+
+from harness import Report, Results, hookimpl
+
+
+def render(results: Results) -> str:
+    """Return a line per arm, best first; ``results.tables`` has the table of every analysis by its name."""
+    metric = f"test_{results.records.meta['metric']}"
+    lines = [f"{results.records.name}: {metric}"]
+    board = results.tables.get("leaderboard")
+    if board is not None:
+        rows = board[board["metric"] == metric]
+        lines += [
+            f"{row.mean:10.4f}  {row.arm}  ({row.n} of {row.planned} seeds)"
+            for row in rows[["arm", "mean", "n", "planned"]].itertuples()
+        ]
+    return "\n".join([*lines, *(f"problem: {each}" for each in results.problems)]) + "\n"
+
+
+@hookimpl
+def harness_reports() -> list[Report]:
+    """Offer newcomer; it is written to report.newcomer.txt."""
+    extension = "newcomer.txt"
+    return [Report(name="newcomer", extension=extension, render=render)]
