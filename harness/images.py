@@ -13,7 +13,6 @@ import json
 import math
 import os
 import re
-import sys
 import time
 import warnings
 from collections import deque
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from harness.errors import DataError
+from harness.places import cache_folder
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -55,6 +55,35 @@ class ImageSource(Protocol):
         """Return all of its bytes, the same every time."""
 
 
+Place = tuple[int, int]  # of a square, across and down: -1, 0 or 1
+CENTRE: Place = (0, 0)
+CORNERS: tuple[Place, ...] = ((-1, -1), (1, -1), (-1, 1), (1, 1))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a photo becomes a square: its short side scaled to ``size / crop`` pixels, ``[size, size]`` cut out.
+
+    Raises DataError for what no photo can be cut to.
+    """
+
+    size: int
+    interpolation: str = "lanczos"
+    crop: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in INTERPOLATIONS:
+            known = ", ".join(INTERPOLATIONS)
+            raise DataError(f"data.interpolation: must be one of {known}, got {self.interpolation!r}")
+        if not (0 < self.crop <= 1 and self.size / self.crop <= 65_535):  # Pillow and JPEG go no further
+            raise DataError(f"data.crop: must be a number above 0 and at most 1, got {self.crop!r}")
+
+    @property
+    def scaled(self) -> int:
+        """Pixels of the short side, of which ``size`` are kept."""
+        return math.floor(self.size / self.crop)
+
+
 @dataclass(frozen=True)
 class ImageStore:
     """Decoded images ``[N, size, size, 3]`` with what went wrong; ``keys`` are the SHA-256 of their sources, if they have one."""
@@ -63,22 +92,6 @@ class ImageStore:
     keys: tuple[str, ...]
     broken: dict[int, str]  # position -> why it could not be decoded; its pixels are zero
     sha256: str  # of the pixels: another release of the decoder may give others for the same photos
-
-
-def cache_folder() -> Path:
-    """Return ``$HARNESS_CACHE``, or this system's usual folder for caches, with ``harness`` below it."""
-    if named := os.environ.get("HARNESS_CACHE"):
-        return Path(named)
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
-    else:
-        base = (
-            home / "Library/Caches"
-            if sys.platform == "darwin"
-            else Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
-        )
-    return base / "optimizer-harness"
 
 
 def decode_photos(
@@ -90,21 +103,115 @@ def decode_photos(
     ``crop``, in (0, 1], is the part of the short side that is kept. A source that cannot be read (OSError) or decoded is
     among ``broken``, which says why without its name, the same on every machine.
     """
-    if interpolation not in INTERPOLATIONS:
-        raise DataError(f"data.interpolation: must be one of {', '.join(INTERPOLATIONS)}, got {interpolation!r}")
-    if not (0 < crop <= 1 and size / crop <= 65_535):  # Pillow and JPEG go no further
-        raise DataError(f"data.crop: must be a number above 0 and at most 1, got {crop!r}")
+    cut = Cut(size, interpolation, crop)
     keys = _keys(photos, progress)
     key = digest(["photos", DECODER, size, interpolation, float(crop), keys])
 
     def image(i: int) -> Image:
         if keys[i].startswith(UNREADABLE):
             raise ValueError(keys[i])
-        return _decode(_content(photos[i]), size, interpolation, crop)
+        (square,) = _squares(_content(photos[i]), cut)
+        return square
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, on odd photos: they are decoded, or broken and named
+    with quiet_photos():
         return _store(key, keys, size, image, progress, "decoding photos")
+
+
+def stream_photos(
+    photos: Sequence[ImageSource], cut: Cut, places: Sequence[Place] = (CENTRE,), batch: int = 64, ahead: int = 2
+) -> Iterator[tuple[NDArray[np.uint8], dict[int, str]]]:
+    """Yield batches of photos, ``[B, V, size, size, 3]`` with a square for each of V places, and keep nothing.
+
+    Decoded as by ``decode_photos``, in threads that are at most ``ahead`` batches ahead. Beside a batch stands which of
+    all the photos (by position) could not be read or decoded, and why; their pixels are zero.
+    """
+    import numpy as np
+
+    def decoded(rows: range) -> tuple[NDArray[np.uint8], dict[int, str]]:
+        pixels = np.zeros((len(rows), len(places), cut.size, cut.size, 3), dtype=np.uint8)
+        broken = {}
+        for photo, i in zip(pixels, rows, strict=True):
+            try:
+                for place, square in zip(photo, _squares(photos[i].read(), cut, places), strict=True):
+                    place[...] = np.asarray(square)
+            except Exception as error:  # Pillow raises many types on a damaged file
+                photo[...] = 0
+                broken[i] = _reason(error)
+        return pixels, broken
+
+    piece = min(8, batch)
+    pieces = _in_order(decoded, len(photos), piece, (ahead + 1) * batch // piece)
+    while some := list(islice(pieces, batch // piece)):
+        yield np.concatenate([pixels for pixels, _ in some]), {i: why for _, these in some for i, why in these.items()}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one photo is, without its pixels; where it is ``broken``, that says why, and all but ``sha256`` is empty."""
+
+    sha256: str  # of its bytes; empty where they cannot be read
+    broken: str = ""
+    size: tuple[int, int] = (0, 0)  # width and height as in the file, pixels
+    format: str = ""
+    mode: str = ""
+    grey: NDArray[np.uint8] | None = None  # [32, 32], all of the photo squeezed into it
+    hash: int = 0  # 64 bits: of 8 rows of 9 grey pixels, is each brighter than the one before it?
+
+
+def look_at_photos(photos: Sequence[ImageSource], progress: Progress) -> list[Look]:
+    """Return a look at each photo; what ``decode_photos`` cannot read or decode is broken here too."""
+
+    def some(rows: range) -> list[Look]:
+        return [_look(photos[i]) for i in rows]
+
+    looks: list[Look] = []
+    with quiet_photos():
+        for found in _in_order(some, len(photos)):
+            looks += found
+            progress("looking at photos", len(looks), len(photos))
+    return looks
+
+
+def _look(photo: ImageSource) -> Look:
+    sha256 = ""
+    try:
+        content = photo.read()
+        sha256 = hashlib.sha256(content).hexdigest()
+        with _opened(content, 64) as (upright, about):
+            grey, bits = _impression(upright)
+    except Exception as error:  # Pillow raises many types on a damaged file
+        return Look(sha256, broken=_reason(error))
+    return Look(sha256, grey=grey, hash=bits, **about)
+
+
+def look_at_pixels(pixels: NDArray[np.uint8]) -> Look:
+    """Return a look at a decoded image ``[H, W, 3]``, by its pixels: the SHA-256 is theirs."""
+    import numpy as np
+    from PIL import Image
+
+    grey, bits = _impression(Image.fromarray(np.ascontiguousarray(pixels)))
+    sha256 = hashlib.sha256(pixels.tobytes()).hexdigest()
+    return Look(sha256, size=(pixels.shape[1], pixels.shape[0]), grey=grey, hash=bits)
+
+
+def _impression(image: Image) -> tuple[NDArray[np.uint8], int]:
+    """Return an image's 32 x 32 grey pixels and its difference hash."""
+    import numpy as np
+    from PIL import Image
+
+    grey = image.convert("L")
+    small = np.asarray(grey.resize((9, 8), Image.Resampling.BOX))
+    squeezed = np.asarray(grey.resize((32, 32), Image.Resampling.BOX))
+    brighter = np.packbits(small[:, 1:] > small[:, :-1])
+    return squeezed, int.from_bytes(brighter.tobytes(), "big")
+
+
+@contextmanager
+def quiet_photos() -> Iterator[None]:
+    """Silence Pillow's warnings about odd photos: they are decoded, or broken and named."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 def draw_images(draw: Callable[[int], Image], keys: Sequence[str], size: int, progress: Progress) -> ImageStore:
@@ -152,28 +259,42 @@ def _content(photo: ImageSource) -> bytes:
         raise DataError(f"{photo.name}: must stay readable while it is decoded, got {error}; start again") from error
 
 
-def _decode(content: bytes, size: int, interpolation: str, crop: float) -> Image:
-    """Return the photo's central square, ``[size, size]`` RGB; raises what Pillow raises on a damaged one."""
+def _squares(content: bytes, cut: Cut, places: Sequence[Place] = (CENTRE,)) -> Iterator[Image]:
+    """Yield the photo's squares, each ``[size, size]`` RGB; raises what Pillow raises on a damaged one."""
+    from PIL import Image
+
+    size, scaled = cut.size, cut.scaled
+    way = Image.Resampling[cut.interpolation.upper()]
+    with _opened(content, 2 * scaled) as (upright, _):  # still twice what is kept
+        for across, down in places:
+            left, right = _span(upright.width, min(upright.size), scaled, size, across)
+            top, bottom = _span(upright.height, min(upright.size), scaled, size, down)
+            # Resizing all of it and cutting then, as timm does, gives the same but for rounding and for overshoot that
+            # is clipped in another order; it takes longer, and a photo 1 pixel wide would fill the memory.
+            yield upright.resize((size, size), way, box=(left, top, right, bottom))
+
+
+@contextmanager
+def _opened(content: bytes, least: int) -> Iterator[tuple[Image, dict[str, Any]]]:
+    """Give the photo upright, in RGB, its sides at least ``least`` pixels or its own; and what its file says of it."""
     from PIL import Image, ImageOps
 
-    scaled = math.floor(size / crop)  # pixels of the short side, of which ``size`` are kept
     with Image.open(io.BytesIO(content), formats=FORMATS) as photo:
         if photo.width * photo.height > MOST_PIXELS:
             raise ValueError(f"{photo.width} x {photo.height} pixels are more than {MOST_PIXELS / 1e6:.0f} million")
-        photo.draft("RGB", (2 * scaled, 2 * scaled))  # JPEG only: decode at a reduced size, still twice what is kept
+        about = {"size": photo.size, "format": photo.format or "", "mode": photo.mode}
+        photo.draft("RGB", (least, least))  # JPEG only: decode at a reduced size
         ImageOps.exif_transpose(photo, in_place=True)
-        upright = photo if photo.mode == "RGB" else photo.convert("RGB")
-        left, right = _span(upright.width, min(upright.size), scaled, size)
-        top, bottom = _span(upright.height, min(upright.size), scaled, size)
-        # Resizing all of it and cutting then, as timm does, gives the same but for rounding and for overshoot that is
-        # clipped in another order; it takes longer, and a photo 1 pixel wide would fill the memory.
-        return upright.resize((size, size), Image.Resampling[interpolation.upper()], box=(left, top, right, bottom))
+        yield photo if photo.mode == "RGB" else photo.convert("RGB"), about
 
 
-def _span(side: int, short: int, scaled: int, size: int) -> tuple[float, float]:
-    """Return where, along a side of the photo, the square begins and ends, in pixels of the photo."""
+def _span(side: int, short: int, scaled: int, size: int, place: int) -> tuple[float, float]:
+    """Return where, along a side of the photo, the square begins and ends, in pixels of the photo.
+
+    ``place`` 0 is the middle; -1 and 1 are the ends of the central ``scaled`` pixels.
+    """
     length = int(scaled * side / short)  # of this side once resized, rounded down as torchvision does
-    first = round((length - size) / 2)
+    first = round((length - size) / 2) if not place else round((length - scaled) / 2) + (place > 0) * (scaled - size)
     return first * side / length, min((first + size) * side / length, side)
 
 
@@ -276,19 +397,19 @@ def _reason(error: Exception) -> str:
     return " ".join(re.sub(r"<_io\.BytesIO[^>]*>", "", said).split())[:200] or type(error).__name__
 
 
-def _in_order(work: Callable[[range], T], count: int) -> Iterator[T]:
+def _in_order(work: Callable[[range], T], count: int, run: int = RUN, ahead: int = 0) -> Iterator[T]:
     """Yield ``work(rows)`` for runs of consecutive rows, in order, from threads that are only a little ahead.
 
     Pillow, zlib and hashlib let go of the interpreter's lock while they work; a run of rows at a time keeps the
     threads from fighting for it in between.
     """
-    runs = (range(first, min(first + RUN, count)) for first in range(0, count, RUN))
+    runs = (range(first, min(first + run, count)) for first in range(0, count, run))
     workers = min(32, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
-        ahead = deque(pool.submit(work, rows) for rows in islice(runs, 2 * workers))
-        while ahead:
-            yield ahead.popleft().result()
-            ahead.extend(pool.submit(work, rows) for rows in islice(runs, 1))
+        waiting = deque(pool.submit(work, rows) for rows in islice(runs, ahead or 2 * workers))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(work, rows) for rows in islice(runs, 1))
 
 
 def _clean(folder: Path) -> None:

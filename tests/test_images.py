@@ -14,7 +14,8 @@ from PIL import Image
 
 from harness import images
 from harness.errors import DataError
-from harness.images import cache_folder, decode_photos, draw_images, stratified
+from harness.images import CENTRE, CORNERS, Cut, decode_photos, draw_images, stratified, stream_photos
+from harness.places import cache_folder
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,43 @@ def test_work_in_order_is_never_far_ahead_of_who_takes_it():
     assert next(results) == list(range(images.RUN))
     assert len(started) <= 2 * min(32, images.os.cpu_count()) + 1
     assert sum(results, []) == list(range(images.RUN, 100 * images.RUN))  # noqa: RUF017
+
+
+@pytest.mark.parametrize("batch", [1, 5, 16, 64])
+@pytest.mark.parametrize(("interpolation", "crop"), [("lanczos", 1.0), ("bicubic", 0.875)])
+def test_a_stream_has_the_pixels_of_the_store(tmp_path, batch, interpolation, crop):
+    files = [noise(tmp_path / f"{i}.png", (40 + i, 70 - i)) for i in range(37)]
+    files[7].path.write_text("no photo")
+    files[8].path.unlink()
+    store = decode_photos(files, 16, quiet, interpolation=interpolation, crop=crop)
+    batches = list(stream_photos(files, Cut(16, interpolation, crop), batch=batch))
+    assert all(len(pixels) == batch for pixels, _ in batches[:-1])
+    assert np.array_equal(np.concatenate([pixels for pixels, _ in batches])[:, 0], store.pixels)
+    broken = {i: why for _, these in batches for i, why in these.items()}
+    assert broken == {7: store.broken[7], 8: "No such file or directory"}
+
+
+def test_corners_are_those_of_the_central_square(tmp_path):
+    photo = noise(tmp_path / "a.png", (46, 32))  # short side 32: nothing is scaled
+    (pixels, _), *_ = stream_photos([photo], Cut(24, "bicubic", 0.75), (CENTRE, *CORNERS))
+    whole = np.asarray(Image.open(photo.path))[:, 7:39]
+    expected = [whole[y : y + 24, x : x + 24] for x, y in ((4, 4), (0, 0), (8, 0), (0, 8), (8, 8))]
+    assert np.array_equal(pixels[0], np.stack(expected))
+
+
+def test_a_stream_is_never_far_ahead_of_who_takes_it(tmp_path):
+    read = []
+
+    class Counted(File):
+        def read(self):
+            read.append(self.name)
+            return super().read()
+
+    photo = Counted(noise(tmp_path / "a.png", (20, 20)).path)
+    batches = stream_photos([photo] * 1000, Cut(16), batch=16, ahead=1)
+    next(batches)
+    assert len(read) <= 16 * 4  # this one, the one ahead, and what the threads begin meanwhile
+    batches.close()
 
 
 def test_a_half_written_store_is_never_taken_for_one(tmp_path):

@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness_plugins.datasets import _kaggle
-from harness_plugins.datasets._archive import open_archive
-from harness_plugins.datasets._photos import Photo
 from harness_plugins.datasets.dogscats import open_dogscats
 from PIL import Image
 
-from harness.contracts import DataRequest
+from harness.archive import open_archive
+from harness.contracts import DataRequest, Photo
 from harness.errors import DataError
 
 COLOURS = {"cat": (200, 40, 40), "dog": (40, 200, 40)}

@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from harness import DataError
-from harness_plugins.datasets._archive import open_archive
-from harness_plugins.datasets._photos import Photo, is_photo, set_aside
+from harness import DataError, Photo, open_archive
+from harness_plugins.datasets._photos import set_aside
 
 TEST = 0.08  # the part of every class that becomes the test split
 NAME = re.compile(r"train/(cat|dog)\.([0-9]{1,9})\.jpe?g", re.IGNORECASE)
@@ -51,7 +50,8 @@ def _unpacked(root: Path) -> Iterable[str]:
     """Yield the names of the files directly in ``train``, as they would be in the archive."""
     if (root / "train").is_dir():
         for path in (root / "train").iterdir():
-            if not path.name.startswith(".") and is_photo(path):
+            dangling = path.is_symlink() and not path.exists()  # a photo too, a broken one
+            if not path.name.startswith(".") and (path.is_file() or dangling):
                 yield f"train/{path.name}"
 
 

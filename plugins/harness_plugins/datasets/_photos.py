@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from harness import Data, DataError, DataRequest, Split, decode_photos, digest, stratified
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A photo found: its name within the data folder, its class, its split, and how to get at its bytes."""
-
-    name: str  # with "/", on every system
-    label: str
-    read: Callable[[], bytes]  # from any thread
-    split: str = "train"  # train, tune or test
-
-
-def is_photo(path: Path) -> bool:
-    """Return whether this is a regular file, or a link to one; a link to nothing is a photo too, a broken one."""
-    return path.is_file() or (path.is_symlink() and not path.exists())
+from harness import Data, DataError, DataRequest, Photo, Split, decode_photos, digest, stratified
 
 
 def set_aside(photos: Sequence[Photo], split: str, part: float, seed: int) -> tuple[list[Photo], list[Photo]]:

@@ -7,10 +7,13 @@ everything runs anywhere; whoever reads the result is told so.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import Data, DataError, DataRequest, Dataset, Split, draw_images, hookimpl
+from harness import Data, DataError, DataRequest, Dataset, Download, Photo, Split, draw_images, hookimpl
 from harness import digest as digest_of
 from harness_plugins.datasets import _drawings, _kaggle, folder
 from harness_plugins.datasets._photos import open_photos
@@ -20,21 +23,42 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+HELP = "name one with --data DIR, or see 'harness data get dogscats'"
+PHOTOS = Download(  # fast.ai's copy of Kaggle's photos, split as in the lesson; nobody has published a SHA-256 of it
+    url="https://files.fast.ai/data/examples/dogscats.tgz",
+    files={"train/cats": 11_500, "train/dogs": 11_500, "valid/cats": 1_000, "valid/dogs": 1_000},
+    size=818_000_000,
+    license="no open licence: the rules of Kaggle's competition, photos from Petfinder.com by way of Microsoft Research",
+)
 MOST = 1_000_000  # drawings in a split
-NOTICE = "no photos were found, so these are DRAWINGS of cats and dogs, made by a program; name a folder of photos with --data"
+NOTICE = "no photos were found, so these are DRAWINGS of cats and dogs, made by a program; name a folder of photos with --data, or see 'harness data get dogscats'"
 
 
 def open_dogscats(request: DataRequest) -> Data:
     """Return the photos of ``request.root``, or the drawn sample where no photos were named and none are there."""
+    if request.required or _has_photos(request.root):
+        with photos_of(request) as (where, photos):
+            return open_photos("dogscats", where, photos, request)
+    return _open_drawings(request)
+
+
+@contextmanager
+def photos_of(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
+    """Give where the photos are and all of them; raises DataError where there are none."""
     root = request.root
     if root is not None and folder.has_layout(root):
-        return open_photos("dogscats", root, folder.find_photos(root, request.tune, request.seed), request)
-    if root is not None and _kaggle.has_layout(root):
-        with _kaggle.find_photos(root, request.tune, request.seed) as (where, photos):
-            return open_photos("dogscats", where, photos, request)
-    if root is not None and request.required:
-        raise DataError(f"{root}: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, got neither; see --data")
-    return _open_drawings(request)
+        yield root, folder.find_photos(root, request.tune, request.seed)
+    elif root is not None and _kaggle.has_layout(root):
+        with _kaggle.find_photos(root, request.tune, request.seed) as found:
+            yield found
+    elif root is None:
+        raise DataError(f"data: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, got no folder; {HELP}")
+    else:
+        raise DataError(f"{root}: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, got neither; {HELP}")
+
+
+def _has_photos(root: Path | None) -> bool:
+    return root is not None and (folder.has_layout(root) or _kaggle.has_layout(root))
 
 
 def _open_drawings(request: DataRequest) -> Data:
@@ -94,6 +118,8 @@ def harness_datasets() -> list[Dataset]:
             name="dogscats",
             open=open_dogscats,
             options={"train": 1024, "tune": 512, "test": 4096},
+            photos=photos_of,
+            download=PHOTOS,
             reference="https://www.kaggle.com/c/dogs-vs-cats",
         )
     ]

@@ -8,12 +8,13 @@ cut out of ``train``, the same part of every class, by a seed. Photos directly i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from harness import Data, DataError, DataRequest, Dataset, hookimpl
-from harness_plugins.datasets._photos import Photo, is_photo, open_photos, set_aside
+from harness import Data, DataError, DataRequest, Dataset, Photo, hookimpl, photo_files
+from harness_plugins.datasets._photos import open_photos, set_aside
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 LAYOUT = "train/CLASS and valid/CLASS folders with photos"
 
 
@@ -55,7 +56,7 @@ def find_photos(root: Path, tune: float, seed: int) -> list[Photo]:
 def _classes(folder: Path) -> dict[str, list[Path]]:
     """Return the photos of every class, in the order of their names."""
     return {
-        inner.name: sorted(file for file in inner.rglob("*") if file.suffix.lower() in SUFFIXES and is_photo(file))
+        inner.name: photo_files(inner)
         for inner in sorted(folder.iterdir())
         if inner.is_dir() and not inner.name.startswith(".")
     }
@@ -69,15 +70,21 @@ def _photos(root: Path, classes: dict[str, list[Path]], split: str) -> list[Phot
     ]
 
 
-def open_folder(request: DataRequest) -> Data:
-    """Return the photos of ``request.root``."""
+@contextmanager
+def photos_of(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
+    """Give ``request.root`` and its photos."""
     if request.root is None:
         raise DataError("data.dataset: must be given photos for 'folder', got no folder; name one with --data DIR")
-    photos = find_photos(request.root, request.tune, request.seed)
-    return open_photos("folder", request.root, photos, request)
+    yield request.root, find_photos(request.root, request.tune, request.seed)
+
+
+def open_folder(request: DataRequest) -> Data:
+    """Return the photos of ``request.root``."""
+    with photos_of(request) as (where, photos):
+        return open_photos("folder", where, photos, request)
 
 
 @hookimpl
 def harness_datasets() -> list[Dataset]:
     """Offer folder."""
-    return [Dataset(name="folder", open=open_folder)]
+    return [Dataset(name="folder", open=open_folder, photos=photos_of)]

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import DataError
+from harness.errors import DataError
 
 MOST_OF_A_MEMBER = 64 * 2**20  # bytes, unpacked
 MOST_OF_ALL = 64 * 2**30  # bytes, unpacked

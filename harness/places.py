@@ -1,0 +1,62 @@
+"""Where things lie on this machine: the cache, downloaded data, and the data a command is to use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import DataError
+
+NAME = "optimizer-harness"  # of our folder among those of other programs
+
+
+@dataclass(frozen=True)
+class Root:
+    """The folder a dataset is to look in, if there is one."""
+
+    path: Path | None
+    required: bool = False  # the user named it: it must be used, or refused
+    downloaded: bool = False  # it is there because of ``harness data get``
+
+
+def cache_folder() -> Path:
+    """Return ``$HARNESS_CACHE``, or our folder where this system keeps caches."""
+    if named := os.environ.get("HARNESS_CACHE"):
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / NAME
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches" / NAME
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / NAME
+
+
+def downloads_folder() -> Path:
+    """Return ``$HARNESS_DOWNLOADS``, or our folder where this system keeps a user's data; a dataset has one in it."""
+    if named := os.environ.get("HARNESS_DOWNLOADS"):
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming")) / NAME / "data"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support" / NAME / "data"
+    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share")) / NAME
+
+
+def find_root(named: Path | None, dataset: str) -> Root:
+    """Return where a dataset looks: --data, $HARNESS_DATA, ./data, or what ``harness data get`` put there, in this order.
+
+    Raises DataError where the folder the user named is not there.
+    """
+    variable = os.environ.get("HARNESS_DATA")
+    said, who = (named, "--data") if named else (Path(variable), "HARNESS_DATA") if variable else (None, "")
+    if said is not None:
+        if not said.is_dir():
+            raise DataError(
+                f"{who}: must be a folder with the data, got '{said}', which is {'a file' if said.exists() else 'not there'}; check the path"
+            )
+        return Root(said, required=True)
+    if Path("data").is_dir():
+        return Root(Path("data"))
+    downloaded = downloads_folder() / dataset
+    return Root(downloaded, downloaded=True) if downloaded.is_dir() else Root(None)

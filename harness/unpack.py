@@ -1,0 +1,140 @@
+"""Unpacking an archive from a stranger, a tar or a zip: every name, kind and size is checked before anything is written."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import re
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from harness.archive import open_archive
+from harness.errors import DataError
+
+MOST_OF_A_MEMBER = 64 * 2**20  # bytes, unpacked
+MOST_OF_ALL = 64 * 2**30  # bytes, unpacked
+MOST_RATIO = 50  # unpacked to packed, of all; photos do not shrink
+SMALL = 2**26  # bytes, unpacked, below which the ratio says nothing
+OPENERS: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+DAMAGE = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+
+Progress = Callable[[str, int, int], None]
+
+
+def unpack(archive: Path, folder: Path, progress: Progress) -> int:
+    """Unpack a tar, plain or compressed, or a zip into a folder, and return how many files it had.
+
+    Its files and folders only, never a link or a device, nothing outside the folder, nothing hidden. The archive is read
+    to its last byte, so that its own checksum is checked. Raises DataError for one that is broken or not to be trusted, and
+    OSError where it cannot be written, or has two files of one name.
+    """
+    if zipfile.is_zipfile(archive):
+        return _unzip(archive, folder, progress)
+    packed = archive.stat().st_size
+    count = total = 0
+    with _opened(archive) as (plain, raw):
+        for member in _members(archive, plain):
+            name = _checked(archive, member)
+            total += member.size
+            if total > MOST_OF_ALL or (total > SMALL and total > MOST_RATIO * packed):
+                raise _refused(archive, f"must not unpack to more than it should, got {total / 1e9:.1f} GB and more")
+            if member.isfile() and not _hidden(name):
+                _write(archive, plain, member, folder / name)
+                count += 1
+                if not count % 100:
+                    progress("unpacking, in MB", raw.tell() // 10**6, packed // 10**6)
+    progress("unpacking, in MB", packed // 10**6, packed // 10**6)
+    return count
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tuple[tarfile.TarFile, IO[bytes]]]:
+    """Give the archive as a stream of members, and the file below it, by which one sees how far it is."""
+    with archive.open("rb") as raw:
+        start = raw.read(6)
+        raw.seek(0)
+        opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), None)
+        with opener(raw) if opener else archive.open("rb") as plain:  # type: ignore[arg-type]
+            with _damage(archive):
+                tar = tarfile.open(fileobj=plain, mode="r|", errorlevel=2)  # noqa: SIM115 (only its beginning is guarded)
+            with tar:
+                yield tar, raw
+            with _damage(archive):
+                while plain.read(2**20):
+                    pass
+
+
+def _members(archive: Path, tar: Any) -> Iterator[tarfile.TarInfo]:
+    while True:
+        with _damage(archive):
+            member = tar.next()
+        if member is None:
+            return
+        tar.members = []  # or it would keep all of them
+        yield member
+
+
+@contextmanager
+def _damage(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # of the disk, not of the archive
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{archive}: must be a whole archive, got '{why}'; remove it and get it again") from error
+
+
+def _checked(archive: Path, member: tarfile.TarInfo) -> str:
+    """Return the member's name; raises DataError where it is not to be trusted."""
+    name = member.name
+    shown = repr(name if len(name) <= 80 else f"{name[:77]}...")
+    if "\\" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name) or "\0" in name:
+        raise _refused(archive, f"must have members with relative names, got {shown}")
+    if ".." in name.split("/"):
+        raise _refused(archive, f"must have members that stay inside the folder, got {shown}")
+    if not (member.isfile() or member.isdir()):
+        what = "a link" if member.issym() or member.islnk() else "a special file"
+        raise _refused(archive, f"must have only files and folders, got {what}, {shown}")
+    if member.size > MOST_OF_A_MEMBER:
+        raise _refused(archive, f"must have members of at most {MOST_OF_A_MEMBER >> 20} MiB, got {shown}")
+    return name
+
+
+def _refused(archive: Path, why: str) -> DataError:
+    return DataError(f"{archive}: {why}; do not trust it, and get it from where it was published")
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") and part != "." for part in name.split("/"))
+
+
+def _write(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> None:
+    with _damage(archive):
+        content = tar.extractfile(member)
+    assert content is not None  # it is a file
+    with _created(file) as out, _damage(archive):
+        shutil.copyfileobj(content, out, 2**20)
+        if out.tell() != member.size:
+            raise EOFError(f"an end within {member.name}")
+
+
+def _created(file: Path) -> IO[bytes]:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file.open("xb")
+
+
+def _unzip(file: Path, folder: Path, progress: Progress) -> int:
+    with open_archive(file) as archive:
+        for done, (name, info) in enumerate(archive.members.items(), 1):
+            with _created(folder / name) as out:
+                out.write(archive.read(info))
+            progress("unpacking files", done, len(archive.members))
+    return len(archive.members)
