@@ -1,0 +1,134 @@
+"""Stages of a training: the head alone, then everything, each with an optimizer and a schedule of its own.
+
+The way of the lesson (fast.ai 2017) and of Howard & Ruder 2018, arXiv:1801.06146: a new head on a pretrained body gives
+large and senseless gradients, so it is trained first, while the body stands still. After that everything is trained, with
+smaller learning rates the nearer a layer is to the input.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from harness.contracts import Backbone, Optimizer, Schedule, Scheduler
+from harness.errors import PluginError
+from harness.runs import Run
+
+Groups = Sequence[Sequence[torch.nn.Parameter]]  # from the input to the outputs; the last one is the head
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some epochs in which the same parameters are trained."""
+
+    epochs: int
+    head_only: bool
+
+
+def stage_of(run: Run, epoch: int) -> Stage:
+    """Return the stage that an epoch, 1 is the first, belongs to."""
+    if epoch <= run.head_epochs:
+        return Stage(run.head_epochs, head_only=True)
+    return Stage(run.epochs - run.head_epochs, head_only=False)
+
+
+def layer_groups(run: Run, backbone: Backbone, model: torch.nn.Module) -> Groups:
+    """Return the layer groups of a network; all its trainable parameters in one where the run does not ask for more.
+
+    Raises PluginError for a backbone that has none, and for one that forgets a parameter or names one twice.
+    """
+    every = [p for p in model.parameters() if p.requires_grad]
+    if not run.head_epochs and run.layer_factor == 1:
+        return [every]
+    if backbone.groups is None:
+        raise PluginError(f"backbone '{backbone.name}': must have layer groups to be trained in stages, got none")
+    groups = [list(group) for group in backbone.groups(model)]
+    named = [id(p) for group in groups for p in group]
+    if sorted(named) != sorted(map(id, every)) or len(groups) < 2 or not all(groups):
+        raise PluginError(
+            f"backbone '{backbone.name}': groups must be two or more with every trainable parameter in one of them, "
+            f"got {[len(group) for group in groups]} for {len(every)} parameters"
+        )
+    return groups
+
+
+def choose(groups: Groups, of: Groups) -> list[torch.nn.Parameter]:
+    """Make these groups trainable and no others of a network's; return their parameters, from the input to the outputs."""
+    chosen = [p for group in groups for p in group]
+    trained = {id(p) for p in chosen}
+    for parameter in (p for group in of for p in group):
+        parameter.requires_grad_(id(parameter) in trained)
+        parameter.grad = None
+    return chosen
+
+
+def build_optimizer(
+    optimizer: Optimizer, settings: Mapping[str, Any], groups: Groups, layer_factor: float
+) -> torch.optim.Optimizer:
+    """Return the optimizer of one stage, which trains ``groups``.
+
+    The head has the learning rate ``lr`` and each group nearer to the input ``layer_factor`` times that of the one after
+    it. Raises PluginError where the optimizer does not take rates of groups; else whatever it raises itself.
+    """
+    if layer_factor == 1 or len(groups) == 1:
+        return optimizer.build([p for group in groups for p in group], **settings)
+    if "lr" not in settings:
+        raise PluginError("must have 'lr' among its hyperparameters to train by layer groups, got none")
+    by_depth = [  # the head first: its rate is the one that is recorded
+        {"params": list(group), "lr": settings["lr"] * layer_factor**depth}
+        for depth, group in enumerate(reversed(groups))
+    ]
+    built = optimizer.build(by_depth, **settings)
+    _check_rates(built, groups, layer_factor)
+    return built
+
+
+def build_schedule(
+    scheduler: Scheduler,
+    settings: Mapping[str, Any],
+    optimizer: torch.optim.Optimizer,
+    steps: int,
+    groups: Groups,
+    layer_factor: float,
+) -> Schedule:
+    """Return the schedule of one stage; raises PluginError where it takes no notice of the groups' own rates."""
+    built = scheduler.build(optimizer, steps, **settings)
+    if layer_factor != 1:
+        _check_rates(optimizer, groups, layer_factor)
+    return built
+
+
+def _check_rates(optimizer: torch.optim.Optimizer, groups: Groups, layer_factor: float) -> None:
+    """Raise PluginError where the learning rates are not ``layer_factor`` apart from one layer group to the next."""
+    rates = {id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]}
+    head = rates[id(groups[-1][0])]
+    for depth, group in enumerate(reversed(groups)):
+        wanted = head * layer_factor**depth
+        got = next((rates[id(p)] for p in group if not math.isclose(rates[id(p)], wanted, rel_tol=1e-6)), wanted)
+        if got != wanted:
+            raise PluginError(
+                f"must keep the learning rates of layer groups, {wanted:g} where the head has {head:g}, got {got:g}; "
+                "leave layer_factor out for it"
+            )
+
+
+def set_training(
+    model: torch.nn.Module, head: Sequence[torch.nn.Parameter], batch_norm: Literal["train", "frozen"]
+) -> None:
+    """Set a network to training, or, where a ``head`` is named, that alone: the body is then as in evaluation.
+
+    With frozen batch norm the statistics a network began with are used, and kept, all through the training; scale and
+    shift are trained.
+    """
+    model.train(not head)
+    of_head = {id(p) for p in head}
+    for module in model.modules():
+        own = [id(p) for p in module.parameters()]
+        if own and of_head.issuperset(own):
+            module.train()
+        if batch_norm == "frozen" and isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
