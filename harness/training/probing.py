@@ -1,0 +1,49 @@
+"""What the probes find on a trained network: numbers for the records, arrays for a file beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.contracts import Probe
+from harness.errors import one_line
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.training.parts import Parts
+
+
+@dataclass
+class Found:
+    """Numbers and arrays by ``PROBE.name``, and a line for every probe that failed."""
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def probe_all(parts: Parts, probes: Iterable[Probe]) -> Found:
+    """Return what all probes find; one that fails is named, and the others, and the trained network, are kept."""
+    found = Found()
+    for probe in probes:
+        try:
+            measured = {f"{probe.name}.{name}": value for name, value in probe.measure(parts).items()}
+            arrays = {name: _array(name, value) for name, value in measured.items() if getattr(value, "ndim", 0)}
+            numbers = {name: float(value) for name, value in measured.items() if name not in arrays}
+        except Exception as error:  # a probe may raise anything
+            found.problems.append(f"probe '{probe.name}' failed: {one_line(error)}")
+            continue
+        found.numbers |= numbers
+        found.arrays |= arrays
+    return found
+
+
+def _array(name: str, value: Any) -> NDArray[Any]:
+    import numpy as np
+
+    array = np.ascontiguousarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of numbers, got one of {array.dtype}")
+    return array
