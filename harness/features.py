@@ -6,13 +6,14 @@ comes back is ordinary data: ``float32 [N, F]`` where the images were.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.contracts import Backbone, Data, Split, Weights
 from harness.device import Device, environment
-from harness.images import cache_folder, kept, written
+from harness.images import kept, written
+from harness.places import cache_folder
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -30,19 +31,8 @@ def extract(backbone: Backbone, weights: Weights, data: Data, device: Device, pr
 
     Raises DataError where they cannot be kept in the cache.
     """
-    import numpy as np
-
-    versions = environment(device)["versions"]
-    network = [backbone.name, versions["timm"], versions["torch"], weights.sha256, device.precision, device.type]
-    key = digest(["features", VERSION, network, data.fingerprint])
-    file = cache_folder() / "features" / f"{key[:32]}.npy"
-
-    def make() -> None:
-        rows = _compute(backbone, weights, data, device, progress)
-        with written(file) as out:
-            np.save(out, rows)
-
-    rows = kept(lambda: np.load(file, mmap_mode="c"), make)
+    network = _network(backbone, weights, device)
+    rows = _kept(backbone, weights, [data.train, data.tune, data.test], data.fingerprint, device, progress)
     splits, start = {}, 0
     for name in ("train", "tune", "test"):
         split: Split = getattr(data, name)
@@ -51,16 +41,46 @@ def extract(backbone: Backbone, weights: Weights, data: Data, device: Device, pr
     return replace(data, fingerprint=digest([data.fingerprint, network]), **splits)  # type: ignore[arg-type]
 
 
+def extract_mirrored(backbone: Backbone, weights: Weights, data: Data, device: Device, progress: Progress) -> Split:
+    """Return the test split with its images replaced by the features of their mirror images."""
+    rows = _kept(backbone, weights, [data.test], data.fingerprint, device, progress, mirrored=True)
+    return replace(data.test, inputs=rows)
+
+
+def _network(backbone: Backbone, weights: Weights, device: Device) -> list[str]:
+    """Return what decides the features of an image."""
+    versions = environment(device)["versions"]
+    return [backbone.name, versions["timm"], versions["torch"], weights.sha256, device.precision, device.type]
+
+
+def _kept(
+    backbone: Backbone, weights: Weights, splits: Sequence[Split], fingerprint: str, device: Device,
+    progress: Progress, mirrored: bool = False,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Return the features ``[N, F]`` of these splits, one after the other, from the cache or computed."""
+    import numpy as np
+
+    key = ["features", VERSION, _network(backbone, weights, device), fingerprint, *(["mirrored"] if mirrored else [])]
+    file = cache_folder() / "features" / f"{digest(key)[:32]}.npy"
+
+    def make() -> None:
+        rows = _compute(backbone, weights, splits, device, progress, mirrored)
+        with written(file) as out:
+            np.save(out, rows)
+
+    rows: NDArray[np.float32] = kept(lambda: np.load(file, mmap_mode="c"), make)
+    return rows
+
+
 def _compute(
-    backbone: Backbone, weights: Weights, data: Data, device: Device, progress: Progress
+    backbone: Backbone, weights: Weights, stored: Sequence[Split], device: Device, progress: Progress, mirrored: bool
 ) -> NDArray[np.float32]:
-    """Return the features ``[N, F]`` of all splits, one after the other."""
     import numpy as np
     import torch
 
     from harness.training.batches import resident
 
-    splits = [resident(s, device, weights.mean, weights.std) for s in (data.train, data.tune, data.test)]
+    splits = [replace(resident(s, device, weights.mean, weights.std), mirrored=mirrored) for s in stored]
     total = sum(len(split) for split in splits)
     model: Any = backbone.build(splits[0].input_shape, 0, weights).to(device.name).eval()
     model = model.to(memory_format=torch.channels_last)  # nothing is trained here, so nobody flattens the weights

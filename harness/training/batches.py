@@ -9,6 +9,7 @@ import torch
 
 from harness.contracts import Split
 from harness.device import Device
+from harness.training.augmentation import Targets, gather, mix_batch, transform
 
 MEAN, STD = (0.5,), (0.25,)  # of pixels in [0, 1]; a network trained from scratch asks no more than a common scale
 
@@ -31,6 +32,7 @@ class Resident:
     targets: torch.Tensor
     shift: torch.Tensor  # [1] or [3], in pixel values: what is taken off
     scale: torch.Tensor  # [1] or [3]: what is multiplied by after that
+    mirrored: bool = False  # images are seen left for right
 
     @property
     def images(self) -> bool:
@@ -50,7 +52,8 @@ class Resident:
         """
         if not self.images:
             return rows
-        return rows.to(torch.float32).sub_(self.shift).mul_(self.scale).permute(0, 3, 1, 2)
+        images = rows.to(torch.float32).sub_(self.shift).mul_(self.scale).permute(0, 3, 1, 2)
+        return images.flip(3) if self.mirrored else images
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -79,37 +82,14 @@ class Batches:
     def __len__(self) -> int:
         return len(self.split) // self.batch_size
 
-    def of(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def of(self, epoch: int) -> Iterator[tuple[torch.Tensor, Targets]]:
         """Yield ``(inputs [B, ...], targets [B, ...])`` for every batch of an epoch."""
         torch.manual_seed(mix(self.seed, epoch, 1))  # for dropout, and whatever else a network draws
         random = torch.Generator().manual_seed(mix(self.seed, epoch))
         order = torch.randperm(len(self.split), generator=random).to(self.split.targets.device)
+        black = -self.split.shift * self.split.scale
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             chosen = order[start : start + self.batch_size]
-            rows = self._augmented(chosen, random) if self.augment else self.split.inputs.index_select(0, chosen)
-            yield self.split.as_input(rows), self.split.targets.index_select(0, chosen)
-
-    def _augmented(self, chosen: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        """Return the chosen images, shifted by up to an eighth (mirrored at the border) and flipped, in one gather."""
-        count, (height, width) = len(chosen), self.split.inputs.shape[1:3]
-        rows = torch.arange(height).expand(count, height)
-        columns = torch.arange(width).expand(count, width)
-        if "crop" in self.augment:
-            rows = _reflect(rows + _shift(count, height, random), height)
-            columns = _reflect(columns + _shift(count, width, random), width)
-        if "flip" in self.augment:
-            flip = torch.rand(count, 1, generator=random) < 0.5
-            columns = torch.where(flip, columns.flip(1), columns)
-        device = chosen.device
-        rows, columns = rows.to(device), columns.to(device)
-        return self.split.inputs[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
-
-
-def _shift(count: int, length: int, random: torch.Generator) -> torch.Tensor:
-    return torch.randint(-(length // 8), length // 8 + 1, (count, 1), generator=random)
-
-
-def _reflect(index: torch.Tensor, length: int) -> torch.Tensor:
-    """Return indices folded back into ``[0, length)`` at both borders."""
-    index = index.abs()
-    return (length - 1) - ((length - 1) - index).abs()
+            rows = gather(self.split.inputs, chosen, self.augment, random)
+            inputs = transform(self.split.as_input(rows), self.augment, random, black)
+            yield mix_batch(inputs, self.split.targets.index_select(0, chosen), self.augment, random)

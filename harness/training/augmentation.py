@@ -1,0 +1,153 @@
+"""Augmentation on the device, a batch at a time and another draw for every image of it.
+
+What an image may go through, in this order; numbers are drawn on the CPU, so they are the same on every device:
+
+- ``crop``: shifted by up to an eighth, mirrored at the border; ``flip``: left and right exchanged, half the time. Both
+  are one gather of the stored ``uint8`` pixels;
+- ``resized_crop``: a part of 35 to 100 % of the area, sides 3:4 to 4:3, resized to the whole (Szegedy et al. 2015,
+  arXiv:1409.4842, who take 8 to 100 %); ``rotate``: by up to 10 degrees. Both are one bilinear resampling;
+- ``brightness`` and ``contrast``: up to 20 % more or less, of the pixels and of their distance from the image's mean,
+  without clipping;
+- ``mixup`` (Zhang et al. 2018, arXiv:1710.09412; alpha 0.2) and ``cutmix`` (Yun et al. 2019, arXiv:1905.04899; alpha 1):
+  every image is blended with another one of the batch, or has a rectangle of it. Where both are asked for, a coin decides
+  for each batch. The loss is blended, not the targets, so any task can be trained this way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+DEGREES = 10.0
+AREA, RATIO = (0.35, 1.0), (3 / 4, 4 / 3)
+LIGHT = 0.2
+ALPHA = {"mixup": 0.2, "cutmix": 1.0}
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """The targets of a blended batch: each image is ``part`` of one example and the rest of another."""
+
+    first: torch.Tensor  # [B, ...]
+    second: torch.Tensor
+    part: float  # in [0, 1], of the first
+
+
+Targets = torch.Tensor | Mixed
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def blended(loss: Loss, outputs: torch.Tensor, targets: Targets) -> torch.Tensor:
+    """Return the loss of outputs ``[B, K]``; of a blended batch the mean of both losses, weighted by the parts."""
+    if isinstance(targets, Mixed):
+        return targets.part * loss(outputs, targets.first) + (1 - targets.part) * loss(outputs, targets.second)
+    return loss(outputs, targets)
+
+
+def gather(stored: torch.Tensor, chosen: torch.Tensor, kinds: frozenset[str], random: torch.Generator) -> torch.Tensor:
+    """Return the ``chosen`` ``[B]`` of the stored images ``uint8 [N, H, W, 3]``, shifted and flipped as asked."""
+    if not kinds & {"crop", "flip"}:
+        return stored.index_select(0, chosen)
+    count, (height, width) = len(chosen), stored.shape[1:3]
+    rows = torch.arange(height).expand(count, height)
+    columns = torch.arange(width).expand(count, width)
+    if "crop" in kinds:
+        rows = _reflect(rows + _shift(count, height, random), height)
+        columns = _reflect(columns + _shift(count, width, random), width)
+    if "flip" in kinds:
+        flip = torch.rand(count, 1, generator=random) < 0.5
+        columns = torch.where(flip, columns.flip(1), columns)
+    rows, columns = rows.to(chosen.device), columns.to(chosen.device)
+    return stored[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def transform(
+    images: torch.Tensor, kinds: frozenset[str], random: torch.Generator, black: torch.Tensor
+) -> torch.Tensor:
+    """Return normalised images ``[B, 3, H, W]``, resampled and lit as asked; ``black`` ``[1 or 3]`` is a black pixel."""
+    if kinds & {"resized_crop", "rotate"}:
+        maps = _maps(len(images), kinds, random).to(images.device)
+        grid = torch.nn.functional.affine_grid(maps, list(images.shape), align_corners=False)
+        images = torch.nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    if "brightness" in kinds:
+        dark = black[:, None, None]
+        images = dark + (images - dark) * _factors(images, random)
+    if "contrast" in kinds:
+        mean = images.mean(dim=(1, 2, 3), keepdim=True)
+        images = mean + (images - mean) * _factors(images, random)
+    return images
+
+
+def mix_batch(
+    images: torch.Tensor, targets: torch.Tensor, kinds: frozenset[str], random: torch.Generator
+) -> tuple[torch.Tensor, Targets]:
+    """Return images ``[B, 3, H, W]`` blended with others of their batch, and what their targets are then."""
+    asked = sorted(kinds & ALPHA.keys())
+    if not asked:
+        return images, targets
+    kind = asked[int(torch.randint(len(asked), (), generator=random))]
+    order = torch.randperm(len(images), generator=random).to(images.device)
+    part = _beta(ALPHA[kind], random)
+    if kind == "mixup":
+        return part * images + (1 - part) * images[order], Mixed(targets, targets[order], part)
+    height, width = images.shape[2:]
+    rows, columns = (_stretch(side, math.sqrt(1 - part), random) for side in (height, width))
+    images = images.clone()
+    images[:, :, rows, columns] = images[order][:, :, rows, columns]
+    kept = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
+    return images, Mixed(targets, targets[order], kept)
+
+
+def _maps(count: int, kinds: frozenset[str], random: torch.Generator) -> torch.Tensor:
+    """Return affine maps ``[B, 2, 3]`` from places in the new image, in [-1, 1], to places in the old one."""
+    width = height = torch.ones(count)
+    x = y = torch.zeros(count)
+    angle = torch.zeros(count)
+    if "resized_crop" in kinds:
+        area = _uniform(count, *AREA, random)
+        ratio = _uniform(count, math.log(RATIO[0]), math.log(RATIO[1]), random).exp()
+        width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
+        x, y = (_uniform(count, -1, 1, random) * (1 - side) for side in (width, height))
+    if "rotate" in kinds:
+        angle = torch.deg2rad(_uniform(count, -DEGREES, DEGREES, random))
+    cos, sin = angle.cos(), angle.sin()
+    first = torch.stack([width * cos, -height * sin, x], dim=1)
+    second = torch.stack([width * sin, height * cos, y], dim=1)
+    return torch.stack([first, second], dim=1)
+
+
+def _factors(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Return one factor per image, ``[B, 1, 1, 1]``."""
+    return _uniform(len(images), 1 - LIGHT, 1 + LIGHT, random).to(images.device)[:, None, None, None]
+
+
+def _uniform(count: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:
+    return low + (high - low) * torch.rand(count, generator=random)
+
+
+def _beta(alpha: float, random: torch.Generator) -> float:
+    """Return a draw of Beta(alpha, alpha), by Joehnk's method (1964), which needs uniform numbers only."""
+    while True:
+        u, v = (torch.rand(2, generator=random, dtype=torch.float64) ** (1 / alpha)).tolist()
+        if 0 < u + v <= 1:
+            return float(u / (u + v))
+
+
+def _stretch(side: int, part: float, random: torch.Generator) -> slice:
+    """Return a stretch of ``part`` of a side around a point anywhere on it, clipped at both ends."""
+    length = round(side * part)
+    start = int(torch.randint(side, (), generator=random)) - length // 2
+    return slice(max(0, start), max(0, min(side, start + length)))
+
+
+def _shift(count: int, length: int, random: torch.Generator) -> torch.Tensor:
+    return torch.randint(-(length // 8), length // 8 + 1, (count, 1), generator=random)
+
+
+def _reflect(index: torch.Tensor, length: int) -> torch.Tensor:
+    """Return indices folded back into ``[0, length)`` at both borders."""
+    index = index.abs()
+    return (length - 1) - ((length - 1) - index).abs()
