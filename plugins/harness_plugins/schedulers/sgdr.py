@@ -43,8 +43,7 @@ def build(
 
     if cycles < 1 or cycle_mult <= 0:
         raise ValueError(f"cycles must be >= 1 and cycle_mult > 0, got {cycles} and {cycle_mult}")
-    ends = list(accumulate(cycle_mult**i for i in range(cycles)))
-    starts = [0, *(round(total_steps * end / ends[-1]) for end in ends)]  # the last one is the end of the run
+    starts = [0, *_ends(total_steps, cycles, cycle_mult)]
 
     def factor(step: int) -> float:
         if step >= total_steps:
@@ -56,8 +55,19 @@ def build(
     return LambdaLR(optimizer, factor)
 
 
+def cycle_ends(total_steps: int, cycles: int = 3, cycle_mult: float = 2.0, floor: float = 0.0) -> list[int]:
+    """Return the last step of every cycle, 1 is the first step; of cycles so short that they have none, nothing."""
+    return sorted({end for end in _ends(total_steps, cycles, cycle_mult) if end})
+
+
+def _ends(total_steps: int, cycles: int, cycle_mult: float) -> list[int]:
+    """Return after how many steps each cycle ends; the last one at the end of the run."""
+    ends = list(accumulate(cycle_mult**i for i in range(cycles)))
+    return [round(total_steps * end / ends[-1]) for end in ends]
+
+
 @hookimpl
 def harness_schedulers() -> list[Scheduler]:
     """Offer sgdr."""
     defaults = {"cycles": 3, "cycle_mult": 2.0, "floor": 0.0}
-    return [Scheduler(name="sgdr", build=build, defaults=defaults, reference="arXiv:1608.03983")]
+    return [Scheduler(name="sgdr", build=build, defaults=defaults, cycle_ends=cycle_ends, reference="arXiv:1608.03983")]
