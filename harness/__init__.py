@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from optuna.distributions import FloatDistribution as Float
     from optuna.distributions import IntDistribution as Int
 
+    from harness.archive import open_archive
     from harness.contracts import (
         Analysis,
         Backbone,
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
         Data,
         DataRequest,
         Dataset,
+        Download,
         Executor,
         Metric,
         Optimizer,
+        Photo,
         Probe,
         Report,
         Results,
@@ -37,7 +40,11 @@ if TYPE_CHECKING:
     )
     from harness.errors import DataError, Diverged, HarnessError, PluginError
     from harness.hookspecs import hookimpl
-    from harness.images import ImageSource, ImageStore, cache_folder, decode_photos, draw_images, stratified
+    from harness.images import ImageSource, ImageStore, decode_photos, draw_images, stratified
+    from harness.paths import Stroke, describe_walk, draw_walks
+    from harness.photos import photo_files
+    from harness.places import cache_folder
+    from harness.range_plot import draw_range_test
     from harness.records import Records
     from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
     from harness.training.loop import execute
@@ -46,13 +53,18 @@ if TYPE_CHECKING:
 _HOME = {
     **dict.fromkeys(("Choice", "Float", "Int"), "optuna.distributions"),
     **dict.fromkeys(
-        ("Analysis", "Backbone", "Catalogue", "Data", "DataRequest", "Dataset", "Executor", "Metric", "Optimizer",
-         "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Split", "Task", "Weights", "Workbench"),
+        ("Analysis", "Backbone", "Catalogue", "Data", "DataRequest", "Dataset", "Download", "Executor", "Metric", "Optimizer",
+         "Photo", "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Split", "Task", "Weights", "Workbench"),
         "harness.contracts",
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
     "hookimpl": "harness.hookspecs",
-    **dict.fromkeys(("ImageSource", "ImageStore", "cache_folder", "decode_photos", "draw_images", "stratified"), "harness.images"),
+    **dict.fromkeys(("ImageSource", "ImageStore", "decode_photos", "draw_images", "stratified"), "harness.images"),
+    "cache_folder": "harness.places",
+    "open_archive": "harness.archive",
+    **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.paths"),
+    "photo_files": "harness.photos",
+    "draw_range_test": "harness.range_plot",
     "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.runs"),
     "execute": "harness.training.loop",
@@ -73,6 +85,7 @@ __all__ = [
     "Dataset",
     "Diverged",
     "Done",
+    "Download",
     "Epoch",
     "Event",
     "Executor",
@@ -85,6 +98,7 @@ __all__ = [
     "Metric",
     "Optimizer",
     "Parts",
+    "Photo",
     "PluginError",
     "Probe",
     "Records",
@@ -96,16 +110,22 @@ __all__ = [
     "Scheduler",
     "Split",
     "State",
+    "Stroke",
     "Task",
     "Weights",
     "Workbench",
     "__version__",
     "cache_folder",
     "decode_photos",
+    "describe_walk",
     "digest",
     "draw_images",
+    "draw_range_test",
+    "draw_walks",
     "execute",
     "hookimpl",
+    "open_archive",
+    "photo_files",
     "stratified",
 ]
 

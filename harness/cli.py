@@ -25,6 +25,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+data_app = typer.Typer(help="Look at a dataset's photos, or get them.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
 File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The benchmark file.")]
 Profile = Annotated[Optional[str], typer.Option(help="A [profiles.NAME] of the file, laid over it.")]
 DataDir = Annotated[Optional[Path], typer.Option("--data", metavar="DIR", help="Folder with the data, such as photos.")]
@@ -96,6 +99,42 @@ def plan(
     print(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
 
 
+@app.command("lr-find")
+def lr_find_(
+    file: File,
+    profile: Profile = None,
+    data: DataDir = None,
+    out: Annotated[
+        Optional[Path], typer.Option(metavar="PICTURE", help="Draw the curves there, as .svg or .png.")
+    ] = None,
+    plugin: Plugins = None,
+    block: Block = None,
+    set_: Set = None,
+    arm: Annotated[Optional[list[str]], typer.Option(metavar="NAME", help="Only this arm; may be said again.")] = None,
+    steps: Annotated[
+        Optional[int], typer.Option(min=20, max=100_000, help="Steps in all; 80 a decade where not said.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Suggest a learning rate per arm, by a range test; nothing is written but the picture."""
+    from harness import interruption
+    from harness.lr_find import document, lines, lr_find
+    from harness.progress import Reporter
+    from harness.range_plot import check_picture, write_picture
+
+    if out:
+        check_picture(out)
+    interruption.listen()
+    request = _request(file, profile, data, Path("runs"), plugin, block, set_)
+    tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
+    print(json.dumps(document(tests), indent=2, allow_nan=False) if as_json else "\n".join(lines(tests)))
+    if out:
+        write_picture(out, tests)
+        if not as_json:
+            print(f"picture: {out}")
+    raise typer.Exit(1 if any(test.failed for test in tests) else 0)
+
+
 @app.command("list")
 def list_(
     kind: Annotated[Optional[str], typer.Argument(metavar="[KIND]", help="dataset, optimizer, ...")] = None,
@@ -104,12 +143,38 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the plugins found, with where each comes from."""
+    from harness.discovery import discover
     from harness.listing import lines, listing
-    from harness.registry import discover
 
     registry = discover(plugin or [], block or [])
     found = listing(registry, kind)
     print(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+
+
+@app.command()
+def check(
+    plugin_: Annotated[str, typer.Argument(metavar="PLUGIN", help="A name, such as lion or torch:RAdam, or a FILE.py.")],
+    kind: Annotated[Optional[str], typer.Option(help="Only what is of this kind.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes longer.")] = False,
+    plot: Annotated[
+        Optional[Path], typer.Option(metavar="PICTURE", help="Draw an optimizer's path in two dimensions there, as .svg or .png.")
+    ] = None,
+    plugin: Plugins = None,
+    block: Block = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a plugin through its conformance checks, one line each; exit with 1 if one fails."""
+    from harness.check import carry_out, drawable, find, show
+    from harness.check import plot as draw
+
+    found = find(plugin_, kind, plugin or [], block or [])
+    drawn = drawable(found, plot) if plot else {}
+    code = show(carry_out(found, quick), as_json)
+    if plot:
+        draw(drawn, plot)
+        if not as_json:
+            print(f"picture: {plot}")
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -125,10 +190,11 @@ def status(folder: RunFolder, as_json: AsJson = False) -> None:
 @app.command()
 def show(folder: RunFolder, as_json: AsJson = False) -> None:
     """Show a run's results."""
+    from harness.discovery import discover
     from harness.show import show as look
     from harness.show import show_lines
 
-    found = look(folder)
+    found = look(folder, discover([], []))
     print(json.dumps(found, indent=2, allow_nan=False) if as_json else "\n".join(show_lines(found)))
 
 
@@ -140,12 +206,104 @@ def report(
     block: Block = None,
 ) -> None:
     """Write the reports again, from the records alone."""
-    from harness.registry import discover
+    from harness.discovery import discover
     from harness.report import write_reports
 
     formats = [name.strip() for name in format_.split(",") if name.strip()]
     for path in write_reports(folder, formats, discover(plugin or [], block or [])):
         print(path)
+
+
+@app.command()
+def predict(
+    folder: RunFolder,
+    photos: Annotated[Path, typer.Argument(metavar="FOLDER_OR_ZIP", help="Photos without labels.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table that is written.")] = Path("submission.csv"),
+    arm: Annotated[Optional[str], typer.Option(metavar="NAME", help="Not the arm that is best on tune.")] = None,
+    ensemble: Annotated[bool, typer.Option("--ensemble", help="Mean over all seeds of the arm.")] = False,
+    snapshots: Annotated[bool, typer.Option("--snapshots", help="Mean over the ends of the schedule's cycles.")] = False,
+    tta: Annotated[bool, typer.Option("--tta", help="Mean over views: as it is, mirrored, four corners.")] = False,
+    clip: Annotated[tuple[float, float], typer.Option(metavar="LOW HIGH", help="Of the probabilities.")] = (0.005, 0.995),
+    plugin: Plugins = None,
+    set_: Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Device, precision, threads or weights.")] = None,
+) -> None:  # fmt: skip
+    """Predict unlabelled photos with a run's best model, into a table as Kaggle takes it."""
+    from harness import interruption
+    from harness.predict import Request as Prediction
+    from harness.predict import predict as carry_out
+    from harness.progress import Reporter
+
+    interruption.listen()
+    with Reporter() as reporter:
+        more = (tuple(plugin or ()), tuple(set_ or ()), snapshots)
+        wanted = Prediction(folder, photos, out, arm, ensemble, tta, clip, *more)
+        carry_out(wanted, reporter)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="dataset, optimizer, ..., as in 'harness list'; or catalogue.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it will be called.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path(),
+    package: Annotated[bool, typer.Option("--package", help="A whole distribution, ready to install.")] = False,
+) -> None:
+    """Write a working plugin and its test, to begin from."""
+    from harness.scaffold import lines, scaffold
+
+    print("\n".join(lines(scaffold(kind, name, out, package))))
+
+
+@data_app.command()
+def inspect(
+    file: Annotated[Optional[Path], typer.Argument(metavar="[FILE.toml]", help="A benchmark file; dogscats without.")] = None,
+    profile: Profile = None,
+    data: DataDir = None,
+    plugin: Plugins = None,
+    set_: Set = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every finding, not the first ten of each kind.")] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Count a dataset's photos, and find broken ones, duplicates, and leaks between splits."""
+    from harness import inspection
+    from harness.progress import Reporter
+
+    with Reporter(quiet=as_json) as reporter:
+        found = inspection.inspect(file, profile, data, plugin or [], set_ or [], reporter)
+    print(json.dumps(found, indent=2) if as_json else "\n".join(inspection.lines(found, None if all_ else 10)))
+
+
+@data_app.command()
+def suspects(
+    folder: RunFolder,
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="A new file, for data.exclude.")] = Path("suspects.csv"),
+    limit: Annotated[Optional[int], typer.Option(min=1, metavar="N", help="Of each reason, the first so many.")] = None,
+    plugin: Plugins = None,
+) -> None:
+    """List the photos that a run has made suspicious: labels, duplicates, leaks; nothing is removed."""
+    from harness import suspects as of_run
+    from harness.discovery import discover
+
+    table = of_run.suspects(folder, discover(plugin or []), limit)
+    of_run.write_csv(table, out)
+    print("\n".join(of_run.lines(table, out)))
+
+
+@data_app.command()
+def get(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that says where it can be got.")],
+    to: Annotated[Optional[Path], typer.Option(metavar="DIR", help="Not where datasets look by themselves.")] = None,
+    from_: Annotated[Optional[str], typer.Option("--from", metavar="URL", help="Not from its own address.")] = None,
+    sha256: Annotated[Optional[str], typer.Option(metavar="HEX", help="What the archive must have.")] = None,
+    plugin: Plugins = None,
+) -> None:
+    """Download a dataset's photos, check them and unpack them; an interrupted download goes on where it was left."""
+    from harness.discovery import discover
+    from harness.obtain import Request as Wanted
+    from harness.obtain import obtain
+    from harness.progress import Reporter
+
+    with Reporter() as reporter:
+        obtain(Wanted(dataset, to, from_, sha256), discover(plugin or []), reporter)
 
 
 def _request(

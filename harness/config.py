@@ -33,6 +33,7 @@ class DataSection(Section):
     tune: float = Field(0.2, gt=0, lt=1)  # part of train set aside for the search, where the source has no tune split
     seed: Seed = 0
     on_bad_image: Literal["error", "skip"] = "error"
+    exclude: str = ""  # CSV, relative to the benchmark file, of what leaves train and tune, and is scored apart in test
     options: dict[str, Any] = {}  # the dataset's own
 
 
@@ -48,7 +49,10 @@ class TrainSection(Section):
     schedulers: list[str] = Field(["cosine"], min_length=1)
     batch_size: Count = 64
     l2: float = Field(5e-4, ge=0, allow_inf_nan=False)  # part of the common objective, the same for every arm
-    augment: list[Literal["flip", "crop"]] = []
+    augment: list[Literal["flip", "crop", "resized_crop", "rotate", "brightness", "contrast", "mixup", "cutmix"]] = []
+    head_epochs: int = Field(0, ge=0, le=1_000_000)  # finetune only: so many first epochs train the head alone
+    layer_factor: float = Field(1.0, gt=0, le=1)  # finetune only: of the rate of the layer group after it
+    batch_norm: Literal["train", "frozen"] = "train"  # finetune only: frozen keeps and uses the pretrained statistics
     device: str = "auto"  # auto | cpu | cuda | cuda:N
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: int = Field(0, ge=0, le=4096)  # 0: as many as this process may use
@@ -73,7 +77,9 @@ class SearchSection(Section):
     pruner_options: dict[str, Any] = {}
     epochs: list[Count] = Field([4, 12], min_length=1, max_length=2)  # [from, to], or [exactly]
     batch_size: list[Count] = []  # choices; where empty, the one of [train]
+    layer_factor: list[Annotated[float, Field(gt=0, le=1)]] = []  # [low, high]; where empty, the one of [train]
     metric: str = ""  # of the tune split; the task's first metric where empty
+    lr_range_test: bool = False  # before it, centre each arm's learning rates on what a range test suggests
     seed: Seed = 0
     space: dict[str, dict[str, Any]] = {}  # per optimizer or scheduler: a value, or {low, high, log}, or {choices}
 
@@ -84,6 +90,13 @@ class SearchSection(Section):
             raise ValueError(f"must be [from, to] with from <= to, got {epochs}")
         return epochs
 
+    @field_validator("layer_factor")
+    @classmethod
+    def _a_range(cls, factors: list[float]) -> list[float]:
+        if factors and (len(factors) != 2 or factors != sorted(factors)):
+            raise ValueError(f"must be [low, high] with low <= high, got {factors}")
+        return factors
+
 
 class CompareSection(Section):
     """``[compare]``: how the tuned arms are retrained and compared."""
@@ -91,12 +104,34 @@ class CompareSection(Section):
     seeds: Count = 8
     epochs: Count = 40  # common to all arms, enough to reach a minimum
     probes: list[str] = ["gradient_norm"]
+    tta: bool = False  # score the mean of predictions for each test image and its mirror image too
+    snapshots: bool = False  # keep and ensemble the weights at the ends of a schedule's cycles (sgdr)
+    confirm: bool = True  # regime features: the whole network is run on test photos, to confirm what the features gave
+    folds: int = Field(0, ge=0, le=100)  # 2 or more: predict the train split out of fold, to find suspects in it
+
+    @field_validator("folds")
+    @classmethod
+    def _two_or_none(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("must be 0 (none), or 2 or more, got 1")
+        return folds
 
 
 class ReportSection(Section):
     """``[report]``: which formats are written at the end."""
 
     formats: list[str] = ["html"]
+    paths: bool = True  # draw the tuned optimizers' paths over two parameters: about a second per arm
+    target: dict[str, Any] = {}  # {metric, value} of the tune split that time is taken to; see docs/search.md
+
+    @field_validator("target")
+    @classmethod
+    def _metric_with_value(cls, target: dict[str, Any]) -> dict[str, Any]:
+        metric, value = target.get("metric"), target.get("value")
+        right = isinstance(metric, str) and isinstance(value, int | float) and not isinstance(value, bool)
+        if target and not (right and len(target) == 2):
+            raise ValueError(f'must be {{metric = "NAME", value = NUMBER}}, got {target}')
+        return target
 
 
 class Benchmark(Section):
@@ -108,7 +143,7 @@ class Benchmark(Section):
     data: DataSection = DataSection()  # type: ignore[call-arg]
     train: TrainSection = TrainSection()  # type: ignore[call-arg]
     search: SearchSection = SearchSection()  # type: ignore[call-arg]
-    compare: CompareSection = CompareSection()
+    compare: CompareSection = CompareSection()  # type: ignore[call-arg]
     report: ReportSection = ReportSection()
 
     @field_validator("name")
@@ -128,6 +163,7 @@ def load(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
     except ValidationError as error:
         raise BenchmarkError(_line(error.errors()[0], source)) from error
     _check_spaces(benchmark, source)
+    _check_fine_tuning(benchmark, source)
     return benchmark, source
 
 
@@ -158,7 +194,7 @@ def _check_spaces(benchmark: Benchmark, source: Source) -> None:
             )
         for name, said in space.items():
             where = source.where("search", "space", part, name)
-            if name in ("epochs", "batch_size"):
+            if name in ("epochs", "batch_size", "layer_factor"):
                 raise BenchmarkError(
                     f"{where}: must be searched alike for every arm, got it for '{part}'; use search.{name}"
                 )
@@ -167,6 +203,30 @@ def _check_spaces(benchmark: Benchmark, source: Source) -> None:
                 raise BenchmarkError(
                     f"{where}: must have a list of numbers, strings or booleans as its choices, got {choices!r}"
                 )
+
+
+def _check_fine_tuning(benchmark: Benchmark, source: Source) -> None:
+    """Raise BenchmarkError for settings of fine-tuning in another regime, and for a head stage that never ends."""
+    train, search = benchmark.train, benchmark.search
+    said = {
+        ("train", "head_epochs"): (train.head_epochs, 0),
+        ("train", "layer_factor"): (train.layer_factor, 1.0),
+        ("train", "batch_norm"): (train.batch_norm, "train"),
+        ("search", "layer_factor"): (search.layer_factor, []),
+    }
+    for key, (value, none) in said.items():
+        if train.regime != "finetune" and value != none:
+            raise BenchmarkError(
+                f"{source.where(*key)}: must be {none!r} in the regime '{train.regime}', got {value!r}; "
+                'it needs regime = "finetune"'
+            )
+    shortest = {"search.epochs": min(search.epochs), "compare.epochs": benchmark.compare.epochs}
+    for name, epochs in shortest.items():
+        if train.head_epochs >= epochs:
+            raise BenchmarkError(
+                f"{source.where('train', 'head_epochs')}: must be less than {name}, which is {epochs} at the least, "
+                f"got {train.head_epochs}; train longer or the head for less"
+            )
 
 
 _WORDS = {
@@ -250,6 +310,8 @@ def identity(benchmark: Benchmark) -> Mapping[str, Any]:
     """
     plain = as_plain(benchmark)
     del plain["search"]["trials"], plain["compare"]["seeds"], plain["report"], plain["plugins"], plain["block"]
+    del plain["compare"]["folds"], plain["data"]["exclude"]  # what is excluded is part of the data's fingerprint
+    del plain["compare"]["snapshots"], plain["compare"]["confirm"]  # with snapshots a run has another recipe
     for key in ("executor", "threads"):
         del plain["train"][key]
     return plain

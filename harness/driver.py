@@ -73,6 +73,11 @@ class Driver:
         trials = sum(plan.search.trials - len(s.trials) + len(s.waiting()) for s in self.searches)
         return trials if self.only_search else trials + plan.compare.seeds * len(self.searches)
 
+    @property
+    def compared(self) -> bool:
+        """Whether the comparison is over."""
+        return self._comparison is not None and not self.left()
+
     def failures(self) -> list[str]:
         """Return a line for every trial that failed, arm that could not be tuned, and seed without a result."""
         lines = []

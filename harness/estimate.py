@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     """Return runs, seconds and bytes per arm and in all; no run folder is written."""
     setting = prepare(request, reporter).setting
     arms = [_arm(setting, competitor) for competitor in setting.plan.competitors]
+    folds = setting.plan.benchmark.compare.folds
+    longest = max(arm["seconds_per_seed"] for arm in arms)  # which arm will be best, nobody knows
     folder = request.out / setting.folder_name
     return {
         "name": setting.plan.benchmark.name,
@@ -33,8 +36,8 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
         "environment": environment(setting.device),
         "arms": arms,
-        "runs": sum(arm["trials"] + arm["seeds"] for arm in arms),
-        "seconds": sum(arm["seconds"] for arm in arms),
+        "runs": sum(arm["trials"] + arm["seeds"] for arm in arms) + folds,
+        "seconds": sum(arm["seconds"] for arm in arms) + folds * longest,
         "bytes": sum(arm["bytes"] for arm in arms),
     }
 
@@ -43,7 +46,8 @@ def _arm(setting: Setting, competitor: Competitor) -> dict[str, Any]:
     """Time one arm: some steps, one look at the tune split, one at the test split."""
     benchmark = setting.plan.benchmark
     params = {name: _middle(space) for name, space in competitor.space.items()}
-    parts = Bench(setting, lambda _: None).parts(setting.compare_run(competitor, params, seed=0))
+    run = replace(setting.compare_run(competitor, params, seed=0), head_epochs=0)  # the costlier stage is timed
+    parts = Bench(setting, lambda _: None).parts(run)
     step = _step_seconds(parts)
     tune = _seconds(partial(parts.predict, parts.use.tune))
     test = _seconds(partial(parts.predict, parts.use.test or parts.use.tune, exact=True))
@@ -52,7 +56,8 @@ def _arm(setting: Setting, competitor: Competitor) -> dict[str, Any]:
     trials, seeds = benchmark.search.trials, benchmark.compare.seeds
     epochs = trials * (low + high) / 2 + seeds * benchmark.compare.epochs
     weights = sum(t.numel() * t.element_size() for t in parts.model.state_dict().values())
-    predictions = 4 * parts.use.outputs * len(setting.data.test)
+    kept = 1 + len(parts.snapshots.epochs)
+    predictions = 4 * parts.use.outputs * (kept * len(setting.data.test) + len(setting.data.tune))
     examples = parts.batches.batch_size / step
     return {
         "arm": competitor.arm.name,
@@ -61,10 +66,11 @@ def _arm(setting: Setting, competitor: Competitor) -> dict[str, Any]:
         "epochs": epochs,
         "parameters": sum(p.numel() for p in parts.parameters),
         "examples_per_second": examples,
+        "seconds_per_seed": benchmark.compare.epochs * epoch,
         "seconds": trials * SECONDS_PER_ASK
         + epochs * epoch
         + seeds * test * (1 + len(parts.use.train) / len(setting.data.test)),
-        "bytes": seeds * (weights + predictions) + 3 * weights + int(epochs * BYTES_PER_EPOCH),
+        "bytes": seeds * (kept * weights + predictions) + 3 * weights + int(epochs * BYTES_PER_EPOCH),
     }
 
 

@@ -19,6 +19,7 @@ from harness.contracts import (
     Report,
     Scheduler,
     Space,
+    Split,
     Task,
     Weights,
 )
@@ -26,6 +27,7 @@ from harness.device import Device
 from harness.errors import BenchmarkError, did_you_mean
 from harness.pretrained import find_weights
 from harness.registry import Registry
+from harness.rules import clash
 from harness.runs import Arm, Run, digest
 from harness.toml import Source
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 SCHEDULE = "schedule."  # goes before a schedule's hyperparameters, in Optuna and in the tables
+UNSCHEDULED = "constant"  # the schedule of an optimizer that needs none
 SEARCH_SEED = 1_000_000  # search runs are seeded from here on, so never like a comparison run
 
 
@@ -83,6 +86,7 @@ class Setting:
     data: Data
     device: Device
     features: Mapping[str, Data] = field(default_factory=dict)  # by backbone, in the regime "features"
+    mirrored: Mapping[str, Split] = field(default_factory=dict)  # the same of mirrored test images, for TTA
 
     def data_of(self, arm: Arm) -> Data:
         """Return what an arm is trained on: the data, or the features of its backbone."""
@@ -111,6 +115,8 @@ class Setting:
         chosen = {**competitor.fixed, **params}
         chosen.pop("epochs", None)
         batch_size = int(chosen.pop("batch_size", train.batch_size))
+        layer_factor = float(chosen.pop("layer_factor", train.layer_factor))
+        kept = phase == "compare" and self.plan.benchmark.compare.snapshots
         return Run(
             phase=phase,
             arm=competitor.arm,
@@ -128,6 +134,11 @@ class Setting:
             data=self.data_of(competitor.arm).fingerprint,
             plugins={**competitor.plugins, **(self.plan.probe_plugins if phase == "compare" else {})},
             weights=competitor.weights.sha256 if competitor.weights else "",
+            head_epochs=train.head_epochs,
+            layer_factor=layer_factor,
+            batch_norm=train.batch_norm,
+            tta=phase == "compare" and self.plan.benchmark.compare.tta,
+            snapshots=kept and competitor.scheduler.cycle_ends is not None,
         )
 
 
@@ -163,19 +174,28 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         raise BenchmarkError(
             f"{source.where('search', 'metric')}: must be a metric of task '{task.name}', got '{metric}'{did_you_mean(metric, task.metrics)}"
         )
-    for name in benchmark.report.formats:
-        find("report", name, Report, "report", "formats")
+    target = str(benchmark.report.target.get("metric", metric))
+    if target not in task.metrics:
+        raise BenchmarkError(
+            f"{source.where('report', 'target', 'metric')}: must be a metric of task '{task.name}', got '{target}'{did_you_mean(target, task.metrics)}"
+        )
+    formats = [find("report", name, Report, "report", "formats") for name in benchmark.report.formats]
+    if both := clash(formats):
+        raise BenchmarkError(f"{source.where('report', 'formats')}: {both}")
     backbones = {name: find("backbone", name, Backbone, "train", "backbones") for name in train.backbones}
+    _check_groups(backbones, benchmark, source)
     weights = {}
     if train.regime != "scratch":
         beside, where = Path(source.file).parent, source.where("train", "pretrained")
         weights = {n: find_weights(b, train.pretrained, beside, where) for n, b in backbones.items()}
     heads = train.heads if train.regime == "features" else [""]
     networks = {name: find("backbone", name, Backbone, "train", "heads") for name in heads if name}
-    for name in train.optimizers:
-        find("optimizer", name, Optimizer, "train", "optimizers")
     for name in train.schedulers:
         find("scheduler", name, Scheduler, "train", "schedulers")
+    pairs = []
+    for name in train.optimizers:
+        optimizer = find("optimizer", name, Optimizer, "train", "optimizers")
+        pairs += [(name, scheduler) for scheduler in (train.schedulers if optimizer.scheduled else [UNSCHEDULED])]
     competitors = tuple(
         _competitor(
             Arm(backbone, optimizer, scheduler, head),
@@ -187,8 +207,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         )
         for backbone in train.backbones
         for head in heads
-        for optimizer in train.optimizers
-        for scheduler in train.schedulers
+        for optimizer, scheduler in pairs
     )
     return Plan(
         benchmark=benchmark,
@@ -207,6 +226,23 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     )
 
 
+def _check_groups(backbones: Mapping[str, Backbone], benchmark: Benchmark, source: Source) -> None:
+    """Raise BenchmarkError for a backbone without layer groups where the benchmark trains by them."""
+    train = benchmark.train
+    asked = {
+        ("train", "head_epochs"): train.head_epochs > 0,
+        ("train", "layer_factor"): train.layer_factor != 1,
+        ("search", "layer_factor"): bool(benchmark.search.layer_factor),
+    }
+    for key in (key for key, is_asked in asked.items() if is_asked):
+        for backbone in backbones.values():
+            if backbone.groups is None:
+                raise BenchmarkError(
+                    f"{source.where(*key)}: must be left out for a backbone without layer groups, got it for "
+                    f"'{backbone.name}'; its plugin can offer Backbone(groups=...)"
+                )
+
+
 def _competitor(
     arm: Arm,
     network: Backbone,
@@ -215,7 +251,7 @@ def _competitor(
     source: Source,
     registry: Registry,
 ) -> Competitor:
-    from optuna.distributions import CategoricalDistribution, IntDistribution
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     optimizer = registry.get("optimizer", arm.optimizer, Optimizer)
     scheduler = registry.get("scheduler", arm.scheduler, Scheduler)
@@ -234,6 +270,9 @@ def _competitor(
     space["epochs"] = IntDistribution(first, last)
     if benchmark.search.batch_size:
         space["batch_size"] = CategoricalDistribution(benchmark.search.batch_size)
+    if benchmark.search.layer_factor:
+        low, high = benchmark.search.layer_factor
+        space["layer_factor"] = FloatDistribution(low, high, log=True)
     kinds: dict[Any, str] = {
         "backbone": arm.backbone,
         "optimizer": arm.optimizer,

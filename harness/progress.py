@@ -35,13 +35,13 @@ class Reporter:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("epochs"),
+                TextColumn("{task.fields[unit]}"),
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(elapsed_when_finished=False),
                 console=self.console,
             )
-        self._task = self._bar.add_task("starting", total=None, visible=False) if self._bar else None
+        self._task = self._bar.add_task("starting", total=None, visible=False, unit="") if self._bar else None
 
     def __enter__(self) -> Reporter:
         if self._bar:
@@ -61,15 +61,15 @@ class Reporter:
         except OSError:  # a full disk, say
             self.console.on_broken_pipe()
 
-    def move(self, what: str, done: int, total: int) -> None:
-        """Set the bar: ``done`` of ``total`` epochs."""
+    def move(self, what: str, done: int, total: int, unit: str = "epochs") -> None:
+        """Set the bar: ``done`` of ``total`` epochs, or of whatever else is counted."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=what, completed=done, total=total, visible=True)
+            self._bar.update(self._task, description=what, completed=done, total=total, visible=True, unit=unit)
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Say how far a preparation (decoding, drawing) has come; a line every five seconds off a terminal."""
         if self._bar is not None:
-            self.move(what, done, total)
+            self.move(what, done, total, "")
         elif done == total or time.monotonic() - self._said > 5:
             self._said = time.monotonic()
             self.say(f"{what}: {done} of {total}")

@@ -14,6 +14,7 @@ from harness.contracts import Analysis, Report, Results
 from harness.errors import HarnessError, one_line
 from harness.records import open_records
 from harness.registry import Registry
+from harness.rules import RECORD_TABLES, clash
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 def write_reports(folder: Path, formats: Iterable[str], registry: Registry) -> list[Path]:
     """Write ``tables/*.parquet``, and ``report.EXTENSION`` for every format; return the reports' paths.
 
-    Raises UnknownName for a format nobody offers, and HarnessError for reports that fail, when the others are written.
+    Raises UnknownName for a format nobody offers, HarnessError for two that write one file, and for reports that fail,
+    when the others are written.
     """
-    reports = [registry.get("report", name, Report, "report --format") for name in formats]
-    results = analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
+    reports = [registry.get("report", name, Report, "report --format") for name in dict.fromkeys(formats)]
+    if both := clash(reports):
+        raise HarnessError(f"report --format: {both}")
+    results = _results(folder, registry)
     results = replace(results, problems=(*results.problems, *_write_tables(folder / "tables", results)))
     written, failed = [], []
     for report in reports:
@@ -40,6 +44,15 @@ def write_reports(folder: Path, formats: Iterable[str], registry: Registry) -> l
     return written
 
 
+def text_of(folder: Path, name: str, registry: Registry) -> str:
+    """Return a report of a run folder as text, and write nothing; raises UnknownName for a format nobody offers."""
+    return _rendered(registry.get("report", name, Report, "harness"), _results(folder, registry)).decode()
+
+
+def _results(folder: Path, registry: Registry) -> Results:
+    return analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
+
+
 def _rendered(report: Report, results: Results) -> bytes:
     text = report.render(results)
     if not isinstance(text, str):
@@ -50,7 +63,7 @@ def _rendered(report: Report, results: Results) -> bytes:
 def _write_tables(folder: Path, results: Results) -> list[str]:
     """Write the tables of the records and of the analyses; return those that Parquet cannot hold, with the reason."""
     records, problems = results.records, []
-    tables = {"arms": records.arms, "trials": records.trials, "runs": records.runs, "epochs": records.epochs}
+    tables = {name: getattr(records, name) for name in RECORD_TABLES}
     folder.mkdir(exist_ok=True)
     for name, table in {**tables, **results.tables}.items():
         file = folder / f"{name}.parquet"

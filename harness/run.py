@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness import config, device, search
+from harness.centring import centre
+from harness.confirm import confirm
 from harness.contracts import Data, DataRequest, Split
+from harness.discovery import discover
 from harness.driver import Driver
-from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, one_line
-from harness.features import extract
+from harness.errors import BenchmarkError, HarnessError, PluginError, one_line
+from harness.exclusion import exclude, read_exclusion
+from harness.features import extract, extract_mirrored
+from harness.images import Cut
+from harness.looking import are_photos, look, name_examples
+from harness.paths import paths
+from harness.places import find_root
 from harness.plan import Plan, Setting, describe_space, resolve
 from harness.progress import Reporter
-from harness.records import Store, schema
+from harness.records import Store, schema, write_scores
 from harness.records.store import save_arrays
-from harness.registry import Registry, discover
+from harness.registry import Registry
 from harness.report import write_reports
-from harness.workbench import check_overrides
+from harness.schedules import note_schedules
+from harness.workbench import check_layer_factor, check_overrides
 
 
 @dataclass(frozen=True)
@@ -73,32 +81,43 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
             name: extract(backbone, plan.weights[name], data, chosen, reporter.preparing)
             for name, backbone in plan.backbones.items()
         }
-    setting = Setting(plan, data, chosen, features)
+    if benchmark.compare.tta and data.train.inputs.ndim != 4:
+        raise BenchmarkError(f"{source.where('compare', 'tta')}: must be false for data that are not images")
+    mirrored = {
+        name: extract_mirrored(plan.backbones[name], plan.weights[name], data, chosen, reporter.preparing)
+        for name in (features if benchmark.compare.tta else ())
+    }
+    if benchmark.compare.folds and not are_photos(data):
+        raise BenchmarkError(f"{source.where('compare', 'folds')}: must be 0 for data that are not photos of classes")
+    if benchmark.data.exclude:  # after the features: those of the whole data serve
+        file = request.file.parent / benchmark.data.exclude
+        names = read_exclusion(file, source.where("data", "exclude"))
+        data = exclude(data, names, file)
+        features = {name: exclude(each, names, file) for name, each in features.items()}
+    setting = Setting(plan, data, chosen, features, mirrored)
     check_overrides(setting, source.where)
+    check_layer_factor(setting, source.where)
     return Ready(setting, registry)
 
 
 def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     """Return the benchmark's data; raises DataError where the folder the user named is not there."""
-    variable = os.environ.get("HARNESS_DATA")
-    root, who = (named, "--data") if named else (Path(variable), "HARNESS_DATA") if variable else (None, "")
-    if root is not None and not root.is_dir():
-        raise DataError(
-            f"{who}: must be a folder with the data, got '{root}', which is {'a file' if root.exists() else 'not there'}; check the path"
-        )
+    found = find_root(named, plan.dataset.name)
+    if found.downloaded:
+        reporter.say(f"data: {found.path}, where 'harness data get' put it")
     section = plan.benchmark.data
-    looks = next(iter(plan.weights.values()), None)  # photos are cut as the first pretrained backbone wants them
+    cut = _cut(plan)
     request = DataRequest(
-        root=root or (Path("data") if Path("data").is_dir() else None),
-        required=root is not None,
+        root=found.path,
+        required=found.required,
         size=section.size,
         tune=section.tune,
         seed=section.seed,
         on_bad_image=section.on_bad_image,
         options={**plan.dataset.options, **section.options},
         progress=reporter.preparing,
-        interpolation=looks.interpolation if looks else "lanczos",
-        crop=looks.crop if looks else 1.0,
+        interpolation=cut.interpolation,
+        crop=cut.crop,
     )
     try:
         data = plan.dataset.open(request)
@@ -118,6 +137,12 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
             style="yellow",
         )
     return data
+
+
+def _cut(plan: Plan) -> Cut:
+    """Return how photos become squares: as the first pretrained backbone wants them, the same for all arms."""
+    size, looks = plan.benchmark.data.size, next(iter(plan.weights.values()), None)
+    return Cut(size, looks.interpolation, looks.crop) if looks else Cut(size)
 
 
 def _wrong(data: Any, plan: Plan) -> str:
@@ -145,7 +170,8 @@ def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> in
     folder = request.out / setting.folder_name
     with Store(folder) as store:
         environment = device.environment(setting.device)
-        _describe(store, ready)
+        setting = centre(setting, store, reporter)
+        _describe(store, replace(ready, setting=setting))
         driver = Driver(setting, store, reporter, request.only_search)
         if left := driver.left():
             store.work_begins(environment, command)
@@ -159,12 +185,38 @@ def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> in
         else:
             what = "its search is finished" if request.only_search else "it is finished"
             reporter.say(f"nothing left to do in {folder}: {what}")
+        if setting.plan.benchmark.report.paths:
+            _walk(driver, store)
+        note_schedules(setting, _tuned(driver), store)
         failures = driver.failures()
+        if wrong := write_scores(folder, setting.plan.metric, setting.plan.goal):
+            failures = [*failures, wrong]
+        if driver.compared:
+            failures += confirm(setting, store, ready.registry, reporter)
+        failures += look(setting, driver, store, ready.registry, reporter)
     for path in write_reports(folder, setting.plan.benchmark.report.formats, ready.registry):
         reporter.say(f"report: {path}")
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")
     return 1 if failures else 0
+
+
+def _tuned(driver: Driver) -> dict[str, Any]:
+    """Return the parameters that the searches which have ended have chosen, by arm."""
+    bests = {search.arm: search.best() for search in driver.searches if search.finished}
+    return {arm: best["params"] for arm, best in bests.items() if best is not None}
+
+
+def _walk(driver: Driver, store: Store) -> None:
+    """Record the tuned optimizers' paths over two parameters, for the report, unless they are there already."""
+    chosen = _tuned(driver)
+    competitors = {arm: driver.setting.plan.competitor(arm) for arm in chosen}
+    tuned = {
+        arm: dict(driver.setting.compare_run(competitors[arm], params, 0).optimizer) for arm, params in chosen.items()
+    }
+    if tuned and tuned != store.paths_of():
+        table = paths({arm: (competitors[arm].optimizer, chosen) for arm, chosen in tuned.items()})
+        store.set_paths(tuned, table.itertuples(index=False, name=None))
 
 
 def _describe(store: Store, ready: Ready) -> None:
@@ -182,8 +234,15 @@ def _describe(store: Store, ready: Ready) -> None:
                 "fingerprint": data.fingerprint,
                 "classes": list(data.classes),
                 "left_out": list(data.left_out),
+                "excluded": {"file": plan.benchmark.data.exclude, **{k: list(v) for k, v in data.excluded.items()}},
                 "counts": {"train": len(data.train), "tune": len(data.tune), "test": len(data.test)},
                 "input_shape": list(data.train.inputs.shape[1:]),
+                "interpolation": _cut(plan).interpolation,
+                "crop": _cut(plan).crop,
+            },
+            "weights": {
+                name: {"file": str(w.file.resolve()), "sha256": w.sha256, "mean": list(w.mean), "std": list(w.std)}
+                for name, w in plan.weights.items()
             },
             "metrics": {name: {"goal": m.goal, "unit": m.unit} for name, m in plan.task.metrics.items()},
             "metric": plan.metric,
@@ -194,5 +253,6 @@ def _describe(store: Store, ready: Ready) -> None:
             "broken_plugins": ready.registry.broken,
         },
     )
+    name_examples(data, store)
     if not schema.targets(store.folder).is_file():
         save_arrays(schema.targets(store.folder), {"targets": data.test.targets})

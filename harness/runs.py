@@ -59,6 +59,11 @@ class Run:
     data: str  # fingerprint
     plugins: Mapping[str, str]  # SHA-256 of the source file of every plugin that takes part
     weights: str = ""  # SHA-256 of the pretrained weights; empty when trained from scratch
+    head_epochs: int = 0  # so many first epochs train the head alone
+    layer_factor: float = 1.0  # of the learning rate, from a layer group to the one before it
+    batch_norm: Literal["train", "frozen"] = "train"  # frozen: the statistics it began with are kept and used
+    tta: bool = False  # the mean of predictions for an image and its mirror image is scored too
+    snapshots: bool = False  # keeps the weights at the ends of its schedule's cycles, with their test predictions
 
     def recipe(self) -> dict[str, Any]:
         """Return everything that decides the outcome, as plain JSON."""
@@ -91,6 +96,7 @@ class Epoch:
     lr: float  # of the last step
     metrics: Mapping[str, float]
     state: Callable[[], State]
+    snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # the weights, if they are kept
     ends_run = False
 
 
@@ -101,8 +107,11 @@ class Done:
     metrics: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
     predictions: NDArray[np.float32] | None = None  # [N, ...] of the test split, in its order
+    tune_predictions: NDArray[np.float32] | None = None  # of the tune split, on which nothing was trained either
     stopped: bool = False  # by a pruner
     problems: tuple[str, ...] = ()  # measurements that failed; the run itself ended well
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # of its probes, by PROBE.name
+    snapshots: NDArray[np.float32] | None = None  # [S, N, ...]: test predictions of what was kept before
     ends_run = True
 
 

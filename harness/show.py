@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.records import Records, open_records, schema
+from harness.registry import Registry
+from harness.report import text_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -43,8 +45,11 @@ def status(folder: Path) -> dict[str, Any]:
     }
 
 
-def show(folder: Path) -> dict[str, Any]:
+def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
     """Return the results: arms with trials, tuned parameters, and per-seed metrics, seconds and state.
+
+    With a registry they begin with the ``headline``, the lines of the report format "text", so that the console says
+    what the reports say.
 
     A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
     """
@@ -55,6 +60,7 @@ def show(folder: Path) -> dict[str, Any]:
         "run": str(folder),
         "name": records.name,
         "state": "finished" if _over(records) else "unfinished",
+        **({"headline": text_of(folder, "text", registry).splitlines()} if registry else {}),
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
         "data": records.meta["data"],
@@ -107,6 +113,7 @@ def _metrics(run: Any, records: Records) -> dict[str, float]:
         "arm",
         "phase",
         "seed",
+        "precision",
         "state",
         "reason",
         "seconds",
@@ -160,6 +167,7 @@ def show_lines(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['name']}: {found['state']}; {found['data']['source']}"]
     if found["data"]["notice"]:
         lines.append(f"note: {found['data']['notice']}")
+    lines += found.get("headline", [])
     for arm in found["arms"]:
         scores = [s["metrics"].get(f"test_{metric}") for s in arm["seeds"] if s["state"] == schema.DONE]
         values = [scale * value for value in scores if value is not None]

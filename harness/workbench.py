@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from harness.contracts import Split
@@ -11,6 +12,7 @@ from harness.plan import Setting
 from harness.runs import Arm, Run, State
 from harness.training.batches import Resident, resident
 from harness.training.parts import Ingredients, Parts, assemble
+from harness.training.stages import build_optimizer, build_schedule
 
 
 def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
@@ -46,6 +48,31 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
                     ) from error
 
 
+def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:
+    """Build every arm's optimizer and schedule on two layer groups, where the benchmark trains by them.
+
+    Raises BenchmarkError for an arm that cannot: LBFGS has one step length for all.
+    """
+    import torch
+
+    benchmark = setting.plan.benchmark
+    searched = benchmark.search.layer_factor
+    factor = searched[0] if searched else benchmark.train.layer_factor
+    for competitor in setting.plan.competitors if factor != 1 else ():
+        run = setting.search_run(competitor, {name: _end(space, 0) for name, space in competitor.space.items()})
+        groups = [[torch.nn.Parameter(torch.zeros(2, 2))] for _ in range(2)]
+        settings = {**competitor.optimizer.defaults, **run.optimizer}
+        timing = {**competitor.scheduler.defaults, **run.scheduler}
+        try:
+            optimizer = build_optimizer(competitor.optimizer, settings, groups, factor)
+            build_schedule(competitor.scheduler, timing, optimizer, 10, groups, factor)
+        except Exception as error:
+            place = where("search" if searched else "train", "layer_factor")
+            raise BenchmarkError(
+                f"{place}: must be left out for the arm {competitor.arm.name}, got {one_line(error)}"
+            ) from error
+
+
 def _end(space: Any, which: int) -> Any:
     choices = getattr(space, "choices", None)
     return choices[-which] if choices else (space.low, space.high)[which]
@@ -74,9 +101,16 @@ class Bench:
             train=self._split(run.arm, "train"),
             tune=self._split(run.arm, "tune"),
             test=self._split(run.arm, "test") if compared else None,
+            mirrored=self._mirrored(run.arm) if run.tta else None,
             probes=plan.probes if compared else (),
         )
         return assemble(run, ingredients, self.setting.device)
+
+    def _mirrored(self, arm: Arm) -> Resident:
+        """Return the test split with its images mirrored: the stored ones seen so, or what was extracted from those."""
+        if not arm.head:
+            return replace(self._split(arm, "test"), mirrored=True)
+        return resident(self.setting.mirrored[arm.backbone], self.setting.device)
 
     def _split(self, arm: Arm, which: Literal["train", "tune", "test"]) -> Resident:
         """Return a split of an arm's data on the device, put there once for all runs that share it."""

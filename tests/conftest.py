@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.registry import Registry, discover
+from harness.discovery import discover
+from harness.registry import Registry
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,8 +18,9 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Decoded images go to a folder of this session, and no folder of photos is found by accident."""
-    before = {name: os.environ.get(name) for name in ("HARNESS_CACHE", "HARNESS_DATA")}
+    before = {name: os.environ.get(name) for name in ("HARNESS_CACHE", "HARNESS_DATA", "HARNESS_DOWNLOADS")}
     os.environ["HARNESS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["HARNESS_DOWNLOADS"] = str(tmp_path_factory.mktemp("downloads"))
     os.environ.pop("HARNESS_DATA", None)
     yield
     for name, value in before.items():
@@ -57,6 +59,8 @@ sampler_options = { n_startup_trials = 2 }
 [compare]
 seeds = 2
 epochs = 2
+[report]
+paths = false
 """
 
 

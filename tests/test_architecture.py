@@ -42,7 +42,8 @@ def public_definitions(file):
 
 
 def test_every_public_function_says_what_it_returns(repository):
-    files = [f for p in ("harness", "plugins", "reports") for f in (repository / p).rglob("*.py")]
+    every = [f for p in ("harness", "plugins", "reports") for f in (repository / p).rglob("*.py")]
+    files = [f for f in every if not f.name.startswith("test_")]  # the templates of tests, whose names say it
     silent = [f"{f.name}:{d.lineno} {d.name}" for f in files for d in public_definitions(f) if not ast.get_docstring(d)]
     assert silent == []
 

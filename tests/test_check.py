@@ -44,7 +44,7 @@ def test_a_sound_file_passes_with_a_line_a_check(capsys, plugin):
     lines = out.splitlines()
     assert lines[0] == "scheduler line"
     assert "  ok      several_groups" in lines
-    assert lines[-1] == "7 ok"
+    assert lines[-1] == "7 ok, 1 n/a"
 
 
 def test_a_fault_is_named_and_the_exit_code_is_one(capsys, plugin):

@@ -59,7 +59,7 @@ BAD = {
     "sampler that refuses": (("n_startup_trials = 2", 'n_startup_trials = "x"'), "search.sampler: must work for lesson_cnn/sgd/cosine"),
     "no CUDA": (("threads = 1", 'threads = 1\ndevice = "cuda"'), "tiny.toml:11: train.device: must be a device of this machine, got 'cuda'"),
     "unknown device": (("threads = 1", 'threads = 1\ndevice = "tpu"'), "must be auto, cpu, cuda or cuda:N, got 'tpu'"),
-    "unknown report": (("[compare]", '[report]\nformats = ["pdf"]\n[compare]'), "report.formats: must name a report, got 'pdf'"),
+    "unknown report": (("[report]", '[report]\nformats = ["pdf"]'), "report.formats: must name a report, got 'pdf'"),
 }  # fmt: skip
 
 

@@ -46,6 +46,18 @@ from harness.errors import BenchmarkError
         ("[compare]", "[search.space.sgd]\nlr = { choices = [[1], 2] }\n[compare]", r"tiny\.toml:16: search\.space\.sgd\.lr: must have a list of numbers, strings or booleans as its choices, got \[\[1\], 2\]"),
         ("[compare]", "[search.space.sgd]\nlr = { choices = 'abc' }\n[compare]", r"search\.space\.sgd\.lr: must have a list .*, got 'abc'"),
         ("[data]\nsize = 16", "[data]\nsize = 16\non_bad_image = 'skp'", r"must be 'error' or 'skip', got 'skp'; did you mean 'skip'"),
+        ("batch_size = 16", "batch_size = 16\nhead_epochs = 1", r"tiny\.toml:9: train\.head_epochs: must be 0 in the regime 'scratch', got 1; it needs regime = \"finetune\""),
+        ("batch_size = 16", "batch_size = 16\nlayer_factor = 0.1", r"tiny\.toml:9: train\.layer_factor: must be 1\.0 in the regime 'scratch', got 0\.1"),
+        ("batch_size = 16", 'batch_size = 16\nbatch_norm = "frozen"', r"train\.batch_norm: must be 'train' in the regime 'scratch', got 'frozen'"),
+        ("batch_size = 16", 'batch_size = 16\nregime = "features"\nbatch_norm = "frozen"', r"train\.batch_norm: must be 'train' in the regime 'features'"),
+        ("batch_size = 16", 'batch_size = 16\nregime = "finetune"\nlayer_factor = 0', r"train\.layer_factor: must be greater than 0, got 0"),
+        ("batch_size = 16", 'batch_size = 16\nregime = "finetune"\nlayer_factor = 1.5', r"train\.layer_factor: must be less than or equal to 1, got 1\.5"),
+        ("batch_size = 16", 'batch_size = 16\nregime = "finetune"\nhead_epochs = 1', r"tiny\.toml:10: train\.head_epochs: must be less than search\.epochs, which is 1 at the least, got 1"),
+        ("trials = 3", "trials = 3\nlayer_factor = [0.1, 0.5]", r"tiny\.toml:13: search\.layer_factor: must be \[\] in the regime 'scratch'"),
+        ("trials = 3", "trials = 3\nlayer_factor = [0.5, 0.1]", r"search\.layer_factor: must be \[low, high\] with low <= high, got \[0\.5, 0\.1\]"),
+        ("trials = 3", "trials = 3\nlayer_factor = [0.5]", r"search\.layer_factor: must be \[low, high\]"),
+        ("trials = 3", "trials = 3\nlayer_factor = [0.0, 0.5]", r"search\.layer_factor: must be greater than 0, got 0\.0"),
+        ("[compare]", "[search.space.sgd]\nlayer_factor = 0.1\n[compare]", r"tiny\.toml:16: search\.space\.sgd\.layer_factor: must be .*; use search\.layer_factor"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_named_with_its_place(benchmark_file, old, new, message):

@@ -12,6 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from harness.config import load
 from harness.contracts import Data, Split, Weights
 from harness.device import Device
+from harness.errors import BenchmarkError
 from harness.plan import Setting, describe_space, resolve
 
 
@@ -95,8 +96,50 @@ def test_a_runs_identity_is_everything_that_decides_its_outcome(setting_of):
     assert len({base, *others}) == len(others) + 1
 
 
+FINE = ("batch_size = 16", 'batch_size = 16\nregime = "finetune"\nbackbones = ["test_resnet"]')
+
+
+@pytest.fixture
+def some_weights(monkeypatch):
+    monkeypatch.setattr("harness.plan.find_weights", lambda *a: Weights(Path("none"), "0" * 64, (0.5,), (0.5,)))
+
+
+@pytest.mark.usefixtures("some_weights")
+def test_the_settings_of_fine_tuning_reach_the_run_and_its_identity(setting_of):
+    def run(more, **params):
+        setting = setting_of((FINE[0], FINE[1] + more), ("epochs = [1, 2]", "epochs = [2]"))
+        return setting.compare_run(setting.plan.competitors[0], {**PARAMS, **params}, 0)
+
+    runs = [run(""), run("\nhead_epochs = 1"), run("\nlayer_factor = 0.3"), run('\nbatch_norm = "frozen"')]
+    assert [(r.head_epochs, r.layer_factor, r.batch_norm) for r in runs] == [
+        (0, 1.0, "train"), (1, 1.0, "train"), (0, 0.3, "train"), (0, 1.0, "frozen"),
+    ]  # fmt: skip
+    assert len({r.id for r in runs}) == 4
+
+
+@pytest.mark.usefixtures("some_weights")
+def test_a_searched_layer_factor_is_a_parameter_of_the_trial(setting_of):
+    setting = setting_of(FINE, ("trials = 3", "trials = 3\nlayer_factor = [0.1, 0.5]"))
+    competitor = setting.plan.competitors[0]
+    assert competitor.space["layer_factor"] == FloatDistribution(0.1, 0.5, log=True)
+    run = setting.search_run(competitor, {**PARAMS, "layer_factor": 0.2})
+    assert run.layer_factor == 0.2
+    assert "layer_factor" not in run.optimizer
+
+
+@pytest.mark.usefixtures("some_weights")
+@pytest.mark.parametrize("said", ["layer_factor = 0.1", "head_epochs = 1"])
+def test_stages_are_refused_for_a_backbone_without_layer_groups(plan_of, said):
+    fine = FINE[1].replace("test_resnet", "linear")
+    message = (
+        rf"tiny\.toml:11: train\.{said.split()[0]}: must be left out for a backbone without layer groups, .*'linear'"
+    )
+    with pytest.raises(BenchmarkError, match=message):
+        plan_of((FINE[0], f"{fine}\n{said}"), ("epochs = [1, 2]", "epochs = [2]"))
+
+
 def test_an_edited_plugin_file_makes_new_runs(benchmark_file, registry, tmp_path):
-    from harness.registry import discover
+    from harness.discovery import discover
 
     text = "from harness import *\n@hookimpl\ndef harness_optimizers():\n    return [Optimizer('mine', dict, {'lr': Float(0.1, 1)})]\n"
     (tmp_path / "mine.py").write_text(text)

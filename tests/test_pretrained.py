@@ -161,6 +161,17 @@ def test_finetuning_starts_from_the_file_and_trains_all_of_it(request_of, weight
     assert made.weights == competitor.weights.sha256
 
 
+def test_the_lessons_stages_go_from_the_file_to_the_report(request_of):
+    stages = ("batch_size = 16", 'batch_size = 16\nhead_epochs = 1\nbatch_norm = "frozen"\naugment = ["flip"]')
+    epochs = ("epochs = [1, 2]", "epochs = [2]\nlayer_factor = [0.1, 0.5]")
+    request = request_of("finetune", stages, epochs, ("trials = 3", "trials = 1"), ('"sgd", "adam"', '"sgd"'))
+    assert run(request, Reporter(quiet=True)) == 0
+    (folder,) = request.out.iterdir()
+    (arm,) = show(folder)["arms"]
+    assert {seed["state"] for seed in arm["seeds"]} == {"done"}
+    assert 0.1 <= arm["tuned"]["params"]["layer_factor"] <= 0.5
+
+
 def test_the_features_are_the_frozen_networks_and_are_extracted_once(request_of, backbone, monkeypatch, weights_folder):
     from harness import features
 
@@ -221,6 +232,11 @@ def test_the_weights_are_part_of_a_runs_identity(request_of, tmp_path):
             "train.heads: must name a backbone, got 'liner'",
         ),
         ("finetune", ("batch_size = 16", "batch_size = 16\npretrained = false"), "must be true, a file or a folder"),
+        (
+            "finetune",
+            ('"sgd", "adam"', '"sgd", "torch:LBFGS"]\nlayer_factor = 0.1\nschedulers = ["constant"'),
+            r"tiny\.toml:9: train\.layer_factor: must be left out for the arm test_resnet/torch:LBFGS/constant, got ",
+        ),
     ],
 )
 def test_a_regime_that_cannot_be_is_refused(request_of, regime, replacement, message):

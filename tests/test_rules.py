@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from harness import Choice, Float, Int, analysis, report, rules
-from harness.contracts import OFFERS, Analysis, Catalogue, Metric, Optimizer, Report, Scheduler, Task
+from harness.contracts import OFFERS, Analysis, Catalogue, Dataset, Download, Metric, Optimizer, Report, Scheduler, Task
 from harness.errors import HarnessError
 from harness.records import Records
-from harness.rules import check
+from harness.rules import RECORD_TABLES, check
 
 OPTIMIZER = Optimizer(
     "mine", dict, {"lr": Float(1e-3, 1), "steps": Int(1, 3), "how": Choice(["a", 1, 0.5, True, None])}
@@ -54,6 +54,17 @@ def test_a_name_may_not_be(name):
     assert ": name must be up to 100 letters, digits and . _ + -, a letter or digit first, got " in check(
         replace(OPTIMIZER, name=name)
     )
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("url", "ftp://a"), ("url", None), ("sha256", "abc"), ("sha256", None), ("files", {}), ("files", {1: 2})],
+)
+def test_a_download_must_be_whole(part, value):
+    good = Dataset("mine", open, download=Download("https://a/b.tgz", {"train": 2}, sha256="0" * 64))
+    assert check(good) == ""
+    bad = replace(good, download=replace(good.download, **{part: value}))
+    assert check(bad).startswith(f"dataset 'mine': download.{part} must be ")
 
 
 def test_only_the_name_of_a_catalogues_find_may_have_a_colon():
@@ -103,7 +114,7 @@ def test_an_empty_space_does_not_import_optuna():
     import subprocess
     import sys
 
-    code = "from harness import Optimizer; from harness.rules import check; print(check(Optimizer('a', dict, {}))); import sys; print('optuna' in sys.modules)"
+    code = "from harness import Optimizer; from harness.rules import RECORD_TABLES, check; print(check(Optimizer('a', dict, {}))); import sys; print('optuna' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["False"]
 
@@ -156,7 +167,7 @@ def test_a_table_that_parquet_cannot_hold_is_a_problem_and_loses_no_report(write
     assert text.read_text().startswith("table 'odd' must fit into Parquet, got Arrow")
     assert "\n" not in text.read_text()
     assert sorted(file.name for file in (tmp_path / "tables").iterdir()) == [
-        f"{name}.parquet" for name in ("arms", "epochs", "runs", "trials")
+        f"{name}.parquet" for name in sorted(RECORD_TABLES)
     ]
 
 

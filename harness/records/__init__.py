@@ -1,8 +1,12 @@
-"""The run folder: ``store`` writes it (one writer), ``reader`` reads it without torch, ``schema`` is what both know."""
+"""The run folder: ``store`` writes it (one writer), ``reader`` reads it without torch, ``schema`` is what both know.
+
+``scores`` adds what the deciding metric is the mean of, when the comparison is over.
+"""
 
 from __future__ import annotations
 
 from harness.records.reader import Records, open_records
+from harness.records.scores import write_scores
 from harness.records.store import Store
 
-__all__ = ["Records", "Store", "open_records"]
+__all__ = ["Records", "Store", "open_records", "write_scores"]

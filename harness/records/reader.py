@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,12 @@ class Records:
 
     ``arms``    arm, backbone, optimizer, scheduler, tuned_trial, tuned_value, tuned_params (a dict)
     ``trials``  arm, number, state, value, reason, run_id, seconds, params (a dict), epochs
-    ``runs``    run_id, arm, phase, seed, state, reason, seconds, started, ended, environment, and a column a metric;
-                of the comparison, only the runs of the arms' tuned parameters
+    ``runs``    run_id, arm, phase, seed, precision, state, reason, seconds, started, ended, environment, and a column a
+                metric; of the comparison, only the runs of the arms' tuned parameters
     ``epochs``  run_id, arm, phase, seed, epoch, steps, lr, seconds, and a column a metric
+    ``range_tests``  arm, step, lr, loss, smoothed: the curve of every arm whose search was centred by a range test
+    ``paths``   arm, landscape, step, gradients, x, y, value, lr, problem: each arm's optimizer over two parameters
+    ``examples``  split, row, name, target, excluded: every photo, where the data are photos of classes
     """
 
     folder: Path
@@ -36,6 +39,9 @@ class Records:
     trials: DataFrame
     runs: DataFrame
     epochs: DataFrame
+    range_tests: DataFrame = field(default_factory=lambda: _no_range_tests())
+    paths: DataFrame = field(default_factory=lambda: _no_paths())
+    examples: DataFrame = field(default_factory=lambda: _no_examples())
 
     @property
     def name(self) -> str:
@@ -46,14 +52,44 @@ class Records:
         """Return the comparison runs, ordered by arm and seed."""
         return self.runs[self.runs["phase"] == "compare"].reset_index(drop=True)
 
-    def predictions(self, run_id: str) -> NDArray[np.float32]:
-        """Return a comparison run's test predictions ``[N, ...]``; raises RunFolderError where they are missing."""
-        return _load(schema.prediction(self.folder, run_id))["predictions"]
+    def predictions(self, run_id: str, split: str = "test") -> NDArray[np.float32]:
+        """Return a comparison run's predictions ``[N, ...]`` of test or tune; raises RunFolderError where they are missing."""
+        file, name = schema.prediction(self.folder, run_id), "tune" if split == "tune" else "predictions"
+        found = load_arrays(file)
+        if name not in found:  # of an earlier version
+            raise RunFolderError(f"{file}: must have predictions of the split '{split}', got none")
+        return found[name]
+
+    def probed(self, run_id: str, probe: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name that a probe kept of a comparison run; none where it kept none."""
+        file = schema.probed(self.folder, run_id)
+        found = load_arrays(file) if file.is_file() else {}
+        return {name.removeprefix(f"{probe}."): each for name, each in found.items() if name.startswith(f"{probe}.")}
 
     @cached_property
     def targets(self) -> NDArray[Any]:
         """The test targets ``[N, ...]``."""
-        return _load(schema.targets(self.folder))["targets"]
+        return load_arrays(schema.targets(self.folder))["targets"]
+
+    @property
+    def out_of_fold(self) -> NDArray[np.float32] | None:
+        """Predictions ``[N, ...]`` of the train split, each by a model trained without it; None without ``compare.folds``."""
+        file = schema.out_of_fold(self.folder)
+        return load_arrays(file)["predictions"] if "folds" in self.meta and file.is_file() else None
+
+    def thumbnail(self, split: str, row: int) -> bytes | None:
+        """Return a small copy of a photo as JPEG; None where there is none."""
+        file = schema.thumbnail(self.folder, split, row)
+        return file.read_bytes() if file.is_file() else None
+
+    @cached_property
+    def scores(self) -> Mapping[str, NDArray[Any]]:
+        """The deciding test metric of every example, ``[N]`` in the order of the test split, by comparison run.
+
+        Their mean is the metric. Empty where the metric is no mean over examples, or the comparison is not over.
+        """
+        file = schema.scores(self.folder)
+        return load_arrays(file) if file.is_file() else {}
 
 
 def open_records(folder: Path) -> Records:
@@ -82,12 +118,19 @@ def open_records(folder: Path) -> Records:
         )
         runs = pd.read_sql_query("SELECT * FROM runs ORDER BY arm, phase, seed, run_id", db)
         epochs = pd.read_sql_query("SELECT * FROM epochs ORDER BY run_id, epoch", db)
+        tested = bool(meta.get("range_tests"))  # older folders have no such table
+        curves = pd.read_sql_query("SELECT * FROM range_tests ORDER BY arm, step", db) if tested else _no_range_tests()
+        walked = "paths_of" in meta  # older folders have no such table
+        paths = pd.read_sql_query("SELECT * FROM paths ORDER BY rowid", db) if walked else _no_paths()
+        named = "examples" in meta  # older folders have no such table
+        examples = pd.read_sql_query("SELECT * FROM examples ORDER BY split, row", db) if named else _no_examples()
     except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
         raise RunFolderError(f"{file}: must be the records of a run, got {error}") from error
     finally:
         db.close()
     wanted = set(meta.get("compare_runs", []))  # the comparison as the benchmark stands now
     runs = _spread(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)].drop(columns="traceback"))
+    runs["precision"] = [json.loads(text)["precision"] for text in runs["recipe"]]
     about = runs[["run_id", "arm", "phase", "seed"]]
     arms = arms[arms["arm"].isin(meta.get("arms", []))].reset_index(drop=True)
     fixed = {
@@ -104,8 +147,39 @@ def open_records(folder: Path) -> Records:
     asks["params"] = [{**fixed[arm], **json.loads(text)} for arm, text in zip(asks["arm"], asks["params"], strict=True)]
     asks["epochs"] = [params["epochs"] for params in asks["params"]]
     return Records(
-        folder, meta, arms, asks, runs.drop(columns=["recipe", "stop_after"]), about.merge(_spread(epochs), on="run_id")
+        folder,
+        meta,
+        arms,
+        asks,
+        runs.drop(columns=["recipe", "stop_after"]),
+        about.merge(_spread(epochs), on="run_id"),
+        curves[curves["arm"].isin(meta.get("arms", []))].reset_index(drop=True),
+        paths[paths["arm"].isin(meta.get("arms", []))].astype({"lr": float}).reset_index(drop=True),
+        examples.astype({"excluded": bool}),
     )
+
+
+def _no_range_tests() -> DataFrame:
+    import pandas as pd
+
+    kinds = {"arm": str, "step": int, "lr": float, "loss": float, "smoothed": float}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+
+def _no_paths() -> DataFrame:
+    import pandas as pd
+
+    words, counts, numbers = ("arm", "landscape", "problem"), ("step", "gradients"), ("x", "y", "value", "lr")
+    kinds = {**dict.fromkeys(words, str), **dict.fromkeys(counts, int), **dict.fromkeys(numbers, float)}
+    order = ("arm", "landscape", "step", "gradients", "x", "y", "value", "lr", "problem")
+    return pd.DataFrame({name: pd.Series(dtype=kinds[name]) for name in order})
+
+
+def _no_examples() -> DataFrame:
+    import pandas as pd
+
+    kinds = {"split": str, "row": int, "name": str, "target": int, "excluded": bool}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
 
 def _spread(table: DataFrame) -> DataFrame:
@@ -116,7 +190,8 @@ def _spread(table: DataFrame) -> DataFrame:
     return pd.concat([table.drop(columns="metrics"), metrics], axis=1).reset_index(drop=True)
 
 
-def _load(file: Path) -> dict[str, NDArray[Any]]:
+def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a safetensors file by name; raises RunFolderError where it cannot be read."""
     from safetensors.numpy import load_file
 
     try:

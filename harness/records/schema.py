@@ -7,6 +7,9 @@ Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the s
     asks     one row a trial: what the sampler chose, in which generation, and how it ended
     runs     one row a training: its recipe (a JSON of ``Run``), state and final metrics
     epochs   one row an epoch of a training
+    range_tests  one row a step of an arm's learning-rate range test; what it suggests stands in meta
+    paths    one row a step of an arm's walk over a function of two parameters; of which hyperparameters stands in meta
+    examples  one row a photo, where the data are photos of classes: its name and class, and whether it is excluded
 """
 
 from __future__ import annotations
@@ -38,6 +41,19 @@ CREATE TABLE IF NOT EXISTS epochs (
     run_id TEXT NOT NULL, epoch INTEGER NOT NULL, steps INTEGER NOT NULL, lr REAL,
     seconds REAL NOT NULL, metrics TEXT NOT NULL, PRIMARY KEY (run_id, epoch)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS range_tests (
+    arm TEXT NOT NULL, step INTEGER NOT NULL, lr REAL NOT NULL, loss REAL NOT NULL, smoothed REAL NOT NULL,
+    PRIMARY KEY (arm, step)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS paths (
+    arm TEXT NOT NULL, landscape TEXT NOT NULL, step INTEGER NOT NULL, gradients INTEGER NOT NULL,
+    x REAL NOT NULL, y REAL NOT NULL, value REAL NOT NULL, lr REAL, problem TEXT NOT NULL,
+    PRIMARY KEY (arm, landscape, step)
+);
+CREATE TABLE IF NOT EXISTS examples (
+    split TEXT NOT NULL, row INTEGER NOT NULL, name TEXT NOT NULL, target INTEGER NOT NULL, excluded INTEGER NOT NULL,
+    PRIMARY KEY (split, row)
+) WITHOUT ROWID;
 """
 
 # states of a run and of an ask
@@ -55,16 +71,47 @@ def solution(folder: Path, run_id: str) -> Path:
     return folder / "solutions" / f"{run_id}.safetensors"
 
 
+def snapshot(folder: Path, run_id: str, epoch: int) -> Path:
+    """Return where the weights are that a run had after an epoch, if it keeps those."""
+    return folder / "solutions" / f"{run_id}.epoch{epoch}.safetensors"
+
+
+def snapshots(folder: Path, run_id: str) -> list[Path]:
+    """Return the snapshots of a run before its final weights, the earliest first."""
+    found = (folder / "solutions").glob(f"{run_id}.epoch*.safetensors")
+    return sorted(found, key=lambda file: int(file.name.split(".")[1].removeprefix("epoch")))
+
+
 def saved_state(folder: Path, run_id: str) -> Path:
     """Return where a run under way is saved."""
     return folder / "states" / f"{run_id}.safetensors"
 
 
 def prediction(folder: Path, run_id: str) -> Path:
-    """Return where a run's test predictions are, ``float32 [N, ...]``."""
+    """Return where a run's predictions are, ``float32 [N, ...]``: ``predictions`` of test, ``tune``, and ``snapshots`` ``[S, N, ...]``."""
     return folder / "predictions" / f"{run_id}.safetensors"
+
+
+def probed(folder: Path, run_id: str) -> Path:
+    """Return where the arrays are that a run's probes kept, by ``PROBE.name``; there is no file where none did."""
+    return folder / "probes" / f"{run_id}.safetensors"
 
 
 def targets(folder: Path) -> Path:
     """Return where the test targets are, beside the predictions."""
     return folder / "predictions" / "targets.safetensors"
+
+
+def scores(folder: Path) -> Path:
+    """Return where the per-example scores of the deciding test metric are, by run; ``[N]`` each."""
+    return folder / "predictions" / "scores.safetensors"
+
+
+def out_of_fold(folder: Path) -> Path:
+    """Return where the predictions of the train split are, each by a model that was trained without it."""
+    return folder / "predictions" / "out_of_fold.safetensors"
+
+
+def thumbnail(folder: Path, split: str, row: int) -> Path:
+    """Return where a small copy of a photo is, for reports: of the few that they show."""
+    return folder / "thumbnails" / f"{split}-{row}.jpg"

@@ -32,7 +32,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            for name in ("solutions", "predictions", "states"):
+            for name in ("solutions", "predictions", "states", "probes"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder / "lock")
         except OSError as error:
@@ -80,6 +80,11 @@ class Store:
         """Write one row of the meta table, as JSON."""
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
+    def noted(self, key: str) -> Any:
+        """Return a row of the meta table; None where there is none."""
+        found = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return json.loads(found[0]) if found else None
+
     def add_arms(self, arms: Sequence[Arm], generation_size: int) -> None:
         """Enter the arms; the generation size of an arm already there is kept, because its asks depend on it."""
         with self._transaction():
@@ -96,6 +101,47 @@ class Store:
         self.db.execute(
             "UPDATE arms SET tuned_trial = ?, tuned_params = ?, tuned_value = ? WHERE arm = ?", (*chosen, arm)
         )
+
+    # --- range tests
+
+    def range_tests(self) -> dict[str, dict[str, Any]]:
+        """Return what the range test of every arm that had one came to, by arm."""
+        found = self.db.execute("SELECT value FROM meta WHERE key = 'range_tests'").fetchone()
+        tests: dict[str, dict[str, Any]] = json.loads(found[0]) if found else {}
+        return tests
+
+    def add_range_test(self, arm: str, result: Mapping[str, Any], rows: Iterable[tuple[float, float, float]]) -> None:
+        """Enter an arm's range test: what it came to, as plain values, and ``(lr, loss, smoothed)`` of every step."""
+        with self._transaction():
+            self.db.executemany(
+                "INSERT OR REPLACE INTO range_tests VALUES (?, ?, ?, ?, ?)",
+                [(arm, step, *row) for step, row in enumerate(rows, 1)],
+            )
+            self.note("range_tests", {**self.range_tests(), arm: dict(result)})
+
+    # --- paths
+
+    def paths_of(self) -> dict[str, dict[str, Any]] | None:
+        """Return the hyperparameters, by arm, of which the paths are that are recorded; None where none are."""
+        found = self.db.execute("SELECT value FROM meta WHERE key = 'paths_of'").fetchone()
+        of: dict[str, dict[str, Any]] | None = json.loads(found[0]) if found else None
+        return of
+
+    def set_paths(self, of: Mapping[str, Mapping[str, Any]], rows: Iterable[Sequence[Any]]) -> None:
+        """Enter every arm's path in place of what was there, a row as in the table ``paths``."""
+        with self._transaction():
+            self.db.execute("DELETE FROM paths")
+            self.db.executemany("INSERT INTO paths VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self.note("paths_of", of)
+
+    # --- examples
+
+    def set_examples(self, rows: Iterable[tuple[str, int, str, int, bool]], fingerprint: str) -> None:
+        """Enter every example, ``(split, row, name, target, excluded)``, of the data of that fingerprint."""
+        with self._transaction():
+            self.db.execute("DELETE FROM examples")
+            self.db.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?)", rows)
+            self.note("examples", fingerprint)
 
     # --- asks
 
@@ -159,7 +205,13 @@ class Store:
                 if event.weights:
                     save_tensors(schema.solution(self.folder, run_id), event.weights)
                 if event.predictions is not None:
-                    save_arrays(schema.prediction(self.folder, run_id), {"predictions": event.predictions})
+                    found = {
+                        "predictions": event.predictions, "tune": event.tune_predictions, "snapshots": event.snapshots
+                    }  # fmt: skip
+                    there = {name: each for name, each in found.items() if each is not None}
+                    save_arrays(schema.prediction(self.folder, run_id), there)
+                if event.arrays:
+                    save_arrays(schema.probed(self.folder, run_id), event.arrays)
                 state = schema.STOPPED if event.stopped else schema.DONE
                 self._end(run_id, state, "; ".join(event.problems), "", event.metrics)
             case Failed():
@@ -167,6 +219,8 @@ class Store:
                 self._end(run_id, state, event.reason, event.traceback, {})
 
     def _append_epoch(self, run_id: str, epoch: Epoch, verdict: Verdict | None) -> None:
+        if epoch.snapshot:  # before any state that is past it; after a kill before that, it is made again, bit-equal
+            save_tensors(schema.snapshot(self.folder, run_id, epoch.number), epoch.snapshot())
         with self._transaction():
             self.db.execute(
                 "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
@@ -206,6 +260,8 @@ class Store:
             (state, reason, traceback, json.dumps(dict(metrics)), _now(), _now(), run_id),
         )
         self._saved.pop(run_id, None)
+        for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
+            file.unlink(missing_ok=True)
         schema.saved_state(self.folder, run_id).unlink(missing_ok=True)
 
     def run(self, run_id: str) -> dict[str, Any] | None:

@@ -108,6 +108,21 @@ def several_groups(offer: Scheduler) -> str:
     return ""
 
 
+@torch_check
+def cycle_ends(offer: Scheduler) -> str:
+    """What it says of its cycles' ends are step numbers, rising, the last one the run's."""
+    if offer.cycle_ends is None:
+        raise NotApplicable("it declares no cycles")
+    for name, settings in ends(offer.space, offer.defaults).items():
+        for total in TOTALS:
+            found = list(offer.cycle_ends(total, **{**offer.defaults, **settings}))
+            require(
+                found == sorted({*found}) and found[:1] >= [1] and found[-1:] == [total],
+                f"must be rising step numbers from 1, the last one {total}, got {found!r:.80} at {name} of its space",
+            )
+    return ""
+
+
 def _sgd(*rates: float) -> torch.optim.Optimizer:
     return torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in rates])
 
@@ -146,5 +161,7 @@ def _saved_and_restored(
     return fresh, other
 
 
-QUICK = [builds, defaults_in_space, non_negative, peaks_at_lr, right_horizon, state_round_trip, several_groups]
+QUICK = [
+    builds, defaults_in_space, non_negative, peaks_at_lr, right_horizon, state_round_trip, several_groups, cycle_ends,
+]  # fmt: skip
 FULL: list[Any] = []

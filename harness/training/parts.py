@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,22 @@ import torch
 
 from harness.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task, Weights
 from harness.device import Device
-from harness.errors import Diverged, PluginError, one_line
+from harness.errors import Diverged, PluginError
 from harness.runs import Done, Epoch, Run, State
+from harness.training.augmentation import Targets, blended
 from harness.training.batches import Batches, Resident, mix
+from harness.training.probing import probe_all
+from harness.training.snapshots import Snapshots, cycle_epochs
+from harness.training.stages import (
+    Groups,
+    Stage,
+    build_optimizer,
+    build_schedule,
+    choose,
+    layer_groups,
+    set_training,
+    stage_of,
+)
 from harness.training.state import flatten, restore
 
 
@@ -32,6 +45,7 @@ class Ingredients:
     tune: Resident
     test: Resident | None
     weights: Weights | None = None  # that the network starts from
+    mirrored: Resident | None = None  # the test split with its images mirrored, for test-time augmentation
     probes: tuple[Probe, ...] = ()
 
 
@@ -60,13 +74,38 @@ class Parts:
     use: Ingredients
     device: Device
     model: torch.nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: Schedule
+    groups: Groups
     batches: Batches
     clock: Clock
-    parameters: list[torch.nn.Parameter]
+    stage: Stage = field(init=False)  # it has an optimizer, a schedule and parameters of its own
+    optimizer: torch.optim.Optimizer = field(init=False)
+    schedule: Schedule = field(init=False)
+    parameters: list[torch.nn.Parameter] = field(init=False)
+    snapshots: Snapshots = field(init=False)
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
     _loss: torch.Tensor = field(default_factory=lambda: torch.zeros(()))  # summed over the epoch's steps
+
+    def __post_init__(self) -> None:
+        self._enter(stage_of(self.run, 1))
+        self.snapshots = Snapshots(cycle_epochs(self.run, self.use.scheduler, len(self.batches))[:-1])
+
+    def _enter(self, stage: Stage) -> None:
+        """Choose what is trained from here on, with a new optimizer and a new schedule."""
+        use, run = self.use, self.run
+        groups = self.groups[-1:] if stage.head_only else self.groups
+        settings, timing = {**use.optimizer.defaults, **run.optimizer}, {**use.scheduler.defaults, **run.scheduler}
+        steps = stage.epochs * len(self.batches)
+        torch.manual_seed(mix(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
+        self.stage = stage
+        self.parameters = choose(groups, self.groups)
+        self.optimizer = _build(
+            "optimizer", use.optimizer.name, lambda: build_optimizer(use.optimizer, settings, groups, run.layer_factor)
+        )
+        self.schedule = _build(
+            "scheduler",
+            use.scheduler.name,
+            lambda: build_schedule(use.scheduler, timing, self.optimizer, steps, groups, run.layer_factor),
+        )
 
     def resume(self, state: State | None, epochs: int) -> Iterator[int]:
         """Yield the epochs still to train, 1 is the first, with everything set for training in each."""
@@ -75,21 +114,28 @@ class Parts:
             self._load(state)
             first = state.plain["epoch"] + 1
         for epoch in range(first, epochs + 1):
+            if stage_of(self.run, epoch) != self.stage:
+                self._enter(stage_of(self.run, epoch))
             self._switch("train")
             self._loss = torch.zeros((), device=self.device.name)
             yield epoch
 
-    def step(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:
-        """Move the weights and the schedule by one step on the objective ``loss + l2/2 * |parameters|^2``."""
+    def step(self, inputs: torch.Tensor, targets: Targets) -> torch.Tensor:
+        """Move the weights and the schedule by one step on the objective ``loss + l2/2 * |parameters|^2``.
+
+        Returns the loss ``[]`` where the step began, without the penalty.
+        """
         losses: list[torch.Tensor] = []  # without the penalty, one per evaluation
 
         def objective() -> torch.Tensor:
             self.optimizer.zero_grad(set_to_none=True)
             with self.autocast():
                 outputs = self.model(inputs)
-            loss = self.use.task.loss(outputs.float(), targets)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss = blended(self.use.task.loss, outputs.float(), targets)
             losses.append(loss.detach())
+            if self.use.optimizer.second_order:
+                return self._differentiate(loss)
+            loss.backward()  # type: ignore[no-untyped-call]
             return losses[-1] + self._add_penalty()
 
         if self.use.optimizer.closure:
@@ -100,6 +146,7 @@ class Parts:
         self._loss += losses[0]  # where the step began
         if not self.use.scheduler.per_epoch:
             self.schedule.step()
+        return losses[0]
 
     def _add_penalty(self) -> torch.Tensor | float:
         """Add the penalty's gradient, ``l2 * parameter``, to the loss's; return its value where a closure needs it.
@@ -114,6 +161,16 @@ class Parts:
             if not self.use.optimizer.closure:
                 return 0.0
             return self.run.l2 / 2 * torch.stack(torch._foreach_norm(moved)).square().sum()
+
+    def _differentiate(self, loss: torch.Tensor) -> torch.Tensor:
+        """Set the objective's gradients with a graph of their own, to be differentiated again; return its value."""
+        moved = [p for p in self.parameters if p.requires_grad]
+        if self.run.l2:
+            loss = loss + self.run.l2 / 2 * torch.stack([p.square().sum() for p in moved]).sum()
+        gradients = torch.autograd.grad(loss, moved, create_graph=True, allow_unused=True)
+        for parameter, gradient in zip(moved, gradients, strict=True):
+            parameter.grad = gradient
+        return loss.detach()
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context of the run's precision."""
@@ -134,7 +191,11 @@ class Parts:
             self.schedule.step(loss)
         lr = float(self.optimizer.param_groups[0]["lr"]) if "lr" in self.optimizer.param_groups[0] else math.nan
         steps = epoch * len(self.batches)
-        return Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, lambda: self.state(epoch))
+        snapshot = None
+        if self.use.test is not None and epoch in self.snapshots.epochs:
+            self.snapshots.add(epoch, self.predict(self.use.test, exact=True))
+            snapshot = self.model.state_dict
+        return Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, lambda: self.state(epoch), snapshot)
 
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
         """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""
@@ -178,18 +239,33 @@ class Parts:
         if self.use.test is None:
             return Done(self.metrics)
         predictions = self.predict(self.use.test, exact=True)
+        tuned = self.predict(self.use.tune, exact=True).cpu().numpy()
         metrics = {
             **self.metrics,
             **self._score(self.predict(self.use.train, exact=True), self.use.train, "train"),
             **self._score(predictions, self.use.test, "test"),
         }
-        problems = []
-        for probe in self.use.probes:
-            try:
-                metrics |= {f"{probe.name}.{name}": float(value) for name, value in probe.measure(self).items()}
-            except Exception as error:  # a probe may raise anything; the trained network is kept all the same
-                problems.append(f"probe '{probe.name}' failed: {one_line(error)}")
-        return Done(metrics, dict(self.model.state_dict()), predictions.cpu().numpy(), problems=tuple(problems))
+        if self.use.mirrored is not None:
+            both = (predictions + self.predict(self.use.mirrored, exact=True)) / 2
+            metrics |= self._score(both, self.use.test, "tta_test")
+        for name, each in self.snapshots.named(predictions):
+            metrics |= self._score(each, self.use.test, f"{name}_test")
+        probed = probe_all(self, self.use.probes)
+        return Done(
+            {**metrics, **probed.numbers},
+            dict(self.model.state_dict()),
+            predictions.cpu().numpy(),
+            tuned,
+            problems=tuple(probed.problems),
+            arrays=probed.arrays,
+            snapshots=self.snapshots.stacked(),
+        )
+
+    def beginning(self) -> torch.nn.Module:
+        """Return a network with the weights that this run began with; no random number of the run is used up."""
+        devices = range(torch.cuda.device_count()) if self.device.type == "cuda" else ()
+        with torch.random.fork_rng(devices):
+            return _network(self.run, self.use)
 
     def state(self, epoch: int) -> State:
         """Return a copy of everything from which training goes on after ``epoch``."""
@@ -201,20 +277,26 @@ class Parts:
             "model": flatten(dict(self.model.state_dict()), "model", tensors),
             "optimizer": flatten(self.optimizer.state_dict(), "optimizer", tensors),
             "schedule": flatten(self.schedule.state_dict(), "schedule", tensors),
+            "snapshots": flatten(self.snapshots.predictions, "snapshots", tensors),
         }
         return State(tensors, plain)
 
     def _load(self, state: State) -> None:
         plain, tensors = state.plain, state.tensors
+        self._enter(stage_of(self.run, plain["epoch"]))
         self.model.load_state_dict(restore(plain["model"], tensors))
         self.optimizer.load_state_dict(restore(plain["optimizer"], tensors))
         self.schedule.load_state_dict(restore(plain["schedule"], tensors))
         self.clock.seconds = plain["seconds"]
         self.metrics = dict(plain["metrics"])
+        self.snapshots.predictions = restore(plain.get("snapshots", {}), tensors)  # older states have none
 
     def _switch(self, mode: str) -> None:
         """Set model and optimizer to ``train`` or ``eval``."""
-        getattr(self.model, mode)()
+        if mode == "train":
+            set_training(self.model, self.parameters if self.stage.head_only else (), self.run.batch_norm)
+        else:
+            self.model.eval()
         if self.use.optimizer.switches:
             getattr(self.optimizer, mode)()
 
@@ -224,23 +306,22 @@ def assemble(run: Run, use: Ingredients, device: Device) -> Parts:
 
     Raises PluginError, naming the plugin, where one cannot be built.
     """
-    torch.manual_seed(mix(run.init_seed))
-    start = () if use.weights is None else (use.weights,)
-    shape, outputs = use.train.input_shape, use.outputs
-    model = _build("backbone", use.backbone.name, lambda: use.backbone.build(shape, outputs, *start))
-    model = model.to(device.name)
+    model: Any = _network(run, use).to(device.name)
     if use.train.images and device.type == "cuda":
         # Tensor cores want weights in this layout too. On a CPU channels_last inputs are enough (measured), and
         # weights that stay contiguous can be seen as flat vectors, which LBFGS does.
         model = model.to(memory_format=torch.channels_last)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    settings = {**use.optimizer.defaults, **run.optimizer}
-    optimizer = _build("optimizer", use.optimizer.name, lambda: use.optimizer.build(parameters, **settings))
+    groups = layer_groups(run, use.backbone, model)
     batches = Batches(use.train, run.batch_size, run.augment, run.order_seed)
-    steps = run.epochs * len(batches)
-    timing: Mapping[str, Any] = {**use.scheduler.defaults, **run.scheduler}
-    schedule = _build("scheduler", use.scheduler.name, lambda: use.scheduler.build(optimizer, steps, **timing))
-    return Parts(run, use, device, model, optimizer, schedule, batches, Clock(device), parameters)
+    return Parts(run, use, device, model, groups, batches, Clock(device))
+
+
+def _network(run: Run, use: Ingredients) -> torch.nn.Module:
+    torch.manual_seed(mix(run.init_seed))
+    start = () if use.weights is None else (use.weights,)
+    shape, outputs = use.train.input_shape, use.outputs
+    model: torch.nn.Module = _build("backbone", use.backbone.name, lambda: use.backbone.build(shape, outputs, *start))
+    return model
 
 
 def _build(kind: str, name: str, build: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the records say, in words: names of the arms, the headline, and everything a reader must be told."""
+"""What the records say, in words: names of the arms, what was searched, and everything a reader must be told."""
 
 from __future__ import annotations
 
@@ -8,42 +8,60 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness import Records, Results
-from harness_reports._numbers import count, interval, joined, measure, setting
+from harness_reports import _alarms
+from harness_reports._numbers import count, joined, setting
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-PARTS = ("backbone", "optimizer", "scheduler")
+PARTS = ("network", "optimizer", "scheduler")
 LONGEST = 40  # characters of a label; the full name stands in the table of arms
 EDGE = 0.1  # nearer than this part of its range, a tuned learning rate lies at the edge
-NOT_TESTED = (
-    "Not tested yet: whether the arms reached the same minimum. This release ranks the arms and shows how sure the "
-    "means are; equal scores would not mean equal solutions."
-)
 
 
 # --- names ---------------------------------------------------------------------------------------------------
 
 
+def parts_of(records: Records) -> list[dict[str, str]]:
+    """Return each arm's parts by name; its network is the backbone, with the head where one is trained on it."""
+    return [
+        {
+            "arm": str(row["arm"]),
+            "network": str(row["arm"]).removesuffix(f"/{row['optimizer']}/{row['scheduler']}"),
+            "optimizer": str(row["optimizer"]),
+            "scheduler": str(row["scheduler"]),
+        }
+        for row in records.arms.to_dict("records")
+    ]
+
+
+def differing(records: Records) -> list[str]:
+    """Return the parts in which the arms differ."""
+    arms = parts_of(records)
+    return [part for part in PARTS if len({arm[part] for arm in arms}) > 1]
+
+
 def labels(records: Records) -> dict[str, str]:
     """Return a short, unique label per arm: only the parts in which the arms differ."""
-    arms = records.arms
-    differing = [part for part in PARTS if arms[part].nunique() > 1] or ["optimizer"]
+    parts = differing(records) or ["optimizer"]
     found: dict[str, str] = {}
-    for row in arms.to_dict("records"):
-        label = shortened("/".join(str(row[part]) for part in differing))
+    for arm in parts_of(records):
+        label = shortened("/".join(arm[part] for part in parts))
         same = sum(other == label or other.startswith(f"{label} (") for other in found.values())
-        found[str(row["arm"])] = f"{label} ({same + 1})" if same else label
+        found[arm["arm"]] = f"{label} ({same + 1})" if same else label
     return found
 
 
 def shared(records: Records) -> str:
     """Return in words what all arms have in common; "" where that is nothing."""
-    arms = records.arms
-    if not len(arms):
-        return ""
-    found = [(part, arms[part].iloc[0]) for part in ("backbone", "scheduler") if arms[part].nunique() == 1]
-    return joined([f"{part} {name}" for part, name in found])
+    arms, apart = parts_of(records), differing(records)
+    return joined([f"{part} {arms[0][part]}" for part in ("network", "scheduler") if part not in apart]) if arms else ""
+
+
+def precision(records: Records) -> str:
+    """Return the precision that the runs were trained in, "bf16 and fp32" where they differ."""
+    said = sorted({str(each) for each in records.runs["precision"]})
+    return joined(said or [str(records.meta["environment"]["hardware"]["precision"])])
 
 
 def shortened(text: str) -> str:
@@ -107,95 +125,6 @@ def at_edge(records: Records, arm: str, params: Mapping[str, Any]) -> bool:
     return place is not None and not EDGE <= place <= 1 - EDGE
 
 
-# --- the headline --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The first screen in sentences."""
-
-    question: str
-    answer: str
-    detail: str
-    caveat: str = NOT_TESTED
-
-
-def headline(results: Results) -> Headline:
-    """Return the question, and as much of an answer as the leaderboard supports."""
-    records = results.records
-    names = labels(records)
-    asked = _question(records, names)
-    rows = deciding_rows(results)
-    if rows is None:
-        return Headline(asked, "No leaderboard.", "The leaderboard was not computed; the notices say why.")
-    there = [row for row in rows if row["n"]]
-    if not there:
-        return Headline(asked, "No result yet.", "No comparison run has ended well, so there is nothing to rank.")
-    best = there[0]
-    what = f"{'highest' if best['goal'] == 'max' else 'lowest'} mean {title_of(best['metric'])}"
-    value = _value(best)
-    if len(there) == 1:
-        return Headline(
-            asked,
-            f"{names[best['arm']]}: {title_of(best['metric'])} {value}",
-            _sure(best) + (" No other arm has a result to compare it with." if len(names) > 1 else ""),
-        )
-    near = [names[row["arm"]] for row in there[1:] if overlap(best, row)]
-    who = joined(near) if len(near) <= 3 else f"{len(near)} others"
-    but = f", but {who} {'is' if len(near) == 1 else 'are'} too close to call" if near else ""
-    answer = f"{names[best['arm']]} has the {what}, {value}{', on one seed' if best['n'] == 1 else but}"
-    return Headline(asked, answer, f"{_sure(best)} {_against(there, names)}")
-
-
-def deciding_rows(results: Results) -> list[dict[str, Any]] | None:
-    """Return the leaderboard's rows of the deciding test metric, best first; None where there is no leaderboard."""
-    board = results.tables.get("leaderboard")
-    if board is None:
-        return None
-    rows = board[board["metric"] == f"test_{results.records.meta['metric']}"].to_dict("records")
-    return [{str(key): value for key, value in row.items()} for row in rows]
-
-
-def overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool | None:
-    """Return whether two intervals overlap; None where one of the two has none."""
-    ends = [one["low"], one["high"], other["low"], other["high"]]
-    return None if any(end != end for end in ends) else ends[0] <= ends[3] and ends[2] <= ends[1]
-
-
-def _question(records: Records, names: Mapping[str, str]) -> str:
-    differing = [part for part in PARTS if records.arms[part].nunique() > 1]
-    if len(names) < 2:
-        return f"How well does {joined(list(names.values())) or 'it'} do?"
-    words = {"scheduler": "schedule"}
-    which = joined([words.get(part, part) for part in differing])
-    whom = joined(list(names.values())) if len(names) <= 6 else f"{len(names)} arms"
-    return f"Does it matter which {which} is used? {whom}, tuned alike and compared."
-
-
-def _value(row: Mapping[str, Any]) -> str:
-    return measure(row["mean"], row["unit"], row["high"] - row["low"])
-
-
-def _sure(row: Mapping[str, Any]) -> str:
-    """Return a sentence on how sure a mean is."""
-    if math.isnan(row["low"]):
-        return "That is one seed, so there is no interval: another seed may turn the order round."
-    lost = f" of {row['planned']}; the others have no result" if row["n"] < row["planned"] else ""
-    return f"95 % interval {interval(row['low'], row['high'], row['unit'])} over {count(row['n'], 'seed')}{lost}."
-
-
-def _against(rows: list[dict[str, Any]], names: Mapping[str, str]) -> str:
-    """Return how the best compares with the others, judged by intervals alone."""
-    best, second = rows[0], rows[1]
-    said = f"Next is {names[second['arm']]} with {_value(second)}"
-    if (apart := overlap(best, second)) is None:
-        return f"{said}; without intervals for both, nothing can be said about the difference."
-    ends = interval(second["low"], second["high"], second["unit"])
-    if not apart:
-        return f"{said} ({ends}); the two intervals do not overlap."
-    return f"{said} ({ends}); the two intervals overlap, so their order may be chance."
-
-
 # --- what a reader must be told ------------------------------------------------------------------------------
 
 
@@ -213,8 +142,10 @@ def notices(results: Results) -> list[Notice]:
         *(Notice("bad", problem) for problem in results.problems),
         *_of_comparison(results.records),
         *_of_values(results),
-        *_of_search(results.records),
+        *_of_tuning(results),
+        *_of_search(results.records, _alarms.edges(results)),
         *_of_surroundings(results.records),
+        *_of_confirmations(results.records),
     ]
     return sorted(found, key=lambda notice: ("bad", "warn", "note").index(notice.level))
 
@@ -256,8 +187,17 @@ def _of_values(results: Results) -> list[Notice]:
     return found
 
 
-def _of_search(records: Records) -> list[Notice]:
-    """Return what happened to the trials of each arm."""
+def _of_tuning(results: Results) -> list[Notice]:
+    """Return the arms that cannot be judged because of how they were tuned."""
+    names = labels(results.records)
+    return [
+        Notice("warn", f"{names[arm]} is {_alarms.LABEL}, not worse: {joined(why)}.")
+        for arm, why in _alarms.alarmed(results, names).items()
+    ]
+
+
+def _of_search(records: Records, edges: set[str]) -> list[Notice]:
+    """Return what happened to the trials of each arm; of those in ``edges`` their learning rate has been spoken of."""
     found, diverged = [], []
     wanted = int(records.meta["benchmark"]["search"]["trials"])
     tuned = dict(zip(records.arms["arm"], records.arms["tuned_params"], strict=True))
@@ -273,12 +213,26 @@ def _of_search(records: Records) -> list[Notice]:
             found.append(Notice("warn", f"{label}: {missing} of {count(wanted, 'trial')} not run yet."))
         if many.get("diverged", 0):
             diverged.append(f"{label} {many['diverged']}")
-        if at_edge(records, arm, tuned[arm]):
+        if arm not in edges and at_edge(records, arm, tuned[arm]):
             where = f"{label}: the tuned learning rate lies in the outer tenth of the searched range"
             found.append(Notice("warn", f"{where}; the best one may lie outside."))
     if diverged:
         found.append(Notice("note", f"Trials that diverged, of {wanted} per arm: {joined(diverged)}."))
     return found
+
+
+def _of_confirmations(records: Records) -> list[Notice]:
+    """Return the arms whose whole network does not give what the cached features gave."""
+    names, found = labels(records), records.meta.get("confirmations", {})
+    return [
+        Notice(
+            "bad",
+            f"{names[arm]}: the whole network disagrees with the cached features, by up to {each['largest']:.2g} in a "
+            "probability: what the cache holds is wrong, or from other weights. Do not trust these scores.",
+        )
+        for arm, each in found.items()
+        if arm in names and not each["agrees"]
+    ]
 
 
 def _untunable(records: Records, arm: str) -> bool:
@@ -294,6 +248,8 @@ def _of_surroundings(records: Records) -> list[Notice]:
     if left_out := records.meta["data"]["left_out"]:
         some = "; ".join(left_out[:3]) + ("; …" if len(left_out) > 3 else "")
         found.append(Notice("warn", f"{count(len(left_out), 'unreadable example')} left out: {some}"))
+    if said := exclusion(records):
+        found.append(Notice("note", said))
     for plugin, why in records.meta["broken_plugins"].items():
         found.append(Notice("warn", f"Plugin {plugin} could not be loaded and was left out: {why}"))
     ended: DataFrame = records.runs[records.runs["state"] != "waiting"]
@@ -305,3 +261,20 @@ def _of_surroundings(records: Records) -> list[Notice]:
             )
         )
     return found
+
+
+def exclusion(records: Records) -> str:
+    """Return in a sentence what the benchmark excludes; "" where that is nothing."""
+    found = {split: names for split, names in excluded(records).items() if names}
+    if not found:
+        return ""
+    where = joined([f"{len(names)} of {split}" for split, names in found.items()])
+    total = count(sum(len(names) for names in found.values()), "example")
+    tested = "; every test score is still over the whole test split" if found.get("test") else ""
+    return f"{total} excluded by {records.meta['data']['excluded']['file']}: {where}{tested}."
+
+
+def excluded(records: Records) -> dict[str, list[str]]:
+    """Return the names that the benchmark excludes, by split."""
+    said = records.meta["data"].get("excluded", {})  # older folders do not say
+    return {split: said.get(split, []) for split in ("train", "tune", "test")}

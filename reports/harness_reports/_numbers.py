@@ -51,6 +51,16 @@ def interval(low: float, high: float, unit: str) -> str:
     return f"{text} {unit}".rstrip() if (text := span(low, high, unit)) else ""
 
 
+def gap(value: float, unit: str) -> str:
+    """Return a difference with its unit; of percentages, which are "%", it is in points."""
+    return f"{plain(value, unit)} points" if unit == "%" else measure(value, unit)
+
+
+def gap_interval(low: float, high: float, unit: str) -> str:
+    """Return ``LOW to HIGH`` of a difference, with its unit."""
+    return f"{span(low, high, unit)} points" if unit == "%" else interval(low, high, unit)
+
+
 def duration(seconds: float) -> str:
     """Return seconds as ``42 s``, ``3 min 20 s`` or ``2 h 5 min``."""
     if seconds < 120:
@@ -59,6 +69,12 @@ def duration(seconds: float) -> str:
     if minutes < 120:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def percent(value: float) -> str:
+    """Return a probability in percent, never rounded to certainty."""
+    shown = min(max(100 * value, 0.01), 99.99)
+    return f"{shown:.2f}\u00a0%" if shown > 99 or shown < 1 else f"{shown:.0f}\u00a0%"
 
 
 def count(many: int, what: str) -> str:

@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from harness import Report, Results, hookimpl
-from harness_reports import _facts
-from harness_reports._numbers import NOTHING, count, duration, interval, measure
+from harness_reports import _alarms, _facts
+from harness_reports._headline import deciding_rows, headline, leads_of
+from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, measure
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!@])")
 
@@ -16,13 +17,13 @@ WORDS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
 
 def render(results: Results) -> str:
     """Return the summary: headline, notices, the deciding metric per arm, and what was run."""
-    records, headline = results.records, _facts.headline(results)
+    records, said = results.records, headline(results)
     data = records.meta["data"]
     parts = [f"## {escaped(records.name)}"]
     if data["notice"]:
         parts.append(f"> **{escaped(_facts.sentence(data['notice']))}**")
-    parts.append(f"{escaped(headline.question)}\n\n**{escaped(headline.answer)}**\n\n{escaped(headline.detail)}")
-    parts.append(f"_{escaped(headline.caveat)}_")
+    parts.append(f"{escaped(said.question)}\n\n**{escaped(said.answer)}**\n\n{escaped(said.detail)}")
+    parts.append(f"_{escaped(said.caveat)}_")
     if table := _table(results):
         parts.append(table)
     if notices := _facts.notices(results):
@@ -39,26 +40,38 @@ def escaped(text: object) -> str:
 
 def _table(results: Results) -> str:
     """Return a row per arm, best first; "" where there is no leaderboard."""
-    rows = _facts.deciding_rows(results)
+    rows = deciding_rows(results)
     if not rows:
         return ""
     names = _facts.labels(results.records)
     board = results.tables["leaderboard"]
     seconds = board[board["metric"] == "seconds"].set_index("arm")["mean"].to_dict()
+    doubted = _alarms.alarmed(results, names)
+    behind = {
+        row["arm"]: f"{_behind(row)}{f', {_alarms.LABEL}' if row['arm'] in doubted else ''}"
+        for row in leads_of(results)
+    }
     lines = [
-        f"| arm | {escaped(_facts.title_of(rows[0]['metric']))} | 95 % interval | seeds | time per run |",
-        "| --- | ---: | ---: | ---: | ---: |",
+        f"| arm | {escaped(_facts.title_of(rows[0]['metric']))} | 95 % interval over seeds | behind the best by | seeds | time per run |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    return "\n".join([*lines, *(_line(row, names[row["arm"]], seconds.get(row["arm"])) for row in rows)])
+    of_arms = [_line(row, names[row["arm"]], seconds.get(row["arm"]), behind.get(row["arm"], NOTHING)) for row in rows]
+    return "\n".join([*lines, *of_arms])
 
 
-def _line(row: dict[str, Any], label: str, seconds: Any) -> str:
+def _behind(lead: dict[str, Any]) -> str:
+    """Return how far an arm is behind the best, and the interval of that."""
+    sure = f" ({gap_interval(lead['low'], lead['high'], lead['unit'])})" if lead["low"] == lead["low"] else ""
+    return f"{gap(lead['lead'], lead['unit'])}{sure}"
+
+
+def _line(row: dict[str, Any], label: str, seconds: Any, behind: str) -> str:
     state = "" if row["state"] == "done" else f" ({row['state']})"
     n = row["n"] if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
     ends = interval(row["low"], row["high"], row["unit"]) or NOTHING
     took = duration(seconds) if seconds == seconds and seconds is not None else NOTHING
     mean = measure(row["mean"], row["unit"], row["high"] - row["low"])
-    return f"| {escaped(label)}{state} | {mean} | {ends} | {n} | {took} |"
+    return f"| {escaped(label)}{state} | {mean} | {ends} | {behind} | {n} | {took} |"
 
 
 def _made_of(results: Results) -> str:
@@ -72,7 +85,7 @@ def _made_of(results: Results) -> str:
         f"{meta['data']['name']}: {counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test",
         f"{trials} and {seeds} per arm, {count(benchmark['compare']['epochs'], 'epoch')}",
         *([alike] if alike else []),
-        str(meta["environment"]["hardware"]["device"]),
+        f"{meta['environment']['hardware']['device']}, {_facts.precision(records)}",
         f"{duration(float(records.runs['seconds'].sum()))} of training",
     ]
     return f"<sub>{escaped('; '.join(said))}. Run {escaped(records.folder.name)}.</sub>"

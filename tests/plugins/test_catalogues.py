@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from harness.contracts import Optimizer
+from harness.discovery import discover
 from harness.errors import UnknownName
 from harness.listing import lines, listing
-from harness.registry import discover
 from harness.training.state import flatten, restore
 
 FOUND = discover()

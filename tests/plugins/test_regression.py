@@ -12,10 +12,10 @@ import torch
 
 from harness.contracts import Backbone, Data, DataRequest, Dataset, Optimizer, Scheduler, Split, Task
 from harness.device import Device
+from harness.discovery import discover
 from harness.errors import DataError, Diverged
 from harness.progress import Reporter
 from harness.records import open_records
-from harness.registry import discover
 from harness.run import Request, run
 from harness.runs import Arm, Run
 from harness.show import show, show_lines

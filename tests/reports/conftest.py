@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save
 
 from harness import Records, Results
 
@@ -76,7 +77,7 @@ def _compare_run(arm: str, seed: int, place: int, metrics: Any, epochs: int, ran
         **_scores(metrics, "test", shift),
     }
     run = {
-        **about, "state": "done", "reason": "", "seconds": 20.0 + place + seed / 10, "started": "2026-11-22T10:00:00+00:00",
+        **about, "precision": "bf16", "state": "done", "reason": "", "seconds": 20.0 + place + seed / 10, "started": "2026-11-22T10:00:00+00:00",
         "ended": "2026-11-22T10:01:00+00:00", "environment": "feedbeef", "schema_version": 1,
         "train_loss": 0.1, **final, "gradient_norm.value": 0.01 * (1 + place),
     }  # fmt: skip
@@ -118,6 +119,7 @@ RUN = [
     "arm",
     "phase",
     "seed",
+    "precision",
     "state",
     "reason",
     "seconds",
@@ -205,6 +207,24 @@ def spoil(
     return replace(records, runs=runs)
 
 
+def score(records: Records, folder: Path, scores: Mapping[str, Any]) -> Records:
+    """Return the records with per-example scores of these runs, ``[N]`` each, and the metric that is their mean."""
+    file = folder / "predictions" / "scores.safetensors"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(save({run: np.asarray(each, np.float32) for run, each in scores.items()}))
+    runs = records.runs.copy()
+    means = runs["run_id"].map({run: float(np.mean(each)) for run, each in scores.items()})
+    name = f"test_{records.meta['metric']}"
+    runs[name] = means.fillna(runs[name])
+    return replace(records, folder=folder, runs=runs)
+
+
+@pytest.fixture(scope="session")
+def scored() -> Callable[..., Records]:
+    """Return ``score``, which gives records their per-example scores."""
+    return score
+
+
 @pytest.fixture(scope="session")
 def make_records() -> Callable[..., Records]:
     """Return ``build``, which makes up the records of a benchmark."""
@@ -219,10 +239,10 @@ def spoiled() -> Callable[..., Records]:
 
 @pytest.fixture(scope="session")
 def analysed() -> Callable[[Records], Results]:
-    """Return a function from records to what a report is made from, with the three built-in analyses."""
-    from harness_plugins.analyses import curves, leaderboard, sensitivity
+    """Return a function from records to what a report is made from, with the built-in analyses."""
+    from harness_plugins.analyses import curves, lead, leaderboard, sensitivity
 
     from harness.analysis import analyse
 
-    offers = [offer for module in (curves, leaderboard, sensitivity) for offer in module.harness_analyses()]
+    offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in module.harness_analyses()]
     return lambda records: analyse(records, offers)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_reports import _facts, html
+from harness_reports import _comparison, _facts, html
 from harness_reports._numbers import NOTHING, duration, interval, measure, number, plain
 
 from harness import Results
@@ -142,7 +142,7 @@ def test_percent_is_times_100_and_nats_are_not(make_records: Any, pages: dict[st
 
 def test_error_beside_accuracy_is_no_column(make_records: Any, analysed: Any) -> None:
     records = make_records()
-    shown = html.shown_metrics(records, analysed(records).tables["leaderboard"])
+    shown = _comparison.shown_metrics(records, analysed(records).tables["leaderboard"])
     assert shown == ["test_accuracy", "test_loss", "train_accuracy", "train_loss", "gradient_norm.value", "seconds"]
 
 
@@ -157,39 +157,6 @@ def test_same_minimum_is_said_to_be_untested(pages: dict[str, str]) -> None:
     assert all(
         "Not tested yet: whether the arms reached the same minimum" in Page(text).text for text in pages.values()
     )
-
-
-def two(make_records: Any, analysed: Any, shift: float) -> _facts.Headline:
-    """Return the headline of two arms whose accuracies are alike, one moved by ``shift``."""
-    records = make_records(["sgd", "adam"], seeds=4)
-    values = np.array([0.90, 0.91, 0.92, 0.93])
-    records.runs["test_accuracy"] = np.concatenate([values, values - shift])
-    return _facts.headline(analysed(records))
-
-
-def test_near_means_are_no_decision(make_records: Any, analysed: Any) -> None:
-    headline = two(make_records, analysed, 0.005)
-    assert headline.answer == "sgd has the highest mean test accuracy, 91.50 %, but adam is too close to call"
-    assert "the two intervals overlap" in headline.detail
-
-
-def test_all_that_are_near_are_named(make_records: Any, analysed: Any) -> None:
-    records = make_records(seeds=4)
-    records.runs["test_accuracy"] = np.tile([0.90, 0.91, 0.92, 0.93], 3)
-    answer = _facts.headline(analysed(records)).answer
-    assert answer.endswith("91.50 %, but adam and rmsprop are too close to call")
-
-
-def test_far_means_are_said_to_be_apart(make_records: Any, analysed: Any) -> None:
-    headline = two(make_records, analysed, 0.1)
-    assert headline.answer == "sgd has the highest mean test accuracy, 91.50 %"
-    assert "do not overlap" in headline.detail
-
-
-def test_one_seed_decides_nothing(make_records: Any, analysed: Any) -> None:
-    headline = _facts.headline(analysed(make_records(seeds=1)))
-    assert headline.answer.endswith(", on one seed")
-    assert "there is no interval" in headline.detail
 
 
 def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -> None:
@@ -249,8 +216,40 @@ def test_equal_labels_are_told_apart(make_records: Any) -> None:
 def test_labels_name_only_what_differs(make_records: Any) -> None:
     both = make_records(["sgd", "adam"], seeds=1, schedulers=["cosine", "constant"])
     assert list(_facts.labels(both).values()) == ["sgd/cosine", "sgd/constant", "adam/cosine", "adam/constant"]
-    assert _facts.shared(both) == "backbone lesson_cnn"
-    assert _facts.shared(make_records(seeds=1)) == "backbone lesson_cnn and scheduler cosine"
+    assert _facts.shared(both) == "network lesson_cnn"
+    assert _facts.shared(make_records(seeds=1)) == "network lesson_cnn and scheduler cosine"
+
+
+def with_heads(records: Any, heads: dict[str, str]) -> Any:
+    """Return the records with each optimizer's backbone frozen and this head on it."""
+
+    def named(arm: str) -> str:
+        return arm.replace("/", f"+{heads[arm.split('/')[1]]}/", 1)
+
+    tables = {name: getattr(records, name) for name in ("arms", "trials", "runs", "epochs")}
+    spaces = {named(arm): space for arm, space in records.meta["spaces"].items()}
+    meta = {**records.meta, "arms": list(spaces), "spaces": spaces}
+    return replace(records, meta=meta, **{k: t.assign(arm=t["arm"].map(named)) for k, t in tables.items()})
+
+
+def test_a_network_is_named_with_its_head(make_records: Any, analysed: Any) -> None:
+    same = with_heads(make_records(["sgd", "adam"], seeds=2), {"sgd": "linear", "adam": "linear"})
+    assert _facts.shared(same) == "network lesson_cnn+linear and scheduler cosine"
+    assert "network lesson_cnn+\u200blinear" in Page(html.render(analysed(same))).text
+    other = with_heads(make_records(["sgd", "adam"], seeds=2), {"sgd": "linear", "adam": "mlp"})
+    assert list(_facts.labels(other).values()) == ["lesson_cnn+linear/sgd", "lesson_cnn+mlp/adam"]
+    assert _facts.shared(other) == "scheduler cosine"
+
+
+def test_precision_is_that_of_the_runs(make_records: Any, analysed: Any) -> None:
+    records = make_records(seeds=2)  # on a device that would train in bf16
+    records.runs["precision"] = "fp32"
+    text = Page(html.render(analysed(records))).text
+    assert "fp32, 2 threads" in text
+    assert "bf16" not in text
+    records.runs.loc[0, "precision"] = "bf16"
+    assert _facts.precision(records) == "bf16 and fp32"
+    assert _facts.precision(make_records(compared=False)) == "bf16"  # as planned
 
 
 @pytest.mark.parametrize(

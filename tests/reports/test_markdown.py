@@ -14,11 +14,13 @@ def test_summary_has_answer_caveat_and_a_row_per_arm(make_records: Any, analysed
     results = analysed(make_records())
     text = markdown.render(results)
     assert text == markdown.render(results)
-    assert "**sgd has the highest mean test accuracy, 89.83 %" in text
+    assert "**sgd has the highest mean test accuracy, 89.83 %, " in text
+    assert "points ahead of adam" in text
     assert "whether the arms reached the same minimum" in text
     assert "DRAWINGS" in text
     rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
     assert [row.split(" | ")[0] for row in rows] == ["| sgd", "| adam", "| rmsprop"]
+    assert ["points (" in row for row in rows] == [False, True, True]  # how far behind, and how sure that is
     assert len(text.splitlines()) < 30
 
 
@@ -39,7 +41,7 @@ def test_it_is_written_for_whatever_there_is(make_records: Any, analysed: Any, a
 
 def test_arms_without_result_are_listed(make_records: Any, spoiled: Any, analysed: Any) -> None:
     text = markdown.render(analysed(spoiled(make_records(seeds=2), "lesson_cnn/sgd/cosine", range(2))))
-    assert "| sgd (failed) | \N{EN DASH} | \N{EN DASH} | 0 of 2 | \N{EN DASH} |" in text
+    assert "| sgd (failed) | \N{EN DASH} | \N{EN DASH} | \N{EN DASH} | 0 of 2 | \N{EN DASH} |" in text
     assert "- **Problem**: sgd: 2 of 2 seeds diverged: too far" in text
 
 

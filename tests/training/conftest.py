@@ -61,7 +61,8 @@ def parts_of(registry: Registry, split: Callable[..., Split]) -> Callable[..., P
 
     def make(
         optimizer: str | Optimizer = "sgd", settings: Mapping[str, Any] | None = None, scheduler: str = "cosine",
-        backbone: Callable[..., torch.nn.Module] = network, test: bool = True, probes: tuple[Any, ...] = (), **run: Any,
+        backbone: Callable[..., torch.nn.Module] = network, test: bool = True, probes: tuple[Any, ...] = (),
+        groups: Callable[..., Any] | None = None, **run: Any,
     ) -> Parts:  # fmt: skip
         chosen = optimizer if isinstance(optimizer, Optimizer) else registry.get("optimizer", optimizer, Optimizer)
         given = {
@@ -71,7 +72,7 @@ def parts_of(registry: Registry, split: Callable[..., Split]) -> Callable[..., P
         }  # fmt: skip
         use = Ingredients(
             task=registry.get("task", "classification", Task),
-            backbone=Backbone("net", backbone),
+            backbone=Backbone("net", backbone, groups=groups),
             optimizer=chosen,
             scheduler=registry.get("scheduler", scheduler, Scheduler),
             outputs=2,

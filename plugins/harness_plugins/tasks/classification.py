@@ -34,9 +34,20 @@ def predict(outputs: torch.Tensor) -> torch.Tensor:
     return outputs.softmax(dim=1)
 
 
+def right(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return ``[N]``, whether an example's most probable class is the right one."""
+    hits: NDArray[np.bool_] = predictions.argmax(axis=1) == targets
+    return hits
+
+
 def accuracy(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
     """Return the part, in [0, 1], of examples whose most probable class is the right one."""
-    return float((predictions.argmax(axis=1) == targets).mean())
+    return float(right(predictions, targets).mean())
+
+
+def wrong(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return ``[N]``, whether an example's most probable class is a wrong one."""
+    return ~right(predictions, targets)
 
 
 def error(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
@@ -44,20 +55,26 @@ def error(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> float
     return 1 - accuracy(predictions, targets)
 
 
-def mean_log_loss(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
-    """Return the mean cross-entropy in nats; probabilities below 1e-12 count as that."""
+def log_loss(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each example's cross-entropy ``[N]`` in nats; probabilities below 1e-12 count as that."""
     import numpy as np
 
-    right = predictions[np.arange(len(targets)), targets].astype(np.float64)
-    return float(-np.log(np.maximum(right, 1e-12)).mean())
+    likely = predictions[np.arange(len(targets)), targets].astype(np.float64)
+    losses: NDArray[np.float64] = -np.log(np.maximum(likely, 1e-12))
+    return losses
+
+
+def mean_log_loss(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+    """Return the mean cross-entropy in nats; probabilities below 1e-12 count as that."""
+    return float(log_loss(predictions, targets).mean())
 
 
 @hookimpl
 def harness_tasks() -> list[Task]:
     """Offer classification."""
     metrics = {
-        "accuracy": Metric(accuracy, "max", "%"),
-        "error": Metric(error, "min", "%"),
-        "loss": Metric(mean_log_loss, "min", "nats"),
+        "accuracy": Metric(accuracy, "max", "%", each=right),
+        "error": Metric(error, "min", "%", each=wrong),
+        "loss": Metric(mean_log_loss, "min", "nats", each=log_loss),
     }
     return [Task(name="classification", outputs=outputs, loss=loss, predict=predict, metrics=metrics)]

@@ -37,9 +37,21 @@ def predict(outputs: torch.Tensor) -> torch.Tensor:
     return outputs.float()
 
 
+def squares(predictions: NDArray[np.float32], targets: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return each example's squared error ``[N]``, the mean over its K entries."""
+    errors: NDArray[np.float64] = (_residuals(predictions, targets) ** 2).mean(axis=1)
+    return errors
+
+
 def mse(predictions: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
     """Return the mean squared error over all entries."""
     return float((_residuals(predictions, targets) ** 2).mean())
+
+
+def magnitudes(predictions: NDArray[np.float32], targets: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return each example's absolute error ``[N]``, the mean over its K entries."""
+    errors: NDArray[np.float64] = abs(_residuals(predictions, targets)).mean(axis=1)
+    return errors
 
 
 def mae(predictions: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
@@ -77,9 +89,9 @@ def _columns(values: NDArray[np.float32]) -> NDArray[np.float64]:
 def harness_tasks() -> list[Task]:
     """Offer regression; "loss" is mse under the name that every task's loss goes by."""
     metrics = {
-        "mse": Metric(mse, "min"),
-        "mae": Metric(mae, "min"),
+        "mse": Metric(mse, "min", each=squares),
+        "mae": Metric(mae, "min", each=magnitudes),
         "r2": Metric(r2, "max"),
-        "loss": Metric(mse, "min"),
+        "loss": Metric(mse, "min", each=squares),
     }
     return [Task(name="regression", outputs=outputs, loss=loss, predict=predict, metrics=metrics)]

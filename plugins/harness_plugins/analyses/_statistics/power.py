@@ -68,4 +68,5 @@ def _distances(points: Array) -> Array:
     """Return the Euclidean distances [R, N, N] between points [R, N, d]."""
     squares = (points**2).sum(axis=-1)
     product = points @ points.swapaxes(-1, -2)
-    return np.sqrt(np.maximum(0.0, squares[:, :, None] + squares[:, None, :] - 2 * product))
+    distances: Array = np.sqrt(np.maximum(0.0, squares[:, :, None] + squares[:, None, :] - 2 * product))
+    return distances

@@ -1,0 +1,98 @@
+"""Calibration: is a class that is given 90 % right nine times in ten? Guo et al. 2017, arXiv:1706.04599.
+
+    ECE = sum over bins of |B| / N * |accuracy(B) - confidence(B)|
+
+over 15 bins of equal width between 0 and 1, by the probability of the most probable class. It is above zero even where
+everything is calibrated, because a bin of few examples is seldom right as often as it should be; ``expected`` says by
+about how much: the mean of the same sum if each example were right with just the probability it says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness import Analysis, Records, hookimpl
+from harness_plugins.analyses._intervals import LEVEL, t_interval
+from harness_plugins.analyses._probabilities import by_arm, targets
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+BINS = 15
+COLUMNS = (
+    "arm", "bin", "from", "to", "count", "confidence", "accuracy", "accuracy_low", "accuracy_high",
+    "ece", "ece_low", "ece_high", "expected", "seeds", "examples",
+)  # fmt: skip
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per arm and bin that has examples, of the whole test split; none without class probabilities.
+
+    ``confidence`` and ``accuracy`` are over all seeds, ``count`` is per seed; ``accuracy_low`` and ``accuracy_high``
+    are Wilson's 95 % interval (1927, doi:10.2307/2276774) for that many examples. ``ece`` is the mean over seeds of
+    each seed's own, with its 95 % t-interval, which ends at zero, NaN for one seed.
+    """
+    import numpy as np
+    import pandas as pd
+
+    rows = []
+    for arm, probabilities in by_arm(records).items():
+        truth = targets(records, "test")
+        confident, right = probabilities.max(axis=2), probabilities.argmax(axis=2) == truth  # [S, N] both
+        each = np.array([ece(c, r) for c, r in zip(confident, right, strict=True)])
+        ends = t_interval(each.mean(), each.std(ddof=1) if len(each) > 1 else np.nan, len(each))
+        chance = float(np.mean([by_chance(c) for c in confident]))
+        about = (float(each.mean()), float(np.maximum(ends[0], 0)), float(ends[1]), chance, len(each), len(truth))
+        place = bin_of(confident)
+        for b in np.unique(place):
+            inside = place == b
+            count, accuracy = inside.sum() / len(each), float(right[inside].mean())
+            low, high = wilson(accuracy, count)
+            middle = (float(confident[inside].mean()), accuracy, low, high)
+            rows.append((arm, int(b), b / BINS, (b + 1) / BINS, float(count), *middle, *about))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def bin_of(confident: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the number of each confidence's bin ``(b / BINS, (b + 1) / BINS]``, 0 is the first."""
+    import numpy as np
+
+    return np.clip(np.ceil(confident * BINS).astype(np.int64) - 1, 0, BINS - 1)
+
+
+def ece(confident: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Return the expected calibration error, in [0, 1], of confidences ``[N]`` and of whether each was right."""
+    import numpy as np
+
+    excess = np.bincount(bin_of(confident), weights=right - confident, minlength=BINS)
+    return float(np.abs(excess).sum() / len(confident))
+
+
+def by_chance(confident: NDArray[np.float64]) -> float:
+    """Return the calibration error to be expected of so many examples that are calibrated.
+
+    A bin's excess of right ones has the variance ``sum of c (1 - c)``; a normal one is ``sqrt(2 / pi)`` of its
+    standard deviation away from zero on average.
+    """
+    import numpy as np
+
+    variance = np.bincount(bin_of(confident), weights=confident * (1 - confident), minlength=BINS)
+    return float(np.sqrt(2 / np.pi * np.maximum(variance, 0)).sum() / len(confident))
+
+
+def wilson(part: float, n: Any) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a proportion that was ``part`` of ``n``."""
+    from scipy.stats import norm
+
+    z = float(norm.ppf((1 + LEVEL) / 2))
+    middle = (part + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * (part * (1 - part) / n + z * z / (4 * n * n)) ** 0.5
+    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer calibration."""
+    return [Analysis(name="calibration", compute=compute, reference="arXiv:1706.04599")]

@@ -1,0 +1,49 @@
+"""The deciding metric on the whole test split, and on it without the photos that the benchmark excludes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import Analysis, Records, hookimpl
+from harness_plugins.analyses._intervals import t_interval
+from harness_plugins.analyses.leaderboard import ranked
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = ("arm", "metric", "unit", "seeds", "split", "examples", "mean", "low", "high")
+
+
+def compute(records: Records) -> DataFrame:
+    """Return two rows per arm, the best first, ``split`` "test" and "test without excluded"; none where no test example is excluded.
+
+    The mean over seeds, with its 95 % t-interval. Without scores per example (``Metric.each``) there is nothing to
+    take them from.
+    """
+    import numpy as np
+    import pandas as pd
+
+    test = records.examples[records.examples["split"] == "test"].sort_values("row")
+    kept = ~test["excluded"].to_numpy(dtype=bool)
+    rows = []
+    if not kept.all() and kept.any():
+        name = str(records.meta["metric"])
+        about = (f"test_{name}", records.meta["metrics"][name]["unit"])
+        compared = records.compared()
+        for arm in ranked(records):
+            mine = [
+                records.scores[run] for run in compared.loc[compared["arm"] == arm, "run_id"] if run in records.scores
+            ]
+            for split, inside in (("test", np.ones(len(kept), dtype=bool)), ("test without excluded", kept)):
+                means = np.array([float(scores[inside].mean(dtype=np.float64)) for scores in mine])
+                if len(means):
+                    sd = means.std(ddof=1) if len(means) > 1 else np.nan
+                    ends = (float(end) for end in t_interval(means.mean(), sd, len(means)))
+                    rows.append((arm, *about, len(means), split, int(inside.sum()), float(means.mean()), *ends))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer cleaned."""
+    return [Analysis(name="cleaned", compute=compute)]

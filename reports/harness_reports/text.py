@@ -1,0 +1,18 @@
+"""The headline in a few lines of plain text, for a terminal; “harness show” begins with it."""
+
+from __future__ import annotations
+
+from harness import Report, Results, hookimpl
+from harness_reports._headline import headline
+
+
+def render(results: Results) -> str:
+    """Return question, answer, detail and caveat, a line each."""
+    said = headline(results)
+    return "".join(f"{line}\n" for line in (said.question, said.answer, said.detail, said.caveat))
+
+
+@hookimpl
+def harness_reports() -> list[Report]:
+    """Offer text."""
+    return [Report(name="text", extension="txt", render=render)]

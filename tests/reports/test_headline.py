@@ -1,0 +1,125 @@
+"""The headline: a best arm is named only where its lead excludes zero, and every report says the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_reports import html, markdown, text
+from harness_reports._headline import SEEDS_ALONE, headline
+
+from harness import Results
+
+N = 1000
+
+
+@pytest.fixture
+def said(make_records: Any, scored: Any, analysed: Any, tmp_path: Path) -> Any:
+    """Return a function from how many test examples each arm gets wrong to the results."""
+
+    def results(wrong: dict[str, int], seeds: int = 4) -> Results:
+        records = make_records(list(wrong), seeds=seeds)
+        scores = {}
+        for run in records.runs.itertuples():
+            random = np.random.default_rng([run.seed, *run.arm.encode()])
+            scores[run.run_id] = np.ones(N)
+            scores[run.run_id][random.permutation(N)[: wrong[run.arm.split("/")[1]]]] = 0
+        return analysed(scored(records, tmp_path, scores))
+
+    return results
+
+
+def test_a_clear_lead_is_named(said: Any) -> None:
+    found = headline(said({"sgd": 50, "adam": 100, "rmsprop": 150}))
+    assert found.answer == "sgd has the highest mean test accuracy, 95.00 %, 5.00 points ahead of adam"
+    assert "The interval covers another draw of 4 seeds and of 1,000 test examples;" in found.detail
+    assert (
+        "The smallest difference between these two that this run could detect, four times in five, is " in found.detail
+    )
+
+
+def test_a_lead_of_one_photo_is_none(said: Any) -> None:
+    """The seeds agree on it to the last photo, and still it is one photo of a thousand."""
+    results = said({"sgd": 50, "adam": 51})
+    found = headline(results)
+    lead = results.tables["lead"].iloc[0]
+    half = 100 * (lead["high"] - lead["low"]) / 2
+    assert found.answer == (
+        "No arm leads: the 2 arms lie within 0.10 points in mean test accuracy, "
+        f"less than this run can tell apart (± {half:.2f} points)"
+    )
+    assert half > 0.1
+    assert found.detail.startswith("sgd has the highest mean test accuracy, 95.00 %; next is adam, 0.10 points behind")
+    assert f"{100 * lead['low']:.2f} to {100 * lead['high']:.2f} points" in found.detail
+
+
+def test_arms_that_are_clearly_behind_are_named(said: Any) -> None:
+    answer = headline(said({"sgd": 50, "adam": 51, "rmsprop": 200})).answer
+    assert answer.startswith("No arm leads: sgd and adam lie within 0.10 points in mean test accuracy, less than ")
+    assert answer.endswith("points); rmsprop is behind")
+
+
+def test_one_seed_decides_nothing(said: Any) -> None:
+    found = headline(said({"sgd": 50, "adam": 300}, seeds=1))
+    assert found.answer == "No arm leads: without two seeds in common, nothing tells the 2 arms apart"
+    assert "with no interval" in found.detail
+
+
+def test_equal_arms_are_said_to_be_equal(make_records: Any, scored: Any, analysed: Any, tmp_path: Path) -> None:
+    records = make_records(["sgd", "adam"], seeds=3)
+    same = scored(records, tmp_path, dict.fromkeys(records.runs["run_id"], np.eye(1, 8)[0]))
+    assert headline(analysed(same)).answer == "No arm leads: the 2 arms have the same test accuracy"
+
+
+@pytest.mark.parametrize(("shift", "leads"), [(0.1, True), (0.001, False)])
+def test_without_scores_it_says_what_is_not_accounted_for(
+    make_records: Any, analysed: Any, shift: float, leads: bool
+) -> None:
+    records = make_records(["sgd", "adam"], seeds=4)
+    values = np.array([0.90, 0.91, 0.92, 0.93])
+    records.runs["test_accuracy"] = np.concatenate([values, values[::-1] - shift])
+    found = headline(analysed(records))
+    assert found.answer.startswith("sgd has the highest" if leads else "No arm leads: ")
+    assert found.answer.endswith(f"over seeds alone: {SEEDS_ALONE}")
+    assert f"covers another draw of 4 seeds, but {SEEDS_ALONE}" in found.detail
+
+
+def test_units_other_than_percent_are_kept(make_records: Any, analysed: Any) -> None:
+    records = make_records(["sgd", "adam"], seeds=4, metrics={"mse": {"goal": "min", "unit": "mm"}})
+    records.runs["test_mse"] = [0.1, 0.11, 0.12, 0.13, 0.5, 0.53, 0.51, 0.52]
+    assert headline(analysed(records)).answer.startswith(
+        "sgd has the lowest mean test mse, 0.115 mm, 0.400 mm ahead of adam"
+    )
+
+
+def test_a_missing_analysis_names_no_winner(said: Any) -> None:
+    results = said({"sgd": 50, "adam": 100})
+    tables = {name: table for name, table in results.tables.items() if name != "lead"}
+    assert headline(replace(results, tables=tables)).answer.endswith("; whether that is chance is not known")
+
+
+def test_a_single_arm_is_not_compared(said: Any) -> None:
+    found = headline(said({"sgd": 50}))
+    assert found.answer == "sgd: test accuracy 95.00 %"
+    assert "not the sample of test examples" in found.detail
+
+
+@pytest.mark.parametrize("wrong", [{"sgd": 50, "adam": 100}, {"sgd": 50, "adam": 51}, {"sgd": 50}])
+def test_every_report_says_the_same(said: Any, wrong: Any) -> None:
+    results = said(wrong)
+    answer, detail = headline(results).answer, headline(results).detail
+    assert text.render(results).splitlines()[1:3] == [answer, detail]
+    page = html.render(results).replace("\u00a0", " ")
+    assert f'<p class="answer">{answer}</p>' in page
+    assert f'<p class="detail">{detail}</p>' in page
+    assert markdown.escaped(answer) in markdown.render(results)
+    assert markdown.escaped(detail) in markdown.render(results)
+
+
+def test_the_page_says_what_each_lead_is_due_to(said: Any) -> None:
+    page = html.render(said({"sgd": 50, "adam": 100, "rmsprop": 150})).replace("\u00a0", " ")
+    assert page.count("seeds and test examples</td>") == 2 * 2  # there, and as recorded
+    assert "how far each arm is behind sgd" in page
