@@ -181,7 +181,9 @@ def test_importance_is_of_the_parameter_that_decides(make_records: Any) -> None:
         for k in range(60)
     ]  # fmt: skip
     values = [-abs(np.log10(p["lr"]) + 2) for p in params]
-    table = importances.compute(replace(records, trials=records.trials.assign(params=params, value=values, state="done")))
+    table = importances.compute(
+        replace(records, trials=records.trials.assign(params=params, value=values, state="done"))
+    )
     assert table["parameter"].iloc[0] == "lr"
     assert table["importance"].iloc[0] > 0.7
     assert table["importance"].sum() == pytest.approx(1)
