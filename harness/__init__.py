@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from optuna.distributions import FloatDistribution as Float
     from optuna.distributions import IntDistribution as Int
 
-    from harness.archive import open_archive
     from harness.contracts import (
         Analysis,
         Backbone,
@@ -38,13 +37,14 @@ if TYPE_CHECKING:
         Weights,
         Workbench,
     )
+    from harness.data.archive import open_archive
+    from harness.data.images import ImageSource, ImageStore, decode_photos, draw_images, stratified
+    from harness.data.photos import photo_files
+    from harness.data.places import cache_folder
     from harness.errors import DataError, Diverged, HarnessError, PluginError
     from harness.hookspecs import hookimpl
-    from harness.images import ImageSource, ImageStore, decode_photos, draw_images, stratified
     from harness.paths import Stroke, describe_walk, draw_walks
-    from harness.photos import photo_files
-    from harness.places import cache_folder
-    from harness.range_plot import draw_range_test
+    from harness.range_test.picture import draw_range_test
     from harness.records import Records
     from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
     from harness.training.loop import execute
@@ -59,12 +59,12 @@ _HOME = {
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
     "hookimpl": "harness.hookspecs",
-    **dict.fromkeys(("ImageSource", "ImageStore", "decode_photos", "draw_images", "stratified"), "harness.images"),
-    "cache_folder": "harness.places",
-    "open_archive": "harness.archive",
+    **dict.fromkeys(("ImageSource", "ImageStore", "decode_photos", "draw_images", "stratified"), "harness.data.images"),
+    "cache_folder": "harness.data.places",
+    "open_archive": "harness.data.archive",
     **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.paths"),
-    "photo_files": "harness.photos",
-    "draw_range_test": "harness.range_plot",
+    "photo_files": "harness.data.photos",
+    "draw_range_test": "harness.range_test.picture",
     "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.runs"),
     "execute": "harness.training.loop",

@@ -13,7 +13,7 @@ import typer
 from harness.errors import HarnessError, one_line
 
 if TYPE_CHECKING:
-    from harness.run import Request
+    from harness.preparation import Request
 
 app = typer.Typer(
     name="harness",
@@ -92,7 +92,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
-    from harness.estimate import estimate, lines
+    from harness.commands.estimate import estimate, lines
     from harness.progress import Reporter
 
     found = estimate(_request(file, profile, data, out, plugin, block, set_), Reporter(quiet=as_json))
@@ -118,9 +118,9 @@ def lr_find_(
 ) -> None:
     """Suggest a learning rate per arm, by a range test; nothing is written but the picture."""
     from harness import interruption
-    from harness.lr_find import document, lines, lr_find
+    from harness.commands.lr_find import document, lines, lr_find
     from harness.progress import Reporter
-    from harness.range_plot import check_picture, write_picture
+    from harness.range_test.picture import check_picture, write_picture
 
     if out:
         check_picture(out)
@@ -143,8 +143,8 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the plugins found, with where each comes from."""
+    from harness.commands.listing import lines, listing
     from harness.discovery import discover
-    from harness.listing import lines, listing
 
     registry = discover(plugin or [], block or [])
     found = listing(registry, kind)
@@ -153,19 +153,22 @@ def list_(
 
 @app.command()
 def check(
-    plugin_: Annotated[str, typer.Argument(metavar="PLUGIN", help="A name, such as lion or torch:RAdam, or a FILE.py.")],
+    plugin_: Annotated[
+        str, typer.Argument(metavar="PLUGIN", help="A name, such as lion or torch:RAdam, or a FILE.py.")
+    ],
     kind: Annotated[Optional[str], typer.Option(help="Only what is of this kind.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes longer.")] = False,
     plot: Annotated[
-        Optional[Path], typer.Option(metavar="PICTURE", help="Draw an optimizer's path in two dimensions there, as .svg or .png.")
+        Optional[Path],
+        typer.Option(metavar="PICTURE", help="Draw an optimizer's path in two dimensions there, as .svg or .png."),
     ] = None,
     plugin: Plugins = None,
     block: Block = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a plugin through its conformance checks, one line each; exit with 1 if one fails."""
-    from harness.check import carry_out, drawable, find, show
-    from harness.check import plot as draw
+    from harness.commands.check import carry_out, drawable, find, show
+    from harness.commands.check import plot as draw
 
     found = find(plugin_, kind, plugin or [], block or [])
     drawn = drawable(found, plot) if plot else {}
@@ -180,8 +183,8 @@ def check(
 @app.command()
 def status(folder: RunFolder, as_json: AsJson = False) -> None:
     """Say what of a run is done and what is left."""
-    from harness.show import status as look
-    from harness.show import status_lines
+    from harness.commands.show import status as look
+    from harness.commands.show import status_lines
 
     found = look(folder)
     print(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
@@ -190,9 +193,9 @@ def status(folder: RunFolder, as_json: AsJson = False) -> None:
 @app.command()
 def show(folder: RunFolder, as_json: AsJson = False) -> None:
     """Show a run's results."""
+    from harness.commands.show import show as look
+    from harness.commands.show import show_lines
     from harness.discovery import discover
-    from harness.show import show as look
-    from harness.show import show_lines
 
     found = look(folder, discover([], []))
     print(json.dumps(found, indent=2, allow_nan=False) if as_json else "\n".join(show_lines(found)))
@@ -242,13 +245,15 @@ def predict(
 
 @app.command()
 def new(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="dataset, optimizer, ..., as in 'harness list'; or catalogue.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="dataset, optimizer, ..., as in 'harness list'; or catalogue.")
+    ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it will be called.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path(),
     package: Annotated[bool, typer.Option("--package", help="A whole distribution, ready to install.")] = False,
 ) -> None:
     """Write a working plugin and its test, to begin from."""
-    from harness.scaffold import lines, scaffold
+    from harness.commands.scaffold import lines, scaffold
 
     print("\n".join(lines(scaffold(kind, name, out, package))))
 
@@ -280,7 +285,7 @@ def suspects(
     plugin: Plugins = None,
 ) -> None:
     """List the photos that a run has made suspicious: labels, duplicates, leaks; nothing is removed."""
-    from harness import suspects as of_run
+    from harness.commands import suspects as of_run
     from harness.discovery import discover
 
     table = of_run.suspects(folder, discover(plugin or []), limit)
@@ -297,9 +302,9 @@ def get(
     plugin: Plugins = None,
 ) -> None:
     """Download a dataset's photos, check them and unpack them; an interrupted download goes on where it was left."""
+    from harness.commands.obtain import Request as Wanted
+    from harness.commands.obtain import obtain
     from harness.discovery import discover
-    from harness.obtain import Request as Wanted
-    from harness.obtain import obtain
     from harness.progress import Reporter
 
     with Reporter() as reporter:
@@ -310,7 +315,7 @@ def _request(
     file: Path, profile: str | None, data: Path | None, out: Path, plugin: list[Path] | None, block: list[str] | None,
     set_: list[str] | None, only_search: bool = False,
 ) -> Request:  # fmt: skip
-    from harness.run import Request
+    from harness.preparation import Request
 
     return Request(file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search)
 

@@ -75,6 +75,11 @@ class Data:
     left_out: tuple[str, ...] = ()  # unreadable examples that were skipped, each with its reason
     excluded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by split: names the benchmark leaves out
 
+    @property
+    def are_photos(self) -> bool:
+        """Whether the examples are images of two or more classes."""
+        return self.train.inputs.ndim == 4 and len(self.classes) >= 2 and self.train.targets.ndim == 1
+
 
 @dataclass(frozen=True)
 class DataRequest:

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.contracts import Backbone, Data, Split, Weights
+from harness.data.images import kept, written
+from harness.data.places import cache_folder
 from harness.device import Device, environment
-from harness.images import kept, written
-from harness.places import cache_folder
 from harness.runs import digest
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from harness import config
 from harness.config import Benchmark
 from harness.contracts import DataRequest, Dataset, Photo
+from harness.data.images import Look, look_at_photos
+from harness.data.places import find_root
 from harness.discovery import discover
 from harness.errors import DataError
-from harness.images import Look, look_at_photos
-from harness.places import find_root
 from harness.progress import Reporter
 
 if TYPE_CHECKING:

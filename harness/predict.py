@@ -1,6 +1,6 @@
 """Predicting unlabelled photos with the best model of a run, as a stream: any number of them in constant memory.
 
-A photo goes the way the run's own photos went: the same decoder and cut (``images``), the same normalisation, the same
+A photo goes the way the run's own photos went: the same decoder and cut (``data.images``), the same normalisation, the same
 frozen backbone from the same weights file, and then the trained weights out of ``solutions/``.
 """
 
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from harness import config, device, interruption
 from harness.config import Benchmark
 from harness.contracts import Backbone, Split, Task, Weights
+from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
+from harness.data.photos import Numbered, open_photos
 from harness.device import Device
 from harness.discovery import discover
 from harness.errors import BenchmarkError, DataError, PluginError, RunFolderError, did_you_mean, one_line
-from harness.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
-from harness.photos import Numbered, open_photos
 from harness.pretrained import find_weights
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema

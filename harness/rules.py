@@ -10,7 +10,15 @@ from typing import Any
 
 from harness.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
 
-RECORD_TABLES = ("arms", "trials", "runs", "epochs", "range_tests", "paths", "examples")  # written beside the analyses' tables, so no name for one
+RECORD_TABLES = (
+    "arms",
+    "trials",
+    "runs",
+    "epochs",
+    "range_tests",
+    "paths",
+    "examples",
+)  # written beside the analyses' tables, so no name for one
 
 
 def check(offer: Offer | Catalogue, found: bool = False) -> str:

@@ -59,6 +59,7 @@ BAD = {
     "sampler that refuses": (("n_startup_trials = 2", 'n_startup_trials = "x"'), "search.sampler: must work for lesson_cnn/sgd/cosine"),
     "no CUDA": (("threads = 1", 'threads = 1\ndevice = "cuda"'), "tiny.toml:11: train.device: must be a device of this machine, got 'cuda'"),
     "unknown device": (("threads = 1", 'threads = 1\ndevice = "tpu"'), "must be auto, cpu, cuda or cuda:N, got 'tpu'"),
+    "unknown target": (("[report]", '[report]\ntarget = { metric = "acuracy", value = 0.9 }'), "report.target.metric: must be a metric of task", "did you mean 'accuracy'"),
     "unknown report": (("[report]", '[report]\nformats = ["pdf"]'), "report.formats: must name a report, got 'pdf'"),
 }  # fmt: skip
 
@@ -192,7 +193,7 @@ def test_a_run_and_what_can_be_asked_of_it(harness, benchmark_file):
 
 
 def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmark_file, monkeypatch):
-    monkeypatch.setattr("harness.estimate.SECONDS_PER_ARM", 0.05)
+    monkeypatch.setattr("harness.commands.estimate.SECONDS_PER_ARM", 0.05)
     code, out, _ = harness("plan", benchmark_file(), "--json")
     found = json.loads(out)
     assert code == 0
@@ -205,7 +206,7 @@ def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmar
 
 
 def test_the_plans_bytes_are_of_the_right_size(harness, benchmark_file, monkeypatch):
-    monkeypatch.setattr("harness.estimate.SECONDS_PER_ARM", 0.05)
+    monkeypatch.setattr("harness.commands.estimate.SECONDS_PER_ARM", 0.05)
     planned = json.loads(harness("plan", benchmark_file(), "--json")[1])["bytes"]
     harness("run", benchmark_file())
     (folder,) = Path("runs").iterdir()

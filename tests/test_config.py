@@ -57,6 +57,10 @@ from harness.errors import BenchmarkError
         ("trials = 3", "trials = 3\nlayer_factor = [0.5, 0.1]", r"search\.layer_factor: must be \[low, high\] with low <= high, got \[0\.5, 0\.1\]"),
         ("trials = 3", "trials = 3\nlayer_factor = [0.5]", r"search\.layer_factor: must be \[low, high\]"),
         ("trials = 3", "trials = 3\nlayer_factor = [0.0, 0.5]", r"search\.layer_factor: must be greater than 0, got 0\.0"),
+        ("[report]", '[report]\ntarget = { metric = "accuracy" }', r'tiny\.toml:19: report\.target: must be \{metric = "NAME", value = NUMBER\}, got'),
+        ("[report]", '[report]\ntarget = { metric = "accuracy", value = true }', r"report\.target: must be \{metric"),
+        ("[report]", '[report]\ntarget = { metric = "accuracy", value = 0.9, by = 3 }', r"report\.target: must be \{metric"),
+        ("[report]", '[report]\ntarget = { metric = "accuracy", value = inf }', r"report\.target\.value: must be a finite number, got inf"),
         ("[compare]", "[search.space.sgd]\nlayer_factor = 0.1\n[compare]", r"tiny\.toml:16: search\.space\.sgd\.layer_factor: must be .*; use search\.layer_factor"),
     ],
 )  # fmt: skip

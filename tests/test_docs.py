@@ -12,13 +12,14 @@ import torch
 from harness import contracts as module
 from harness import hookspecs
 from harness.cli import main
+from harness.commands.show import show
 from harness.config import load
 from harness.contracts import Optimizer
 from harness.discovery import discover
 from harness.errors import UnknownName
+from harness.preparation import Request, prepare
 from harness.progress import Reporter
-from harness.run import Request, prepare, run
-from harness.show import show
+from harness.run import run
 from harness.testing import checks
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

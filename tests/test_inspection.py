@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from harness.contracts import Photo
+from harness.data.images import look_at_photos
 from harness.errors import DataError
-from harness.images import look_at_photos
 from harness.inspection import _connected, inspect, lines, near_pairs
 from harness.progress import Reporter
 

@@ -16,9 +16,9 @@ from harness import predict as module
 from harness.contracts import Backbone
 from harness.errors import BenchmarkError, DataError, HarnessError, RunFolderError
 from harness.predict import Request, choose, predict
+from harness.preparation import Request as RunRequest
 from harness.progress import Reporter
 from harness.records import open_records
-from harness.run import Request as RunRequest
 from harness.run import run
 
 NETWORK = "test_resnet"  # timm's tiny one

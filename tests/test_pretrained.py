@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from harness.commands.show import show
 from harness.contracts import Backbone, Weights
 from harness.errors import BenchmarkError, DataError, HarnessError
+from harness.preparation import Request, prepare
 from harness.pretrained import find_weights
 from harness.progress import Reporter
 from harness.records import open_records
-from harness.run import Request, prepare, run
-from harness.show import show
+from harness.run import run
 
 NAME = "test_resnet"  # timm's tiny one
 

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.commands.show import show, status
 from harness.errors import RunFolderError
+from harness.preparation import Request, prepare
 from harness.progress import Reporter
 from harness.records import Store, open_records
-from harness.run import Request, prepare, run
-from harness.show import show, status
+from harness.run import run
 
 
 @pytest.fixture
@@ -360,7 +361,7 @@ def harness_executors():
 
 
 def test_a_search_alone_says_what_it_chose(benchmark_file, carry_out, monkeypatch):
-    from harness.show import show_lines
+    from harness.commands.show import show_lines
 
     said = []
     monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))

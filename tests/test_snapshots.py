@@ -12,10 +12,11 @@ import torch
 from harness.errors import RunFolderError
 from harness.predict import Request as Prediction
 from harness.predict import choose, predict
+from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import open_records, schema, store
 from harness.records.reader import load_arrays
-from harness.run import Request, run
+from harness.run import run
 
 ASKED = ("epochs = 2\n", "epochs = 7\nsnapshots = true\nprobes = []\n")
 QUICK = (
@@ -125,7 +126,7 @@ def test_snapshots_of_a_run_that_fails_are_not_left_behind(tmp_path, benchmark_f
 def write_photos(records, request_file, tmp_path) -> Path:
     from PIL import Image
 
-    from harness.run import prepare
+    from harness.preparation import prepare
 
     test = prepare(Request(request_file), Reporter(quiet=True)).setting.data.test
     folder = tmp_path / "photos"

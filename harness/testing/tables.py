@@ -15,10 +15,11 @@ from typing import Any
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
+from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import Records, open_records
 from harness.rules import RECORD_TABLES
-from harness.run import Request, run
+from harness.run import run
 from harness.testing.driving import alone
 from harness.testing.outcomes import NotApplicable, require
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness import Float, HarnessError, Optimizer, describe_walk
-from harness.check import drawable, find, plot
+from harness.commands.check import drawable, find, plot
 from harness.paths import check_picture, paths, save_picture
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 from harness.paths import LANDSCAPES
+from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import open_records
-from harness.run import Request, run
+from harness.run import run
 
 
 def change(folder, *statements):
@@ -18,7 +19,10 @@ def change(folder, *statements):
 
 
 def test_a_run_records_paths_once_and_makes_them_up_where_they_are_missing(benchmark_file, tmp_path):
-    request = Request(benchmark_file(("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1"), ("paths = false", "")), out=tmp_path / "runs")
+    request = Request(
+        benchmark_file(("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1"), ("paths = false", "")),
+        out=tmp_path / "runs",
+    )
     assert run(request, Reporter(quiet=True)) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     first = open_records(folder).paths

@@ -7,10 +7,10 @@ import json
 import pytest
 import torch
 
+from harness.commands.listing import lines, listing
 from harness.contracts import Optimizer
 from harness.discovery import discover
 from harness.errors import UnknownName
-from harness.listing import lines, listing
 from harness.training.state import flatten, restore
 
 FOUND = discover()
@@ -168,9 +168,10 @@ def test_betas_can_be_said_one_by_one():
 
 
 def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path):
+    from harness.commands.show import show
+    from harness.preparation import Request
     from harness.progress import Reporter
-    from harness.run import Request, run
-    from harness.show import show
+    from harness.run import run
 
     file = benchmark_file(
         ('"sgd", "adam"', '"torch:RAdam", "timm:lamb", "lion"'),

@@ -7,10 +7,11 @@ import pandas as pd
 import torch
 
 from harness.contracts import Probe
+from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import Records, Store, open_records
 from harness.records.schema import probed
-from harness.run import Request, run
+from harness.run import run
 from harness.runs import Done
 
 

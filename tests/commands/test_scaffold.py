@@ -13,13 +13,14 @@ import zipfile
 import pytest
 
 from harness.cli import main
+from harness.commands.scaffold import ALL, lines, scaffold
+from harness.commands.show import show
 from harness.contracts import KINDS, Optimizer
 from harness.discovery import discover
 from harness.errors import HarnessError
+from harness.preparation import Request, prepare
 from harness.progress import Reporter
-from harness.run import Request, prepare, run
-from harness.scaffold import ALL, lines, scaffold
-from harness.show import show
+from harness.run import run
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import zipfile
 
 import pytest
 
-from harness import unpack as module
+from harness.data import unpack as module
+from harness.data.unpack import unpack
 from harness.errors import DataError
-from harness.unpack import unpack
 
 FILES = {"a/1.jpg": b"one" * 1000, "a/b/2.jpg": b"two" * 999, "3.jpg": b""}
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.device import environment
 from harness.plan import Competitor, Setting
+from harness.preparation import Request, prepare
 from harness.progress import Reporter
-from harness.run import Request, prepare
 from harness.workbench import Bench
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from harness.errors import BenchmarkError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from harness.range_test import RangeTest
+    from harness.range_test.sweep import RangeTest
 
 WORDS = {"steepest": "steepest", "minimum_tenth": "minimum / 10", "valley": "valley"}
 DASHES: Mapping[str, Any] = {"steepest": (0, (1.5, 1.2)), "minimum_tenth": (0, (5, 1.5, 1.2, 1.5)), "valley": "solid"}

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from harness.archive import open_archive
+from harness.data.archive import open_archive
 from harness.errors import DataError
 
 MOST_OF_A_MEMBER = 64 * 2**20  # bytes, unpacked

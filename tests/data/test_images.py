@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness import images
+from harness.data import images
+from harness.data.images import CENTRE, CORNERS, Cut, decode_photos, draw_images, stratified, stream_photos
+from harness.data.places import cache_folder
 from harness.errors import DataError
-from harness.images import CENTRE, CORNERS, Cut, decode_photos, draw_images, stratified, stream_photos
-from harness.places import cache_folder
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
+from harness.data.photos import open_photos, photo_files
 from harness.errors import DataError
-from harness.photos import open_photos, photo_files
 
 
 @pytest.fixture(params=["folder", "zip"])

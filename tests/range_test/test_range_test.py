@@ -14,9 +14,10 @@ import torch
 
 from harness.cli import main
 from harness.contracts import Optimizer
+from harness.preparation import Request, prepare
 from harness.progress import Reporter
-from harness.range_plot import draw_range_test, write_picture
-from harness.range_test import (
+from harness.range_test.picture import draw_range_test, write_picture
+from harness.range_test.sweep import (
     DENSITY,
     STILL,
     Curve,
@@ -30,7 +31,7 @@ from harness.range_test import (
     sweep,
 )
 from harness.records import open_records
-from harness.run import Request, prepare, run
+from harness.run import run
 from harness.training.loop import train
 from harness.workbench import Bench
 

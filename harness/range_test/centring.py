@@ -13,7 +13,7 @@ from typing import Any
 from harness import interruption
 from harness.plan import Setting
 from harness.progress import Reporter
-from harness.range_test import CHOSEN, RangeTest, centred, line, range_test
+from harness.range_test.sweep import CHOSEN, RangeTest, centred, line, range_test
 from harness.records import Store
 
 

@@ -12,12 +12,12 @@ from threading import Thread
 
 import pytest
 
-from harness import download
+from harness.commands.obtain import Request, obtain
 from harness.contracts import Dataset, Download
-from harness.download import fetch
+from harness.data import download
+from harness.data.download import fetch
+from harness.data.places import downloads_folder
 from harness.errors import DataError
-from harness.obtain import Request, obtain
-from harness.places import downloads_folder
 from harness.progress import Reporter
 from harness.registry import Found, Registry
 

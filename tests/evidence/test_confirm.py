@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from harness import confirm as module
 from harness.contracts import Backbone
+from harness.evidence import confirm as module
+from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import open_records
-from harness.run import Request, run
+from harness.run import run
 
 NETWORK = "test_resnet"  # timm's tiny one
 BENCHMARK = """

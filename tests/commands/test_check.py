@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.check import carry_out, find, show
+from harness.commands.check import carry_out, find, show
 from harness.errors import HarnessError, UnknownName
 
 GOOD = '''

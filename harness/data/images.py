@@ -24,8 +24,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
+from harness.data.places import cache_folder
 from harness.errors import DataError
-from harness.places import cache_folder
 from harness.runs import digest
 
 if TYPE_CHECKING:

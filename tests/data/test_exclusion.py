@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from harness.contracts import Data, Split
+from harness.data.exclusion import exclude, read_exclusion
 from harness.errors import DataError
-from harness.exclusion import exclude, read_exclusion
 
 
 @pytest.fixture

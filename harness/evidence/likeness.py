@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.contracts import Data, Photo
-from harness.images import look_at_pixels
+from harness.data.images import look_at_pixels
 from harness.inspection import SPLITS, findings
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.contracts import Dataset, Download
-from harness.download import PATIENCE, fetch
+from harness.data.download import PATIENCE, fetch
+from harness.data.places import downloads_folder
+from harness.data.unpack import unpack
 from harness.errors import DataError
-from harness.places import downloads_folder
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.runs import digest
-from harness.unpack import unpack
 
 
 @dataclass(frozen=True)

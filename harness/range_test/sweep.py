@@ -21,7 +21,7 @@ import numpy as np
 
 from harness.contracts import Schedule, Scheduler
 from harness.errors import one_line
-from harness.range_plot import WORDS
+from harness.range_test.picture import WORDS
 
 if TYPE_CHECKING:
     import torch

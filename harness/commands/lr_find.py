@@ -8,9 +8,9 @@ from typing import Any
 from harness import interruption
 from harness.errors import UnknownName, did_you_mean
 from harness.plan import Setting
+from harness.preparation import Request, prepare
 from harness.progress import Reporter
-from harness.range_test import CHOSEN, RangeTest, line, range_test
-from harness.run import Request, prepare
+from harness.range_test.sweep import CHOSEN, RangeTest, line, range_test
 
 
 def lr_find(

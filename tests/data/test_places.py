@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.data.places import Root, downloads_folder, find_root
 from harness.errors import DataError
-from harness.places import Root, downloads_folder, find_root
 
 
 @pytest.fixture
@@ -43,14 +43,14 @@ def test_a_folder_that_is_named_must_be_there(here, monkeypatch):
 def test_downloads_go_where_the_system_keeps_a_users_data(monkeypatch, tmp_path, platform, part):
     for name in ("HARNESS_DOWNLOADS", "XDG_DATA_HOME", "APPDATA"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("harness.places.sys.platform", platform)
+    monkeypatch.setattr("harness.data.places.sys.platform", platform)
     assert part in downloads_folder().parts
     assert "optimizer-harness" in downloads_folder().parts
 
 
 def test_a_run_takes_what_was_downloaded_and_says_so(here, benchmark_file, photos, monkeypatch):
+    from harness.preparation import Request, prepare
     from harness.progress import Reporter
-    from harness.run import Request, prepare
 
     (here / "got").mkdir()
     photos().rename(here / "got" / "dogscats")

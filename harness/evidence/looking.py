@@ -9,23 +9,18 @@ from collections.abc import Iterator
 
 from harness.contracts import Analysis, Data
 from harness.driver import Driver
-from harness.folds import predict_out_of_fold
-from harness.likeness import VERSION, likeness
+from harness.evidence.folds import predict_out_of_fold
+from harness.evidence.likeness import VERSION, likeness
+from harness.evidence.thumbnails import write_thumbnails
 from harness.plan import Setting
 from harness.progress import Reporter
 from harness.records import Store, open_records
 from harness.registry import Registry
-from harness.thumbnails import write_thumbnails
-
-
-def are_photos(data: Data) -> bool:
-    """Return whether the data are photos of two or more classes."""
-    return data.train.inputs.ndim == 4 and len(data.classes) >= 2 and data.train.targets.ndim == 1
 
 
 def name_examples(data: Data, store: Store) -> None:
     """Enter every photo's name and class, once for the data that the run has."""
-    if are_photos(data) and store.noted("examples") != data.fingerprint:
+    if data.are_photos and store.noted("examples") != data.fingerprint:
         store.set_examples(_examples(data), data.fingerprint)
 
 
@@ -42,7 +37,7 @@ def look(setting: Setting, driver: Driver, store: Store, registry: Registry, rep
     Returns a line for what failed.
     """
     data = setting.data
-    if not are_photos(data) or not driver.compared:
+    if not data.are_photos or not driver.compared:
         return []
     known = store.noted("likeness") or {}
     if (known.get("fingerprint"), known.get("version")) != (data.fingerprint, VERSION):

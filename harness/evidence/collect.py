@@ -1,0 +1,44 @@
+"""Everything that is recorded once the runs are over, in its order; what is there already is not made again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.driver import Driver
+from harness.evidence.confirm import confirm
+from harness.evidence.looking import look
+from harness.evidence.schedules import note_schedules
+from harness.paths import paths
+from harness.plan import Setting
+from harness.progress import Reporter
+from harness.records import Store, write_scores
+from harness.registry import Registry
+
+
+def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, reporter: Reporter) -> list[str]:
+    """Record what the reports need beside the runs themselves; return a line for whatever went wrong."""
+    plan = setting.plan
+    tuned = _tuned(driver)
+    if plan.benchmark.report.paths:
+        _walk(setting, tuned, store)
+    note_schedules(setting, tuned, store)
+    wrong = write_scores(store.folder, plan.metric, plan.goal)
+    failures = [wrong] if wrong else []
+    if driver.compared:
+        failures += confirm(setting, store, registry, reporter)
+    return failures + look(setting, driver, store, registry, reporter)
+
+
+def _tuned(driver: Driver) -> dict[str, Any]:
+    """Return the parameters that the searches which have ended have chosen, by arm."""
+    bests = {search.arm: search.best() for search in driver.searches if search.finished}
+    return {arm: best["params"] for arm, best in bests.items() if best is not None}
+
+
+def _walk(setting: Setting, chosen: dict[str, Any], store: Store) -> None:
+    """Record the tuned optimizers' paths over two parameters, for the report, unless they are there already."""
+    competitors = {arm: setting.plan.competitor(arm) for arm in chosen}
+    tuned = {arm: dict(setting.compare_run(competitors[arm], params, 0).optimizer) for arm, params in chosen.items()}
+    if tuned and tuned != store.paths_of():
+        table = paths({arm: (competitors[arm].optimizer, chosen) for arm, chosen in tuned.items()})
+        store.set_paths(tuned, table.itertuples(index=False, name=None))

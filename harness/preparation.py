@@ -1,0 +1,153 @@
+"""From what the user typed to a setting in which nothing more can be wrong with the input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import config, device, search
+from harness.contracts import Data, DataRequest, Split
+from harness.data.exclusion import exclude, read_exclusion
+from harness.data.images import Cut
+from harness.data.places import find_root
+from harness.discovery import discover
+from harness.errors import BenchmarkError, HarnessError, PluginError, one_line
+from harness.features import extract, extract_mirrored
+from harness.plan import Plan, Setting, resolve
+from harness.progress import Reporter
+from harness.registry import Registry
+from harness.workbench import check_layer_factor, check_overrides
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user typed."""
+
+    file: Path
+    profile: str | None = None
+    data: Path | None = None
+    out: Path = Path("runs")
+    plugins: tuple[Path, ...] = ()
+    block: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    only_search: bool = False
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A request checked and opened: nothing more can be wrong with the input."""
+
+    setting: Setting
+    registry: Registry
+
+
+def prepare(request: Request, reporter: Reporter) -> Ready:
+    """Return the request checked: file, plugins, names, device and data; raises HarnessError and writes no run folder."""
+    benchmark, source = config.load(request.file, request.profile, request.overrides)
+    loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
+    registry = discover(loose, {*benchmark.block, *request.block})
+    for name, why in registry.broken.items():
+        reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
+    plan = resolve(benchmark, source, registry)
+    search.check(plan, source.where)
+    train = benchmark.train
+    chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
+    data = _open(plan, request.data, reporter)
+    if train.regime == "features" and data.train.inputs.ndim != 4:
+        raise BenchmarkError(f"{source.where('train', 'regime')}: must be 'scratch' for data that are not images")
+    if train.regime == "features" and train.augment:
+        raise BenchmarkError(
+            f"{source.where('train', 'augment')}: must be empty in the regime 'features', where the images are seen once, "
+            f"got {train.augment}"
+        )
+    if train.augment and data.train.inputs.ndim != 4:
+        raise BenchmarkError(
+            f"{source.where('train', 'augment')}: must be empty for data that are not images, got {train.augment}"
+        )
+    features = {}
+    if train.regime == "features":
+        features = {
+            name: extract(backbone, plan.weights[name], data, chosen, reporter.preparing)
+            for name, backbone in plan.backbones.items()
+        }
+    if benchmark.compare.tta and data.train.inputs.ndim != 4:
+        raise BenchmarkError(f"{source.where('compare', 'tta')}: must be false for data that are not images")
+    mirrored = {
+        name: extract_mirrored(plan.backbones[name], plan.weights[name], data, chosen, reporter.preparing)
+        for name in (features if benchmark.compare.tta else ())
+    }
+    if benchmark.compare.folds and not data.are_photos:
+        raise BenchmarkError(f"{source.where('compare', 'folds')}: must be 0 for data that are not photos of classes")
+    if benchmark.data.exclude:  # after the features: those of the whole data serve
+        file = request.file.parent / benchmark.data.exclude
+        names = read_exclusion(file, source.where("data", "exclude"))
+        data = exclude(data, names, file)
+        features = {name: exclude(each, names, file) for name, each in features.items()}
+    setting = Setting(plan, data, chosen, features, mirrored)
+    check_overrides(setting, source.where)
+    check_layer_factor(setting, source.where)
+    return Ready(setting, registry)
+
+
+def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
+    """Return the benchmark's data; raises DataError where the folder the user named is not there."""
+    found = find_root(named, plan.dataset.name)
+    if found.downloaded:
+        reporter.say(f"data: {found.path}, where 'harness data get' put it")
+    section = plan.benchmark.data
+    cut = cut_of(plan)
+    request = DataRequest(
+        root=found.path,
+        required=found.required,
+        size=section.size,
+        tune=section.tune,
+        seed=section.seed,
+        on_bad_image=section.on_bad_image,
+        options={**plan.dataset.options, **section.options},
+        progress=reporter.preparing,
+        interpolation=cut.interpolation,
+        crop=cut.crop,
+    )
+    try:
+        data = plan.dataset.open(request)
+        wrong = _wrong(data, plan)
+    except HarnessError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(f"dataset '{plan.dataset.name}': must open, got {one_line(error)}") from error
+    if wrong:
+        raise PluginError(f"dataset '{plan.dataset.name}': {wrong}")
+    if data.notice:
+        reporter.say(f"note: {data.notice}", style="bold yellow")
+    if data.left_out:
+        first = "; ".join(data.left_out[:3])
+        reporter.say(
+            f"warning: {len(data.left_out)} unreadable examples are left out: {first}{' ...' if len(data.left_out) > 3 else ''}",
+            style="yellow",
+        )
+    return data
+
+
+def cut_of(plan: Plan) -> Cut:
+    """Return how photos become squares: as the first pretrained backbone wants them, the same for all arms."""
+    size, looks = plan.benchmark.data.size, next(iter(plan.weights.values()), None)
+    return Cut(size, looks.interpolation, looks.crop) if looks else Cut(size)
+
+
+def _wrong(data: Any, plan: Plan) -> str:
+    """Return what is wrong with a dataset's data; empty where nothing is. Raises DataError where the task refuses it."""
+    if not isinstance(data, Data):
+        return f"must open as a Data, got {type(data).__name__}"
+    for name in ("train", "tune", "test"):
+        split: Split = getattr(data, name)
+        if not len(split) or not len(split.inputs) == len(split.targets) == len(split.names):
+            return (
+                f"must have as many inputs, targets and names, and at least one, in '{name}', "
+                f"got {len(split.inputs)}, {len(split.targets)} and {len(split.names)}"
+            )
+        kind, axes = str(split.inputs.dtype), split.inputs.ndim
+        if (kind, axes) != ("uint8", 4) and kind != "float32":
+            return f"must have images uint8 [N, H, W, 3] or float32 inputs in '{name}', got {kind} with {axes} axes"
+    outputs = plan.task.outputs(data)
+    return "" if outputs >= 1 else f"must need one output or more for task '{plan.task.name}', got {outputs}"
