@@ -191,13 +191,13 @@ def status(folder: RunFolder, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(folder: RunFolder, as_json: AsJson = False) -> None:
+def show(folder: RunFolder, plugin: Plugins = None, block: Block = None, as_json: AsJson = False) -> None:
     """Show a run's results."""
     from harness.commands.show import show as look
     from harness.commands.show import show_lines
     from harness.discovery import discover
 
-    found = look(folder, discover([], []))
+    found = look(folder, discover(plugin or [], block or []))
     print(json.dumps(found, indent=2, allow_nan=False) if as_json else "\n".join(show_lines(found)))
 
 
@@ -345,5 +345,6 @@ def main(arguments: list[str] | None = None) -> Any:
         print(f"error: harness itself: {one_line(error)}; --debug shows where, please report it", file=sys.stderr)
         code = 70  # EX_SOFTWARE
     if code == 130:  # which is also what typer makes of Ctrl-C
-        print(f"interrupted; 'harness {shlex.join(arguments)}' goes on from here", file=sys.stderr)
+        again = f"; 'harness {shlex.join(arguments)}' goes on from here" if arguments[0] == "run" else ""
+        print(f"interrupted{again}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)

@@ -23,7 +23,7 @@ from harness.contracts import (
     Task,
     Weights,
 )
-from harness.device import Device
+from harness.device import Device, Precision
 from harness.errors import BenchmarkError, did_you_mean
 from harness.pretrained import find_weights
 from harness.registry import Registry
@@ -92,6 +92,13 @@ class Setting:
         """Return what an arm is trained on: the data, or the features of its backbone."""
         return self.features[arm.backbone] if arm.head else self.data
 
+    def precision_of(self, arm: Arm) -> Precision:
+        """Return the precision an arm is trained in.
+
+        A head is so small that casting costs more than it saves, and a convex problem deserves full precision.
+        """
+        return "fp32" if arm.head else self.device.precision
+
     @property
     def folder_name(self) -> str:
         """``NAME-HASH8``: equal for benchmarks whose finished runs can serve each other."""
@@ -126,8 +133,7 @@ class Setting:
             batch_size=batch_size,
             l2=train.l2,
             augment=tuple(train.augment),
-            # A head is so small that casting costs more than it saves, and a convex problem deserves full precision.
-            precision="fp32" if competitor.arm.head else self.device.precision,
+            precision=self.precision_of(competitor.arm),
             task=self.plan.task.name,
             init_seed=seed,
             order_seed=seed,

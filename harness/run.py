@@ -30,9 +30,10 @@ def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> in
         driver = Driver(setting, store, reporter, request.only_search)
         if left := driver.left():
             store.work_begins(environment, command)
-            where = (
-                f"{environment['hardware']['device']} ({setting.device.precision}, {setting.device.threads} threads)"
-            )
+            precision = setting.precision_of(
+                setting.plan.competitors[0].arm
+            )  # all arms of a benchmark have a head, or none
+            where = f"{environment['hardware']['device']} ({precision}, {setting.device.threads} threads)"
             reporter.say(f"{left} runs to do on {where}, into {folder}")
             if busy := device.contention(setting.device):
                 reporter.say(f"warning: {busy}", style="yellow")

@@ -93,7 +93,7 @@ class Epoch:
     number: int  # 1 is the first
     steps: int  # optimizer steps so far
     seconds: float  # of training so far; evaluation is not timed
-    lr: float  # of the last step
+    lr: float  # of the step to come: the schedule has moved on
     metrics: Mapping[str, float]
     state: Callable[[], State]
     snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # the weights, if they are kept
