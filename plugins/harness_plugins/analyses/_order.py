@@ -1,0 +1,68 @@
+"""The best of k trials: exact order statistics, without replacement.
+
+For n exchangeable trials, ordered from the worst to the best, the i-th is the best of k drawn from them without
+replacement with probability
+
+    P(best of k is the i-th) = C(i - 1, k - 1) / C(n, k)
+
+Dodge et al. 2019 (arXiv:1909.03004) draw with replacement, (i/n)^k - ((i - 1)/n)^k. That lets one trial count twice, so
+it is too pessimistic, and at k = n it is not the best that was found; without replacement the mean is unbiased, and ends
+there (Tang et al. 2020, arXiv:2004.13705).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import Records
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+EXCHANGEABLE = ("random",)  # samplers that ask every trial alike; all others learn, or walk through a fixed sequence
+SPENT = ("done", "stopped", "diverged", "failed")  # states of a trial that has taken its part of the budget
+
+
+def exchangeable(records: Records) -> bool:
+    """Return whether the order of the trials means nothing."""
+    return str(records.meta["benchmark"]["search"]["sampler"]) in EXCHANGEABLE
+
+
+def sign(records: Records) -> int:
+    """Return 1 where a higher score is better, else -1."""
+    return 1 if records.meta["metrics"][records.meta["metric"]]["goal"] == "max" else -1
+
+
+def scores(records: Records, arm: str) -> NDArray[np.float64]:
+    """Return the scores of an arm's spent trials ``[n]`` in their order, higher is better, -inf for one without a score.
+
+    One that diverged, failed or was stopped has taken its part of the budget and brought nothing.
+    """
+    import numpy as np
+
+    trials = records.trials[records.trials["arm"] == arm].sort_values("number")
+    spent = trials[trials["state"].isin(SPENT)]
+    values = spent["value"].where(spent["state"] == "done").to_numpy(dtype=float, na_value=np.nan)
+    return np.where(np.isfinite(values), sign(records) * values, -np.inf)
+
+
+def chances(n: int) -> NDArray[np.float64]:
+    """Return ``[n, n]``: in row k - 1, the probability of each ordered trial, the worst first, to be the best of k."""
+    import numpy as np
+
+    k = np.arange(1, n + 1)
+    weights = np.zeros((n, n))
+    if n:
+        weights[:, n - 1] = k / n
+    for i in range(n - 1, 0, -1):  # C(i - 1, k - 1) / C(i, k - 1) = (i - k + 1) / i
+        weights[:, i - 1] = weights[:, i] * np.maximum(i - k + 1, 0) / i
+    return weights
+
+
+def incumbents(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the best of the first 1, 2, ... n trials, in the order they were asked."""
+    import numpy as np
+
+    best: NDArray[np.float64] = np.maximum.accumulate(values)
+    return best

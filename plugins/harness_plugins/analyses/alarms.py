@@ -1,0 +1,280 @@
+"""Was an arm's search good enough for the arm to be judged by it?
+
+An arm that lost may have been tuned badly. Each arm is put to six tests, every one against seed noise and not against
+zero; an arm that fails one is not called worse, its label is "inconclusive (tuning)".
+
+- "edge": its best learning rate lies in the outer tenth of the range (by its logarithm where the range is logarithmic),
+  and beats every trial in the interior by more than seed noise. Of the learning rate alone: among three to five other
+  parameters the best value of some is nearly always near an edge.
+- "rising": its best learning rate lies in the outer tenth, and through that half of the range the scores rise towards the
+  edge, by a one-sided test of Kendall's tau at 5 %. A range far from the best rate is nearly flat: its edge is hardly
+  better than what is beside it, and the first test misses it.
+- "improving": the last fifth of its trials still improved on the best of the others by more than seed noise.
+- "diverged": more than a third of its trials diverged.
+- "budget": fewer of its trials ended well (with a score, or stopped by the pruner) than of another arm, by so many that
+  the other arm's best of that many would be worse, on average, by more than seed noise.
+- "special case": it lost to an arm that is a special case of it (the same optimizer, schedule and network, with
+  parameters pinned or ranges narrower) in the tune score of the comparison, by a one-sided paired t-test at 1 %.
+
+Seed noise is the difference between the scores of two seeds that is exceeded once in twenty by chance,
+
+    t(0.95, S - 1) * sqrt(2) * sd
+
+with the sd of the arm's S final tune scores in the comparison, for every trial is one seed; of a score in "%" it is at
+least one example of the tune split. An arm with fewer than two seeds borrows the pooled sd of the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness import Analysis, Records, hookimpl
+from harness_plugins.analyses._names import network_of
+from harness_plugins.analyses._order import SPENT, chances, scores, sign
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+OUTER = 0.1  # of the range of learning rates, at either end
+LAST = 1 / 5  # of the trials
+MOST_DIVERGED = 1 / 3
+BY_CHANCE = 0.05  # how often two seeds alone differ by more than seed noise
+LOST = 0.01  # the level of the test against a special case
+RISING = 0.95  # the confidence in a rise towards the edge
+ALARMS = ("edge", "rising", "improving", "diverged", "budget", "special case")
+COLUMNS = ("arm", "alarm", "state", "value", "limit", "noise", "against")
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per arm and alarm: its ``state`` is "alarm", "quiet", or "not judged" where the records do not tell.
+
+    There is an alarm where ``value`` is above ``limit``: for "edge", "improving" and "budget" a difference in tune score,
+    for "rising" 1 - p, for "diverged" a share of the trials, for "special case" a t statistic. ``noise`` is the arm's seed noise in the tune
+    score, NaN where unknown; ``against`` is the arm of which a budget is larger or which is the special case.
+    """
+    import pandas as pd
+
+    noises = seed_noise(records)
+    rows: list[tuple[object, ...]] = []
+    for arm in map(str, records.arms["arm"]):
+        noise = noises[arm]
+        found: dict[str, tuple[float, float, str]] = {
+            "edge": (_edge(records, arm), noise, ""),
+            "rising": (_rising(records, arm), RISING, ""),
+            "improving": (_improving(records, arm), noise, ""),
+            "diverged": (_diverged(records, arm), MOST_DIVERGED, ""),
+            "budget": _budget(records, arm, noises),
+            "special case": _special(records, arm),
+        }
+        for alarm, (value, limit, against) in found.items():
+            judged = not (math.isnan(value) or math.isnan(limit))
+            state = ("alarm" if value > limit * (1 + 1e-9) else "quiet") if judged else "not judged"
+            rows.append((arm, alarm, state, value, limit, noise, against))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+# --- seed noise ----------------------------------------------------------------------------------------------
+
+
+def seed_noise(records: Records) -> dict[str, float]:
+    """Return each arm's seed noise in the deciding tune score; NaN where no arm has two seeds that ended well."""
+    import numpy as np
+    from scipy.stats import t
+
+    samples = {str(arm): _finals(records, str(arm)) for arm in records.arms["arm"]}
+    spread = {arm: (len(v) - 1, float(np.var(list(v.values()), ddof=1))) for arm, v in samples.items() if len(v) > 1}
+    free = sum(df for df, _ in spread.values())
+    pooled = (free, sum(df * variance for df, variance in spread.values()) / free) if free else (0, math.nan)
+    least = _one_example(records)
+    noises = {}
+    for arm in samples:
+        df, variance = spread.get(arm, pooled)
+        noises[arm] = max(least, float(t.ppf(1 - BY_CHANCE, df)) * math.sqrt(2 * variance)) if df else math.nan
+    return noises
+
+
+def _one_example(records: Records) -> float:
+    """Return what one tune example is worth in a score that is a part of them; 0 for any other score."""
+    parts = records.meta["metrics"][records.meta["metric"]]["unit"] == "%"
+    return 1 / max(1, int(records.meta["data"]["counts"]["tune"])) if parts else 0.0
+
+
+def _finals(records: Records, arm: str) -> dict[int, float]:
+    """Return the final tune score of an arm's comparison runs that ended well, higher is better, by seed."""
+    runs, metric = records.compared(), f"tune_{records.meta['metric']}"
+    mine = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
+    if metric not in mine:
+        return {}
+    pairs = zip(mine["seed"], mine[metric], strict=True)
+    return {int(seed): sign(records) * float(value) for seed, value in pairs if math.isfinite(value)}
+
+
+# --- the search ----------------------------------------------------------------------------------------------
+
+
+def _edge(records: Records, arm: str) -> float:
+    """Return by how much the outer rates beat the inner ones; NaN where no rate is searched or nothing ended well."""
+    import numpy as np
+
+    place, values = _places(records, arm)
+    if not np.isfinite(values).any():
+        return math.nan
+    inner = (place >= OUTER) & (place <= 1 - OUTER)
+    best = [float(values[part].max()) if part.any() else -math.inf for part in (~inner, inner)]
+    return best[0] - best[1]
+
+
+def _rising(records: Records, arm: str) -> float:
+    """Return 1 - p of the rise of scores towards the edge where the best rate lies; 0 where it lies at none."""
+    import numpy as np
+    from scipy.stats import kendalltau
+
+    place, values = _places(records, arm)
+    if not np.isfinite(values).any():
+        return math.nan
+    best = place[values.argmax()]
+    if OUTER <= best <= 1 - OUTER:
+        return 0.0
+    towards = place if best > 0.5 else 1 - place
+    near = towards >= 0.5
+    p = float(kendalltau(towards[near], values[near], alternative="greater").pvalue) if near.sum() > 1 else math.nan
+    return 0.0 if math.isnan(p) else 1 - p
+
+
+def _places(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where in its range the learning rate of each spent trial lies, 0 to 1, and its score, -inf without one.
+
+    They are empty where no rate is searched.
+    """
+    import numpy as np
+
+    said = records.meta["spaces"].get(arm, {}).get("lr", {})
+    if not ("low" in said and float(said["low"]) < float(said["high"])):
+        return np.zeros(0), np.zeros(0)
+    ends = np.array([float(said["low"]), float(said["high"])])
+    rates = np.array([float(params["lr"]) for params in _spent(records, arm)["params"]])
+    if said["log"]:
+        ends, rates = np.log(ends), np.log(rates)
+    return (rates - ends[0]) / (ends[1] - ends[0]), scores(records, arm)
+
+
+def _improving(records: Records, arm: str) -> float:
+    """Return by how much the last fifth of the spent trials, at least one, improved on the best of the others."""
+    trials = _spent(records, arm)
+    last = max(1, math.ceil(LAST * len(trials) - 1e-9))
+    values = _signed(records, trials)
+    done = (trials["state"] == "done").to_numpy() & (values == values)
+    if len(trials) < 2 or not done.any():
+        return math.nan
+    head, tail = values[:-last][done[:-last]], values[-last:][done[-last:]]
+    if not len(tail):
+        return 0.0
+    return max(0.0, float(tail.max() - head.max())) if len(head) else math.inf
+
+
+def _diverged(records: Records, arm: str) -> float:
+    states = _spent(records, arm)["state"]
+    return float((states == "diverged").mean()) if len(states) else math.nan
+
+
+def _budget(records: Records, arm: str, noises: Mapping[str, float]) -> tuple[float, float, str]:
+    """Return what the trials are worth that another arm has more of, its seed noise, and the arm; the worst of them."""
+    import numpy as np
+
+    mine, found = _effective(records, arm), []
+    for other in map(str, records.arms["arm"]):
+        values = np.sort(_signed(records, _done(records, other)))
+        more = _effective(records, other)
+        if more <= mine or not len(values):
+            continue
+        many = min(mine, len(values))
+        expected = float(chances(len(values))[many - 1] @ values) if many else -math.inf
+        found.append((float(values[-1]) - expected, noises[other], other))
+    if not _spent(records, arm)["state"].size:
+        return math.nan, math.nan, ""
+    return max(found, key=lambda row: row[0] - row[1], default=(0.0, noises[arm], ""))
+
+
+def _effective(records: Records, arm: str) -> int:
+    return int(_spent(records, arm)["state"].isin(["done", "stopped"]).sum())
+
+
+def _spent(records: Records, arm: str) -> DataFrame:
+    trials = records.trials[records.trials["arm"] == arm].sort_values("number")
+    found: DataFrame = trials[trials["state"].isin(SPENT)]
+    return found
+
+
+def _done(records: Records, arm: str) -> DataFrame:
+    trials = _spent(records, arm)
+    found: DataFrame = trials[(trials["state"] == "done") & trials["value"].notna()]
+    return found
+
+
+def _signed(records: Records, trials: DataFrame) -> NDArray[np.float64]:
+    import numpy as np
+
+    return sign(records) * trials["value"].to_numpy(dtype=float, na_value=np.nan)
+
+
+# --- special cases -------------------------------------------------------------------------------------------
+
+
+def _special(records: Records, arm: str) -> tuple[float, float, str]:
+    """Return the t statistic of the loss to a special case, its limit, and that arm; the worst of several."""
+    from scipy.stats import t
+
+    found = []
+    for other in special_cases(records, arm):
+        mine, hers = _finals(records, arm), _finals(records, other)
+        seeds = sorted(mine.keys() & hers.keys())
+        if len(seeds) > 1:
+            found.append((_t([hers[s] - mine[s] for s in seeds]), float(t.ppf(1 - LOST, len(seeds) - 1)), other))
+    return max(found, key=lambda row: row[0] - row[1], default=(math.nan, math.nan, ""))
+
+
+def special_cases(records: Records, arm: str) -> list[str]:
+    """Return the arms of the same optimizer, schedule and network whose space is a special case of this one's."""
+    rows, spaces = records.arms.set_index("arm"), records.meta["spaces"]
+    about = {str(name): (row["optimizer"], row["scheduler"], network_of(str(name))) for name, row in rows.iterrows()}
+    others = [other for other in about if other != arm and about[other] == about[arm]]
+    return [other for other in others if contains(spaces.get(arm, {}), spaces.get(other, {}))]
+
+
+def contains(general: Mapping[str, Any], special: Mapping[str, Any]) -> bool:
+    """Return whether a space is another's special case: it pins or narrows some of its parameters and no other.
+
+    Spaces are as in the records: {low, high, log}, {choices} or {fixed}. A pinned parameter may lie outside the general
+    range, as a momentum of zero does: the optimizer has it, and a range without it is one way to lose.
+    """
+    if not special or general.keys() != special.keys():
+        return False
+    return general != special and all(_within(special[name], said) for name, said in general.items())
+
+
+def _within(special: Mapping[str, Any], general: Mapping[str, Any]) -> bool:
+    if "fixed" in general:
+        return special == general
+    if "fixed" in special:
+        return True
+    if "choices" in general:
+        return "choices" in special and all(choice in general["choices"] for choice in special["choices"])
+    return "low" in special and special["low"] >= general["low"] and special["high"] <= general["high"]
+
+
+def _t(differences: list[float]) -> float:
+    """Return mean over standard error; infinite, with the mean's sign, where all are equal, 0 where they are 0."""
+    import numpy as np
+
+    mean, se = float(np.mean(differences)), float(np.std(differences, ddof=1)) / math.sqrt(len(differences))
+    return mean / se if se > 0 else math.copysign(math.inf, mean) if mean else 0.0
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer alarms."""
+    return [Analysis(name="alarms", compute=compute, reference="arXiv:1910.05446")]

@@ -1,0 +1,296 @@
+"""Tuning alarms: quiet on arms tuned well, loud on a bad range, and an alarmed arm is never called worse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from harness_plugins.analyses import alarms, budget, lead, leaderboard, sensitivity
+from harness_reports import html, markdown, text
+from harness_reports._headline import headline
+from scipy import stats
+
+from harness import Records, Results
+from harness.analysis import analyse
+
+SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
+SD = 0.01  # of the synthetic objective's seeds
+FINALS = [0.88, 0.90, 0.89, 0.91]  # tune scores of four seeds
+NOISE = float(stats.t.ppf(0.95, 3) * np.sqrt(2) * np.std(FINALS, ddof=1))
+
+
+@pytest.fixture
+def searched(make_records: Any) -> Any:
+    """Return a function from trials per arm, (learning rate, value or a state), to records with ``FINALS`` as seeds."""
+
+    def build(trials: dict[str, Sequence[tuple[float, Any]]], finals: dict[str, list[float]] | None = None) -> Records:
+        count = max(map(len, trials.values()))
+        records = make_records([arm.split("/")[1] for arm in trials], trials=count, seeds=4, epochs=2)
+        rows = [
+            {
+                "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "reason": "", "seconds": 1.0, "epochs": 12,
+                "value": None if isinstance(value, str) else value, "state": value if isinstance(value, str) else "done",
+                "params": {"lr": lr, "momentum": 0.9, "nesterov": True, "epochs": 12},
+            }
+            for arm, mine in trials.items() for k, (lr, value) in enumerate(mine)
+        ]  # fmt: skip
+        scores = [((finals or {}).get(run.arm) or FINALS)[run.seed] for run in records.runs.itertuples()]
+        return replace(records, trials=pd.DataFrame(rows), runs=records.runs.assign(tune_accuracy=scores))
+
+    return build
+
+
+def states(records: Records, arm: str = SGD) -> dict[str, str]:
+    table = alarms.compute(records)
+    return table[table["arm"] == arm].set_index("alarm")["state"].to_dict()
+
+
+GOOD = [(1e-3, 0.7), (1e-2, 0.9), (1e-1, 0.8), (3e-3, 0.85), (2e-2, 0.89)]
+
+
+def test_a_plain_search_is_quiet(searched: Any) -> None:
+    quiet = dict.fromkeys(alarms.ALARMS[:5], "quiet") | {"special case": "not judged"}
+    assert states(searched({SGD: GOOD})) == quiet
+
+
+def test_seed_noise_is_what_two_seeds_exceed_once_in_twenty(searched: Any) -> None:
+    noises = alarms.seed_noise(searched({SGD: GOOD, ADAM: GOOD}))
+    assert noises == pytest.approx({SGD: NOISE, ADAM: NOISE})
+    random = np.random.default_rng(0)
+    runs = random.normal(size=(4000, 6))  # four seeds that the sd is taken from, and two that are compared
+    over = runs[:, 4] - runs[:, 5] > stats.t.ppf(0.95, 3) * np.sqrt(2) * runs[:, :4].std(axis=1, ddof=1)
+    assert over.mean() == pytest.approx(0.05, abs=0.012)
+
+
+def test_seed_noise_is_at_least_one_example(searched: Any) -> None:
+    same = dict.fromkeys((SGD,), [0.9] * 4)
+    assert alarms.seed_noise(searched({SGD: GOOD}, same)) == {SGD: 1 / 512}
+
+
+def test_an_arm_without_seeds_borrows_the_others_noise(searched: Any, spoiled: Any) -> None:
+    records = spoiled(searched({SGD: GOOD, ADAM: GOOD}), SGD, range(4), "diverged")
+    assert alarms.seed_noise(records)[SGD] == pytest.approx(NOISE)
+
+
+def test_without_seeds_nothing_is_judged_against_noise(make_records: Any) -> None:
+    found = states(make_records(seeds=1))
+    assert [found[kind] for kind in ("edge", "improving", "budget")] == ["not judged"] * 3
+    assert found["diverged"] == "quiet"
+
+
+@pytest.mark.parametrize(("above", "state"), [(0.98, "quiet"), (1.02, "alarm")])
+@pytest.mark.parametrize("lr", [1e-4 * 10**0.39, 10**-0.39])
+def test_the_edge_must_beat_the_interior_by_more_than_noise(searched: Any, lr: float, above: float, state: str) -> None:
+    trials = [(lr, 0.8 + above * NOISE), (1e-2, 0.8), (1e-3, 0.7), (1e-2, 0.6), (1e-2, 0.6)]
+    assert states(searched({SGD: trials}))["edge"] == state
+    inside = lr * 10 ** (0.03 if lr < 1e-2 else -0.03)  # a range of four decades: its outer tenth is 0.4 of one
+    assert states(searched({SGD: [(inside, trials[0][1]), *trials[1:]]}))["edge"] == "quiet"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_scores_that_rise_to_the_edge_are_an_alarm_however_little(searched: Any, turned: bool) -> None:
+    rates = np.array([1e-3, 2e-3, 2e-2, 6e-2, 1e-1, 3e-1, 9e-1])
+    flat = [(1e-4 / lr if turned else lr, 0.8 + 1e-4 * k) for k, lr in enumerate(rates)]
+    assert states(searched({SGD: flat}))["edge"] == "quiet"
+    assert states(searched({SGD: flat}))["rising"] == "alarm"
+    near = [score for lr, score in flat if (lr < 1e-2 if turned else lr > 1e-2)]
+    assert stats.kendalltau(range(len(near)), near, alternative="greater").pvalue < 0.05
+    worse = [*flat[:-2], (flat[-2][0], "diverged"), flat[-1]]
+    assert states(searched({SGD: worse}))["rising"] == "quiet"  # it falls before the edge
+    inside = [*flat[:-1], (1e-2, 0.9)]
+    assert states(searched({SGD: inside}))["rising"] == "quiet"
+
+
+def test_a_search_that_is_all_edge_is_alarmed(searched: Any) -> None:
+    assert states(searched({SGD: [(0.9, 0.8), (0.5, 0.8)]}))["edge"] == "alarm"
+
+
+def test_other_parameters_at_their_edge_do_not_alarm(searched: Any) -> None:
+    records = searched({SGD: GOOD})
+    params = [{**p, "momentum": 0.98, "epochs": 12} for p in records.trials["params"]]
+    assert "alarm" not in states(replace(records, trials=records.trials.assign(params=params))).values()
+
+
+@pytest.mark.parametrize(("above", "state"), [(0.98, "quiet"), (1.02, "alarm")])
+@pytest.mark.parametrize("place", [8, 9])
+def test_the_last_fifth_must_improve_by_more_than_noise(searched: Any, place: int, above: float, state: str) -> None:
+    trials = [(1e-2, 0.8)] * 10
+    trials[place] = (1e-2, 0.8 + above * NOISE)
+    assert states(searched({SGD: trials}))["improving"] == state
+    assert states(searched({SGD: [trials[place], *trials[:9]]}))["improving"] == "quiet"
+
+
+@pytest.mark.parametrize(("many", "state"), [(2, "quiet"), (3, "alarm")])
+def test_more_than_a_third_diverged(searched: Any, many: int, state: str) -> None:
+    trials = [(1e-2, "diverged")] * many + [(1e-2, 0.8)] * (6 - many)
+    assert states(searched({SGD: trials, ADAM: trials}))["diverged"] == state
+
+
+def test_missing_trials_alarm_only_where_they_were_worth_something(searched: Any) -> None:
+    few = [(1e-2, 0.9), *[(1e-2, "failed")] * 5]
+    flat = [(1e-2, 0.90), (1e-2, 0.89), (1e-2, 0.90), (1e-2, 0.89), (1e-2, 0.9), (1e-2, 0.9)]
+    steep = [(1e-2, 0.50), (1e-2, 0.60), (1e-2, 0.90), (1e-2, 0.55), (1e-2, 0.5), (1e-2, 0.5)]
+    assert states(searched({SGD: few, ADAM: flat}))["budget"] == "quiet"
+    assert states(searched({SGD: few, ADAM: steep}))["budget"] == "alarm"
+    assert states(searched({SGD: few, ADAM: steep}), ADAM)["budget"] == "quiet"
+
+
+# --- special cases -------------------------------------------------------------------------------------------
+
+LR = {"low": 1e-3, "high": 1.0, "log": True}
+
+
+@pytest.mark.parametrize(
+    ("general", "special", "is_one"),
+    [
+        ({"lr": LR, "m": {"low": 0.5, "high": 0.9, "log": False}}, {"lr": LR, "m": {"fixed": 0.0}}, True),
+        ({"lr": LR, "m": {"low": 0.5, "high": 0.9, "log": False}}, {"lr": LR}, False),
+        ({"lr": LR, "m": {"fixed": 0.9}}, {"lr": LR, "m": {"fixed": 0.0}}, False),
+        ({"lr": LR}, {"lr": LR}, False),
+        ({"lr": LR}, {"lr": {**LR, "high": 0.1}}, True),
+        ({"lr": {**LR, "high": 0.1}}, {"lr": LR}, False),
+        ({"n": {"choices": [True, False]}}, {"n": {"choices": [True]}}, True),
+        ({"n": {"choices": [True]}}, {"n": {"choices": [True, False]}}, False),
+        ({}, {}, False),
+    ],
+)
+def test_contains(general: Any, special: Any, is_one: bool) -> None:
+    assert alarms.contains(general, special) is is_one
+
+
+@pytest.mark.parametrize(("shift", "state"), [(0.0, "quiet"), (0.005, "quiet"), (0.03, "alarm"), (-0.03, "quiet")])
+def test_a_general_optimizer_must_not_lose_to_its_special_case(searched: Any, shift: float, state: str) -> None:
+    plain = "lesson_cnn/plain/cosine"
+    hers = [0.89 + shift, 0.90 + shift, 0.885 + shift, 0.915 + shift]
+    records = searched({SGD: GOOD, plain: GOOD}, {plain: hers})
+    records.meta["spaces"][plain] = {**records.meta["spaces"][SGD], "momentum": {"fixed": 0.0}}
+    assert states(records)["special case"] == "not judged"  # nothing says that "plain" is sgd
+    records = replace(records, arms=records.arms.assign(optimizer="sgd"))
+    table = alarms.compute(records).set_index(["arm", "alarm"])
+    row = table.loc[(SGD, "special case")]
+    assert row["value"] == pytest.approx(stats.ttest_rel(hers, FINALS).statistic)
+    assert (row["state"], row["against"]) == (state, plain)
+    assert table.loc[(plain, "special case"), "state"] == "not judged"
+
+
+def test_a_special_case_is_of_one_network_and_one_schedule(searched: Any) -> None:
+    plain = "lesson_cnn/plain/cosine"
+    records = searched({SGD: GOOD, plain: GOOD})
+    records.meta["spaces"][plain] = {**records.meta["spaces"][SGD], "momentum": {"fixed": 0.0}}
+    same = records.arms.assign(optimizer="sgd")
+    assert alarms.special_cases(replace(records, arms=same), SGD) == [plain]
+    assert alarms.special_cases(replace(records, arms=same.assign(scheduler=["cosine", "step"])), SGD) == []
+
+
+# --- rates of alarms -----------------------------------------------------------------------------------------
+
+
+def synthetic(make_records: Any, random: Any, trials: int, centre: float, sampler: str) -> Records:
+    """Return a search of four arms whose score falls with the squared decades from ``centre``, and with momentum."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    records = make_records([f"o{i}" for i in range(4)], trials=trials, seeds=8, epochs=1)
+    samplers = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}
+    rows, finals = [], {}
+    for arm in records.arms["arm"]:
+        study = optuna.create_study(direction="maximize", sampler=samplers[sampler](seed=int(random.integers(2**31))))
+        best = (-np.inf, 0.0)
+        for k in range(trials):
+            trial = study.ask()
+            params = {
+                "lr": trial.suggest_float("lr", 1e-4, 1, log=True),
+                "momentum": trial.suggest_float("momentum", 0.5, 0.98),
+            }
+            true = 0.9 - 0.05 * (np.log10(params["lr"]) - centre) ** 2 - 0.2 * (params["momentum"] - 0.8) ** 2
+            value = true + random.normal(0, SD)
+            study.tell(trial, value)
+            best = max(best, (value, true))
+            rows.append(
+                {
+                    "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "state": "done", "value": value,
+                    "reason": "", "seconds": 1.0, "epochs": 12, "params": {**params, "nesterov": True, "epochs": 12},
+                }
+            )  # fmt: skip
+        finals[arm] = best[1]
+    scores = [finals[arm] + random.normal(0, SD) for arm in records.runs["arm"]]
+    return replace(records, trials=pd.DataFrame(rows), runs=records.runs.assign(tune_accuracy=scores))
+
+
+def rate(make_records: Any, times: int, **kind: Any) -> float:
+    """Return the part of the arms with any alarm."""
+    random, found = np.random.default_rng(5), []
+    for _ in range(times):
+        table = alarms.compute(synthetic(make_records, random, **kind))
+        found += (table["state"] == "alarm").groupby(table["arm"]).any().tolist()
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize(("sampler", "trials", "times"), [("random", 16, 40), ("tpe", 24, 12)])
+def test_arms_tuned_well_are_seldom_alarmed(make_records: Any, sampler: str, trials: int, times: int) -> None:
+    assert rate(make_records, times, trials=trials, centre=-2.0, sampler=sampler) <= 0.05
+
+
+@pytest.mark.parametrize(("sampler", "trials", "times", "least"), [("random", 24, 15, 0.8), ("tpe", 16, 6, 0.9)])
+@pytest.mark.parametrize("centre", [2.0, -6.0])
+def test_a_range_far_from_the_best_rate_is_alarmed(
+    make_records: Any, sampler: str, trials: int, times: int, least: float, centre: float
+) -> None:
+    assert rate(make_records, times, trials=trials, centre=centre, sampler=sampler) >= least
+
+
+# --- what reports say ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def results(searched: Any) -> Any:
+    """Return the results of two arms far apart on test, of which adam was or was not searched in a bad range."""
+
+    def build(bad: bool) -> Results:
+        adam = [(0.9, 0.8), (1e-2, 0.7), (1e-3, 0.6), (0.01, 0.7), (0.01, 0.7)] if bad else GOOD
+        records = searched({SGD: GOOD, ADAM: adam})
+        shift = [0.0 if arm == SGD else 0.2 for arm in records.runs["arm"]]
+        records = replace(records, runs=records.runs.assign(test_accuracy=records.runs["tune_accuracy"] - shift))
+        modules = (alarms, budget, lead, leaderboard, sensitivity)
+        found = analyse(records, [offer for module in modules for offer in module.harness_analyses()])
+        assert not found.problems
+        return found
+
+    return build
+
+
+def test_an_arm_of_a_bad_range_is_inconclusive_and_not_worse(results: Any) -> None:
+    found = headline(results(bad=True))
+    assert found.answer.startswith("sgd has the highest mean test accuracy, 89.50 %; inconclusive (tuning): adam")
+    assert found.detail.endswith(
+        "adam is inconclusive (tuning): its learning rate is at the edge of the searched range."
+    )
+    for report in (html, markdown, text):
+        said = report.render(results(bad=True)).replace("\\", "").replace("\u00a0", " ")
+        assert "inconclusive (tuning)" in said
+        assert "ahead of adam" not in said
+        assert "adam is behind" not in said
+        assert " behind (95" not in said
+
+
+def test_the_same_arm_tuned_well_is_behind(results: Any) -> None:
+    found = headline(results(bad=False))
+    assert "20.00 points ahead of adam" in found.answer
+    for report in (html, markdown, text):
+        rendered = report.render(results(bad=False))
+        assert "inconclusive" not in rendered.replace("it is “inconclusive (tuning)”", "")
+
+
+def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
+    rms = "lesson_cnn/rmsprop/cosine"
+    bad = [(0.9, 0.8), (1e-2, 0.7), (1e-3, 0.6), (0.01, 0.7), (0.01, 0.7)]
+    records = searched({SGD: GOOD, ADAM: bad, rms: GOOD})
+    shift = {SGD: 0.0, ADAM: 0.1, rms: 0.2}
+    runs = records.runs.assign(test_accuracy=[r.tune_accuracy - shift[r.arm] for r in records.runs.itertuples()])
+    offers = [o for m in (alarms, lead, leaderboard) for o in m.harness_analyses()]
+    answer = headline(analyse(replace(records, runs=runs), offers)).answer
+    assert "20.00 points ahead of rmsprop; inconclusive (tuning): adam" in answer

@@ -1,0 +1,98 @@
+"""The sections on budget, alarms and targets are made of whatever records there are, and nothing in them fails."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from harness_plugins.analyses import (
+    alarms,
+    budget,
+    duels,
+    importances,
+    lead,
+    leaderboard,
+    profiles,
+    reached,
+    regions,
+    sensitivity,
+    targets,
+    times,
+)
+from harness_reports import html, markdown, text
+
+from harness import Records, Results
+from harness.analysis import analyse
+
+MODULES = (
+    alarms, budget, duels, importances, lead, leaderboard, profiles, reached, regions, sensitivity, targets, times,
+)  # fmt: skip
+SGD = "lesson_cnn/sgd/cosine"
+
+
+def results(records: Records) -> Results:
+    return analyse(records, [offer for module in MODULES for offer in module.harness_analyses()])
+
+
+def randomly(records: Records) -> Records:
+    records.meta["benchmark"]["search"]["sampler"] = "random"
+    return records
+
+
+def all_in(state: str, records: Records) -> Records:
+    """Return the records with every trial of sgd in one state, without a value."""
+    hers = records.trials["arm"] == SGD
+    values = records.trials["value"].where(~hers, None)
+    return replace(
+        records, trials=records.trials.assign(state=records.trials["state"].where(~hers, state), value=values)
+    )
+
+
+CASES: dict[str, Callable[[Any, Any], Records]] = {
+    "whole": lambda make, _: make(),
+    "random": lambda make, _: randomly(make()),
+    "search alone": lambda make, _: randomly(make(compared=False)),
+    "one seed": lambda make, _: randomly(make(seeds=1)),
+    "one arm": lambda make, _: randomly(make(["sgd"], seeds=2)),
+    "one trial": lambda make, _: randomly(make(trials=1, seeds=2)),
+    "regression": lambda make, _: randomly(make(metrics={"mse": {"goal": "min", "unit": "mm"}}, seeds=3)),
+    "a failed arm": lambda make, spoil: spoil(randomly(make(seeds=2)), SGD, range(2), "failed"),
+    "nothing but divergence": lambda make, _: all_in("diverged", randomly(make(["sgd"], seeds=2))),
+    "one arm diverged": lambda make, _: all_in("diverged", randomly(make(seeds=2))),
+    "waiting": lambda make, _: all_in("waiting", make(seeds=2)),
+    "three schedules": lambda make, _: randomly(make(schedulers=("a", "b", "c"), seeds=2)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_any_records_have_a_page(make_records: Any, spoiled: Any, case: str) -> None:
+    found = results(CASES[case](make_records, spoiled))
+    assert not found.problems
+    for name, table in found.tables.items():
+        module = next(m for m in MODULES if m.harness_analyses()[0].name == name)
+        assert list(table.columns) == list(module.COLUMNS)
+    page = html.render(found)
+    assert ">nan" not in page
+    assert "inf points" not in page
+    assert markdown.render(found)
+    assert text.render(found)
+
+
+def test_a_learning_rate_that_is_not_searched_has_no_alarm_and_no_region(make_records: Any) -> None:
+    records = make_records(["sgd"], seeds=3)
+    records.meta["spaces"][SGD]["lr"] = {"fixed": 0.1}
+    params = [{**each, "lr": 0.1} for each in records.trials["params"]]
+    table = alarms.compute(replace(records, trials=records.trials.assign(params=params))).set_index("alarm")
+    assert table.loc["edge", "state"] == table.loc["rising", "state"] == "not judged"
+    assert math.isnan(table.loc["edge", "value"])
+    without = [{name: value for name, value in each.items() if name != "lr"} for each in params]
+    assert regions.compute(replace(records, trials=records.trials.assign(params=without))).empty
+
+
+def test_same_records_same_page(make_records: Any) -> None:
+    assert html.render(results(randomly(make_records(seeds=2)))) == html.render(
+        results(randomly(make_records(seeds=2)))
+    )
