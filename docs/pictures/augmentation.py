@@ -1,6 +1,6 @@
 """Draw docs/pictures/augmentation.jpg: six drawings under each kind of augmentation, made by the training's own code.
 
-    python docs/pictures/augmentation.py
+python docs/pictures/augmentation.py
 """
 
 from pathlib import Path
