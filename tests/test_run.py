@@ -461,3 +461,11 @@ def test_interrupting_exits_with_130_and_says_how_to_go_on(benchmark_file, tmp_p
     assert process.returncode == 130, errors
     assert errors.startswith("interrupted; 'harness run ")
     assert "Traceback" not in errors
+
+
+def test_the_mirror_image_is_scored_too_where_that_is_asked_for(benchmark_file, carry_out):
+    fewer = (("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1\ntta = true"))
+    _, folder = carry_out(benchmark_file(*fewer))
+    runs = open_records(folder).compared()
+    assert (runs["tta_test_accuracy"] > 0).all()
+    assert "test accuracy with TTA" in (folder / "report.html").read_text(encoding="utf-8")

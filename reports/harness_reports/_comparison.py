@@ -79,16 +79,18 @@ def _cell(row: Mapping[Any, Any]) -> dict[str, str]:
 def shown_metrics(records: Records, board: DataFrame) -> list[str]:
     """Return the metrics worth a column, the deciding first.
 
-    Those are on test, then on train, then probes and time; without what another column says (error beside accuracy,
+    Those are on test, the deciding one with test-time augmentation too, then on train, then probes and time; without what another column says (error beside accuracy,
     loss beside mse), without tune's and without those that no run has.
     """
     deciding = str(records.meta["metric"])
     order: list[str] = [deciding, *(name for name in records.meta["metrics"] if name != deciding)]
     names = [name for i, name in enumerate(order) if not any(_same(board, name, other) for other in order[:i])]
-    of_task = {f"{split}_{name}" for split in ("test", "train", "tune") for name in records.meta["metrics"]}
+    splits = ("test", "tta_test", "train", "tune")
+    of_task = {f"{split}_{name}" for split in splits for name in records.meta["metrics"]}
     more = [m for m in dict.fromkeys(board["metric"]) if m not in of_task]
     there = set(board.loc[board["n"] > 0, "metric"]) | {f"test_{deciding}"}
-    return [m for m in (*(f"{split}_{name}" for split in ("test", "train") for name in names), *more) if m in there]
+    of_names = [f"{split}_{name}" for split in ("test", "train") for name in names]
+    return [m for m in (of_names[0], f"tta_test_{deciding}", *of_names[1:], *more) if m in there]
 
 
 def _same(board: DataFrame, one: str, other: str) -> bool:

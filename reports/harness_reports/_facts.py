@@ -80,6 +80,8 @@ def title_of(metric: str) -> str:
     """Return a metric's column as words: ``test_accuracy`` is "test accuracy"."""
     if metric == "seconds":
         return "time per run"
+    if metric.startswith("tta_"):
+        return f"{title_of(metric.removeprefix('tta_'))} with TTA"
     return metric.replace("_", " ").replace(".value", "").replace(".", " ")
 
 

@@ -185,3 +185,13 @@ def _run(arm: Arm, phase: Any) -> Run:
         phase=phase, arm=arm, optimizer={"lr": 0.1}, scheduler={}, epochs=1, batch_size=64, l2=0.0, augment=(),
         precision="fp32", task="classification", init_seed=0, order_seed=0, data="0", plugins={},
     )  # fmt: skip
+
+
+def test_test_time_augmentation_is_a_metric_of_its_own(make_records: Any) -> None:
+    records = make_records()
+    runs = records.runs.assign(tta_test_accuracy=records.runs["test_accuracy"] + 0.01)
+    board = leaderboard.compute(replace(records, runs=runs))
+    plain, mirrored = (board[board["metric"] == f"{prefix}test_accuracy"] for prefix in ("", "tta_"))
+    assert mirrored["mean"].to_numpy() == pytest.approx(plain["mean"].to_numpy() + 0.01)
+    assert set(mirrored["goal"]) == {"max"}
+    assert set(mirrored["unit"]) == {"%"}

@@ -19,6 +19,7 @@ COLUMNS = (
     "goal", "unit", "state",
 )  # fmt: skip
 SPLITS = ("test", "train", "tune")
+MIRRORED = "tta_test"  # the test split with test-time augmentation, where the benchmark asks for it
 
 
 def compute(records: Records) -> DataFrame:
@@ -56,7 +57,7 @@ def ranked(records: Records) -> list[str]:
 def _metrics(records: Records) -> list[str]:
     """Return the task's metrics per split, then what else the runs have: the objective, probes; seconds last."""
     of_task = [f"{split}_{name}" for split in SPLITS for name in records.meta["metrics"]]
-    prefixes = tuple(f"{split}_" for split in SPLITS)
+    prefixes = tuple(f"{split}_" for split in (*SPLITS, MIRRORED))
     found = [str(c) for c in records.runs.columns if str(c).startswith(prefixes) or "." in str(c)]
     return [*of_task, *(name for name in found if name not in of_task), "seconds"]
 
@@ -65,8 +66,8 @@ def _about(records: Records, name: str) -> dict[str, str]:
     """Return a metric's goal ("" where there is none) and unit."""
     if name == "seconds":
         return {"goal": "min", "unit": "s"}
-    split, _, metric = name.partition("_")
-    known: Mapping[str, str] = records.meta["metrics"].get(metric, {}) if split in SPLITS else {}
+    split = next((each for each in (*SPLITS, MIRRORED) if name.startswith(f"{each}_")), "")
+    known: Mapping[str, str] = records.meta["metrics"].get(name.removeprefix(f"{split}_"), {}) if split else {}
     return {"goal": known.get("goal", ""), "unit": known.get("unit", "")}
 
 
