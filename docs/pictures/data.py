@@ -47,7 +47,7 @@ def main() -> None:
         lay_out(root)
         command = [sys.executable, "-m", "harness", "data", "inspect", "--data", name, "--json"]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        pairs = [[photo["name"] for photo in leak["photos"]] for leak in found["leaks"]]
+        pairs = [[photo["name"] for photo in leak] for leak in found["leaks"]]
         figure, grid = plt.subplots(2, len(pairs), figsize=(1.7 * len(pairs), 3.9), layout="constrained", squeeze=False)
         for column, pair in zip(grid.T, pairs, strict=True):
             for axes, photo in zip(column, pair, strict=True):
