@@ -26,13 +26,16 @@ VERSION = 1  # raised whenever the same network and photos give other features
 Progress = Callable[[str, int, int], None]
 
 
-def extract(backbone: Backbone, weights: Weights, data: Data, device: Device, progress: Progress) -> Data:
+def extract(
+    backbone: Backbone, weights: Weights, data: Data, device: Device, progress: Progress, source: str = ""
+) -> Data:
     """Return the data with its images replaced by the backbone's pooled features.
 
-    Raises DataError where they cannot be kept in the cache.
+    ``source`` is the hash of the backbone's plugin: a corrected one gives other features. Raises DataError where they
+    cannot be kept in the cache.
     """
-    network = _network(backbone, weights, device)
-    rows = _kept(backbone, weights, [data.train, data.tune, data.test], data.fingerprint, device, progress)
+    network = _network(backbone, weights, device, source)
+    rows = _kept(backbone, weights, [data.train, data.tune, data.test], [data.fingerprint, network], device, progress)
     splits, start = {}, 0
     for name in ("train", "tune", "test"):
         split: Split = getattr(data, name)
@@ -41,26 +44,30 @@ def extract(backbone: Backbone, weights: Weights, data: Data, device: Device, pr
     return replace(data, fingerprint=digest([data.fingerprint, network]), **splits)  # type: ignore[arg-type]
 
 
-def extract_mirrored(backbone: Backbone, weights: Weights, data: Data, device: Device, progress: Progress) -> Split:
+def extract_mirrored(
+    backbone: Backbone, weights: Weights, data: Data, device: Device, progress: Progress, source: str = ""
+) -> Split:
     """Return the test split with its images replaced by the features of their mirror images."""
-    rows = _kept(backbone, weights, [data.test], data.fingerprint, device, progress, mirrored=True)
+    key = [data.fingerprint, _network(backbone, weights, device, source)]
+    rows = _kept(backbone, weights, [data.test], key, device, progress, mirrored=True)
     return replace(data.test, inputs=rows)
 
 
-def _network(backbone: Backbone, weights: Weights, device: Device) -> list[str]:
+def _network(backbone: Backbone, weights: Weights, device: Device, source: str) -> list[Any]:
     """Return what decides the features of an image."""
     versions = environment(device)["versions"]
-    return [backbone.name, versions["timm"], versions["torch"], weights.sha256, device.precision, device.type]
+    looks = [weights.sha256, list(weights.mean), list(weights.std)]
+    return [backbone.name, source, versions["timm"], versions["torch"], *looks, device.precision, device.type]
 
 
 def _kept(
-    backbone: Backbone, weights: Weights, splits: Sequence[Split], fingerprint: str, device: Device,
+    backbone: Backbone, weights: Weights, splits: Sequence[Split], of: list[Any], device: Device,
     progress: Progress, mirrored: bool = False,
 ) -> NDArray[np.float32]:  # fmt: skip
     """Return the features ``[N, F]`` of these splits, one after the other, from the cache or computed."""
     import numpy as np
 
-    key = ["features", VERSION, _network(backbone, weights, device), fingerprint, *(["mirrored"] if mirrored else [])]
+    key = ["features", VERSION, *of, *(["mirrored"] if mirrored else [])]
     file = cache_folder() / "features" / f"{digest(key)[:32]}.npy"
 
     def make() -> None:

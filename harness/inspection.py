@@ -146,6 +146,8 @@ def near_pairs(looks: Sequence[Look]) -> Iterator[tuple[int, int, int, float]]:
     """
     import numpy as np
 
+    if not looks:
+        return
     grey = np.stack([look.grey for look in looks if look.grey is not None]).astype(np.float32).reshape(len(looks), -1)
     grey -= grey.mean(axis=1, keepdims=True)
     spread = grey.std(axis=1)

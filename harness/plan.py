@@ -73,6 +73,11 @@ class Plan:
         """The deciding metric."""
         return self.task.metrics[self.metric]
 
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """SHA-256 of the source of every backbone's plugin."""
+        return {c.arm.backbone: c.plugins["backbone"] for c in self.competitors}
+
     def competitor(self, arm: str) -> Competitor:
         """Return the competitor of an arm's name."""
         return next(c for c in self.competitors if c.arm.name == arm)

@@ -26,6 +26,7 @@ from harness.pretrained import find_weights
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
 from harness.registry import Registry
+from harness.sources import fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -194,14 +195,31 @@ def _table(out: Path) -> Iterator[Callable[[Sequence[object]], object]]:
     """Give a function that writes a row; the file is there once it is whole."""
     beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
     try:
-        with beside.open("w", newline="", encoding="utf-8") as file:
-            yield csv.writer(file, lineterminator="\n").writerow
-        beside.replace(out)
-    except OSError as error:
-        raise DataError(f"--out: must be a file that can be written, got '{out}': {error.strerror or error}") from error
+        with _writing(out):
+            file = beside.open("w", newline="", encoding="utf-8")
+        with file:
+            rows = csv.writer(file, lineterminator="\n")
+
+            def write(row: Sequence[object]) -> None:
+                with _writing(out):
+                    rows.writerow(row)
+
+            yield write
+            with _writing(out):
+                file.flush()
+        with _writing(out):
+            beside.replace(out)
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"--out: must be a file that can be written, got '{out}': {error.strerror or error}") from error
 
 
 # --- the network
@@ -215,7 +233,7 @@ def _score(request: Request, records: Records, model: Model, cut: Cut, reporter:
     from harness.training.batches import resident
 
     benchmark = _benchmark(request)
-    registry = discover(_plugins(records, request.plugins), benchmark.block)
+    registry = discover(_plugins(records, request.plugins, reporter), benchmark.block)
     chosen = device.choose(benchmark.train.device, benchmark.train.precision, benchmark.train.threads)
     task = registry.get("task", benchmark.train.task, Task, str(request.folder))
     looks = records.meta["weights"].get(model.backbone)
@@ -225,10 +243,10 @@ def _score(request: Request, records: Records, model: Model, cut: Cut, reporter:
 
     def of_view(squares: NDArray[np.uint8]) -> torch.Tensor:
         inputs = like.as_input(torch.from_numpy(np.ascontiguousarray(squares)).to(chosen.name))
-        with torch.autocast(chosen.type, torch.bfloat16, enabled=chosen.precision == "bf16"):
-            outputs = [body(inputs)] if body else [network(inputs) for network in networks]
-        if body:  # a head on features is as in training: in full precision
-            outputs = [network(outputs[0].float()) for network in networks]
+        if body:  # as its features were extracted
+            with torch.autocast(chosen.type, torch.bfloat16, enabled=chosen.precision == "bf16"):
+                inputs = body(inputs).float()
+        outputs = [network(inputs) for network in networks]  # in float32, as the recorded predictions were computed
         return torch.stack([task.predict(each.float()) for each in outputs]).double().mean(dim=0)
 
     @torch.no_grad()
@@ -249,11 +267,24 @@ def _benchmark(request: Request) -> Benchmark:
     return config.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
 
 
-def _plugins(records: Records, named: Sequence[Path]) -> list[Path]:
-    """Return the loose plugin files: those named, and the run's own that are still where they were."""
-    mine = {file.stem for file in named}
-    origins = [Path(about["origin"]) for about in records.meta.get("plugins", {}).values()]
-    return [*named, *(file for file in origins if file.suffix == ".py" and file.stem not in mine and file.is_file())]
+def _plugins(records: Records, named: Sequence[Path], reporter: Reporter) -> list[Path]:
+    """Return the loose plugin files: those named, and the run's own that are still where and what they were.
+
+    What a run folder names is run only if it lies outside of it: a folder from somebody else brings no code.
+    """
+    found, mine = list(named), {file.stem for file in named}
+    for about in records.meta.get("plugins", {}).values():
+        file = Path(about.get("file", ""))
+        if file.suffix != ".py" or file.stem in mine or not file.is_file():
+            continue
+        if records.folder.resolve() in file.resolve().parents or fingerprint(file, file.stem) != about["sha256"]:
+            reporter.say(
+                f"warning: plugin {file} is not the one the run was made with, so it is not used; name it with --plugin",
+                style="yellow",
+            )
+            continue
+        found.append(file)
+    return found
 
 
 def _networks(

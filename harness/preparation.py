@@ -68,13 +68,15 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     features = {}
     if train.regime == "features":
         features = {
-            name: extract(backbone, plan.weights[name], data, chosen, reporter.preparing)
+            name: extract(backbone, plan.weights[name], data, chosen, reporter.preparing, plan.sources[name])
             for name, backbone in plan.backbones.items()
         }
     if benchmark.compare.tta and data.train.inputs.ndim != 4:
         raise BenchmarkError(f"{source.where('compare', 'tta')}: must be false for data that are not images")
     mirrored = {
-        name: extract_mirrored(plan.backbones[name], plan.weights[name], data, chosen, reporter.preparing)
+        name: extract_mirrored(
+            plan.backbones[name], plan.weights[name], data, chosen, reporter.preparing, plan.sources[name]
+        )
         for name in (features if benchmark.compare.tta else ())
     }
     if benchmark.compare.folds and not data.are_photos:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from harness import config, device
 from harness.driver import Driver
@@ -79,10 +80,18 @@ def _describe(store: Store, ready: Ready) -> None:
             "arms": [c.arm.name for c in plan.competitors],
             "spaces": {c.arm.name: describe_space(c) for c in plan.competitors},
             "references": {c.arm.optimizer: c.optimizer.reference for c in plan.competitors},
-            "plugins": {name: {"origin": f.origin, "sha256": f.sha256} for name, f in sorted(used.items())},
+            "plugins": {
+                name: {"origin": f.origin, "file": _loose(f.origin), "sha256": f.sha256}
+                for name, f in sorted(used.items())
+            },
             "broken_plugins": ready.registry.broken,
         },
     )
     name_examples(data, store)
     if not schema.targets(store.folder).is_file():
         save_arrays(schema.targets(store.folder), {"targets": data.test.targets})
+
+
+def _loose(origin: str) -> str:
+    """Return the whole path of a loose plugin file, or nothing for an installed plugin."""
+    return str(Path(origin).resolve()) if origin.endswith(".py") else ""

@@ -1,7 +1,7 @@
-"""What a plugin's source is: its own file, and the helpers that stand beside it.
+"""What a plugin's source is: its own file, and the modules of its package that it imports.
 
-A corrected helper must make new runs as a corrected plugin does. Other plugins and libraries are not part of it: what
-they do is in the identity of their own, or in the run's environment.
+A corrected helper must make new runs as a corrected plugin does. Other packages are not part of it: what they do is in
+an identity of their own, or in the run's environment.
 """
 
 from __future__ import annotations
@@ -14,40 +14,45 @@ from pathlib import Path
 
 
 def fingerprint(file: Path, module: str) -> str:
-    """Return the SHA-256 of a plugin's file and of every helper it imports, or ``""`` where there is no file.
+    """Return the SHA-256 of a plugin's file and of what it imports from its package, or ``""`` where there is no file.
 
-    A helper is a module of the same top-level package with a part of its name that begins with ``_``; the imports may
-    stand anywhere, and helpers have helpers. A loose file has none.
+    The imports may stand anywhere, absolute or relative, and what is imported has imports too. A loose file has no
+    package, and a file that is no source has no imports to be seen.
     """
     if not file.is_file():
         return ""
-    sources = {module: file.read_bytes()}
+    files = {module: file}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        for helper in _helpers(sources[name], module.partition(".")[0]):
-            place = helper not in sources and _file_of(helper)
+        for imported in _imports(files[name], name):
+            place = None if imported in files else _file_of(imported)
             if place:
-                sources[helper] = place.read_bytes()
-                waiting.append(helper)
-    if len(sources) == 1:
-        return hashlib.sha256(sources[module]).hexdigest()
-    parts = [f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in sorted(sources.items())]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+                files[imported] = place
+                waiting.append(imported)
+    hashes = {name: hashlib.sha256(each.read_bytes()).hexdigest() for name, each in files.items()}
+    if len(hashes) == 1:
+        return hashes[module]
+    return hashlib.sha256("\n".join(f"{name} {each}" for name, each in sorted(hashes.items())).encode()).hexdigest()
 
 
-def _helpers(source: bytes, package: str) -> Iterator[str]:
-    """Yield the modules that a source may import and that are helpers of that package."""
-    for node in ast.walk(ast.parse(source)):
+def _imports(file: Path, module: str) -> Iterator[str]:
+    """Yield the names in the module's own package that a source may import; some are names inside a module."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    top = module.partition(".")[0]
+    parents = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
+    for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            first, *rest = name.split(".")
-            if first == package and any(part.startswith("_") for part in rest):
-                yield name
+        elif isinstance(node, ast.ImportFrom):
+            above = parents[: len(parents) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if name.partition(".")[0] == top and name != top)
 
 
 def _file_of(module: str) -> Path | None:

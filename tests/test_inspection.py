@@ -163,3 +163,7 @@ def test_the_command_prints_one_document_and_nothing_else(root, capsys):
     with pytest.raises(SystemExit):
         main(["data", "inspect", "--data", str(root)])
     assert capsys.readouterr().out.endswith("\n".join(lines(look(root))) + "\n")
+
+
+def test_where_no_photo_can_be_read_that_is_what_is_said():
+    assert list(near_pairs([])) == []

@@ -47,7 +47,17 @@ def test_helpers_count_and_so_do_theirs(package):
     assert fingerprint(file, "sources_of_a_test.plugin") != before
 
 
-def test_other_plugins_do_not_count(package):
-    file = package("plugin", "from sources_of_a_test import other\n")
+@pytest.mark.parametrize("line", ["from . import other", "from .other import y", "import sources_of_a_test.other"])
+def test_whatever_it_imports_of_its_own_package_counts(package, line):
+    """As sam imports sgd, around which it goes when nothing else is said."""
+    file = package("plugin", f"{line}\n")
     package("other", "y = 1\n")
-    assert fingerprint(file, "sources_of_a_test.plugin") == hashlib.sha256(file.read_bytes()).hexdigest()
+    before = fingerprint(file, "sources_of_a_test.plugin")
+    package("other", "y = 2\n")
+    assert fingerprint(file, "sources_of_a_test.plugin") != before
+
+
+def test_a_file_that_is_no_source_has_its_own_hash(tmp_path):
+    file = tmp_path / "compiled.so"
+    file.write_bytes(b"\x7fELF\x00\xff")
+    assert fingerprint(file, "compiled") == hashlib.sha256(file.read_bytes()).hexdigest()

@@ -91,12 +91,16 @@ def _receive(url: str, part: Path, progress: Progress, patience: float) -> None:
     headers = {"User-Agent": "optimizer-harness", "Accept-Encoding": "identity"}
     if have and known:
         headers |= {"Range": f"bytes={have}-", "If-Range": known.tag}
-    answer = _ask(Request(url, headers=headers), patience)
+    try:
+        answer = _ask(Request(url, headers=headers), patience)
+    except _Broken:
+        part.unlink(missing_ok=True)
+        raise
     with answer:
         if answer.status != 206:  # the whole file, because it is another now or the server cannot do better
             have = 0
         remote = _remote(url, answer.headers, answer.status)
-        if answer.status == 206 and not _continues(answer.headers, have):
+        if answer.status == 206 and (remote != known or not _continues(answer.headers, have)):
             part.unlink(missing_ok=True)
             raise _Broken("another part than was asked for")
         room = shutil.disk_usage(part.parent).free
@@ -143,6 +147,8 @@ def _ask(request: Request, patience: float) -> Any:
         answer = answers.get(timeout=patience)
     except Empty:
         answer = TimeoutError(f"no answer within {patience:.0f} s")
+    if isinstance(answer, HTTPError) and answer.code == 416 and request.has_header("Range"):
+        raise _Broken("no such part of it: the file there is another now")
     if isinstance(answer, HTTPError):
         raise DataError(
             f"{request.full_url}: must be there, got {answer.code} {answer.reason}; name another place with --from URL"

@@ -22,8 +22,9 @@ def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, 
     if plan.benchmark.report.paths:
         _walk(setting, tuned, store)
     note_schedules(setting, tuned, store)
+    failures = [f"{arm}: its range test failed: {t['note']}" for arm, t in store.range_tests().items() if t["failed"]]
     wrong = write_scores(store.folder, plan.metric, plan.goal)
-    failures = [wrong] if wrong else []
+    failures += [wrong] if wrong else []
     if driver.compared:
         failures += confirm(setting, store, registry, reporter)
     return failures + look(setting, driver, store, registry, reporter)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST = 1024  # test photos
-TOLERANCE = {"fp32": 1e-3, "bf16": 0.1}  # of a probability: bf16 has 8 bits, and other batches add up otherwise
+TOLERANCE = {"fp32": 1e-3, "bf16": 0.1}  # of the largest prediction, at least 1: bf16 has 8 bits, and batches differ
 
 
 def confirm(setting: Setting, store: Store, registry: Registry, reporter: Reporter) -> list[str]:
@@ -46,7 +46,7 @@ def confirm(setting: Setting, store: Store, registry: Registry, reporter: Report
             store.note("confirmations", found)
             reporter.say(_line(backbone, new))
     return lines + [
-        f"{arm}: the whole network disagrees with the cached features, by up to {each['largest']:.3g} in a probability; "
+        f"{arm}: the whole network disagrees with the cached features, by up to {each['largest']:.3g} in a prediction; "
         "delete the features in the cache and run again, into another --out"
         for arm, each in found.items()
         if not each["agrees"] and arm in records.meta["arms"]
@@ -57,7 +57,7 @@ def _line(backbone: str, new: Mapping[str, Mapping[str, Any]]) -> str:
     examples, largest = next(iter(new.values()))["examples"], max(each["largest"] for each in new.values())
     return (
         f"{backbone}: the whole network was run on {examples} test photos for {len(new)} arms; it differs from the cached "
-        f"features by at most {largest:.2g} in a probability"
+        f"features by at most {largest:.2g} in a prediction"
     )
 
 
@@ -116,6 +116,7 @@ def _confirm(
 def _compare(whole: NDArray[np.float32], cached: NDArray[np.float32], tolerance: float) -> dict[str, Any]:
     """Return the largest difference, how many have the same most probable class, and whether they agree."""
     largest = float(abs(whole - cached).max())
+    tolerance *= max(1.0, float(abs(cached).max()))  # predictions need not be probabilities
     classes = whole.ndim == 2 and whole.shape[1] > 1
     same = int((whole.argmax(axis=1) == cached.argmax(axis=1)).sum()) if classes else None
     return {"largest": largest, "same": same, "agrees": bool(largest <= tolerance), "tolerance": tolerance}

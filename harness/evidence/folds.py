@@ -74,7 +74,7 @@ def _fold(setting: Setting, competitor: Competitor, params: Mapping[str, Any], r
     plan = replace(setting.plan, probes=(), probe_plugins={})
     features = {name: _cut(data, rows, count) for name, data in setting.features.items()}
     inner = replace(setting, plan=plan, data=_cut(setting.data, rows, count), features=features)
-    return Fold(rows, inner, replace(inner.compare_run(competitor, params, seed=0), snapshots=False))
+    return Fold(rows, inner, replace(inner.compare_run(competitor, params, seed=0), snapshots=False, tta=False))
 
 
 def _cut(data: Data, rows: NDArray[np.intp], count: int) -> Data:

@@ -253,7 +253,7 @@ class Parts:
         probed = probe_all(self, self.use.probes)
         return Done(
             {**metrics, **probed.numbers},
-            dict(self.model.state_dict()),
+            probed.weights,
             predictions.cpu().numpy(),
             tuned,
             problems=tuple(probed.problems),

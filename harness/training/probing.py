@@ -10,6 +10,7 @@ from harness.contracts import Probe
 from harness.errors import one_line
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
     from harness.training.parts import Parts
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Found:
-    """Numbers and arrays by ``PROBE.name``, and a line for every probe that failed."""
+    """Numbers and arrays by ``PROBE.name``, a line for every probe that failed, and the weights as they were before."""
 
+    weights: dict[str, torch.Tensor]
     numbers: dict[str, float] = field(default_factory=dict)
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -26,7 +28,7 @@ class Found:
 
 def probe_all(parts: Parts, probes: Iterable[Probe]) -> Found:
     """Return what all probes find; one that fails is named, and the others, and the trained network, are kept."""
-    found = Found()
+    found = Found({name: each.detach().clone() for name, each in parts.model.state_dict().items()})
     for probe in probes:
         try:
             measured = {f"{probe.name}.{name}": value for name, value in probe.measure(parts).items()}
@@ -34,6 +36,7 @@ def probe_all(parts: Parts, probes: Iterable[Probe]) -> Found:
             numbers = {name: float(value) for name, value in measured.items() if name not in arrays}
         except Exception as error:  # a probe may raise anything
             found.problems.append(f"probe '{probe.name}' failed: {one_line(error)}")
+            parts.model.load_state_dict(found.weights)  # it may have raised in the middle of a change
             continue
         found.numbers |= numbers
         found.arrays |= arrays

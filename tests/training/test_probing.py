@@ -92,3 +92,24 @@ def test_a_whole_run_keeps_what_its_probes_kept(benchmark_file, tmp_path):
     assert list(found) == ["square"]
     assert np.array_equal(found["square"], np.eye(2))
     assert records.probed(without["run_id"], "odd") == {}
+
+
+def test_a_probe_that_fails_in_the_middle_of_a_change_costs_no_weight(parts_of):
+    def wreck(parts):
+        for parameter in parts.model.parameters():
+            parameter.data.zero_()
+        raise ValueError("half way")
+
+    seen = {}
+
+    def look(parts):
+        seen.update({name: each.clone() for name, each in parts.model.state_dict().items()})
+        return {"value": 1.0}
+
+    parts = parts_of(probes=(Probe("wreck", wreck), Probe("look", look)))
+    before = {name: each.clone() for name, each in parts.model.state_dict().items()}
+    done = parts.done()
+    assert done.problems == ("probe 'wreck' failed: ValueError: half way",)
+    for name, each in before.items():
+        assert torch.equal(done.weights[name], each)
+        assert torch.equal(seen[name], each)

@@ -46,10 +46,11 @@ def compute(records: Records) -> DataFrame:
             lived = by_run.get(str(run["run_id"]))
             if lived is None and run["state"] == "waiting":
                 continue
-            good = None if lived is None else _first(lived, column, targets[network], goal)
+            ended_well = run["state"] not in ("diverged", "failed")
+            good = None if lived is None or not ended_well else _first(lived, column, targets[network], goal)
             if good is not None:
                 when = good
-            elif run["state"] in ("diverged", "failed") or lived is None:
+            elif lived is None or not ended_well:
                 when = longest[run["arm"]]
             else:
                 when = lived.iloc[-1]
