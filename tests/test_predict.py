@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import shutil
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from PIL import Image
 from harness import predict as module
 from harness.contracts import Backbone
 from harness.errors import BenchmarkError, DataError, HarnessError, RunFolderError
-from harness.predict import Request, choose, predict
+from harness.predict import Request, _plugins, choose, predict
 from harness.preparation import Request as RunRequest
 from harness.progress import Reporter
 from harness.records import open_records
@@ -326,6 +328,20 @@ def harness_backbones():
     assert not [line for line in said if "has changed" in line]
     moved.rename(plugin)
     plugin.write_text(plugin.read_text().replace("nn.Flatten()", "nn.Flatten(), nn.Identity()"))
-    with pytest.raises(HarnessError, match="must fit the network, got RuntimeError"):
+    with pytest.raises(HarnessError, match="must name a backbone, got 'pixels'"):  # what it was then is not known
         go(folder, unlabelled, tmp_path / "b.csv")
+    assert any("pixels.py is not the one the run was made with, so it is not used" in line for line in said)
+    with pytest.raises(HarnessError, match="must fit the network, got RuntimeError"):
+        go(folder, unlabelled, tmp_path / "b.csv", plugins=(plugin,))
     assert "warning: plugin pixels has changed since the run was made" in said
+
+
+def test_a_run_folder_brings_no_code_of_its_own(tmp_path):
+    """Even where the hash it records is right: whoever wrote the file wrote the hash too."""
+    (tmp_path / "run").mkdir()
+    evil, fair = tmp_path / "run" / "evil.py", tmp_path / "fair.py"
+    for file in (evil, fair):
+        file.write_text("x = 1\n")
+    about = {f.stem: {"file": str(f), "sha256": hashlib.sha256(f.read_bytes()).hexdigest()} for f in (evil, fair)}
+    records = SimpleNamespace(folder=tmp_path / "run", meta={"plugins": about})
+    assert _plugins(records, [], Reporter(quiet=True)) == [fair]

@@ -190,9 +190,12 @@ def test_the_features_are_the_frozen_networks_and_are_extracted_once(request_of,
     assert data.fingerprint != images.fingerprint
 
     monkeypatch.setattr(features, "_compute", lambda *a: pytest.fail("extracted again"))
-    again = features.extract(backbone, weights, images, setting.device, lambda *a: None)
+    source = setting.plan.sources[NAME]
+    again = features.extract(backbone, weights, images, setting.device, lambda *a: None, source)
     assert again.fingerprint == data.fingerprint
     assert np.array_equal(again.train.inputs, data.train.inputs)
+    with pytest.raises(pytest.fail.Exception, match="extracted again"):  # a corrected backbone has other features
+        features.extract(backbone, weights, images, setting.device, lambda *a: None, "another source")
 
 
 def test_a_features_run_compares_heads(request_of):
