@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness import config
 from harness.config import Benchmark
-from harness.contracts import DataRequest, Dataset, Photo
+from harness.contracts import Dataset, Photo
 from harness.data.images import Look, look_at_photos
 from harness.data.places import find_root
 from harness.discovery import discover
 from harness.errors import DataError
+from harness.plan import data_request
 from harness.progress import Reporter
 
 if TYPE_CHECKING:
@@ -58,16 +59,7 @@ def inspect(
     dataset = registry.get("dataset", benchmark.data.dataset, Dataset, "data.dataset")
     if dataset.photos is None:
         raise DataError(f"data.dataset: must be one of photos, got '{dataset.name}', which has none to look at")
-    root, section = find_root(data, dataset.name), benchmark.data
-    request = DataRequest(
-        root=root.path,
-        required=root.required,
-        size=section.size,
-        tune=section.tune,
-        seed=section.seed,
-        on_bad_image=section.on_bad_image,
-        options={**dataset.options, **section.options},
-    )
+    request = data_request(dataset, benchmark.data, find_root(data, dataset.name))
     with dataset.photos(request) as (where, photos):
         looks = look_at_photos(photos, reporter.preparing)
         return {

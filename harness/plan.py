@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config import Benchmark, identity
+from harness.config import Benchmark, DataSection, identity
 from harness.contracts import (
     Backbone,
     Data,
+    DataRequest,
     Dataset,
     Executor,
     Metric,
@@ -23,6 +24,7 @@ from harness.contracts import (
     Task,
     Weights,
 )
+from harness.data.places import Root
 from harness.device import Device, Precision
 from harness.errors import BenchmarkError, did_you_mean
 from harness.pretrained import find_weights
@@ -151,6 +153,20 @@ class Setting:
             tta=phase == "compare" and self.plan.benchmark.compare.tta,
             snapshots=kept and competitor.scheduler.cycle_ends is not None,
         )
+
+
+def data_request(dataset: Dataset, section: DataSection, root: Root, **more: Any) -> DataRequest:
+    """Return what a ``[data]`` section asks of a dataset that lies in ``root``; ``more`` are fields of the request."""
+    return DataRequest(
+        root=root.path,
+        required=root.required,
+        size=section.size,
+        tune=section.tune,
+        seed=section.seed,
+        on_bad_image=section.on_bad_image,
+        options={**dataset.options, **section.options},
+        **more,
+    )
 
 
 def describe_space(competitor: Competitor) -> dict[str, dict[str, Any]]:

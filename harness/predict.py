@@ -12,21 +12,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness import config, device, interruption
 from harness.config import Benchmark
-from harness.contracts import Backbone, Split, Task, Weights
+from harness.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
 from harness.data.photos import Numbered, open_photos
 from harness.device import Device
 from harness.discovery import discover
-from harness.errors import BenchmarkError, DataError, PluginError, RunFolderError, did_you_mean, one_line
-from harness.pretrained import find_weights
+from harness.errors import BenchmarkError, DataError, RunFolderError, did_you_mean
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
 from harness.registry import Registry
 from harness.sources import fingerprint
+from harness.trained import load_frozen, load_trained
 
 if TYPE_CHECKING:
     import numpy as np
@@ -301,82 +301,8 @@ def _networks(
             schema.solution(folder, run_id),
         )
     ]
+    named = any(override.startswith("train.pretrained") for override in request.overrides)
     if model.head:
-        body, shape = load_frozen(request, records, model.backbone, benchmark, registry, chosen, shape, reporter)
+        body, shape = load_frozen(records, model.backbone, benchmark, registry, chosen, shape, reporter, named)
     trained = model.head or model.backbone
     return body, load_trained(records, trained, files, registry, chosen, shape, outputs, reporter)
-
-
-def load_frozen(
-    request: Request, records: Records, name: str, benchmark: Benchmark, registry: Registry, chosen: Device,
-    shape: tuple[int, ...], reporter: Reporter,
-) -> tuple[torch.nn.Module, tuple[int, ...]]:  # fmt: skip
-    """Return the frozen backbone of a run, ready on the device, and the shape of its features."""
-    import torch
-
-    backbone = _backbone(registry, name, records, reporter)
-    body = _ready(backbone.build(shape, 0, _weights(request, records, benchmark, backbone)), chosen)
-    with torch.no_grad():
-        return body, tuple(body(torch.zeros(1, *shape, device=chosen.name)).shape[1:])
-
-
-def load_trained(
-    records: Records, name: str, files: Sequence[Path], registry: Registry, chosen: Device, shape: tuple[int, ...],
-    outputs: int, reporter: Reporter,
-) -> list[torch.nn.Module]:  # fmt: skip
-    """Return a trained network, or head, from each of these files, ready on the device."""
-    backbone = _backbone(registry, name, records, reporter)
-    networks = []
-    for file in files:
-        network = backbone.build(shape, outputs)
-        _load(network, file)
-        networks.append(_ready(network, chosen))
-    return networks
-
-
-def _ready(network: Any, chosen: Device) -> Any:
-    import torch
-
-    return network.to(chosen.name).to(memory_format=torch.channels_last).eval()
-
-
-def _backbone(registry: Registry, name: str, records: Records, reporter: Reporter) -> Backbone:
-    found = registry.find("backbone", name, str(records.folder))
-    recorded = records.meta.get("plugins", {}).get(found.plugin)
-    if recorded and recorded["sha256"] != found.sha256:
-        reporter.say(f"warning: plugin {found.plugin} has changed since the run was made", style="yellow")
-    assert isinstance(found.offer, Backbone)
-    return found.offer
-
-
-def _weights(request: Request, records: Records, benchmark: Benchmark, backbone: Backbone) -> Weights:
-    """Return the weights the backbone was frozen at: the file the run used, or the one found in the same way."""
-    recorded = records.meta["weights"][backbone.name]
-    file = Path(recorded["file"])
-    named = any(override.startswith("train.pretrained") for override in request.overrides)
-    if backbone.weights and file.is_file() and not named:
-        weights = backbone.weights(file)
-    else:
-        said = benchmark.train.pretrained
-        weights = find_weights(backbone, said, Path() if named else request.folder, "train.pretrained")
-    if weights.sha256 != recorded["sha256"]:
-        raise DataError(
-            f"{weights.file}: must be the weights the run was made with (SHA-256 {recorded['sha256'][:12]}...), "
-            f"got {weights.sha256[:12]}...; name their file with --set train.pretrained=FILE"
-        )
-    return weights
-
-
-def _load(network: torch.nn.Module, file: Path) -> None:
-    from safetensors.torch import load_file
-
-    try:
-        state = load_file(file)
-    except Exception as error:  # safetensors raises its own
-        raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise PluginError(
-            f"{file}: must fit the network, got {one_line(error):.300}; use the plugins of the run"
-        ) from error

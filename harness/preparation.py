@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from harness import config, device, search
-from harness.contracts import Data, DataRequest, Split
+from harness.contracts import Data, Split
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
 from harness.data.places import find_root
 from harness.discovery import discover
 from harness.errors import BenchmarkError, HarnessError, PluginError, one_line
 from harness.features import extract, extract_mirrored
-from harness.plan import Plan, Setting, resolve
+from harness.plan import Plan, Setting, data_request, resolve
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.workbench import check_layer_factor, check_overrides
@@ -97,20 +97,9 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     found = find_root(named, plan.dataset.name)
     if found.downloaded:
         reporter.say(f"data: {found.path}, where 'harness data get' put it")
-    section = plan.benchmark.data
     cut = cut_of(plan)
-    request = DataRequest(
-        root=found.path,
-        required=found.required,
-        size=section.size,
-        tune=section.tune,
-        seed=section.seed,
-        on_bad_image=section.on_bad_image,
-        options={**plan.dataset.options, **section.options},
-        progress=reporter.preparing,
-        interpolation=cut.interpolation,
-        crop=cut.crop,
-    )
+    looks = {"interpolation": cut.interpolation, "crop": cut.crop}
+    request = data_request(plan.dataset, plan.benchmark.data, found, progress=reporter.preparing, **looks)
     try:
         data = plan.dataset.open(request)
         wrong = _wrong(data, plan)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from harness import interruption
 from harness.errors import one_line
 from harness.plan import Setting
-from harness.predict import BATCH, Request, load_frozen, load_trained
+from harness.predict import BATCH
 from harness.progress import Reporter
 from harness.records import Records, Store, open_records, schema
 from harness.registry import Registry
+from harness.trained import load_frozen, load_trained
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,9 +85,7 @@ def _confirm(
     test, weights = setting.data.test, plan.weights[name]
     rows = np.arange(len(test)) if len(test) <= MOST else np.linspace(0, len(test) - 1, MOST).round().astype(int)
     photos = resident(test, device, weights.mean, weights.std)
-    request = Request(records.folder, records.folder)
-    body, shape = load_frozen(
-        request, records, name, plan.benchmark, registry, device, photos.input_shape, reporter
+    body, shape = load_frozen(records, name, plan.benchmark, registry, device, photos.input_shape, reporter
     )  # fmt: skip
     found = []
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):

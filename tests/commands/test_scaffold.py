@@ -185,7 +185,7 @@ def installed(wheel, folder):
 
 @pytest.mark.parametrize("kind", ["optimizer", "catalogue"])
 def test_a_package_builds_installs_and_is_found(tmp_path, kind):
-    pytest.importorskip("hatchling")
+    pytest.importorskip("hatchling", reason="hatchling is not installed here; tox installs it")
     found = scaffold(kind, "my-own", tmp_path, package=True)
     root = tmp_path / "harness-my-own"
     assert all(file.is_relative_to(root) for file in found.files)

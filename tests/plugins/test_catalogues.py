@@ -18,14 +18,6 @@ LIBRARIES = {catalogue.name: catalogue for catalogue, _ in FOUND.catalogues if c
 OFFERED = [f"{library}:{name}" for library in LIBRARIES for name in LIBRARIES[library].names()]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Training:
     """A small network with a convolution, biases, a scale and a matrix, under one optimizer."""
 

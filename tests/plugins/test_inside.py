@@ -24,14 +24,6 @@ from harness.training.parts import Ingredients, assemble
 CPU = Device("cpu", "fp32", 1)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def parts_of(registry):
     """Return a function from a way to build a network, and test inputs, to the parts of its run."""

@@ -27,7 +27,9 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
 
 
 def test_every_class_is_offered_or_refused_with_a_reason():
-    library = pytest.importorskip("pytorch_optimizer")
+    library = pytest.importorskip(
+        "pytorch_optimizer", reason="pytorch_optimizer is not installed here; tox installs it"
+    )
     (catalogue,) = [c for c, _ in FOUND.catalogues if c.name == "pytorch_optimizer"]
     offered = set(catalogue.names())
     base = torch.optim.Optimizer
@@ -42,7 +44,7 @@ def test_every_class_is_offered_or_refused_with_a_reason():
 
 @pytest.mark.parametrize("name", ["AdaBelief", "AdaFactor", "AdaMuon", "MARS", "SCION", "SOAP"])
 def test_every_group_moves_by_its_own_rate(name):
-    pytest.importorskip("pytorch_optimizer")
+    pytest.importorskip("pytorch_optimizer", reason="pytorch_optimizer is not installed here; tox installs it")
     offer = FOUND.get("optimizer", f"pytorch_optimizer:{name}", Optimizer)
     moved = []
     for rate in (0.0, 1e-2):
@@ -60,7 +62,7 @@ def test_every_group_moves_by_its_own_rate(name):
 
 
 def test_second_derivatives_and_switches_are_declared():
-    pytest.importorskip("pytorch_optimizer")
+    pytest.importorskip("pytorch_optimizer", reason="pytorch_optimizer is not installed here; tox installs it")
     for name in ("AdaHessian", "SophiaH"):
         assert FOUND.get("optimizer", f"pytorch_optimizer:{name}", Optimizer).second_order
     for name in ("ScheduleFreeAdamW", "ScheduleFreeSGD"):
