@@ -104,6 +104,10 @@ class CompareSection(Section):
     seeds: Count = 8
     epochs: Count = 40  # common to all arms, enough to reach a minimum
     probes: list[str] = ["gradient_norm"]
+    probe_options: dict[str, dict[str, Any]] = {}  # by probe: its own
+    probe_budget: float = Field(
+        60.0, gt=0, allow_inf_nan=False
+    )  # seconds, of each late probe; what does not fit is said
     tta: bool = False  # score the mean of predictions for each test image and its mirror image too
     snapshots: bool = False  # keep and ensemble the weights at the ends of a schedule's cycles (sgdr)
     confirm: bool = True  # regime features: the whole network is run on test photos, to confirm what the features gave

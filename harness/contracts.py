@@ -186,12 +186,15 @@ class Backbone:
 
     One that can be fine-tuned in stages, or with a learning rate for each part of it, has ``groups(network)``, which
     returns every trainable parameter once, in layer groups from the input to the outputs; the last one is the head.
+
+    ``convex`` says that its outputs are linear in its parameters, so that a convex loss of them has no minimum but one.
     """
 
     name: str
     build: Callable[..., torch.nn.Module]
     weights: Callable[[Path | None], Weights] | None = None
     groups: Callable[[torch.nn.Module], Sequence[Sequence[torch.nn.Parameter]]] | None = None
+    convex: bool = False
     reference: str = ""
 
 
@@ -304,14 +307,25 @@ class Executor:
 
 @dataclass(frozen=True)
 class Probe:
-    """A measurement on the trained network of a comparison run: ``measure(parts)`` returns named numbers and arrays.
+    """A measurement on trained networks: ``measure(parts, **options)`` returns named numbers and arrays.
 
-    The network is in evaluation mode, and is to be left as it was. Numbers stand in the records as ``PROBE.name``;
-    numpy arrays, of numbers and small (they are kept for every run), are what ``records.probed(run_id, PROBE)`` returns.
+    One of a single network measures every comparison run at its end. With ``late`` it waits until the comparison is
+    over and loads the networks the runs kept; so does one of two or three ``networks``, which is given as many:
+    ``measure(one, other, **options)``. Late probes are what is costly: each takes as many networks, or pairs, as fit in
+    ``compare.probe_budget``, goes on after an interruption, and the report says what was left out. What it computes of
+    one network and needs again for the next pair it may keep in ``parts.kept``.
+
+    A network is in evaluation mode with its final weights, and is to be left as it was. Numbers stand in the records as
+    ``PROBE.name`` (late ones in ``records.measured``); numpy arrays, of numbers and small, are what
+    ``records.probed(run_id, PROBE)`` (late: ``records.probed_together(PROBE, *run_ids)``) returns. ``options`` are the
+    keywords with their defaults, which ``[compare.probe_options.PROBE]`` may set.
     """
 
     name: str
-    measure: Callable[[Parts], Mapping[str, float | NDArray[Any]]]
+    measure: Callable[..., Mapping[str, float | NDArray[Any]]]
+    networks: int = 1  # how many it looks at together: 1, 2 or 3
+    late: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
     reference: str = ""
 
 

@@ -18,6 +18,8 @@ RECORD_TABLES = (
     "range_tests",
     "paths",
     "examples",
+    "comparison",
+    "measured",
 )  # written beside the analyses' tables, so no name for one
 
 
@@ -82,6 +84,10 @@ def _text(value: Any) -> str:
 
 def _flag(value: Any) -> str:
     return _must_be(isinstance(value, bool), "True or False", value)
+
+
+def _one_to_three(value: Any) -> str:
+    return _must_be(value in (1, 2, 3) and not isinstance(value, bool), "1, 2 or 3", value)
 
 
 def _function(value: Any) -> str:
@@ -163,7 +169,8 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
     **dict.fromkeys(("name", "extension"), _name),
     **dict.fromkeys(("reference", "unit"), _text),
     **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "per_epoch", "qualified"), _flag),
-    "thumbnails": _flag,
+    **dict.fromkeys(("thumbnails", "late", "convex"), _flag),
+    "networks": _one_to_three,
     **dict.fromkeys(
         ("build", "compute", "find", "loss", "measure", "names", "open", "outputs", "predict", "render"), _function
     ),

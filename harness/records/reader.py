@@ -31,6 +31,13 @@ class Records:
     ``range_tests``  arm, step, lr, loss, smoothed: the curve of every arm whose search was centred by a range test
     ``paths``   arm, landscape, step, gradients, x, y, value, lr, problem: each arm's optimizer over two parameters
     ``examples``  split, row, name, target, excluded: every photo, where the data are photos of classes
+    ``comparison``  every run of the comparison, controls too: the columns of ``runs``, and role, of, replicate,
+                init_seed, order_seed. The role is "fresh" (those that ``runs`` has), "replicate" (of another search of
+                the arm), "twin" (the same initial weights, another order), "restart" (20 % more steps), "untuned" (the
+                optimizer's own defaults), "aa" (an arm under an alias) or "different" (trained with label noise);
+                ``of`` is the arm that a control belongs to
+    ``measured``  probe, one, other, third, name, value: what late probes measured; one, other and third are run_ids,
+                "" where there are fewer
     """
 
     folder: Path
@@ -42,6 +49,8 @@ class Records:
     range_tests: DataFrame = field(default_factory=lambda: _no_range_tests())
     paths: DataFrame = field(default_factory=lambda: _no_paths())
     examples: DataFrame = field(default_factory=lambda: _no_examples())
+    comparison: DataFrame = field(default_factory=lambda: _no_comparison())
+    measured: DataFrame = field(default_factory=lambda: _no_measured())
 
     @property
     def name(self) -> str:
@@ -65,6 +74,12 @@ class Records:
         file = schema.probed(self.folder, run_id)
         found = load_arrays(file) if file.is_file() else {}
         return {name.removeprefix(f"{probe}."): each for name, each in found.items() if name.startswith(f"{probe}.")}
+
+    def probed_together(self, probe: str, *run_ids: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name that a late probe kept of these networks; none where it kept none."""
+        version = self.meta.get("probes", {}).get(probe, {}).get("version", "")
+        file = schema.probed_together(self.folder, probe, version, *run_ids)
+        return load_arrays(file) if file.is_file() else {}
 
     @cached_property
     def targets(self) -> NDArray[Any]:
@@ -124,10 +139,12 @@ def open_records(folder: Path) -> Records:
         paths = pd.read_sql_query("SELECT * FROM paths ORDER BY rowid", db) if walked else _no_paths()
         named = "examples" in meta  # older folders have no such table
         examples = pd.read_sql_query("SELECT * FROM examples ORDER BY split, row", db) if named else _no_examples()
+        measured = _measured(db, meta) if meta.get("probes") else _no_measured()
     except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
         raise RunFolderError(f"{file}: must be the records of a run, got {error}") from error
     finally:
         db.close()
+    comparison = _comparison(runs, meta.get("comparison", []))
     wanted = set(meta.get("compare_runs", []))  # the comparison as the benchmark stands now
     runs = _spread(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)].drop(columns="traceback"))
     runs["precision"] = [json.loads(text)["precision"] for text in runs["recipe"]]
@@ -156,7 +173,29 @@ def open_records(folder: Path) -> Records:
         curves[curves["arm"].isin(meta.get("arms", []))].reset_index(drop=True),
         paths[paths["arm"].isin(meta.get("arms", []))].astype({"lr": float}).reset_index(drop=True),
         examples.astype({"excluded": bool}),
+        comparison,
+        measured,
     )
+
+
+def _comparison(runs: DataFrame, cells: list[dict[str, Any]]) -> DataFrame:
+    """Return the runs of the comparison, in the order of the cells that say what each is for."""
+    import pandas as pd
+
+    if not cells:
+        return _no_comparison()
+    about = runs.drop(columns=["traceback", "recipe", "stop_after", "arm"])  # an arm's own name stands in its cell
+    return _spread(pd.DataFrame(cells).merge(about, on="run_id", how="inner"))
+
+
+def _measured(db: sqlite3.Connection, meta: Mapping[str, Any]) -> DataFrame:
+    """Return what late probes measured, as they stand now: not what an earlier version of one did."""
+    import pandas as pd
+
+    found = pd.read_sql_query("SELECT * FROM measured ORDER BY probe, one, other, third, name", db)
+    versions = {name: about["version"] for name, about in meta["probes"].items()}
+    found = found[found["version"] == found["probe"].map(versions)].drop(columns="version")
+    return found.astype({"value": float}).reset_index(drop=True)
 
 
 def _no_range_tests() -> DataFrame:
@@ -179,6 +218,22 @@ def _no_examples() -> DataFrame:
     import pandas as pd
 
     kinds = {"split": str, "row": int, "name": str, "target": int, "excluded": bool}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+
+def _no_comparison() -> DataFrame:
+    import pandas as pd
+
+    words = ("run_id", "arm", "role", "of", "phase", "state", "reason", "started", "ended", "environment")
+    counts = ("replicate", "init_seed", "order_seed", "seed")
+    kinds = {**dict.fromkeys(words, str), **dict.fromkeys(counts, int), "seconds": float}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+
+def _no_measured() -> DataFrame:
+    import pandas as pd
+
+    kinds = {**dict.fromkeys(("probe", "one", "other", "third", "name"), str), "value": float}
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
 

@@ -9,6 +9,7 @@ Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the s
     epochs   one row an epoch of a training
     range_tests  one row a step of an arm's learning-rate range test; what it suggests stands in meta
     paths    one row a step of an arm's walk over a function of two parameters; of which hyperparameters stands in meta
+    measured one row a number that a late probe measured, on one network or on two or three together
     examples  one row a photo, where the data are photos of classes: its name and class, and whether it is excluded
 """
 
@@ -50,6 +51,10 @@ CREATE TABLE IF NOT EXISTS paths (
     x REAL NOT NULL, y REAL NOT NULL, value REAL NOT NULL, lr REAL, problem TEXT NOT NULL,
     PRIMARY KEY (arm, landscape, step)
 );
+CREATE TABLE IF NOT EXISTS measured (
+    probe TEXT NOT NULL, version TEXT NOT NULL, one TEXT NOT NULL, other TEXT NOT NULL, third TEXT NOT NULL,
+    name TEXT NOT NULL, value REAL, PRIMARY KEY (probe, version, one, other, third, name)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS examples (
     split TEXT NOT NULL, row INTEGER NOT NULL, name TEXT NOT NULL, target INTEGER NOT NULL, excluded INTEGER NOT NULL,
     PRIMARY KEY (split, row)
@@ -95,6 +100,11 @@ def prediction(folder: Path, run_id: str) -> Path:
 def probed(folder: Path, run_id: str) -> Path:
     """Return where the arrays are that a run's probes kept, by ``PROBE.name``; there is no file where none did."""
     return folder / "probes" / f"{run_id}.safetensors"
+
+
+def probed_together(folder: Path, probe: str, version: str, *run_ids: str) -> Path:
+    """Return where the arrays are that a late probe kept of these networks."""
+    return folder / "probes" / f"{probe}-{version}" / f"{'-'.join(run_ids)}.safetensors"
 
 
 def targets(folder: Path) -> Path:

@@ -83,6 +83,7 @@ class Parts:
     parameters: list[torch.nn.Parameter] = field(init=False)
     snapshots: Snapshots = field(init=False)
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
+    kept: dict[str, Any] = field(default_factory=dict)  # a probe's own, for when it meets this network again
     _loss: torch.Tensor = field(default_factory=lambda: torch.zeros(()))  # summed over the epoch's steps
 
     def __post_init__(self) -> None:

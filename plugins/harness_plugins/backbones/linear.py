@@ -33,4 +33,4 @@ def build(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
 @hookimpl
 def harness_backbones() -> list[Backbone]:
     """Offer linear."""
-    return [Backbone(name="linear", build=build)]
+    return [Backbone(name="linear", build=build, convex=True)]

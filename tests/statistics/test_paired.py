@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness_plugins.analyses._statistics.paired import difference, equivalence_p, permutation_p
+from harness.statistics.paired import difference, equivalence_p, permutation_p
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness_plugins.analyses._statistics.pairwise import Estimate
+from harness.statistics.pairwise import Estimate
 
 Label = Literal["similar", "different", "inconclusive"]
 Statement = Literal["supported", "value only", "refuted", "inconclusive"]

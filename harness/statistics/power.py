@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness_plugins.analyses._statistics.labels import ALPHA
+from harness.statistics.labels import ALPHA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

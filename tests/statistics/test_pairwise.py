@@ -6,7 +6,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from harness_plugins.analyses._statistics.pairwise import (
+from harness.statistics.pairwise import (
     equivalence_p,
     excess,
     jackknife,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness_plugins.analyses._statistics.pairwise import ENUMERATED, SAMPLED, Estimate
+from harness.statistics.pairwise import ENUMERATED, SAMPLED, Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from harness_plugins.analyses._statistics import paired
-from harness_plugins.analyses._statistics.labels import (
+from harness.statistics import paired
+from harness.statistics.labels import (
     Judged,
     Margin,
     holm,
@@ -16,7 +16,7 @@ from harness_plugins.analyses._statistics.labels import (
     seeds_needed,
     together,
 )
-from harness_plugins.analyses._statistics.pairwise import Estimate
+from harness.statistics.pairwise import Estimate
 from statsmodels.stats.multitest import multipletests
 
 RATIO = Margin(math.log(1.10), two_sided=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness_plugins.analyses._statistics.pairwise import jackknife
-from harness_plugins.analyses._statistics.power import all_similar, log_rho_and_se
+from harness.statistics.pairwise import jackknife
+from harness.statistics.power import all_similar, log_rho_and_se
 
 
 @pytest.mark.parametrize(("seeds", "expected"), [(4, 0.17), (5, 0.38), (6, 0.58), (8, 0.86), (10, 0.98)])

@@ -6,7 +6,7 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from harness_plugins.analyses._statistics.omnibus import permanova, permdisp
+from harness.statistics.omnibus import permanova, permdisp
 from skbio import DistanceMatrix
 from skbio.stats.distance import permanova as oracle
 
