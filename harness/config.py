@@ -47,6 +47,7 @@ class TrainSection(Section):
     backbones: list[str] = Field(["lesson_cnn"], min_length=1)
     optimizers: list[str] = Field(["sgd", "adam", "rmsprop"], min_length=1)
     schedulers: list[str] = Field(["cosine"], min_length=1)
+    aliases: dict[str, str] = {}  # another name -> optimizer, so that one can be two arms with spaces of their own
     batch_size: Count = 64
     l2: float = Field(5e-4, ge=0, allow_inf_nan=False)  # part of the common objective, the same for every arm
     augment: list[Literal["flip", "crop", "resized_crop", "rotate", "brightness", "contrast", "mixup", "cutmix"]] = []
@@ -57,6 +58,14 @@ class TrainSection(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: int = Field(0, ge=0, le=4096)  # 0: as many as this process may use
     executor: str = "inprocess"
+
+    @field_validator("aliases")
+    @classmethod
+    def _plain_names(cls, aliases: dict[str, str]) -> dict[str, str]:
+        for alias in aliases:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", alias):
+                raise ValueError(f"must be named with letters, digits, '.', '_', '+' or '-', got '{alias[:80]}'")
+        return aliases
 
     @field_validator("backbones", "heads", "optimizers", "schedulers", "augment")
     @classmethod
@@ -71,6 +80,7 @@ class SearchSection(Section):
     """``[search]``: how each arm is tuned."""
 
     trials: Count = 12  # of each arm, a total: resuming never adds to it
+    replicates: int = Field(1, ge=1, le=100)  # whole searches of each arm, with other seeds: luck in tuning, measured
     sampler: str = "tpe"
     sampler_options: dict[str, Any] = {}
     pruner: str = "none"
@@ -103,6 +113,14 @@ class CompareSection(Section):
 
     seeds: Count = 8
     epochs: Count = 40  # common to all arms, enough to reach a minimum
+    untuned: int = Field(3, ge=0, le=1_000_000)  # seeds of each optimizer with its own defaults
+    twins: int = Field(0, ge=0, le=1_000_000)  # so many first seeds again: the same initial weights, another order
+    aa: bool | str = False  # the A/A arm: an optimizer, or true for the first, once more under an alias
+    label_noise: float = Field(
+        0.0, ge=0, le=1
+    )  # the known-different arm: this part of the labels shuffled; 0: no such arm
+    gate: bool = True  # is it a minimum? One run of each arm goes on for a fifth of its steps
+    fit: float = Field(0.01, ge=0, le=1)  # the largest un-augmented train error of a network at a minimum
     probes: list[str] = ["gradient_norm"]
     probe_options: dict[str, dict[str, Any]] = {}  # by probe: its own
     probe_budget: float = Field(
@@ -119,6 +137,47 @@ class CompareSection(Section):
         if folds == 1:
             raise ValueError("must be 0 (none), or 2 or more, got 1")
         return folds
+
+
+class MarginsSection(Section):
+    """``[verdict.margins]``: how large a difference may be and still not matter. Design choices, none from a paper."""
+
+    accuracy: float = Field(0.005, gt=0, lt=1)  # of test accuracy, absolute
+    test_loss: float = Field(1.10, gt=1, allow_inf_nan=False)  # ratio
+    train_loss: float = Field(0.02, gt=0, allow_inf_nan=False)  # nats; elsewhere parts of the targets' variance
+    function: float = Field(1.10, gt=1, allow_inf_nan=False)  # ratio of distances, between arms to within arms
+    representation: float = Field(1.10, gt=1, allow_inf_nan=False)  # the same
+    barrier: float = Field(0.02, gt=0, lt=1)  # of train error, between arms less within arms
+    sharpness: float = Field(1.25, gt=1, allow_inf_nan=False)  # ratio
+
+
+class FloorsSection(Section):
+    """``[verdict.floors]``: distances below which two networks count as the same, whatever the ratio."""
+
+    disagreement: float = Field(0.002, ge=0, lt=1)  # part of the test examples
+    root_jsd: float = Field(0.01, ge=0, lt=1)  # root of nats
+    prediction: float = Field(0.01, ge=0, allow_inf_nan=False)  # of predicted numbers, in SDs of the test targets
+    cka: float = Field(0.005, ge=0, lt=1)  # 1 - CKA
+    procrustes: float = Field(0.005, ge=0, lt=1)  # 1 - similarity
+    barrier: float = Field(0.005, ge=0, lt=1)  # of train error
+    sharpness: float = Field(0.002, ge=0, allow_inf_nan=False)  # nats
+
+
+class GateSection(Section):
+    """``[verdict.gate]``: what a network at a minimum must stand; its train error is ``compare.fit``."""
+
+    gain: float = Field(0.05, gt=0, lt=1)  # a restart lowers the train loss by less than this part of it
+    nats: float = Field(0.005, ge=0, allow_inf_nan=False)  # or by less than this
+    gradient: float = Field(1e-4, gt=0, lt=1)  # convex networks instead: the full gradient, as a part of its start
+
+
+class VerdictSection(Section):
+    """``[verdict]``: the rules of the verdict, registered before the comparison; see docs/protocol.md."""
+
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    margins: MarginsSection = MarginsSection()  # type: ignore[call-arg]
+    floors: FloorsSection = FloorsSection()  # type: ignore[call-arg]
+    gate: GateSection = GateSection()  # type: ignore[call-arg]
 
 
 class ReportSection(Section):
@@ -148,6 +207,7 @@ class Benchmark(Section):
     train: TrainSection = TrainSection()  # type: ignore[call-arg]
     search: SearchSection = SearchSection()  # type: ignore[call-arg]
     compare: CompareSection = CompareSection()  # type: ignore[call-arg]
+    verdict: VerdictSection = VerdictSection()  # type: ignore[call-arg]
     report: ReportSection = ReportSection()
 
     @field_validator("name")
@@ -315,7 +375,12 @@ def identity(benchmark: Benchmark) -> Mapping[str, Any]:
     plain = as_plain(benchmark)
     del plain["search"]["trials"], plain["compare"]["seeds"], plain["report"], plain["plugins"], plain["block"]
     del plain["compare"]["folds"], plain["data"]["exclude"]  # what is excluded is part of the data's fingerprint
-    del plain["compare"]["snapshots"], plain["compare"]["confirm"]  # with snapshots a run has another recipe
+    for key in ("snapshots", "confirm", "probes", "probe_options", "probe_budget"):  # runs have them in their recipes
+        del plain["compare"][key]
+    for key in ("untuned", "twins", "aa", "label_noise", "gate"):  # controls come beside what is there
+        del plain["compare"][key]
+    del plain["search"]["replicates"]
+    del plain["verdict"], plain["compare"]["fit"]  # other margins are another verdict on the same runs
     for key in ("executor", "threads"):
         del plain["train"][key]
     return plain

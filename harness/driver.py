@@ -2,7 +2,8 @@
 
 It never waits for one trial before it asks for the next: whenever a run ends it fills the executor's room, first with
 what a kill left waiting, then with trials of the search that has asked least, and when all searches have ended with
-the comparison, seed by seed, so that an early stop still leaves every arm with equal seeds.
+the comparison, seed by seed, so that an early stop still leaves every arm with equal seeds. When the arms' own runs
+have ended, one of each goes on for a little, which shows whether it had arrived at a minimum.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections import deque
 from typing import Any
 
 from harness import interruption
+from harness.comparison import Cell, cells, count, restarts
 from harness.device import environment
 from harness.errors import PluginError, one_line
 from harness.plan import Setting
 from harness.progress import Reporter
 from harness.records import Store, schema
 from harness.runs import Epoch, Run
-from harness.search import Search
+from harness.search import Search, study_name
 from harness.workbench import Bench
 
 
@@ -31,17 +33,26 @@ class Driver:
         self.only_search = only_search
         plan = setting.plan
         try:
-            self.executor = plan.executor.build(Bench(setting, store.state))
+            self.executor = plan.executor.build(Bench(setting, store.state, store.solution))
         except Exception as error:
             raise PluginError(f"executor '{plan.executor.name}': must build, got {one_line(error)}") from error
-        arms = [competitor.arm for competitor in plan.competitors]
-        store.add_arms(arms, generation_size=max(1, -(-self.executor.room // len(arms))))
-        self.searches = [Search(setting, competitor, store) for competitor in plan.competitors]
-        self._of_arm = {search.arm: search for search in self.searches}
+        wanted = [
+            *((competitor, 0) for competitor in (*plan.competitors, *plan.controls_of("aa"))),
+            *((c, replicate) for replicate in range(1, plan.benchmark.search.replicates) for c in plan.competitors),
+        ]
+        studies = {study_name(competitor.arm.name, replicate): competitor.arm for competitor, replicate in wanted}
+        store.add_studies(studies, generation_size=max(1, -(-self.executor.room // len(plan.competitors))))
+        self.searches = [Search(setting, competitor, store, replicate) for competitor, replicate in wanted]
         self._flying: dict[str, Run] = {}
         self._trained: dict[str, int] = {}  # epochs of the flying runs
-        self._waiting = deque(run for search in self.searches for run in search.waiting())
-        self._comparison: list[Run] | None = None  # entered when all searches have ended
+        self._asked_by: dict[str, Search] = {}  # by the id of a search run
+        self._waiting: deque[Run] = deque()
+        for search in self.searches:
+            for run in search.waiting():
+                self._asked_by[run.id] = search
+                self._waiting.append(run)
+        self._cells: list[Cell] | None = None  # the comparison, entered when all searches have ended
+        self._restarted = False  # whether its restarts are among them
         for search in self.searches:
             self._choose(search)
         self._enter_comparison()
@@ -67,39 +78,49 @@ class Driver:
 
     def left(self) -> int:
         """Return how many trainings are still to do, those of trials not yet asked included."""
-        plan = self.setting.plan.benchmark
-        if self._comparison is not None:
-            return len(self._waiting)
-        trials = sum(plan.search.trials - len(s.trials) + len(s.waiting()) for s in self.searches)
-        return trials if self.only_search else trials + plan.compare.seeds * len(self.searches)
+        if self._cells is not None:
+            return len(self._waiting) + (0 if self._restarted else len(self._next_restarts()))
+        trials = sum(search.total - len(search.trials) + len(search.waiting()) for search in self.searches)
+        return trials if self.only_search else trials + count(self.setting)
 
     @property
     def compared(self) -> bool:
         """Whether the comparison is over."""
-        return self._comparison is not None and not self.left()
+        return self._cells is not None and not self.left()
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The comparison: every run of it, and what it is for; none before all searches have ended."""
+        return self._cells or []
+
+    def chosen(self, search: Search) -> dict[str, Any] | None:
+        """Return the parameters that a search which has ended has chosen; None where no trial ended well."""
+        best = search.best() if search.finished else None
+        return best["params"] if best is not None else None
 
     def failures(self) -> list[str]:
         """Return a line for every trial that failed, arm that could not be tuned, and seed without a result."""
         lines = []
         for search in self.searches:
             failed = [trial for trial in search.trials if trial["state"] == schema.FAILED]
-            lines += [f"{search.arm}: trial {trial['number']} failed: {trial['reason']}" for trial in failed[:1]]
+            lines += [f"{search.study}: trial {trial['number']} failed: {trial['reason']}" for trial in failed[:1]]
             if len(failed) > 1:
-                lines.append(f"{search.arm}: {len(failed)} of {len(search.trials)} trials failed")
+                lines.append(f"{search.study}: {len(failed)} of {len(search.trials)} trials failed")
             if search.finished and search.best() is None:
-                lines.append(f"{search.arm}: no trial ended well, so it cannot be compared")
-        for run in self._comparison or []:
-            row = self.store.run(run.id)
-            if row and row["reason"]:
-                lines.append(f"{run.arm.name}: seed {run.init_seed} {row['state']}: {row['reason']}")
+                lines.append(f"{search.study}: no trial ended well, so it cannot be compared")
+        for cell in self.cells:
+            row = self.store.run(cell.run.id)
+            if row and row["reason"] and cell.role != "untuned":  # that an optimizer's defaults fail is a finding
+                lines.append(f"{cell.run.arm.name}: {self._label(cell.run)} {row['state']}: {row['reason']}")
         return lines
 
     # --- inside
 
     def _go_on(self, run: Run, epoch: Epoch) -> None:
         """Write an epoch down, with the pruner's verdict on it; a run that is given up is stopped after that."""
-        search, verdict, stop = self._of_arm[run.arm.name], None, False
+        verdict, stop = None, False
         if run.phase == "search" and epoch.number < run.epochs:
+            search = self._asked_by[run.id]
             verdict = search.judge(run.id, epoch)
             stop = search.stops(run.id, epoch, verdict)
         self.store.append(run.id, epoch, verdict)
@@ -122,34 +143,55 @@ class Driver:
             return self._waiting.popleft()
         for search in sorted(self.searches, key=lambda search: len(search.trials)):
             if runs := search.ask(1):
+                self._asked_by[runs[0].id] = search
                 return runs[0]
         self._enter_comparison()
+        if not self._waiting and not self._flying:
+            self._enter_restarts()
         return self._waiting.popleft() if self._waiting else None
 
     def _choose(self, search: Search) -> None:
         """Note what a search that has ended has chosen."""
         if search.finished:
-            self.store.choose(search.arm, search.best())
+            self.store.choose(search.study, search.best())
 
     def _enter_comparison(self) -> None:
         """Once all searches have ended, enter the runs of the comparison; those that failed before are tried again."""
-        if self.only_search or self._comparison is not None or not all(s.finished for s in self.searches):
+        if self.only_search or self._cells is not None or not all(search.finished for search in self.searches):
             return
-        plan = self.setting.plan
-        bests = {search.arm: search.best() for search in self.searches}
-        self._comparison = [
-            self.setting.compare_run(competitor, best["params"], seed)
-            for seed in range(plan.benchmark.compare.seeds)
-            for competitor in plan.competitors
-            if (best := bests[competitor.arm.name]) is not None
-        ]
-        self.store.add_runs(self._comparison, str(environment(self.setting.device)["hash"]))
-        self.store.note("compare_runs", [run.id for run in self._comparison])
-        for run in self._comparison:
-            row = self.store.run(run.id)
+        chosen: dict[str, list[Any]] = {}
+        for search in self.searches:
+            chosen.setdefault(search.arm, []).append(self.chosen(search))
+        self._cells = []
+        self._enter(cells(self.setting, chosen))
+        if not self._waiting:
+            self._enter_restarts()
+
+    def _enter_restarts(self) -> None:
+        """Once the comparison's own runs have ended, enter those that show whether they had arrived."""
+        if self._cells is not None and not self._restarted:
+            self._restarted = True
+            self._enter(self._next_restarts())
+
+    def _next_restarts(self) -> list[Cell]:
+        ended = [cell for cell in self.cells if (self.store.run(cell.run.id) or {}).get("state") == schema.DONE]
+        return restarts(self.setting, ended)
+
+    def _enter(self, new: list[Cell]) -> None:
+        """Enter cells, in the records and among what waits."""
+        assert self._cells is not None
+        self._cells += new
+        self.store.add_runs([cell.run for cell in new], str(environment(self.setting.device)["hash"]))
+        self.store.note("comparison", [cell.plain() for cell in self._cells])
+        self.store.note("compare_runs", [cell.run.id for cell in self._cells if cell.role == "fresh"])
+        waiting = {run.id for run in self._waiting}
+        for cell in new:
+            row = self.store.run(cell.run.id)
             if row and row["state"] == schema.FAILED:
-                self.store.reopen(run.id)
-        self._waiting.extend(run for run in self._comparison if not self._ended(run))
+                self.store.reopen(cell.run.id)
+            if not self._ended(cell.run) and cell.run.id not in waiting:
+                waiting.add(cell.run.id)
+                self._waiting.append(cell.run)
 
     def _ended(self, run: Run) -> bool:
         row = self.store.run(run.id)
@@ -159,13 +201,20 @@ class Driver:
         """Take the end of a run over and say it in a line."""
         row = self.store.run(run.id)
         assert row is not None
-        search = self._of_arm[run.arm.name]
-        told = search.tell(run.id) if run.phase == "search" else []
-        self._choose(search)
-        total = self.setting.plan.benchmark.search.trials
-        labels = [f"trial {trial['number'] + 1}/{total}" for trial in told] or [f"seed {run.init_seed}"]
+        labels = [self._label(run)]
+        if run.phase == "search":
+            search = self._asked_by[run.id]
+            labels = [f"trial {trial['number'] + 1}/{search.total}" for trial in search.tell(run.id)]
+            self._choose(search)
         for label in labels:
             self.reporter.say(self._line(run, row, label), style="" if row["state"] == schema.DONE else "yellow")
+
+    def _label(self, run: Run) -> str:
+        """Return in two words which run of an arm it is."""
+        cell = next((cell for cell in self.cells if cell.run.id == run.id), None)
+        kind = cell.role if cell and cell.role in ("restart", "twin") else "seed"
+        search = f"search {cell.replicate + 1}, " if cell and cell.replicate else ""
+        return f"{search}{kind} {run.init_seed}"
 
     def _line(self, run: Run, row: dict[str, Any], label: str) -> str:
         """Return one line on how a run ended."""
@@ -186,7 +235,7 @@ class Driver:
         plan = self.setting.plan.benchmark
         low, high = plan.search.epochs[0], plan.search.epochs[-1]
         known = sum(run.epochs for run in (*self._flying.values(), *self._waiting)) - sum(self._trained.values())
-        unasked = sum(plan.search.trials - len(search.trials) for search in self.searches) * (low + high) // 2
-        if self.only_search or self._comparison is not None:
+        unasked = sum(search.total - len(search.trials) for search in self.searches) * (low + high) // 2
+        if self.only_search or self._cells is not None:
             return known + unasked
-        return known + unasked + plan.compare.seeds * plan.compare.epochs * len(self.searches)
+        return known + unasked + count(self.setting) * plan.compare.epochs

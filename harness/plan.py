@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.config import Benchmark, DataSection, identity
 from harness.contracts import (
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 SCHEDULE = "schedule."  # goes before a schedule's hyperparameters, in Optuna and in the tables
 UNSCHEDULED = "constant"  # the schedule of an optimizer that needs none
 SEARCH_SEED = 1_000_000  # search runs are seeded from here on, so never like a comparison run
+NEXT_SEARCH = 10_007  # from one search of an arm to the next
+OTHER_ORDER = 2_000_000  # comparison runs that must see the examples in another order are seeded from here on
+
+Role = Literal["arm", "aa", "different", "untuned"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,13 @@ class Competitor:
     space: Space  # searched: name -> distribution; the schedule's behind SCHEDULE, and "epochs"
     fixed: Mapping[str, Any]  # pinned by the benchmark, named alike
     plugins: Mapping[str, str]  # SHA-256 of each plugin's source
+    role: Role = "arm"  # others are controls: they are run beside the arms, and never ranked with them
+    of: str = ""  # the arm that a control belongs to
+
+    @property
+    def entered(self) -> str:
+        """The name under which ``[search.space]`` speaks of its optimizer."""
+        return self.arm.alias if self.role == "arm" and self.arm.alias else self.arm.optimizer
 
 
 @dataclass(frozen=True)
@@ -63,12 +74,17 @@ class Plan:
     dataset: Dataset
     task: Task
     executor: Executor
-    probes: tuple[Probe, ...]
+    probes: tuple[Probe, ...]  # of a run's end, with their options
+    late_probes: tuple[Probe, ...]  # of the comparison's end
     competitors: tuple[Competitor, ...]
+    controls: tuple[Competitor, ...]
     metric: str  # of the tune split; it decides the search
     backbones: Mapping[str, Backbone]
     weights: Mapping[str, Weights]  # by backbone; empty in the regime "scratch"
-    probe_plugins: Mapping[str, str]  # SHA-256 of the probes' sources: a corrected probe measures anew
+    probe_plugins: Mapping[
+        str, str
+    ]  # what the probes at a run's end are, source and options: a corrected one measures anew
+    late_versions: Mapping[str, str]  # the same of the late ones, by name
 
     @property
     def goal(self) -> Metric:
@@ -82,7 +98,11 @@ class Plan:
 
     def competitor(self, arm: str) -> Competitor:
         """Return the competitor of an arm's name."""
-        return next(c for c in self.competitors if c.arm.name == arm)
+        return next(c for c in (*self.competitors, *self.controls) if c.arm.name == arm)
+
+    def controls_of(self, role: Role) -> list[Competitor]:
+        """Return the controls of a role."""
+        return [c for c in self.controls if c.role == role]
 
 
 @dataclass(frozen=True)
@@ -115,16 +135,20 @@ class Setting:
         key = [identity(self.plan.benchmark), plugins, data, weights, self.device.precision]
         return f"{self.plan.benchmark.name}-{digest(key)[:8]}"
 
-    def search_run(self, competitor: Competitor, params: Mapping[str, Any]) -> Run:
-        """Return the run of a trial."""
-        seed = SEARCH_SEED + self.plan.benchmark.search.seed
+    def search_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0) -> Run:
+        """Return the run of a trial, in the arm's first search or another one."""
+        other = replicate + (100 if competitor.role == "aa" else 0)  # there are at most 100 replicates
+        seed = SEARCH_SEED + self.plan.benchmark.search.seed + NEXT_SEARCH * other
         return self._run("search", competitor, params, int(params["epochs"]), seed)
 
-    def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int) -> Run:
+    def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int, probed: bool = True) -> Run:
         """Return the retraining of an arm's tuned parameters under one comparison seed."""
-        return self._run("compare", competitor, params, self.plan.benchmark.compare.epochs, seed)
+        return self._run("compare", competitor, params, self.plan.benchmark.compare.epochs, seed, probed)
 
-    def _run(self, phase: Any, competitor: Competitor, params: Mapping[str, Any], epochs: int, seed: int) -> Run:
+    def _run(
+        self, phase: Any, competitor: Competitor, params: Mapping[str, Any], epochs: int, seed: int,
+        probed: bool = False,
+    ) -> Run:  # fmt: skip
         train = self.plan.benchmark.train
         chosen = {**competitor.fixed, **params}
         chosen.pop("epochs", None)
@@ -143,15 +167,16 @@ class Setting:
             precision=self.precision_of(competitor.arm),
             task=self.plan.task.name,
             init_seed=seed,
-            order_seed=seed,
+            order_seed=seed + (OTHER_ORDER if competitor.role == "aa" else 0),
             data=self.data_of(competitor.arm).fingerprint,
-            plugins={**competitor.plugins, **(self.plan.probe_plugins if phase == "compare" else {})},
+            plugins={**competitor.plugins, **(self.plan.probe_plugins if probed else {})},
             weights=competitor.weights.sha256 if competitor.weights else "",
             head_epochs=train.head_epochs,
             layer_factor=layer_factor,
             batch_norm=train.batch_norm,
             tta=phase == "compare" and self.plan.benchmark.compare.tta,
             snapshots=kept and competitor.scheduler.cycle_ends is not None,
+            label_noise=self.plan.benchmark.compare.label_noise if competitor.role == "different" else 0.0,
         )
 
 
@@ -220,12 +245,12 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     for name in train.schedulers:
         find("scheduler", name, Scheduler, "train", "schedulers")
     pairs = []
-    for name in train.optimizers:
-        optimizer = find("optimizer", name, Optimizer, "train", "optimizers")
+    for name in _entered(benchmark, source):
+        optimizer = find("optimizer", train.aliases.get(name, name), Optimizer, "train", "optimizers")
         pairs += [(name, scheduler) for scheduler in (train.schedulers if optimizer.scheduled else [UNSCHEDULED])]
     competitors = tuple(
         _competitor(
-            Arm(backbone, optimizer, scheduler, head),
+            Arm(backbone, train.aliases.get(name, name), scheduler, head, name if name in train.aliases else ""),
             networks[head] if head else backbones[backbone],
             weights.get(backbone),
             benchmark,
@@ -234,23 +259,100 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         )
         for backbone in train.backbones
         for head in heads
-        for optimizer, scheduler in pairs
+        for name, scheduler in pairs
     )
+    probes = tuple(find("probe", name, Probe, "compare", "probes") for name in benchmark.compare.probes)
+    versions = _probe_versions(probes, benchmark, source, registry)
+    said = benchmark.compare.probe_options
+    probes = tuple(replace(probe, options={**probe.options, **said.get(probe.name, {})}) for probe in probes)
+    late = {probe.name for probe in probes if probe.late or probe.networks > 1}
     return Plan(
         benchmark=benchmark,
         dataset=dataset,
         task=task,
         executor=find("executor", train.executor, Executor, "train", "executor"),
-        probes=tuple(find("probe", name, Probe, "compare", "probes") for name in benchmark.compare.probes),
+        probes=tuple(probe for probe in probes if probe.name not in late),
+        late_probes=tuple(probe for probe in probes if probe.name in late),
         competitors=competitors,
+        controls=_controls(competitors, benchmark, source),
         metric=metric,
         backbones=backbones,
         weights=weights,
-        probe_plugins={
-            f"probe {n}": registry.find("probe", n, source.where("compare", "probes")).sha256
-            for n in benchmark.compare.probes
-        },
+        probe_plugins={f"probe {name}": version for name, version in versions.items() if name not in late},
+        late_versions={name: version for name, version in versions.items() if name in late},
     )
+
+
+def _entered(benchmark: Benchmark, source: Source) -> list[str]:
+    """Return the arms' optimizers as entered; raises BenchmarkError for an alias that is of no use."""
+    train = benchmark.train
+    for alias in train.aliases:
+        if alias not in train.optimizers:
+            raise BenchmarkError(
+                f"{source.where('train', 'aliases', alias)}: must be one of train.optimizers, got '{alias}'"
+                f"{did_you_mean(alias, train.optimizers)}"
+            )
+    return train.optimizers
+
+
+def _controls(competitors: tuple[Competitor, ...], benchmark: Benchmark, source: Source) -> tuple[Competitor, ...]:
+    """Return the arms that are run beside the others, so that a reader knows what the comparison can tell."""
+    compare, found = benchmark.compare, []
+    named = compare.aa if isinstance(compare.aa, str) else benchmark.train.optimizers[0]
+    if compare.aa and named not in {c.entered for c in competitors}:
+        raise BenchmarkError(
+            f"{source.where('compare', 'aa')}: must be one of train.optimizers, true or false, got '{compare.aa}'"
+            f"{did_you_mean(named, benchmark.train.optimizers)}"
+        )
+    first: set[str] = set()  # networks that have their known-different arm
+    untuned: set[Arm] = set()
+    for competitor in competitors:
+        if compare.aa and competitor.entered == named:
+            found.append(_control(competitor, "aa", "again"))
+        if compare.label_noise and competitor.arm.network not in first and competitor.entered == named:
+            found.append(_control(competitor, "different", "noise"))
+            first.add(competitor.arm.network)
+        plain = replace(competitor.arm, alias="")
+        if compare.untuned and plain not in untuned:  # an alias has its optimizer's defaults
+            found.append(_control(competitor, "untuned", "untuned"))
+            untuned.add(plain)
+    return tuple(found)
+
+
+def _control(competitor: Competitor, role: Role, mark: str) -> Competitor:
+    arm = competitor.arm
+    return replace(
+        competitor, arm=replace(arm, alias=f"{arm.alias or arm.optimizer}~{mark}"), role=role, of=competitor.arm.name
+    )
+
+
+def _probe_versions(
+    probes: tuple[Probe, ...], benchmark: Benchmark, source: Source, registry: Registry
+) -> dict[str, str]:
+    """Return what each probe is, by name: its source and its options; raises BenchmarkError for options it has not."""
+    said = benchmark.compare.probe_options
+    for name in said:
+        if name not in benchmark.compare.probes:
+            raise BenchmarkError(
+                f"{source.where('compare', 'probe_options', name)}: must be one of compare.probes, got '{name}'"
+                f"{did_you_mean(name, benchmark.compare.probes)}"
+            )
+    versions = {}
+    for probe in probes:
+        for option, value in said.get(probe.name, {}).items():
+            where = source.where("compare", "probe_options", probe.name, option)
+            if option not in probe.options:
+                raise BenchmarkError(
+                    f"{where}: must be an option of probe '{probe.name}', got '{option}'{did_you_mean(option, probe.options)}"
+                )
+            default = probe.options[option]
+            kinds = (int, float) if type(default) is float else type(default)
+            if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
+                raise BenchmarkError(f"{where}: must be like its default {default!r}, got {value!r}")
+        sha256 = registry.find("probe", probe.name, source.where("compare", "probes")).sha256
+        options = said.get(probe.name, {})
+        versions[probe.name] = digest([sha256, options]) if options else sha256
+    return versions
 
 
 def _check_groups(backbones: Mapping[str, Backbone], benchmark: Benchmark, source: Source) -> None:
@@ -285,7 +387,7 @@ def _competitor(
     space: dict[str, BaseDistribution] = dict(optimizer.space)
     space |= {f"{SCHEDULE}{name}": distribution for name, distribution in scheduler.space.items()}
     fixed: dict[str, Any] = {}
-    for part, prefix in ((arm.optimizer, ""), (arm.scheduler, SCHEDULE)):
+    for part, prefix in ((arm.alias or arm.optimizer, ""), (arm.scheduler, SCHEDULE)):
         for name, said in benchmark.search.space.get(part, {}).items():
             where = source.where("search", "space", part, name)
             space.pop(f"{prefix}{name}", None)

@@ -73,3 +73,10 @@ class Reporter:
         elif done == total or time.monotonic() - self._said > 5:
             self._said = time.monotonic()
             self.say(f"{what}: {done} of {total}")
+
+
+def duration(seconds: float) -> str:
+    """Return seconds, minutes or hours in words, as coarse as a person wants them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -79,7 +79,10 @@ def _describe(store: Store, ready: Ready) -> None:
             "metric": plan.metric,
             "arms": [c.arm.name for c in plan.competitors],
             "spaces": {c.arm.name: describe_space(c) for c in plan.competitors},
+            "optimizers": {c.arm.name: c.arm.optimizer for c in plan.competitors},
             "references": {c.arm.optimizer: c.optimizer.reference for c in plan.competitors},
+            "roles": {c.arm.name: {"role": c.role, "of": c.of} for c in plan.controls},
+            "convex": {c.arm.network: c.network.convex for c in plan.competitors},
             "plugins": {
                 name: {"origin": f.origin, "file": _loose(f.origin), "sha256": f.sha256}
                 for name, f in sorted(used.items())

@@ -28,6 +28,7 @@ class Arm:
     optimizer: str
     scheduler: str
     head: str = ""  # what is trained on the frozen backbone's features; empty where the backbone itself is trained
+    alias: str = ""  # what the optimizer goes by in this benchmark, where that is not its own name
 
     @property
     def network(self) -> str:
@@ -36,8 +37,8 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """``backbone/optimizer/scheduler``, unique within a benchmark."""
-        return f"{self.network}/{self.optimizer}/{self.scheduler}"
+        """``backbone/optimizer/scheduler``, unique within a benchmark; with an alias, that instead of the optimizer."""
+        return f"{self.network}/{self.alias or self.optimizer}/{self.scheduler}"
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Run:
     batch_norm: Literal["train", "frozen"] = "train"  # frozen: the statistics it began with are kept and used
     tta: bool = False  # the mean of predictions for an image and its mirror image is scored too
     snapshots: bool = False  # keeps the weights at the ends of its schedule's cycles, with their test predictions
+    label_noise: float = 0.0  # this part of the training targets is shuffled, always the same way
+    follows: str = ""  # the run whose final weights it starts from
 
     def recipe(self) -> dict[str, Any]:
         """Return everything that decides the outcome, as plain JSON."""

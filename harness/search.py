@@ -44,7 +44,7 @@ def check(plan: Plan, where: Callable[..., str]) -> None:
     if options.pruner != "none":
         _make(_pruners(), options.pruner, options.pruner_options, where("search", "pruner"))
     for competitor in plan.competitors:
-        sampler = _sampler(plan, competitor, 0, where("search", "sampler"))
+        sampler = _sampler(plan, competitor, 0, where=where("search", "sampler"))
         try:
             optuna.create_study(sampler=sampler).ask(dict(competitor.space))
         except Exception as error:  # Optuna's samplers raise many types on options they cannot use
@@ -53,16 +53,23 @@ def check(plan: Plan, where: Callable[..., str]) -> None:
             ) from error
 
 
-class Search:
-    """The search of one arm."""
+def study_name(arm: str, replicate: int = 0) -> str:
+    """Return what a search of an arm is called in Optuna and in our tables: the first one like the arm."""
+    return f"{arm} #{replicate + 1}" if replicate else arm
 
-    def __init__(self, setting: Setting, competitor: Competitor, store: Store) -> None:
+
+class Search:
+    """A search of one arm, its first or a replicate."""
+
+    def __init__(self, setting: Setting, competitor: Competitor, store: Store, replicate: int = 0) -> None:
         self.setting = setting
         self.competitor = competitor
         self.arm = competitor.arm.name
+        self.replicate = replicate
+        self.study = study_name(self.arm, replicate)
         self._store = store
         self._options = setting.plan.benchmark.search
-        self._asks = store.asks(self.arm)
+        self._asks = store.asks(self.study)
         self._of_run: dict[str, list[int]] = {}
         for ask in self._asks:
             self._of_run.setdefault(ask["run_id"], []).append(ask["number"])
@@ -71,7 +78,7 @@ class Search:
             for ask in self._asks
             if ask["state"] == schema.WAITING
         }  # before this process: the last epoch judged, and the one after which the run is to stop
-        self._generation_size = store.generation_size(self.arm)
+        self._generation_size = store.generation_size(self.study)
         self._study = self._reconciled()
         for ask in self._asks:
             self._tell_if_ended(ask)
@@ -79,12 +86,17 @@ class Search:
     @property
     def trials(self) -> list[dict[str, Any]]:
         """The trials asked so far, in order; never more than the benchmark's total."""
-        return self._asks[: self._options.trials]
+        return self._asks[: self.total]
+
+    @property
+    def total(self) -> int:
+        """How many trials there shall be."""
+        return self._options.trials
 
     @property
     def finished(self) -> bool:
-        """Whether all trials the benchmark wants have ended."""
-        return len(self.trials) == self._options.trials and not self.waiting()
+        """Whether all trials that there shall be have ended."""
+        return len(self.trials) == self.total and not self.waiting()
 
     def waiting(self) -> list[Run]:
         """Return the runs of trials that were asked and have not ended, as after a kill."""
@@ -96,7 +108,7 @@ class Search:
         A trial whose parameters have been tried before is told at once and needs no run.
         """
         runs: list[Run] = []
-        while len(runs) < room and len(self._asks) < self._options.trials:
+        while len(runs) < room and len(self._asks) < self.total:
             number = len(self._asks)
             generation = number // self._generation_size
             earlier = self._asks[: generation * self._generation_size]
@@ -109,14 +121,14 @@ class Search:
 
     def _ask(self, number: int, generation: int) -> Run:
         """Ask the sampler for a trial, note it, and return its run."""
-        self._study.sampler = _sampler(self.setting.plan, self.competitor, number)
+        self._study.sampler = _sampler(self.setting.plan, self.competitor, number, self.replicate)
         trial = self._study.ask(dict(self.competitor.space))
         assert trial.number == number
         run = self._run(trial.params)
         storage, study_id = self._study._storage, self._study._study_id
         attrs = storage.get_trial(trial._trial_id).system_attrs, storage.get_study_system_attrs(study_id)
         self._store.add_runs([run], str(environment(self.setting.device)["hash"]))
-        self._asks.append(self._store.add_ask(self.arm, number, generation, trial.params, run, *attrs))
+        self._asks.append(self._store.add_ask(self.study, number, generation, trial.params, run, *attrs))
         self._of_run.setdefault(run.id, []).append(number)
         self._tell_if_ended(self._asks[number])
         return run
@@ -156,7 +168,7 @@ class Search:
     # --- inside
 
     def _run(self, params: Mapping[str, Any]) -> Run:
-        return self.setting.search_run(self.competitor, params)
+        return self.setting.search_run(self.competitor, params, self.replicate)
 
     def _trial(self, number: int) -> optuna.Trial:
         return optuna.Trial(self._study, self._study.get_trials(deepcopy=False)[number]._trial_id)
@@ -171,7 +183,7 @@ class Search:
         self._study.sampler = self._teller(ask["number"])
         told = self._study.tell(ask["number"], value, state=_OPTUNA_STATE[state])
         ask |= {"state": state, "value": value, "reason": run["reason"]}
-        self._store.end_ask(self.arm, ask["number"], state, value, run["reason"], told.system_attrs)
+        self._store.end_ask(self.study, ask["number"], state, value, run["reason"], told.system_attrs)
 
     def _teller(self, number: int) -> optuna.samplers.BaseSampler:
         """Return the sampler that learns of a trial's end."""
@@ -179,7 +191,7 @@ class Search:
             self._options.sampler == "grid"
         ):  # at its last point a grid stops a ``study.optimize``, which we have none of
             return optuna.samplers.RandomSampler(seed=0)
-        sampler: optuna.samplers.BaseSampler = _sampler(self.setting.plan, self.competitor, number)
+        sampler: optuna.samplers.BaseSampler = _sampler(self.setting.plan, self.competitor, number, self.replicate)
         return sampler
 
     def _reconciled(self) -> optuna.Study:
@@ -193,14 +205,14 @@ class Search:
 
         def open_study() -> optuna.Study:
             return optuna.create_study(
-                storage=storage, study_name=self.arm, direction=direction, load_if_exists=True, pruner=pruner
+                storage=storage, study_name=self.study, direction=direction, load_if_exists=True, pruner=pruner
             )
 
         study = open_study()
         there = [(t.state, t.params, t.intermediate_values) for t in study.get_trials(deepcopy=False)]
         if there == [(_OPTUNA_STATE[ask["state"]], ask["params"], self._seen(ask)) for ask in self._asks]:
             return study
-        optuna.delete_study(study_name=self.arm, storage=storage)
+        optuna.delete_study(study_name=self.study, storage=storage)
         study = open_study()
         for ask in self._asks:
             study.add_trial(self._frozen(ask))
@@ -231,9 +243,9 @@ class Search:
         return trial
 
 
-def _sampler(plan: Plan, competitor: Competitor, number: int, where: str = "search.sampler") -> Any:
-    """Return the sampler of one trial, seeded from (search seed, arm, number)."""
-    search, arm = plan.benchmark.search, competitor.arm.name
+def _sampler(plan: Plan, competitor: Competitor, number: int, replicate: int = 0, where: str = "search.sampler") -> Any:
+    """Return the sampler of one trial, seeded from (search seed, study, number)."""
+    search, arm = plan.benchmark.search, study_name(competitor.arm.name, replicate)
     options = dict(search.sampler_options)
     key = [search.seed, arm] if search.sampler in _ONE_SEED else [search.seed, arm, number]
     if search.sampler == "grid":
@@ -286,6 +298,6 @@ def _grid(competitor: Competitor, where: str) -> dict[str, list[Any]]:
             grid[name] = list(range(space.low, space.high + 1, space.step))
         else:
             raise BenchmarkError(
-                f"{where}: must have finite spaces for 'grid', got a range for '{name}' of {competitor.arm.name}; give {{choices = [...]}} in [search.space.{competitor.arm.optimizer}]"
+                f"{where}: must have finite spaces for 'grid', got a range for '{name}' of {competitor.arm.name}; give {{choices = [...]}} in [search.space.{competitor.entered}]"
             )
     return grid

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.contracts import Split
 from harness.errors import BenchmarkError, did_you_mean, one_line
@@ -13,6 +13,9 @@ from harness.runs import Arm, Run, State
 from harness.training.batches import Resident, resident
 from harness.training.parts import Ingredients, Parts, assemble
 from harness.training.stages import build_optimizer, build_schedule
+
+if TYPE_CHECKING:
+    import torch
 
 
 def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
@@ -24,7 +27,7 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
 
     for competitor in setting.plan.competitors:
         for part, plugin in (
-            (competitor.arm.optimizer, competitor.optimizer),
+            (competitor.entered, competitor.optimizer),
             (competitor.arm.scheduler, competitor.scheduler),
         ):
             overrides = setting.plan.benchmark.search.space.get(part, {})
@@ -81,13 +84,32 @@ def _end(space: Any, which: int) -> Any:
 class Bench:
     """A ``Workbench`` in this process. The splits are on the device once, for all runs."""
 
-    def __init__(self, setting: Setting, state: Callable[[str], State | None]) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        state: Callable[[str], State | None],
+        solution: Callable[[str], Mapping[str, torch.Tensor]] | None = None,
+    ) -> None:
         self.setting = setting
         self.state = state
+        self._solution = solution  # a run's final weights
         self._resident: dict[object, Resident] = {}
 
-    def parts(self, run: Run) -> Parts:
-        """Return the parts of a run; only a comparison run is given the test split."""
+    def solved(self, run: Run) -> Parts:
+        """Return the parts of a run that is over, its network with the final weights and in evaluation mode."""
+        assert self._solution is not None
+        parts = self.parts(run, self._solution(run.id))
+        parts.model.eval()
+        return parts
+
+    def parts(self, run: Run, weights: Mapping[str, torch.Tensor] | None = None) -> Parts:
+        """Return the parts of a run; only a comparison run is given the test split.
+
+        The network has these weights, or those of the run that it follows, or its initial ones.
+        """
+        if weights is None and run.follows:
+            assert self._solution is not None
+            weights = self._solution(run.follows)
         plan = self.setting.plan
         competitor = plan.competitor(run.arm.name)
         compared = run.phase == "compare"
@@ -102,9 +124,9 @@ class Bench:
             tune=self._split(run.arm, "tune"),
             test=self._split(run.arm, "test") if compared else None,
             mirrored=self._mirrored(run.arm) if run.tta else None,
-            probes=plan.probes if compared else (),
+            probes=plan.probes if any(name.startswith("probe ") for name in run.plugins) else (),
         )
-        return assemble(run, ingredients, self.setting.device)
+        return assemble(run, ingredients, self.setting.device, weights)
 
     def _mirrored(self, arm: Arm) -> Resident:
         """Return the test split with its images mirrored: the stored ones seen so, or what was extracted from those."""

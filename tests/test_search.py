@@ -55,7 +55,8 @@ def start(tmp_path):
     def begin(setting, folder="run", size=1):
         store = Store(tmp_path / folder)
         stores.append(store)
-        store.add_arms([setting.plan.competitors[0].arm], generation_size=size)
+        arm = setting.plan.competitors[0].arm
+        store.add_studies({arm.name: arm}, generation_size=size)
         return Search(setting, setting.plan.competitors[0], store), store
 
     yield begin

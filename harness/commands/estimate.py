@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.device import environment
 from harness.plan import Competitor, Setting
 from harness.preparation import Request, prepare
-from harness.progress import Reporter
+from harness.progress import Reporter, duration
 from harness.workbench import Bench
 
 if TYPE_CHECKING:
@@ -116,17 +116,11 @@ def lines(found: dict[str, Any]) -> list[str]:
     out += [
         (
             f"  {arm['arm']}: {arm['trials']} trials, {arm['seeds']} seeds, about {arm['epochs']:.0f} epochs "
-            f"at {arm['examples_per_second']:,.0f} examples/s: {_duration(arm['seconds'])}, {arm['parameters']:,} parameters"
+            f"at {arm['examples_per_second']:,.0f} examples/s: {duration(arm['seconds'])}, {arm['parameters']:,} parameters"
         )
         for arm in found["arms"]
     ]
     out.append(
-        f"in all about {_duration(found['seconds'])} and {found['bytes'] / 1e6:.0f} MB in {found['folder']}{' (already begun)' if found['exists'] else ''}"
+        f"in all about {duration(found['seconds'])} and {found['bytes'] / 1e6:.0f} MB in {found['folder']}{' (already begun)' if found['exists'] else ''}"
     )
     return out
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

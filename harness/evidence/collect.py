@@ -7,6 +7,7 @@ from typing import Any
 from harness.driver import Driver
 from harness.evidence.confirm import confirm
 from harness.evidence.looking import look
+from harness.evidence.minima import measure_minima
 from harness.evidence.schedules import note_schedules
 from harness.paths import paths
 from harness.plan import Setting
@@ -26,14 +27,16 @@ def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, 
     wrong = write_scores(store.folder, plan.metric, plan.goal)
     failures += [wrong] if wrong else []
     if driver.compared:
+        failures += measure_minima(setting, driver.cells, store, reporter)
         failures += confirm(setting, store, registry, reporter)
     return failures + look(setting, driver, store, registry, reporter)
 
 
 def _tuned(driver: Driver) -> dict[str, Any]:
     """Return the parameters that the searches which have ended have chosen, by arm."""
-    bests = {search.arm: search.best() for search in driver.searches if search.finished}
-    return {arm: best["params"] for arm, best in bests.items() if best is not None}
+    arms = {competitor.arm.name for competitor in driver.setting.plan.competitors}
+    first = [search for search in driver.searches if search.arm in arms and search.replicate == 0]
+    return {search.arm: params for search in first if (params := driver.chosen(search)) is not None}
 
 
 def _walk(setting: Setting, chosen: dict[str, Any], store: Store) -> None:

@@ -17,7 +17,7 @@ from harness.predict import BATCH
 from harness.progress import Reporter
 from harness.records import Records, Store, open_records, schema
 from harness.registry import Registry
-from harness.trained import load_frozen, load_trained
+from harness.trained import load_frozen, load_trained, origin_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,8 +85,8 @@ def _confirm(
     test, weights = setting.data.test, plan.weights[name]
     rows = np.arange(len(test)) if len(test) <= MOST else np.linspace(0, len(test) - 1, MOST).round().astype(int)
     photos = resident(test, device, weights.mean, weights.std)
-    body, shape = load_frozen(records, name, plan.benchmark, registry, device, photos.input_shape, reporter
-    )  # fmt: skip
+    origin = origin_of(records)
+    body, shape = load_frozen(origin, name, registry, device, photos.input_shape, reporter)
     found = []
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):
         for start in range(0, len(rows), BATCH):
@@ -99,7 +99,7 @@ def _confirm(
     for arm, run_id in runs.items():
         competitor = plan.competitor(arm)
         file, outputs = schema.solution(records.folder, run_id), plan.task.outputs(setting.data)
-        (head,) = load_trained(records, competitor.arm.head, [file], registry, device, shape, outputs, reporter)
+        (head,) = load_trained(origin, competitor.arm.head, [file], registry, device, shape, outputs, reporter)
         with torch.no_grad():
             whole = (
                 torch.cat([plan.task.predict(head(each).float()) for each in torch.split(features, 512)]).cpu().numpy()

@@ -51,7 +51,9 @@ def look(setting: Setting, driver: Driver, store: Store, registry: Registry, rep
 def _folds(setting: Setting, driver: Driver, store: Store, reporter: Reporter) -> list[str]:
     """Predict the train split with the arm that did best on tune; the test split has no say."""
     sign = -1 if setting.plan.goal.goal == "max" else 1
-    tuned = [(search.arm, best) for search in driver.searches if (best := search.best()) is not None]
+    arms = {competitor.arm.name for competitor in setting.plan.competitors}
+    searches = [search for search in driver.searches if search.arm in arms]
+    tuned = [(search.arm, best) for search in searches if (best := search.best()) is not None]
     if not tuned:
         return []
     arm, best = min(tuned, key=lambda pair: sign * pair[1]["value"])

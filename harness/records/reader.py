@@ -194,6 +194,7 @@ def _measured(db: sqlite3.Connection, meta: Mapping[str, Any]) -> DataFrame:
 
     found = pd.read_sql_query("SELECT * FROM measured ORDER BY probe, one, other, third, name", db)
     versions = {name: about["version"] for name, about in meta["probes"].items()}
+    found = found[found["name"] != ""]  # it had nothing to say
     found = found[found["version"] == found["probe"].map(versions)].drop(columns="version")
     return found.astype({"value": float}).reset_index(drop=True)
 

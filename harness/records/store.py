@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import sys
@@ -15,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import tomli_w
 
-from harness.errors import RunFolderError
+from harness.errors import RunFolderError, one_line
 from harness.records import schema
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
@@ -85,14 +86,14 @@ class Store:
         found = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return json.loads(found[0]) if found else None
 
-    def add_arms(self, arms: Sequence[Arm], generation_size: int) -> None:
-        """Enter the arms; the generation size of an arm already there is kept, because its asks depend on it."""
+    def add_studies(self, studies: Mapping[str, Arm], generation_size: int) -> None:
+        """Enter the searches, by name; the generation size of one already there is kept, because its asks depend on it."""
         with self._transaction():
-            for position, arm in enumerate(arms):
+            for position, (study, arm) in enumerate(studies.items()):
                 self.db.execute(
                     "INSERT INTO arms (arm, backbone, optimizer, scheduler, position, generation_size) "
                     "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (arm) DO UPDATE SET position = excluded.position",
-                    (arm.name, arm.backbone, arm.optimizer, arm.scheduler, position, generation_size),
+                    (study, arm.backbone, arm.alias or arm.optimizer, arm.scheduler, position, generation_size),
                 )
 
     def choose(self, arm: str, trial: Mapping[str, Any] | None) -> None:
@@ -142,6 +143,40 @@ class Store:
             self.db.execute("DELETE FROM examples")
             self.db.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?)", rows)
             self.note("examples", fingerprint)
+
+    # --- late probes
+
+    def measured(self, probe: str, version: str) -> set[tuple[str, str, str]]:
+        """Return the networks, by run, that a late probe has measured; the others of a row are empty."""
+        found = self.db.execute(
+            "SELECT DISTINCT one, other, third FROM measured WHERE probe = ? AND version = ?", (probe, version)
+        )
+        return {(one, other, third) for one, other, third in found.fetchall()}
+
+    def add_measured(
+        self, probe: str, version: str, runs: Sequence[str], numbers: Mapping[str, float],
+        arrays: Mapping[str, NDArray[Any]],
+    ) -> None:  # fmt: skip
+        """Enter what a late probe measured on these networks; also that it had nothing to say."""
+        if arrays:
+            file = schema.probed_together(self.folder, probe, version, *runs)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_arrays(file, arrays)
+        key = (probe, version, *runs, *[""] * (3 - len(runs)))
+        rows = [(*key, name, value if math.isfinite(value) else None) for name, value in numbers.items()]
+        with self._transaction():
+            self.db.executemany(
+                "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?, ?, ?)", rows or [(*key, "", None)]
+            )
+
+    def keep_measured(self, probe: str, version: str, wanted: set[tuple[str, str, str]]) -> None:
+        """Take out what a late probe measured on other networks than these: no arm may be measured more than another."""
+        key = (probe, version)
+        with self._transaction():
+            self.db.executemany(
+                "DELETE FROM measured WHERE probe = ? AND version = ? AND one = ? AND other = ? AND third = ?",
+                [(*key, *runs) for runs in self.measured(*key) - wanted],
+            )
 
     # --- asks
 
@@ -273,6 +308,16 @@ class Store:
         """Return a run's epochs in order."""
         rows = self.db.execute("SELECT * FROM epochs WHERE run_id = ? ORDER BY epoch", (run_id,))
         return [{**dict(row), "metrics": json.loads(row["metrics"])} for row in rows]
+
+    def solution(self, run_id: str) -> dict[str, torch.Tensor]:
+        """Return the weights a run ended with; raises RunFolderError where they are not there."""
+        from safetensors.torch import load_file
+
+        file = schema.solution(self.folder, run_id)
+        try:
+            return load_file(file)
+        except Exception as error:  # safetensors raises its own
+            raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
 
     def state(self, run_id: str) -> State | None:
         """Return the state a run was last saved in; None where it never was."""

@@ -67,6 +67,18 @@ def resident(split: Split, device: Device, mean: Sequence[float] = MEAN, std: Se
     return Resident(inputs.to(device.name), targets.to(device.name), shift, scale)
 
 
+def shuffled(targets: torch.Tensor, part: float) -> torch.Tensor:
+    """Return the targets ``[N, ...]`` with this part of them, in [0, 1], exchanged among each other, always alike.
+
+    So it is with every task: of K classes of equal size, one in K of those keeps its label by chance.
+    """
+    random = torch.Generator().manual_seed(mix(len(targets)))
+    rows = torch.randperm(len(targets), generator=random)[: round(part * len(targets))].to(targets.device)
+    noisy = targets.clone()
+    noisy[rows] = targets[rows.roll(1)]
+    return noisy
+
+
 class Batches:
     """The train split in another order every epoch, the same for equal ``(seed, epoch)`` on every device.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from harness.device import Device
 from harness.errors import Diverged, PluginError
 from harness.runs import Done, Epoch, Run, State
 from harness.training.augmentation import Targets, blended
-from harness.training.batches import Batches, Resident, mix
+from harness.training.batches import Batches, Resident, mix, shuffled
 from harness.training.probing import probe_all
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
@@ -302,18 +302,22 @@ class Parts:
             getattr(self.optimizer, mode)()
 
 
-def assemble(run: Run, use: Ingredients, device: Device) -> Parts:
-    """Return the run's parts, with the initial weights that ``run.init_seed`` gives, the same for every arm.
+def assemble(run: Run, use: Ingredients, device: Device, weights: Mapping[str, torch.Tensor] | None = None) -> Parts:
+    """Return the run's parts, with the initial weights that ``run.init_seed`` gives, the same for every arm, or these.
 
     Raises PluginError, naming the plugin, where one cannot be built.
     """
-    model: Any = _network(run, use).to(device.name)
+    model: Any = _network(run, use)
+    if weights is not None:
+        model.load_state_dict(weights)
+    model = model.to(device.name)
     if use.train.images and device.type == "cuda":
         # Tensor cores want weights in this layout too. On a CPU channels_last inputs are enough (measured), and
         # weights that stay contiguous can be seen as flat vectors, which LBFGS does.
         model = model.to(memory_format=torch.channels_last)
     groups = layer_groups(run, use.backbone, model)
-    batches = Batches(use.train, run.batch_size, run.augment, run.order_seed)
+    seen = replace(use.train, targets=shuffled(use.train.targets, run.label_noise)) if run.label_noise else use.train
+    batches = Batches(seen, run.batch_size, run.augment, run.order_seed)
     return Parts(run, use, device, model, groups, batches, Clock(device))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,8 @@ def probe_all(parts: Parts, probes: Iterable[Probe]) -> Found:
     found = Found({name: each.detach().clone() for name, each in parts.model.state_dict().items()})
     for probe in probes:
         try:
-            measured = {f"{probe.name}.{name}": value for name, value in probe.measure(parts).items()}
-            arrays = {name: _array(name, value) for name, value in measured.items() if getattr(value, "ndim", 0)}
-            numbers = {name: float(value) for name, value in measured.items() if name not in arrays}
+            measured = probe.measure(parts, **probe.options)
+            numbers, arrays = sorted_out({f"{probe.name}.{name}": value for name, value in measured.items()})
         except Exception as error:  # a probe may raise anything
             found.problems.append(f"probe '{probe.name}' failed: {one_line(error)}")
             parts.model.load_state_dict(found.weights)  # it may have raised in the middle of a change
@@ -41,6 +40,12 @@ def probe_all(parts: Parts, probes: Iterable[Probe]) -> Found:
         found.numbers |= numbers
         found.arrays |= arrays
     return found
+
+
+def sorted_out(measured: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
+    """Return the numbers and the arrays of what a probe found; raises TypeError or ValueError for anything else."""
+    arrays = {name: _array(name, value) for name, value in measured.items() if getattr(value, "ndim", 0)}
+    return {name: float(value) for name, value in measured.items() if name not in arrays}, arrays
 
 
 def _array(name: str, value: Any) -> NDArray[Any]:

@@ -33,7 +33,7 @@ def folder(tmp_path):
     with Store(tmp_path) as store:
         store.describe({"name": "tiny", "search": {"trials": 0}}, meta)
         store.work_begins({}, [])
-        store.add_arms([arm], 1)
+        store.add_studies({arm.name: arm}, 1)
         store.add_runs(runs, "0")
         store.note("compare_runs", [run.id for run in runs])
         save_arrays(schema.targets(tmp_path), {"targets": CLASSES[1]})

@@ -168,7 +168,7 @@ def test_made_up_records_have_the_columns_of_real_ones(make_records: Any, tmp_pa
     with Store(tmp_path) as store:
         store.describe(made_up.meta["benchmark"], made_up.meta)
         store.work_begins(made_up.meta["environment"], made_up.meta["command"])
-        store.add_arms([arm], 1)
+        store.add_studies({arm.name: arm}, 1)
         store.add_runs(runs.values(), "feedbeef")
         store.add_ask(arm.name, 0, 0, ask["params"], runs["search"], {}, {})
         store.note("compare_runs", [runs["compare"].id])

@@ -240,7 +240,11 @@ def _special(records: Records, arm: str) -> tuple[float, float, str]:
 def special_cases(records: Records, arm: str) -> list[str]:
     """Return the arms of the same optimizer, schedule and network whose space is a special case of this one's."""
     rows, spaces = records.arms.set_index("arm"), records.meta["spaces"]
-    about = {str(name): (row["optimizer"], row["scheduler"], network_of(str(name))) for name, row in rows.iterrows()}
+    plugins = records.meta.get("optimizers", {})  # an alias is another name of one of these
+    about = {
+        str(name): (plugins.get(name, row["optimizer"]), row["scheduler"], network_of(str(name)))
+        for name, row in rows.iterrows()
+    }
     others = [other for other in about if other != arm and about[other] == about[arm]]
     return [other for other in others if contains(spaces.get(arm, {}), spaces.get(other, {}))]
 

@@ -1,0 +1,252 @@
+"""Late probes: what is measured on the solutions once the comparison is over, one by one, in pairs or in threes.
+
+Each probe says what it costs before it is spent: a few measurements are timed, and as many are made as fit in
+``compare.probe_budget``. What is left out is chosen so that every arm and every seed is in as many measurements as any
+other: the first seeds of all arms, or the pairs of seeds that are the same distance apart in a circle of all seeds. The
+choice is noted, so a run that goes on after a kill measures what it would have measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, product
+from typing import TYPE_CHECKING, Any
+
+from harness import interruption
+from harness.comparison import Cell
+from harness.contracts import Probe
+from harness.errors import one_line
+from harness.plan import Setting
+from harness.progress import Reporter, duration
+from harness.records import Store, schema
+from harness.runs import Run, digest
+from harness.training.probing import sorted_out
+from harness.workbench import Bench
+
+if TYPE_CHECKING:
+    from harness.training.parts import Parts
+
+TIMED = 3  # measurements, the first of which warms up
+MOST_PROBLEMS = 20  # that are kept of a probe
+HELD = 2 * 10**9  # bytes of weights of networks that are held ready, at the most
+
+Runs = tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a probe could measure: groups of measurements, each of which treats all arms and seeds alike."""
+
+    groups: Sequence[Sequence[Runs]]
+    unit: str  # what a measurement looks at
+
+    @property
+    def all(self) -> list[Runs]:
+        """Every measurement, group by group."""
+        return [runs for group in self.groups for runs in group]
+
+
+@dataclass
+class Solutions:
+    """The networks that were trained, ready to be measured; those used last are held."""
+
+    bench: Bench
+    _held: OrderedDict[str, tuple[Parts, int]] = field(default_factory=OrderedDict)
+
+    def parts(self, run: Run) -> Parts:
+        """Return a run's parts, its network with the final weights and in evaluation mode."""
+        if run.id not in self._held:
+            parts = self.bench.solved(run)
+            size = sum(t.numel() * t.element_size() for t in parts.model.state_dict().values())
+            self._held[run.id] = (parts, size)
+            while len(self._held) > 3 and sum(size for _, size in self._held.values()) > HELD:
+                self._held.popitem(last=False)
+        self._held.move_to_end(run.id)
+        return self._held[run.id][0]
+
+
+def measure_minima(setting: Setting, cells: Sequence[Cell], store: Store, reporter: Reporter) -> list[str]:
+    """Carry out every late probe; return a line for each that failed or did not fit."""
+    ended = [cell for cell in cells if (store.run(cell.run.id) or {}).get("state") == schema.DONE]
+    lines = []
+    for probe in setting.plan.late_probes:
+        solutions = Solutions(Bench(setting, store.state, store.solution))  # a probe's own notes go with it
+        lines += _carry_out(probe, setting, ended, solutions, store, reporter)
+    names = {probe.name for probe in setting.plan.late_probes}
+    noted = store.noted("probes") or {}
+    store.note("probes", {name: about for name, about in noted.items() if name in names})
+    return lines
+
+
+def _carry_out(
+    probe: Probe, setting: Setting, cells: Sequence[Cell], solutions: Solutions, store: Store, reporter: Reporter
+) -> list[str]:
+    version = setting.plan.late_versions[probe.name][:16]
+    work = work_of(probe, setting, cells)
+    budget = setting.plan.benchmark.compare.probe_budget
+    of = digest([[run.id for run in runs] for runs in work.all])
+    about = (store.noted("probes") or {}).get(probe.name, {})
+    if (about.get("version"), about.get("of"), about.get("budget")) != (version, of, budget):
+        about = {
+            "version": version, "of": of, "budget": budget, "networks": probe.networks, "unit": work.unit,
+            "possible": len(work.all), "planned": None, "seconds_each": None, "done": 0, "subset": "", "problems": [],
+        }  # fmt: skip
+    done, timed = store.measured(probe.name, version), []
+
+    def note(**more: Any) -> None:
+        about.update(more)
+        store.note("probes", {**(store.noted("probes") or {}), probe.name: about})
+
+    def measure(runs: Runs) -> None:
+        start = time.perf_counter()
+        _measure(probe, version, runs, solutions, store, about["problems"])
+        timed.append(time.perf_counter() - start)
+
+    note()
+    for runs in work.all[:TIMED] if about["planned"] is None else ():
+        if _key(runs) not in done:
+            measure(runs)
+            if timed[-1] > budget:
+                break
+    if about["planned"] is None:
+        each = min(timed[1:] or timed or [0.0])
+        groups = _that_fit(work, each, budget)
+        kept = sum(len(group) for group in work.groups[:groups])
+        note(planned=kept, seconds_each=each, subset=_subset(probe, work, groups))
+        reporter.say(_plan_line(probe, work, kept, each, budget), style="" if kept == len(work.all) else "yellow")
+        done = store.measured(probe.name, version)
+    todo = [runs for runs in work.all[: about["planned"]] if _key(runs) not in done]
+    for place, runs in enumerate(todo):
+        interruption.check()
+        measure(runs)
+        reporter.preparing(f"{probe.name}: {work.unit}", place + 1, len(todo))
+    wanted = {_key(runs) for runs in work.all[: about["planned"]]}
+    store.keep_measured(probe.name, version, wanted)
+    note(done=len(store.measured(probe.name, version)))
+    lines = [f"probe '{probe.name}' failed: {why}" for why in about["problems"][:1]]
+    if work.all and not about["planned"]:
+        lines.append(
+            f"probe '{probe.name}' was left out: the least that treats all arms alike takes "
+            f"{duration(len(work.groups[0]) * about['seconds_each'])}, compare.probe_budget is {duration(budget)}"
+        )
+    return lines
+
+
+def _measure(probe: Probe, version: str, runs: Runs, solutions: Solutions, store: Store, problems: list[str]) -> None:
+    """Measure these networks and enter what was found; a failure is entered as nothing found, and said once."""
+    parts = [solutions.parts(run) for run in runs]
+    before = [{name: each.detach().clone() for name, each in one.model.state_dict().items()} for one in parts]
+    try:
+        numbers, arrays = sorted_out(probe.measure(*parts, **probe.options))
+    except Exception as error:  # a probe may raise anything
+        problems[MOST_PROBLEMS - 1 :] = [f"{' and '.join(run.arm.name for run in runs)}: {one_line(error)}"]
+        for one, weights in zip(parts, before, strict=True):
+            one.model.load_state_dict(weights)  # it may have raised in the middle of a change
+        return
+    store.add_measured(probe.name, version, [run.id for run in runs], numbers, arrays)
+
+
+def _key(runs: Runs) -> tuple[str, str, str]:
+    one, other, third = ([run.id for run in runs] + ["", ""])[:3]
+    return one, other, third
+
+
+def _that_fit(work: Work, each: float, budget: float) -> int:
+    """Return how many groups fit in the budget; all of them where there are none to choose from."""
+    spent = 0.0
+    for number, group in enumerate(work.groups):
+        spent += each * len(group)
+        if spent > budget:
+            return number
+    return len(work.groups)
+
+
+def _subset(probe: Probe, work: Work, groups: int) -> str:
+    """Return in words what is measured where not all is; "" where it is."""
+    if groups == len(work.groups):
+        return ""
+    kept = sum(len(group) for group in work.groups[:groups])
+    how = f"the first {groups} seeds of every arm" if probe.networks == 1 else f"seeds up to {groups} apart in a circle"
+    return f"{kept} of {len(work.all)} {work.unit}: {how}"
+
+
+def _plan_line(probe: Probe, work: Work, kept: int, each: float, budget: float) -> str:
+    every = len(work.all)
+    line = f"probe {probe.name}: {every} {work.unit} at {each:.2g} s take {duration(every * each)}"
+    return line if kept == every else f"{line}; {kept} fit into compare.probe_budget, {duration(budget)}"
+
+
+# --- what there is to measure --------------------------------------------------------------------------------
+
+
+def work_of(probe: Probe, setting: Setting, cells: Sequence[Cell]) -> Work:
+    """Return what a probe can measure on the networks of these cells, the runs that ended well.
+
+    Arms are compared where they share a network; a control is compared with the arm that it belongs to. Of an arm
+    only the seeds count that every arm of its network has.
+    """
+    runs = _by_arm(cells)
+    groups: list[list[Runs]] = []
+    for arms in _of_one_network(setting, runs):
+        shared = sorted(set.intersection(*(set(runs[arm]) for arm in arms)))
+        _merge(groups, list(_groups(probe.networks, setting, arms, runs, shared)))
+    units = {1: "networks", 2: "pairs of networks", 3: "threes of networks"}
+    return Work(groups, units[probe.networks])
+
+
+def _by_arm(cells: Sequence[Cell]) -> dict[str, dict[int, Run]]:
+    found: dict[str, dict[int, Run]] = {}
+    for cell in cells:
+        if cell.role in ("fresh", "aa", "different"):
+            found.setdefault(cell.run.arm.name, {})[cell.run.init_seed] = cell.run
+    return found
+
+
+def _of_one_network(setting: Setting, runs: dict[str, dict[int, Run]]) -> Iterator[list[str]]:
+    every = [c for c in (*setting.plan.competitors, *setting.plan.controls) if c.arm.name in runs]
+    for network in dict.fromkeys(c.arm.network for c in every):
+        yield [c.arm.name for c in every if c.arm.network == network]
+
+
+def _groups(
+    networks: int, setting: Setting, arms: Sequence[str], runs: dict[str, dict[int, Run]], seeds: Sequence[int]
+) -> Iterator[list[Runs]]:
+    """Yield groups of measurements, each alike for all arms and seeds, the first the most wanted."""
+    own = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
+    if networks == 1:
+        for seed in seeds:
+            yield [(runs[arm][seed],) for arm in arms]
+    elif networks == 2:
+        compared = [pair for pair in combinations(arms, 2) if _belong(setting, *pair)]
+        for apart in range(1, len(seeds) // 2 + 1):
+            circle = {tuple(sorted((s, (s + apart) % len(seeds)))) for s in range(len(seeds))}
+            pairs = [(seeds[s], seeds[t]) for s, t in sorted(circle)]
+            yield [
+                *((runs[arm][s], runs[arm][t]) for (s, t), arm in product(pairs, arms)),
+                *((runs[a][s], runs[b][t]) for (s, t), (a, b) in product(pairs, compared)),
+                *((runs[a][t], runs[b][s]) for (s, t), (a, b) in product(pairs, compared)),
+            ]
+    elif len(own) > 2 and seeds:
+        yield [tuple(runs[arm][seeds[0]] for arm in own[:3])]
+    elif len(seeds) > 1:
+        places = [(own[0], seeds[0]), (own[-1], seeds[0] if len(own) > 1 else seeds[-1]), (own[0], seeds[1])]
+        if len({(arm, seed) for arm, seed in places}) == 3:
+            yield [tuple(runs[arm][seed] for arm, seed in places)]
+
+
+def _belong(setting: Setting, one: str, other: str) -> bool:
+    """Return whether two arms are compared: both are no controls, or one is a control of the other."""
+    first, second = setting.plan.competitor(one), setting.plan.competitor(other)
+    return (first.role == second.role == "arm") or first.of == other or second.of == one
+
+
+def _merge(groups: list[list[Runs]], more: list[list[Runs]]) -> None:
+    """Add one network's groups to those of the others, place by place."""
+    for place, group in enumerate(more):
+        if place < len(groups):
+            groups[place] += group
+        else:
+            groups.append(list(group))
