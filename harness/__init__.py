@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         RunningExecutor,
         Schedule,
         Scheduler,
+        Several,
         Split,
         Task,
         Weights,
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
     from harness.data.places import cache_folder
     from harness.errors import DataError, Diverged, HarnessError, PluginError
     from harness.hookspecs import hookimpl
+    from harness.loading import load
     from harness.paths import Stroke, describe_walk, draw_walks
+    from harness.protocol import Protocol, registered_protocols
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
     from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
@@ -54,16 +57,18 @@ _HOME = {
     **dict.fromkeys(("Choice", "Float", "Int"), "optuna.distributions"),
     **dict.fromkeys(
         ("Analysis", "Backbone", "Catalogue", "Data", "DataRequest", "Dataset", "Download", "Executor", "Metric", "Optimizer",
-         "Photo", "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Split", "Task", "Weights", "Workbench"),
+         "Photo", "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Several", "Split", "Task", "Weights", "Workbench"),
         "harness.contracts",
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
     "hookimpl": "harness.hookspecs",
+    "load": "harness.loading",
     **dict.fromkeys(("ImageSource", "ImageStore", "decode_photos", "draw_images", "stratified"), "harness.data.images"),
     "cache_folder": "harness.data.places",
     "open_archive": "harness.data.archive",
     **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.paths"),
     "photo_files": "harness.data.photos",
+    **dict.fromkeys(("Protocol", "registered_protocols"), "harness.protocol"),
     "draw_range_test": "harness.range_test.picture",
     "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.runs"),
@@ -101,6 +106,7 @@ __all__ = [
     "Photo",
     "PluginError",
     "Probe",
+    "Protocol",
     "Records",
     "Report",
     "Results",
@@ -108,6 +114,7 @@ __all__ = [
     "RunningExecutor",
     "Schedule",
     "Scheduler",
+    "Several",
     "Split",
     "State",
     "Stroke",
@@ -124,8 +131,10 @@ __all__ = [
     "draw_walks",
     "execute",
     "hookimpl",
+    "load",
     "open_archive",
     "photo_files",
+    "registered_protocols",
     "stratified",
 ]
 

@@ -27,6 +27,8 @@ app = typer.Typer(
 
 data_app = typer.Typer(help="Look at a dataset's photos, or get them.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+baseline_app = typer.Typer(help="Tuned arms as a file.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(baseline_app, name="baseline")
 
 File = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The benchmark file.")]
 Profile = Annotated[Optional[str], typer.Option(help="A [profiles.NAME] of the file, laid over it.")]
@@ -67,13 +69,16 @@ def run(
     block: Block = None,
     set_: Set = None,
     only_search: Annotated[bool, typer.Option("--only-search", help="Stop before the comparison.")] = False,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Widen the range or budget of arms whose search raised an alarm.")
+    ] = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
     from harness import interruption
     from harness.progress import Reporter
     from harness.run import run as carry_out
 
-    request = _request(file, profile, data, out, plugin, block, set_, only_search)
+    request = _request(file, profile, data, out, plugin, block, set_, only_search, extend)
     interruption.listen()
     with Reporter() as reporter:
         code = carry_out(request, reporter, ["harness", *sys.argv[1:]])
@@ -218,8 +223,42 @@ def report(
 
 
 @app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders; the first is compared with.")
+    ],
+    out: Annotated[
+        Optional[Path], typer.Option(metavar="FILE.html", help="Write a page, or a summary for FILE.md.")
+    ] = None,
+    margin: Annotated[
+        Optional[float], typer.Option(min=0, help="A difference that does not matter: points, or the metric's unit.")
+    ] = None,
+    fail_on_regression: Annotated[
+        bool, typer.Option("--fail-on-regression", help="Exit with 1 where an arm became worse.")
+    ] = False,
+    plugin: Plugins = None,
+    block: Block = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lay runs side by side: what differs between them, and which arms became better or worse."""
+    from harness.across import open_several
+    from harness.commands.compare import document, format_of, lines, write
+    from harness.discovery import discover
+
+    registry = discover(plugin or [], block or [])
+    report = format_of(out, registry) if out else None
+    found = open_several(folders, registry, margin)
+    print(json.dumps(document(found), indent=2, allow_nan=False) if as_json else "\n".join(lines(found)))
+    if out and report:
+        write(out, found, report)
+        if not as_json:
+            print(out)
+    raise typer.Exit(1 if fail_on_regression and len(found.regressions) else 0)
+
+
+@app.command()
 def predict(
-    folder: RunFolder,
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or an exported model.")],
     photos: Annotated[Path, typer.Argument(metavar="FOLDER_OR_ZIP", help="Photos without labels.")],
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table that is written.")] = Path("submission.csv"),
     arm: Annotated[Optional[str], typer.Option(metavar="NAME", help="Not the arm that is best on tune.")] = None,
@@ -244,6 +283,28 @@ def predict(
 
 
 @app.command()
+def export(
+    folder: RunFolder,
+    arm: Annotated[Optional[str], typer.Option(metavar="NAME", help="Not the arm that is best on tune.")] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="All seeds of the arm, not the one best on tune.")
+    ] = False,
+    light: Annotated[bool, typer.Option("--light", help="Without the frozen backbone's own weights.")] = False,
+    out: Annotated[
+        Optional[Path], typer.Option(metavar="FOLDER", help="A new folder; RUN-model here where not said.")
+    ] = None,
+    plugin: Plugins = None,
+) -> None:
+    """Write a run's best model into a folder of its own, with a model card; 'harness predict' takes it."""
+    from harness.commands import export as of_run
+    from harness.progress import Reporter
+
+    with Reporter() as reporter:
+        written, about = of_run.export(of_run.Request(folder, out, arm, ensemble, light, tuple(plugin or ())), reporter)
+    print("\n".join(of_run.lines(written, about)))
+
+
+@app.command()
 def new(
     kind: Annotated[
         str, typer.Argument(metavar="KIND", help="dataset, optimizer, ..., as in 'harness list'; or catalogue.")
@@ -256,6 +317,24 @@ def new(
     from harness.commands.scaffold import lines, scaffold
 
     print("\n".join(lines(scaffold(kind, name, out, package))))
+
+
+@baseline_app.command("export")
+def baseline_export(
+    folder: RunFolder,
+    out: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="A new file; RUN.baseline.zip here where not said.")
+    ] = None,
+    with_solutions: Annotated[bool, typer.Option("--with-solutions", help="The final weights too.")] = False,
+) -> None:
+    """Write a run's tuned arms into one file, which [baseline] of another benchmark takes."""
+    from harness.baseline import pack
+
+    found = pack(folder, out or Path(f"{folder.resolve().name}.baseline.zip"), with_solutions)
+    print(
+        f"{len(found.arms)} arms, {found.file.stat().st_size / 1e6:.2f} MB, SHA-256 {found.sha256}, into {found.file}"
+    )
+    print(f'[baseline]\nfile = "{found.file.name}"')
 
 
 @data_app.command()
@@ -313,11 +392,13 @@ def get(
 
 def _request(
     file: Path, profile: str | None, data: Path | None, out: Path, plugin: list[Path] | None, block: list[str] | None,
-    set_: list[str] | None, only_search: bool = False,
+    set_: list[str] | None, only_search: bool = False, extend: bool = False,
 ) -> Request:  # fmt: skip
     from harness.preparation import Request
 
-    return Request(file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search)
+    return Request(
+        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend
+    )
 
 
 def main(arguments: list[str] | None = None) -> Any:

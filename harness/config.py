@@ -80,6 +80,12 @@ class SearchSection(Section):
     """``[search]``: how each arm is tuned."""
 
     trials: Count = 12  # of each arm, a total: resuming never adds to it
+    unit: Literal["trials", "epochs", "seconds"] = "trials"  # of each arm's budget
+    budget: float = Field(0.0, ge=0, allow_inf_nan=False)  # where the unit is epochs or seconds of training: a total
+    seeds: int = Field(1, ge=1, le=1000)  # that a trial is trained under; its score is their mean
+    objectives: list[Literal["score", "seconds"]] = [
+        "score"
+    ]  # with seconds, the report shows which trials are on the front
     replicates: int = Field(1, ge=1, le=100)  # whole searches of each arm, with other seeds: luck in tuning, measured
     sampler: str = "tpe"
     sampler_options: dict[str, Any] = {}
@@ -99,6 +105,13 @@ class SearchSection(Section):
         if epochs != sorted(epochs):
             raise ValueError(f"must be [from, to] with from <= to, got {epochs}")
         return epochs
+
+    @field_validator("objectives")
+    @classmethod
+    def _score_first(cls, objectives: list[str]) -> list[str]:
+        if objectives not in (["score"], ["score", "seconds"]):
+            raise ValueError(f'must be ["score"] or ["score", "seconds"], got {objectives}')
+        return objectives
 
     @field_validator("layer_factor")
     @classmethod
@@ -180,6 +193,14 @@ class VerdictSection(Section):
     gate: GateSection = GateSection()  # type: ignore[call-arg]
 
 
+class BaselineSection(Section):
+    """``[baseline]``: arms that were tuned and trained elsewhere, in a file of ``harness baseline export``."""
+
+    file: str = ""  # relative to the benchmark file
+    arms: list[str] = []  # by their names or their optimizers'; all where empty
+    environment: Literal["same", "any"] = "same"  # any: another torch, device or precision is said in the report
+
+
 class ReportSection(Section):
     """``[report]``: which formats are written at the end."""
 
@@ -208,6 +229,7 @@ class Benchmark(Section):
     search: SearchSection = SearchSection()  # type: ignore[call-arg]
     compare: CompareSection = CompareSection()  # type: ignore[call-arg]
     verdict: VerdictSection = VerdictSection()  # type: ignore[call-arg]
+    baseline: BaselineSection = BaselineSection()
     report: ReportSection = ReportSection()
 
     @field_validator("name")
@@ -226,6 +248,7 @@ def load(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
         benchmark = Benchmark.model_validate(source.values)
     except ValidationError as error:
         raise BenchmarkError(_line(error.errors()[0], source)) from error
+    _check_budget(benchmark, source)
     _check_spaces(benchmark, source)
     _check_fine_tuning(benchmark, source)
     return benchmark, source
@@ -245,6 +268,18 @@ def _check_values(value: Any, source: Source, *key: str) -> None:
     if isinstance(value, list):
         for inner in value:
             _check_values(inner, source, *key)
+
+
+def _check_budget(benchmark: Benchmark, source: Source) -> None:
+    """Raise BenchmarkError for a budget that is said twice, or not at all."""
+    search = benchmark.search
+    where = source.where("search", "budget")
+    if search.unit == "trials" and search.budget:
+        raise BenchmarkError(
+            f'{where}: must go with unit = "epochs" or "seconds", got {search.budget:g}; a budget in trials is search.trials'
+        )
+    if search.unit != "trials" and not search.budget:
+        raise BenchmarkError(f"{where}: must say how many {search.unit} each arm gets, got none; add budget = ...")
 
 
 def _check_spaces(benchmark: Benchmark, source: Source) -> None:
@@ -379,7 +414,9 @@ def identity(benchmark: Benchmark) -> Mapping[str, Any]:
         del plain["compare"][key]
     for key in ("untuned", "twins", "aa", "label_noise", "gate"):  # controls come beside what is there
         del plain["compare"][key]
-    del plain["search"]["replicates"]
+    for key in ("replicates", "unit", "budget"):
+        del plain["search"][key]
+    del plain["baseline"]  # other people's arms come beside what is there
     del plain["verdict"], plain["compare"]["fit"]  # other margins are another verdict on the same runs
     for key in ("executor", "threads"):
         del plain["train"][key]

@@ -353,12 +353,47 @@ class Results:
 
 
 @dataclass(frozen=True)
+class Several:
+    """Several runs side by side; every later one is compared with the first.
+
+    ``differs``  group, what, and a column a run, by its label: what is not the same in all of them, as text
+    ``scores``   arm, run, n, planned, mean, low, high, sd, state, tuned: the deciding test metric with its 95 % interval
+    ``changes``  arm, run, how, seeds, before, after, change, low, high, p, adjusted, margin, state: the later run less
+                 the first. ``how`` is "paired by seed", "Welch" or why there is no difference to speak of; ``state`` is
+                 regression, improvement, within the margin, not shown, identical, or not comparable
+    ``verdicts`` run, network, regime, facet ("statement" first), label: what each run says; empty where none does
+    """
+
+    labels: tuple[str, ...]  # of the runs, unique
+    records: tuple[Records, ...]
+    metric: str  # of the test split
+    goal: Literal["min", "max"]
+    unit: str
+    differs: DataFrame
+    scores: DataFrame
+    changes: DataFrame
+    verdicts: DataFrame
+
+    @property
+    def regressions(self) -> DataFrame:
+        """The changes that are for the worse."""
+        return self.changes[self.changes["state"] == "regression"]
+
+
+@dataclass(frozen=True)
 class Report:
-    """A report format: ``render(results)`` returns the text of ``report.EXTENSION``."""
+    """A report format: ``render(results)`` returns the text of ``report.EXTENSION``.
+
+    One that is a format of tables too has ``table(table)``, which returns the text of one: beside ``tables/NAME.parquet``
+    then lies ``tables/NAME.EXTENSION``. One that can lay several runs side by side has ``compare(several)``, which
+    returns the text of what ``harness compare`` writes into a file of that extension.
+    """
 
     name: str
     extension: str
     render: Callable[[Results], str]
+    table: Callable[[DataFrame], str] | None = None
+    compare: Callable[[Several], str] | None = None
     reference: str = ""
 
 

@@ -130,7 +130,8 @@ def environment(device: Device) -> Mapping[str, Any]:
         "precision": device.precision,
         "system": f"{platform.system()} {platform.machine()}",
     }
-    return {"hash": digest([versions, hardware])[:16], "versions": versions, "hardware": hardware}
+    said = {**hardware, "type": device.type}
+    return {"hash": digest([versions, hardware])[:16], "versions": versions, "hardware": said}
 
 
 def _version(package: str) -> str:

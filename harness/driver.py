@@ -47,10 +47,6 @@ class Driver:
         self._trained: dict[str, int] = {}  # epochs of the flying runs
         self._asked_by: dict[str, Search] = {}  # by the id of a search run
         self._waiting: deque[Run] = deque()
-        for search in self.searches:
-            for run in search.waiting():
-                self._asked_by[run.id] = search
-                self._waiting.append(run)
         self._cells: list[Cell] | None = None  # the comparison, entered when all searches have ended
         self._restarted = False  # whether its restarts are among them
         for search in self.searches:
@@ -80,7 +76,7 @@ class Driver:
         """Return how many trainings are still to do, those of trials not yet asked included."""
         if self._cells is not None:
             return len(self._waiting) + (0 if self._restarted else len(self._next_restarts()))
-        trials = sum(search.total - len(search.trials) + len(search.waiting()) for search in self.searches)
+        trials = sum(search.left for search in self.searches)
         return trials if self.only_search else trials + count(self.setting)
 
     @property
@@ -133,7 +129,7 @@ class Driver:
     def _fill(self) -> None:
         """Submit runs until the executor's room is full or there is nothing to submit yet."""
         while len(self._flying) < self.executor.room and (run := self._next()) is not None:
-            if run.id not in self._flying:  # two trials of equal parameters are one run
+            if run.id not in self._flying and not self._ended(run):  # two trials of equal parameters are one run
                 self._flying[run.id] = run
                 self._trained[run.id] = 0
                 self.executor.submit([run])
@@ -151,9 +147,11 @@ class Driver:
         return self._waiting.popleft() if self._waiting else None
 
     def _choose(self, search: Search) -> None:
-        """Note what a search that has ended has chosen."""
+        """Note what a search that has ended has chosen, and of which trials."""
         if search.finished:
             self.store.choose(search.study, search.best())
+            counted = self.store.noted("counted") or {}
+            self.store.note("counted", {**counted, search.study: len(search.trials)})
 
     def _enter_comparison(self) -> None:
         """Once all searches have ended, enter the runs of the comparison; those that failed before are tried again."""
@@ -204,7 +202,8 @@ class Driver:
         labels = [self._label(run)]
         if run.phase == "search":
             search = self._asked_by[run.id]
-            labels = [f"trial {trial['number'] + 1}/{search.total}" for trial in search.tell(run.id)]
+            told = search.tell(run.id)
+            labels = [search.label(trial["number"]) for trial in told]
             self._choose(search)
         for label in labels:
             self.reporter.say(self._line(run, row, label), style="" if row["state"] == schema.DONE else "yellow")
@@ -235,7 +234,7 @@ class Driver:
         plan = self.setting.plan.benchmark
         low, high = plan.search.epochs[0], plan.search.epochs[-1]
         known = sum(run.epochs for run in (*self._flying.values(), *self._waiting)) - sum(self._trained.values())
-        unasked = sum(search.total - len(search.trials) for search in self.searches) * (low + high) // 2
+        unasked = sum(search.left for search in self.searches if not search.finished) * (low + high) // 2
         if self.only_search or self._cells is not None:
             return known + unasked
         return known + unasked + count(self.setting) * plan.compare.epochs

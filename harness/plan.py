@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 SCHEDULE = "schedule."  # goes before a schedule's hyperparameters, in Optuna and in the tables
 UNSCHEDULED = "constant"  # the schedule of an optimizer that needs none
 SEARCH_SEED = 1_000_000  # search runs are seeded from here on, so never like a comparison run
-NEXT_SEARCH = 10_007  # from one search of an arm to the next
-OTHER_ORDER = 2_000_000  # comparison runs that must see the examples in another order are seeded from here on
+NEXT_SEARCH, NEXT_SEED = 1_000_003, 1_009  # from one search of an arm to the next, and from one seed of a trial
+OTHER_ORDER = 500_000_000  # comparison runs that must see the examples in another order are seeded from here on
 
 Role = Literal["arm", "aa", "different", "untuned"]
 
@@ -59,6 +59,7 @@ class Competitor:
     plugins: Mapping[str, str]  # SHA-256 of each plugin's source
     role: Role = "arm"  # others are controls: they are run beside the arms, and never ranked with them
     of: str = ""  # the arm that a control belongs to
+    extra: float = 0.0  # what its search's budget was extended by, in the benchmark's unit
 
     @property
     def entered(self) -> str:
@@ -85,6 +86,7 @@ class Plan:
         str, str
     ]  # what the probes at a run's end are, source and options: a corrected one measures anew
     late_versions: Mapping[str, str]  # the same of the late ones, by name
+    imported: tuple[Competitor, ...] = ()  # arms of a baseline, trained elsewhere, whose networks can be measured here
 
     @property
     def goal(self) -> Metric:
@@ -98,7 +100,7 @@ class Plan:
 
     def competitor(self, arm: str) -> Competitor:
         """Return the competitor of an arm's name."""
-        return next(c for c in (*self.competitors, *self.controls) if c.arm.name == arm)
+        return next(c for c in (*self.competitors, *self.controls, *self.imported) if c.arm.name == arm)
 
     def controls_of(self, role: Role) -> list[Competitor]:
         """Return the controls of a role."""
@@ -135,10 +137,10 @@ class Setting:
         key = [identity(self.plan.benchmark), plugins, data, weights, self.device.precision]
         return f"{self.plan.benchmark.name}-{digest(key)[:8]}"
 
-    def search_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0) -> Run:
-        """Return the run of a trial, in the arm's first search or another one."""
+    def search_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0, seed: int = 0) -> Run:
+        """Return the run of a trial under one of its seeds, in the arm's first search or another one."""
         other = replicate + (100 if competitor.role == "aa" else 0)  # there are at most 100 replicates
-        seed = SEARCH_SEED + self.plan.benchmark.search.seed + NEXT_SEARCH * other
+        seed = SEARCH_SEED + self.plan.benchmark.search.seed + NEXT_SEARCH * other + NEXT_SEED * seed
         return self._run("search", competitor, params, int(params["epochs"]), seed)
 
     def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int, probed: bool = True) -> Run:

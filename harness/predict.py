@@ -1,7 +1,7 @@
-"""Predicting unlabelled photos with the best model of a run, as a stream: any number of them in constant memory.
+"""Predicting unlabelled photos with the best model of a run, or an exported one, as a stream: any number of them in constant memory.
 
 A photo goes the way the run's own photos went: the same decoder and cut (``data.images``), the same normalisation, the same
-frozen backbone from the same weights file, and then the trained weights out of ``solutions/``.
+frozen backbone from the same weights file, and then the trained weights.
 """
 
 from __future__ import annotations
@@ -10,23 +10,25 @@ import csv
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from harness import config, device, interruption
-from harness.config import Benchmark
+from harness.config import TrainSection
 from harness.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
 from harness.data.photos import Numbered, open_photos
-from harness.device import Device
 from harness.discovery import discover
 from harness.errors import BenchmarkError, DataError, RunFolderError, did_you_mean
+from harness.exported import is_export, read_model
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
-from harness.registry import Registry
 from harness.sources import fingerprint
-from harness.trained import load_frozen, load_trained
+from harness.toml import parse_override
+from harness.trained import Model, load, origin_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +46,7 @@ Score = Callable[["NDArray[np.uint8]"], "NDArray[np.float64]"]  # squares [B, V,
 class Request:
     """What the user typed."""
 
-    folder: Path  # of the run
+    folder: Path  # of the run, or of an exported model
     photos: Path
     out: Path = Path("submission.csv")
     arm: str | None = None
@@ -57,7 +59,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Model:
+class Choice:
     """What of a run predicts: an arm, and one of its comparison runs or all of them, each with its snapshots or not."""
 
     arm: str
@@ -76,28 +78,23 @@ def predict(request: Request, reporter: Reporter) -> int:
     low, high = request.clip
     if not 0 <= low < high <= 1:
         raise BenchmarkError(f"--clip: must be LOW HIGH with 0 <= LOW < HIGH <= 1, got {low} {high}")
-    records = open_records(request.folder)
-    classes = records.meta["data"]["classes"]
-    if len(classes) < 2 or len(records.meta["data"]["input_shape"]) != 3:
-        raise RunFolderError(f"{request.folder}: must be a run on photos of two or more classes, got one on other data")
-    model = choose(records, request.arm, request.ensemble, request.snapshots)
-    cut = _cut(records)
+    model, train = opened(request)
     places: tuple[Place, ...] = (CENTRE,)
-    if request.tta and cut.scaled > cut.size:
+    if request.tta and model.cut.scaled > model.cut.size:
         places += CORNERS
     reporter.say(f"predicting with {model.why}")
-    if notice := records.meta["data"]["notice"]:
-        reporter.say(f"note: in the run {notice}", style="bold yellow")
+    if model.notice:
+        reporter.say(f"note: in the run {model.notice}", style="bold yellow")
     if request.tta:
         corners = ", and four corners" if len(places) > 1 else "; the cut leaves no corners"
         reporter.say(f"mean over {len(places) + 1} views of each photo: as it is, mirrored{corners}")
-    score = _score(request, records, model, cut, reporter)
+    score = _score(request, model, train, reporter)
     with open_photos(request.photos) as photos, _table(request.out) as write:
-        broken = _stream(photos, cut, places, score, _columns(classes), request.clip, write, reporter)
+        broken = _stream(photos, model.cut, places, score, _columns(model.classes), request.clip, write, reporter)
     reporter.say(f"{len(photos)} photos predicted, into {request.out}")
     if broken:
         reporter.say(
-            f"warning: {len(broken)} of {len(photos)} photos could not be read and got {1 / len(classes):.3g}:",
+            f"warning: {len(broken)} of {len(photos)} photos could not be read and got {1 / len(model.classes):.3g}:",
             style="yellow",
         )
         for line in broken[:SHOWN]:
@@ -107,7 +104,82 @@ def predict(request: Request, reporter: Reporter) -> int:
     return len(broken)
 
 
-def choose(records: Records, arm: str | None = None, ensemble: bool = False, snapshots: bool = False) -> Model:
+def opened(request: Request) -> tuple[Model, TrainSection]:
+    """Return the model that the request means and the settings it is used with.
+
+    Raises RunFolderError where the folder is neither a run on photos of classes nor an exported model.
+    """
+    for override in request.overrides:
+        key = override.partition("=")[0].strip()
+        if key not in SETTABLE:
+            raise BenchmarkError(f"--set: must be one of {', '.join(SETTABLE)} for a run that is over, got '{key}'")
+    if is_export(request.folder):
+        return _of_export(request)
+    records = open_records(request.folder)
+    benchmark = config.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
+    named = any(override.startswith("train.pretrained") for override in request.overrides)
+    choice = choose(records, request.arm, request.ensemble, request.snapshots)
+    return model_of(records, choice, benchmark.train.pretrained if named else None), benchmark.train
+
+
+def model_of(records: Records, choice: Choice, pretrained: bool | str | None = None) -> Model:
+    """Return a run's model; ``pretrained`` where the user has just said where the backbone's weights are.
+
+    Raises RunFolderError for a run that is not on photos of two or more classes.
+    """
+    from harness.training.batches import MEAN, STD
+
+    folder, about = records.folder, records.meta["data"]
+    if len(about["classes"]) < 2 or len(about["input_shape"]) != 3:
+        raise RunFolderError(f"{folder}: must be a run on photos of two or more classes, got one on other data")
+    cut, looks = _cut(records), records.meta["weights"].get(choice.backbone)
+    files = [
+        file
+        for run_id in choice.run_ids
+        for file in (*(schema.snapshots(folder, run_id) if choice.snapshots else ()), schema.solution(folder, run_id))
+    ]
+    return Model(
+        origin=origin_of(records, pretrained),
+        arm=choice.arm,
+        backbone=choice.backbone,
+        head=choice.head,
+        task=records.meta["benchmark"]["train"]["task"],
+        classes=tuple(about["classes"]),
+        cut=cut,
+        mean=tuple(looks["mean"]) if looks else MEAN,
+        std=tuple(looks["std"]) if looks else STD,
+        files=tuple(files),
+        why=choice.why,
+        notice=about["notice"],
+        block=tuple(records.meta["benchmark"].get("block", ())),
+    )
+
+
+def _of_export(request: Request) -> tuple[Model, TrainSection]:
+    """Return an exported model, and the settings that the user gives it."""
+    model, said = read_model(request.folder)
+    asked = {"--arm": request.arm is not None, "--ensemble": request.ensemble, "--snapshots": request.snapshots}
+    for option in (option for option, is_asked in asked.items() if is_asked):
+        raise BenchmarkError(
+            f"{option}: must be left out for an exported model, which is one already; use it at 'harness export'"
+        )
+    settings: dict[str, Any] = dict(said["settings"])
+    for override in request.overrides:
+        (*_, key), value = parse_override(override)
+        settings[key] = value
+    try:
+        train = TrainSection.model_validate(settings)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise BenchmarkError(
+            f"--set: train.{wrong['loc'][0]}: {wrong['msg'].replace('Input should be', 'must be')}, got {wrong['input']!r}"
+        ) from error
+    if any(override.startswith("train.pretrained") for override in request.overrides):
+        model = replace(model, origin=replace(model.origin, pretrained=train.pretrained, named=True))
+    return model, train
+
+
+def choose(records: Records, arm: str | None = None, ensemble: bool = False, snapshots: bool = False) -> Choice:
     """Return the arm whose finished comparison runs have the best mean on the tune split, and of it the best run, or all.
 
     With ``snapshots`` it is the best of the arms that kept some. The test split has no say. Raises RunFolderError where
@@ -144,7 +216,7 @@ def choose(records: Records, arm: str | None = None, ensemble: bool = False, sna
     which = f"the mean of seeds {seeds}" if ensemble else f"seed {seeds}"
     if snapshots:
         which = f"the snapshots of {which}"
-    return Model(best, backbone, head, tuple(of_arm["run_id"]), f"{best}, {which} ({mean})", snapshots)
+    return Choice(best, backbone, head, tuple(of_arm["run_id"]), f"{best}, {which} ({mean})", snapshots)
 
 
 def _cut(records: Records) -> Cut:
@@ -225,21 +297,19 @@ def _writing(out: Path) -> Iterator[None]:
 # --- the network
 
 
-def _score(request: Request, records: Records, model: Model, cut: Cut, reporter: Reporter) -> Score:
+def _score(request: Request, model: Model, train: TrainSection, reporter: Reporter) -> Score:
     """Return the function that turns squares into the mean of the model's predictions."""
     import numpy as np
     import torch
 
     from harness.training.batches import resident
 
-    benchmark = _benchmark(request)
-    registry = discover(_plugins(records, request.plugins, reporter), benchmark.block)
-    chosen = device.choose(benchmark.train.device, benchmark.train.precision, benchmark.train.threads)
-    task = registry.get("task", benchmark.train.task, Task, str(request.folder))
-    looks = records.meta["weights"].get(model.backbone)
-    nothing = Split(np.zeros((0, cut.size, cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
-    like = resident(nothing, chosen, *((looks["mean"], looks["std"]) if looks else ()))
-    body, networks = _networks(request, records, model, benchmark, registry, chosen, like.input_shape, reporter)
+    registry = discover(plugins_of(model, request.plugins, reporter), model.block)
+    chosen = device.choose(train.device, train.precision, train.threads)
+    task = registry.get("task", model.task, Task, str(request.folder))
+    nothing = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
+    like = resident(nothing, chosen, model.mean, model.std)
+    body, networks = load(model, registry, chosen, reporter)
 
     def of_view(squares: NDArray[np.uint8]) -> torch.Tensor:
         inputs = like.as_input(torch.from_numpy(np.ascontiguousarray(squares)).to(chosen.name))
@@ -259,25 +329,17 @@ def _score(request: Request, records: Records, model: Model, cut: Cut, reporter:
     return score
 
 
-def _benchmark(request: Request) -> Benchmark:
-    for override in request.overrides:
-        key = override.partition("=")[0].strip()
-        if key not in SETTABLE:
-            raise BenchmarkError(f"--set: must be one of {', '.join(SETTABLE)} for a run that is over, got '{key}'")
-    return config.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
-
-
-def _plugins(records: Records, named: Sequence[Path], reporter: Reporter) -> list[Path]:
+def plugins_of(model: Model, named: Sequence[Path], reporter: Reporter) -> list[Path]:
     """Return the loose plugin files: those named, and the run's own that are still where and what they were.
 
     What a run folder names is run only if it lies outside of it: a folder from somebody else brings no code.
     """
     found, mine = list(named), {file.stem for file in named}
-    for about in records.meta.get("plugins", {}).values():
+    for about in model.origin.plugins.values():
         file = Path(about.get("file", ""))
         if file.suffix != ".py" or file.stem in mine or not file.is_file():
             continue
-        if records.folder.resolve() in file.resolve().parents or fingerprint(file, file.stem) != about["sha256"]:
+        if model.origin.folder.resolve() in file.resolve().parents or fingerprint(file, file.stem) != about["sha256"]:
             reporter.say(
                 f"warning: plugin {file} is not the one the run was made with, so it is not used; name it with --plugin",
                 style="yellow",
@@ -285,24 +347,3 @@ def _plugins(records: Records, named: Sequence[Path], reporter: Reporter) -> lis
             continue
         found.append(file)
     return found
-
-
-def _networks(
-    request: Request, records: Records, model: Model, benchmark: Benchmark, registry: Registry, chosen: Device,
-    shape: tuple[int, ...], reporter: Reporter,
-) -> tuple[torch.nn.Module | None, list[torch.nn.Module]]:  # fmt: skip
-    """Return the frozen backbone, if the run had one, and the trained networks, ready on the device."""
-    folder, outputs, body = request.folder, len(records.meta["data"]["classes"]), None
-    files = [
-        file
-        for run_id in model.run_ids
-        for file in (
-            *(schema.snapshots(folder, run_id) if model.snapshots else ()),
-            schema.solution(folder, run_id),
-        )
-    ]
-    named = any(override.startswith("train.pretrained") for override in request.overrides)
-    if model.head:
-        body, shape = load_frozen(records, model.backbone, benchmark, registry, chosen, shape, reporter, named)
-    trained = model.head or model.backbone
-    return body, load_trained(records, trained, files, registry, chosen, shape, outputs, reporter)

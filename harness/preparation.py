@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import config, device, search
+from harness.baseline import Imported, matched, with_networks
 from harness.contracts import Data, Split
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
@@ -32,6 +33,7 @@ class Request:
     block: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     only_search: bool = False
+    extend: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Ready:
 
     setting: Setting
     registry: Registry
+    imported: Imported | None = None  # arms of a baseline, to be compared with
 
 
 def prepare(request: Request, reporter: Reporter) -> Ready:
@@ -89,7 +92,8 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     setting = Setting(plan, data, chosen, features, mirrored)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
-    return Ready(setting, registry)
+    imported = matched(setting, source, request.file.parent)
+    return Ready(with_networks(setting, imported, registry), registry, imported)
 
 
 def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 def write_reports(folder: Path, formats: Iterable[str], registry: Registry) -> list[Path]:
     """Write ``tables/*.parquet``, and ``report.EXTENSION`` for every format; return the reports' paths.
 
+    Where a format is one of tables too, ``tables/*.EXTENSION`` lie beside the others.
+
     Raises UnknownName for a format nobody offers, HarnessError for two that write one file, and for reports that fail,
     when the others are written.
     """
@@ -30,7 +33,7 @@ def write_reports(folder: Path, formats: Iterable[str], registry: Registry) -> l
     if both := clash(reports):
         raise HarnessError(f"report --format: {both}")
     results = _results(folder, registry)
-    results = replace(results, problems=(*results.problems, *_write_tables(folder / "tables", results)))
+    results = replace(results, problems=(*results.problems, *_write_tables(folder / "tables", results, reports)))
     written, failed = [], []
     for report in reports:
         try:
@@ -60,28 +63,41 @@ def _rendered(report: Report, results: Results) -> bytes:
     return text.encode()
 
 
-def _write_tables(folder: Path, results: Results) -> list[str]:
-    """Write the tables of the records and of the analyses; return those that Parquet cannot hold, with the reason."""
+def _write_tables(folder: Path, results: Results, reports: Iterable[Report]) -> list[str]:
+    """Write the tables of the records and of the analyses; return those that a format cannot hold, with the reason."""
     records, problems = results.records, []
     tables = {name: getattr(records, name) for name in RECORD_TABLES}
+    formats: list[tuple[str, str, Callable[[DataFrame], bytes]]] = [("Parquet", "parquet", _parquet)]
+    formats += [(r.name, r.extension, partial(_encoded, r.table)) for r in reports if r.table is not None]
     folder.mkdir(exist_ok=True)
     for name, table in {**tables, **results.tables}.items():
-        file = folder / f"{name}.parquet"
-        try:
-            content = _parquet(table)
-        except Exception as error:  # an analysis may put anything into its cells
-            problems.append(f"table '{name}' must fit into Parquet, got {one_line(error)}")
-            file.unlink(missing_ok=True)  # one of an earlier report would tell of other records
-        else:
-            _replace(file, content)
+        for title, extension, make in formats:
+            file = folder / f"{name}.{extension}"
+            try:
+                content = make(_plain(table))
+            except Exception as error:  # an analysis may put anything into its cells
+                problems.append(f"table '{name}' must fit into {title}, got {one_line(error)}")
+                file.unlink(missing_ok=True)  # one of an earlier report would tell of other records
+            else:
+                _replace(file, content)
     return problems
 
 
 def _parquet(table: DataFrame) -> bytes:
+    content: bytes = table.to_parquet(index=False)
+    return content
+
+
+def _encoded(make: Callable[[DataFrame], str], table: DataFrame) -> bytes:
+    return make(table).encode()
+
+
+def _plain(table: DataFrame) -> DataFrame:
+    """Return the table with its dicts as JSON."""
     plain = table.copy()
     for column in plain.columns.intersection(["params", "tuned_params"]):
         plain[column] = [json.dumps(value, sort_keys=True) for value in plain[column]]
-    return plain.to_parquet(index=False)
+    return plain
 
 
 def _replace(file: Path, content: bytes) -> Path:

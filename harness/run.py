@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import config, device
+from harness.baseline import bring_in
 from harness.driver import Driver
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
+from harness.extension import ROUNDS, extend, extended
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
 from harness.progress import Reporter
@@ -22,32 +24,45 @@ from harness.report import write_reports
 def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> int:
     """Carry out a benchmark and write its reports; return 0, or 1 where some runs failed."""
     ready = prepare(request, reporter)
-    setting = ready.setting
-    folder = request.out / setting.folder_name
+    folder = request.out / ready.setting.folder_name
     with Store(folder) as store:
-        environment = device.environment(setting.device)
-        setting = centre(setting, store, reporter)
-        _describe(store, replace(ready, setting=setting))
-        driver = Driver(setting, store, reporter, request.only_search)
-        if left := driver.left():
-            store.work_begins(environment, command)
-            precision = setting.precision_of(
-                setting.plan.competitors[0].arm
-            )  # all arms of a benchmark have a head, or none
-            where = f"{environment['hardware']['device']} ({precision}, {setting.device.threads} threads)"
-            reporter.say(f"{left} runs to do on {where}, into {folder}")
-            if busy := device.contention(setting.device):
-                reporter.say(f"warning: {busy}", style="yellow")
-            driver.drive()
-        else:
-            what = "its search is finished" if request.only_search else "it is finished"
-            reporter.say(f"nothing left to do in {folder}: {what}")
-        failures = driver.failures() + collect(setting, driver, store, ready.registry, reporter)
-    for path in write_reports(folder, setting.plan.benchmark.report.formats, ready.registry):
+        centred = centre(ready.setting, store, reporter)
+        for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
+            ready = replace(ready, setting=extended(centred, store))
+            failures = _carry_out(ready, request, store, reporter, command)
+            lines = extend(ready.setting, store, ready.registry) if rounds_left else []
+            if not lines:
+                break
+            for line in lines:
+                reporter.say(line, style="bold")
+    for path in write_reports(folder, ready.setting.plan.benchmark.report.formats, ready.registry):
         reporter.say(f"report: {path}")
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")
     return 1 if failures else 0
+
+
+def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter, command: Sequence[str]) -> list[str]:
+    """Carry out what is left of the benchmark; return a line for whatever went wrong."""
+    setting = ready.setting
+    environment = device.environment(setting.device)
+    _describe(store, ready)
+    bring_in(ready.imported, store)
+    driver = Driver(setting, store, reporter, request.only_search)
+    if left := driver.left():
+        store.work_begins(environment, command)
+        precision = setting.precision_of(
+            setting.plan.competitors[0].arm
+        )  # all arms of a benchmark have a head, or none
+        where = f"{environment['hardware']['device']} ({precision}, {setting.device.threads} threads)"
+        reporter.say(f"{left} runs to do on {where}, into {store.folder}")
+        if busy := device.contention(setting.device):
+            reporter.say(f"warning: {busy}", style="yellow")
+        driver.drive()
+    else:
+        what = "its search is finished" if request.only_search else "it is finished"
+        reporter.say(f"nothing left to do in {store.folder}: {what}")
+    return driver.failures() + collect(setting, driver, store, ready.registry, reporter)
 
 
 def _describe(store: Store, ready: Ready) -> None:

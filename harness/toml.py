@@ -66,7 +66,7 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
         below = {key[2:]: place for key, place in places.items() if key[:2] == ("profiles", profile)}
         places.update({key: place for key, place in below.items() if key})
     for override in overrides:
-        key, value = _override(override)
+        key, value = parse_override(override)
         new = _new(key, values)
         _lay(_nested(key, value), values)
         places = {k: v for k, v in places.items() if k[: len(new[0])] != new[0]} | dict.fromkeys(new, "--set")
@@ -101,7 +101,7 @@ def _split(dotted: str) -> Path_:
     return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))
 
 
-def _override(text: str) -> tuple[Path_, Any]:
+def parse_override(text: str) -> tuple[Path_, Any]:
     """Return the key and the value of ``key=value``; a value that is not TOML is taken as a string."""
     found = _KEY.match(text)
     if not found:

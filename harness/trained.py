@@ -1,16 +1,18 @@
-"""The networks of a finished run, ready for use: the frozen backbone it had, and what it trained, out of ``solutions/``.
+"""Trained networks, ready for use: a frozen backbone, if there was one, and what was trained, from its files.
 
-The backbone's weights must be those of the run, by their hash.
+They come from a run folder or from an exported one, and a ``Model`` says all of what predicts, whichever it was. The
+backbone's weights must be those it was made with, by their hash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.config import Benchmark
 from harness.contracts import Backbone, Weights
+from harness.data.images import Cut
 from harness.device import Device
 from harness.errors import DataError, PluginError, RunFolderError, one_line
 from harness.pretrained import find_weights
@@ -22,28 +24,77 @@ if TYPE_CHECKING:
     import torch
 
 
-def load_frozen(
-    records: Records, name: str, benchmark: Benchmark, registry: Registry, chosen: Device, shape: tuple[int, ...],
-    reporter: Reporter, named: bool = False,
-) -> tuple[torch.nn.Module, tuple[int, ...]]:  # fmt: skip
-    """Return the frozen backbone of a run, ready on the device, and the shape of its features.
+@dataclass(frozen=True)
+class Origin:
+    """Where networks come from, a run folder or an exported one, and what they were made with."""
 
-    Its weights are the file the run used, unless the benchmark's ``pretrained`` was ``named`` anew.
+    folder: Path
+    plugins: Mapping[str, Mapping[str, str]]  # by plugin: its origin, its file if it is a loose one, and its SHA-256
+    weights: Mapping[str, Mapping[str, Any]]  # by backbone: file, sha256, mean and std of its pretrained weights
+    pretrained: bool | str = True  # as in a benchmark: how they are found where that file is not there
+    named: bool = False  # the user has just said ``pretrained``: it goes before the file
+
+
+@dataclass(frozen=True)
+class Model:
+    """What predicts: one trained network, or several whose predictions are averaged."""
+
+    origin: Origin
+    arm: str
+    backbone: str
+    head: str  # what was trained on the frozen backbone's features; empty where the backbone itself was trained
+    task: str
+    classes: tuple[str, ...]
+    cut: Cut  # how a photo becomes the square that a network sees
+    mean: tuple[float, ...]  # of pixels in [0, 1], one per channel or one for all
+    std: tuple[float, ...]
+    files: tuple[Path, ...]  # of trained weights, one per network
+    why: str  # for a person: which model, and who chose it
+    notice: str = ""  # of the data it was trained on
+    block: tuple[str, ...] = ()  # plugins left out
+
+
+def origin_of(records: Records, pretrained: bool | str | None = None) -> Origin:
+    """Return where a run's networks come from; ``pretrained`` where the user has just said another."""
+    meta = records.meta
+    said = meta["benchmark"]["train"].get("pretrained", True) if pretrained is None else pretrained
+    weights = meta.get("weights", {})
+    return Origin(records.folder, meta.get("plugins", {}), weights, said, named=pretrained is not None)
+
+
+def load(
+    model: Model, registry: Registry, chosen: Device, reporter: Reporter
+) -> tuple[torch.nn.Module | None, list[torch.nn.Module]]:
+    """Return the frozen backbone, if the model has one, and the trained networks, ready on the device."""
+    shape: tuple[int, ...] = (3, model.cut.size, model.cut.size)
+    body = None
+    if model.head:
+        body, shape = load_frozen(model.origin, model.backbone, registry, chosen, shape, reporter)
+    trained = model.head or model.backbone
+    return body, load_trained(model.origin, trained, model.files, registry, chosen, shape, len(model.classes), reporter)
+
+
+def load_frozen(
+    origin: Origin, name: str, registry: Registry, chosen: Device, shape: tuple[int, ...], reporter: Reporter
+) -> tuple[torch.nn.Module, tuple[int, ...]]:
+    """Return a frozen backbone, ready on the device, and the shape of its features.
+
+    Its weights are the file that was used, unless the user has named another place anew.
     """
     import torch
 
-    backbone = _backbone(registry, name, records, reporter)
-    body = _ready(backbone.build(shape, 0, _weights(records, benchmark, backbone, named)), chosen)
+    backbone = _backbone(registry, name, origin, reporter)
+    body = _ready(backbone.build(shape, 0, _weights(origin, backbone)), chosen)
     with torch.no_grad():
         return body, tuple(body(torch.zeros(1, *shape, device=chosen.name)).shape[1:])
 
 
 def load_trained(
-    records: Records, name: str, files: Sequence[Path], registry: Registry, chosen: Device, shape: tuple[int, ...],
+    origin: Origin, name: str, files: Sequence[Path], registry: Registry, chosen: Device, shape: tuple[int, ...],
     outputs: int, reporter: Reporter,
 ) -> list[torch.nn.Module]:  # fmt: skip
     """Return a trained network, or head, from each of these files, ready on the device."""
-    backbone = _backbone(registry, name, records, reporter)
+    backbone = _backbone(registry, name, origin, reporter)
     networks = []
     for file in files:
         network = backbone.build(shape, outputs)
@@ -52,30 +103,35 @@ def load_trained(
     return networks
 
 
+def check_weights(origin: Origin, name: str, registry: Registry) -> Path:
+    """Return the file with a frozen backbone's weights; raises DataError where they are not those that were used."""
+    return _weights(origin, registry.get("backbone", name, Backbone, str(origin.folder))).file
+
+
 def _ready(network: Any, chosen: Device) -> Any:
     import torch
 
     return network.to(chosen.name).to(memory_format=torch.channels_last).eval()
 
 
-def _backbone(registry: Registry, name: str, records: Records, reporter: Reporter) -> Backbone:
-    found = registry.find("backbone", name, str(records.folder))
-    recorded = records.meta.get("plugins", {}).get(found.plugin)
+def _backbone(registry: Registry, name: str, origin: Origin, reporter: Reporter) -> Backbone:
+    found = registry.find("backbone", name, str(origin.folder))
+    recorded = origin.plugins.get(found.plugin)
     if recorded and recorded["sha256"] != found.sha256:
         reporter.say(f"warning: plugin {found.plugin} has changed since the run was made", style="yellow")
     assert isinstance(found.offer, Backbone)
     return found.offer
 
 
-def _weights(records: Records, benchmark: Benchmark, backbone: Backbone, named: bool) -> Weights:
-    """Return the weights the backbone was frozen at: the file the run used, or the one found in the same way."""
-    recorded = records.meta["weights"][backbone.name]
+def _weights(origin: Origin, backbone: Backbone) -> Weights:
+    """Return the weights the backbone was frozen at: the file that was used, or the one found in the same way."""
+    recorded = origin.weights[backbone.name]
     file = Path(recorded["file"])
-    if backbone.weights and file.is_file() and not named:
+    if backbone.weights and file.is_file() and not origin.named:
         weights = backbone.weights(file)
     else:
-        said = benchmark.train.pretrained
-        weights = find_weights(backbone, said, Path() if named else records.folder, "train.pretrained")
+        beside = Path() if origin.named else origin.folder
+        weights = find_weights(backbone, origin.pretrained, beside, "train.pretrained")
     if weights.sha256 != recorded["sha256"]:
         raise DataError(
             f"{weights.file}: must be the weights the run was made with (SHA-256 {recorded['sha256'][:12]}...), "

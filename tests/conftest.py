@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,6 +41,17 @@ def registry() -> Registry:
 def repository() -> Path:
     """The folder of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def written_records() -> Callable[..., None]:
+    """Return a function that writes a run folder full of made-up records: the one that measures the report's speed."""
+    spec = importlib.util.spec_from_file_location("speed_of_report", ROOT / "benchmarks" / "speed" / "report.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.write_records
 
 
 TINY = """

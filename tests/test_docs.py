@@ -19,6 +19,7 @@ from harness.discovery import discover
 from harness.errors import UnknownName
 from harness.preparation import Request, prepare
 from harness.progress import Reporter
+from harness.records import open_records
 from harness.run import run
 from harness.testing import checks
 
@@ -103,14 +104,14 @@ def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_
             ),
         ),
         ("trials = 3", "trials = 2"),
-        ("seeds = 2\nepochs = 2", "seeds = 1\nepochs = 12"),
+        ("epochs = 2\n[report]", "epochs = 40\n[report]"),
         (
             "[compare]",
             (
                 "[search.space.mylion]\nlr = { low = 1e-2, high = 3e-2, log = true }\n"
                 "[search.space.unit]\nlr = { low = 1e-2, high = 1e-1, log = true }\n"
                 '[search.space."clip(adam)"]\nlr = { low = 1e-2, high = 1e-1, log = true }\n'
-                '[compare]\nprobes = ["weights", "gradient_norm"]'
+                '[compare]\nprobes = ["weights", "gradient_norm", "steps"]'
             ),
         ),
         ("[report]", '[report]\nformats = ["board", "html"]'),
@@ -125,6 +126,9 @@ def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_
         for seed in arm["seeds"]:
             assert seed["metrics"]["test_accuracy"] > 0.85, arm["arm"]
             assert seed["metrics"]["weights.length"] > 0
+    measured = open_records(folder).measured
+    assert set(measured["probe"]) == {"steps"}
+    assert (measured["value"] > 0).all()
     assert (folder / "report.board.csv").read_text().startswith("arm,")
     assert (folder / "tables" / "cost.parquet").is_file()
     assert "mylion" in (folder / "report.html").read_text()

@@ -17,11 +17,12 @@ from PIL import Image
 from harness import predict as module
 from harness.contracts import Backbone
 from harness.errors import BenchmarkError, DataError, HarnessError, RunFolderError
-from harness.predict import Request, _plugins, choose, predict
+from harness.predict import Request, choose, plugins_of, predict
 from harness.preparation import Request as RunRequest
 from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
+from harness.trained import Origin
 
 NETWORK = "test_resnet"  # timm's tiny one
 BENCHMARK = """
@@ -343,5 +344,5 @@ def test_a_run_folder_brings_no_code_of_its_own(tmp_path):
     for file in (evil, fair):
         file.write_text("x = 1\n")
     about = {f.stem: {"file": str(f), "sha256": hashlib.sha256(f.read_bytes()).hexdigest()} for f in (evil, fair)}
-    records = SimpleNamespace(folder=tmp_path / "run", meta={"plugins": about})
-    assert _plugins(records, [], Reporter(quiet=True)) == [fair]
+    model = SimpleNamespace(origin=Origin(tmp_path / "run", about, {}))
+    assert plugins_of(model, [], Reporter(quiet=True)) == [fair]

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.commands.verdicts import verdict_lines, verdict_of
 from harness.records import Records, open_records, schema
 from harness.registry import Registry
 from harness.report import text_of
@@ -27,7 +28,7 @@ def status(folder: Path) -> dict[str, Any]:
         arms.append(
             {
                 "arm": arm,
-                "trials": {**_counts(trials), "total": plan["search"]["trials"]},
+                "trials": {**_counts(trials), "total": records.trials_wanted(arm)},
                 "seeds": {**_counts(seeds), "total": plan["compare"]["seeds"]},
             }
         )
@@ -49,7 +50,7 @@ def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
     """Return the results: arms with trials, tuned parameters, and per-seed metrics, seconds and state.
 
     With a registry they begin with the ``headline``, the lines of the report format "text", so that the console says
-    what the reports say.
+    what the reports say, and have the ``verdict``, once something has been compared.
 
     A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
     """
@@ -67,6 +68,7 @@ def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
         "environment": records.meta["environment"],
         "command": records.meta["command"],
         "benchmark": records.meta["benchmark"],
+        **({"verdict": verdict} if registry and (verdict := verdict_of(records, registry)) else {}),
         "arms": [_arm(records, arm, runs) for arm in records.meta["arms"]],
     }
 
@@ -132,10 +134,9 @@ def _counts(runs: DataFrame) -> dict[str, int]:
 
 def _over(records: Records) -> bool:
     """Return whether every trial and every seed that the benchmark wants has ended."""
-    plan = records.meta["benchmark"]
-    asked = len(records.trials) == plan["search"]["trials"] * len(records.meta["arms"])
-    states = [*records.trials["state"], *records.compared()["state"]]
-    return asked and "compare_runs" in records.meta and schema.WAITING not in states
+    searched = all(records.search_over(arm) for arm in records.meta["arms"])
+    waiting = schema.WAITING in {*records.compared()["state"], *records.comparison["state"]}
+    return searched and "compare_runs" in records.meta and not waiting
 
 
 def _missing(value: Any) -> bool:
@@ -182,4 +183,4 @@ def show_lines(found: dict[str, Any]) -> list[str]:
         digits = ".2f" if unit == "%" else ".4g"
         shown = f"{mean:{digits}}{f' ± {spread:{digits}}' if len(values) > 1 else ''} {unit}".rstrip()
         lines.append(f"  {arm['arm']}: test {metric} {shown} (mean ± SD of {len(values)} seeds; {tuned})")
-    return lines
+    return lines + (verdict_lines(found["verdict"]) if "verdict" in found else [])

@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.driver import Driver
 from harness.evidence.confirm import confirm
+from harness.evidence.imported import imported_cells
 from harness.evidence.looking import look
 from harness.evidence.minima import measure_minima
 from harness.evidence.schedules import note_schedules
@@ -27,7 +28,7 @@ def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, 
     wrong = write_scores(store.folder, plan.metric, plan.goal)
     failures += [wrong] if wrong else []
     if driver.compared:
-        failures += measure_minima(setting, driver.cells, store, reporter)
+        failures += measure_minima(setting, [*driver.cells, *imported_cells(setting, store)], store, reporter)
         failures += confirm(setting, store, registry, reporter)
     return failures + look(setting, driver, store, registry, reporter)
 

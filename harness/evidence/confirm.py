@@ -65,10 +65,13 @@ def _line(backbone: str, new: Mapping[str, Mapping[str, Any]]) -> str:
 def _runs(records: Records) -> dict[str, str]:
     """Return by arm the first seed's run that ended well and brought its weights and predictions."""
     runs = records.compared().query("state == 'done'").sort_values("seed", ascending=False)
+    own = set(records.meta["arms"]) - set((records.meta.get("baseline") or {}).get("arms", ()))
     return {
         str(arm): str(run_id)
         for arm, run_id in zip(runs["arm"], runs["run_id"], strict=True)
-        if schema.solution(records.folder, run_id).is_file() and schema.prediction(records.folder, run_id).is_file()
+        if arm in own
+        and schema.solution(records.folder, run_id).is_file()
+        and schema.prediction(records.folder, run_id).is_file()
     }
 
 

@@ -1,6 +1,6 @@
 """Late probes: what is measured on the solutions once the comparison is over, one by one, in pairs or in threes.
 
-Each probe says what it costs before it is spent: a few measurements are timed, and as many are made as fit in
+Each probe says what it costs before it is spent, from a few that are timed, and makes as many measurements as fit in
 ``compare.probe_budget``. What is left out is chosen so that every arm and every seed is in as many measurements as any
 other: the first seeds of all arms, or the pairs of seeds that are the same distance apart in a circle of all seeds. The
 choice is noted, so a run that goes on after a kill measures what it would have measured.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from harness.workbench import Bench
 if TYPE_CHECKING:
     from harness.training.parts import Parts
 
-TIMED = 3  # measurements, the first of which warms up
+TIMED = 3  # measurements of each network, the first of which warms up
 MOST_PROBLEMS = 20  # that are kept of a probe
 HELD = 2 * 10**9  # bytes of weights of networks that are held ready, at the most
 
@@ -84,6 +84,7 @@ def measure_minima(setting: Setting, cells: Sequence[Cell], store: Store, report
 def _carry_out(
     probe: Probe, setting: Setting, cells: Sequence[Cell], solutions: Solutions, store: Store, reporter: Reporter
 ) -> list[str]:
+    """Measure group by group, as long as the next one will fit into what is left of the budget."""
     version = setting.plan.late_versions[probe.name][:16]
     work = work_of(probe, setting, cells)
     budget = setting.plan.benchmark.compare.probe_budget
@@ -92,47 +93,58 @@ def _carry_out(
     if (about.get("version"), about.get("of"), about.get("budget")) != (version, of, budget):
         about = {
             "version": version, "of": of, "budget": budget, "networks": probe.networks, "unit": work.unit,
-            "possible": len(work.all), "planned": None, "seconds_each": None, "done": 0, "subset": "", "problems": [],
+            "possible": len(work.all), "groups": 0, "planned": 0, "done": 0, "seconds": 0.0, "seconds_each": 0.0,
+            "over": False, "subset": "", "problems": [],
         }  # fmt: skip
-    done, timed = store.measured(probe.name, version), []
 
     def note(**more: Any) -> None:
         about.update(more)
         store.note("probes", {**(store.noted("probes") or {}), probe.name: about})
 
-    def measure(runs: Runs) -> None:
+    def measure(runs: Runs) -> float:
         start = time.perf_counter()
         _measure(probe, version, runs, solutions, store, about["problems"])
-        timed.append(time.perf_counter() - start)
+        return time.perf_counter() - start
 
-    note()
-    for runs in work.all[:TIMED] if about["planned"] is None else ():
-        if _key(runs) not in done:
-            measure(runs)
-            if timed[-1] > budget:
+    if not about["groups"] and not about["over"] and work.groups:
+        each = _price(work.groups[0], measure)
+        note(seconds_each=each)
+        reporter.say(_cost_line(probe, work, each, budget))
+    for number, group in enumerate(work.groups if not about["over"] else ()):
+        if number >= about["groups"]:  # else it was begun before
+            if about["seconds"] + about["seconds_each"] * len(group) > budget:
                 break
-    if about["planned"] is None:
-        each = min(timed[1:] or timed or [0.0])
-        groups = _that_fit(work, each, budget)
-        kept = sum(len(group) for group in work.groups[:groups])
-        note(planned=kept, seconds_each=each, subset=_subset(probe, work, groups))
-        reporter.say(_plan_line(probe, work, kept, each, budget), style="" if kept == len(work.all) else "yellow")
-        done = store.measured(probe.name, version)
-    todo = [runs for runs in work.all[: about["planned"]] if _key(runs) not in done]
-    for place, runs in enumerate(todo):
-        interruption.check()
-        measure(runs)
-        reporter.preparing(f"{probe.name}: {work.unit}", place + 1, len(todo))
-    wanted = {_key(runs) for runs in work.all[: about["planned"]]}
-    store.keep_measured(probe.name, version, wanted)
-    note(done=len(store.measured(probe.name, version)))
+            note(groups=number + 1, planned=sum(len(each) for each in work.groups[: number + 1]))
+        done, spent = store.measured(probe.name, version), 0.0
+        todo = [runs for runs in group if _key(runs) not in done]
+        for place, runs in enumerate(todo):
+            interruption.check()
+            spent += measure(runs)
+            reporter.preparing(f"{probe.name}: {work.unit}", about["planned"] - len(todo) + place + 1, about["planned"])
+        if todo:
+            note(seconds=about["seconds"] + spent, seconds_each=spent / len(todo))
+    store.keep_measured(probe.name, version, {_key(runs) for runs in work.all[: about["planned"]]})
+    note(over=True, done=len(store.measured(probe.name, version)), subset=_subset(probe, work, about["groups"]))
     lines = [f"probe '{probe.name}' failed: {why}" for why in about["problems"][:1]]
-    if work.all and not about["planned"]:
+    if work.groups and not about["groups"]:
+        least = duration(len(work.groups[0]) * about["seconds_each"])
         lines.append(
-            f"probe '{probe.name}' was left out: the least that treats all arms alike takes "
-            f"{duration(len(work.groups[0]) * about['seconds_each'])}, compare.probe_budget is {duration(budget)}"
+            f"probe '{probe.name}' was left out: the least that treats all arms alike takes {least}, "
+            f"compare.probe_budget is {duration(budget)}"
         )
+    elif about["subset"]:
+        reporter.say(f"probe {probe.name}: {about['subset']}", style="yellow")
     return lines
+
+
+def _price(group: Sequence[Runs], measure: Callable[[Runs], float]) -> float:
+    """Return what a measurement of the group costs in the mean over its networks, each timed after a warm-up."""
+    prices = []
+    for network in dict.fromkeys(runs[0].arm.network for runs in group):
+        mine = [runs for runs in group if runs[0].arm.network == network]
+        timed = [measure(runs) for runs in mine[:TIMED]]
+        prices.append((min(timed[1:] or timed), len(mine)))
+    return sum(price * count for price, count in prices) / sum(count for _, count in prices)
 
 
 def _measure(probe: Probe, version: str, runs: Runs, solutions: Solutions, store: Store, problems: list[str]) -> None:
@@ -154,16 +166,6 @@ def _key(runs: Runs) -> tuple[str, str, str]:
     return one, other, third
 
 
-def _that_fit(work: Work, each: float, budget: float) -> int:
-    """Return how many groups fit in the budget; all of them where there are none to choose from."""
-    spent = 0.0
-    for number, group in enumerate(work.groups):
-        spent += each * len(group)
-        if spent > budget:
-            return number
-    return len(work.groups)
-
-
 def _subset(probe: Probe, work: Work, groups: int) -> str:
     """Return in words what is measured where not all is; "" where it is."""
     if groups == len(work.groups):
@@ -173,10 +175,10 @@ def _subset(probe: Probe, work: Work, groups: int) -> str:
     return f"{kept} of {len(work.all)} {work.unit}: {how}"
 
 
-def _plan_line(probe: Probe, work: Work, kept: int, each: float, budget: float) -> str:
+def _cost_line(probe: Probe, work: Work, each: float, budget: float) -> str:
     every = len(work.all)
-    line = f"probe {probe.name}: {every} {work.unit} at {each:.2g} s take {duration(every * each)}"
-    return line if kept == every else f"{line}; {kept} fit into compare.probe_budget, {duration(budget)}"
+    line = f"probe {probe.name}: {every} {work.unit} at about {each:.2g} s, {duration(every * each)}"
+    return line if every * each <= budget else f"{line}; as many as fit into compare.probe_budget, {duration(budget)}"
 
 
 # --- what there is to measure --------------------------------------------------------------------------------
@@ -206,7 +208,8 @@ def _by_arm(cells: Sequence[Cell]) -> dict[str, dict[int, Run]]:
 
 
 def _of_one_network(setting: Setting, runs: dict[str, dict[int, Run]]) -> Iterator[list[str]]:
-    every = [c for c in (*setting.plan.competitors, *setting.plan.controls) if c.arm.name in runs]
+    plan = setting.plan
+    every = [c for c in (*plan.competitors, *plan.imported, *plan.controls) if c.arm.name in runs]
     for network in dict.fromkeys(c.arm.network for c in every):
         yield [c.arm.name for c in every if c.arm.network == network]
 

@@ -32,7 +32,9 @@ def centre(setting: Setting, store: Store, reporter: Reporter) -> Setting:
             reporter.say(f"  range test  {line(test)}", style="" if test.lr else "yellow")
         lr = store.range_tests()[competitor.arm.name]["lr"]
         competitors.append(centred(competitor, lr) if lr else competitor)
-    return replace(setting, plan=replace(setting.plan, competitors=tuple(competitors)))
+    spaces = {competitor.arm.name: competitor.space for competitor in competitors}
+    controls = tuple(replace(control, space=spaces[control.of]) for control in setting.plan.controls)
+    return replace(setting, plan=replace(setting.plan, competitors=tuple(competitors), controls=controls))
 
 
 def _plain(test: RangeTest) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunFolderError
 from harness.records import schema
+from harness.records.imported import with_imported
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +26,8 @@ class Records:
     """Everything a run folder tells, as tables; analyses and reports are made from this alone.
 
     ``arms``    arm, backbone, optimizer, scheduler, tuned_trial, tuned_value, tuned_params (a dict)
-    ``trials``  arm, number, state, value, reason, run_id, seconds, params (a dict), epochs
+    ``trials``  arm, number, state, value, reason, run_id, seconds, trained (epochs, of all its seeds), params (a dict),
+                epochs (that one seed is to train)
     ``runs``    run_id, arm, phase, seed, precision, state, reason, seconds, started, ended, environment, and a column a
                 metric; of the comparison, only the runs of the arms' tuned parameters
     ``epochs``  run_id, arm, phase, seed, epoch, steps, lr, seconds, and a column a metric
@@ -38,6 +41,8 @@ class Records:
                 ``of`` is the arm that a control belongs to
     ``measured``  probe, one, other, third, name, value: what late probes measured; one, other and third are run_ids,
                 "" where there are fewer
+    ``repeated``  the trials of searches that are no arm's first: the columns of ``trials`` but epochs, and search, the
+                arm it belongs to, and replicate; of an A/A arm the replicate is 0
     """
 
     folder: Path
@@ -51,11 +56,25 @@ class Records:
     examples: DataFrame = field(default_factory=lambda: _no_examples())
     comparison: DataFrame = field(default_factory=lambda: _no_comparison())
     measured: DataFrame = field(default_factory=lambda: _no_measured())
+    repeated: DataFrame = field(default_factory=lambda: _no_repeated())
 
     @property
     def name(self) -> str:
         """The benchmark's name."""
         return str(self.meta["benchmark"]["name"])
+
+    def search_over(self, arm: str) -> bool:
+        """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
+        search, trials = self.meta["benchmark"]["search"], self.trials[self.trials["arm"] == arm]
+        asked = len(trials) >= self.trials_wanted(arm) if search["unit"] == "trials" else arm in self.meta["counted"]
+        return asked and not (trials["state"] == "waiting").any()
+
+    def trials_wanted(self, arm: str) -> int:
+        """Return how many trials an arm is to have; those it has where the budget is not in trials."""
+        search = self.meta["benchmark"]["search"]
+        if search["unit"] != "trials":
+            return int((self.trials["arm"] == arm).sum())
+        return int(search["trials"] + sum(e["extra"] for e in self.meta.get("extensions", []) if e["arm"] == arm))
 
     def compared(self) -> DataFrame:
         """Return the comparison runs, ordered by arm and seed."""
@@ -98,6 +117,16 @@ class Records:
         return file.read_bytes() if file.is_file() else None
 
     @cached_property
+    def recipes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Everything that decided a comparison run's outcome, as plain values, by run (``harness.Run``)."""
+        db = sqlite3.connect(f"{schema.database(self.folder).resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            found = db.execute("SELECT run_id, recipe FROM runs WHERE phase = 'compare'").fetchall()
+        finally:
+            db.close()
+        return {run_id: json.loads(recipe) for run_id, recipe in found}
+
+    @cached_property
     def scores(self) -> Mapping[str, NDArray[Any]]:
         """The deciding test metric of every example, ``[N]`` in the order of the test split, by comparison run.
 
@@ -118,7 +147,7 @@ def open_records(folder: Path) -> Records:
         )
     db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
     try:
-        meta = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")}
+        meta = with_imported({key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")})
         if meta.get("schema_version") != schema.VERSION:
             raise RunFolderError(
                 f"{folder}: must have records of version {schema.VERSION}, got {meta.get('schema_version')}; use the release that wrote it"
@@ -128,9 +157,7 @@ def open_records(folder: Path) -> Records:
                 f"{folder}: must be a run that has begun, got no {min(missing)}; 'harness run' goes on"
             )
         arms = pd.read_sql_query("SELECT * FROM arms ORDER BY position", db)
-        asks = pd.read_sql_query(
-            "SELECT asks.*, runs.seconds FROM asks LEFT JOIN runs USING (run_id) ORDER BY arm, number", db
-        )
+        asks = pd.read_sql_query("SELECT * FROM asks ORDER BY arm, number", db)
         runs = pd.read_sql_query("SELECT * FROM runs ORDER BY arm, phase, seed, run_id", db)
         epochs = pd.read_sql_query("SELECT * FROM epochs ORDER BY run_id, epoch", db)
         tested = bool(meta.get("range_tests"))  # older folders have no such table
@@ -159,9 +186,12 @@ def open_records(folder: Path) -> Records:
         for arm, text in zip(arms["arm"], arms["tuned_params"], strict=True)
     ]
     arms["tuned_params"] = pd.Series(tuned, index=arms.index, dtype=object)
-    asks = asks[asks["arm"].isin(meta.get("arms", [])) & (asks["number"] < meta["benchmark"]["search"]["trials"])]
-    asks = asks.drop(columns=["trial_attrs", "study_attrs"]).reset_index(drop=True)
-    asks["params"] = [{**fixed[arm], **json.loads(text)} for arm, text in zip(asks["arm"], asks["params"], strict=True)]
+    asks = asks[asks["number"] < asks["arm"].map(meta.get("counted", {})).fillna(math.inf)]
+    asks = asks.drop(columns=["trial_attrs", "study_attrs"])
+    repeated = _repeated(asks, meta)
+    asks = asks[asks["arm"].isin(meta.get("arms", []))].reset_index(drop=True)
+    params = [{**fixed[arm], **json.loads(text)} for arm, text in zip(asks["arm"], asks["params"], strict=True)]
+    asks["params"] = pd.Series(params, index=asks.index, dtype=object)
     asks["epochs"] = [params["epochs"] for params in asks["params"]]
     return Records(
         folder,
@@ -175,7 +205,21 @@ def open_records(folder: Path) -> Records:
         examples.astype({"excluded": bool}),
         comparison,
         measured,
+        repeated,
     )
+
+
+def _repeated(asks: DataFrame, meta: Mapping[str, Any]) -> DataFrame:
+    """Return the trials of the searches that are no arm's first: replicates, and the A/A arm's."""
+    import pandas as pd
+
+    of = {f"{arm} #{n}": (arm, n - 1) for arm in meta.get("arms", []) for n in range(2, 102)}
+    of |= {arm: (about["of"], 0) for arm, about in meta.get("roles", {}).items()}
+    found = asks[asks["arm"].isin(of)].rename(columns={"arm": "search"}).reset_index(drop=True)
+    found["arm"] = [of[name][0] for name in found["search"]]
+    found["replicate"] = [of[name][1] for name in found["search"]]
+    found["params"] = pd.Series([json.loads(text) for text in found["params"]], index=found.index, dtype=object)
+    return found
 
 
 def _comparison(runs: DataFrame, cells: list[dict[str, Any]]) -> DataFrame:
@@ -228,6 +272,20 @@ def _no_comparison() -> DataFrame:
     words = ("run_id", "arm", "role", "of", "phase", "state", "reason", "started", "ended", "environment")
     counts = ("replicate", "init_seed", "order_seed", "seed")
     kinds = {**dict.fromkeys(words, str), **dict.fromkeys(counts, int), "seconds": float}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+
+def _no_repeated() -> DataFrame:
+    import pandas as pd
+
+    words, counts = ("search", "arm", "state", "reason", "run_id"), ("replicate", "number", "trained")
+    kinds = {
+        **dict.fromkeys(words, str),
+        **dict.fromkeys(counts, int),
+        "value": float,
+        "seconds": float,
+        "params": object,
+    }
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
 

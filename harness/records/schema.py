@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-VERSION = 1  # of these tables; stands in meta as schema_version
+VERSION = 2  # of these tables; stands in meta as schema_version
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS arms (
 CREATE TABLE IF NOT EXISTS asks (
     arm TEXT NOT NULL, number INTEGER NOT NULL, generation INTEGER NOT NULL, params TEXT NOT NULL,
     run_id TEXT NOT NULL, state TEXT NOT NULL, value REAL, reason TEXT NOT NULL DEFAULT '',
+    seconds REAL NOT NULL DEFAULT 0, trained INTEGER NOT NULL DEFAULT 0,
     trial_attrs TEXT NOT NULL DEFAULT '{}', study_attrs TEXT NOT NULL DEFAULT '{}',
     PRIMARY KEY (arm, number)
 );

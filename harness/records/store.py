@@ -144,6 +144,36 @@ class Store:
             self.db.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?)", rows)
             self.note("examples", fingerprint)
 
+    # --- a baseline
+
+    def put_in(self, tables: Mapping[str, Sequence[Mapping[str, Any]]], about: Mapping[str, Any]) -> None:
+        """Enter the rows of arms that were trained elsewhere, by table, and what is to be noted of them as ``baseline``."""
+        with self._transaction():
+            for table, rows in tables.items():
+                for row in rows:
+                    places = ", ".join("?" * len(row))
+                    self.db.execute(
+                        f"INSERT OR REPLACE INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values())
+                    )
+            self.note("baseline", about)
+
+    def take_out(self, arms: Sequence[str], studies: Sequence[str]) -> list[str]:
+        """Remove the rows of these arms and of their searches; return the runs that are gone."""
+        among = "({})".format(", ".join("?" * len(arms)))
+        with self._transaction():
+            gone = [row[0] for row in self.db.execute(f"SELECT run_id FROM runs WHERE arm IN {among}", arms).fetchall()]
+            self.db.execute(f"DELETE FROM epochs WHERE run_id IN (SELECT run_id FROM runs WHERE arm IN {among})", arms)
+            self.db.execute(f"DELETE FROM runs WHERE arm IN {among}", arms)
+            for study in studies:
+                self.db.execute("DELETE FROM asks WHERE arm = ?", (study,))
+                self.db.execute("DELETE FROM arms WHERE arm = ?", (study,))
+            self.note("baseline", None)
+        return gone
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Write a file of the run folder, whole or not at all."""
+        _write(self.folder / name, content)
+
     # --- late probes
 
     def measured(self, probe: str, version: str) -> set[tuple[str, str, str]]:
@@ -193,20 +223,28 @@ class Store:
         )  # fmt: skip
         return self.asks(arm, number)[0]
 
-    def end_ask(
-        self, arm: str, number: int, state: str, value: float | None, reason: str, trial_attrs: Mapping[str, Any]
-    ) -> None:
-        """Note how a trial ended."""
+    def end_ask(self, study: str, number: int, end: Mapping[str, Any], trial_attrs: Mapping[str, Any]) -> None:
+        """Note how a trial ended: its state, value, reason, and the seconds and epochs it was trained for."""
         self.db.execute(
-            "UPDATE asks SET state = ?, value = ?, reason = ?, trial_attrs = ? WHERE arm = ? AND number = ?",
-            (state, value, reason, json.dumps(trial_attrs), arm, number),
+            "UPDATE asks SET state = ?, value = ?, reason = ?, seconds = ?, trained = ?, trial_attrs = ? "
+            "WHERE arm = ? AND number = ?",
+            (
+                *(end[k] for k in ("state", "value", "reason", "seconds", "trained")),
+                json.dumps(trial_attrs),
+                study,
+                number,
+            ),
         )
 
     def asks(self, arm: str, first: int = 0) -> list[dict[str, Any]]:
         """Return an arm's trials in order, from number ``first`` on."""
         found = self.db.execute("SELECT * FROM asks WHERE arm = ? AND number >= ? ORDER BY number", (arm, first))
         rows = [dict(row) for row in found]
-        return [{**row, **{k: json.loads(row[k]) for k in ("params", "trial_attrs", "study_attrs")}} for row in rows]
+        plain = ("params", "trial_attrs", "study_attrs")
+        return [
+            {**row, **{key: json.loads(row[key]) for key in plain}, "ended": row["state"] in schema.ENDED}
+            for row in rows
+        ]
 
     def generation_size(self, arm: str) -> int:
         """Return how many trials of the arm are asked before any of them is told."""
@@ -318,6 +356,11 @@ class Store:
             return load_file(file)
         except Exception as error:  # safetensors raises its own
             raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
+
+    def trained(self, run_id: str) -> int:
+        """Return how many epochs a run has been trained for."""
+        found = self.db.execute("SELECT max(epoch) FROM epochs WHERE run_id = ?", (run_id,)).fetchone()
+        return int(found[0] or 0)
 
     def state(self, run_id: str) -> State | None:
         """Return the state a run was last saved in; None where it never was."""

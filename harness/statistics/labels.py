@@ -44,14 +44,17 @@ class Judged:
     detail: str  # "", "detectable, negligible" or "detectable, size unresolved"
 
 
-def judge(estimate: Estimate, margin: Margin, p_same: float, p_different: float, negligible: bool = False) -> Judged:
+def judge(
+    estimate: Estimate, margin: Margin, p_same: float, p_different: float, negligible: bool = False,
+    alpha: float = ALPHA,
+) -> Judged:  # fmt: skip
     """Return the label of an estimate from its margin and its two p-values, adjusted or not as the caller needs.
 
     ``p_same`` is of the equivalence test, ``p_different`` of the difference test; ``negligible`` says that the distance
     itself lies below its floor.
     """
-    detected = p_different < ALPHA
-    if negligible or p_same < ALPHA:
+    detected = p_different < alpha
+    if negligible or p_same < alpha:
         return Judged("similar", "detectable, negligible" if detected else "")
     if detected and margin.outside(estimate):
         return Judged("different", "")
@@ -94,7 +97,9 @@ def overall(facets: Mapping[str, Label]) -> Statement:
     return "inconclusive"
 
 
-def seeds_needed(estimate: Estimate, margin: Margin, comparisons: int = 1, power: float = 0.8) -> int | None:
+def seeds_needed(
+    estimate: Estimate, margin: Margin, comparisons: int = 1, power: float = 0.8, alpha: float = ALPHA
+) -> int | None:
     """Return how many seeds would settle it with that probability, if the truth is what was estimated.
 
     The standard error is taken to shrink with the root of the seeds. Inside the margin it must shrink until the
@@ -109,10 +114,10 @@ def seeds_needed(estimate: Estimate, margin: Margin, comparisons: int = 1, power
     distance = abs(margin.size - (abs(estimate.value) if margin.two_sided else estimate.value))
     beyond = (abs(estimate.value) if margin.two_sided else estimate.value) > margin.size
     for seeds in range(2, MOST_SEEDS + 1):
-        if beyond and 2.0 ** -(seeds - 1) * comparisons >= ALPHA:
+        if beyond and 2.0 ** -(seeds - 1) * comparisons >= alpha:
             continue
         se = estimate.se * math.sqrt(estimate.seeds / seeds)
-        reach = float(stats.t.ppf(1 - ALPHA, seeds - 1) + stats.t.ppf(power, seeds - 1))
+        reach = float(stats.t.ppf(1 - alpha, seeds - 1) + stats.t.ppf(power, seeds - 1))
         if distance > reach * se:
             return max(seeds, estimate.seeds) if seeds <= estimate.seeds else seeds
     return None

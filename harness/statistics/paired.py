@@ -51,9 +51,15 @@ def permutation_p(a: NDArray[np.float64], b: NDArray[np.float64], seed: int = 0)
     differences = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     seeds = len(differences)
     if 2**seeds <= ENUMERATED:
-        signs = 1.0 - 2.0 * ((np.arange(2**seeds)[:, None] >> np.arange(seeds)) & 1)
+        signs: NDArray[np.floating] = 1.0 - 2.0 * ((np.arange(2**seeds)[:, None] >> np.arange(seeds)) & 1)
     else:
         random = np.random.default_rng(seed)
-        signs = np.vstack([np.ones(seeds), random.choice([-1.0, 1.0], (SAMPLED, seeds))])
-    sums = np.abs(signs @ differences)
+        signs = np.vstack([np.ones(seeds), random.choice(np.array([-1.0, 1.0]), (SAMPLED, seeds))])
+    sums = magnitudes(a, b, signs)
     return float((sums >= sums[0] - 1e-12 * np.abs(differences).sum()).mean())
+
+
+def magnitudes(a: NDArray[np.float64], b: NDArray[np.float64], signs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return |sum of differences| [A] with the names of seeds of sign -1 exchanged in ``signs`` [A, S]."""
+    found: NDArray[np.float64] = np.abs(signs @ (np.asarray(a, dtype=float) - np.asarray(b, dtype=float)))
+    return found

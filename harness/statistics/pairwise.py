@@ -4,7 +4,8 @@ Equal seeds start from equal weights, so networks of one seed are close for a re
 optimizers. Only pairs of different seeds are used, everywhere.
 
 Shapes: S seeds; ``aa`` and ``bb`` [S, S] hold the distances between the networks of one arm, ``ab`` [S, S] those from
-network s of the first arm to network t of the second.
+network s of the first arm to network t of the second. A distance that was not measured is NaN: means are over what was,
+and the permutation test over those pairs of seeds of which all four distances were.
 """
 
 from __future__ import annotations
@@ -48,6 +49,11 @@ def excess(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
     return float(_across(ab) - (_across(aa) + _across(bb)) / 2)
 
 
+def between(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
+    """Return B, the mean distance between the arms, in the distance's own unit."""
+    return _across(ab)
+
+
 def jackknife(aa: Matrix, bb: Matrix, ab: Matrix, statistic: object = log_rho, confidence: float = 0.9) -> Estimate:
     """Return a statistic of two arms with a t-interval from leaving out one seed, of both arms, at a time.
 
@@ -83,22 +89,41 @@ def equivalence_p(estimate: Estimate, margin: float) -> float:
 def permutation_p(aa: Matrix, bb: Matrix, ab: Matrix, seed: int = 0) -> float:
     """Return the p-value of "the optimizer's name does not matter", by swapping the names within seeds.
 
-    The statistic is the energy E = 2B - W_a - W_b (Szekely & Rizzo 2013, doi:10.1016/j.jspi.2013.03.018). To swap the
-    names of seed s turns the sign of every term that has s once, so with g = ab + ba - aa - bb and signs e the
-    energy is proportional to the sum of g[s, t] e[s] e[t] over s < t. The signs are known up to a common one, so there
-    are 2^(S-1) arrangements, the actual one among them, and no p-value is smaller than 2^-(S-1).
+    It is the share of arrangements whose energy is as large as the actual one; 1 where no pair of seeds is complete.
     """
     seeds = len(ab)
     if seeds < 2:
         return 1.0
+    found = energies(aa, bb, ab, arrangements(seeds, seed))
+    return float((found >= found[0] - 1e-12 * np.abs(_gain(aa, bb, ab)).sum()).mean())
+
+
+def energies(aa: Matrix, bb: Matrix, ab: Matrix, signs: Matrix) -> Matrix:
+    """Return the energy [A] of the two arms, up to a factor, with the names of seeds of sign -1 swapped in ``signs`` [A, S].
+
+    The statistic is the energy E = 2B - W_a - W_b (Szekely & Rizzo 2013, doi:10.1016/j.jspi.2013.03.018). To swap the
+    names of seed s turns the sign of every term that has s once, so with g = ab + ba - aa - bb and signs e the
+    energy is proportional to the sum of g[s, t] e[s] e[t] over s < t. The signs are known up to a common one, so there
+    are 2^(S-1) arrangements, the actual one among them, and no p-value is smaller than 2^-(S-1). Swapping names moves
+    the four distances of a pair of seeds among themselves, so a pair that lacks one of them is left out whole, and the
+    test of the others is as exact as before.
+    """
+    found: Matrix = np.einsum("as,st,at->a", signs, _gain(aa, bb, ab), signs, optimize=True)
+    return found
+
+
+def complete(aa: Matrix, bb: Matrix, ab: Matrix) -> int:
+    """Return of how many pairs of seeds all four distances are known."""
+    return int(np.isfinite(np.triu(ab + ab.T + aa + bb, 1)[np.triu_indices(len(ab), 1)]).sum())
+
+
+def _gain(aa: Matrix, bb: Matrix, ab: Matrix) -> Matrix:
     gain = np.triu(ab + ab.T - aa - bb, 1)
-    signs = _signs(seeds, seed)
-    energies = np.einsum("as,st,at->a", signs, gain, signs, optimize=True)
-    tolerance = 1e-12 * np.abs(gain).sum()  # equal arrangements must count as equal
-    return float((energies >= energies[0] - tolerance).mean())
+    known: Matrix = np.where(np.isfinite(gain), gain, 0.0)
+    return known
 
 
-def _signs(seeds: int, seed: int) -> Matrix:
+def arrangements(seeds: int, seed: int = 0) -> Matrix:
     """Return arrangements [A, S] of +1 and -1, the first seed always +1, the actual arrangement (all +1) first."""
     if 2 ** (seeds - 1) <= ENUMERATED:
         codes = np.arange(2 ** (seeds - 1))[:, None] >> np.arange(seeds - 1)
@@ -110,6 +135,6 @@ def _signs(seeds: int, seed: int) -> Matrix:
 
 
 def _across(distances: Matrix) -> float:
-    """Return the mean over pairs of different seeds."""
-    seeds = len(distances)
-    return float((distances.sum() - np.trace(distances)) / (seeds * (seeds - 1))) if seeds > 1 else float("nan")
+    """Return the mean over the known pairs of different seeds; nan where there are none."""
+    known = np.isfinite(distances) & ~np.eye(len(distances), dtype=bool)
+    return float(distances[known].mean()) if known.any() else float("nan")

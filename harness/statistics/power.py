@@ -45,6 +45,17 @@ def all_similar(arms: int, seeds: int, primaries: int, margin: float = math.log(
     return float(similar.mean() ** primaries)
 
 
+def seeds_for_better(probability: float = 0.75, alpha: float = 0.05, power: float = 0.95) -> int:
+    """Return how many pairs of runs show that P(A > B) is above 1/2, where it is ``probability``.
+
+    n = ((z(1-alpha) + z(power)) / (sqrt(6) (1/2 - probability)))^2, Noether 1987, doi:10.1080/01621459.1987.10478478.
+    """
+    from scipy import stats
+
+    reach = float(stats.norm.ppf(1 - alpha) + stats.norm.ppf(power))
+    return math.ceil((reach / (math.sqrt(6) * (0.5 - probability))) ** 2)
+
+
 def log_rho_and_se(aa: Array, bb: Array, ab: Array) -> tuple[Array, Array]:
     """Return log rho [R] and its jackknife standard error [R] of R comparisons at once, from distances [R, S, S]."""
     seeds = ab.shape[-1]

@@ -221,19 +221,25 @@ class Parts:
             found.append(self.use.task.predict(outputs.float()))
         return torch.cat(found)
 
-    def gradient_norm(self) -> float:
-        """Return the norm of the objective's gradient over the whole un-augmented train split, in float32."""
-        self._switch("eval")
-        self.model.zero_grad(set_to_none=True)
+    def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
+        """Return the norm of the objective's gradient over the whole un-augmented train split, in float32.
+
+        It is taken where the trained network stands, or another of its kind on the same device.
+        """
+        if network is None:
+            self._switch("eval")
+            network = self.model
+        network.eval()
+        network.zero_grad(set_to_none=True)
         train = self.use.train
         for start in range(0, len(train), 512):
             rows, targets = train.inputs[start : start + 512], train.targets[start : start + 512]
-            loss = self.use.task.loss(self.model(train.as_input(rows)).float(), targets)
+            loss = self.use.task.loss(network(train.as_input(rows)).float(), targets)
             (loss * len(rows) / len(train)).backward()  # type: ignore[no-untyped-call]
-        self._add_penalty()
-        norm = torch.stack([p.grad.square().sum() for p in self.parameters if p.grad is not None]).sum().sqrt()
-        self.model.zero_grad(set_to_none=True)
-        return float(norm)
+        moved = [p for p in network.parameters() if p.grad is not None]
+        norms = [torch.norm(p.grad + self.run.l2 * p.detach()) for p in moved if p.grad is not None]
+        network.zero_grad(set_to_none=True)
+        return float(torch.stack(norms).norm())
 
     def done(self) -> Done:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""

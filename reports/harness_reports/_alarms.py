@@ -20,6 +20,7 @@ HEADS = {
     "diverged": "diverged trials",
     "budget": "fewer trials that ended well",
     "special case": "lost to its special case",
+    "defaults": "lost to its own defaults",
 }
 
 
@@ -84,7 +85,7 @@ def _cell(row: Mapping[str, Any], unit: str) -> dict[str, Any]:
         text = f"{100 * value:.0f} %"
     elif row["alarm"] == "rising":
         text = f"p {number(1 - value)}" if value else "no"
-    elif row["alarm"] == "special case":
+    elif row["alarm"] in ("special case", "defaults"):
         text = f"t {number(value)}"
     elif value == math.inf:
         text = "nothing else ended well"
@@ -104,4 +105,5 @@ def _why(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
         "diverged": f"{100 * row['value']:.0f} % of its trials diverged",
         "budget": f"fewer of its trials ended well than of {other}",
         "special case": f"it lost to its special case {other}",
+        "defaults": "it lost to the same optimizer with its defaults, untuned",
     }[str(row["alarm"])]

@@ -71,7 +71,7 @@ def _curve(
         _limit(axes, table, metric["goal"])
         _trials(axes, table)
         name_y(axes, title, metric["unit"])
-        return svg(figure, name, f"{look.label}: best {title} to be expected against trials", {})
+        return svg(figure, name, f"{look.label}: best {title} to be expected against trials", {}, mine)
 
 
 def _limit(axes: Axes, table: DataFrame, goal: str) -> None:
@@ -126,7 +126,7 @@ def _duel(mine: DataFrame, arm: str, looks: Mapping[str, Look], name: str) -> st
         axes.set_ylim(-0.03, 1.03)
         _trials(axes, mine)
         name_y(axes, f"P({looks[arm].label} beats the arm of the line)", "%")
-        return svg(figure, name, f"Probability that the search of {looks[arm].label} beats each other arm's", {})
+        return svg(figure, name, f"Probability that the search of {looks[arm].label} beats each other arm's", {}, mine)
 
 
 def sensitivity(results: Results, looks: Mapping[str, Look]) -> list[dict[str, Any]]:

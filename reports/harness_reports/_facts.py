@@ -19,6 +19,13 @@ LONGEST = 40  # characters of a label; the full name stands in the table of arms
 EDGE = 0.1  # nearer than this part of its range, a tuned learning rate lies at the edge
 
 
+def budget(search: Mapping[str, Any]) -> str:
+    """Return what each arm's search may spend, in words: "12 trials", "96 epochs"."""
+    if search["unit"] == "trials":
+        return count(search["trials"], "trial")
+    return f"{search['budget']:g} {search['unit']}{' of training' if search['unit'] == 'seconds' else ''}"
+
+
 # --- names ---------------------------------------------------------------------------------------------------
 
 
@@ -147,6 +154,7 @@ def notices(results: Results) -> list[Notice]:
         *_of_tuning(results),
         *_of_search(results.records, _alarms.edges(results)),
         *_of_surroundings(results.records),
+        *_of_baseline(results.records),
         *_of_confirmations(results.records),
     ]
     return sorted(found, key=lambda notice: ("bad", "warn", "note").index(notice.level))
@@ -201,10 +209,9 @@ def _of_tuning(results: Results) -> list[Notice]:
 def _of_search(records: Records, edges: set[str]) -> list[Notice]:
     """Return what happened to the trials of each arm; of those in ``edges`` their learning rate has been spoken of."""
     found, diverged = [], []
-    wanted = int(records.meta["benchmark"]["search"]["trials"])
     tuned = dict(zip(records.arms["arm"], records.arms["tuned_params"], strict=True))
     for arm, label in labels(records).items():
-        trials = records.trials[records.trials["arm"] == arm]
+        trials, wanted = records.trials[records.trials["arm"] == arm], records.trials_wanted(arm)
         many = trials["state"].value_counts()
         if _untunable(records, arm):
             found.append(Notice("bad", f"{label}: no trial ended well, so it could not be compared."))
@@ -214,12 +221,12 @@ def _of_search(records: Records, edges: set[str]) -> list[Notice]:
         if missing := wanted - len(trials) + int(many.get("waiting", 0)):
             found.append(Notice("warn", f"{label}: {missing} of {count(wanted, 'trial')} not run yet."))
         if many.get("diverged", 0):
-            diverged.append(f"{label} {many['diverged']}")
+            diverged.append(f"{label} {many['diverged']} of {wanted}")
         if arm not in edges and at_edge(records, arm, tuned[arm]):
             where = f"{label}: the tuned learning rate lies in the outer tenth of the searched range"
             found.append(Notice("warn", f"{where}; the best one may lie outside."))
     if diverged:
-        found.append(Notice("note", f"Trials that diverged, of {wanted} per arm: {joined(diverged)}."))
+        found.append(Notice("note", f"Trials that diverged: {joined(diverged)}."))
     return found
 
 
@@ -240,8 +247,7 @@ def _of_confirmations(records: Records) -> list[Notice]:
 def _untunable(records: Records, arm: str) -> bool:
     """Return whether the arm's search is over and not one trial ended well."""
     states = records.trials.loc[records.trials["arm"] == arm, "state"]
-    over = len(states) >= records.meta["benchmark"]["search"]["trials"] and "waiting" not in set(states)
-    return over and "done" not in set(states)
+    return records.search_over(arm) and "done" not in set(states)
 
 
 def _of_surroundings(records: Records) -> list[Notice]:
@@ -263,6 +269,27 @@ def _of_surroundings(records: Records) -> list[Notice]:
             )
         )
     return found
+
+
+def _of_baseline(records: Records) -> list[Notice]:
+    """Return what is to be said of arms that were trained elsewhere and imported."""
+    about = records.meta.get("baseline")
+    if not about:
+        return []
+    arms, machine = about["arms"], about["environment"]
+    text = (
+        f"{count(len(arms), 'arm')} imported from the baseline {about['file']} (SHA-256 {about['sha256'][:12]}, run "
+        f"{about['run']}, made on {about['made'][:10]} on {machine['hardware']['device']}), not trained here: "
+        f"{', '.join(arms)}."
+    )
+    if about["warnings"]:
+        text += f" Environments differ: {'; '.join(about['warnings'])}."
+    if machine["hash"] != records.meta["environment"]["hash"]:
+        text += " Their seconds are of that machine and are no measure against the seconds of this one."
+    runs, looked = set(about["compare_runs"]), records.measured
+    if len(looked) and not any(set(looked[column]) & runs for column in ("one", "other", "third")):
+        text += " What needs their weights was not measured."
+    return [Notice("warn" if about["warnings"] else "note", text)]
 
 
 def exclusion(records: Records) -> str:

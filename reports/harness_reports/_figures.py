@@ -69,7 +69,13 @@ def dots(runs: DataFrame, rows: Sequence[Mapping[str, Any]], looks: Mapping[str,
         if unit == "%" and axes.get_xlim()[1] > 1 >= max(row["max"] for row in rows):
             axes.set_xlim(right=1.0 + 0.03 * (1.0 - axes.get_xlim()[0]))  # no part is larger than the whole
         axes.set_xlabel(with_unit(title, unit))
-        return svg(figure, name, f"{title}: every seed, and mean with 95 % interval per arm", tips)
+        return svg(
+            figure,
+            name,
+            f"{title}: every seed, and mean with 95 % interval per arm",
+            tips,
+            runs[["arm", "seed", metric]],
+        )
 
 
 def curve(table: DataFrame, looks: Mapping[str, Look], title: str, unit: str, name: str) -> str:
@@ -90,7 +96,7 @@ def curve(table: DataFrame, looks: Mapping[str, Look], title: str, unit: str, na
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
         axes.set_xlabel("epoch")
         name_y(axes, title, unit)
-        return svg(figure, name, f"{title} against epoch, mean and 95 % band over seeds per arm", {})
+        return svg(figure, name, f"{title} against epoch, mean and 95 % band over seeds per arm", {}, table)
 
 
 def swatch(look: Look, name: str) -> str:

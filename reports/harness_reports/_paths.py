@@ -33,6 +33,7 @@ def panels(walks: DataFrame, looks: Mapping[str, Look]) -> list[dict[str, Any]]:
             figure, axes = panel(NARROW, NARROW)
             draw_walks(axes, walks, landscape, strokes, INK, MUTED, SURFACE)
             axes.spines[:].set(visible=True, color=GRID)
-            drawn = svg(figure, f"path-{place}", f"{landscape}: where each arm's optimizer went", {})
+            steps = here[["arm", "step", "gradients", "x", "y", "value"]]
+            drawn = svg(figure, f"path-{place}", f"{landscape}: where each arm's optimizer went", {}, steps)
         found.append({"name": landscape[:1].upper() + landscape[1:], "figure": Markup(drawn), "lines": lines})
     return found

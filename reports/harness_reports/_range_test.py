@@ -48,4 +48,5 @@ def _figure(curve: DataFrame, test: Mapping[str, Any], look: Look, tuned: float 
         draw_range_test(axes, lr, loss, smoothed, test["suggestions"], tuned, look.color, INK, MUTED, legend=False)
         decades(axes, axes.get_xlim())
         axes.set_title("training loss", loc="left", fontsize=8.5, color=MUTED)
-        return Markup(svg(figure, name, f"{look.label}: training loss against learning rate in the range test", {}))
+        title = f"{look.label}: training loss against learning rate in the range test"
+        return Markup(svg(figure, name, title, {}, curve))

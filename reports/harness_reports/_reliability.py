@@ -41,7 +41,7 @@ def reliability(table: DataFrame, look: Look, classes: int, floor: float, name: 
         axes.grid(color=GRID)
         axes.set_xlabel("probability of the predicted class, %")
         axes.set_ylabel("right, %")
-        return svg(figure, name, f"{look.label}: how often right against how sure, in bins", tips)
+        return svg(figure, name, f"{look.label}: how often right against how sure, in bins", tips, table)
 
 
 def _tip(row: dict[Any, Any]) -> str:

@@ -66,6 +66,8 @@ def _cycles(about: Mapping[str, Any]) -> str:
 
 
 def _figure(about: Mapping[str, Any], runs: Sequence[Sequence[float]], look: Look, name: str) -> str:
+    from pandas import DataFrame
+
     with style():
         figure, axes = panel(1.7, NARROW)
         per_epoch, epochs = about["steps_per_epoch"], about["epochs"]
@@ -73,15 +75,24 @@ def _figure(about: Mapping[str, Any], runs: Sequence[Sequence[float]], look: Loo
         if runs:
             for rates in runs:
                 axes.stairs(rates, range(len(rates) + 1), baseline=None, alpha=0.8, **line)
+            drawn = [(run, epoch + 1, rate) for run, rates in enumerate(runs) for epoch, rate in enumerate(rates)]
         else:
-            axes.plot([(step - 1) / per_epoch for step in about["steps"]], about["lr"], **line)
+            at = [(step - 1) / per_epoch for step in about["steps"]]
+            axes.plot(at, about["lr"], **line)
+            drawn = [(0, epoch, rate) for epoch, rate in zip(at, about["lr"], strict=True)]
         axes.set_xlim(0, epochs)
         axes.set_ylim(bottom=0)
         _mark(axes, about)
         axes.set_xlabel("epoch")
         axes.set_title("learning rate", loc="left", fontsize=8.5, color=MUTED)
         axes.ticklabel_format(axis="y", style="plain", useOffset=False)
-        return svg(figure, name, f"{look.label}: learning rate against epoch", {})
+        return svg(
+            figure,
+            name,
+            f"{look.label}: learning rate against epoch",
+            {},
+            DataFrame(drawn, columns=["run", "epoch", "lr"]),
+        )
 
 
 def _mark(axes: Axes, about: Mapping[str, Any]) -> None:

@@ -14,9 +14,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from harness_reports._downloads import carried, drawn
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 INK, MUTED, GRID, SURFACE = "#0a0b0c", "#0a0b0d", "#0a0b0e", "#0a0b0f"
 VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", SURFACE: "var(--surface)"}
@@ -61,8 +64,11 @@ def panel(height: float, width: float = WIDE) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def svg(figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]]) -> str:
-    """Return the figure as an ``<svg>`` element: ids under ``name``, colours from the page, tips on the dots."""
+def svg(figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]], data: DataFrame | None = None) -> str:
+    """Return the figure as an ``<svg>`` element: ids under ``name``, colours from the page, tips on the dots.
+
+    It carries the ``data`` that a reader may save, by default its named lines; none where it has no title.
+    """
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())
@@ -76,6 +82,8 @@ def svg(figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]]
     root.attrib.pop("version", None)
     root.set("style", f"max-width:{1.25 * width:.0f}px")
     root.attrib |= {"role": "img", "aria-label": title} if title else {"aria-hidden": "true"}
+    if title:
+        ElementTree.SubElement(root, "metadata").text = carried(drawn(figure) if data is None else data)
     return ElementTree.tostring(root, encoding="unicode")
 
 

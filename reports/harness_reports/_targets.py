@@ -100,7 +100,7 @@ def _reached(steps: DataFrame, looks: Mapping[str, Look], unit: str, until: floa
         axes.set_xlim(left=0)
         axes.set_xlabel(unit)
         axes.set_title("seeds that have reached it (%)", loc="left", fontsize=8.5, color=MUTED)
-        return svg(figure, name, f"Part of the seeds that have reached the target against {unit}", {})
+        return svg(figure, name, f"Part of the seeds that have reached the target against {unit}", {}, steps)
 
 
 def _parts(axes: Axes) -> None:
@@ -123,7 +123,7 @@ def _profiles(results: Results, looks: Mapping[str, Look]) -> dict[str, Any] | N
         _parts(axes)
         axes.set_xlabel("times the fastest optimizer's epochs")
         axes.set_title("cells in which it was so fast (%)", loc="left", fontsize=8.5, color=MUTED)
-        drawn = svg(figure, "profiles", "Performance profiles of the optimizers", {})
+        drawn = svg(figure, "profiles", "Performance profiles of the optimizers", {}, table)
     scores = table.drop_duplicates("optimizer").sort_values("score", ascending=False)
     return {
         "figure": Markup(drawn),

@@ -1,4 +1,8 @@
-"""The report as one HTML file: no network, no scripts, light and dark, made from records alone."""
+"""The report as one HTML file, made from records alone: no network, one script of its own, light and dark.
+
+Without that script everything can still be read. Its policy lets two texts run, by their hashes: the script, and
+plotly.js, which is unpacked when a reader opens the first interactive view.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,22 @@ from harness_reports import (
     _alarms,
     _budget,
     _comparison,
+    _explore,
     _facts,
     _figures,
     _inside,
     _paths,
+    _ranks,
     _schedules,
     _search,
+    _several,
     _suspects,
+    _tables,
     _targets,
 )
+from harness_reports._doubts import doubts
 from harness_reports._headline import headline
+from harness_reports._interactive import Views, digest, library
 from harness_reports._looking import looking
 from harness_reports._numbers import NOTHING, count, duration, number
 from harness_reports._range_test import range_tests
@@ -36,6 +46,7 @@ if TYPE_CHECKING:
 OURS = (
     "leaderboard", "lead", "curves", "sensitivity", "confusion", "calibration", "picks", "suspects", "cleaned",
     "snapshots", "budget", "duels", "alarms", "regions", "importances", "times", "reached", "targets", "profiles",
+    "ranks", "rank_pairs",
 )  # fmt: skip
 MOST_ROWS = 500  # of another analysis' table; the whole of it is in tables/*.parquet
 
@@ -64,10 +75,12 @@ def page(results: Results) -> dict[str, Any]:
     looks = _figures.looks(names)
     thumbs = Thumbs(records)
     seen, suspected = looking(results, looks, thumbs), _suspects.suspects(results, thumbs)
-    return {
+    said, views = headline(results), Views()
+    shown = {
         "name": records.name,
-        "headline": headline(results),
-        "notices": _facts.notices(results),
+        "headline": said,
+        "verdict": None,  # what "_verdict.html.j2" shows; None until there is one
+        "doubts": doubts(results, said),
         "banner": _facts.sentence(records.meta["data"]["notice"]),
         "tiles": _tiles(records),
         "shared": _facts.shared(records),
@@ -92,9 +105,16 @@ def page(results: Results) -> dict[str, Any]:
         "budget": _budget.budget(results, looks, _facts.title_of(f"tune_{records.meta['metric']}")),
         "sensitivity": _budget.sensitivity(results, looks),
         "targets": _targets.targets(results, looks),
+        "ranks": _ranks.ranks(results, looks),
         "paths": _paths.panels(records.paths, looks),
         "inside": _inside.section(records, looks),
-        "trials": _search.trials(records, names),
+        "trials": _tables.trials(records, looks),
+        "explore": {
+            "curves": _explore.curves(records, looks, views),
+            "rates": _explore.rates(results, looks, views),
+            "budgets": _explore.budgets(results, looks, views),
+        },
+        "searches": _explore.searches(records, looks, views),
         "deciding": _facts.title_of(f"tune_{records.meta['metric']}"),
         "epochs": count(records.meta["benchmark"]["compare"]["epochs"], "epoch"),
         "looking": seen,
@@ -103,6 +123,21 @@ def page(results: Results) -> dict[str, Any]:
         "others": [_table(name, table) for name, table in _others(results)],
         "ran": _ran(records, names),
         "benchmark": _toml(records.meta["benchmark"]),
+    }
+    return {**shown, **_scripts(views)}
+
+
+def _scripts(views: Views) -> dict[str, Any]:
+    """Return the page's script, what its policy allows, and the views with plotly.js, "" where there is none."""
+    from importlib.resources import files
+
+    script = files("harness_reports").joinpath("report.js").read_text(encoding="utf-8")
+    allowed = [digest(script), *([library().source] if len(views) else [])]
+    return {
+        "script": Markup(script),
+        "scripts": Markup(" ".join(allowed)),
+        "views": views.json if len(views) else "",
+        "plotly": Markup(library().packed) if len(views) else "",
     }
 
 
@@ -192,4 +227,4 @@ def _toml(benchmark: Mapping[str, Any]) -> str:
 @hookimpl
 def harness_reports() -> list[Report]:
     """Offer html."""
-    return [Report(name="html", extension="html", render=render)]
+    return [Report(name="html", extension="html", render=render, compare=_several.page)]

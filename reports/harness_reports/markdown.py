@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 from harness import Report, Results, hookimpl
-from harness_reports import _alarms, _facts
+from harness_reports import _alarms, _facts, _several
 from harness_reports._headline import deciding_rows, headline, leads_of
 from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, measure
+from harness_reports._statements import FACETS, Statement, statements
 
+REASONS = 3  # of a verdict, of which the page has all
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!@])")
 
 WORDS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
@@ -23,7 +25,11 @@ def render(results: Results) -> str:
     if data["notice"]:
         parts.append(f"> **{escaped(_facts.sentence(data['notice']))}**")
     parts.append(f"{escaped(said.question)}\n\n**{escaped(said.answer)}**\n\n{escaped(said.detail)}")
-    parts.append(f"_{escaped(said.caveat)}_")
+    judged = statements(results)
+    if judged:
+        parts.append(_verdict(judged))
+    else:
+        parts.append(f"_{escaped(said.caveat)}_")
     if table := _table(results):
         parts.append(table)
     if notices := _facts.notices(results):
@@ -36,6 +42,15 @@ def escaped(text: object) -> str:
     """Return a line in which nothing is read as Markdown, HTML, mathematics or a mention."""
     line = " ".join(str(text).split())
     return SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u200b").replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def _verdict(said: list[Statement]) -> str:
+    """Return a row per network with the verdict's label of every facet, and why it is no more than that."""
+    heads = ["network", "verdict", *FACETS, "power"]
+    rows = [[each.network, each.whole, *each.facets, each.power] for each in said]
+    lines = [heads, ["---"] * len(heads), *([escaped(cell) for cell in row] for row in rows)]
+    why = [f"- {escaped(each.network)}: {escaped('; '.join(each.reasons[:REASONS]))}" for each in said if each.reasons]
+    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), *(["", *why] if why else [])])
 
 
 def _table(results: Results) -> str:
@@ -79,7 +94,7 @@ def _made_of(results: Results) -> str:
     records = results.records
     meta, benchmark = records.meta, records.meta["benchmark"]
     counts = meta["data"]["counts"]
-    trials, seeds = count(benchmark["search"]["trials"], "trial"), count(benchmark["compare"]["seeds"], "seed")
+    trials, seeds = _facts.budget(benchmark["search"]), count(benchmark["compare"]["seeds"], "seed")
     alike = _facts.shared(records)
     said = [
         f"{meta['data']['name']}: {counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test",
@@ -94,4 +109,4 @@ def _made_of(results: Results) -> str:
 @hookimpl
 def harness_reports() -> list[Report]:
     """Offer md."""
-    return [Report(name="md", extension="md", render=render)]
+    return [Report(name="md", extension="md", render=render, compare=_several.markdown)]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
+import json
 import re
 from collections import Counter
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -87,12 +92,46 @@ def test_same_input_same_bytes(make_records: Any, analysed: Any, pages: dict[str
 def test_page_needs_nothing_from_outside(pages: dict[str, str], name: str) -> None:
     page = Page(pages[name])
     tags = Counter(tag for tag, _ in page.tags)
-    assert not {"script", "link", "img", "iframe", "object", "form", "image", "base"} & set(tags)
+    assert not {"link", "img", "iframe", "object", "form", "image", "base"} & set(tags)
     assert not page.values("src")
     assert all(target.startswith("#") for target in page.values("href"))
-    assert not re.search(r"https?://|//[a-z]+\.[a-z]|@import", pages[name])
+    names_alone = pages[name].replace("http://www.w3.org/2000/svg", "")  # of a namespace: nothing is fetched from it
+    assert not re.search(r"https?://|//[a-z]+\.[a-z]|@import", names_alone)
     assert "default-src 'none'" in page.values("content")[0]
     assert not any(key.startswith("on") for _, about in page.tags for key in about)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_policy_lets_the_pages_own_script_and_plotly_run_and_nothing_else(pages: dict[str, str], name: str) -> None:
+    policy = Page(pages[name]).values("content")[0]
+    allowed = re.search(r"script-src ([^;]*);", policy)[1].split()
+    running = re.findall(r"<script>(.*?)</script>", pages[name], re.DOTALL)
+    packed = re.search(r'<script type="text/plain" id="plotly">(.*?)</script>', pages[name], re.DOTALL)
+    unpacked = [gzip.decompress(base64.b64decode(packed[1])).decode()] if packed else []
+    assert len(running) == 1
+    assert allowed == [f"'sha256-{_sha256(script)}'" for script in (*running, *unpacked)]
+    assert pages[name].count("<script") == 2 + 2 * bool(packed)  # trials and script, views and plotly
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_carries_its_data(pages: dict[str, str], name: str) -> None:
+    figures = re.findall(r'<svg [^>]*role="img".*?</svg>', pages[name], re.DOTALL)
+    for figure in figures:
+        table = json.loads(unescape(re.search(r"<metadata>(.*?)</metadata>", figure, re.DOTALL)[1]))
+        assert all(len(row) == len(table["columns"]) for row in table["rows"])
+    assert len(figures) == pages[name].count("<metadata>")
+    assert bool(figures) == (name != "no trial yet")
+
+
+def test_data_of_a_figure_are_what_it_shows(make_records: Any, pages: dict[str, str]) -> None:
+    runs = make_records().compared()
+    table = json.loads(re.search(r"<metadata>(.*?)</metadata>", pages["plain"], re.DOTALL)[1])
+    assert table["columns"] == ["arm", "seed", "test_accuracy"]
+    assert [row[2] for row in table["rows"]] == pytest.approx(runs["test_accuracy"].tolist(), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)

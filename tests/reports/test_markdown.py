@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 from harness_reports import markdown
 
@@ -22,6 +23,21 @@ def test_summary_has_answer_caveat_and_a_row_per_arm(make_records: Any, analysed
     assert [row.split(" | ")[0] for row in rows] == ["| sgd", "| adam", "| rmsprop"]
     assert ["points (" in row for row in rows] == [False, True, True]  # how far behind, and how sure that is
     assert len(text.splitlines()) < 30
+
+
+def test_a_verdict_is_shown_facet_by_facet_instead_of_the_caveat(make_records: Any, analysed: Any) -> None:
+    results = analysed(make_records())
+    facets = dict.fromkeys(("loss", "function", "representation", "connectivity", "geometry"), "similar")
+    row = {
+        "hash": "ab", "registered": "before the comparison", "scope": "network", "regime": "scratch", "statement": "supported",
+        "network": "a|b", "exploratory": False, "power": 0.62, "reasons": "one\ntwo\nthree\nfour", **facets,
+    }  # fmt: skip
+    later = {**row, "hash": "cd", "statement": "refuted"}  # of margins that were chosen afterwards
+    text = markdown.render(Results(results.records, {**results.tables, "verdict": pd.DataFrame([row, later])}))
+    assert "| a\\|b | supported (scratch) | similar | similar | similar | similar | similar | 62 % |" in text
+    assert "- a\\|b: one; two; three\n" in text
+    assert "refuted" not in text
+    assert "Not tested yet" not in text
 
 
 def test_hostile_names_stay_text(make_records: Any, analysed: Any) -> None:

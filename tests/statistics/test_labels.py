@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
+
 from harness.statistics import paired
 from harness.statistics.labels import (
     Judged,
@@ -17,7 +19,6 @@ from harness.statistics.labels import (
     together,
 )
 from harness.statistics.pairwise import Estimate
-from statsmodels.stats.multitest import multipletests
 
 RATIO = Margin(math.log(1.10), two_sided=False)
 

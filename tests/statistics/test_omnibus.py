@@ -6,9 +6,10 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from harness.statistics.omnibus import permanova, permdisp
 from skbio import DistanceMatrix
 from skbio.stats.distance import permanova as oracle
+
+from harness.statistics.omnibus import permanova, permdisp
 
 
 def clouds(random, arms=3, seeds=5, shift=0.0, scale=1.0):

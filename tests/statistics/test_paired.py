@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness.statistics.paired import difference, equivalence_p, permutation_p
 from scipy import stats
-from statsmodels.stats.weightstats import ttost_paired
+from statsmodels.stats.weightstats import ttost_ind, ttost_paired
+
+from harness.statistics.paired import difference, equivalence_p, permutation_p
+from harness.statistics.pairwise import Estimate
 
 A, B = np.array([4.0, 7, 8, 6, 3, 2]), np.array([6.0, 8, 7, 10, 11, 9])
 
@@ -18,6 +20,21 @@ def test_tost_is_that_of_statsmodels(margin):
 
 def test_tost_gives_the_published_number():
     assert equivalence_p(difference(A, B), 4.0) == pytest.approx(0.370577, abs=1e-6)
+
+
+def test_tost_of_unpaired_arms_is_the_published_one_too():
+    """Margin 1, pooled: .965097. The same test, with the pooled error and its 10 degrees of freedom."""
+    se = float(np.sqrt((A.var(ddof=1) + B.var(ddof=1)) / 6))
+    pooled = Estimate(float(A.mean() - B.mean()), -np.inf, np.inf, se, seeds=11)
+    assert equivalence_p(pooled, 1.0) == pytest.approx(ttost_ind(A, B, -1, 1)[0], rel=1e-12)
+    assert equivalence_p(pooled, 1.0) == pytest.approx(0.965097, abs=1e-6)
+
+
+@pytest.mark.parametrize("seeds", [5, 8])
+def test_a_true_difference_on_the_margin_is_rarely_called_equivalent(seeds):
+    random = np.random.default_rng(0)
+    said = [equivalence_p(difference(random.normal(1, 0.3, seeds), np.zeros(seeds)), 1.0) < 0.05 for _ in range(1500)]
+    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 1500)
 
 
 def test_the_interval_is_the_paired_t():

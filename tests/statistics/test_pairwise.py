@@ -6,14 +6,17 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from harness.statistics.pairwise import (
+    between,
+    complete,
     equivalence_p,
     excess,
     jackknife,
     log_rho,
     permutation_p,
 )
-from scipy import stats
 
 
 def arms(random, seeds=6, shift=0.0, d=5, shared=0.0):
@@ -106,3 +109,65 @@ def test_false_equivalence_is_as_rare_as_promised():
     margin = float(np.mean(wide))  # the true value, known to 0.001
     said = [equivalence_p(jackknife(*arms(random, seeds=8, shift=1.5, d=20)), margin) < 0.05 for _ in range(600)]
     assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 600)
+
+
+# --- pairs that were not measured
+
+
+def circle(matrix, offsets):
+    """Return the matrix with only those pairs of seeds that are so far apart in a circle."""
+    seeds = len(matrix)
+    apart = (np.arange(seeds)[:, None] - np.arange(seeds)) % seeds
+    return np.where(np.isin(np.minimum(apart, seeds - apart), offsets), matrix, np.nan)
+
+
+def test_only_what_was_measured_counts():
+    aa, bb = (np.array([[0.0, v, np.nan], [v, 0, v], [np.nan, v, 0]]) for v in (2.0, 4.0))
+    ab = np.array([[0.001, 6, np.nan], [6, 0.001, 6], [np.nan, 6, 0.001]])
+    assert log_rho(aa, bb, ab) == pytest.approx(np.log(6 / 3))
+    assert (excess(aa, bb, ab), between(aa, bb, ab)) == pytest.approx((3.0, 6.0))
+    assert complete(aa, bb, ab) == 2
+    assert np.isnan(log_rho(aa * np.nan, bb, ab))
+
+
+def test_all_pairs_of_the_circle_are_the_whole_matrix():
+    found = arms(np.random.default_rng(9), seeds=8, shift=1.0)
+    whole = tuple(circle(each, [1, 2, 3, 4]) for each in found)  # the diagonal is missing, and was never used
+    assert jackknife(*whole) == jackknife(*found)
+    assert permutation_p(*whole) == permutation_p(*found)
+
+
+def test_a_part_of_the_circle_is_unbiased_and_its_interval_holds_the_truth():
+    random, held, values = np.random.default_rng(10), 0, []
+    for _ in range(300):
+        estimate = jackknife(*(circle(each, [1, 2]) for each in arms(random, seeds=8, d=20, shared=1.0)))
+        values.append(estimate.value)
+        held += estimate.low <= 0 <= estimate.high
+    assert abs(np.mean(values)) < 0.01
+    assert held / 300 >= 0.86
+
+
+def test_the_permutation_test_of_a_part_is_exact():
+    """Against brute force over all swaps, and as rare in false alarms as it promises."""
+    found = tuple(circle(each, [1, 2]) for each in arms(np.random.default_rng(11), seeds=5, shift=1.0))
+    part = tuple(circle(each, [1]) for each in found)
+    whole = np.block([[part[0], part[2]], [part[2].T, part[1]]])
+    energies = []
+    for swaps in product([False, True], repeat=5):
+        first = [s + 5 * swap for s, swap in enumerate(swaps)]
+        second = [s + 5 * (not swap) for s, swap in enumerate(swaps)]
+        apart = [
+            np.nanmean(whole[np.ix_(one, other)]) for one, other in ((first, second), (first, first), (second, second))
+        ]
+        energies.append(2 * apart[0] - apart[1] - apart[2])
+    assert permutation_p(*part) == pytest.approx(np.mean(np.array(energies) >= energies[0] - 1e-12))
+    random = np.random.default_rng(12)
+    p_values = [permutation_p(*(circle(m, [1, 2]) for m in arms(random, seeds=8, shared=1.0))) for _ in range(400)]
+    assert np.mean(np.array(p_values) < 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_without_all_four_distances_of_a_pair_there_is_no_permutation_test():
+    aa, bb, ab = arms(np.random.default_rng(13), seeds=6, shift=100.0)
+    one_way = np.where(np.triu(np.ones((6, 6)), 1) > 0, ab, np.nan)  # never the one arm's later seed with an earlier
+    assert permutation_p(aa, bb, one_way) == 1.0
+    assert complete(aa, bb, one_way) == 0

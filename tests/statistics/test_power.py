@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from harness.statistics.pairwise import jackknife
-from harness.statistics.power import all_similar, log_rho_and_se
+from harness.statistics.power import all_similar, log_rho_and_se, seeds_for_better
 
 
 @pytest.mark.parametrize(("seeds", "expected"), [(4, 0.17), (5, 0.38), (6, 0.58), (8, 0.86), (10, 0.98)])
@@ -29,3 +30,8 @@ def test_the_many_at_once_are_the_same_as_one_by_one():
     for one, value, se in zip(far, values, errors, strict=True):
         alone = jackknife(one[0, :, 0], one[1, :, 1], one[0, :, 1])
         assert (value, se) == pytest.approx((alone.value, alone.se))
+
+
+def test_pairs_for_a_probability_are_those_of_noether():
+    assert seeds_for_better() == 29  # 28.86
+    assert seeds_for_better(0.9) < 29 < seeds_for_better(0.6)

@@ -235,18 +235,82 @@ def careless(parts):
     return {"x": float(parts.model(parts.use.train.inputs).detach().sum() * 0)}
 
 
+def switching(parts):
+    parts.model.train()
+    return {"x": 1.0}
+
+
+def watching(parts):
+    parts.model[0].register_forward_hook(lambda *given: None)
+    return {"x": 1.0}
+
+
+def length(parts):
+    return float(parts.model[0].weight.detach().norm())
+
+
+def remembering(parts):
+    """Keeps what it has counted, and goes on from there."""
+    parts.kept["count"] = parts.kept.get("count", 0) + 1
+    return {"x": parts.kept["count"]}
+
+
 PROBES = [
-    (lambda parts: {"x": float(parts.model[0].weight.detach().norm())}, set()),
+    (lambda parts: {"x": length(parts)}, set()),
+    (lambda parts: {"x": length(parts), "many": np.arange(3)}, set()),
+    (lambda parts: {"x": float(len(parts.use.test)), "y": 1.0 - parts.model.training}, set()),
     (lambda parts: {"x": random.random()}, {"measures"}),
+    (lambda parts: {"many": np.array([random.random()])}, {"measures"}),
     (lambda parts: {"x": float("nan")}, {"measures"}),
+    (lambda parts: {"many": np.array(["a"])}, {"measures"}),
+    (remembering, {"measures"}),
     (disturbing, {"leaves_the_network"}),
     (careless, {"leaves_the_network"}),
+    (switching, {"leaves_the_network"}),
+    (watching, {"leaves_the_network"}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("measure", "named"), PROBES)
 def test_probes(measure, named):
     assert set(failures(Probe("p", measure))) == named
+
+
+def apart(one, other):
+    return float((one.model[0].weight - other.model[0].weight).detach().norm())
+
+
+def spoiling_the_second(one, other):
+    disturbing(other)
+    return {"x": 1.0}
+
+
+PAIRS = [
+    (lambda one, other: {"x": apart(one, other), "way": np.array([length(one), length(other)])}, set()),
+    (lambda one, other: {"x": length(one) - length(other)}, {"either_order"}),
+    (lambda one, other: {f"x{int(length(one) > length(other))}": 1.0}, {"either_order"}),
+    (spoiling_the_second, {"leaves_the_network"}),
+    (lambda one: {"x": 1.0}, {"measures", "either_order", "leaves_the_network"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("measure", "named"), PAIRS)
+def test_probes_of_pairs(measure, named):
+    assert set(failures(Probe("p", measure, networks=2))) == named
+
+
+def test_the_networks_of_a_pair_began_apart():
+    measures, *_ = checks(Probe("p", lambda one, other: {"x": apart(one, other)}, networks=2))
+    assert float(measures().removeprefix("x ")) > 0.1
+
+
+def test_probes_of_three_networks_and_of_options():
+    def around(one, other, third, scale=2.0):
+        return {"x": scale * (apart(one, other) + apart(other, third) + apart(third, one))}
+
+    sound = Probe("p", around, networks=3, options={"scale": 3.0})
+    assert failures(sound) == {}
+    assert set(failures(replace(sound, options={"skale": 3.0}))) == {"measures", "leaves_the_network"}
 
 
 class Plain:

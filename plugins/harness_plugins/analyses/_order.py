@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXCHANGEABLE = ("random",)  # samplers that ask every trial alike; all others learn, or walk through a fixed sequence
+FINEST = 100  # budgets of a table with a row a budget, where computing one is costly
 SPENT = ("done", "stopped", "diverged", "failed")  # states of a trial that has taken its part of the budget
 
 
@@ -58,6 +59,18 @@ def chances(n: int) -> NDArray[np.float64]:
     for i in range(n - 1, 0, -1):  # C(i - 1, k - 1) / C(i, k - 1) = (i - k + 1) / i
         weights[:, i - 1] = weights[:, i] * np.maximum(i - k + 1, 0) / i
     return weights
+
+
+def thinned(most: int) -> NDArray[np.int64]:
+    """Return the budgets 1 to ``most``, rising; where that are more than ``FINEST``, at most so many of them.
+
+    Both ends are among them, and the gaps grow with the budget: what a further trial brings is ever less.
+    """
+    import numpy as np
+
+    if most <= FINEST:
+        return np.arange(1, most + 1)
+    return np.unique(np.rint(1 + (most - 1) * np.linspace(0, 1, FINEST) ** 2).astype(np.int64))
 
 
 def incumbents(values: NDArray[np.float64]) -> NDArray[np.float64]:

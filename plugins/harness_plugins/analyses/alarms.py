@@ -1,6 +1,6 @@
 """Was an arm's search good enough for the arm to be judged by it?
 
-An arm that lost may have been tuned badly. Each arm is put to six tests, every one against seed noise and not against
+An arm that lost may have been tuned badly. Each arm is put to seven tests, every one against seed noise and not against
 zero; an arm that fails one is not called worse, its label is "inconclusive (tuning)".
 
 - "edge": its best learning rate lies in the outer tenth of the range (by its logarithm where the range is logarithmic),
@@ -15,6 +15,8 @@ zero; an arm that fails one is not called worse, its label is "inconclusive (tun
   the other arm's best of that many would be worse, on average, by more than seed noise.
 - "special case": it lost to an arm that is a special case of it (the same optimizer, schedule and network, with
   parameters pinned or ranges narrower) in the tune score of the comparison, by a one-sided paired t-test at 1 %.
+- "defaults": it lost to its own optimizer with the defaults, untuned, in the same score, by a one-sided t-test of two
+  samples at 1 %. A range that lies so far off that nothing in it learns raises no other alarm.
 
 Seed noise is the difference between the scores of two seeds that is exceeded once in twenty by chance,
 
@@ -45,7 +47,7 @@ MOST_DIVERGED = 1 / 3
 BY_CHANCE = 0.05  # how often two seeds alone differ by more than seed noise
 LOST = 0.01  # the level of the test against a special case
 RISING = 0.95  # the confidence in a rise towards the edge
-ALARMS = ("edge", "rising", "improving", "diverged", "budget", "special case")
+ALARMS = ("edge", "rising", "improving", "diverged", "budget", "special case", "defaults")
 COLUMNS = ("arm", "alarm", "state", "value", "limit", "noise", "against")
 
 
@@ -53,7 +55,7 @@ def compute(records: Records) -> DataFrame:
     """Return a row per arm and alarm: its ``state`` is "alarm", "quiet", or "not judged" where the records do not tell.
 
     There is an alarm where ``value`` is above ``limit``: for "edge", "improving" and "budget" a difference in tune score,
-    for "rising" 1 - p, for "diverged" a share of the trials, for "special case" a t statistic. ``noise`` is the arm's seed noise in the tune
+    for "rising" 1 - p, for "diverged" a share of the trials, for "special case" and "defaults" a t statistic. ``noise`` is the arm's seed noise in the tune
     score, NaN where unknown; ``against`` is the arm of which a budget is larger or which is the special case.
     """
     import pandas as pd
@@ -69,6 +71,7 @@ def compute(records: Records) -> DataFrame:
             "diverged": (_diverged(records, arm), MOST_DIVERGED, ""),
             "budget": _budget(records, arm, noises),
             "special case": _special(records, arm),
+            "defaults": _defaults(records, arm),
         }
         for alarm, (value, limit, against) in found.items():
             judged = not (math.isnan(value) or math.isnan(limit))
@@ -187,8 +190,8 @@ def _budget(records: Records, arm: str, noises: Mapping[str, float]) -> tuple[fl
 
     mine, found = _effective(records, arm), []
     for other in map(str, records.arms["arm"]):
-        values = np.sort(_signed(records, _done(records, other)))
-        more = _effective(records, other)
+        values = np.sort(_signed(records, _looked(records, other, _done(records, other))))
+        more = int(_looked(records, other, _spent(records, other))["state"].isin(["done", "stopped"]).sum())
         if more <= mine or not len(values):
             continue
         many = min(mine, len(values))
@@ -197,6 +200,13 @@ def _budget(records: Records, arm: str, noises: Mapping[str, float]) -> tuple[fl
     if not _spent(records, arm)["state"].size:
         return math.nan, math.nan, ""
     return max(found, key=lambda row: row[0] - row[1], default=(0.0, noises[arm], ""))
+
+
+def _looked(records: Records, arm: str, trials: DataFrame) -> DataFrame:
+    """Return those of the trials that were asked since the arm's range was last widened: those before looked elsewhere."""
+    widened = [e["after"] for e in records.meta.get("extensions", []) if e["arm"] == arm and "lr" in e["ranges"]]
+    found: DataFrame = trials[trials["number"] >= (widened[-1] if widened else 0)]
+    return found
 
 
 def _effective(records: Records, arm: str) -> int:
@@ -237,15 +247,37 @@ def _special(records: Records, arm: str) -> tuple[float, float, str]:
     return max(found, key=lambda row: row[0] - row[1], default=(math.nan, math.nan, ""))
 
 
+def _defaults(records: Records, arm: str) -> tuple[float, float, str]:
+    """Return the t statistic of the loss to the optimizer's own defaults, its limit, and that control."""
+    import numpy as np
+    from scipy.stats import t
+
+    rows, metric = records.comparison, f"tune_{records.meta['metric']}"
+    alike = {arm, *(other for other in map(str, records.arms["arm"]) if _about(records, other) == _about(records, arm))}
+    untuned = rows[(rows["role"] == "untuned") & rows["of"].isin(alike) & (rows["state"] == "done")]
+    mine = np.array(list(_finals(records, arm).values()))
+    theirs = sign(records) * untuned[metric].to_numpy(dtype=float) if metric in untuned else np.zeros(0)
+    theirs = theirs[np.isfinite(theirs)]
+    free = len(mine) + len(theirs) - 2
+    if min(len(mine), len(theirs)) < 2:
+        return math.nan, math.nan, ""
+    pooled = (np.var(mine, ddof=1) * (len(mine) - 1) + np.var(theirs, ddof=1) * (len(theirs) - 1)) / free
+    lead, se = float(theirs.mean() - mine.mean()), math.sqrt(pooled * (1 / len(mine) + 1 / len(theirs)))
+    value = lead / se if se > 0 else math.copysign(math.inf, lead) if lead else 0.0
+    return value, float(t.ppf(1 - LOST, free)), str(untuned["arm"].iloc[0])
+
+
+def _about(records: Records, arm: str) -> tuple[str, str, str]:
+    """Return an arm's optimizer, whatever its alias, its schedule and its network."""
+    row = records.arms.set_index("arm").loc[arm]
+    return records.meta.get("optimizers", {}).get(arm, row["optimizer"]), str(row["scheduler"]), network_of(arm)
+
+
 def special_cases(records: Records, arm: str) -> list[str]:
     """Return the arms of the same optimizer, schedule and network whose space is a special case of this one's."""
-    rows, spaces = records.arms.set_index("arm"), records.meta["spaces"]
-    plugins = records.meta.get("optimizers", {})  # an alias is another name of one of these
-    about = {
-        str(name): (plugins.get(name, row["optimizer"]), row["scheduler"], network_of(str(name)))
-        for name, row in rows.iterrows()
-    }
-    others = [other for other in about if other != arm and about[other] == about[arm]]
+    spaces = records.meta["spaces"]
+    others = [other for other in map(str, records.arms["arm"]) if other != arm]
+    others = [other for other in others if _about(records, other) == _about(records, arm)]
     return [other for other in others if contains(spaces.get(arm, {}), spaces.get(other, {}))]
 
 

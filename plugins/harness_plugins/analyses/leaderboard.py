@@ -101,8 +101,7 @@ def _state(records: Records, arm: str, runs: DataFrame, planned: int) -> str:
     if len(runs):
         return "failed" if runs["state"].isin(["failed", "diverged"]).all() else "waiting"
     trials = records.trials[records.trials["arm"] == arm]
-    over = len(trials) >= records.meta["benchmark"]["search"]["trials"] and not (trials["state"] == "waiting").any()
-    return "not tuned" if over and not (trials["state"] == "done").any() else "waiting"
+    return "not tuned" if records.search_over(arm) and not (trials["state"] == "done").any() else "waiting"
 
 
 @hookimpl

@@ -1,0 +1,36 @@
+"""Imported networks, as far as late probes can look at them: their weights came along, and their plugins are here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from harness.baseline.match import Imported
+from harness.contracts import Optimizer, Scheduler
+from harness.errors import PluginError
+from harness.plan import Competitor, Setting
+from harness.registry import Registry
+from harness.runs import Arm
+
+
+def with_networks(setting: Setting, imported: Imported | None, registry: Registry) -> Setting:
+    """Return the setting with those imported arms whose networks can be measured beside the benchmark's own.
+
+    These have their weights in the baseline, a network that the benchmark trains too, and plugins that are found here.
+    """
+    if imported is None or not imported.baseline.solutions:
+        return setting
+    own = {competitor.arm.network: competitor for competitor in setting.plan.competitors}
+    recipes = {row["arm"]: json.loads(row["recipe"]) for row in imported.baseline.tables["runs"]}
+    found = []
+    for recipe in (recipes[name] for name in imported.arms):
+        arm = Arm(**recipe["arm"])
+        like = own.get(arm.network)
+        try:
+            optimizer = registry.get("optimizer", arm.optimizer, Optimizer)
+            scheduler = registry.get("scheduler", arm.scheduler, Scheduler)
+        except PluginError:
+            continue
+        if like is not None:
+            found.append(Competitor(arm, like.network, like.weights, optimizer, scheduler, {}, {}, recipe["plugins"]))
+    return replace(setting, plan=replace(setting.plan, imported=tuple(found)))

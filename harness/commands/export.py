@@ -1,0 +1,161 @@
+"""``harness export``: a run's model as a folder of its own, which ``harness predict`` takes, with a model card."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.commands.model_card import model_card, shown, winner
+from harness.contracts import Analysis, Kind, Task
+from harness.discovery import discover
+from harness.errors import DataError, HarnessError, RunFolderError, one_line
+from harness.exported import FILE, describe_model, named
+from harness.predict import Choice, choose, model_of, plugins_of
+from harness.progress import Reporter
+from harness.records import Records, open_records, schema
+from harness.records.reader import load_arrays
+from harness.registry import Registry
+from harness.trained import Model, check_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ANALYSIS = "winner"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user typed."""
+
+    folder: Path  # of the run
+    out: Path | None = None  # a new folder; RUN-model in the current one where not said
+    arm: str | None = None
+    ensemble: bool = False
+    light: bool = False  # without the frozen backbone's weights
+    plugins: tuple[Path, ...] = ()
+
+
+def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
+    """Write the model into a new folder, and return that and what its ``model.json`` says.
+
+    It is there whole or not at all. Raises RunFolderError for a run without a finished comparison or without its weights,
+    DataError where the frozen backbone's weights are not found or the folder cannot be written.
+    """
+    records = open_records(request.folder)
+    choice = choose(records, request.arm, request.ensemble)
+    model = model_of(records, choice)
+    for file in model.files:
+        if not file.is_file():
+            raise RunFolderError(
+                f"{file}: must be the weights of {choice.arm}, got nothing there; they were removed or, of an imported "
+                "arm, never here: name another --arm"
+            )
+    registry = discover(plugins_of(model, request.plugins, reporter), model.block)
+    frozen = check_weights(model.origin, model.backbone, registry) if model.head else None
+    kept = f"backbone{frozen.suffix}" if frozen and not request.light else ""
+    about = describe_model(_with_own_plugins(model, registry), kept) | _about(records, choice, request, registry)
+    out = request.out or Path(f"{request.folder.resolve().name}-model")
+    copies = {**named(model), **({kept: frozen} if frozen and kept else {})}
+    _write(out, copies, {FILE: json.dumps(about, indent=2, allow_nan=False) + "\n", "README.md": model_card(about)})
+    return out, about
+
+
+def _with_own_plugins(model: Model, registry: Registry) -> Model:
+    """Return the model with only those of the run's plugins that it is made of."""
+    parts: list[tuple[Kind, str]] = [("task", model.task), ("backbone", model.backbone)]
+    parts += [("backbone", model.head)] if model.head else []
+    used = {registry.find(kind, name, str(model.origin.folder)).plugin for kind, name in parts}
+    plugins = {name: about for name, about in model.origin.plugins.items() if name in used}
+    return replace(model, origin=replace(model.origin, plugins=plugins))
+
+
+def _about(records: Records, choice: Choice, request: Request, registry: Registry) -> dict[str, Any]:
+    """Return what is said of a model beside what predicting needs: how it was made, and how good it is."""
+    meta, arm = records.meta, records.arms.set_index("arm").loc[choice.arm]
+    data, benchmark = meta["data"], meta["benchmark"]
+    compared = records.compared()
+    seeds = dict(zip(compared["run_id"], compared["seed"].astype(int), strict=True))
+    return {
+        "settings": {"precision": benchmark["train"]["precision"]},
+        "name": benchmark["name"],
+        "optimizer": str(arm["optimizer"]),
+        "scheduler": str(arm["scheduler"]),
+        "tuned": dict(arm["tuned_params"]),
+        "benchmark": {part: benchmark[part] for part in ("train", "search", "compare")},
+        "references": meta.get("references", {}),
+        "data": {key: data[key] for key in ("name", "fingerprint", "counts")},
+        "runs": [{"run_id": each, "seed": int(seeds[each])} for each in choice.run_ids],
+        "run_folder": request.folder.resolve().name,
+        "named": request.arm is not None,
+        "scores": _scores(records, choice, registry),
+        "environment": {key: meta["environment"][key] for key in ("versions", "hardware")},
+    }
+
+
+def _scores(records: Records, choice: Choice, registry: Registry) -> dict[str, Any]:
+    """Return the model's own test scores, what is to be expected of the choice that led to it, and the other arms'."""
+    import numpy as np
+
+    meta = records.meta
+    task = registry.get("task", meta["benchmark"]["train"]["task"], Task, str(records.folder))
+    files = [schema.prediction(records.folder, run_id) for run_id in choice.run_ids]
+    stacked = np.stack([load_arrays(file)["predictions"] for file in files])
+    predictions: NDArray[np.float32] = np.asarray(stacked.mean(axis=0, dtype=np.float64), np.float32)
+    own = {name: float(m.compute(predictions, records.targets)) for name, m in task.metrics.items()}
+    try:
+        table = registry.get("analysis", ANALYSIS, Analysis, "harness export").compute(records)
+        arms = [_plain(row) for row in table.to_dict("records")]
+    except HarnessError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise RunFolderError(f"{records.folder}: must have a winner, got {one_line(error)}") from error
+    return {"metric": meta["metric"], "metrics": meta["metrics"], "own": own, "arms": arms}
+
+
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a row of a table as JSON takes it: without what is not known."""
+    values = {str(key): value.item() if hasattr(value, "item") else value for key, value in row.items()}
+    return {key: value for key, value in values.items() if value == value}
+
+
+def _write(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> None:
+    beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
+    try:
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise DataError(f"--out: must be a new folder, got '{out}', which is there; name another or remove it")
+        beside.mkdir(parents=True)
+        for name, file in copies.items():
+            shutil.copyfile(file, beside / name)
+        for name, text in texts.items():
+            (beside / name).write_text(text, encoding="utf-8")
+        beside.replace(out)
+    except OSError as error:
+        raise DataError(
+            f"--out: must be a folder that can be written, got '{out}': {error.strerror or error}"
+        ) from error
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(beside)
+
+
+def lines(out: Path, about: Mapping[str, Any]) -> list[str]:
+    """Return for a person what was exported, and what to expect of it."""
+    scores = about["scores"]
+    metric, best = scores["metric"], winner(about)
+    seeds = ", ".join(str(each["seed"]) for each in about["runs"])
+    found = [f"{about['arm']}, seed {seeds}, into {out}"]
+    if "expected" in best:
+        value, low, high = (shown(scores, metric, best[key]) for key in ("expected", "low", "high"))
+        found.append(
+            f"expected test {metric} of the choice: {value}, 95 % interval {low} to {high} over {best['covers']}; "
+            f"the best test mean of any arm looks better by {shown(scores, metric, best['optimism'], points=True)}"
+        )
+    found.append(f"test {metric} of this model: {shown(scores, metric, scores['own'][metric])}")
+    return [*found, f"harness predict {out} FOLDER_OR_ZIP --out submission.csv"]

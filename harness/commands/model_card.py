@@ -1,0 +1,202 @@
+"""The model card of an exported model: README.md with the YAML header that model hubs read.
+
+Mitchell et al. 2019, Model Cards for Model Reporting, arXiv:1810.03993.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SECTIONS = ("Use", "How to predict", "Data", "Training", "Scores", "Limitations", "Made with")
+
+
+def model_card(about: Mapping[str, Any]) -> str:
+    """Return the card of what ``model.json`` says."""
+    texts = (_use, _how, _data, _training, _scores, _limitations, _made_with)
+    body = "\n".join(f"## {title}\n\n{text(about)}\n" for title, text in zip(SECTIONS, texts, strict=True))
+    notice = f"> {about['notice']}\n\n" if about["notice"] else ""
+    return f"{_header(about)}\n# {about['name']}: {about['arm']}\n\n{notice}{body}"
+
+
+def shown(scores: Mapping[str, Any], metric: str, value: float, points: bool = False) -> str:
+    """Return a metric's value for a person, or with ``points`` a difference of two."""
+    unit = scores["metrics"].get(metric, {}).get("unit", "")
+    if unit == "%":
+        return f"{100 * value:.2f} {'points' if points else '%'}"
+    return f"{value:.4g}{f' {unit}' if unit else ''}"
+
+
+def winner(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the row of the model's arm in the choice; its nested score only where that choice made the model."""
+    row: Mapping[str, Any] = next((row for row in about["scores"]["arms"] if row["arm"] == about["arm"]), {})
+    nested = ("expected", "low", "high", "se", "optimism", "naive")
+    return {key: value for key, value in row.items() if not (about["named"] and key in nested)}
+
+
+def _header(about: Mapping[str, Any]) -> str:
+    """Return the YAML header; its values are JSON, which is YAML too."""
+    scores, best = about["scores"], winner(about)
+    metric, dataset = scores["metric"], about["data"]["name"]
+    own = [
+        {"type": name, "name": f"test {name} of this model", "value": value} for name, value in scores["own"].items()
+    ]
+    expected = {"type": metric, "name": f"expected test {metric} of the choice", "value": best.get("expected")}
+    result = {
+        "task": {"type": "image-classification"},
+        "dataset": {"name": f"{dataset}{' (see the note)' if about['notice'] else ''}", "type": dataset},
+        "metrics": [*([expected] if "expected" in best else []), *own],
+    }
+    header = {
+        "library_name": "optimizer-harness",
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "optimizer-comparison", about["optimizer"]],
+        "metrics": list(scores["own"]),
+        "model-index": [{"name": about["name"], "results": [result]}],
+    }
+    return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in header.items()), "---"])
+
+
+def _use(about: Mapping[str, Any]) -> str:
+    classes = ", ".join(about["classes"])
+    head = f" with the head `{about['head']}` on its frozen features" if about["head"] else ""
+    many = len(about["networks"])
+    mean = f" It is {many} networks, one per seed, whose probabilities are averaged." if many > 1 else ""
+    return (
+        f"Tells photos of {classes} apart: a probability for each, for photos like those it was trained on. The network is "
+        f"`{about['backbone']}`{head}.{mean} It came out of a comparison of training algorithms and serves to look "
+        "into that, to predict, and as a baseline. It is meant for nothing that anybody's safety, rights or money hang on."
+    )
+
+
+def _how(about: Mapping[str, Any]) -> str:
+    looks, used = about["input"], about["pretrained"]
+    text = (
+        "With optimizer-harness installed, and nothing of the run it came from:\n\n"
+        "    harness predict THIS_FOLDER PHOTOS --out predictions.csv\n\n"
+        f"A photo's short side is scaled to {looks['size'] / looks['crop']:.0f} pixels ({looks['interpolation']}), the "
+        f"central {looks['size']} x {looks['size']} are cut out, and its pixels, in [0, 1], have {looks['mean']} taken off "
+        f"and are divided by {looks['std']}, a value for all channels or one for each. `model.json` has it all."
+    )
+    if about["head"] and not used["file"]:
+        text += (
+            f"\n\nThe frozen backbone's weights are not in the folder. They are found as timm finds those of "
+            f"`{about['backbone']}`, or named with `--set train.pretrained=FILE`; their SHA-256 must be `{used['sha256']}`."
+        )
+    return text
+
+
+def _data(about: Mapping[str, Any]) -> str:
+    data, notice = about["data"], about["notice"]
+    counts = ", ".join(f"{count:,} {split}" for split, count in data["counts"].items())
+    what = f"**{notice}** So nothing is known of how it does on photos." if notice else "Photos."
+    return f"`{data['name']}`, fingerprint `{data['fingerprint'][:16]}`: {counts}. {what}"
+
+
+def _training(about: Mapping[str, Any]) -> str:
+    train, search, compare = (about["benchmark"][part] for part in ("train", "search", "compare"))
+    tuned = ", ".join(f"{key} = {_number(value)}" for key, value in about["tuned"].items() if key != "epochs")
+    batch_size = about["tuned"].get("batch_size", train["batch_size"])
+    reference = about["references"].get(about["optimizer"], "")
+    used = about["pretrained"]
+    rows = [
+        ("regime", train["regime"]),
+        ("optimizer", f"{about['optimizer']}{f' ({reference})' if reference else ''}"),
+        ("schedule", about["scheduler"]),
+        ("tuned hyperparameters", tuned or "none"),
+        ("found by", f"{search['trials']} trials of {search['sampler']} on the tune split"),
+        ("epochs", compare["epochs"]),
+        ("batch size", batch_size),
+        ("L2", train["l2"]),
+        ("augmentation", ", ".join(train["augment"]) or "none"),
+        ("pretrained weights", f"SHA-256 `{used['sha256'][:16]}`" if used else "none"),
+        ("seeds here", ", ".join(str(run["seed"]) for run in about["runs"])),
+    ]
+    return _table(("", ""), rows)
+
+
+def _scores(about: Mapping[str, Any]) -> str:
+    scores, best = about["scores"], winner(about)
+    metric = scores["metric"]
+    rows = []
+    if "expected" in best:
+        interval = (
+            f"{shown(scores, metric, best['low'])} to {shown(scores, metric, best['high'])}"
+            if "low" in best
+            else "unknown"
+        )
+        rows.append((f"**expected** test {metric} of the choice", shown(scores, metric, best["expected"]), interval))
+    rows += [(f"test {name} of this model", shown(scores, name, value), "") for name, value in scores["own"].items()]
+    parts = [_table(("score", "value", "95 % interval"), rows), _meaning(about, best)]
+    arms = [
+        (f"`{row['arm']}`", *(shown(scores, metric, row[split]) if split in row else "" for split in ("tune", "test")), row["seeds"])
+        for row in scores["arms"]
+    ]  # fmt: skip
+    parts.append(f"All arms, by their mean tune {metric}:\n\n{_table(('arm', 'tune', 'test', 'seeds'), arms)}")
+    return "\n\n".join(parts)
+
+
+def _meaning(about: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+    """Return how the scores are to be read."""
+    scores = about["scores"]
+    metric = scores["metric"]
+    own = "The scores of this model are of the test split, which had no say in choosing it."
+    if about["named"]:
+        return (
+            f"{own} The arm was named by hand at the export. If it was named because of its test score, that score is too "
+            "good, by how much nobody can tell."
+        )
+    if "expected" not in best:
+        return f"{own} With one seed per arm nothing can be said of what another training would give."
+    naive = f"{shown(scores, metric, best['naive'])}, {shown(scores, metric, best['optimism'], points=True)} better"
+    lost = f" {best['lost']:.0f} of them failed and have no part in it." if best["lost"] else ""
+    many = len(about["networks"]) > 1
+    seed = " That is of one network; the mean of several, which this model is, usually does better." if many else ""
+    return (
+        f"The arm was chosen by its mean tune score{'' if many else ', and so was the seed'}. *Expected* is what this whole procedure gives: the "
+        f"arm chosen anew from all seeds but one, and scored on the test split by the run of the seed left out, over "
+        f"{best['folds']:.0f} seeds; the interval covers {best['covers'] or 'nothing'}.{lost}{seed} The best test mean of any arm "
+        f"looks like {naive}; that difference is optimism. {own}"
+    )
+
+
+def _limitations(about: Mapping[str, Any]) -> str:
+    points = [
+        f"It knows {len(about['classes'])} classes and gives every photo one of them, whatever is on it.",
+        f"It sees {about['input']['size']} x {about['input']['size']} pixels of the centre of a photo.",
+        "The test photos come from the same source as those it was trained on. On other photos expect less.",
+        "Its probabilities are not calibrated beyond what the run's report shows.",
+        "The searches were not repeated for the expected score: how lucky they were is not in its interval.",
+    ]
+    if about["notice"]:
+        points.insert(
+            0, "It was trained and scored on drawings or other data that stand in for photos; see the note at the top."
+        )
+    if any(plugin["origin"].endswith(".py") for plugin in about["plugins"].values()):
+        points.append("It needs a plugin of its own, which the folder does not bring: name it with `--plugin FILE.py`.")
+    return "\n".join(f"- {point}" for point in points)
+
+
+def _made_with(about: Mapping[str, Any]) -> str:
+    environment = about["environment"]
+    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+    files = [(f"`{each['file']}`", f"`{each['sha256']}`") for each in about["networks"]]
+    if about["pretrained"] and about["pretrained"]["file"]:
+        files.append((f"`{about['pretrained']['file']}`", f"`{about['pretrained']['sha256']}`"))
+    runs = ", ".join(f"`{run['run_id']}`" for run in about["runs"])
+    return (
+        f"Run `{about['run_folder']}`, {runs}; {versions}; {environment['hardware']['device']}.\n\n"
+        f"{_table(('file', 'SHA-256'), files)}"
+    )
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a table in Markdown."""
+    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    cells.insert(1, ["---"] * len(head))
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)

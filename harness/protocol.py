@@ -1,0 +1,125 @@
+"""What a comparison promises before it is made: margins, floors, alpha, seeds, arms and primary measures, hashed.
+
+Whoever sees the results first and chooses the margins afterwards can have any verdict. So the protocol is resolved from
+the benchmark, hashed and entered in the records before the first comparison run; one that is changed later is entered
+beside it, with the number of runs that had ended by then, and has a verdict of its own.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.runs import digest
+
+KEY = "protocols"  # of the records' meta table: a list, the first registered first
+BEFORE = "before the comparison"
+NEVER = "never; read from the benchmark file as it stands"
+
+CLASSES: Mapping[str, tuple[str, ...]] = {
+    "loss": ("accuracy", "test_loss", "train_loss"),
+    "function": ("disagreement", "root_jsd"),
+    "representation": ("cka_penultimate", "procrustes_penultimate"),
+    "connectivity": ("aligned_error",),
+    "geometry": ("sharpness",),
+}  # the primary measures of each facet where what is learned are classes
+NUMBERS: Mapping[str, tuple[str, ...]] = {
+    **CLASSES,
+    "loss": ("test_loss", "train_loss"),
+    "function": ("prediction_distance",),
+}  # the same where they are not
+FACETS = tuple(CLASSES)
+
+
+class Notes(typing.Protocol):
+    """What of the records is needed here: facts under a key, as ``Store`` keeps them."""
+
+    def note(self, key: str, value: Any) -> None:
+        """Write a fact."""
+
+    def noted(self, key: str) -> Any:
+        """Return a fact; None where there is none."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rules a verdict is reached by. All margins are design choices of whoever wrote the benchmark."""
+
+    margins: Mapping[str, float]  # by measure or facet; their units stand in ``[verdict.margins]``
+    floors: Mapping[str, float]  # distances below which nothing matters, whatever the ratio
+    gate: Mapping[str, float]  # what a minimum must stand: gain, nats, gradient
+    fit: float  # the largest un-augmented train error of a network at a minimum
+    alpha: float
+    seeds: int
+    arms: tuple[str, ...]
+    primaries: Mapping[str, tuple[str, ...]]  # by facet
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain values; equal protocols have equal JSON."""
+        lists = {facet: list(names) for facet, names in self.primaries.items()}
+        return {**asdict(self), "arms": list(self.arms), "primaries": lists}
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of its canonical JSON."""
+        return digest(self.plain())
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A protocol and when it was entered."""
+
+    protocol: Protocol
+    when: str  # "before the comparison", "after N comparison runs had ended", or "never; ..."
+
+    @property
+    def beforehand(self) -> bool:
+        """Whether no comparison run had ended by then."""
+        return self.when == BEFORE
+
+
+def resolve(benchmark: Mapping[str, Any], arms: Sequence[str], metrics: Sequence[str]) -> Protocol:
+    """Return the protocol of a resolved benchmark (plain values), its arms, and the names of the task's metrics."""
+    verdict = benchmark["verdict"]
+    return Protocol(
+        margins=dict(verdict["margins"]),
+        floors=dict(verdict["floors"]),
+        gate=dict(verdict["gate"]),
+        fit=float(benchmark["compare"]["fit"]),
+        alpha=float(verdict["alpha"]),
+        seeds=int(benchmark["compare"]["seeds"]),
+        arms=tuple(arms),
+        primaries=dict(CLASSES if "accuracy" in metrics else NUMBERS),
+    )
+
+
+def register(store: Notes, protocol: Protocol, ended: int) -> str:
+    """Enter a protocol where it is not entered yet, and return its hash; ``ended`` comparison runs have ended by now.
+
+    What was entered before is never taken out or changed.
+    """
+    there = list(store.noted(KEY) or [])
+    if protocol.hash not in {entry["hash"] for entry in there}:
+        when = f"after {ended} comparison runs had ended" if ended else BEFORE
+        store.note(KEY, [*there, {"hash": protocol.hash, "protocol": protocol.plain(), "registered": when}])
+    return protocol.hash
+
+
+def registered_protocols(meta: Mapping[str, Any]) -> list[Registered]:
+    """Return the protocols of a run's meta table, the first registered first.
+
+    Where none was registered it is the one that the benchmark describes, and says so; none at all for a benchmark of
+    before there were verdicts.
+    """
+    if meta.get(KEY):
+        return [Registered(_read(entry["protocol"]), str(entry["registered"])) for entry in meta[KEY]]
+    if "verdict" not in meta["benchmark"]:
+        return []
+    return [Registered(resolve(meta["benchmark"], meta["arms"], tuple(meta["metrics"])), NEVER)]
+
+
+def _read(plain: Mapping[str, Any]) -> Protocol:
+    primaries = {facet: tuple(names) for facet, names in plain["primaries"].items()}
+    return Protocol(**{**plain, "arms": tuple(plain["arms"]), "primaries": primaries})

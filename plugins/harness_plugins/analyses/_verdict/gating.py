@@ -1,0 +1,78 @@
+"""Is it a minimum? A plateau at the end of a schedule proves nothing, so every arm is put to a test of its own.
+
+A convex network is at its minimum where the gradient of the whole objective is zero, to a tolerance. Any other must fit
+its training examples, and must not find anything better by far when it begins once more at the peak of its schedule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from harness import Protocol
+from harness_plugins.analyses._verdict.design import Cell, Row
+
+GRADIENT = "gradient_norm.relative"  # the column of records.comparison
+PASSED, FAILED, UNJUDGED = "at a minimum", "not at a minimum", "not judged"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the gate says of an arm, and the numbers it says it from; NaN where they have no part in it."""
+
+    state: str
+    reason: str = ""  # why it is not passed
+    gradient: float = math.nan  # the largest over the seeds
+    error: float = math.nan  # un-augmented train error, mean over the seeds
+    loss: float = math.nan  # train loss of the run that went on, before
+    restarted: float = math.nan  # and after
+    gain_limit: float = math.nan  # so much it may fall
+
+    @property
+    def gain(self) -> float:
+        """How much the restart lowered the train loss."""
+        return self.loss - self.restarted
+
+
+def gate(cell: Cell, arm: str, metrics: Mapping[str, object]) -> Gate:
+    """Return whether an arm is at a minimum; "not judged" where the records do not tell, which counts as failed."""
+    done = cell.done(arm)
+    if not done:
+        return Gate(UNJUDGED, "no run ended well")
+    if cell.convex:
+        return _convex(list(done.values()), cell.protocol)
+    return _restarted(cell, arm, "error" in metrics)
+
+
+def _convex(runs: list[Row], protocol: Protocol) -> Gate:
+    norms = [float(run.get(GRADIENT, math.nan)) for run in runs]
+    if any(math.isnan(norm) for norm in norms):
+        return Gate(UNJUDGED, "its gradient was not measured; add 'gradient_norm' to compare.probes")
+    worst, limit = max(norms), protocol.gate["gradient"]
+    if worst <= limit:
+        return Gate(PASSED, gradient=worst)
+    return Gate(FAILED, f"the gradient is {worst:.2g} of its start, above {limit:g}", gradient=worst)
+
+
+def _restarted(cell: Cell, arm: str, has_error: bool) -> Gate:
+    done, fit = cell.done(arm), cell.protocol.fit
+    errors = [float(run.get("train_error", math.nan)) for run in done.values()]
+    error = sum(errors) / len(errors) if has_error else math.nan
+    again = {seed: run for seed, run in cell.restarts.get(arm, {}).items() if run["state"] == "done" and seed in done}
+    gains = [(float(done[seed]["train_loss"]), float(run["train_loss"])) for seed, run in again.items()]
+    gains = [(before, after) for before, after in gains if math.isfinite(before) and math.isfinite(after)]
+    before, after = max(gains, key=lambda pair: pair[0] - pair[1], default=(math.nan, math.nan))
+    limit = max(cell.protocol.gate["gain"] * before, cell.protocol.gate["nats"]) if gains else math.nan
+    said = partial(Gate, error=error, loss=before, restarted=after, gain_limit=limit)
+    if has_error and math.isnan(error):
+        return said(UNJUDGED, "its train error was not measured")
+    if has_error and error > fit:
+        return said(FAILED, f"its train error is {error:.2%}, above {fit:.2%}")
+    if not gains:
+        return said(UNJUDGED, "no run of it went on; set compare.gate = true")
+    if before - after >= limit:
+        reason = f"going on lowered its train loss from {before:.3g} to {after:.3g}, by {limit:.2g} or more"
+        return said(FAILED, reason)
+    return said(PASSED)

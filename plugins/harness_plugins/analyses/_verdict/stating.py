@@ -1,0 +1,191 @@
+"""From the labels of a network's pairs to a statement on the claim, with everything a reader must know to weigh it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from harness.statistics.labels import Label, Statement, overall
+from harness.statistics.power import all_similar
+from harness_plugins.analyses._verdict.design import CONTROLS, Cell
+from harness_plugins.analyses._verdict.gating import PASSED
+from harness_plugins.analyses._verdict.judging import DOUBLE, HALF, Entry, Examined, combined, needed, short
+from harness_plugins.analyses._verdict.measures import PROBES
+from harness_plugins.analyses._verdict.sources import SEARCHES, Missing
+
+EXPLORATORY = 0.5  # the power below which a design cannot be expected to support anything
+QUIET = ("nowhere different", "told apart everywhere")  # of the controls
+GATED = "not every arm is at a minimum, see below"
+NOT_MEASURED, NOT_APPLICABLE = "not measured", "not applicable"
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What is said of one network."""
+
+    statement: Statement
+    half: Statement  # at half the margins
+    double: Statement
+    labels: Mapping[str, str]  # by facet, adjusted within the facet
+    power: float  # P(supported | the arms are identical), as far as the distances decide it
+    aa: str  # what the A/A arm says: "not run", or the facets on which it is different, or "nowhere different"
+    different: str  # the same of the known-different arm: where it was not told apart
+    reasons: tuple[str, ...]
+
+    @property
+    def exploratory(self) -> bool:
+        """Whether the design was too small to expect "supported" of identical arms."""
+        return self.power < EXPLORATORY
+
+
+def state(found: Examined) -> Stated:
+    """Return the statement of a network, and why it is no other."""
+    labels = {facet: facet_label(found, facet) for facet in found.cell.protocol.primaries}
+    power = design_power(found.cell)
+    statement = _statement(found, 1.0)
+    return Stated(
+        statement=statement,
+        half=_statement(found, HALF),
+        double=_statement(found, DOUBLE),
+        labels=labels,
+        power=power,
+        aa=_control(found, "aa"),
+        different=_control(found, "different"),
+        reasons=tuple(_reasons(found, labels, statement, power)),
+    )
+
+
+def facet_label(found: Examined, facet: str) -> str:
+    """Return a facet's label: that of its pairs together, "not measured" or "not applicable"."""
+    entries = found.of(facet)
+    if not entries:
+        return NOT_APPLICABLE
+    if not any(entry.measured for entry in entries):
+        return NOT_MEASURED
+    return combined(entries, [entry.in_facet().label for entry in entries])
+
+
+def _statement(found: Examined, factor: float) -> Statement:
+    """Return the overall statement; what was not measured is inconclusive, what does not apply has no part in it."""
+    labels: dict[str, Label] = {}
+    for facet in found.facets:
+        entries = found.of(facet)
+        labels[facet] = combined(entries, [entry.in_all(factor).label for entry in entries])
+    return overall(labels)
+
+
+def design_power(cell: Cell) -> float:
+    """Return P(all pairs similar on all measures of distance | the arms are identical), from arms and seeds alone.
+
+    It leaves out the loss, the barriers and the sharpness, of which nobody knows the scatter beforehand.
+    """
+    primaries = cell.protocol.primaries
+    count = len(primaries["function"]) + (0 if cell.convex else len(primaries["representation"]))
+    return _power(len(cell.arms), cell.protocol.seeds, count, math.log(cell.protocol.margins["function"]))
+
+
+@lru_cache(maxsize=64)
+def _power(arms: int, seeds: int, primaries: int, margin: float) -> float:
+    return all_similar(arms, seeds, primaries, margin) if arms > 1 else 0.0
+
+
+def _control(found: Examined, role: str) -> str:
+    if not found.cell.has(role):
+        return "not run"
+    labels = {facet: label for (kind, facet), label in found.control_labels.items() if kind == role}
+    if not labels:
+        return "not measured"
+    if role == "aa":
+        where = [facet for facet, label in labels.items() if label == "different"]
+        return f"different: {', '.join(where)}" if where else "nowhere different"
+    where = [facet for facet, label in labels.items() if label != "different"]
+    return f"not told apart: {', '.join(where)}" if where else "told apart everywhere"
+
+
+def controls_text(found: Examined, facet: str) -> str:
+    """Return what the two controls say of a facet, to stand next to its labels."""
+    texts = []
+    for role, name in CONTROLS.items():
+        label = found.control_labels.get((role, facet), "not measured" if found.cell.has(role) else "not run")
+        texts.append(f"{name}: {label}")
+    return "; ".join(texts)
+
+
+def _reasons(found: Examined, labels: Mapping[str, str], statement: Statement, power: float) -> list[str]:
+    """Return a line for everything that keeps the statement from being another, and for what limits it."""
+    cell = found.cell
+    lines = [] if len(cell.arms) > 1 else ["there is one arm, and nothing to compare it with"]
+    for facet, label in labels.items():
+        if label == NOT_MEASURED:
+            hint = next(e.compared.reason for e in found.of(facet) if isinstance(e.compared, Missing))
+            lines.append(f"{facet}: not measured; {hint}")
+        elif label == NOT_APPLICABLE and facet in PROBES and len(cell.arms) > 1:
+            lines.append(f"{facet}: not applicable, because nothing of it is trained")
+        elif label == "inconclusive":
+            lines += _open(found, facet)
+        elif label == "different":
+            lines += _apart(found, facet)
+            if "different" not in {entry.in_all().label for entry in found.of(facet)}:
+                lines.append(f"{facet}: different by itself, and not when all facets are adjusted for together")
+    lines += [f"{short(arm)}: {g.state}: {g.reason}" for arm, g in found.gates.items() if g.state != PASSED]
+    for arm in cell.arms:
+        if lost := cell.lost(arm):
+            counts = ", ".join(f"{count} {state}" for state, count in lost.items())
+            lines.append(f"{short(arm)}: {sum(lost.values())} of {len(cell.seeds)} seeds have no result ({counts})")
+    if len(cell.seeds) < cell.protocol.seeds:
+        lines.append(f"{len(cell.seeds)} of the {cell.protocol.seeds} promised seeds were run")
+    lines += [f"{name}: {text}" for role, name in CONTROLS.items() if (text := _control(found, role)) not in QUIET]
+    if cell.rivals and 2.0 ** (1 - len(cell.seeds)) * cell.rivals >= cell.protocol.alpha:
+        least = math.floor(1 - math.log2(cell.protocol.alpha / cell.rivals)) + 1
+        lines.append(f"with {len(cell.seeds)} seeds nothing can be called different; {least} could")
+    if power < EXPLORATORY:
+        lines.append(f"exploratory: identical arms would be called similar with probability {power:.2f}")
+    if found.searches < SEARCHES:
+        lines.append("conditional on these hyperparameters: one search of each arm")
+    return lines
+
+
+def _open(found: Examined, facet: str) -> list[str]:
+    """Return a line per reason for which a facet's pairs are inconclusive, with the pairs and the seeds needed."""
+    why: dict[str, list[str]] = {}
+    for entry in found.of(facet):
+        judged = entry.in_facet()
+        if judged.label != "inconclusive":
+            continue
+        pair = f"{entry.measure.name} of {short(entry.pair.one)} and {short(entry.pair.other)}"
+        if judged.detail in entry.demotions.values():
+            why.setdefault(GATED if entry.gated else judged.detail, [])
+        elif isinstance(entry.compared, Missing):
+            why.setdefault(entry.compared.reason, []).append(pair)
+        else:
+            seeds = needed(entry, found.cell.rivals)
+            more = (
+                f"about {seeds} seeds would settle it" if seeds else "no number of seeds up to 999 is sure to settle it"
+            )
+            why.setdefault(judged.detail or "the interval straddles the margin", []).append(f"{pair} ({more})")
+    if not why:
+        return [f"{facet}: inconclusive, because its measures disagree"]
+    return [f"{facet}: {reason}" + (f": {'; '.join(pairs)}" if pairs else "") for reason, pairs in why.items()]
+
+
+def _apart(found: Examined, facet: str) -> list[str]:
+    apart = [entry for entry in found.of(facet) if entry.in_facet().label == "different"]
+    return [f"{facet}: different: {'; '.join(_sized(entry) for entry in apart)}"]
+
+
+def _sized(entry: Entry) -> str:
+    pair = f"{entry.measure.name} of {short(entry.pair.one)} and {short(entry.pair.other)}"
+    value = entry.estimate.value
+    ratio = entry.measure.scale in ("log rho", "log ratio")
+    return f"{pair} {'x' if ratio else ''}{math.exp(value) if ratio else value:.3g}"
+
+
+def pooled(statements: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Return the statement of all networks, or "mixed", with what each network says where they differ."""
+    words = dict.fromkeys(statement for _, statement in statements)
+    if len(words) == 1:
+        return next(iter(words)), ""
+    cells = {word: [network for network, statement in statements if statement == word] for word in words}
+    return "mixed", "; ".join(f"{word}: {', '.join(networks)}" for word, networks in cells.items())

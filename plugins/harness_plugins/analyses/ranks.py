@@ -1,0 +1,145 @@
+"""Ranks over backbones: which arm is better on most of them, and by more than chance?
+
+Each block is a backbone; what is ranked in it is everything else of an arm (head, optimizer, schedule), by its mean
+deciding test metric over seeds. Seeds are no blocks: they are no problems of their own, and neither are the heads of
+one backbone. A run has one dataset; blocks of several come from comparing runs.
+
+    chi2 = 12 N / (k (k + 1)) (sum of R^2 - k (k + 1)^2 / 4),   F = (N - 1) chi2 / (N (k - 1) - chi2)
+    CD   = q(0.05, k) sqrt(k (k + 1) / (6 N))
+
+Friedman's test in Iman and Davenport's form and Nemenyi's critical difference, for N blocks and k ranked, as in Demsar
+2006 (JMLR 7, 1-30); beside them Wilcoxon's signed-rank test of every pair with Holm's correction (Garcia and Herrera
+2008, JMLR 9, 2677-2694). With six blocks no Wilcoxon p is below 0.031, so there Holm's rarely calls a pair different.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from harness import Analysis, Records, hookimpl
+from harness.statistics.labels import holm
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+FEWEST = 6  # blocks
+LEVEL = 0.05
+COLUMNS = ("ranked", "mean_rank", "blocks", "left_out", "chi2", "f", "p", "critical_difference")
+PAIRS = ("one", "other", "apart", "beyond", "p", "p_holm")
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per ``ranked``, the best first: its mean rank (1 is best), Friedman's test and Nemenyi's distance.
+
+    No rows for fewer than six blocks or three ranked. An arm of which every seed diverged or failed is last in its
+    block; a block in which an arm has not been run yet is left out.
+    """
+    import pandas as pd
+
+    grid, left_out = table(records)
+    if len(grid) < FEWEST or grid.shape[1] < 3:
+        return pd.DataFrame(columns=list(COLUMNS))
+    ranks = ranked(grid.to_numpy(dtype=float)).mean(axis=0)
+    chi2, f, p = friedman(ranks, len(grid))
+    distance = critical_difference(grid.shape[1], len(grid))
+    rows = [
+        (name, float(rank), len(grid), left_out, chi2, f, p, distance) for name, rank in zip(grid, ranks, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("mean_rank", kind="stable", ignore_index=True)
+
+
+def compute_pairs(records: Records) -> DataFrame:
+    """Return a row per pair: how far ``apart`` their mean ranks are, whether ``beyond`` the critical difference, and p."""
+    import pandas as pd
+
+    best, (grid, _) = compute(records), table(records)
+    rows: list[tuple[Any, ...]] = []
+    if len(best):
+        mean = dict(zip(best["ranked"], best["mean_rank"], strict=True))
+        pairs = list(combinations(best["ranked"], 2))
+        found = [wilcoxon(grid[one].to_numpy(dtype=float), grid[other].to_numpy(dtype=float)) for one, other in pairs]
+        distance = float(best["critical_difference"].iloc[0])
+        for (one, other), p, corrected in zip(pairs, found, holm(found), strict=True):
+            apart = mean[other] - mean[one]
+            rows.append((one, other, apart, apart > distance, p, corrected))
+    return pd.DataFrame(rows, columns=list(PAIRS))
+
+
+def table(records: Records) -> tuple[DataFrame, int]:
+    """Return the scores, higher is better, a row per block and a column per ranked, and how many blocks are left out."""
+    import pandas as pd
+
+    name = str(records.meta["metric"])
+    sign = 1.0 if records.meta["metrics"][name]["goal"] == "max" else -1.0
+    runs, rows = records.compared(), []
+    for arm, backbone in zip(records.arms["arm"], records.arms["backbone"], strict=True):
+        mine = runs[runs["arm"] == arm]
+        done = mine.loc[mine["state"] == "done", f"test_{name}"] if f"test_{name}" in mine else mine["seconds"].iloc[:0]
+        value = math.nan
+        if done.notna().any():
+            value = sign * float(done.mean())
+        elif len(mine) and mine["state"].isin(["done", "failed", "diverged"]).all():
+            value = -math.inf
+        rows.append((str(backbone), str(arm).removeprefix(str(backbone)).strip("/+"), value))
+    found = pd.DataFrame(rows, columns=["block", "ranked", "value"])
+    grid = found.pivot(index="block", columns="ranked", values="value")[list(dict.fromkeys(found["ranked"]))]
+    whole = grid.dropna()
+    return whole, len(grid) - len(whole)
+
+
+def ranked(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the ranks ``[blocks, ranked]`` of values, 1 for the highest of a block; equal ones share their mean."""
+    from scipy.stats import rankdata
+
+    found: NDArray[np.float64] = rankdata(-values, axis=1)
+    return found
+
+
+def friedman(mean_ranks: NDArray[np.float64], blocks: int) -> tuple[float, float, float]:
+    """Return Friedman's chi squared, Iman and Davenport's F, and its p, of mean ranks ``[ranked]``."""
+    import numpy as np
+    from scipy.stats import f as distribution
+
+    k = len(mean_ranks)
+    chi2 = 12 * blocks / (k * (k + 1)) * (float(np.square(mean_ranks).sum()) - k * (k + 1) ** 2 / 4)
+    room = blocks * (k - 1) - chi2
+    if room <= 1e-9 * blocks:  # every block has the same order
+        return chi2, math.inf, 0.0
+    value = (blocks - 1) * chi2 / room
+    return chi2, value, float(distribution.sf(value, k - 1, (k - 1) * (blocks - 1)))
+
+
+def critical_difference(k: int, blocks: int) -> float:
+    """Return Nemenyi's distance: mean ranks of k that are further apart differ at the 5 % level."""
+    from scipy.stats import studentized_range
+
+    return float(studentized_range.ppf(1 - LEVEL, k, math.inf)) / math.sqrt(2) * math.sqrt(k * (k + 1) / (6 * blocks))
+
+
+def wilcoxon(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return the two-sided p of Wilcoxon's signed-rank test over blocks; 1 where they are equal in all."""
+    import numpy as np
+    from scipy import stats
+
+    with np.errstate(invalid="ignore"):
+        differences = np.nan_to_num(one - other, nan=0.0)  # both infinite: equal
+    if not differences.any():
+        return 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of ties: the p is then an approximation
+        return float(stats.wilcoxon(differences, zero_method="zsplit").pvalue)
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer ranks and rank_pairs."""
+    reference = "Demsar 2006, JMLR 7, 1-30"
+    return [
+        Analysis(name="ranks", compute=compute, reference=reference),
+        Analysis(name="rank_pairs", compute=compute_pairs, reference=reference),
+    ]

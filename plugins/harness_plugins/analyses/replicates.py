@@ -1,0 +1,59 @@
+"""How much of a result is luck in tuning: the same search again, with other seeds, as often as ``search.replicates`` says.
+
+The means of the replicates scatter for two reasons: each search chose other parameters, and each mean is of a few seeds.
+The second part is known from the seeds, and is taken off (one-way random effects; Searle, Casella & McCulloch 1992, ch. 3).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from harness import Analysis, Records, hookimpl
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = ("arm", "replicates", "seeds", "mean", "low", "high", "sd_tuning", "sd_seeds", "worst", "best", "unit")
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per arm that was searched more than once, of the deciding test metric.
+
+    ``mean`` is over replicates, each the mean of its seeds, with its 95 % t-interval ``low`` to ``high``: the replicate is
+    the unit. ``sd_tuning`` is the SD between searches with the seeds' part taken off, 0 where that is all there is, and
+    ``sd_seeds`` the SD between seeds of one search. ``worst`` and ``best`` are replicates' means.
+    """
+    import numpy as np
+    import pandas as pd
+    from scipy.stats import t
+
+    name = str(records.meta["metric"])
+    about, metric = records.meta["metrics"][name], f"test_{name}"
+    rows = records.comparison
+    rows = rows[rows["role"].isin(["fresh", "replicate"]) & (rows["state"] == "done")]
+    found = []
+    for arm in map(str, records.arms["arm"]) if metric in rows else ():
+        groups = [g[metric].dropna().to_numpy() for _, g in rows[rows["arm"] == arm].groupby("replicate")]
+        groups = [values for values in groups if len(values)]
+        if len(groups) < 2:
+            continue
+        means = np.array([values.mean() for values in groups])
+        free = sum(len(values) - 1 for values in groups)
+        within = sum(float(((v - v.mean()) ** 2).sum()) for v in groups) / free if free else math.nan
+        seeds = len(groups) / sum(1 / len(values) for values in groups)  # harmonic mean: what a mean's noise goes by
+        between = float(means.var(ddof=1)) - (within / seeds if free else 0.0)
+        half = float(t.ppf(0.975, len(means) - 1)) * float(means.std(ddof=1)) / math.sqrt(len(means))
+        ends = (float(means.min()), float(means.max()))
+        worst, best = ends if about["goal"] == "max" else ends[::-1]
+        middle = float(means.mean())
+        spreads = (math.sqrt(max(0.0, between)), math.sqrt(within))
+        counts = (len(groups), min(len(values) for values in groups))
+        found.append((arm, *counts, middle, middle - half, middle + half, *spreads, worst, best, about["unit"]))
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer replicates."""
+    return [Analysis(name="replicates", compute=compute, reference="arXiv:2103.03098")]

@@ -1,0 +1,70 @@
+"""What tuning was worth: each arm beside its own optimizer with the defaults, as nobody has tuned it.
+
+Schmidt et al. 2021 (arXiv:2007.01547): trying several optimizers with their defaults does about as well as tuning one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from harness import Analysis, Records, hookimpl
+from harness_plugins.analyses._order import sign
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = (
+    "arm",
+    "control",
+    "metric",
+    "tuned",
+    "untuned",
+    "sd_untuned",
+    "gain",
+    "low",
+    "high",
+    "seeds",
+    "failed",
+    "unit",
+)
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per arm that has an untuned control, of the deciding test metric.
+
+    ``tuned`` and ``untuned`` are means over seeds. ``gain`` is the mean over the seeds that both have of what tuning was
+    worth, above zero where it helped, with its 95 % t-interval; NaN for fewer than two. ``failed`` counts the untuned runs
+    that came to nothing.
+    """
+    import numpy as np
+    import pandas as pd
+    from scipy.stats import t
+
+    name = str(records.meta["metric"])
+    metric, rows, found = f"test_{name}", records.comparison, []
+    for arm in map(str, records.arms["arm"]) if metric in rows else ():
+        controls = rows[(rows["role"] == "untuned") & (rows["of"] == arm)]
+        if not len(controls):
+            continue
+        fresh = rows[(rows["role"] == "fresh") & (rows["arm"] == arm) & (rows["state"] == "done")]
+        done = controls[controls["state"] == "done"]
+        tuned = dict(zip(fresh["init_seed"], fresh[metric], strict=True))
+        untuned = dict(zip(done["init_seed"], done[metric], strict=True))
+        gains = np.array([sign(records) * (tuned[s] - untuned[s]) for s in sorted(tuned.keys() & untuned.keys())])
+        gain = float(gains.mean()) if len(gains) else math.nan
+        se = float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
+        half = float(t.ppf(0.975, len(gains) - 1)) * se if len(gains) > 1 else math.nan
+        spread = float(done[metric].std(ddof=1)) if len(done) > 1 else math.nan
+        means = float(fresh[metric].mean()), float(done[metric].mean()), spread
+        lost = int(controls["state"].isin(["failed", "diverged"]).sum())
+        unit = records.meta["metrics"][name]["unit"]
+        control = str(controls["arm"].iloc[0])
+        found.append((arm, control, metric, *means, gain, gain - half, gain + half, len(gains), lost, unit))
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer untuned."""
+    return [Analysis(name="untuned", compute=compute, reference="arXiv:2007.01547")]

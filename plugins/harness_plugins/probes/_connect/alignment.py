@@ -1,0 +1,51 @@
+"""Find the alignment of two networks that makes the line between them lowest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness_plugins.probes._connect import matching
+from harness_plugins.probes._connect.graph import symmetry
+from harness_plugins.probes._connect.landscape import Height
+from harness_plugins.probes._connect.line import Line
+from harness_plugins.probes._connect.permutation import Symmetry, Weights, permuted
+
+if TYPE_CHECKING:
+    from harness import Parts
+
+IDENTITY, BY_WEIGHTS, BY_ACTIVATIONS = 0, 1, 2
+
+
+def shared_symmetry(first: Parts, second: Parts) -> Symmetry | None:
+    """Return which units of two networks of one architecture may be permuted; None where that cannot be said.
+
+    Either network remembers it for its next pair.
+    """
+    about = "connectivity.symmetry"
+    known = first.kept if about in first.kept else second.kept
+    if about not in known:
+        train = first.use.train
+        known[about] = symmetry(first.model, train.as_input(train.inputs[:2]))
+    first.kept[about] = second.kept[about] = known[about]
+    found: Symmetry | None = known[about]
+    return found
+
+
+def align(
+    line: Line, first: Parts, second: Parts, units: Symmetry, orders: int, activations: int
+) -> tuple[int, Weights, Height]:
+    """Return a method, the second network's weights as it aligns them, and what the middle of the line is worth then.
+
+    It is the method with the lowest error in the middle, or loss where errors are equal or there are no classes. To
+    leave the units where they are is one of them: networks that began alike may need no other. Matching weights is
+    exact for a permuted copy; between narrow networks trained apart, matching activations gives the lower middle.
+    """
+    inputs = list(line.land.watched(activations))
+    found = {
+        IDENTITY: line.end,
+        BY_WEIGHTS: permuted(line.end, units, matching.by_weights(line.start, line.end, units, orders)),
+        BY_ACTIVATIONS: permuted(line.end, units, matching.by_activations(first.model, second.model, inputs, units)),
+    }
+    middles = {method: line.middle(end) for method, end in found.items()}
+    best = min(middles, key=lambda method: (middles[method].error or 0.0, middles[method].loss))
+    return best, found[best], middles[best]

@@ -1,0 +1,53 @@
+"""Batch normalisation's statistics, computed anew: weights between two networks have none of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def layers(network: torch.nn.Module) -> list[_BatchNorm]:
+    """Return the layers that keep running statistics."""
+    return [each for each in network.modules() if isinstance(each, _BatchNorm) and each.running_mean is not None]
+
+
+def others(network: torch.nn.Module) -> list[str]:
+    """Return names of running statistics that belong to no batch normalisation, and cannot be computed anew here."""
+    known = set(map(id, layers(network)))
+    return [
+        f"{name}.{buffer}"
+        for name, module in network.named_modules()
+        if id(module) not in known
+        for buffer, tensor in module.named_buffers(recurse=False)
+        if buffer.startswith("running_") and tensor.is_floating_point()
+    ]
+
+
+@contextmanager
+def averaging(network: torch.nn.Module) -> Iterator[None]:
+    """Reset all running statistics; inside, every forward pass goes into their plain average, and nothing else trains."""
+    found = layers(network)
+    momenta = [layer.momentum for layer in found]
+    network.eval()
+    for layer in found:
+        layer.reset_running_stats()
+        layer.momentum = None  # a cumulative average
+        layer.train()
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(found, momenta, strict=True):
+            layer.momentum = momentum
+            layer.eval()
+
+
+@torch.no_grad()
+def recalibrate(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> None:
+    """Replace the network's running statistics by the average of those of these batches ``[B, ...]``."""
+    if layers(network):
+        with averaging(network):
+            for inputs in batches:
+                network(inputs)

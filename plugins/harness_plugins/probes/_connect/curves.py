@@ -1,0 +1,46 @@
+"""Curves through weights, and how far loss or error rises along them above the line between the ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from harness_plugins.probes._connect.permutation import Weights
+
+
+def points(count: int) -> list[float]:
+    """Return so many numbers, evenly spread from 0 to 1, ends included."""
+    if count < 3:
+        raise ValueError(f"a curve must have 3 points or more, got {count}")
+    return [number / (count - 1) for number in range(count)]
+
+
+def between(one: Weights, other: Weights, alpha: float) -> dict[str, torch.Tensor]:
+    """Return ``(1 - alpha) * one + alpha * other``; whole numbers, such as counters, are the first one's."""
+    return {
+        name: torch.lerp(tensor, other[name], alpha) if tensor.is_floating_point() else tensor
+        for name, tensor in one.items()
+    }
+
+
+def bezier(one: Weights, bend: Weights, other: Weights, t: float) -> dict[str, torch.Tensor]:
+    """Return ``(1 - t)^2 * one + 2 t (1 - t) * bend + t^2 * other``; whole numbers are the first one's."""
+    return {
+        name: (1 - t) ** 2 * tensor + 2 * t * (1 - t) * bend[name] + t**2 * other[name]
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in one.items()
+    }
+
+
+def barrier(heights: Sequence[float], alphas: Sequence[float]) -> float:
+    """Return the largest height above the line between both ends; 0 where nothing is above it.
+
+    Entezari et al. 2022, arXiv:2110.06296; Frankle et al. 2020, arXiv:1912.05671, take the mean of the ends instead.
+    """
+    found, at = np.asarray(heights, np.float64), np.asarray(alphas, np.float64)
+    above: NDArray[np.float64] = found - ((1 - at) * found[0] + at * found[-1])
+    return max(0.0, float(above[1:-1].max()))

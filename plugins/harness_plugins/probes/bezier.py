@@ -1,0 +1,71 @@
+"""Whether a bent path between two trained networks stays low: a quadratic Bezier curve, trained.
+
+Garipov et al. 2018, "Loss Surfaces, Mode Connectivity, and Fast Ensembling of DNNs", arXiv:1802.10026. What differs from
+the paper: Adam without weight decay trains the bend, on un-augmented images. Nothing is permuted first, for a curve can
+go around what a straight line must cross. It is costly (a short training a pair), and meant for a pair or two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness import Probe, hookimpl
+
+if TYPE_CHECKING:
+    from harness import Parts
+
+
+def measure(
+    one: Parts,
+    other: Parts,
+    points: int = 61,
+    epochs: int = 30,
+    lr: float = 3e-3,
+    images: int = 4096,
+    bn_images: int = 4096,
+) -> Mapping[str, Any]:
+    """Return how high loss and error get on a curve between two networks of one architecture.
+
+    The bend is trained for so many ``epochs`` with a peak rate ``lr``; ``images`` of the train split are evaluated on, at
+    so many ``points``, ends included, and ``bn_images`` give batch normalisation's statistics at each.
+
+    Numbers: ``max_loss``, ``max_error``, the highest on the curve; ``end_loss``, ``end_error``, the higher one of the
+    ends; ``loss``, ``error``, the barriers, above the line between the ends; ``bn_recalibrated`` and ``endpoint_gap`` as
+    ``connectivity`` has them. Errors in [0, 1], only where there are classes. Arrays ``[points]``: ``t`` and
+    ``curve_loss``, ``curve_error``, from ``one`` at 0 to ``other``.
+
+    Both orders of the arguments say the same.
+    """
+    import numpy as np
+
+    from harness_plugins.probes._connect import batch_norm, curves
+    from harness_plugins.probes._connect.bending import bent
+    from harness_plugins.probes._connect.line import Line, kinds
+
+    first, second = sorted((one, other), key=lambda parts: parts.run.id)
+    places = curves.points(points)
+    line = Line(first, second, places, images, bn_images)
+    bend = bent(line, epochs, lr)
+    inside = [line.land.at(curves.bezier(line.start, bend, line.end, t)) for t in places[1:-1]]
+    heights = [line.heights[0], *inside, line.heights[1]]
+    found: dict[str, Any] = {
+        "bn_recalibrated": float(not batch_norm.others(line.land.network)),
+        "endpoint_gap": line.gap,
+        "t": np.array(places),
+    }
+    for kind, values in kinds(heights).items():
+        found |= {
+            f"max_{kind}": max(values),
+            f"end_{kind}": max(values[0], values[-1]),
+            kind: curves.barrier(values, places),
+            f"curve_{kind}": np.array(values if first is one else values[::-1]),
+        }
+    return found
+
+
+@hookimpl
+def harness_probes() -> list[Probe]:
+    """Offer bezier."""
+    options = {"points": 61, "epochs": 30, "lr": 3e-3, "images": 4096, "bn_images": 4096}
+    return [Probe("bezier", measure, networks=2, late=True, options=options, reference="arXiv:1802.10026")]

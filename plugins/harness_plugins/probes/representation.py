@@ -1,0 +1,108 @@
+"""Whether two networks make the same of the same test images: CKA and Procrustes, at four depths.
+
+Sources: the unbiased CKA of Nguyen et al. 2021, arXiv:2010.15327; the Procrustes distance of Ding et al. 2021,
+arXiv:2108.01661. What differs: activations are averaged over the image or the tokens first, so that networks are asked
+what they see, and not where.
+
+It measures nothing where there is no hidden layer: a linear head has the features it was given, and so has any other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from harness import Probe, hookimpl
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness import Parts
+    from harness.statistics.representation import Representation
+
+IMAGES = 2048
+
+
+def measure(one: Parts, other: Parts, images: int = IMAGES) -> Mapping[str, float]:
+    """Return distances of the representations of two networks of one architecture, on as many test images.
+
+    ``cka_penultimate`` and ``cka_block1`` to ``cka_block3`` are sqrt(1 - CKA_u), in [0, 1] but for noise;
+    ``procrustes_penultimate`` and so on are in [0, sqrt 2]. Blocks are at a quarter, a half and three quarters of the
+    depth; a network of few layers has fewer. ``cka_penultimate_trimmed`` leaves out the images that are among the 1 %
+    of the largest norm in either network; ``cka_value_penultimate`` is CKA_u itself; ``images`` how many there were.
+
+    A distance to a representation that is the same for all images is not known, and left out.
+    """
+    from harness.statistics.representation import FEWEST, cka, cka_distance, procrustes, without_largest
+
+    mine, its = represented(one, images), represented(other, images)
+    if mine.keys() != its.keys():
+        raise ValueError(f"representation: must be of networks of one architecture, got {list(mine)} and {list(its)}")
+    numbers: dict[str, float] = {}
+    for name in mine:
+        numbers[f"cka_{name}"] = cka_distance(cka(mine[name], its[name]))
+        numbers[f"procrustes_{name}"] = procrustes(mine[name], its[name])
+    if mine:
+        last = mine["penultimate"], its["penultimate"]
+        if len(last[0].rows) >= FEWEST + 2:  # one may be left out of each
+            numbers["cka_penultimate_trimmed"] = cka_distance(cka(*without_largest(*last)))
+        numbers["cka_value_penultimate"] = cka(*last)
+        numbers["images"] = float(len(last[0].rows))
+    return {name: number for name, number in numbers.items() if not math.isnan(number)}
+
+
+def represented(parts: Parts, images: int) -> dict[str, Representation]:
+    """Return ``block1``, ..., ``penultimate`` of a network, from where they are kept if it was asked before."""
+    key = f"representation.{images}"
+    if key not in parts.kept:
+        parts.kept[key] = _represent(parts, images)
+    found: dict[str, Representation] = parts.kept[key]
+    return found
+
+
+def _represent(parts: Parts, images: int) -> dict[str, Representation]:
+    import torch
+
+    from harness.statistics.representation import FEWEST, represent
+    from harness_plugins.probes._blocks import BATCH, activations, places
+
+    split = parts.use.test
+    if split is None or len(split) < FEWEST or images < FEWEST:
+        return {}
+    rows = chosen(len(split), images).to(split.inputs.device)
+    modes = {module: module.training for module in parts.model.modules()}
+    parts.model.eval()
+    try:
+        batches = (split.as_input(split.inputs[some]) for some in torch.split(rows, BATCH))
+        penultimate, blocks = places(parts.model, split.as_input(split.inputs[:1]))
+        if penultimate is None:
+            return {}
+        found = activations(parts.model, batches, [*blocks, penultimate])
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    names = [*(f"block{number}" for number in range(1, len(found))), "penultimate"]
+    return {name: represent(each.numpy()) for name, each in zip(names, found, strict=True)}
+
+
+def chosen(rows: int, images: int) -> torch.Tensor:
+    """Return which rows of a split are looked at, rising: a draw, for photos may lie in the order of their classes."""
+    import torch
+
+    return torch.randperm(rows, generator=torch.Generator().manual_seed(0))[:images].sort().values
+
+
+@hookimpl
+def harness_probes() -> list[Probe]:
+    """Offer representation."""
+    return [
+        Probe(
+            name="representation",
+            measure=measure,
+            networks=2,
+            late=True,
+            options={"images": IMAGES},
+            reference="arXiv:2010.15327",
+        )
+    ]

@@ -1,0 +1,116 @@
+"""The train loss and error on the plane through three solutions.
+
+Sources: planes through solutions: Garipov et al. 2018, "Loss surfaces, mode connectivity, and fast ensembling of DNNs",
+arXiv:1802.10026; filter normalisation: Li et al. 2018, "Visualizing the loss landscape of neural nets", arXiv:1712.09913.
+
+Filter normalisation makes *random* directions comparable, by giving them the scale of the weights they start from. Here
+both directions run from one solution to another and have the scale of what separates them, so there is nothing to
+normalise; what must be read with the picture is how long they are, which is returned. The plane says nothing about what
+lies off it: a ridge between two solutions does not show that there is no way around, nor after units are permuted
+(``connectivity`` does that).
+
+It describes and never decides. Batch norm is recomputed at every point on un-augmented train images, as it must be:
+statistics of one network are senseless for the weights of another. (Those that a fine-tuning froze belong to none of
+the three and stay.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from harness import Probe, hookimpl
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness import Parts
+
+FLAT = 1e-6  # of the longest side: three solutions whose triangle is lower than this lie on a line
+
+
+def measure(
+    one: Parts, other: Parts, third: Parts, points: int = 21, margin: float = 0.3, images: int = 512
+) -> Mapping[str, Any]:
+    """Return the plane's measures, and the surface on it.
+
+    Numbers: ``one_other``, ``one_third``, ``other_third``, the Euclidean distances of the solutions in weight space.
+    Arrays: ``solutions [3, 2]``, where they are in the plane, the first one at 0, the second one on the axis x, in the
+    same units as the distances; ``x`` and ``y`` ``[points]``, a grid that goes ``margin`` of their extent beyond them;
+    ``loss [points (y), points (x)]``, the un-regularised train loss, in the task's units, and ``error``, where the task
+    has that metric; ``solution_loss [3]`` and ``solution_error [3]``, the same at the solutions themselves.
+
+    No arrays where the three lie on a line. ``images`` train examples are evaluated, and for networks with batch norm
+    as many others, where there are, recompute it: ``2 * images * (points ** 2 + 3)`` forward.
+    """
+    import numpy as np
+
+    from harness_plugins.probes._curvature.landscape import exact, flat
+    from harness_plugins.probes._curvature.plane import Plane
+
+    solutions = [flat(parts.model) for parts in (one, other, third)]
+    if len({len(solution) for solution in solutions}) > 1:
+        raise ValueError(f"the three networks must have the same parameters, got {[len(s) for s in solutions]} numbers")
+    plane = Plane.through(*solutions)
+    numbers = dict(zip(("one_other", "one_third", "other_third"), plane.sides, strict=True))
+    if plane.places[2, 1] <= FLAT * max(plane.sides):
+        return numbers
+    x, y = plane.axis(0, points, margin), plane.axis(1, points, margin)
+    found = {"x": x, "y": y, "solutions": plane.places}
+    with exact(one.model, other.model, third.model):
+        score = scorer(one, images)
+        at_solutions = [score(weights) for weights in solutions]
+        scores = [score(plane.at(float(across), float(up))) for up in y for across in x]
+    for name in scores[0]:
+        found[name] = np.array([each[name] for each in scores]).reshape(points, points)
+        found[f"solution_{name}"] = np.array([each[name] for each in at_solutions])
+    return {**numbers, **found}
+
+
+def scorer(parts: Parts, images: int) -> Callable[[torch.Tensor], dict[str, float]]:
+    """Return a function from weights ``[d]`` to the loss, and the error where the task has one, of a copy of the network.
+
+    Where the network has batch norm, its statistics are recomputed for these weights on other train examples than those
+    that are evaluated; on the same where there are not twice as many. Statistics that were frozen in training stay.
+    """
+    import torch
+
+    from harness_plugins.probes._connect.batch_norm import recalibrate
+    from harness_plugins.probes._curvature.landscape import chosen, named
+
+    network, task = deepcopy(parts.model), parts.use.task
+    many = len(parts.use.train) >= 2 * images
+
+    @torch.no_grad()
+    def score(weights: torch.Tensor) -> dict[str, float]:
+        network.load_state_dict(named(network, weights), strict=False)  # its buffers stay
+        if parts.run.batch_norm == "train":
+            recalibrate(network, _whole(inputs for inputs, _ in chosen(parts, images, skip=images if many else 0)))
+        pairs = [(network(inputs), targets) for inputs, targets in chosen(parts, images)]
+        outputs, targets = torch.cat([out for out, _ in pairs]), torch.cat([right for _, right in pairs])
+        found = {"loss": float(task.loss(outputs, targets))}
+        if "error" in task.metrics:
+            predictions = task.predict(outputs).cpu().numpy()
+            found["error"] = float(task.metrics["error"].compute(predictions, targets.cpu().numpy()))
+        return found
+
+    return score
+
+
+def _whole(batches: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Yield batches as large as the first one: the last, if smaller, would count as much, and may be a single row."""
+    size = 0
+    for inputs in batches:
+        size = size or len(inputs)
+        if len(inputs) == size:
+            yield inputs
+
+
+@hookimpl
+def harness_probes() -> list[Probe]:
+    """Offer surface."""
+    options = {"points": 21, "margin": 0.3, "images": 512}
+    return [
+        Probe(name="surface", measure=measure, networks=3, late=True, options=options, reference="arXiv:1802.10026")
+    ]

@@ -1,0 +1,44 @@
+"""The leaderboard as one tidy CSV, and every table of the run folder as a CSV of its own.
+
+Values are as recorded: a metric with unit "%" is a fraction of 1, and no digit is cut off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import Report, Results, hookimpl
+from harness_reports import _alarms, _facts
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+PARTS = ("arm", "network", "optimizer", "scheduler")
+
+
+def render(results: Results) -> str:
+    """Return a row per arm and metric, the best arm first: run, arm and its parts, mean, interval, seeds, and doubt."""
+    import pandas as pd
+
+    records, board = results.records, results.tables.get("leaderboard")
+    if board is None:
+        return table(pd.DataFrame(columns=["run", "rank", *PARTS, "metric"]))
+    parts = {each["arm"]: each for each in _facts.parts_of(records)}
+    ranks = {arm: place for place, arm in enumerate(dict.fromkeys(board["arm"]), 1)}
+    doubted = _alarms.alarmed(results, {})
+    about = pd.DataFrame(
+        [{"run": records.folder.name, "rank": ranks[arm], **parts[arm]} for arm in board["arm"]], index=board.index
+    )
+    doubt = pd.Series([_alarms.LABEL if arm in doubted else "" for arm in board["arm"]], index=board.index, dtype=str)
+    return table(pd.concat([about, board.drop(columns="arm")], axis=1).assign(doubt=doubt))
+
+
+def table(found: DataFrame) -> str:
+    """Return any table as CSV, with a head line, and nothing where a value is missing."""
+    return str(found.to_csv(index=False, lineterminator="\n"))
+
+
+@hookimpl
+def harness_reports() -> list[Report]:
+    """Offer csv."""
+    return [Report(name="csv", extension="csv", render=render, table=table)]

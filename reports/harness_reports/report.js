@@ -1,0 +1,329 @@
+// What the page does beyond being read: theme, tables that sort, filter and turn pages, downloads, interactive views.
+// Without it everything is still there to read. Names reach the page as text nodes alone, never as markup.
+"use strict";
+(() => {
+  const ROWS = 50; // of a page of a table
+  const FEW = 12; // rows below which a table needs no filter
+  const COLORS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#56b4e9", "#fbafe4", "#949494"]; // of lines that name none
+  const root = document.documentElement;
+
+  // --- small helpers ---------------------------------------------------------------------------------------------
+
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const read = (element) => JSON.parse(element.textContent);
+  const count = (many, what) => `${many.toLocaleString("en-US")} ${what}${many === 1 ? "" : "s"}`;
+
+  /** Return a new element with these properties and children; strings become text. */
+  function make(tag, about = {}, ...children) {
+    const element = Object.assign(document.createElement(tag), about);
+    element.append(...children);
+    return element;
+  }
+
+  const button = (text, about, act) => {
+    const made = make("button", { type: "button", ...about }, text);
+    made.addEventListener("click", act);
+    return made;
+  };
+
+  const slug = (text) => text.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60).toLowerCase() || "figure";
+
+  /** Offer a text as a file; nothing leaves the page. */
+  function save(name, type, text) {
+    const url = URL.createObjectURL(new Blob([text], { type }));
+    const link = make("a", { href: url, download: name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(url), 10000);
+  }
+
+  /** Return rows as CSV (RFC 4180). */
+  function csv(rows) {
+    const cell = (value) => {
+      const text = value === null || value === undefined ? "" : String(value);
+      return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+  }
+
+  // --- theme -----------------------------------------------------------------------------------------------------
+
+  const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+
+  function remembered(value) {
+    try { // a browser may forbid storage to a file
+      if (value === undefined) return localStorage.getItem("theme");
+      localStorage.setItem("theme", value);
+    } catch { /* then it lasts as long as the page */ }
+    return null;
+  }
+
+  function themes() {
+    const known = remembered();
+    if (known === "dark" || known === "light") root.dataset.theme = known;
+    const toggle = document.getElementById("theme");
+    const say = () => {
+      toggle.textContent = dark() ? "Light" : "Dark";
+      toggle.title = `Show the page in ${dark() ? "light" : "dark"} colours`;
+    };
+    toggle.hidden = false;
+    toggle.addEventListener("click", () => {
+      root.dataset.theme = dark() ? "light" : "dark";
+      remembered(root.dataset.theme);
+      say();
+      repaint();
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { say(); repaint(); });
+    say();
+  }
+
+  // --- tables ----------------------------------------------------------------------------------------------------
+
+  /** Return the number that a cell begins with, NaN where it holds none. */
+  function number(text) {
+    const found = /^(?:by |p |t |> |≥ |< )?([-−+]?[\d,]*\.?\d+(?:e[-+]?\d+)?|[-−+]?inf)(?![\w-])/i.exec(text);
+    if (!found) return NaN;
+    const plain = found[1].replaceAll(",", "").replace("−", "-");
+    return /inf/i.test(plain) ? (plain.startsWith("-") ? -Infinity : Infinity) : Number(plain);
+  }
+
+  /** Return a cell's first line, without the interval below it; or all of it on one line. */
+  const shown = (cell) => [...cell.childNodes].filter((node) => node.nodeName !== "SMALL").map((node) => node.textContent).join("").trim();
+  const whole = (cell) => [...cell.childNodes].map((node) => node.textContent.trim()).filter(Boolean).join(" ");
+
+  /** Return a row of the page as the table below wants it. */
+  function ofPage(tr) {
+    const row = { keys: [...tr.cells].map((cell) => cell.dataset.sort ?? shown(cell)), element: () => tr };
+    row.line = [...tr.cells].map(whole); // for the CSV
+    row.text = row.line.join(" ");
+    return row;
+  }
+
+  /** Return in which order two keys stand; numbers as numbers, what is no number last whichever way. */
+  function before(one, other, numeric, way) {
+    if (!numeric) return way * String(one).localeCompare(String(other), "en", { numeric: true });
+    const [a, b] = [one, other].map((key) => (typeof key === "number" ? key : number(String(key ?? ""))));
+    if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
+    return way * (a < b ? -1 : a > b ? 1 : 0);
+  }
+
+  /** Make a table sort, filter and turn its pages: rows are {keys, text, element()}. */
+  function enliven(table, rows, name, lines) {
+    const body = table.tBodies[0];
+    const heads = [...table.tHead.rows[0].cells];
+    const state = { sort: -1, way: 1, words: [], page: 0 };
+    const many = make("span", { className: "many", role: "status" });
+    const turn = (step) => () => { state.page += step; show(); };
+    const back = button("‹ Back", { className: "turn" }, turn(-1));
+    const on = button("Next ›", { className: "turn" }, turn(1));
+    const filter = make("input", { type: "search", placeholder: "Filter rows", ariaLabel: `Filter ${name}` });
+    const titles = heads.map(whole);
+    let found = rows;
+
+    function choose() {
+      const fits = (row) => { row.low ??= row.text.toLowerCase(); return state.words.every((word) => row.low.includes(word)); };
+      found = state.words.length ? rows.filter(fits) : [...rows];
+      if (state.sort >= 0) {
+        const keys = rows.map((row) => row.keys[state.sort]).filter((key) => !["", "–", "no", null].includes(key));
+        const numeric = keys.length > 0 && keys.every((key) => typeof key === "number" || !Number.isNaN(number(String(key))));
+        found.sort((a, b) => before(a.keys[state.sort], b.keys[state.sort], numeric, state.way));
+      }
+      state.page = 0;
+    }
+
+    function show() {
+      const pages = Math.max(1, Math.ceil(found.length / ROWS));
+      state.page = Math.min(Math.max(state.page, 0), pages - 1);
+      body.replaceChildren(...found.slice(state.page * ROWS, (state.page + 1) * ROWS).map((row) => row.element()));
+      const some = found.length < rows.length ? `${found.length.toLocaleString("en-US")} of ` : "";
+      many.textContent = `${some}${count(rows.length, "row")}${pages > 1 ? `, page ${state.page + 1} of ${pages}` : ""}`;
+      back.hidden = on.hidden = pages === 1;
+      back.disabled = state.page === 0;
+      on.disabled = state.page === pages - 1;
+    }
+
+    heads.forEach((head, place) => {
+      if (head.dataset.unsorted !== undefined) return;
+      const sort = button("", { className: "sort" }, () => {
+        state.way = state.sort === place ? -state.way : 1;
+        state.sort = place;
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", state.way > 0 ? "ascending" : "descending");
+        choose();
+        show();
+      });
+      sort.append(...head.childNodes);
+      head.append(sort);
+    });
+    let waiting = 0;
+    filter.addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => { state.words = filter.value.toLowerCase().split(/\s+/).filter(Boolean); choose(); show(); }, 80);
+    });
+    const keep = () => save(`${slug(name)}.csv`, "text/csv", csv(lines ? lines(found) : [titles, ...found.map((row) => row.line)]));
+    const rest = button("CSV", { className: "save", title: "Save these rows as CSV" }, keep);
+    const bar = make("div", { className: "bar" }, ...(rows.length > FEW ? [filter, many, back, on] : []), rest);
+    (table.closest(".scroll") || table).before(bar);
+    if (rows.length > ROWS) show();
+  }
+
+  function tables() {
+    for (const table of all("table.board, table.plain")) {
+      const rows = all(":scope > tbody > tr", table);
+      if (table.id === "trials" || !rows.length || !table.tHead) continue;
+      enliven(table, rows.map(ofPage), table.dataset.name || "table");
+    }
+  }
+
+  // --- every trial -----------------------------------------------------------------------------------------------
+
+  /** Return a small curve: places from 0 to 99, one an epoch. */
+  function spark(points, color) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", "-2 -2 104 28");
+    svg.setAttribute("class", "spark");
+    const step = points.length > 1 ? 100 / (points.length - 1) : 0;
+    const at = points.map((point, i) => `${(i * step).toFixed(1)},${(24 - point * 24 / 99).toFixed(1)}`);
+    const line = document.createElementNS(svg.namespaceURI, "polyline");
+    line.setAttribute("points", (at.length > 1 ? at : [...at, `1,${at[0].split(",")[1]}`]).join(" "));
+    line.setAttribute("stroke", color);
+    svg.append(line);
+    return svg;
+  }
+
+  function trials() {
+    const table = document.getElementById("trials");
+    const source = document.getElementById("trial-data");
+    if (!table || !source) return;
+    const data = read(source);
+    const names = ["arm", "trial", "state", "score", "lr", "epochs", "seconds"];
+    const rows = data.rows.map(([arm, trial, state, score, rate, epochs, seconds, params, reason, run, curve, chosen]) => {
+      const about = data.arms[arm];
+      const values = params.map((value, i) => `${about.params[i]} ${value}`).join(", ");
+      const cells = [trial + (chosen ? " ◀" : ""), data.states[state], score[1], rate[1], epochs, seconds[1], values];
+      return {
+        keys: [about.label, trial, data.states[state], score[0], rate[0], epochs, seconds[0], values, 0, reason, run],
+        text: `${about.label} ${cells.join(" ")} ${reason} ${run}${chosen ? " chosen" : ""}`,
+        params: Object.fromEntries(params.map((value, i) => [about.params[i], value])),
+        element() { // rows are made when their page is turned to, and not kept
+          const plain = cells.map((text, i) => make("td", { className: i === 6 ? "wrap" : "" }, String(text ?? "–")));
+          const line = make("td", {}, ...(curve.length ? [spark(curve, about.color)] : ["–"]));
+          const end = [make("td", { className: reason ? "wrap" : "" }, reason), make("td", { className: "mono" }, run)];
+          return make("tr", { className: chosen ? "chosen" : "" }, make("td", {}, about.label), ...plain, line, ...end);
+        },
+      };
+    });
+    const lines = (found) => {
+      const params = [...new Set(found.flatMap((row) => Object.keys(row.params)))];
+      const line = (row) => [...row.keys.slice(0, 7), ...params.map((name) => row.params[name]), row.keys[9], row.keys[10]];
+      return [[...names, ...params, "reason", "run"], ...found.map(line)];
+    };
+    all("[data-without-script]").forEach((element) => element.remove());
+    enliven(table, rows, "trials", lines);
+    if (rows.length <= ROWS) table.tBodies[0].replaceChildren(...rows.map((row) => row.element()));
+  }
+
+  // --- downloads -------------------------------------------------------------------------------------------------
+
+  /** Return a figure as a file of its own: the page's colours and font written into it. */
+  function standalone(svg) {
+    const copy = svg.cloneNode(true);
+    const [, , width, height] = svg.getAttribute("viewBox").split(/\s+/);
+    const ground = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    const about = { width: "100%", height: "100%", fill: "var(--surface)" };
+    Object.entries(about).forEach(([key, value]) => ground.setAttribute(key, value));
+    all("metadata", copy).forEach((element) => element.remove());
+    copy.prepend(ground);
+    copy.setAttribute("width", width);
+    copy.setAttribute("height", height);
+    copy.setAttribute("style", "font-family: system-ui, sans-serif; stroke-linejoin: round");
+    const style = getComputedStyle(root);
+    return new XMLSerializer().serializeToString(copy).replace(/var\((--[\w-]+)\)/g, (_, name) => style.getPropertyValue(name).trim());
+  }
+
+  function downloads() {
+    const page = slug(document.body.dataset.name);
+    for (const svg of all("svg[role=img]")) {
+      const title = svg.getAttribute("aria-label");
+      const name = `${page}-${slug(title)}`;
+      const bar = make("div", { className: "bar under" });
+      bar.append(button("SVG", { className: "save", title: "Save this figure as SVG" }, () => save(`${name}.svg`, "image/svg+xml", standalone(svg))));
+      const data = svg.querySelector("metadata");
+      if (data) {
+        const act = () => { const { columns, rows } = read(data); save(`${name}.csv`, "text/csv", csv([columns, ...rows])); };
+        bar.append(button("CSV", { className: "save", title: "Save this figure's data as CSV" }, act));
+      }
+      svg.after(bar);
+    }
+  }
+
+  // --- interactive views -----------------------------------------------------------------------------------------
+
+  const drawn = new Map(); // of the views that have been opened: their place to be drawn, by it their figure
+  let figures = null;
+  let loading = null;
+
+  /** Unpack plotly and run it, once; the page's policy lets that text run and no other. */
+  function plotly() {
+    loading ??= (async () => {
+      const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent.trim()), (sign) => sign.charCodeAt(0));
+      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+      document.head.append(make("script", { textContent: await new Response(stream).text() }));
+      if (!window.Plotly) throw new Error("plotly did not start");
+      return window.Plotly;
+    })();
+    return loading;
+  }
+
+  /** Return a layout in the colours of the page, its legend below on a narrow screen. */
+  function themed(layout, width) {
+    const style = getComputedStyle(root);
+    const [ink, muted, grid, surface] = ["ink", "muted", "grid", "surface"].map((name) => style.getPropertyValue(`--${name}`).trim());
+    const axis = { gridcolor: grid, linecolor: grid, zerolinecolor: grid, tickfont: { color: muted }, automargin: true };
+    const room = { gridcolor: grid, zerolinecolor: grid, color: muted, backgroundcolor: surface };
+    const own = {
+      paper_bgcolor: surface, plot_bgcolor: surface, font: { color: ink, family: "system-ui, sans-serif", size: 12 },
+      hoverlabel: { bgcolor: surface, bordercolor: muted, font: { color: ink }, align: "left" }, hovermode: "closest",
+      margin: { l: 60, r: 20, t: 28, b: 50 }, uirevision: "kept", modebar: { bgcolor: surface, color: muted, activecolor: ink },
+      xaxis: {}, yaxis: {}, colorway: COLORS, ...layout,
+    };
+    own.legend = { bgcolor: surface, ...own.legend, ...(width < 560 ? { orientation: "h", y: -0.2 } : {}) };
+    for (const key of Object.keys(own)) {
+      if (/^[xy]axis\d*$/.test(key)) own[key] = { ...axis, ...own[key] };
+      if (/^scene\d*$/.test(key)) own[key] = { ...own[key], ...Object.fromEntries(["xaxis", "yaxis", "zaxis"].map((name) => [name, { ...room, ...own[key][name] }])) };
+    }
+    return own;
+  }
+
+  async function draw(details) {
+    const place = details.querySelector(".plot");
+    if (drawn.has(place)) return;
+    figures ??= read(document.getElementById("views"));
+    const figure = figures[Number(details.dataset.view)];
+    drawn.set(place, figure);
+    place.textContent = "Drawing …";
+    await new Promise((then) => requestAnimationFrame(() => setTimeout(then))); // so that those words are seen
+    try {
+      const library = await plotly();
+      place.textContent = "";
+      const file = { format: "svg", filename: slug(figure.title) };
+      await library.newPlot(place, figure.data, themed(figure.layout, place.clientWidth), { responsive: true, displaylogo: false, toImageButtonOptions: file });
+      place.dataset.drawn = "yes";
+    } catch (error) {
+      place.textContent = `This browser cannot draw it: ${error.message}`;
+    }
+  }
+
+  /** Draw what is open anew in the colours of the page. */
+  function repaint() {
+    for (const [place, figure] of drawn) if (place.dataset.drawn) window.Plotly.react(place, figure.data, themed(figure.layout, place.clientWidth));
+  }
+
+  themes();
+  trials();
+  tables();
+  downloads();
+  document.addEventListener("toggle", ({ target }) => { if (target.open && target.matches?.("details[data-view]")) draw(target); }, true);
+  root.dataset.live = "yes";
+})();

@@ -1,0 +1,127 @@
+"""One headless Chromium for all tests here, and pages made from made-up records.
+
+Without Playwright or without a Chromium these tests are skipped, unless ``HARNESS_BROWSER_TESTS`` is "required".
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+WATCH = "window.barred = []; addEventListener('securitypolicyviolation', (e) => barred.push(e.violatedDirective + ' ' + e.sample));"
+
+
+def _without(reason: str) -> NoReturn:
+    if os.environ.get("HARNESS_BROWSER_TESTS") == "required":
+        pytest.fail(f"HARNESS_BROWSER_TESTS is 'required', but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Return a running Chromium."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _without("Playwright is not installed")
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        _without(f"there is none of {', '.join(NAMES)}")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def expect(browser: Any) -> Any:
+    """Return Playwright's assertions, which wait."""
+    from playwright.sync_api import expect
+
+    return expect
+
+
+@dataclass
+class Opened:
+    """A page, and everything it complained of or asked for."""
+
+    page: Any
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def barred(self) -> list[str]:
+        """Return what the page's policy has forbidden so far."""
+        found: list[str] = self.page.evaluate("barred")
+        return found
+
+    def show(self, selector: str) -> Any:
+        """Open every ``<details>`` around an element, and itself if it is one; return the element."""
+        there = self.page.locator(selector).first
+        there.evaluate("(e) => { for (let d = e; d; d = d.parentElement) if (d.tagName === 'DETAILS') d.open = true; }")
+        return there
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
+    """Return a function that opens a file in a context of its own: ``open_page(path, width=, dark=, script=)``."""
+    contexts = []
+
+    def open_it(path: Path, width: int = 1400, dark: bool = False, script: bool = True) -> Opened:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=script,
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        opened = Opened(page)
+        page.on("console", lambda said: opened.complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (opened.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: opened.requests.append(request.url))
+        if script:
+            page.add_init_script(WATCH)
+        page.goto(path.as_uri())
+        return opened
+
+    yield open_it
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Callable[..., Path]:
+    """Return a function that writes the page of made-up records, once for every name: ``written(name, **about)``."""
+    from harness_plugins.analyses import budget, curves, lead, leaderboard, sensitivity
+    from harness_reports import html
+
+    from harness.analysis import analyse
+
+    source = Path(__file__).parents[1] / "reports" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("made_up_records", source)
+    assert spec is not None
+    assert spec.loader is not None
+    made_up = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made_up)
+    offers = [each for m in (budget, curves, lead, leaderboard, sensitivity) for each in m.harness_analyses()]
+    folder, done = tmp_path_factory.mktemp("pages"), {}
+
+    def write(name: str, change: Callable[[Any], Any] = lambda records: records, **about: Any) -> Path:
+        if name not in done:
+            page = html.render(analyse(change(made_up.build(**about)), offers))
+            file = folder / f"{name}.html"
+            file.write_text(page, encoding="utf-8")
+            done[name] = file
+        return done[name]
+
+    return write

@@ -1,0 +1,155 @@
+"""The gradient's length at the end: against closed forms, the bound it gives, and where it gives none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from harness_plugins.probes import gradient_norm
+
+from harness import Backbone, Optimizer, Scheduler, Split, Task
+from harness.device import Device
+from harness.discovery import discover
+from harness.runs import Arm, Run
+from harness.training.batches import resident
+from harness.training.loop import train
+from harness.training.parts import Ingredients, Parts, assemble
+
+FOUND = discover(())
+CPU = Device("cpu", "fp32", 1)
+COUNT, FEATURES = 60, 8
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def rows(task: str) -> Split:
+    """Return two classes a plane keeps apart, or one number per row."""
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(COUNT, FEATURES)).astype(np.float32)
+    inputs[:, 0] += np.where(inputs[:, 0] > 0, 1, -1)  # a gap between the classes
+    targets = (inputs[:, 0] > 0).astype(np.int64)
+    if task == "regression":
+        targets = (inputs @ random.normal(size=(FEATURES, 1)) + random.normal(size=(COUNT, 1))).astype(np.float32)
+    return Split(inputs, targets, tuple(map(str, range(COUNT))))
+
+
+def trained(
+    epochs: int, task: str = "regression", l2: float = 0.1, convex: bool = True, optimizer: str = "sgd", **settings
+):
+    """Return the parts of a linear network after so many steps on all rows, and its data."""
+    data = rows(task)
+    split = resident(data, CPU)
+    use = Ingredients(
+        task=FOUND.get("task", task, Task),
+        backbone=replace(FOUND.get("backbone", "linear", Backbone), convex=convex),
+        optimizer=FOUND.get("optimizer", optimizer, Optimizer),
+        scheduler=FOUND.get("scheduler", "cosine", Scheduler),
+        outputs=1 if task == "regression" else 2,
+        train=split, tune=split, test=split,
+    )  # fmt: skip
+    run = Run(
+        phase="compare", arm=Arm("linear", optimizer, "cosine"), optimizer=settings or {"lr": 0.1}, scheduler={},
+        epochs=epochs, batch_size=COUNT, l2=l2, augment=(), precision="fp32", task=task, init_seed=1, order_seed=1,
+        data="", plugins={},
+    )  # fmt: skip
+    parts = assemble(run, use, CPU)
+    for _ in train(run, parts):
+        pass
+    return parts, data
+
+
+def theta(network: torch.nn.Module) -> np.ndarray:
+    return torch.cat([p.detach().flatten() for p in network.parameters()]).double().numpy()
+
+
+def ridge(weights: np.ndarray, data: Split, l2: float) -> tuple[float, np.ndarray, float]:
+    """Return the objective, its gradient and its lowest value, from the normal equations in float64."""
+    inputs, targets = np.c_[data.inputs.astype(np.float64), np.ones(COUNT)], data.targets[:, 0].astype(np.float64)
+    hessian, pull = 2 / COUNT * inputs.T @ inputs + l2 * np.eye(FEATURES + 1), 2 / COUNT * inputs.T @ targets
+
+    def value(at: np.ndarray) -> float:
+        return float(((inputs @ at - targets) ** 2).mean() + l2 / 2 * at @ at)
+
+    return value(weights), hessian @ weights - pull, value(np.linalg.solve(hessian, pull))
+
+
+@pytest.mark.parametrize("epochs", [1, 20, 150])
+def test_both_lengths_are_those_of_the_closed_form(epochs):
+    parts, data = trained(epochs)
+    found = gradient_norm.measure(parts)
+    _, there, _ = ridge(theta(parts.model), data, 0.1)
+    _, began, _ = ridge(theta(parts.beginning()), data, 0.1)
+    # Of float32's making is 1e-7 of the start or less: a tolerance of 1e-4 is far above that.
+    assert found["value"] == pytest.approx(np.linalg.norm(there), rel=1e-5, abs=1e-6 * np.linalg.norm(began))
+    assert found["relative"] == pytest.approx(found["value"] / np.linalg.norm(began), rel=1e-5)
+
+
+@pytest.mark.parametrize("epochs", [1, 5, 20, 80])
+def test_the_objective_is_no_further_above_its_minimum_than_excess_says(epochs):
+    parts, data = trained(epochs)
+    here, _, lowest = ridge(theta(parts.model), data, 0.1)
+    assert 0 < here - lowest <= gradient_norm.measure(parts)["excess"]
+
+
+def test_trained_to_the_tolerance_the_excess_is_nothing():
+    found = gradient_norm.measure(trained(150, lr=0.2, momentum=0.8)[0])
+    assert found["relative"] < 1e-4
+    assert found["excess"] < 1e-6
+
+
+def test_on_separable_data_without_l2_any_tolerance_is_met_while_the_loss_still_falls_and_no_bound_is_given():
+    parts, _ = trained(5, "classification", l2=0.0, lr=0.1)
+    found, losses = [], []
+    for _ in range(4):
+        with torch.no_grad():
+            for parameter in parts.model.parameters():
+                parameter *= 2
+        found.append(gradient_norm.measure(parts))
+        losses.append(parts.done().metrics["train_loss"])
+    assert found[0]["relative"] > found[1]["relative"] > found[2]["relative"] > found[3]["relative"]
+    assert found[3]["relative"] < 1e-6
+    assert losses[0] > losses[1] > losses[2] > losses[3]
+    assert all("excess" not in each for each in found)
+
+
+SETTINGS = {
+    "sgd": {"lr": 0.5, "momentum": 0.8},
+    "adam": {"lr": 0.1, "beta1": 0.8},
+    "rmsprop": {"lr": 0.02, "momentum": 0.8, "alpha": 0.9},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_with_l2_the_same_data_have_one_minimum_and_it_is_reached(name):
+    parts, _ = trained(150, "classification", optimizer=name, **SETTINGS[name])
+    again, _ = trained(150, "classification", lr=1.0, momentum=0.5)
+    found = gradient_norm.measure(parts)
+    assert found["relative"] < 1e-4
+    np.testing.assert_allclose(theta(parts.model), theta(again.model), atol=1e-3)
+
+
+def test_a_network_that_is_not_convex_is_given_the_length_alone():
+    parts, _ = trained(5, convex=False)
+    assert gradient_norm.measure(parts).keys() == {"value"}
+
+
+def test_it_leaves_the_network_as_it_was():
+    parts, _ = trained(5)
+    before = theta(parts.model)
+    gradient_norm.measure(parts)
+    np.testing.assert_array_equal(theta(parts.model), before)
+    assert all(p.grad is None for p in parts.model.parameters())
+
+
+def test_the_start_of_a_run_that_has_not_moved_is_where_it_stands():
+    moved, _ = trained(1)
+    still: Parts = assemble(moved.run, moved.use, CPU)
+    assert gradient_norm.measure(still)["relative"] == 1

@@ -1,0 +1,114 @@
+"""BibTeX: valid entries with stable keys for every optimizer, whatever its reference says."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from harness_reports import bibtex
+from harness_reports._bibliography import WORKS
+
+from harness.discovery import discover
+
+ENTRY = re.compile(r"^@(\w+)\{([^,\s]+),\n((?:  [a-z]+ = \{.*\},\n)+)\}$", re.MULTILINE)
+
+
+def entries(text: str) -> dict[str, dict[str, str]]:
+    """Every entry by key, as a parser of BibTeX would see it: what is no entry has no @."""
+    found = {
+        key: dict(re.findall(r"^  ([a-z]+) = \{(.*)\},$", body, re.MULTILINE)) for _, key, body in ENTRY.findall(text)
+    }
+    assert len(found) == len(ENTRY.findall(text)), "two entries of one key"
+    rest = ENTRY.sub("", text)
+    assert "@" not in rest
+    for fields in found.values():
+        for value in fields.values():
+            depth = 0
+            for brace in re.findall(r"(?<!\\)[{}]", value):
+                depth += 1 if brace == "{" else -1
+                assert depth >= 0
+            assert depth == 0
+    return found
+
+
+def test_every_optimizer_and_the_harness_have_an_entry(make_records: Any, analysed: Any) -> None:
+    records = make_records(["sgd", "adam"])
+    records.meta["references"] |= {"adam": "arXiv:1412.6980"}
+    found = entries(bibtex.render(analysed(records)))
+    assert list(found) == ["sutskever2013momentum", "kingma2015adam", "optimizerharness"]
+    assert found["kingma2015adam"]["eprint"] == "1412.6980"
+    assert found["sutskever2013momentum"]["year"] == "2013"
+
+
+def test_schedules_are_cited_where_their_reference_is_known(make_records: Any, analysed: Any) -> None:
+    records = make_records(["sgd"], schedulers=["cosine", "constant"])
+    records.meta["scheduler_references"] = {"cosine": "arXiv:1608.03983", "constant": ""}
+    assert "loshchilov2017sgdr" in entries(bibtex.render(analysed(records)))
+
+
+def test_every_built_in_optimizer_and_schedule_has_a_whole_entry() -> None:
+    registry = discover()
+    offers = [each for kind in ("optimizer", "scheduler") for each in registry.all(kind)]  # type: ignore[arg-type]
+    assert len(offers) > 15
+    for offer in offers:
+        if offer.name in ("constant", "exponential") or not getattr(offer, "reference", "") or offer.name == "plateau":
+            continue  # nobody's paper
+        for work in bibtex.works(offer.name, offer.reference):
+            assert {"author", "title", "year"} <= set(work.fields), offer.name
+
+
+@pytest.mark.parametrize(
+    ("reference", "fields"),
+    [
+        ("arXiv:2401.01234", {"eprint": "2401.01234", "year": "2024", "url": "https://arxiv.org/abs/2401.01234"}),
+        ("arXiv:2401.01234v3", {"eprint": "2401.01234"}),
+        ("Doe & Roe 2020, doi:10.1000/xyz_1", {"author": "Doe and Roe", "year": "2020", "doi": "10.1000/xyz_1"}),
+        ("Doe et al. 2020", {"author": "Doe and others", "year": "2020"}),
+        ("https://example.org/a%20b", {"url": r"https://example.org/a\%2520b"}),
+        ("a trick of mine", {"note": "a trick of mine"}),
+        ("", {}),
+    ],
+)
+def test_a_reference_nobody_knows_is_cited_by_its_words(reference: str, fields: dict[str, str]) -> None:
+    (work,) = bibtex.works("mine", reference)
+    assert work.kind == "misc"
+    assert work.key == "optimizer:mine"
+    assert fields.items() <= work.fields.items()
+    assert work.fields["title"] == "{mine}"
+
+
+def test_a_class_of_a_library_cites_itself_and_the_library() -> None:
+    own, library = bibtex.works("torch:RAdam", "torch.optim.radam.RAdam")
+    assert own.fields["note"] == "torch.optim.radam.RAdam"
+    assert library.key == "paszke2019pytorch"
+
+
+def test_several_works_in_one_reference_are_all_cited() -> None:
+    found = bibtex.works("sam(adam)", "arXiv:2010.01412; arXiv:1412.6980, arXiv:2401.01234")
+    assert [work.key for work in found][-1] == "optimizer:sam-adam"
+    assert {work.key for work in found[:-1]} == {"foret2021sam", "kingma2015adam"}
+
+
+@pytest.mark.parametrize("name", ["<b>@misc{x,", 'a"b', "ü", "\U0001f600", "x" * 300, "a}b{c", "\\"])
+def test_hostile_names_and_references_make_valid_entries(name: str, make_records: Any, analysed: Any) -> None:
+    records = make_records([name, "adam"])
+    records.meta["references"] = {name: f"{name} 2020 %}}{{", "adam": "arXiv:1412.6980"}
+    found = entries(bibtex.render(analysed(records)))
+    assert len(found) == 3
+    assert all(re.fullmatch(r"[A-Za-z0-9:-]+", key) for key in found)
+
+
+def test_names_that_make_one_key_have_two_entries(make_records: Any, analysed: Any) -> None:
+    records = make_records(["my sgd", "my-sgd"])
+    records.meta["references"] = {"my sgd": "Doe 2020", "my-sgd": "Roe 2021"}
+    assert list(entries(bibtex.render(analysed(records))))[:2] == ["optimizer:my-sgd", "optimizer:my-sgd-2"]
+
+
+def test_the_table_has_no_key_twice_and_every_entry_is_whole() -> None:
+    keys = [work.key for work in WORKS.values()]
+    assert len(set(keys)) == len(keys)
+    for said, work in WORKS.items():
+        assert {"author", "title", "year"} <= set(work.fields), said
+        assert re.search(r"(?:19|20)\d\d", work.key)
+        assert work.fields["year"] in work.key

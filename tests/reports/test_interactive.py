@@ -1,0 +1,111 @@
+"""The interactive views: harmless text, short numbers, and Optuna's own plots of the recorded searches."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_reports import _explore, _facts, _figures
+from harness_reports._interactive import NEEDS_EVAL, Views, digest, embedded
+from markupsafe import Markup
+
+HOSTILE = '</script><b a="1">& \u2028'
+SGD = "lesson_cnn/sgd/cosine"
+
+
+def test_text_is_text_and_markup_is_plotlys() -> None:
+    views = Views()
+    views.add("t", [{"type": "scatter", "name": HOSTILE, "hovertemplate": Markup("%{x}<br>")}])
+    (figure,) = json.loads(views.json)
+    assert figure["data"][0]["name"] == "&lt;/script&gt;&lt;b a=&#34;1&#34;&gt;&amp; \u2028"
+    assert figure["data"][0]["hovertemplate"] == "%{x}<br>"
+    assert not set("<>&\u2028") & set(views.json)
+
+
+def test_embedded_json_cannot_end_its_script() -> None:
+    assert json.loads(embedded([HOSTILE])) == [HOSTILE]
+    assert "</" not in embedded([HOSTILE])
+
+
+def test_numbers_are_short_and_finite() -> None:
+    views = Views()
+    views.add("t", [{"type": "scatter", "x": np.array([1 / 3, np.nan, np.inf]), "y": [1, True, None]}])
+    assert json.loads(views.json)[0]["data"][0] == {"type": "scatter", "x": [0.33333, None, None], "y": [1, True, None]}
+
+
+def test_a_view_is_closed_until_it_is_opened_and_names_are_escaped() -> None:
+    views = Views()
+    assert views.add("nothing", []) == ""
+    view = views.add(HOSTILE, [{"type": "surface", "z": [[1, 2], [3, 4]]}], {"scene": {}}, HOSTILE)
+    assert len(views) == 1
+    assert view.startswith('<details class="explore" data-view="0"><summary>Explore: &lt;/script&gt;')
+    assert "open" not in view.split(">")[0]
+
+
+@pytest.mark.parametrize("kind", sorted(NEEDS_EVAL))
+def test_a_trace_that_the_policy_would_forbid_is_refused(kind: str) -> None:
+    with pytest.raises(ValueError, match=f"must have traces that need no eval, got {kind}"):
+        Views().add("t", [{"type": kind}])
+
+
+def test_a_digest_is_that_of_the_policys_grammar() -> None:
+    # the example of the Content Security Policy Level 3 specification: alert('Hello, world.');
+    assert digest("alert('Hello, world.');") == "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"
+
+
+def test_a_study_has_the_recorded_trials(make_records: Any) -> None:
+    records = make_records(trials=20)
+    mine = _explore._few(records, SGD)
+    study = _explore.study_of(records, SGD, mine)
+    assert [trial.value for trial in study.trials] == mine["value"].tolist()
+    assert [trial.params for trial in study.trials] == mine["params"].tolist()
+    assert study.best_value == mine["value"].max()
+
+
+def test_of_many_trials_the_best_are_kept(make_records: Any) -> None:
+    records = make_records(["sgd"], seeds=1, trials=1500)
+    few = _explore._few(records, SGD)
+    assert len(few) == few["number"].nunique() == _explore.MOST_LINES
+    assert few["number"].is_monotonic_increasing
+    best = records.trials["value"].nlargest(_explore.MOST_LINES // 4)
+    assert set(best.index) <= set(few.index)
+
+
+def test_parallel_lines_are_at_their_places(make_records: Any) -> None:
+    records = make_records(["sgd"], seeds=1, trials=3)
+    for i, (lr, epochs) in enumerate([(1e-3, 4), (1e-2, 6), (1e-1, 12)]):
+        records.trials.at[i, "params"] = {"lr": lr, "epochs": epochs, "momentum": 0.9}
+        records.trials.at[i, "value"] = 0.5 + 0.1 * i
+    views = Views()
+    _explore.parallel(records, SGD, records.trials, views)
+    (figure,) = json.loads(views.json)
+    places = [line["y"] for line in figure["data"] if line["y"]]
+    assert places == [[0.0, 0.0, 0.0, None], [0.5, 0.25, 0.5, None], [1.0, 1.0, 1.0, None]]
+    assert figure["layout"]["xaxis"]["ticktext"] == ["lr", "epochs", "tune accuracy, %"]
+    ends = [note["text"] for note in figure["layout"]["annotations"]]
+    assert ends == ["0.001", "0.1", "4", "12", "50", "70"]
+
+
+def test_every_search_has_parallel_coordinates_and_optunas_plots(make_records: Any) -> None:
+    records, views = make_records(trials=30), Views()
+    found = _explore.searches(records, _figures.looks(_facts.labels(records)), views)
+    assert [len(each["views"]) for each in found] == [4, 4, 4]
+    titles = [figure["title"] for figure in json.loads(views.json)][:4]
+    assert titles == [
+        "parallel coordinates",
+        "slices, by Optuna",
+        "history of the search, by Optuna",
+        "importances (PED-ANOVA), by Optuna",
+    ]
+
+
+def test_a_line_a_seed(make_records: Any) -> None:
+    records, views = make_records(seeds=4, epochs=3), Views()
+    _explore.curves(records, _figures.looks(_facts.labels(records)), views)
+    loss, accuracy = json.loads(views.json)
+    assert len(loss["data"]) == len(accuracy["data"]) == 12
+    assert [line["showlegend"] for line in loss["data"]] == [True, False, False, False] * 3
+    first = records.epochs[records.epochs["run_id"] == f"{SGD}-0"]["tune_accuracy"]
+    assert accuracy["data"][0]["y"] == pytest.approx((100 * first).tolist(), rel=1e-4)

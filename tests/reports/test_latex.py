@@ -1,0 +1,115 @@
+"""LaTeX tables: braces that balance and rows that fit, whatever the names hold; BibTeX and CSV have tests of their own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pandas as pd
+import pytest
+from harness_reports import latex
+from harness_reports._latex import escaped, table, value
+
+from harness import Results
+
+HOSTILE = ["<script>", "a\\b{c}$d$", "x_y^z~%#&", '"quoted" [opt]', "*star", "x" * 300, "emoji \U0001f600 ü", "--"]
+VERDICT = {
+    "hash": "ab", "registered": "before the comparison", "scope": "network", "regime": "scratch", "network": "lesson_cnn",
+    "statement": "value only", "exploratory": True, "power": 0.43, "reasons": "few seeds",
+    "loss": "similar", "function": "different", "representation": "inconclusive", "connectivity": "similar",
+    "geometry": "not measured",
+}  # fmt: skip
+
+
+def balanced(text: str) -> bool:
+    """Whether every brace that is not escaped has its counterpart."""
+    depth = 0
+    for brace in re.findall(r"(?<!\\)(?:\\\\)*([{}])", text):
+        depth += 1 if brace == "{" else -1
+        assert depth >= 0, text
+    return depth == 0
+
+
+def rows(text: str) -> list[list[str]]:
+    """Every row of every tabular, as cells."""
+    bodies = re.findall(r"\\toprule(.*?)\\bottomrule", text, re.DOTALL)
+    lines = [line for body in bodies for line in body.splitlines() if line.endswith(r"\\")]
+    return [re.split(r"(?<!\\)&", line.removesuffix(r"\\")) for line in lines]
+
+
+def test_tables_have_the_numbers_of_the_leaderboard(make_records: Any, analysed: Any) -> None:
+    results = analysed(make_records())
+    text = latex.render(results)
+    board = results.tables["leaderboard"]
+    best = board[board["metric"] == "test_accuracy"].iloc[0]
+    assert (
+        f"  sgd & 8 & {100 * best['mean']:.2f} {{\\footnotesize[{100 * best['low']:.2f}, {100 * best['high']:.2f}]}}"
+        in text
+    )
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 3  # leaderboard, leads, tuned
+    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 3
+    assert r"\label{tab:made-up-leaderboard}" in text
+    assert "DRAWINGS" in text
+    assert text == latex.render(analysed(make_records()))
+
+
+def test_rows_have_as_many_cells_as_there_are_columns(make_records: Any, analysed: Any) -> None:
+    text = latex.render(analysed(make_records(["a&b", "c"], seeds=2)))
+    for tabular in re.findall(r"\\begin\{tabular\}.*?\\end\{tabular\}", text, re.DOTALL):
+        columns = re.match(r"\\begin\{tabular\}\{@\{\}(.*?)@\{\}\}\n", tabular)
+        assert columns
+        wanted = len(re.sub(r"p\{[^}]*\}", "p", columns[1]))
+        assert {len(row) for row in rows(tabular)} == {wanted}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_text(name: str, make_records: Any, analysed: Any) -> None:
+    text = latex.render(analysed(make_records([name, "plain"], seeds=2)))
+    assert balanced("\n".join(line for line in text.splitlines() if not line.startswith("%")))
+    assert all(not row[0].strip().startswith(("[", "*")) for row in rows(text))  # they would belong to the \\ before
+    assert text.count("$") % 2 == text.count(r"\$") % 2
+    assert all(ord(letter) < 0x180 for letter in text)
+
+
+def test_every_special_letter_is_escaped() -> None:
+    assert escaped("a_b & 50 % of $x$ #1 ^~") == r"a\_b \& 50 \% of \$x\$ \#1 \textasciicircum{}\textasciitilde{}"
+    assert escaped("\\{}") == r"\textbackslash{}\{\}"
+    assert escaped("a\n\tb\x00c") == "a b c"
+    assert value("-0.50") == "$-$0.50"
+    assert value("1e-05") == "1e{-}05"
+
+
+def test_a_verdict_is_a_table_of_facets(make_records: Any, analysed: Any) -> None:
+    results = analysed(make_records())
+    found = Results(results.records, {**results.tables, "verdict": pd.DataFrame([VERDICT])})
+    text = latex.render(found)
+    assert r"lesson\_cnn & value only, exploratory (scratch) & similar & different & inconclusive" in text
+    assert r"43~\%" in text
+
+
+@pytest.mark.parametrize("about", [{"compared": False}, {"seeds": 1}, {"optimizers": ["sgd"]}])
+def test_it_is_written_for_whatever_there_is(make_records: Any, analysed: Any, about: Any) -> None:
+    assert latex.render(analysed(make_records(**about))).startswith("% made-up: dogscats, 1,024 train")
+
+
+def test_without_analyses_there_are_still_the_tuned_parameters(make_records: Any) -> None:
+    text = latex.render(Results(make_records(), {}))
+    assert text.count(r"\begin{table}") == 1
+    assert "lr~" in text
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX here")
+def test_it_compiles(make_records: Any, analysed: Any, tmp_path: Any) -> None:
+    body = latex.render(analysed(make_records(HOSTILE, seeds=2)))
+    page = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"
+    (tmp_path / "page.tex").write_text(page)
+    made = subprocess.run(
+        ["pdflatex", "-halt-on-error", "page.tex"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stdout[-2000:]
+
+
+def test_a_table_may_have_a_note() -> None:
+    assert r"\par\smallskip{\footnotesize mind this}" in table("c", "l", ["a"], "l", [["b"]], "mind this")

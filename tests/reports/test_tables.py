@@ -1,0 +1,56 @@
+"""The table of every trial, and its small curves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_reports import _facts, _figures, _tables
+
+
+def shown(records: Any) -> dict[str, Any]:
+    return _tables.trials(records, _figures.looks(_facts.labels(records)))
+
+
+def test_every_trial_is_in_the_data_and_the_first_are_in_the_page(make_records: Any) -> None:
+    records = make_records(["sgd", "adam"], seeds=1, trials=130)
+    found = shown(records)
+    data = json.loads(found["json"])
+    assert found["all"] == len(data["rows"]) == 260
+    assert len(found["rows"]) == _tables.PLAIN == 200
+    arms = [data["arms"][row[0]]["label"] for row in data["rows"]]
+    assert arms == [path.split("/")[1] for path in records.trials["arm"]]
+    for row, trial in zip(data["rows"], records.trials.to_dict("records"), strict=True):
+        assert (row[1], data["states"][row[2]], row[9]) == (trial["number"], trial["state"], trial["run_id"])
+        assert row[3][0] == (None if np.isnan(trial["value"]) else pytest.approx(trial["value"], rel=1e-5))
+        assert row[4][0] == pytest.approx(trial["params"]["lr"], rel=1e-5)
+        assert row[7] == ["0.9", "true"]
+    assert data["arms"][0]["params"] == ["momentum", "nesterov"]
+    assert sum(row[11] for row in data["rows"]) == 2  # one chosen an arm
+
+
+def test_small_curves_share_one_scale_that_one_wild_value_does_not_spoil(make_records: Any) -> None:
+    records = make_records(["sgd"], seeds=1, trials=2)
+    first, second = records.trials["run_id"]
+    values = {first: [0.2, 0.4, 0.6], second: [0.6, -1e9, np.nan]}
+    rows = [
+        {"run_id": run, "epoch": epoch, "tune_accuracy": value}
+        for run, line in values.items()
+        for epoch, value in enumerate(line, 1)
+    ]
+    found = _tables.small_curves(replace(records, epochs=type(records.epochs)(rows)))
+    assert found[second] == [_tables.PLACES, 0]
+    assert found[first] == sorted(found[first])
+    assert found[first][2] == found[second][0]
+    assert found[first][1] - found[first][0] > 5
+
+
+def test_without_epochs_there_is_a_dash(make_records: Any) -> None:
+    records = make_records(["sgd"], seeds=1)
+    bare = replace(records, epochs=records.epochs.iloc[:0])
+    assert _tables.small_curves(bare) == {}
+    assert _tables.spark([], "#000000") == "\N{EN DASH}"
+    assert str(_tables.spark([50], "#000000")).count(",") == 2  # one point is drawn as a short line

@@ -1,0 +1,168 @@
+"""Protocols beside each other, networks together, tables as they are kept, and how often identical arms are called apart."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from harness_plugins.analyses import facets, gate, omnibus, twins, verdict
+from scipy import stats
+
+from harness.protocol import register, resolve
+
+
+class Notes(dict):
+    def note(self, key, value):
+        self[key] = value
+
+    def noted(self, key):
+        return self.get(key)
+
+
+def registered(meta, **changes):
+    """Register the protocol of a benchmark with other margins or seeds."""
+    plain = json.loads(json.dumps(meta["benchmark"]))
+    plain["verdict"]["margins"] |= changes.pop("margins", {})
+    plain["compare"] |= changes
+    return resolve(plain, meta["arms"], list(meta["metrics"]))
+
+
+def test_changed_margins_are_a_new_verdict_beside_the_old_one(world):
+    records = world(seeds=12, shift={("adam", "function"): 2.2}).records()
+    notes = Notes()
+    first = register(notes, registered(records.meta), 0)
+    second = register(notes, registered(records.meta, margins={"function": 2.0}), 24)
+    records.meta["protocols"] = notes["protocols"]
+    table = verdict.compute(records)
+    found = table[table["scope"] == "network"].set_index("hash")
+    assert found.loc[first, "registered"] == "before the comparison"
+    assert found.loc[second, "registered"] == "after 24 comparison runs had ended"
+    assert found.loc[first, "function"] != "similar" == found.loc[second, "function"]
+    assert set(facets.compute(records)["hash"]) == {first, second} == set(gate.compute(records)["hash"])
+
+
+def test_a_protocol_of_fewer_seeds_is_judged_by_the_first_of_them(world):
+    records = world(seeds=12).records()
+    notes = Notes()
+    register(notes, registered(records.meta, seeds=8), 0)
+    register(notes, registered(records.meta), 16)
+    records.meta["protocols"] = notes["protocols"]
+    table = facets.compute(records)
+    few = facets.compute(world(seeds=8).records())
+    assert list(table.loc[table["measure"] == "accuracy", "seeds"]) == [8, 12]
+    assert list(few.loc[few["measure"] == "accuracy", "seeds"]) == [8]
+
+
+def test_networks_that_agree_and_networks_that_do_not(world, joined):
+    same = [world(seeds=12, network=n, seed=s).records() for n, s in (("one", 0), ("two", 4))]
+    pooled = verdict.compute(joined(*same)).iloc[-1]
+    assert (pooled["scope"], pooled["statement"], pooled["network"]) == ("pooled", "supported", "all 2 networks")
+    far = world(seeds=12, network="two", shift={("adam", "loss"): 30.0}).records()
+    pooled = verdict.compute(joined(same[0], far)).iloc[-1]
+    assert (pooled["statement"], pooled["cells"]) == ("mixed", "supported: one; refuted: two")
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [(4, True), (12, False)])
+def test_a_small_design_is_exploratory(world, stated, seeds, expected):
+    found = stated(world(seeds=seeds).records())
+    assert found["exploratory"] == expected == (found["power"] < 0.5)
+    assert ("exploratory:" in found["reasons"]) == expected
+
+
+def test_identical_arms_are_rarely_called_apart(world):
+    """200 times: overall verdicts other than supported or inconclusive are at most 16, the binomial bound at .05."""
+    words = []
+    for seed in range(200):
+        records = world(seeds=8, seed=seed, examples=150, aa=False).records()
+        records = type(records)(**{**vars(records), "trials": records.trials.iloc[:0]})
+        words.append(verdict.compute(records).iloc[0]["statement"])
+    assert stats.binom.ppf(0.95, 200, 0.05) <= 16
+    assert sum(word not in ("supported", "inconclusive") for word in words) <= 16
+    assert words.count("supported") >= 40  # and the bound is not kept by never saying anything
+
+
+def test_tables_fit_into_files_and_a_second_time_are_the_same(world, tmp_path):
+    records = world(seeds=6, aa=True, different=True).records()
+    for module in (facets, gate, omnibus, twins, verdict):
+        (analysis,) = module.harness_analyses()
+        table = analysis.compute(records)
+        assert list(table.columns) == list(module.COLUMNS)
+        assert analysis.compute(records).equals(table)
+        table.to_parquet(tmp_path / f"{analysis.name}.parquet")
+
+
+def test_nothing_compared_is_no_verdict(world):
+    records = world().records()
+    empty = type(records)(**{**vars(records), "comparison": records.comparison.iloc[:0]})
+    for module in (facets, gate, omnibus, twins, verdict):
+        assert len(module.compute(empty)) == 0
+
+
+def test_secondary_measures_decide_nothing(world):
+    table = facets.compute(world(seeds=8, shift={("adam", "loss"): 30.0}).records())
+    rows = table[~table["primary"].astype(bool)].set_index("measure")
+    assert set(rows["label"]) == {""}
+    better = rows.loc["accuracy: P(arm better)"]
+    assert (better["estimate"], better["low"], better["high"]) == (1.0, 1.0, 1.0)
+    assert rows.loc["accuracy: IQM difference", "estimate"] == pytest.approx(0.03, abs=0.003)
+    assert {"cka_block1", "naive_error"} <= set(rows.index)
+
+
+# --- all arms at once, and twins
+
+
+def test_the_omnibus_test_sees_what_the_pairs_see(world):
+    near = omnibus.compute(world(seeds=6).records()).set_index("measure")
+    far = omnibus.compute(world(seeds=6, shift={("adam", "representation"): 8.0}).records()).set_index("measure")
+    assert far.loc["cka_penultimate", "p"].min() == 2.0**-5 < near.loc["cka_penultimate", "p"].min()
+    assert far.loc["cka_penultimate", "r2"].min() > 0.4
+    assert (far.loc["cka_penultimate", "spread_p"] > 0.05).all()
+
+
+def test_pairs_of_one_seed_have_no_part_in_the_p_value(world):
+    """Probes leave them out. With them, as the predictions have them, p is the same."""
+    from harness_plugins.analyses.omnibus import _same_seeds
+
+    from harness.statistics.omnibus import permanova, permdisp
+
+    points = np.random.default_rng(0).standard_normal((3, 5, 4))
+    points[2] += 0.7
+    whole = np.linalg.norm(points[:, :, None, None] - points[None, None], axis=-1).reshape(15, 15)
+    holes = whole.copy()
+    same = (np.arange(15)[:, None] % 5 == np.arange(15) % 5) & ~np.eye(15, dtype=bool)
+    holes[same] = np.nan
+    assert "stand in the total" in _same_seeds(holes, 3, 5)
+    assert np.isfinite(holes).all()
+    assert _same_seeds(whole.copy(), 3, 5) == ""
+    shape = (3, 5, 3, 5)
+    assert permanova(holes.reshape(shape)).p == permanova(whole.reshape(shape)).p
+    assert permdisp(holes.reshape(shape)) == permdisp(whole.reshape(shape))
+    assert permanova(holes.reshape(shape)).r2 == pytest.approx(permanova(whole.reshape(shape)).r2, abs=0.1)
+
+
+def test_the_omnibus_test_needs_every_pair(world):
+    table = omnibus.compute(world(seeds=6, offsets=(1,)).records()).set_index("measure")
+    assert table.loc["aligned_error", "p"].isna().all()
+    assert set(table.loc["aligned_error", "note"]) == {"not every pair of networks was measured"}
+    assert table.loc["aligned_error", "within"].notna().all()
+    assert table.loc["root_jsd", "p"].notna().all()
+
+
+def test_twins_compare_the_optimizer_with_the_order_of_the_data(world):
+    """Predictions by hand: twins differ by 0.1 in probability, the arms by 0.4, in all of four examples."""
+    records = world(seeds=3).records()
+    fresh = records.comparison[records.comparison["role"] == "fresh"]
+    again = fresh.assign(role="twin", run_id=fresh["run_id"] + ".twin", order_seed=99)
+    flips = {}
+    for _, run in fresh.iterrows():
+        flips[run["run_id"]] = 4 if "adam" in run["arm"] else 0
+        flips[run["run_id"] + ".twin"] = flips[run["run_id"]] + 1
+    for run_id, count in flips.items():
+        one = (np.arange(10) < count).astype(np.float32)
+        records.kept[run_id] = np.stack([1 - one, one], axis=1)
+    together = type(fresh)(np.concatenate([records.comparison, again]), columns=fresh.columns).infer_objects()
+    table = twins.compute(type(records)(**{**vars(records), "comparison": together})).set_index("measure")
+    found = table.loc["disagreement"]
+    assert (found["within"], found["between"]) == pytest.approx((0.1, 0.4))  # (5 + 3) / 2 of 10 between
+    assert (found["rho"], found["inits"]) == (pytest.approx(4.0), 3)
