@@ -85,7 +85,7 @@ class SearchSection(Section):
     seeds: int = Field(1, ge=1, le=1000)  # that a trial is trained under; its score is their mean
     objectives: list[Literal["score", "seconds"]] = [
         "score"
-    ]  # with seconds, the report shows which trials are on the front
+    ]  # with both, the report shows which trials are on the front
     replicates: int = Field(1, ge=1, le=100)  # whole searches of each arm, with other seeds: luck in tuning, measured
     sampler: str = "tpe"
     sampler_options: dict[str, Any] = {}
@@ -129,16 +129,14 @@ class CompareSection(Section):
     untuned: int = Field(3, ge=0, le=1_000_000)  # seeds of each optimizer with its own defaults
     twins: int = Field(0, ge=0, le=1_000_000)  # so many first seeds again: the same initial weights, another order
     aa: bool | str = False  # the A/A arm: an optimizer, or true for the first, once more under an alias
-    label_noise: float = Field(
-        0.0, ge=0, le=1
-    )  # the known-different arm: this part of the labels shuffled; 0: no such arm
+    label_noise: float = Field(0.0, ge=0, le=1)  # the known-different arm: this part of the labels shuffled; 0: none
     gate: bool = True  # is it a minimum? One run of each arm goes on for a fifth of its steps
     fit: float = Field(0.01, ge=0, le=1)  # the largest un-augmented train error of a network at a minimum
     probes: list[str] = ["gradient_norm"]
     probe_options: dict[str, dict[str, Any]] = {}  # by probe: its own
-    probe_budget: float = Field(
-        60.0, gt=0, allow_inf_nan=False
-    )  # seconds, of each late probe; what does not fit is said
+    # seconds, of each late probe, and of those that need more or less; what does not fit is said
+    probe_budget: float = Field(60.0, gt=0, allow_inf_nan=False)
+    probe_budgets: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
     tta: bool = False  # score the mean of predictions for each test image and its mirror image too
     snapshots: bool = False  # keep and ensemble the weights at the ends of a schedule's cycles (sgdr)
     confirm: bool = True  # regime features: the whole network is run on test photos, to confirm what the features gave
@@ -410,7 +408,14 @@ def identity(benchmark: Benchmark) -> Mapping[str, Any]:
     plain = as_plain(benchmark)
     del plain["search"]["trials"], plain["compare"]["seeds"], plain["report"], plain["plugins"], plain["block"]
     del plain["compare"]["folds"], plain["data"]["exclude"]  # what is excluded is part of the data's fingerprint
-    for key in ("snapshots", "confirm", "probes", "probe_options", "probe_budget"):  # runs have them in their recipes
+    for key in (
+        "snapshots",
+        "confirm",
+        "probes",
+        "probe_options",
+        "probe_budget",
+        "probe_budgets",
+    ):  # runs have them in their recipes
         del plain["compare"][key]
     for key in ("untuned", "twins", "aa", "label_noise", "gate"):  # controls come beside what is there
         del plain["compare"][key]

@@ -8,11 +8,13 @@ have ended, one of each goes on for a little, which shows whether it had arrived
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from harness import interruption
+from harness import protocol as protocols
 from harness.comparison import Cell, cells, count, restarts
+from harness.config import as_plain
 from harness.device import environment
 from harness.errors import PluginError, one_line
 from harness.plan import Setting
@@ -160,10 +162,29 @@ class Driver:
         chosen: dict[str, list[Any]] = {}
         for search in self.searches:
             chosen.setdefault(search.arm, []).append(self.chosen(search))
+        self._register()
         self._cells = []
         self._enter(cells(self.setting, chosen))
         if not self._waiting:
             self._enter_restarts()
+
+    def _register(self) -> None:
+        """Write down the rules of the verdict before anybody can have seen a result, and what the design can show."""
+        plan, known = self.setting.plan, self.store.noted(protocols.KEY) or []
+        arms = [str(arm) for arm in self.store.noted("arms") or []]
+        protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics))
+        protocols.register(self.store, protocol, self.store.compared())
+        if protocol.hash in {entry["hash"] for entry in known}:
+            return
+        of_network = Counter(competitor.arm.network for competitor in plan.competitors)
+        convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
+        powers = [protocol.power(count, convex[network]) for network, count in of_network.items() if count > 1]
+        if powers:
+            low = min(powers)
+            so = "; exploratory: more seeds would show more" if low < protocols.EXPLORATORY else ""
+            self.reporter.say(
+                f"protocol {protocol.hash[:12]} registered: identical arms would come out similar with probability {low:.2f}{so}"
+            )
 
     def _enter_restarts(self) -> None:
         """Once the comparison's own runs have ended, enter those that show whether they had arrived."""

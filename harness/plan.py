@@ -333,12 +333,13 @@ def _probe_versions(
 ) -> dict[str, str]:
     """Return what each probe is, by name: its source and its options; raises BenchmarkError for options it has not."""
     said = benchmark.compare.probe_options
-    for name in said:
-        if name not in benchmark.compare.probes:
-            raise BenchmarkError(
-                f"{source.where('compare', 'probe_options', name)}: must be one of compare.probes, got '{name}'"
-                f"{did_you_mean(name, benchmark.compare.probes)}"
-            )
+    for key, names in (("probe_options", said), ("probe_budgets", benchmark.compare.probe_budgets)):
+        for name in names:
+            if name not in benchmark.compare.probes:
+                raise BenchmarkError(
+                    f"{source.where('compare', key, name)}: must be one of compare.probes, got '{name}'"
+                    f"{did_you_mean(name, benchmark.compare.probes)}"
+                )
     versions = {}
     for probe in probes:
         for option, value in said.get(probe.name, {}).items():

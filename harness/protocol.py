@@ -7,6 +7,7 @@ beside it, with the number of runs that had ended by then, and has a verdict of 
 
 from __future__ import annotations
 
+import math
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 from harness.runs import digest
 
+EXPLORATORY = 0.5  # the power below which a design cannot be expected to support anything
 KEY = "protocols"  # of the records' meta table: a list, the first registered first
 BEFORE = "before the comparison"
 NEVER = "never; read from the benchmark file as it stands"
@@ -60,6 +62,22 @@ class Protocol:
         """Return it as plain values; equal protocols have equal JSON."""
         lists = {facet: list(names) for facet, names in self.primaries.items()}
         return {**asdict(self), "arms": list(self.arms), "primaries": lists}
+
+    def distances(self, convex: bool = False) -> int:
+        """Return how many primary measures are ratios of distances; a convex network has a frozen representation.
+
+        The power of a design, ``all_similar``, is of so many.
+        """
+        return len(self.primaries["function"]) + (0 if convex else len(self.primaries["representation"]))
+
+    def power(self, arms: int, convex: bool = False) -> float:
+        """Return P(similar on every measure of distance | that many arms of a network are identical), by simulation.
+
+        Of the loss, the barriers and the sharpness nobody knows the scatter beforehand, so it can only be less.
+        """
+        from harness.statistics.power import all_similar
+
+        return all_similar(arms, self.seeds, self.distances(convex), math.log(self.margins["function"]))
 
     @property
     def hash(self) -> str:

@@ -126,7 +126,7 @@ from harness import Probe, hookimpl
 
 def measure(one, other):
     pairs = zip(one.model.parameters(), other.model.parameters(), strict=True)
-    return {"apart": float(sum((a - b).square().sum() for a, b in pairs)) ** 0.5}
+    return {"apart": sum((a - b).square().sum().item() for a, b in pairs) ** 0.5}
 
 
 @hookimpl

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.comparison import Cell
 from harness.config import Benchmark, as_plain
 from harness.records import Store, schema
 from harness.records.store import save_arrays
@@ -55,10 +56,12 @@ def write_records(
         store.db.execute("BEGIN")
         for place, arm in enumerate(names):
             _search(store, arm, place, each, epochs, random)
-        ids = [_compared(store, arm, place, seed, random) for place, arm in enumerate(names) for seed in range(seeds)]
-        store.note("compare_runs", ids)
+        runs = [_compared(store, arm, place, seed, random) for place, arm in enumerate(names) for seed in range(seeds)]
+        store.note("compare_runs", [run.id for run in runs])
+        store.note("comparison", [Cell(run, "fresh", run.arm.name).plain() for run in runs])
+        store.note("counted", dict.fromkeys((arm.name for arm in names), each))
         store.db.execute("COMMIT")
-    _predictions(folder, ids, seeds, tested, random)
+    _predictions(folder, [run.id for run in runs], seeds, tested, random)
 
 
 def _benchmark(trials: int, epochs: int, seeds: int, arms: list[Arm], sampler: str) -> dict[str, Any]:
@@ -156,8 +159,8 @@ def _insert(store: Store, table: str, row: dict[str, Any]) -> None:
     store.db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
 
 
-def _compared(store: Store, arm: Arm, place: int, seed: int, random: np.random.Generator) -> str:
-    """Enter one comparison run; return its name."""
+def _compared(store: Store, arm: Arm, place: int, seed: int, random: np.random.Generator) -> Run:
+    """Enter one comparison run, and return it."""
     chosen = store.db.execute("SELECT tuned_params FROM arms WHERE arm = ?", (arm.name,)).fetchone()[0]
     run = _run("compare", arm, json.loads(chosen), COMPARED, seed)
     end = float(0.94 - 0.004 * place + random.normal(0, 0.005))
@@ -168,7 +171,7 @@ def _compared(store: Store, arm: Arm, place: int, seed: int, random: np.random.G
         for name, value in (("accuracy", end + better), ("error", 1 - end - better), ("loss", 1.2 - end - better))
     }
     _enter(store, run, schema.DONE, curve, {**curve[-1], **parts})
-    return run.id
+    return run
 
 
 def _predictions(folder: Path, ids: list[str], seeds: int, tested: int, random: np.random.Generator) -> None:

@@ -87,7 +87,8 @@ def _carry_out(
     """Measure group by group, as long as the next one will fit into what is left of the budget."""
     version = setting.plan.late_versions[probe.name][:16]
     work = work_of(probe, setting, cells)
-    budget = setting.plan.benchmark.compare.probe_budget
+    compare = setting.plan.benchmark.compare
+    budget = compare.probe_budgets.get(probe.name, compare.probe_budget)
     of = digest([[run.id for run in runs] for runs in work.all])
     about = (store.noted("probes") or {}).get(probe.name, {})
     if (about.get("version"), about.get("of"), about.get("budget")) != (version, of, budget):

@@ -357,6 +357,11 @@ class Store:
         except Exception as error:  # safetensors raises its own
             raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
 
+    def compared(self) -> int:
+        """Return how many runs of the comparison have ended."""
+        found = self.db.execute(f"SELECT count(*) FROM runs WHERE phase = 'compare' AND state IN {schema.ENDED}")
+        return int(found.fetchone()[0])
+
     def trained(self, run_id: str) -> int:
         """Return how many epochs a run has been trained for."""
         found = self.db.execute("SELECT max(epoch) FROM epochs WHERE run_id = ?", (run_id,)).fetchone()

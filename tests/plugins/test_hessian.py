@@ -322,9 +322,12 @@ def test_the_probe_is_of_evaluation_mode_and_the_whole_split():
     assert found["lambda_max"] == pytest.approx(exact.largest, rel=1e-3)
 
 
-def test_there_is_no_edge_without_a_learning_rate():
+def test_the_learning_rate_of_the_edge_is_the_run_s_or_the_optimizer_s_own_if_there_is_one():
     parts = trained()
     parts.run = replace(parts.run, optimizer={})
+    found = hessian.measure(parts, images=8, lanczos=3, hutchinson=6, slq_probes=1)
+    assert found["edge_ratio"] == pytest.approx(SGD.defaults["lr"] * found["lambda_max"] / 2)
+    parts.use = replace(parts.use, optimizer=replace(SGD, defaults={}))
     assert "edge_ratio" not in hessian.measure(parts, images=8, lanczos=3, hutchinson=6, slq_probes=1)
 
 

@@ -83,12 +83,19 @@ def _rows(found: Examined) -> Iterator[dict[str, Any]]:
             "p_different_holm": entry.p_different_holm,
             "p_different_overall": entry.p_different_overall,
             "label": judged.label,
-            "detail": judged.detail,
+            "detail": judged.detail or _basin(entry),
             "label_half_margin": entry.holm(HALF).label,
             "label_double_margin": entry.holm(DOUBLE).label,
             "seeds_needed": needed(entry, found.cell.rivals) or math.nan,
             "covers": compared.covers,
         }
+
+
+def _basin(entry: Entry) -> str:
+    """Return whether the networks of both arms lie in one basin: the barrier between them is below the margin for sure."""
+    margin = entry.margin().size
+    one = entry.measure.scale == "excess" and entry.distance.high < margin
+    return f"one basin: the barrier between the arms is below {margin:g}" if one else ""
 
 
 def _about(found: Examined, entry: Entry) -> dict[str, Any]:

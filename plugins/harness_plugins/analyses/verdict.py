@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FACETS = ("loss", "function", "representation", "connectivity", "geometry")
 COLUMNS = (
     "hash", "registered", "scope", "regime", "network", "statement", *FACETS, "statement_half_margins",
-    "statement_double_margins", "exploratory", "power", "arms", "seeds", "seeds_promised", "searches", "trials", "claim",
+    "statement_double_margins", "exploratory", "power", "arms", "seeds", "seeds_promised", "searches", "twins", "trials", "claim",
     "aa", "different", "cells", "reasons", "dataset",
 )  # fmt: skip
 
@@ -68,6 +68,7 @@ def _row(records: Records, cell: Cell, found: Examined) -> dict[str, Any]:
         "seeds": len(cell.seeds),
         "seeds_promised": cell.protocol.seeds,
         "searches": found.searches,
+        "twins": max((len(cell.twins.get(arm, {})) for arm in cell.arms), default=0),
         "trials": int(records.meta["benchmark"]["search"]["trials"]),
         "claim": "about the optimizers" if found.searches >= SEARCHES else "conditional on these hyperparameters",
         "aa": stated.aa,
@@ -95,6 +96,7 @@ def _pooled(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "arms": max(row["arms"] for row in rows),
         "seeds": min(row["seeds"] for row in rows),
         "searches": min(row["searches"] for row in rows),
+        "twins": min(row["twins"] for row in rows),
         "claim": first["claim"] if len({row["claim"] for row in rows}) == 1 else "conditional on these hyperparameters",
         "aa": first["aa"] if len(rows) == 1 else "",
         "different": first["different"] if len(rows) == 1 else "",

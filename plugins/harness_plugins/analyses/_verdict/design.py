@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import Protocol, Records
 from harness_plugins.analyses._names import network_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Row = Mapping[str, Any]  # of records.comparison
 CONTROLS = {"aa": "A/A", "different": "known different"}  # by role, in words
@@ -64,6 +67,14 @@ class Cell:
             if state != "done":
                 found[state] = found.get(state, 0) + 1
         return found
+
+    def steps(self, epochs: DataFrame) -> set[int]:
+        """Return the numbers of optimizer steps that the arms' runs took, of the table ``records.epochs``."""
+        wanted = {str(row["run_id"]) for arm in self.arms for row in self.done(arm).values()}
+        if not len(epochs):
+            return set()
+        mine = epochs[epochs["run_id"].isin(wanted)]
+        return {int(steps) for steps in mine.groupby("run_id")["steps"].max()}
 
     def has(self, role: str) -> bool:
         """Return whether there is a control of that role with a run that ended well."""

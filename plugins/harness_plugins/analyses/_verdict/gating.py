@@ -65,7 +65,8 @@ def _restarted(cell: Cell, arm: str, has_error: bool) -> Gate:
     gains = [(before, after) for before, after in gains if math.isfinite(before) and math.isfinite(after)]
     before, after = max(gains, key=lambda pair: pair[0] - pair[1], default=(math.nan, math.nan))
     limit = max(cell.protocol.gate["gain"] * before, cell.protocol.gate["nats"]) if gains else math.nan
-    said = partial(Gate, error=error, loss=before, restarted=after, gain_limit=limit)
+    gradient = max(float(run.get(GRADIENT, math.nan)) for run in done.values())  # shown, and not judged
+    said = partial(Gate, gradient=gradient, error=error, loss=before, restarted=after, gain_limit=limit)
     if has_error and math.isnan(error):
         return said(UNJUDGED, "its train error was not measured")
     if has_error and error > fit:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+UNEQUAL = "the arms took unequal numbers of steps"
 HALF, DOUBLE = 0.5, 2.0  # of the margins, for the sensitivity of every label
 
 
@@ -101,6 +102,7 @@ class Examined:
     alarmed: Mapping[str, Sequence[str]]
     control_labels: Mapping[tuple[str, str], Label]  # (role, facet) of the controls that were measured
     searches: int  # of each arm
+    steps: frozenset[int] = frozenset()  # that the arms' runs took; more than one number is no fair comparison
 
     def of(self, facet: str, kind: str = ARMS) -> list[Entry]:
         """Return a facet's entries of one kind of pair, those that apply."""
@@ -122,9 +124,9 @@ def examine(records: Records, cell: Cell, alarmed: Mapping[str, Sequence[str]]) 
     _estimate(entries)
     gates = {arm: gate(cell, arm, records.meta["metrics"]) for arm in cell.arms}
     searches = min((sources.searches(pair) for pair in cell.pairs if pair.kind == ARMS), default=1)
-    found = Examined(
-        cell, tuple(entries), gates, {arm: alarmed[arm] for arm in cell.arms if arm in alarmed}, {}, searches
-    )
+    steps = frozenset(cell.steps(records.epochs))
+    own = {arm: alarmed[arm] for arm in cell.arms if arm in alarmed}
+    found = Examined(cell, tuple(entries), gates, own, {}, searches, steps)
     found = replace(found, control_labels=_control_labels(found))
     for entry in entries:
         if entry.pair.kind == ARMS and entry.measured:
@@ -232,6 +234,8 @@ def _demotions(found: Examined, entry: Entry) -> dict[Label, str]:
         text = "; ".join(f"{short(arm)} is {found.gates[arm].state}" for arm in below)
         entry.gated = True
         return {"similar": text, "different": text, "inconclusive": text}
+    if len(found.steps) > 1 and facet != "loss":
+        return dict.fromkeys(("similar", "different", "inconclusive"), UNEQUAL)
     badly = [arm for arm in arms if arm in found.alarmed and not _settled(found)]
     if facet == "loss" and badly:
         text = "tuning: " + "; ".join(f"{short(arm)} ({', '.join(found.alarmed[arm])})" for arm in badly)

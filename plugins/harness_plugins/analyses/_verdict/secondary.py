@@ -17,9 +17,10 @@ from harness.statistics.power import seeds_for_better
 from harness_plugins.analyses._verdict.columns import numbers
 from harness_plugins.analyses._verdict.design import ARMS, Pair
 from harness_plugins.analyses._verdict.judging import Examined
+from harness_plugins.analyses._verdict.matrices import Matrices
 from harness_plugins.analyses._verdict.measures import PROBES, Measure
 from harness_plugins.analyses._verdict.numbers import FEWEST, Numbers
-from harness_plugins.analyses._verdict.sources import Missing, Sources
+from harness_plugins.analyses._verdict.sources import KAPPA, Missing, Sources
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,6 +86,10 @@ def _iqm(values: NDArray[np.float64]) -> float:
 
 def _of_probes(sources: Sources, pair: Pair) -> Iterator[tuple[str, str, str, str, Estimate]]:
     table, cell = sources.records.measured, sources.cell
+    kappa = sources.distances(KAPPA)
+    alike = None if kappa is None else sources.between(kappa, Measure(KAPPA, "function", "excess", ""), pair)
+    if isinstance(alike, Matrices) and len(alike.units) >= FEWEST:
+        yield "function", "Cohen's kappa of errors, between the arms", "mean", "", alike.distance(cell.protocol.alpha)
     for facet, prefixes in PREFIXES.items():
         names = sorted(set(map(str, table.loc[table["probe"] == PROBES[facet], "name"])))
         wanted = [name for name in names if name.startswith(prefixes) and not name.startswith(NO_DISTANCES)]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float64]
 
 COLUMNS = {"accuracy": "test_accuracy", "test_loss": "test_loss", "train_loss": "train_loss"}  # of records.comparison
+KAPPA = "error_kappa"  # of being right: shown beside disagreement
 GAP = 0.005  # of error: so much may an endpoint with recalibrated statistics differ from the network as it was
 SEARCHES = 3  # so many searches make it a claim about optimizers, not about one set of hyperparameters
 
@@ -182,12 +183,23 @@ class Sources:
             if predictions.ndim == 2:  # the probability of the second of two classes
                 predictions = np.stack([1 - predictions, predictions], axis=2)
             found = {"disagreement": function.disagreement(predictions), "root_jsd": function.root_jsd(predictions)}
+            found[KAPPA] = self._kappa(predictions)
         else:
             found = {"prediction_distance": function.rms_distance(predictions, self.records.targets)}
         whole = {name: np.full((len(self.runs), len(self.runs)), np.nan) for name in found}
         for name, matrix in found.items():
             whole[name][np.ix_(places, places)] = matrix
         return whole
+
+    def _kappa(self, predictions: NDArray[np.float32]) -> Matrix:
+        import numpy as np
+
+        from harness.statistics import function
+
+        try:
+            return function.error_kappa(predictions, self.records.targets)
+        except (HarnessError, ValueError):  # of records without targets
+            return np.full((len(predictions), len(predictions)), np.nan)
 
     def probed(self, probe: str, name: str) -> Matrix | None:
         """Return what a probe of two networks measured, [R, R]; NaN where it did not, or may not be used; None for nothing."""

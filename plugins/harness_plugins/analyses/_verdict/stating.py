@@ -11,7 +11,7 @@ from harness.statistics.labels import Label, Statement, overall
 from harness.statistics.power import all_similar
 from harness_plugins.analyses._verdict.design import CONTROLS, Cell
 from harness_plugins.analyses._verdict.gating import PASSED
-from harness_plugins.analyses._verdict.judging import DOUBLE, HALF, Entry, Examined, combined, needed, short
+from harness_plugins.analyses._verdict.judging import DOUBLE, HALF, UNEQUAL, Entry, Examined, combined, needed, short
 from harness_plugins.analyses._verdict.measures import PROBES
 from harness_plugins.analyses._verdict.sources import SEARCHES, Missing
 
@@ -81,9 +81,10 @@ def design_power(cell: Cell) -> float:
 
     It leaves out the loss, the barriers and the sharpness, of which nobody knows the scatter beforehand.
     """
-    primaries = cell.protocol.primaries
-    count = len(primaries["function"]) + (0 if cell.convex else len(primaries["representation"]))
-    return _power(len(cell.arms), cell.protocol.seeds, count, math.log(cell.protocol.margins["function"]))
+    protocol = cell.protocol
+    return _power(
+        len(cell.arms), protocol.seeds, protocol.distances(cell.convex), math.log(protocol.margins["function"])
+    )
 
 
 @lru_cache(maxsize=64)
@@ -130,6 +131,9 @@ def _reasons(found: Examined, labels: Mapping[str, str], statement: Statement, p
             if "different" not in {entry.in_all().label for entry in found.of(facet)}:
                 lines.append(f"{facet}: different by itself, and not when all facets are adjusted for together")
     lines += [f"{short(arm)}: {g.state}: {g.reason}" for arm, g in found.gates.items() if g.state != PASSED]
+    if len(found.steps) > 1:
+        counts = ", ".join(map(str, sorted(found.steps)))
+        lines.append(f"{UNEQUAL} ({counts}): that is a leaderboard, and no comparison of minima")
     for arm in cell.arms:
         if lost := cell.lost(arm):
             counts = ", ".join(f"{count} {state}" for state, count in lost.items())
@@ -164,7 +168,13 @@ def _open(found: Examined, facet: str) -> list[str]:
             more = (
                 f"about {seeds} seeds would settle it" if seeds else "no number of seeds up to 999 is sure to settle it"
             )
-            why.setdefault(judged.detail or "the interval straddles the margin", []).append(f"{pair} ({more})")
+            far = entry.margin().outside(entry.estimate)
+            wide = (
+                "beyond the margin, with too few seeds to rule out chance"
+                if far
+                else "the interval straddles the margin"
+            )
+            why.setdefault(judged.detail or wide, []).append(f"{pair} ({more})")
     if not why:
         return [f"{facet}: inconclusive, because its measures disagree"]
     return [f"{facet}: {reason}" + (f": {'; '.join(pairs)}" if pairs else "") for reason, pairs in why.items()]

@@ -113,13 +113,13 @@ def symmetry(network: torch.nn.Module, inputs: torch.Tensor) -> Symmetry | None:
         return None
     try:
         seen = watch(network, inputs)
-        found = _symmetry(network, seen)
-        return found if _holds(network, inputs, found) else None
+        found = _seen_symmetry(network, seen)
+        return found if holds(network, inputs, found) else None
     except Exception:  # a network may do anything
         return None
 
 
-def _symmetry(network: torch.nn.Module, seen: Watch) -> Symmetry:
+def _seen_symmetry(network: torch.nn.Module, seen: Watch) -> Symmetry:
     own = (*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False))
     weights = {name for name, _ in network.named_parameters(remove_duplicate=False)}
     saved = network.state_dict().keys()
@@ -138,7 +138,7 @@ def _symmetry(network: torch.nn.Module, seen: Watch) -> Symmetry:
     return Symmetry(tuple((space, sizes[space], tuple(each)) for space, each in places.items()), part)
 
 
-def _holds(network: torch.nn.Module, inputs: torch.Tensor, found: Symmetry) -> bool:
+def holds(network: torch.nn.Module, inputs: torch.Tensor, found: Symmetry) -> bool:
     """Return whether the network computes the same after random permutations, in double precision.
 
     Its weights are drawn anew for this, so that nothing small or zero in them hides a mistake. The network is changed.

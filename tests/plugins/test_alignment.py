@@ -1,0 +1,228 @@
+"""Which units of a network may change places, and whether those of a permuted copy find their own again."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from functools import partial
+from itertools import permutations
+
+import pytest
+import torch
+from harness_plugins._timm import import_timm
+from harness_plugins.backbones import lesson_cnn, linear, mlp
+from harness_plugins.probes._connect import matching
+from harness_plugins.probes._connect.graph import holds, symmetry
+from harness_plugins.probes._connect.permutation import permuted, randomly, unmoved
+from harness_plugins.probes._connect.spaces import Axis, Spaces
+from torch import nn
+
+IMAGE, ROW = (3, 16, 16), (12,)
+
+
+def timm(name, **settings):
+    return lambda: import_timm().create_model(name, num_classes=3, **settings)
+
+
+NETWORKS = {
+    "lesson_cnn": (partial(lesson_cnn.build, IMAGE, 3, width=8), IMAGE),
+    "mlp": (partial(mlp.build, ROW, 3, widths=(20, 30)), ROW),
+    "residual": (timm("test_resnet"), (3, 32, 32)),
+    "depthwise": (timm("test_efficientnet"), (3, 32, 32)),
+    "inverted residual": (timm("mobilenetv2_035"), (3, 32, 32)),
+    "layer scale": (timm("test_convnext"), (3, 32, 32)),
+    "attention": (timm("test_vit", img_size=32), (3, 32, 32)),
+}
+
+
+def randomised(network, seed):
+    """Return the network with nothing left at zero or one, statistics included."""
+    random = torch.Generator().manual_seed(seed)
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor += 0.1 * torch.rand(tensor.shape, generator=random)
+    return network.eval()
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def case(request):
+    build, shape = NETWORKS[request.param]
+    torch.manual_seed(0)
+    network = randomised(build(), 1)
+    inputs = torch.randn(4, *shape, generator=torch.Generator().manual_seed(2))
+    return network, inputs, symmetry(network, inputs[:2])
+
+
+@torch.no_grad()
+def test_permuted_units_compute_the_same(case):
+    network, inputs, units = case
+    orders = randomly(units, torch.Generator().manual_seed(3))
+    before, state = network(inputs), {name: each.clone() for name, each in network.state_dict().items()}
+    network.load_state_dict(permuted(state, units, orders))
+    moved = sum(not torch.equal(state[name], each) for name, each in network.state_dict().items())
+    after = network(inputs)
+    network.load_state_dict(state)
+    assert moved > len(units.spaces)
+    assert (after - before).abs().max() <= 2e-5 * before.abs().max()
+
+
+@torch.no_grad()
+def test_matching_weights_finds_a_permuted_copy_again(case):
+    network, _, units = case
+    state = network.state_dict()
+    shuffled = permuted(state, units, randomly(units, torch.Generator().manual_seed(4)))
+    back = permuted(shuffled, units, matching.by_weights(state, shuffled, units, tries=1))
+    assert all(torch.equal(back[name], tensor) for name, tensor in state.items())
+
+
+@pytest.mark.parametrize("name", ["lesson_cnn", "mlp"])
+@torch.no_grad()
+def test_matching_activations_finds_a_permuted_copy_again(name):
+    build, shape = NETWORKS[name]
+    torch.manual_seed(0)
+    network, other = randomised(build(), 1), build().eval()
+    inputs = torch.randn(64, *shape, generator=torch.Generator().manual_seed(2))
+    units, state = symmetry(network, inputs[:2]), network.state_dict()
+    other.load_state_dict(permuted(state, units, randomly(units, torch.Generator().manual_seed(4))))
+    orders = matching.by_activations(network, other, [inputs[:40], inputs[40:]], units)
+    back = permuted(other.state_dict(), units, orders)
+    assert all(torch.equal(back[name], tensor) for name, tensor in state.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("lesson_cnn", 1.0), ("mlp", 1.0), ("residual", 1.0), ("depthwise", 1.0), ("inverted residual", 1.0), ("attention", None)],
+)  # fmt: skip
+def test_all_hidden_units_move_except_those_of_attention(name, part):
+    build, shape = NETWORKS[name]
+    found = symmetry(build(), torch.randn(2, *shape))
+    assert found.part == part if part else 0.4 < found.part < 0.7
+
+
+def test_a_residual_stream_has_one_order():
+    found = symmetry(timm("resnet18", layers=(2, 1, 1, 1), channels=(64, 8, 8, 8))(), torch.randn(2, 3, 32, 32))
+    stem = next(places for _, _, places in found.spaces if any(place.name == "conv1.weight" for place in places))
+    names = {(place.name, place.dim) for place in stem}
+    assert {("bn1.running_var", 0), ("layer1.0.conv1.weight", 1), ("layer1.0.conv2.weight", 0), ("layer1.1.conv2.weight", 0),
+            ("layer1.1.bn2.bias", 0), ("layer2.0.conv1.weight", 1), ("layer2.0.downsample.0.weight", 1)} <= names  # fmt: skip
+    assert ("layer1.0.conv1.weight", 0) not in names
+
+
+def test_a_flattened_map_moves_in_blocks():
+    network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 4, 3))
+    ((_, size, places),) = symmetry(network, torch.randn(2, 3, 4, 4)).spaces
+    assert size == 5
+    assert {(place.name, place.dim, place.block) for place in places} == {
+        ("0.weight", 0, 1), ("0.bias", 0, 1), ("3.weight", 1, 4),
+    }  # fmt: skip
+
+
+def test_a_network_without_hidden_units_is_aligned_as_it_is():
+    found = symmetry(linear.build(ROW, 3), torch.randn(2, *ROW))
+    assert found.spaces == ()
+    assert found.part == 1
+
+
+class Concatenated(nn.Module):
+    def __init__(self, groups=1):
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+        self.both, self.head = nn.Conv2d(8, 8, 1, groups=groups), nn.Linear(8, 3)
+
+    def forward(self, images):
+        both = self.both(torch.cat([self.one(images), self.other(images)], 1))
+        return self.head(both.relu().mean((2, 3)))
+
+
+def test_units_side_by_side_and_in_groups_stay_where_they_are():
+    images = torch.randn(2, 3, 4, 4)
+    plain, grouped = symmetry(Concatenated(), images), symmetry(Concatenated(groups=2), images)
+    assert [size for _, size, _ in plain.spaces] == [8]
+    assert plain.part == 8 / 16
+    assert grouped.spaces == ()
+    assert grouped.part == 0
+
+
+class Ranked(nn.Module):
+    """Its hidden units are not alike: each adds up those before it, where torch sees it or where it does not."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.one, self.two, self.seen = nn.Linear(12, 6), nn.Linear(6, 3), seen
+
+    def forward(self, rows):
+        hidden = self.one(rows)
+        if self.seen:
+            return self.two(hidden.cumsum(1))
+        hidden.numpy()[:] = hidden.numpy().cumsum(1)
+        return self.two(hidden)
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_units_that_are_not_alike_stay_where_they_are(seen):
+    found = symmetry(Ranked(seen), torch.randn(2, 12))
+    assert found.spaces == ()
+    assert found.part == 0
+
+
+def test_what_is_wrong_does_not_pass_its_test():
+    network, inputs = lesson_cnn.build(IMAGE, 3, width=4), torch.randn(2, *IMAGE)
+    right = symmetry(network, inputs)
+    (space, size, places), *others = right.spaces
+    for missing in places:
+        wrong = replace(right, spaces=((space, size, tuple(each for each in places if each != missing)), *others))
+        assert not holds(copy.deepcopy(network).eval(), inputs, wrong), missing
+    assert holds(copy.deepcopy(network).eval(), inputs, right)
+
+
+def test_a_network_that_cannot_be_watched_is_not_aligned():
+    network = torch.nn.utils.parametrizations.weight_norm(nn.Linear(12, 3))
+    assert symmetry(network, torch.randn(2, 12)) is None
+
+
+def test_looking_leaves_the_network_as_it_was():
+    network = lesson_cnn.build(IMAGE, 3).train()
+    before = {name: each.clone() for name, each in network.state_dict().items()}
+    assert symmetry(network, torch.randn(2, *IMAGE)) is not None
+    assert network.training
+    assert all(torch.equal(before[name], each) for name, each in network.state_dict().items())
+
+
+def test_matching_gives_the_same_again_and_never_less_than_doing_nothing():
+    torch.manual_seed(0)
+    one, other = (lesson_cnn.build(IMAGE, 3, width=6) for _ in range(2))
+    units = symmetry(one, torch.randn(2, *IMAGE))
+    a, b = one.state_dict(), other.state_dict()
+    once, again = (matching.by_weights(a, b, units) for _ in range(2))
+    assert all(torch.equal(once[space], again[space]) for space in once)
+
+    def inner(orders):
+        moved = permuted(b, units, orders)
+        return sum(float((a[name] * moved[name]).sum()) for name, _ in one.named_parameters())
+
+    assert inner(once) > inner(unmoved(units)) + 1
+
+
+def test_one_hidden_layer_gets_the_best_of_all_orders():
+    torch.manual_seed(0)
+    one, other = (mlp.build(ROW, 3, widths=(5,)).state_dict() for _ in range(2))
+    units = symmetry(mlp.build(ROW, 3, widths=(5,)), torch.randn(2, *ROW))
+    space = units.spaces[0][0]
+
+    def inner(order):
+        moved = permuted(other, units, {space: torch.tensor(order)})
+        return sum(float((one[name] * moved[name]).sum()) for name in one)
+
+    found = matching.by_weights(one, other, units)[space].tolist()
+    assert inner(found) == pytest.approx(max(map(inner, permutations(range(5)))), abs=1e-5)
+
+
+def test_spaces_join_in_the_coarser_blocks_and_stay_fixed():
+    spaces = Spaces()
+    maps, rows, odd = spaces.new(4), spaces.new(12), spaces.new(6)
+    assert spaces.join(Axis(maps.space, 3), rows) == Axis(maps.space, 3)
+    assert spaces.root(rows) == Axis(maps.space, 3)
+    assert spaces.join(Axis(odd.space, 2), rows) is None  # 2 does not divide 3
+    assert spaces.free(maps) is None
+    assert spaces.free(odd) is None
+    assert spaces.new(1) is None

@@ -1,0 +1,69 @@
+"""The verdict as ``harness show`` tells it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.commands.verdicts import verdict_lines, verdict_of
+from harness.discovery import discover
+from harness.protocol import resolve
+
+
+@pytest.fixture(scope="module")
+def registry():
+    """Return the built-in plugins."""
+    return discover()
+
+
+def test_the_document_has_every_number_a_label_was_made_from(world, registry):
+    records = world(seeds=12, aa=True, different=True, shift={("adam", "function"): 25.0}).records()
+    found = json.loads(json.dumps(verdict_of(records, registry), allow_nan=False))
+    assert (found["statement"], found["others"]) == ("value only", [])
+    (network,) = found["networks"]
+    assert (network["network"], network["regime"], network["statement"]) == ("lesson_cnn", "scratch", "value only")
+    assert [each["state"] for each in network["gate"]] == ["at a minimum"] * 2
+    assert {facet: each["label"] for facet, each in network["facets"].items()} == {
+        "loss": "similar", "function": "different", "representation": "similar", "connectivity": "similar", "geometry": "similar",
+    }  # fmt: skip
+    wanted = {"estimate", "low", "high", "p_same", "p_different", "label", "margin", "seeds", "arm", "other"}
+    for facet in network["facets"].values():
+        assert facet["pairs"]
+        assert all(wanted <= set(pair) for pair in facet["pairs"])
+        assert {each["pair"] for each in facet["controls"]} == {"aa", "different"}
+    floors = [pair["floor"] for pair in network["facets"]["function"]["pairs"]]
+    assert floors == [0.002, 0.01]
+    assert isinstance(network["seeds"], int)
+    assert isinstance(network["facets"]["loss"]["pairs"][0]["seeds"], int)
+
+
+def test_what_is_open_says_how_many_seeds_it_needs(world, registry):
+    found = verdict_of(world(seeds=4).records(), registry)
+    pairs = found["networks"][0]["facets"]["representation"]["pairs"]
+    assert found["statement"] == "inconclusive"
+    assert all(pair["seeds_needed"] > 4 for pair in pairs if pair["label"] == "inconclusive")
+
+
+def test_an_earlier_protocol_stands_beside_the_last_one(world, registry):
+    records = world(seeds=12).records()
+    entries = []
+    for seeds, when in ((8, "before the comparison"), (12, "after 16 comparison runs had ended")):
+        plain = {**records.meta["benchmark"], "compare": {"seeds": seeds, "fit": 0.01}}
+        protocol = resolve(plain, records.meta["arms"], list(records.meta["metrics"]))
+        entries.append({"hash": protocol.hash, "protocol": protocol.plain(), "registered": when})
+    records.meta["protocols"] = entries
+    found = verdict_of(records, registry)
+    assert found["hash"] == entries[1]["hash"]
+    assert [other["hash"] for other in found["others"]] == [entries[0]["hash"]]
+    lines = verdict_lines(found)
+    assert lines[0] == (
+        f"do they reach the same minimum? {found['statement']} (protocol {found['hash'][:12]}, "
+        "registered after 16 comparison runs had ended)"
+    )
+    assert sum(line.startswith("do they reach") for line in lines) == 2
+
+
+def test_nothing_compared_says_nothing(world, registry):
+    records = world().records()
+    assert verdict_of(type(records)(**{**vars(records), "comparison": records.comparison.iloc[:0]}), registry) is None
