@@ -191,6 +191,34 @@ class VerdictSection(Section):
     gate: GateSection = GateSection()  # type: ignore[call-arg]
 
 
+class HeadTrain(Section):
+    """``[heads.NAME.train]``."""
+
+    batch_size: Count | None = None
+    l2: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+
+class HeadSearch(Section):
+    """``[heads.NAME.search]``."""
+
+    epochs: list[Count] | None = Field(None, min_length=1, max_length=2)
+    space: dict[str, dict[str, Any]] | None = None
+
+
+class HeadCompare(Section):
+    """``[heads.NAME.compare]``."""
+
+    epochs: Count | None = None
+
+
+class HeadSection(Section):
+    """``[heads.NAME]``: what is otherwise for one head; a convex one is trained to its minimum, another is not."""
+
+    train: HeadTrain = HeadTrain()  # type: ignore[call-arg]
+    search: HeadSearch = HeadSearch()  # type: ignore[call-arg]
+    compare: HeadCompare = HeadCompare()
+
+
 class BaselineSection(Section):
     """``[baseline]``: arms that were tuned and trained elsewhere, in a file of ``harness baseline export``."""
 
@@ -227,8 +255,19 @@ class Benchmark(Section):
     search: SearchSection = SearchSection()  # type: ignore[call-arg]
     compare: CompareSection = CompareSection()  # type: ignore[call-arg]
     verdict: VerdictSection = VerdictSection()  # type: ignore[call-arg]
+    heads: dict[str, HeadSection] = {}  # by one of train.heads
     baseline: BaselineSection = BaselineSection()
     report: ReportSection = ReportSection()
+
+    def of_head(self, head: str) -> Benchmark:
+        """Return the benchmark as it holds for a head; unchanged where nothing is otherwise for it."""
+        if head not in self.heads:
+            return self
+        other = self.heads[head]
+        sections = {name: getattr(other, name).model_dump(exclude_none=True) for name in ("train", "search", "compare")}
+        return self.model_copy(
+            update={name: getattr(self, name).model_copy(update=said) for name, said in sections.items() if said}
+        )
 
     @field_validator("name")
     @classmethod
@@ -248,6 +287,17 @@ def load(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
         raise BenchmarkError(_line(error.errors()[0], source)) from error
     _check_budget(benchmark, source)
     _check_spaces(benchmark, source)
+    for head in benchmark.heads:
+        if head not in benchmark.train.heads or benchmark.train.regime != "features":
+            raise BenchmarkError(
+                f"{source.where('heads', head)}: must be one of train.heads, in the regime 'features', got '{head}'"
+                f"{did_you_mean(head, benchmark.train.heads)}"
+            )
+        epochs = benchmark.of_head(head).search.epochs
+        if epochs != sorted(epochs):
+            where = source.where("heads", head, "search", "epochs")
+            raise BenchmarkError(f"{where}: must be [from, to] with from <= to, got {epochs}")
+        _check_spaces(benchmark.of_head(head), source, "heads", head)
     _check_fine_tuning(benchmark, source)
     return benchmark, source
 
@@ -280,17 +330,17 @@ def _check_budget(benchmark: Benchmark, source: Source) -> None:
         raise BenchmarkError(f"{where}: must say how many {search.unit} each arm gets, got none; add budget = ...")
 
 
-def _check_spaces(benchmark: Benchmark, source: Source) -> None:
+def _check_spaces(benchmark: Benchmark, source: Source, *above: str) -> None:
     """Raise BenchmarkError for a line of ``[search.space]`` that nothing would search."""
     parts = {*benchmark.train.optimizers, *benchmark.train.schedulers}
     for part, space in benchmark.search.space.items():
         if part not in parts:
-            where = source.where("search", "space", part)
+            where = source.where(*above, "search", "space", part)
             raise BenchmarkError(
                 f"{where}: must be for an arm's optimizer or scheduler, got '{part}'{did_you_mean(part, parts)}"
             )
         for name, said in space.items():
-            where = source.where("search", "space", part, name)
+            where = source.where(*above, "search", "space", part, name)
             if name in ("epochs", "batch_size", "layer_factor"):
                 raise BenchmarkError(
                     f"{where}: must be searched alike for every arm, got it for '{part}'; use search.{name}"
@@ -395,7 +445,7 @@ def _limits(key: Sequence[str]) -> str:
 
 def as_plain(benchmark: Benchmark) -> dict[str, Any]:
     """Return the resolved benchmark as plain values, ready for TOML or JSON."""
-    plain = benchmark.model_dump(mode="json")
+    plain = benchmark.model_dump(mode="json", exclude_none=True)
     assert isinstance(plain, dict)
     return plain
 

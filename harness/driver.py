@@ -171,14 +171,19 @@ class Driver:
     def _register(self) -> None:
         """Write down the rules of the verdict before anybody can have seen a result, and what the design can show."""
         plan, known = self.setting.plan, self.store.noted(protocols.KEY) or []
-        arms = [str(arm) for arm in self.store.noted("arms") or []]
+        imported = self.store.noted("baseline") or {}  # what was trained elsewhere is compared too
+        arms = [str(arm) for arm in (*(self.store.noted("arms") or ()), *imported.get("arms", ()))]
         protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics))
-        protocols.register(self.store, protocol, self.store.compared())
+        protocols.register(self.store, protocol, self.store.compared(imported.get("names", ())))
         if protocol.hash in {entry["hash"] for entry in known}:
             return
-        of_network = Counter(competitor.arm.network for competitor in plan.competitors)
+        of_network = Counter(arm.rsplit("/", 2)[0] for arm in arms)
         convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
-        powers = [protocol.power(count, convex[network]) for network, count in of_network.items() if count > 1]
+        powers = [
+            protocol.power(count, convex[network])
+            for network, count in of_network.items()
+            if count > 1 and network in convex
+        ]
         if powers:
             low = min(powers)
             so = "; exploratory: more seeds would show more" if low < protocols.EXPLORATORY else ""

@@ -57,6 +57,7 @@ class Competitor:
     space: Space  # searched: name -> distribution; the schedule's behind SCHEDULE, and "epochs"
     fixed: Mapping[str, Any]  # pinned by the benchmark, named alike
     plugins: Mapping[str, str]  # SHA-256 of each plugin's source
+    benchmark: Benchmark  # as it holds for the arm's head
     role: Role = "arm"  # others are controls: they are run beside the arms, and never ranked with them
     of: str = ""  # the arm that a control belongs to
     extra: float = 0.0  # what its search's budget was extended by, in the benchmark's unit
@@ -145,18 +146,18 @@ class Setting:
 
     def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int, probed: bool = True) -> Run:
         """Return the retraining of an arm's tuned parameters under one comparison seed."""
-        return self._run("compare", competitor, params, self.plan.benchmark.compare.epochs, seed, probed)
+        return self._run("compare", competitor, params, competitor.benchmark.compare.epochs, seed, probed)
 
     def _run(
         self, phase: Any, competitor: Competitor, params: Mapping[str, Any], epochs: int, seed: int,
         probed: bool = False,
     ) -> Run:  # fmt: skip
-        train = self.plan.benchmark.train
+        train = competitor.benchmark.train
         chosen = {**competitor.fixed, **params}
         chosen.pop("epochs", None)
         batch_size = int(chosen.pop("batch_size", train.batch_size))
         layer_factor = float(chosen.pop("layer_factor", train.layer_factor))
-        kept = phase == "compare" and self.plan.benchmark.compare.snapshots
+        kept = probed and self.plan.benchmark.compare.snapshots
         return Run(
             phase=phase,
             arm=competitor.arm,
@@ -255,7 +256,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
             Arm(backbone, train.aliases.get(name, name), scheduler, head, name if name in train.aliases else ""),
             networks[head] if head else backbones[backbone],
             weights.get(backbone),
-            benchmark,
+            benchmark.of_head(head),
             source,
             registry,
         )
@@ -334,12 +335,8 @@ def _probe_versions(
     """Return what each probe is, by name: its source and its options; raises BenchmarkError for options it has not."""
     said = benchmark.compare.probe_options
     for key, names in (("probe_options", said), ("probe_budgets", benchmark.compare.probe_budgets)):
-        for name in names:
-            if name not in benchmark.compare.probes:
-                raise BenchmarkError(
-                    f"{source.where('compare', key, name)}: must be one of compare.probes, got '{name}'"
-                    f"{did_you_mean(name, benchmark.compare.probes)}"
-                )
+        for name in names:  # a profile may leave a probe out that the file has options for
+            registry.get("probe", name, Probe, source.where("compare", key, name))
     versions = {}
     for probe in probes:
         for option, value in said.get(probe.name, {}).items():
@@ -392,7 +389,8 @@ def _competitor(
     fixed: dict[str, Any] = {}
     for part, prefix in ((arm.alias or arm.optimizer, ""), (arm.scheduler, SCHEDULE)):
         for name, said in benchmark.search.space.get(part, {}).items():
-            where = source.where("search", "space", part, name)
+            above = ("heads", arm.head) if arm.head in benchmark.heads else ()
+            where = source.where(*above, "search", "space", part, name)
             space.pop(f"{prefix}{name}", None)
             value = _distribution(said, where)
             (fixed if isinstance(said, str | int | float | bool) else space)[f"{prefix}{name}"] = value
@@ -414,7 +412,7 @@ def _competitor(
     plugins = {kind: registry.find(kind, name, kind).sha256 for kind, name in kinds.items()}
     if arm.head:
         plugins["head"] = registry.find("backbone", arm.head, "train.heads").sha256
-    return Competitor(arm, network, weights, optimizer, scheduler, space, fixed, plugins)
+    return Competitor(arm, network, weights, optimizer, scheduler, space, fixed, plugins, benchmark)
 
 
 def _distribution(said: Any, where: str) -> Any:

@@ -96,6 +96,7 @@ def _describe(store: Store, ready: Ready) -> None:
             "spaces": {c.arm.name: describe_space(c) for c in plan.competitors},
             "optimizers": {c.arm.name: c.arm.optimizer for c in plan.competitors},
             "references": {c.arm.optimizer: c.optimizer.reference for c in plan.competitors},
+            "scheduler_references": {c.arm.scheduler: c.scheduler.reference for c in plan.competitors},
             "roles": {c.arm.name: {"role": c.role, "of": c.of} for c in plan.controls},
             "convex": {c.arm.network: c.network.convex for c in plan.competitors},
             "plugins": {

@@ -30,7 +30,7 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
             (competitor.entered, competitor.optimizer),
             (competitor.arm.scheduler, competitor.scheduler),
         ):
-            overrides = setting.plan.benchmark.search.space.get(part, {})
+            overrides = competitor.benchmark.search.space.get(part, {})
             for end in (0, 1) if overrides else ():
                 run = setting.search_run(
                     competitor, {name: _end(space, end) for name, space in competitor.space.items()}

@@ -16,6 +16,7 @@ from harness.cli import main
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.preparation import Request, prepare
 from harness.progress import Reporter
+from harness.protocol import BEFORE
 from harness.records import open_records, schema
 from harness.run import run
 
@@ -104,6 +105,9 @@ def test_imported_arms_stand_in_every_table_as_if_trained_here(all_three, import
     assert set(imported.scores) == set(all_three.scores)
     for key in ("spaces", "optimizers", "references", "convex", "roles"):
         assert imported.meta[key] == all_three.meta[key]
+    (registered,) = imported.meta["protocols"]
+    assert registered["protocol"]["arms"] == [SGD, ADAM, RMSPROP]
+    assert registered["registered"] == BEFORE
 
 
 def test_every_analysis_says_the_same_and_the_report_names_the_file(all_three, imported, file):

@@ -73,7 +73,7 @@ def finish(search, store, run, value=None):
 
 def carry_out(search, store):
     while not search.finished:
-        for run in search.waiting() or search.ask(1):
+        for run in search.ask(1):
             finish(search, store, run)
 
 
@@ -98,7 +98,7 @@ def test_a_search_begun_anew_before_every_trial_asks_what_an_undisturbed_one_ask
         search, store = start(plan, "pieces")
         if search.finished:
             break
-        run = (search.waiting() or search.ask(1))[0]
+        run = (search.ask(1))[0]
         finish(search, store, run)
         store.__exit__()
     assert table(store) == whole
@@ -118,7 +118,7 @@ def test_a_kill_between_asking_and_noting_changes_nothing(setting, start, tmp_pa
     run = search.ask(1)[0]
     store.__exit__()  # asked and noted, never trained
     search, store = start(plan, "killed")
-    assert [r.id for r in search.waiting()] == [run.id]
+    assert [r.id for r in search.ask(1)] == [run.id]
     carry_out(search, store)
     assert table(store) == whole
     assert [t.state.name for t in search._study.get_trials()] == ["COMPLETE"] * 5
@@ -266,7 +266,7 @@ def test_what_a_pruner_remembers_survives_a_kill(setting, start):
         search, store = start(plan, folder)
         steps = 0
         while not search.finished:
-            run = (search.waiting() or search.ask(1))[0]
+            run = (search.ask(1))[0]
             first = len(store.epochs(run.id)) + 1
             if first > 1:
                 first -= 1  # the saved state is older than the last epoch: one is trained again
@@ -314,8 +314,8 @@ def test_a_wrong_sampler_or_pruner_is_refused(benchmark_file, registry, options,
 
 
 def test_every_sampler_and_pruner_of_optuna_has_a_short_name():
-    assert {"tpe", "random", "gp", "cmaes", "grid", "qmc", "nsgaii"} <= set(module._samplers())
-    assert {"hyperband", "successivehalving", "median", "wilcoxon", "percentile"} <= set(module._pruners())
+    assert {"tpe", "random", "gp", "cmaes", "grid", "qmc", "nsgaii"} <= set(module.samplers())
+    assert {"hyperband", "successivehalving", "median", "wilcoxon", "percentile"} <= set(module.pruners())
 
 
 def test_a_grid_needs_finite_spaces(setting, start):

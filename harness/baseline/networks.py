@@ -8,7 +8,7 @@ from dataclasses import replace
 from harness.baseline.match import Imported
 from harness.contracts import Optimizer, Scheduler
 from harness.errors import PluginError
-from harness.plan import Competitor, Setting
+from harness.plan import Setting
 from harness.registry import Registry
 from harness.runs import Arm
 
@@ -32,5 +32,6 @@ def with_networks(setting: Setting, imported: Imported | None, registry: Registr
         except PluginError:
             continue
         if like is not None:
-            found.append(Competitor(arm, like.network, like.weights, optimizer, scheduler, {}, {}, recipe["plugins"]))
+            parts = {"optimizer": optimizer, "scheduler": scheduler, "plugins": recipe["plugins"]}
+            found.append(replace(like, arm=arm, space={}, fixed={}, **parts))
     return replace(setting, plan=replace(setting.plan, imported=tuple(found)))

@@ -22,7 +22,7 @@ PAIR = (
 )  # fmt: skip
 NETWORK = (
     "regime", "network", "statement", "statement_half_margins", "statement_double_margins", "exploratory", "power", "arms",
-    "seeds", "seeds_promised", "searches", "trials", "claim", "aa", "different", "dataset",
+    "seeds", "seeds_promised", "searches", "twins", "trials", "claim", "aa", "different", "dataset",
 )  # fmt: skip
 GATE = (
     "arm",
@@ -41,7 +41,7 @@ SHOWN = 12  # digits of a hash
 
 
 def verdict_of(records: Records, registry: Registry) -> dict[str, Any] | None:
-    """Return the verdict by the protocol that was registered last, and in ``others`` those by the protocols before it.
+    """Return the verdict by the protocol that was registered first, and in ``others`` those by what it was changed to.
 
     Each has the overall ``statement`` and its ``networks``, each network its statement, its gate and, by facet, a label and
     the pairs with their numbers; what is not known is absent. None where nothing has been compared.
@@ -52,7 +52,7 @@ def verdict_of(records: Records, registry: Registry) -> dict[str, Any] | None:
         return None
     hashes = list(dict.fromkeys(tables["verdict"]["hash"]))
     found = [_of_protocol(*(table[table["hash"] == each] for table in (tables[n] for n in TABLES))) for each in hashes]
-    return {**found[-1], "others": found[:-1]}
+    return {**found[0], "others": found[1:]}
 
 
 def _of_protocol(verdict: DataFrame, facets: DataFrame, gate: DataFrame) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _plain(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
         value = row[name].item() if hasattr(row[name], "item") else row[name]
         if isinstance(value, float) and not math.isfinite(value):
             continue
-        whole = name.startswith("seeds") or name in ("arms", "searches", "trials")
+        whole = name.startswith("seeds") or name in ("arms", "searches", "twins", "trials")
         found[name] = int(value) if whole and isinstance(value, float) else value
     return found
 

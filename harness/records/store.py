@@ -357,10 +357,10 @@ class Store:
         except Exception as error:  # safetensors raises its own
             raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
 
-    def compared(self) -> int:
-        """Return how many runs of the comparison have ended."""
-        found = self.db.execute(f"SELECT count(*) FROM runs WHERE phase = 'compare' AND state IN {schema.ENDED}")
-        return int(found.fetchone()[0])
+    def compared(self, without: Sequence[str] = ()) -> int:
+        """Return how many runs of the comparison have ended, not counting those of some arms."""
+        found = self.db.execute(f"SELECT arm FROM runs WHERE phase = 'compare' AND state IN {schema.ENDED}")
+        return sum(arm not in without for (arm,) in found.fetchall())
 
     def trained(self, run_id: str) -> int:
         """Return how many epochs a run has been trained for."""

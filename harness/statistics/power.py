@@ -8,6 +8,7 @@ scatter: with 20 the ratio of two mean distances at eight seeds has a standard e
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ DIMENSIONS = 20
 RUNS = 4_000
 
 
+@lru_cache(maxsize=64)
 def all_similar(arms: int, seeds: int, primaries: int, margin: float = math.log(1.10), runs: int = RUNS) -> float:
     """Return P(every pair of ``arms`` identical arms is similar on ``primaries`` independent measures).
 

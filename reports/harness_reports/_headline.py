@@ -6,7 +6,7 @@ Every report and ``harness show`` take their sentences from here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness import Records, Results
@@ -15,8 +15,8 @@ from harness_reports._facts import PARTS, differing, labels, title_of
 from harness_reports._numbers import count, gap, gap_interval, interval, joined, measure
 
 NOT_TESTED = (
-    "Not tested yet: whether the arms reached the same minimum. This release ranks the arms and shows how sure the "
-    "ranking is; equal scores would not mean equal solutions."
+    "Not tested yet: whether the arms reached the same minimum. The arms are ranked here, with how sure the ranking is; "
+    "equal scores would not mean equal solutions."
 )
 SEEDS_ALONE = "the sample of test examples is not accounted for"
 MOST_NAMED = 3  # arms in a sentence; more are counted
@@ -29,7 +29,7 @@ class Headline:
     question: str
     answer: str
     detail: str
-    caveat: str = NOT_TESTED
+    caveat: str = NOT_TESTED  # "" where the verdict says what was tested
 
 
 def headline(results: Results) -> Headline:
@@ -37,6 +37,11 @@ def headline(results: Results) -> Headline:
 
     An arm whose tuning is in doubt is never called worse; it is "inconclusive (tuning)".
     """
+    said, judged = _ranked(results), results.tables.get("verdict")
+    return said if judged is None or judged.empty else replace(said, caveat="")
+
+
+def _ranked(results: Results) -> Headline:
     names = labels(results.records)
     asked = _question(results.records, names)
     rows = deciding_rows(results)

@@ -102,7 +102,8 @@ def rates(trials: DataFrame, look: Look, scale: Scale, name: str, region: DataFr
         decades(axes, scale.x)
         axes.set_xlabel("learning rate")
         name_y(axes, scale.title, scale.unit)
-        return svg(figure, name, f"{look.label}: {scale.title} against learning rate", tips, trials.drop(columns="params"))
+        data = trials.drop(columns="params")  # they are in the table of every trial
+        return svg(figure, name, f"{look.label}: {scale.title} against learning rate", tips, data)
 
 
 def _marks(axes: Axes, trials: DataFrame, look: Look, scale: Scale) -> dict[str, list[str]]:

@@ -38,6 +38,7 @@ from harness_reports._looking import looking
 from harness_reports._numbers import NOTHING, count, duration, number
 from harness_reports._range_test import range_tests
 from harness_reports._thumbs import Thumbs
+from harness_reports._verdict import verdict
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -79,7 +80,7 @@ def page(results: Results) -> dict[str, Any]:
     shown = {
         "name": records.name,
         "headline": said,
-        "verdict": None,  # what "_verdict.html.j2" shows; None until there is one
+        "verdict": verdict(results),
         "doubts": doubts(results, said),
         "banner": _facts.sentence(records.meta["data"]["notice"]),
         "tiles": _tiles(records),

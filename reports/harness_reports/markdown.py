@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import shorten
 from typing import Any
 
 from harness import Report, Results, hookimpl
@@ -11,7 +12,7 @@ from harness_reports._headline import deciding_rows, headline, leads_of
 from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, measure
 from harness_reports._statements import FACETS, Statement, statements
 
-REASONS = 3  # of a verdict, of which the page has all
+REASONS, MOST = 3, 400  # of a verdict, and of their letters; the page has all
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!@])")
 
 WORDS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
@@ -49,7 +50,11 @@ def _verdict(said: list[Statement]) -> str:
     heads = ["network", "verdict", *FACETS, "power"]
     rows = [[each.network, each.whole, *each.facets, each.power] for each in said]
     lines = [heads, ["---"] * len(heads), *([escaped(cell) for cell in row] for row in rows)]
-    why = [f"- {escaped(each.network)}: {escaped('; '.join(each.reasons[:REASONS]))}" for each in said if each.reasons]
+    why = [
+        f"- {escaped(each.network)}: {escaped(shorten('; '.join(each.reasons[:REASONS]), MOST))}"
+        for each in said
+        if each.reasons
+    ]
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), *(["", *why] if why else [])])
 
 

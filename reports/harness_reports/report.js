@@ -165,7 +165,7 @@
     const rest = button("CSV", { className: "save", title: "Save these rows as CSV" }, keep);
     const bar = make("div", { className: "bar" }, ...(rows.length > FEW ? [filter, many, back, on] : []), rest);
     (table.closest(".scroll") || table).before(bar);
-    if (rows.length > ROWS) show();
+    show();
   }
 
   function tables() {
@@ -221,7 +221,6 @@
     };
     all("[data-without-script]").forEach((element) => element.remove());
     enliven(table, rows, "trials", lines);
-    if (rows.length <= ROWS) table.tBodies[0].replaceChildren(...rows.map((row) => row.element()));
   }
 
   // --- downloads -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The headline in a few lines of plain text, for a terminal; “harness show” begins with it."""
+"""The headline in a few lines of plain text, for a terminal; “harness show” begins with it, and tells the verdict itself."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from harness_reports._headline import headline
 
 
 def render(results: Results) -> str:
-    """Return question, answer, detail and caveat, a line each."""
+    """Return question, answer, detail, and the caveat where there is one, a line each."""
     said = headline(results)
-    return "".join(f"{line}\n" for line in (said.question, said.answer, said.detail, said.caveat))
+    return "".join(f"{line}\n" for line in (said.question, said.answer, said.detail, said.caveat) if line)
 
 
 @hookimpl

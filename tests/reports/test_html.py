@@ -215,7 +215,7 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
         "sgd: 2 of 4 seeds failed: out of memory",
         "adam: 1 of 4 seeds not run yet",
         "adam: 1 of 12 trials not run yet",
-        "Trials that diverged, of 12 per arm:",
+        "Trials that diverged: ",
         "sgd: the tuned learning rate lies in the outer tenth of the searched range",
         "rmsprop: 1 of 4 seeds without a finite value of test loss",
         "1 unreadable example left out: a.jpg: truncated",

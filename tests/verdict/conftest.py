@@ -135,6 +135,7 @@ class World:
         numbers = {
             "test_accuracy": 0.95 - quality, "tune_accuracy": 0.95 - quality, "test_loss": 0.15 * math.exp(10 * quality),
             "train_loss": 0.02 + quality, "train_error": 0.001, "gradient_norm.relative": self.gradients.get(optimizer, 1e-5),
+            "gradient_norm.excess": 1e-6,
         }  # fmt: skip
         numbers = numbers if state == "done" else dict.fromkeys(numbers, math.nan)
         about = {"run_id": f"{self.network}.{optimizer}.{s}", "arm": arm, "role": role, "of": of, "replicate": 0}

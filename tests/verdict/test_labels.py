@@ -184,6 +184,13 @@ def test_an_arm_that_still_gains_is_not_at_a_minimum(world, stated, labels):
     assert row(records, "root_jsd")["detail"] == "adam/cosine is not at a minimum"
 
 
+def test_a_loss_that_refutes_short_of_a_minimum_says_so(world, stated):
+    far = {("adam", "loss"): 30.0}
+    note = "the loss is that of arms that are not at a minimum"
+    assert note in stated(world(seeds=12, restart_gain={"adam": 0.006}, shift=far).records())["reasons"]
+    assert note not in stated(world(seeds=12, shift=far).records())["reasons"]
+
+
 def test_a_gain_of_less_than_a_twentieth_of_a_large_loss_passes(world):
     records = world(restart_gain={"adam": 0.006}).records()
     runs = records.comparison.copy()
@@ -212,6 +219,16 @@ def test_a_convex_arm_is_judged_by_its_gradient(world, labels):
     assert set(labels(records, "function")) == {"inconclusive"}
     runs = records.comparison.drop(columns="gradient_norm.relative")
     assert set(gate.compute(replace(records, comparison=runs))["state"]) == {"not judged"}
+
+
+def test_a_small_gradient_without_a_penalty_is_no_minimum(world):
+    records = world(convex=True, seeds=12).records()
+    unbounded = replace(records, comparison=records.comparison.drop(columns="gradient_norm.excess"))
+    table = gate.compute(unbounded)
+    assert set(table["state"]) == {"not at a minimum"}
+    assert all("no penalty (l2)" in reason for reason in table["reason"])
+    far = replace(records, comparison=records.comparison.assign(**{"gradient_norm.excess": 0.02}))
+    assert all("0.02 above its minimum" in reason for reason in gate.compute(far)["reason"])
 
 
 # --- tuning
@@ -317,3 +334,24 @@ def test_three_searches_make_it_a_claim_about_the_optimizers(world, stated):
     assert (found["seeds"], found["covers"]) == (3, "3 searches, each the mean over its seeds")
     assert stated(several)["claim"] == "about the optimizers"
     assert stated(records)["claim"] == "conditional on these hyperparameters"
+
+
+def test_arms_of_unequal_steps_are_a_leaderboard(world, stated, labels):
+    records = world(seeds=12).records()
+    fresh = records.comparison[records.comparison["role"] == "fresh"]
+    steps = [640 if "adam" in arm else 320 for arm in fresh["arm"]]
+    records = replace(records, epochs=fresh[["run_id"]].assign(epoch=1, steps=steps))
+    assert set(labels(records, "function")) == {"inconclusive"}
+    found = stated(records)
+    assert (found["statement"], found["loss"]) == ("inconclusive", "similar")
+    assert "unequal numbers of steps (320, 640)" in found["reasons"]
+
+
+def test_one_basin_is_said_only_of_a_barrier_that_is_low_for_sure(world):
+    records = world(seeds=12).records()
+    assert row(records, "aligned_error")["detail"] == ""
+    measured = records.measured.copy()
+    measured.loc[measured["name"] == "aligned_error", "value"] *= 0.2
+    low = row(replace(records, measured=measured), "aligned_error")
+    assert low["distance_high"] < 0.02
+    assert low["detail"] == "one basin: the barrier between the arms is below 0.02"

@@ -107,6 +107,7 @@ def test_secondary_measures_decide_nothing(world):
     assert (better["estimate"], better["low"], better["high"]) == (1.0, 1.0, 1.0)
     assert rows.loc["accuracy: IQM difference", "estimate"] == pytest.approx(0.03, abs=0.003)
     assert {"cka_block1", "naive_error"} <= set(rows.index)
+    assert -1 <= rows.loc["Cohen's kappa of errors, between the arms", "estimate"] <= 1
 
 
 # --- all arms at once, and twins

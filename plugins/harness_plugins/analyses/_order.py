@@ -12,6 +12,7 @@ there (Tang et al. 2020, arXiv:2004.13705).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from harness import Records
@@ -48,17 +49,22 @@ def scores(records: Records, arm: str) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), sign(records) * values, -np.inf)
 
 
+@lru_cache(maxsize=4)  # arms have equally many trials, as a rule
 def chances(n: int) -> NDArray[np.float64]:
-    """Return ``[n, n]``: in row k - 1, the probability of each ordered trial, the worst first, to be the best of k."""
+    """Return ``[n, n]``: in row k - 1, the probability of each ordered trial, the worst first, to be the best of k.
+
+    It cannot be written to.
+    """
     import numpy as np
 
     k = np.arange(1, n + 1)
-    weights = np.zeros((n, n))
+    weights = np.zeros((n, n))  # by trial first, so that the loop writes whole rows
     if n:
-        weights[:, n - 1] = k / n
+        weights[n - 1] = k / n
     for i in range(n - 1, 0, -1):  # C(i - 1, k - 1) / C(i, k - 1) = (i - k + 1) / i
-        weights[:, i - 1] = weights[:, i] * np.maximum(i - k + 1, 0) / i
-    return weights
+        weights[i - 1] = weights[i] * np.maximum(i - k + 1, 0) / i
+    weights.flags.writeable = False
+    return weights.T
 
 
 def thinned(most: int) -> NDArray[np.int64]:

@@ -18,6 +18,9 @@ zero; an arm that fails one is not called worse, its label is "inconclusive (tun
 - "defaults": it lost to its own optimizer with the defaults, untuned, in the same score, by a one-sided t-test of two
   samples at 1 %. A range that lies so far off that nothing in it learns raises no other alarm.
 
+Convex arms are put to neither of the last two: where they are all to reach one minimum, what stopped short of it may well
+score better, and whether they arrived is for the gradient to say.
+
 Seed noise is the difference between the scores of two seeds that is exceeded once in twenty by chance,
 
     t(0.95, S - 1) * sqrt(2) * sd
@@ -238,8 +241,8 @@ def _special(records: Records, arm: str) -> tuple[float, float, str]:
     """Return the t statistic of the loss to a special case, its limit, and that arm; the worst of several."""
     from scipy.stats import t
 
-    found = []
-    for other in special_cases(records, arm):
+    found: list[tuple[float, float, str]] = []
+    for other in () if _convex(records, arm) else special_cases(records, arm):
         mine, hers = _finals(records, arm), _finals(records, other)
         seeds = sorted(mine.keys() & hers.keys())
         if len(seeds) > 1:
@@ -259,12 +262,16 @@ def _defaults(records: Records, arm: str) -> tuple[float, float, str]:
     theirs = sign(records) * untuned[metric].to_numpy(dtype=float) if metric in untuned else np.zeros(0)
     theirs = theirs[np.isfinite(theirs)]
     free = len(mine) + len(theirs) - 2
-    if min(len(mine), len(theirs)) < 2:
+    if min(len(mine), len(theirs)) < 2 or _convex(records, arm):
         return math.nan, math.nan, ""
     pooled = (np.var(mine, ddof=1) * (len(mine) - 1) + np.var(theirs, ddof=1) * (len(theirs) - 1)) / free
     lead, se = float(theirs.mean() - mine.mean()), math.sqrt(pooled * (1 / len(mine) + 1 / len(theirs)))
     value = lead / se if se > 0 else math.copysign(math.inf, lead) if lead else 0.0
     return value, float(t.ppf(1 - LOST, free)), str(untuned["arm"].iloc[0])
+
+
+def _convex(records: Records, arm: str) -> bool:
+    return bool(records.meta.get("convex", {}).get(network_of(arm)))
 
 
 def _about(records: Records, arm: str) -> tuple[str, str, str]:

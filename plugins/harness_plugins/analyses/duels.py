@@ -80,8 +80,7 @@ def _even(
 
     a, b = np.sort(a), np.sort(b)
     lower, upper = np.searchsorted(b, a, side="left"), np.searchsorted(b, a, side="right")
-    found: NDArray[np.float64] = np.einsum("nk,nk->k", of_a, below[lower])
-    found += np.einsum("nk,nk->k", of_a, below[upper])
+    found: NDArray[np.float64] = np.einsum("nk,nk->k", of_a, below[lower] + below[upper])
     return found / 2
 
 

@@ -76,7 +76,7 @@ def _rows(cell: Cell, sources: Sources, measure: str, every: NDArray[np.float64]
         if measure == "disagreement" and seeds:
             error = float(np.mean([1 - float(runs[arm][seed].get("test_accuracy", math.nan)) for seed in seeds]))
             over = within / error if error > 0 else math.nan
-        odd = math.isfinite(over) and not USUAL[0] <= over <= USUAL[1]
+        odd = not cell.convex and math.isfinite(over) and not USUAL[0] <= over <= USUAL[1]
         warning = "unusual: seeds of one arm mostly disagree 0.5 to 1.5 times as often as they err" if odd else ""
         rows.append(
             {

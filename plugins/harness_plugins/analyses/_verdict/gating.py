@@ -1,6 +1,10 @@
 """Is it a minimum? A plateau at the end of a schedule proves nothing, so every arm is put to a test of its own.
 
-A convex network is at its minimum where the gradient of the whole objective is zero, to a tolerance. Any other must fit
+A convex network is at its minimum where the gradient of the whole objective is zero, to a tolerance. A small gradient
+alone is no proof: of classes that can be told apart and without a penalty the loss falls for ever, ever more slowly, and
+there is no minimum at all. So with classes the objective must also be known to lie within a little of its minimum, which
+the penalty's strong convexity tells: f - min f <= |gradient|^2 / (2 l2) (Boyd & Vandenberghe 2004, eq. 9.9). A sum of
+squares has its minimum without one. Any other network must fit
 its training examples, and must not find anything better by far when it begins once more at the peak of its schedule.
 """
 
@@ -14,7 +18,7 @@ from functools import partial
 from harness import Protocol
 from harness_plugins.analyses._verdict.design import Cell, Row
 
-GRADIENT = "gradient_norm.relative"  # the column of records.comparison
+GRADIENT, EXCESS = "gradient_norm.relative", "gradient_norm.excess"  # columns of records.comparison
 PASSED, FAILED, UNJUDGED = "at a minimum", "not at a minimum", "not judged"
 
 
@@ -42,18 +46,26 @@ def gate(cell: Cell, arm: str, metrics: Mapping[str, object]) -> Gate:
     if not done:
         return Gate(UNJUDGED, "no run ended well")
     if cell.convex:
-        return _convex(list(done.values()), cell.protocol)
+        return _convex(list(done.values()), cell.protocol, "accuracy" in metrics)
     return _restarted(cell, arm, "error" in metrics)
 
 
-def _convex(runs: list[Row], protocol: Protocol) -> Gate:
+def _convex(runs: list[Row], protocol: Protocol, classes: bool) -> Gate:
     norms = [float(run.get(GRADIENT, math.nan)) for run in runs]
     if any(math.isnan(norm) for norm in norms):
         return Gate(UNJUDGED, "its gradient was not measured; add 'gradient_norm' to compare.probes")
     worst, limit = max(norms), protocol.gate["gradient"]
-    if worst <= limit:
+    if worst > limit:
+        return Gate(FAILED, f"the gradient is {worst:.2g} of its start, above {limit:g}", gradient=worst)
+    if not classes:
         return Gate(PASSED, gradient=worst)
-    return Gate(FAILED, f"the gradient is {worst:.2g} of its start, above {limit:g}", gradient=worst)
+    above, nats = [float(run.get(EXCESS, math.nan)) for run in runs], protocol.gate["nats"]
+    if any(math.isnan(each) for each in above):
+        return Gate(FAILED, "the objective has no penalty (l2), and so perhaps no minimum", gradient=worst)
+    if max(above) > nats:
+        why = f"the objective may still be {max(above):.2g} above its minimum, more than {nats:g}"
+        return Gate(FAILED, why, gradient=worst)
+    return Gate(PASSED, gradient=worst)
 
 
 def _restarted(cell: Cell, arm: str, has_error: bool) -> Gate:

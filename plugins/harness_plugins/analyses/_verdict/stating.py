@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from harness.statistics.labels import Label, Statement, overall
-from harness.statistics.power import all_similar
-from harness_plugins.analyses._verdict.design import CONTROLS, Cell
+from harness_plugins.analyses._verdict.design import CONTROLS
 from harness_plugins.analyses._verdict.gating import PASSED
 from harness_plugins.analyses._verdict.judging import DOUBLE, HALF, UNEQUAL, Entry, Examined, combined, needed, short
 from harness_plugins.analyses._verdict.measures import PROBES
@@ -43,7 +41,8 @@ class Stated:
 def state(found: Examined) -> Stated:
     """Return the statement of a network, and why it is no other."""
     labels = {facet: facet_label(found, facet) for facet in found.cell.protocol.primaries}
-    power = design_power(found.cell)
+    arms = len(found.cell.arms)
+    power = found.cell.protocol.power(arms, found.cell.convex) if arms > 1 else 0.0
     statement = _statement(found, 1.0)
     return Stated(
         statement=statement,
@@ -74,22 +73,6 @@ def _statement(found: Examined, factor: float) -> Statement:
         entries = found.of(facet)
         labels[facet] = combined(entries, [entry.in_all(factor).label for entry in entries])
     return overall(labels)
-
-
-def design_power(cell: Cell) -> float:
-    """Return P(all pairs similar on all measures of distance | the arms are identical), from arms and seeds alone.
-
-    It leaves out the loss, the barriers and the sharpness, of which nobody knows the scatter beforehand.
-    """
-    protocol = cell.protocol
-    return _power(
-        len(cell.arms), protocol.seeds, protocol.distances(cell.convex), math.log(protocol.margins["function"])
-    )
-
-
-@lru_cache(maxsize=64)
-def _power(arms: int, seeds: int, primaries: int, margin: float) -> float:
-    return all_similar(arms, seeds, primaries, margin) if arms > 1 else 0.0
 
 
 def _control(found: Examined, role: str) -> str:
@@ -131,6 +114,8 @@ def _reasons(found: Examined, labels: Mapping[str, str], statement: Statement, p
             if "different" not in {entry.in_all().label for entry in found.of(facet)}:
                 lines.append(f"{facet}: different by itself, and not when all facets are adjusted for together")
     lines += [f"{short(arm)}: {g.state}: {g.reason}" for arm, g in found.gates.items() if g.state != PASSED]
+    if statement == "refuted" and any(g.state != PASSED for g in found.gates.values()):
+        lines.append("the loss is that of arms that are not at a minimum: train longer before it is laid to the minima")
     if len(found.steps) > 1:
         counts = ", ".join(map(str, sorted(found.steps)))
         lines.append(f"{UNEQUAL} ({counts}): that is a leaderboard, and no comparison of minima")
