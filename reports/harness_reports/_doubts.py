@@ -23,7 +23,7 @@ def doubts(results: Results, headline: Headline) -> list[dict[str, Any]]:
     return [
         {"title": title, "items": [{"level": level, "text": text} for level, text in items if text]}
         for title, items in groups
-        if items
+        if any(text for _, text in items)
     ]
 
 
