@@ -83,6 +83,9 @@ class SearchSection(Section):
     unit: Literal["trials", "epochs", "seconds"] = "trials"  # of each arm's budget
     budget: float = Field(0.0, ge=0, allow_inf_nan=False)  # where the unit is epochs or seconds of training: a total
     seeds: int = Field(1, ge=1, le=1000)  # that a trial is trained under; its score is their mean
+    objective: Literal["common", "free"] = (
+        "common"  # free: weight decay too is an arm's own, and minima are not compared
+    )
     objectives: list[Literal["score", "seconds"]] = [
         "score"
     ]  # with both, the report shows which trials are on the front
@@ -344,6 +347,11 @@ def _check_spaces(benchmark: Benchmark, source: Source, *above: str) -> None:
             if name in ("epochs", "batch_size", "layer_factor"):
                 raise BenchmarkError(
                     f"{where}: must be searched alike for every arm, got it for '{part}'; use search.{name}"
+                )
+            if name == "weight_decay" and said != 0 and benchmark.search.objective == "common":
+                raise BenchmarkError(
+                    f"{where}: must be 0 where the arms have one objective, got {said!r}; the penalty they have in common is "
+                    'train.l2, and with search.objective = "free" each has its own'
                 )
             choices = said.get("choices", []) if isinstance(said, dict) else []
             if not (isinstance(choices, list) and all(isinstance(choice, str | int | float) for choice in choices)):

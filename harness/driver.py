@@ -51,8 +51,10 @@ class Driver:
         self._waiting: deque[Run] = deque()
         self._cells: list[Cell] | None = None  # the comparison, entered when all searches have ended
         self._restarted = False  # whether its restarts are among them
+        self._noted: set[str] = set()  # searches of which it stands in the records what they chose
         for search in self.searches:
             self._choose(search)
+        self._there = self._compared_before()
         self._enter_comparison()
         self._epochs_done = 0  # in this session
 
@@ -75,11 +77,11 @@ class Driver:
             )
 
     def left(self) -> int:
-        """Return how many trainings are still to do, those of trials not yet asked included."""
+        """Return how many trainings are still to do, at the most: those of trials not yet asked included."""
         if self._cells is not None:
             return len(self._waiting) + (0 if self._restarted else len(self._next_restarts()))
         trials = sum(search.left for search in self.searches)
-        return trials if self.only_search else trials + count(self.setting)
+        return trials if self.only_search else trials + count(self.setting) - self._there
 
     @property
     def compared(self) -> bool:
@@ -143,14 +145,26 @@ class Driver:
             if runs := search.ask(1):
                 self._asked_by[runs[0].id] = search
                 return runs[0]
+            self._choose(search)  # it may have ended with trials that need no run, tried before under equal parameters
         self._enter_comparison()
         if not self._waiting and not self._flying:
             self._enter_restarts()
         return self._waiting.popleft() if self._waiting else None
 
+    def _compared_before(self) -> int:
+        """Return how many runs of the comparison are done, as far as is known which they will be: which search chose what."""
+        chosen: dict[str, list[Any]] = {}
+        for search in self.searches:
+            chosen.setdefault(search.arm, []).append(self.chosen(search))
+        found = [(cell, (self.store.run(cell.run.id) or {}).get("state")) for cell in cells(self.setting, chosen)]
+        done = [cell for cell, state in found if state == schema.DONE]
+        again = [cell for cell in restarts(self.setting, done) if self._ended(cell.run)]
+        return len(done) + sum(state == schema.DIVERGED for _, state in found) + len(again)
+
     def _choose(self, search: Search) -> None:
         """Note what a search that has ended has chosen, and of which trials."""
-        if search.finished:
+        if search.finished and search.study not in self._noted:
+            self._noted.add(search.study)
             self.store.choose(search.study, search.best())
             counted = self.store.noted("counted") or {}
             self.store.note("counted", {**counted, search.study: len(search.trials)})
@@ -225,14 +239,19 @@ class Driver:
         """Take the end of a run over and say it in a line."""
         row = self.store.run(run.id)
         assert row is not None
-        labels = [self._label(run)]
         if run.phase == "search":
             search = self._asked_by[run.id]
             told = search.tell(run.id)
-            labels = [search.label(trial["number"]) for trial in told]
             self._choose(search)
-        for label in labels:
-            self.reporter.say(self._line(run, row, label), style="" if row["state"] == schema.DONE else "yellow")
+            for trial in told:
+                shown = {**trial, "metrics": {f"tune_{self.setting.plan.metric}": trial["value"]}}
+                self._say(run, shown, search.label(trial["number"]))
+            return
+        self._say(run, row, self._label(run))
+
+    def _say(self, run: Run, ended: dict[str, Any], label: str) -> None:
+        """Say how a run ended, or a trial, which is as good as its runs are in the mean."""
+        self.reporter.say(self._line(run, ended, label), style="" if ended["state"] == schema.DONE else "yellow")
 
     def _label(self, run: Run) -> str:
         """Return in two words which run of an arm it is."""
@@ -263,4 +282,4 @@ class Driver:
         unasked = sum(search.left for search in self.searches if not search.finished) * (low + high) // 2
         if self.only_search or self._cells is not None:
             return known + unasked
-        return known + unasked + count(self.setting) * plan.compare.epochs
+        return known + unasked + (count(self.setting) - self._there) * plan.compare.epochs

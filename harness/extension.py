@@ -10,6 +10,7 @@ Extensions are noted in the run folder, not in the benchmark file: the same comm
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -43,27 +44,38 @@ def extended(setting: Setting, store: Store) -> Setting:
 
 def _applied(competitor: Competitor, extensions: Iterable[Mapping[str, Any]]) -> Competitor:
     for extension in extensions:
-        ranges = {name: _range(low_high) for name, low_high in extension["ranges"].items()}
+        ranges = {name: _range(said, competitor.space[name]) for name, said in extension["ranges"].items()}
         competitor = replace(
             competitor, space={**competitor.space, **ranges}, extra=competitor.extra + extension["extra"]
         )
     return competitor
 
 
-def _range(said: Mapping[str, Any]) -> BaseDistribution:
-    from optuna.distributions import FloatDistribution, IntDistribution
+def _range(said: Mapping[str, Any], before: Any) -> BaseDistribution:
+    """Return a range of the kind it was; one of steps ends at the last of them, as it began at the first."""
+    low, high = said["low"], said["high"]
+    if step := before.step if not before.log else None:
+        low = before.low - step * math.ceil((before.low - low) / step - 1e-9)
+        high = before.high + step * math.ceil((high - before.high) / step - 1e-9)
+    kind: BaseDistribution = type(before)(low, high, log=before.log, step=before.step)
+    return kind
 
-    if isinstance(said["low"], int):
-        return IntDistribution(said["low"], said["high"], log=said["log"])
-    return FloatDistribution(said["low"], said["high"], log=said["log"])
 
+def extend(setting: Setting, store: Store, registry: Registry, rounds_left: int) -> tuple[bool, list[str]]:
+    """Note an extension for every arm that has an alarm, while rounds are left.
 
-def extend(setting: Setting, store: Store, registry: Registry) -> list[str]:
-    """Note an extension for every arm that has an alarm; return a line for each, none where no arm has one."""
+    Returns whether there is more to do now, and lines that say what was extended, or why nothing was.
+    """
     analysis = registry.get("analysis", "alarms", Analysis)
     records = open_records(store.folder)
     table = analysis.compute(records)
     raised = table[table["state"] == "alarm"]
+    raised = raised[raised["arm"].isin([competitor.arm.name for competitor in setting.plan.competitors])]
+    if not len(raised):
+        return False, ["nothing to extend: no arm has a tuning alarm"]
+    if not rounds_left:
+        arms = ", ".join(dict.fromkeys(map(str, raised["arm"])))
+        return False, [f"still with a tuning alarm after {ROUNDS} rounds: {arms}; --extend again goes on"]
     noted: list[dict[str, Any]] = store.noted("extensions") or []
     lines = []
     for competitor in setting.plan.competitors:
@@ -87,7 +99,7 @@ def extend(setting: Setting, store: Store, registry: Registry) -> list[str]:
         noted.append(about)
         lines.append(_line(about, search.unit))
     store.note("extensions", noted)
-    return lines
+    return True, lines
 
 
 def _further(competitor: Competitor, tuned: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,8 +112,9 @@ def _further(competitor: Competitor, tuned: Mapping[str, Any]) -> dict[str, Any]
     if float(tuned["lr"]) > middle:
         high = high * FURTHER if log else high + (high - low)
     else:
-        low = low / FURTHER if log else max(0.0, low - (high - low))
-    return {"lr": {"low": low, "high": high, "log": log}}
+        low = low / FURTHER if log else max(min(0.0, low), low - (high - low))
+    found = {"low": low, "high": high, "log": log}
+    return {"lr": found} if found != said else {}
 
 
 def _including(competitor: Competitor, values: Mapping[str, Any], around: float = 1.0) -> dict[str, Any]:
@@ -112,7 +125,7 @@ def _including(competitor: Competitor, values: Mapping[str, Any], around: float 
         if "low" not in said or not isinstance(value, int | float) or (said["log"] and value <= 0):
             continue
         kind, beyond = type(said["low"]), around if said["log"] else 1.0
-        low = said["low"] if value >= said["low"] else kind(value / beyond)
+        low = said["low"] if value >= said["low"] else kind(value / beyond) or (1 if said["log"] else kind(0))
         high = said["high"] if value <= said["high"] else kind(value * beyond)
         if (low, high) != (said["low"], said["high"]):
             found[name] = {"low": low, "high": high, "log": said["log"]}

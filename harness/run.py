@@ -30,11 +30,13 @@ def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> in
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             ready = replace(ready, setting=extended(centred, store))
             failures = _carry_out(ready, request, store, reporter, command)
-            lines = extend(ready.setting, store, ready.registry) if rounds_left else []
-            if not lines:
+            if not request.extend:
                 break
+            more, lines = extend(ready.setting, store, ready.registry, rounds_left)
             for line in lines:
                 reporter.say(line, style="bold")
+            if not more:
+                break
     for path in write_reports(folder, ready.setting.plan.benchmark.report.formats, ready.registry):
         reporter.say(f"report: {path}")
     for line in failures:

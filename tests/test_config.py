@@ -100,3 +100,26 @@ def test_the_flagship_is_valid_and_every_profile_too(repository):
     file = repository / "benchmarks" / "dogscats.toml"
     for profile in (None, *tomllib.loads(file.read_text()).get("profiles", {})):
         assert load(file, profile)[0].name == "dogscats"
+
+
+def test_weight_decay_of_ones_own_is_no_common_objective(benchmark_file):
+    text = ("[compare]", "[search.space.adam]\nweight_decay = { low = 1e-4, high = 1e-1, log = true }\n[compare]")
+    with pytest.raises(BenchmarkError, match=r"search\.space\.adam\.weight_decay: must be 0 where the arms have one objective"):
+        load(benchmark_file(text))
+    benchmark, _ = load(benchmark_file(text, ("[search]", '[search]\nobjective = "free"')))
+    assert benchmark.search.objective == "free"
+
+
+def test_a_head_may_have_settings_of_its_own(benchmark_file):
+    features = ("[train]", '[train]\nregime = "features"\nheads = ["linear", "mlp"]')
+    own = ("[report]", "[heads.linear.train]\nl2 = 0.1\n[heads.linear.compare]\nepochs = 7\n[report]")
+    benchmark, _ = load(benchmark_file(features, own))
+    linear, mlp = benchmark.of_head("linear"), benchmark.of_head("mlp")
+    assert (linear.train.l2, linear.compare.epochs, linear.train.batch_size) == (0.1, 7, 16)
+    assert mlp is benchmark
+    with pytest.raises(BenchmarkError, match=r"heads\.mpl: must be one of train\.heads.*did you mean 'mlp'"):
+        load(benchmark_file(features, ("[report]", "[heads.mpl.train]\nl2 = 0.1\n[report]")))
+    with pytest.raises(BenchmarkError, match=r"heads\.linear\.train\.epochs: must be a known key"):
+        load(benchmark_file(features, ("[report]", "[heads.linear.train]\nepochs = 3\n[report]")))
+    with pytest.raises(BenchmarkError, match=r"heads\.linear: must be one of train\.heads, in the regime 'features'"):
+        load(benchmark_file(own))

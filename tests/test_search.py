@@ -8,7 +8,7 @@ import shutil
 import optuna
 import pytest
 
-from harness import search as module
+from harness.search import samplers as module
 from harness.config import load
 from harness.contracts import Data, Split
 from harness.device import Device
@@ -16,7 +16,8 @@ from harness.errors import BenchmarkError
 from harness.plan import Setting, resolve
 from harness.records import Store, schema
 from harness.runs import Done, Epoch, Failed, State
-from harness.search import Search
+from harness.search import Search, study_name
+from harness.search.budget import LEAST_SECONDS
 
 SPACE = """
 [search.space.sgd]
@@ -52,36 +53,43 @@ def start(tmp_path):
     """Return a function that opens the search of the first arm in a folder, and one that closes it as a kill would."""
     stores = []
 
-    def begin(setting, folder="run", size=1):
+    def begin(setting, folder="run", size=1, replicate=0):
         store = Store(tmp_path / folder)
         stores.append(store)
         arm = setting.plan.competitors[0].arm
-        store.add_studies({arm.name: arm}, generation_size=size)
-        return Search(setting, setting.plan.competitors[0], store), store
+        store.add_studies({study_name(arm.name, replicate): arm}, generation_size=size)
+        return Search(setting, setting.plan.competitors[0], store, replicate), store
 
     yield begin
     for store in stores:
         store.__exit__()
 
 
-def finish(search, store, run, value=None):
+def finish(search, store, run, value=None, seconds=0.1):
     metrics = {"tune_accuracy": score(run) if value is None else value}
-    store.append(run.id, Epoch(run.epochs, 1, 0.1, 0.1, metrics, lambda: State({}, {})))
+    store.append(run.id, Epoch(run.epochs, 1, seconds, 0.1, metrics, lambda: State({}, {})))
     store.append(run.id, Done(metrics))
     return search.tell(run.id)
 
 
-def carry_out(search, store):
+def carry_out(search, store, value=lambda run: None, seconds=0.1):
+    """Carry a search out to its end; return how many runs that took."""
+    count = 0
     while not search.finished:
-        for run in search.ask(1):
-            finish(search, store, run)
+        runs = search.ask(1)
+        assert runs or search.finished, "a search that is not over must have something to ask"
+        for run in runs:
+            finish(search, store, run, value(run), seconds)
+            count += 1
+        assert count < 500
+    return count
 
 
 def table(store, arm="lesson_cnn/sgd/cosine"):
     return [(a["number"], a["params"], a["state"], a["value"]) for a in store.asks(arm)]
 
 
-SAMPLERS = ["tpe", "random", "qmc", "gp"]
+SAMPLERS = ["tpe", "random", "qmc", "gp", "cmaes"]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -118,7 +126,9 @@ def test_a_kill_between_asking_and_noting_changes_nothing(setting, start, tmp_pa
     run = search.ask(1)[0]
     store.__exit__()  # asked and noted, never trained
     search, store = start(plan, "killed")
-    assert [r.id for r in search.ask(1)] == [run.id]
+    (again,) = search.ask(1)
+    assert again.id == run.id
+    finish(search, store, again)
     carry_out(search, store)
     assert table(store) == whole
     assert [t.state.name for t in search._study.get_trials()] == ["COMPLETE"] * 5
@@ -352,3 +362,310 @@ def test_the_store_can_be_removed_while_a_copy_goes_on(setting, start, tmp_path)
     search, store = start(setting(), "copy")
     carry_out(search, store)
     assert search.finished
+
+
+# --- budgets -------------------------------------------------------------------------------------------------
+
+EPOCHS = ("trials = 3", 'unit = "epochs"\nbudget = 10')
+SECONDS = ("trials = 3", 'unit = "seconds"\nbudget = 3')
+
+
+def spent(store, search, unit):
+    asks = store.asks(search.study)
+    return [ask["trained"] if unit == "epochs" else max(LEAST_SECONDS, ask["seconds"]) for ask in asks]
+
+
+@pytest.mark.parametrize(("budget", "total"), [(EPOCHS, 10), (SECONDS, 3)])
+def test_a_budget_is_a_total_that_a_kill_does_not_add_to(setting, start, budget, total):
+    plan = setting(budget)
+    unit = plan.plan.benchmark.search.unit
+
+    def seconds(run):
+        return 0.3 if run.optimizer["lr"] < 0.01 else 0.5
+
+    def pieces(folder, killed):
+        search, store = start(plan, folder)
+        while not search.finished:
+            (run,) = search.ask(1)
+            if killed:  # asked and noted, never trained
+                store.__exit__()
+                search, store = start(plan, folder)
+                (again,) = search.ask(1)
+                assert again.id == run.id
+            finish(search, store, run, seconds=seconds(run))
+        assert search.ask(3) == []
+        assert search.left == 0
+        return table(store), spent(store, search, unit)
+
+    whole, costs = pieces("whole", killed=False)
+    assert sum(costs) >= total > sum(costs[:-1])  # the trial with which it is reached is the last one
+    assert pieces("killed", killed=True) == (whole, costs)
+
+
+def test_a_larger_budget_goes_on_and_a_smaller_one_counts_fewer_trials(setting, start):
+    search, store = start(setting(EPOCHS))
+    carry_out(search, store)
+    before = table(store)
+    store.__exit__()
+    search, store = start(setting(("trials = 3", 'unit = "epochs"\nbudget = 14')))
+    assert not search.finished
+    carry_out(search, store)
+    assert table(store)[: len(before)] == before
+    assert sum(spent(store, search, "epochs")) >= 14
+    store.__exit__()
+    search, _ = start(setting(EPOCHS))
+    assert [trial["number"] for trial in search.trials] == [number for number, *_ in before]
+
+
+def test_a_trial_beyond_a_lowered_budget_is_not_trained(setting, start):
+    search, store = start(setting(("trials = 3", "trials = 5")))
+    for _ in range(3):
+        finish(search, store, search.ask(1)[0])
+    search.ask(1)
+    store.__exit__()
+    search, _ = start(setting())
+    assert search.finished
+    assert search.left == 0
+    assert search.ask(1) == []
+
+
+@pytest.mark.parametrize(("budget", "least"), [(EPOCHS, 1.0), (SECONDS, LEAST_SECONDS)])
+def test_trials_that_fail_at_once_cost_something(setting, start, budget, least):
+    search, store = start(setting(budget))
+    count = 0
+    while runs := search.ask(1):
+        store.append(runs[0].id, Failed("error", "no"))
+        search.tell(runs[0].id)
+        count += 1
+        assert count <= 30
+    assert search.finished
+    assert count == math.ceil(search.limit / least - 1e-9)
+
+
+@pytest.mark.parametrize("budget", [EPOCHS, SECONDS])
+def test_a_space_of_one_point_is_trained_once_and_comes_to_an_end(setting, start, budget):
+    plan = setting(("epochs = [1, 2]", "epochs = [2]"), budget)
+    competitor = plan.plan.competitors[0]
+    object.__setattr__(competitor, "space", {"epochs": competitor.space["epochs"]})
+    object.__setattr__(competitor, "fixed", {"lr": 0.1, "momentum": 0.0})
+    search, store = start(plan)
+    assert carry_out(search, store) == 1
+    assert len(store.asks(search.study)) > 1
+    assert len({ask["run_id"] for ask in store.asks(search.study)}) == 1
+
+
+def test_in_seconds_a_generation_asks_no_more_than_is_left_to_spend(setting, start):
+    """However many are asked at once, the trials that count are those before which the budget was not spent."""
+    search, store = start(setting(SECONDS), size=4)
+    while not search.finished:
+        for run in search.ask(4):
+            finish(search, store, run, seconds=1.0)
+    assert len(search.trials) == 3
+    assert search.best()["number"] < 3
+
+
+# --- seeds within a trial ------------------------------------------------------------------------------------
+
+SEEDS = 8
+
+
+def value_of(run):
+    """The score of a run, with a little noise of its seed."""
+    return score(run) + ((run.init_seed // 1_009) % 7 - 3) / 1000
+
+
+def across(store, study):
+    return [(a["number"], a["params"], a["state"], a["value"], a["trained"]) for a in store.asks(study)]
+
+
+def test_a_trial_with_seeds_is_worth_their_mean(setting, start):
+    search, store = start(setting(("trials = 3", "trials = 3\nseeds = 4")))
+    assert carry_out(search, store, value_of) == 12
+    for ask in store.asks(search.study):
+        runs = [search.setting.search_run(search.competitor, ask["params"], 0, seed) for seed in range(4)]
+        assert len({run.init_seed for run in runs}) == 4
+        assert ask["value"] == pytest.approx(sum(map(value_of, runs)) / 4)
+        assert ask["trained"] == 4 * ask["params"]["epochs"]
+        assert ask["seconds"] == pytest.approx(0.4)
+
+
+def test_a_seed_that_diverges_ends_its_trial(setting, start):
+    search, store = start(setting(("trials = 3", "trials = 1\nseeds = 3")))
+    finish(search, store, search.ask(1)[0])
+    (run,) = search.ask(1)
+    store.append(run.id, Failed("diverged", "epoch 1: nan"))
+    (ask,) = search.tell(run.id)
+    assert (ask["state"], ask["value"]) == ("diverged", None)
+    assert search.finished
+    assert search.best() is None
+
+
+def test_wilcoxon_prunes_what_is_clearly_worse_and_spends_fewer_runs(setting, start):
+    """A trial whose every seed is worse than the best trial's stops early, and what is chosen is the same."""
+    seeds = ("trials = 3", f"trials = 8\nseeds = {SEEDS}")
+    pruned = (seeds[0], f'{seeds[1]}\nsampler = "random"\npruner = "wilcoxon"')
+    plain = (seeds[0], f'{seeds[1]}\nsampler = "random"')
+    epochs = ("epochs = [1, 2]", "epochs = [2]")
+    found = {}
+    for name, options in (("plain", plain), ("pruned", pruned)):
+        search, store = start(setting(options, (TAIL, ""), epochs), name)
+        runs = carry_out(search, store, value_of)
+        found[name] = runs, search.best()["params"], across(store, search.study)
+    assert found["plain"][0] == 8 * SEEDS
+    assert found["pruned"][0] < 0.7 * 8 * SEEDS
+    assert found["pruned"][1] == found["plain"][1]
+    states = {state for _, _, state, _, _ in found["pruned"][2]}
+    assert states == {"done", "stopped"}
+    best = max(value for *_, value, _ in found["plain"][2])
+    for number, _, state, value, trained in found["pruned"][2]:
+        if state == "stopped":
+            assert value is None
+            assert 2 < trained < 2 * SEEDS
+            assert found["plain"][2][number][3] < best
+
+
+def test_a_search_with_seeds_goes_on_after_kills_as_if_undisturbed(setting, start):
+    options = ("trials = 3", f'trials = 5\nseeds = {SEEDS}\npruner = "wilcoxon"')
+    plan = setting(options)
+    search, store = start(plan, "whole")
+    whole = carry_out(search, store, value_of)
+    total = 0
+    while True:
+        again, other = start(plan, "pieces")
+        if again.finished:
+            break
+        for _ in range(3):
+            for run in again.ask(1):
+                finish(again, other, run, value_of(run))
+                total += 1
+        again.ask(1)  # asked and noted, never trained
+        other.__exit__()
+    assert total == whole
+    assert across(other, again.study) == across(store, search.study)
+
+
+# --- two objectives ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsgaii", "random", "qmc", "gp"])
+def test_two_objectives_are_told_to_optuna_and_a_kill_changes_nothing(setting, start, sampler):
+    options = f'trials = 6\nsampler = "{sampler}"\nobjectives = ["score", "seconds"]'
+    plan = setting(("trials = 3", options), *([(TAIL, "")] if sampler != "tpe" else []))
+    search, store = start(plan, "whole")
+    carry_out(search, store, seconds=0.5)
+    trials = search._study.get_trials()
+    assert [tuple(trial.values) for trial in trials] == [(ask["value"], 0.5) for ask in store.asks(search.study)]
+    assert [d.name for d in search._study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert search.best()["value"] == max(trial.values[0] for trial in trials)
+    while True:
+        again, other = start(plan, "pieces")
+        if again.finished:
+            break
+        finish(again, other, again.ask(1)[0], seconds=0.5)
+        other.__exit__()
+    assert table(other) == table(store)
+
+
+# --- replicates ----------------------------------------------------------------------------------------------
+
+
+def test_a_replicate_is_another_search_with_other_seeds(setting, start):
+    plan = setting(("trials = 3", "trials = 4\nseeds = 2\nreplicates = 2"))
+    first, one = start(plan, "first")
+    carry_out(first, one)
+    second, two = start(plan, "second", replicate=1)
+    carry_out(second, two)
+    assert second.study == "lesson_cnn/sgd/cosine #2"
+    assert not {a["run_id"] for a in one.asks(first.study)} & {a["run_id"] for a in two.asks(second.study)}
+    assert [a["params"] for a in one.asks(first.study)] != [a["params"] for a in two.asks(second.study)]
+    params = {"lr": 0.1, "momentum": 0.9, "epochs": 2}
+    seeds = {plan.search_run(first.competitor, params, r, s).init_seed for r in range(100) for s in range(50)}
+    assert len(seeds) == 5000
+
+
+# --- every sampler and pruner --------------------------------------------------------------------------------
+
+ALONE = ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]')
+GRID = ("momentum = {", "lr = { choices = [0.001, 0.01, 0.1, 0.5] }\nmomentum = {")
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "gp", "cmaes", "grid", "qmc", "nsgaii"])
+def test_every_sampler_carries_a_search_to_its_end(setting, start, sampler):
+    plan = setting(
+        ("trials = 3", f'trials = 8\nsampler = "{sampler}"'), (TAIL, ""), *([GRID, ALONE] if sampler == "grid" else [])
+    )
+    module.check(plan.plan, lambda *key: ".".join(key))
+    search, store = start(plan)
+    carry_out(search, store)
+    assert [state for _, _, state, _ in table(store)] == ["done"] * 8
+    assert search.best()["value"] == max(value for *_, value in table(store))
+
+
+@pytest.mark.parametrize(
+    ("pruner", "options", "more"),
+    [
+        ("hyperband", "{ min_resource = 1, max_resource = 8, reduction_factor = 2 }", ""),
+        ("successive-halving", "{ min_resource = 1, reduction_factor = 2 }", ""),
+        ("median", "{ n_startup_trials = 2 }", ""),
+        ("percentile", "{ percentile = 40.0, n_startup_trials = 2 }", ""),
+        ("wilcoxon", "{ n_startup_steps = 2 }", "seeds = 6"),
+    ],
+)
+def test_every_pruner_carries_a_search_to_its_end_and_prunes(setting, start, pruner, options, more):
+    said = f'trials = 12\npruner = "{pruner}"\npruner_options = {options}\n{more}'
+    plan = setting(("trials = 3", said), ("epochs = [1, 2]", "epochs = [4, 8]"))
+    module.check(plan.plan, lambda *key: ".".join(key))
+    search, store = start(plan)
+    trained = 0
+    while not search.finished:
+        (run,) = search.ask(1)
+        assert run.epochs == 8  # one schedule horizon for all
+        for number in range(1, 9):
+            metrics = {"tune_accuracy": value_of(run) + number / 100}
+            epoch = Epoch(number, number, 0.1, 0.1, metrics, lambda: State({}, {}))
+            verdict = search.judge(run.id, epoch) if number < 8 else None
+            store.append(run.id, epoch, verdict)
+            trained += 1
+            if number < 8 and search.stops(run.id, epoch, verdict):
+                break
+        store.append(run.id, Done(metrics, stopped=number < 8))
+        search.tell(run.id)
+    states = [ask["state"] for ask in store.asks(search.study)]
+    assert len(states) == 12
+    assert set(states) == {"done", "stopped"}
+    assert trained < 12 * 8 * plan.plan.benchmark.search.seeds
+    assert trained == sum(ask["trained"] for ask in store.asks(search.study))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            'pruner = "median"\nobjectives = ["score", "seconds"]',
+            r"search\.pruner: must be 'none' with two search\.objectives, got 'median'",
+        ),
+        ('pruner = "wilcoxon"\nseeds = 2', r"search\.pruner: must have search\.seeds of 3 or more to judge by, got 2"),
+        (
+            'pruner = "median"\nseeds = 3',
+            r"search\.pruner: must be 'wilcoxon' or 'none' where a trial has 3 seeds, got 'median'",
+        ),
+    ],
+)
+def test_a_pruner_that_has_nothing_to_judge_by_is_refused(benchmark_file, registry, options, message):
+    benchmark, source = load(benchmark_file(("trials = 3", f"trials = 3\n{options}")))
+    with pytest.raises(BenchmarkError, match=message):
+        module.check(resolve(benchmark, source, registry), source.where)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ('unit = "epochs"', r"search\.budget: must say how many epochs each arm gets, got none"),
+        ("budget = 3", r'search\.budget: must go with unit = "epochs" or "seconds", got 3; a budget in trials is'),
+        ('unit = "second"\nbudget = 3', r"search\.unit: must be .*got 'second'; did you mean 'seconds'"),
+        ('objectives = ["seconds"]', r'search\.objectives: must be \["score"\] or \["score", "seconds"\]'),
+    ],
+)
+def test_a_budget_that_says_nothing_is_refused(benchmark_file, options, message):
+    with pytest.raises(BenchmarkError, match=message):
+        load(benchmark_file(("trials = 3", f"trials = 3\n{options}")))

@@ -44,7 +44,7 @@ class Search:
         self.replicate = replicate
         self.study = study_name(self.arm, replicate)
         self._store = store
-        self._options = setting.plan.benchmark.search
+        self._options = competitor.benchmark.search
         self._by_epochs = self._options.pruner != "none" and self._options.seeds == 1  # else it judges by seeds
         self._asks = store.asks(self.study)
         self._of_run: dict[str, list[int]] = {}
@@ -58,7 +58,7 @@ class Search:
         self._generation_size = store.generation_size(self.study)
         self._study = self._reconciled()
         self._ready: deque[Run] = deque()  # of trials under way
-        for ask in self._asks:
+        for ask in self.trials:  # one that a smaller budget no longer covers is left as it is
             self._go_on(ask)
 
     @property

@@ -109,7 +109,7 @@ def _rewritten(key: str, value: str, prefix: str) -> str:
     """Return an attribute with its ids prefixed, neutral colours as CSS variables and no font of its own."""
     if key == "id":
         return f"{prefix}-{value}"
-    if key == "href":
+    if key == "href" and value.startswith("#"):  # else it is an image, whole
         return f"#{prefix}-{value.removeprefix('#')}"
     if key == "d":  # a tenth of 1/72 inch is enough for a line, and halves it
         return re.sub(r"(\.\d)\d+", r"\1", value).replace("\n", "")

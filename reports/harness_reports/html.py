@@ -35,6 +35,7 @@ from harness_reports._doubts import doubts
 from harness_reports._headline import headline
 from harness_reports._interactive import Views, digest, library
 from harness_reports._looking import looking
+from harness_reports._minima.section import minima
 from harness_reports._numbers import NOTHING, count, duration, number
 from harness_reports._range_test import range_tests
 from harness_reports._thumbs import Thumbs
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 OURS = (
     "leaderboard", "lead", "curves", "sensitivity", "confusion", "calibration", "picks", "suspects", "cleaned",
     "snapshots", "budget", "duels", "alarms", "regions", "importances", "times", "reached", "targets", "profiles",
-    "ranks", "rank_pairs",
+    "ranks", "rank_pairs", "distances", "blocks", "barriers", "surfaces", "spectra", "solutions", "gate",
 )  # fmt: skip
 MOST_ROWS = 500  # of another analysis' table; the whole of it is in tables/*.parquet
 
@@ -107,6 +108,7 @@ def page(results: Results) -> dict[str, Any]:
         "sensitivity": _budget.sensitivity(results, looks),
         "targets": _targets.targets(results, looks),
         "ranks": _ranks.ranks(results, looks),
+        "minima": minima(results, looks, views),
         "paths": _paths.panels(records.paths, looks),
         "inside": _inside.section(records, looks),
         "trials": _tables.trials(records, looks),

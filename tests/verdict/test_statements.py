@@ -167,3 +167,13 @@ def test_twins_compare_the_optimizer_with_the_order_of_the_data(world):
     found = table.loc["disagreement"]
     assert (found["within"], found["between"]) == pytest.approx((0.1, 0.4))  # (5 + 3) / 2 of 10 between
     assert (found["rho"], found["inits"]) == (pytest.approx(4.0), 3)
+
+
+def test_arms_with_objectives_of_their_own_are_not_compared_by_their_minima(world, stated, labels):
+    records = world(seeds=12).records()
+    records.meta["benchmark"]["search"]["objective"] = "free"
+    assert set(labels(records, "function")) == {"inconclusive"}
+    assert set(labels(records, "loss")) == {"similar"}
+    said = stated(records)
+    assert said["statement"] == "inconclusive"
+    assert "an objective of its own" in said["reasons"]

@@ -183,7 +183,7 @@ def _improving(records: Records, arm: str) -> float:
 
 
 def _diverged(records: Records, arm: str) -> float:
-    states = _spent(records, arm)["state"]
+    states = _looked(records, arm, _spent(records, arm))["state"]
     return float((states == "diverged").mean()) if len(states) else math.nan
 
 

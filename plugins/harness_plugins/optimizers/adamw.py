@@ -8,6 +8,8 @@ and search this one::
 
     [train]
     l2 = 0
+    [search]
+    objective = "free"
     [search.space.adamw]
     weight_decay = { low = 1e-4, high = 1.0, log = true }
 

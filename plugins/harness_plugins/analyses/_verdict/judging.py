@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNEQUAL = "the arms took unequal numbers of steps"
+UNLIKE = "each arm may have an objective of its own (search.objective = free)"
 HALF, DOUBLE = 0.5, 2.0  # of the margins, for the sensitivity of every label
 
 
@@ -103,6 +104,7 @@ class Examined:
     control_labels: Mapping[tuple[str, str], Label]  # (role, facet) of the controls that were measured
     searches: int  # of each arm
     steps: frozenset[int] = frozenset()  # that the arms' runs took; more than one number is no fair comparison
+    common: bool = True  # whether all arms minimise one objective
 
     def of(self, facet: str, kind: str = ARMS) -> list[Entry]:
         """Return a facet's entries of one kind of pair, those that apply."""
@@ -126,7 +128,8 @@ def examine(records: Records, cell: Cell, alarmed: Mapping[str, Sequence[str]]) 
     searches = min((sources.searches(pair) for pair in cell.pairs if pair.kind == ARMS), default=1)
     steps = frozenset(cell.steps(records.epochs))
     own = {arm: alarmed[arm] for arm in cell.arms if arm in alarmed}
-    found = Examined(cell, tuple(entries), gates, own, {}, searches, steps)
+    common = records.meta["benchmark"]["search"].get("objective", "common") == "common"
+    found = Examined(cell, tuple(entries), gates, own, {}, searches, steps, common)
     found = replace(found, control_labels=_control_labels(found))
     for entry in entries:
         if entry.pair.kind == ARMS and entry.measured:
@@ -234,8 +237,8 @@ def _demotions(found: Examined, entry: Entry) -> dict[Label, str]:
         text = "; ".join(f"{short(arm)} is {found.gates[arm].state}" for arm in below)
         entry.gated = True
         return {"similar": text, "different": text, "inconclusive": text}
-    if len(found.steps) > 1 and facet != "loss":
-        return dict.fromkeys(("similar", "different", "inconclusive"), UNEQUAL)
+    if facet != "loss" and (len(found.steps) > 1 or not found.common):
+        return dict.fromkeys(("similar", "different", "inconclusive"), UNEQUAL if found.common else UNLIKE)
     badly = [arm for arm in arms if arm in found.alarmed and not _settled(found)]
     if facet == "loss" and badly:
         text = "tuning: " + "; ".join(f"{short(arm)} ({', '.join(found.alarmed[arm])})" for arm in badly)

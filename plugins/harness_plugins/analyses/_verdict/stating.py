@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from harness.statistics.labels import Label, Statement, overall
 from harness_plugins.analyses._verdict.design import CONTROLS
 from harness_plugins.analyses._verdict.gating import PASSED
-from harness_plugins.analyses._verdict.judging import DOUBLE, HALF, UNEQUAL, Entry, Examined, combined, needed, short
+from harness_plugins.analyses._verdict.judging import (
+    DOUBLE,
+    HALF,
+    UNEQUAL,
+    UNLIKE,
+    Entry,
+    Examined,
+    combined,
+    needed,
+    short,
+)
 from harness_plugins.analyses._verdict.measures import PROBES
 from harness_plugins.analyses._verdict.sources import SEARCHES, Missing
 
@@ -119,6 +129,8 @@ def _reasons(found: Examined, labels: Mapping[str, str], statement: Statement, p
     if len(found.steps) > 1:
         counts = ", ".join(map(str, sorted(found.steps)))
         lines.append(f"{UNEQUAL} ({counts}): that is a leaderboard, and no comparison of minima")
+    if not found.common:
+        lines.append(f"{UNLIKE}: that is a leaderboard, and no comparison of minima")
     for arm in cell.arms:
         if lost := cell.lost(arm):
             counts = ", ".join(f"{count} {state}" for state, count in lost.items())
