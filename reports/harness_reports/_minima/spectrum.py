@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from statistics import median
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -22,7 +23,7 @@ def spectrum(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     top = float(table["density"].max())
-    low = max(top * FAINTEST, min(_peaks(table, signs), default=top) / 3)  # below are the smoothing's own tails
+    low = max(top * FAINTEST, median(_peaks(table, signs) or [top]) / 30)  # below are the smoothing's own tails
     with style():
         figure, axes = panel(3.0, WIDE)
         for arm, sign in reversed(list(signs.items())):  # arms over controls
@@ -43,7 +44,7 @@ def spectrum(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
 
 
 def _peaks(table: DataFrame, signs: Mapping[str, Sign]) -> list[float]:
-    """Return how high every bump of every arm is: the lowest is a single eigenvalue of many."""
+    """Return how high every bump of every arm is; most are a single eigenvalue of as many as there are weights."""
     found: list[float] = []
     for arm in signs:
         heights = table.loc[table["arm"] == arm, "density"].to_numpy(dtype=float)
