@@ -145,6 +145,21 @@ class CompareSection(Section):
     confirm: bool = True  # regime features: the whole network is run on test photos, to confirm what the features gave
     folds: int = Field(0, ge=0, le=100)  # 2 or more: predict the train split out of fold, to find suspects in it
 
+    @field_validator("aa", mode="before")
+    @classmethod
+    def _whether_or_which(cls, aa: Any) -> Any:
+        if not isinstance(aa, bool | str):
+            raise ValueError(f"must be true, false or one of train.optimizers, got {aa!r}")
+        return aa
+
+    @field_validator("probes")
+    @classmethod
+    def _each_once(cls, probes: list[str]) -> list[str]:
+        for name in probes:
+            if probes.count(name) > 1:
+                raise ValueError(f"must name each only once, got '{name}' twice")
+        return probes
+
     @field_validator("folds")
     @classmethod
     def _two_or_none(cls, folds: int) -> int:
@@ -291,10 +306,12 @@ def load(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
     _check_budget(benchmark, source)
     _check_spaces(benchmark, source)
     for head in benchmark.heads:
-        if head not in benchmark.train.heads or benchmark.train.regime != "features":
+        where = source.where("heads", head)
+        if benchmark.train.regime != "features":
+            raise BenchmarkError(f"{where}: must go with the regime 'features', got '{benchmark.train.regime}'")
+        if head not in benchmark.train.heads:
             raise BenchmarkError(
-                f"{source.where('heads', head)}: must be one of train.heads, in the regime 'features', got '{head}'"
-                f"{did_you_mean(head, benchmark.train.heads)}"
+                f"{where}: must be one of train.heads, got '{head}'{did_you_mean(head, benchmark.train.heads)}"
             )
         epochs = benchmark.of_head(head).search.epochs
         if epochs != sorted(epochs):

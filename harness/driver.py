@@ -159,7 +159,7 @@ class Driver:
         found = [(cell, (self.store.run(cell.run.id) or {}).get("state")) for cell in cells(self.setting, chosen)]
         done = [cell for cell, state in found if state == schema.DONE]
         again = [cell for cell in restarts(self.setting, done) if self._ended(cell.run)]
-        return len(done) + sum(state == schema.DIVERGED for _, state in found) + len(again)
+        return len(done) + len(again) + [state for _, state in found].count(schema.DIVERGED)
 
     def _choose(self, search: Search) -> None:
         """Note what a search that has ended has chosen, and of which trials."""
@@ -187,7 +187,13 @@ class Driver:
         plan, known = self.setting.plan, self.store.noted(protocols.KEY) or []
         imported = self.store.noted("baseline") or {}  # what was trained elsewhere is compared too
         arms = [str(arm) for arm in (*(self.store.noted("arms") or ()), *imported.get("arms", ()))]
-        protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics))
+        protocol = protocols.resolve(
+            as_plain(plan.benchmark),
+            arms,
+            tuple(plan.task.metrics),
+            plan.late_versions,
+            self.store.noted("extensions") or (),
+        )
         protocols.register(self.store, protocol, self.store.compared(imported.get("names", ())))
         if protocol.hash in {entry["hash"] for entry in known}:
             return

@@ -248,7 +248,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     for name in train.schedulers:
         find("scheduler", name, Scheduler, "train", "schedulers")
     pairs = []
-    for name in _entered(benchmark, source):
+    for name in _entered(benchmark, source, registry):
         optimizer = find("optimizer", train.aliases.get(name, name), Optimizer, "train", "optimizers")
         pairs += [(name, scheduler) for scheduler in (train.schedulers if optimizer.scheduled else [UNSCHEDULED])]
     competitors = tuple(
@@ -286,22 +286,25 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     )
 
 
-def _entered(benchmark: Benchmark, source: Source) -> list[str]:
+def _entered(benchmark: Benchmark, source: Source, registry: Registry) -> list[str]:
     """Return the arms' optimizers as entered; raises BenchmarkError for an alias that is of no use."""
     train = benchmark.train
-    for alias in train.aliases:
+    for alias, name in train.aliases.items():
+        where = source.where("train", "aliases", alias)
         if alias not in train.optimizers:
             raise BenchmarkError(
-                f"{source.where('train', 'aliases', alias)}: must be one of train.optimizers, got '{alias}'"
-                f"{did_you_mean(alias, train.optimizers)}"
+                f"{where}: must be one of train.optimizers, got '{alias}'{did_you_mean(alias, train.optimizers)}"
             )
+        registry.get("optimizer", name, Optimizer, where)
+        if alias in registry.found["optimizer"]:
+            raise BenchmarkError(f"{where}: must be a new name, got that of an optimizer; choose another")
     return train.optimizers
 
 
 def _controls(competitors: tuple[Competitor, ...], benchmark: Benchmark, source: Source) -> tuple[Competitor, ...]:
     """Return the arms that are run beside the others, so that a reader knows what the comparison can tell."""
     compare, found = benchmark.compare, []
-    named = compare.aa if isinstance(compare.aa, str) else benchmark.train.optimizers[0]
+    named = compare.aa if isinstance(compare.aa, str) and compare.aa else benchmark.train.optimizers[0]
     if compare.aa and named not in {c.entered for c in competitors}:
         raise BenchmarkError(
             f"{source.where('compare', 'aa')}: must be one of train.optimizers, true or false, got '{compare.aa}'"
@@ -349,6 +352,8 @@ def _probe_versions(
             kinds = (int, float) if type(default) is float else type(default)
             if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
                 raise BenchmarkError(f"{where}: must be like its default {default!r}, got {value!r}")
+            if not isinstance(value, str | bool) and not value > 0:
+                raise BenchmarkError(f"{where}: must be above 0, got {value!r}")
         sha256 = registry.find("probe", probe.name, source.where("compare", "probes")).sha256
         options = said.get(probe.name, {})
         versions[probe.name] = digest([sha256, options]) if options else sha256

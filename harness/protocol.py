@@ -1,4 +1,4 @@
-"""What a comparison promises before it is made: margins, floors, alpha, seeds, arms and primary measures, hashed.
+"""What a comparison promises before it is made: rules, arms, seeds, search, controls and measurements, hashed.
 
 Whoever sees the results first and chooses the margins afterwards can have any verdict. So the protocol is resolved from
 the benchmark, hashed and entered in the records before the first comparison run; one that is changed later is entered
@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 from harness.runs import digest
 
@@ -33,6 +33,10 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
     "function": ("prediction_distance",),
 }  # the same where they are not
 FACETS = tuple(CLASSES)
+PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
+CONTROLS = ("aa", "label_noise", "gate", "twins")  # of ``[compare]``
+SHOWN = ("compare.twins",)  # of the design: decides nothing
+VERSION = 16  # digits of a late probe's version, as its measurements have it
 
 
 class Notes(typing.Protocol):
@@ -57,11 +61,16 @@ class Protocol:
     seeds: int
     arms: tuple[str, ...]
     primaries: Mapping[str, tuple[str, ...]]  # by facet
+    design: Mapping[str, Any] = field(default_factory=dict)  # what is searched and measured; of old entries nothing
+    probes: ClassVar[Mapping[str, str]] = PROBES  # that the primary measures come from, by facet
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain values; equal protocols have equal JSON."""
         lists = {facet: list(names) for facet, names in self.primaries.items()}
-        return {**asdict(self), "arms": list(self.arms), "primaries": lists}
+        found = {**asdict(self), "arms": list(self.arms), "primaries": lists}
+        if not self.design:
+            del found["design"]  # so that an entry of before there were designs keeps its hash
+        return found
 
     def distances(self, convex: bool = False) -> int:
         """Return how many primary measures are ratios of distances; a convex network has a frozen representation.
@@ -70,14 +79,35 @@ class Protocol:
         """
         return len(self.primaries["function"]) + (0 if convex else len(self.primaries["representation"]))
 
-    def power(self, arms: int, convex: bool = False) -> float:
+    def power(self, arms: int, convex: bool = False, circle: int | None = None) -> float:
         """Return P(similar on every measure of distance | that many arms of a network are identical), by simulation.
 
-        Of the loss, the barriers and the sharpness nobody knows the scatter beforehand, so it can only be less.
+        Of the representation only the pairs of seeds up to ``circle`` apart were measured; all where it is None. Of the
+        loss, the barriers and the sharpness nobody knows the scatter beforehand, so it can only be less.
         """
         from harness.statistics.power import all_similar
 
-        return all_similar(arms, self.seeds, self.distances(convex), math.log(self.margins["function"]))
+        found = 1.0
+        for facet, apart in (("function", None), *((("representation", circle),) if not convex else ())):
+            count, margin = len(self.primaries[facet]), math.log(self.margins[facet])
+            found *= all_similar(arms, self.seeds, count, margin, alpha=self.alpha, circle=apart)
+        return found
+
+    @staticmethod
+    def exploratory(power: float) -> bool:
+        """Return whether a design of that power is too small to expect "supported" of identical arms."""
+        return power < EXPLORATORY
+
+    def changed(self, meta: Mapping[str, Any]) -> list[str]:
+        """Return what of the design is not what a run's records hold now, as dotted keys; twins decide nothing.
+
+        Its measurements were replaced then, and nothing that is there now can be judged as it was registered.
+        """
+        now = _flat(_design(meta["benchmark"], _versions(meta), meta.get("extensions") or ()))
+        then = _flat(self.design)
+        unknown = {key for key in then.keys() ^ now.keys() if key.endswith(".version")}  # not measured yet
+        keys = [key for key in {**then, **now} if key not in unknown and key not in SHOWN]
+        return [key for key in keys if then.get(key) != now.get(key)] if then else []
 
     @property
     def hash(self) -> str:
@@ -98,8 +128,18 @@ class Registered:
         return self.when == BEFORE
 
 
-def resolve(benchmark: Mapping[str, Any], arms: Sequence[str], metrics: Sequence[str]) -> Protocol:
-    """Return the protocol of a resolved benchmark (plain values), its arms, and the names of the task's metrics."""
+def resolve(
+    benchmark: Mapping[str, Any],
+    arms: Sequence[str],
+    metrics: Sequence[str],
+    versions: Mapping[str, str] | None = None,
+    extensions: Sequence[Mapping[str, Any]] = (),
+) -> Protocol:
+    """Return the protocol of a resolved benchmark (plain values), its arms, and the names of the task's metrics.
+
+    Its design has the ``versions`` of the late probes by name, as far as they are known, and the ``extensions`` of
+    searches that were noted so far.
+    """
     verdict = benchmark["verdict"]
     return Protocol(
         margins=dict(verdict["margins"]),
@@ -110,7 +150,44 @@ def resolve(benchmark: Mapping[str, Any], arms: Sequence[str], metrics: Sequence
         seeds=int(benchmark["compare"]["seeds"]),
         arms=tuple(arms),
         primaries=dict(CLASSES if "accuracy" in metrics else NUMBERS),
+        design=_design(benchmark, versions or {}, extensions),
     )
+
+
+def _design(
+    benchmark: Mapping[str, Any], versions: Mapping[str, str], extensions: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what decides a verdict beside its rules: the search, the controls, and what measures the primaries."""
+    compare, search = benchmark["compare"], benchmark["search"]
+    budget = ("unit", "budget") if search.get("unit", "trials") != "trials" else ("trials",)
+    probes: dict[str, dict[str, Any]] = {}
+    for probe in PROBES.values():
+        if probe in compare.get("probes", ()):
+            probes[probe] = {"options": dict(compare.get("probe_options", {}).get(probe, {}))}
+            if probe in versions:
+                probes[probe]["version"] = versions[probe][:VERSION]
+    return {
+        "compare": {key: compare[key] for key in CONTROLS if key in compare},
+        "search": {key: search[key] for key in (*budget, "seeds", "objective", "replicates") if key in search},
+        "probes": probes,
+        "extensions": [dict(extension) for extension in extensions],
+    }
+
+
+def _versions(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Return the versions of the late probes whose measurements the records hold."""
+    return {name: str(about["version"]) for name, about in meta.get("probes", {}).items() if "version" in about}
+
+
+def _flat(design: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return a design's values by dotted key; what is empty has none."""
+    found: dict[str, Any] = {}
+    for key, value in design.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{above}{key}.") or ({f"{above}{key}": {}} if above == "probes." else {})
+        elif value != []:
+            found[f"{above}{key}"] = value
+    return found
 
 
 def register(store: Notes, protocol: Protocol, ended: int) -> str:
@@ -135,7 +212,9 @@ def registered_protocols(meta: Mapping[str, Any]) -> list[Registered]:
         return [Registered(_read(entry["protocol"]), str(entry["registered"])) for entry in meta[KEY]]
     if "verdict" not in meta["benchmark"]:
         return []
-    return [Registered(resolve(meta["benchmark"], meta["arms"], tuple(meta["metrics"])), NEVER)]
+    extensions = meta.get("extensions") or ()
+    found = resolve(meta["benchmark"], meta["arms"], tuple(meta["metrics"]), _versions(meta), extensions)
+    return [Registered(found, NEVER)]
 
 
 def _read(plain: Mapping[str, Any]) -> Protocol:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 
@@ -25,7 +25,7 @@ def fingerprint(file: Path, module: str) -> str:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        for imported in _imports(files[name], name):
+        for imported in _imports(files[name].read_bytes(), name, files[name].name == "__init__.py"):
             place = None if imported in files else _file_of(imported)
             if place:
                 files[imported] = place
@@ -36,14 +36,16 @@ def fingerprint(file: Path, module: str) -> str:
     return hashlib.sha256("\n".join(f"{name} {each}" for name, each in sorted(hashes.items())).encode()).hexdigest()
 
 
-def _imports(file: Path, module: str) -> Iterator[str]:
-    """Yield the names in the module's own package that a source may import; some are names inside a module."""
+@cache  # every plugin of a package imports much the same
+def _imports(source: bytes, module: str, is_package: bool) -> tuple[str, ...]:
+    """Return the names in the module's own package that a source may import; some are names inside a module."""
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return
+        return ()
     top = module.partition(".")[0]
-    parents = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
+    parents = module.split(".") if is_package else module.split(".")[:-1]
+    found: list[str] = []
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -52,7 +54,8 @@ def _imports(file: Path, module: str) -> Iterator[str]:
             above = parents[: len(parents) + 1 - node.level] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        yield from (name for name in names if name.partition(".")[0] == top and name != top)
+        found += [name for name in names if name.partition(".")[0] == top and name != top]
+    return tuple(found)
 
 
 def _file_of(module: str) -> Path | None:

@@ -197,8 +197,9 @@ def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmar
     code, out, _ = harness("plan", benchmark_file(), "--json")
     found = json.loads(out)
     assert code == 0
-    assert found["runs"] == 2 * (3 + 2)
-    assert [arm["epochs"] for arm in found["arms"]] == [3 * 1.5 + 2 * 2] * 2
+    assert [arm["comparison"] for arm in found["arms"]] == [{"fresh": 2, "untuned": 2, "restart": 1}] * 2
+    assert found["runs"] == 2 * (3 + 2 + 2 + 1)
+    assert [arm["epochs"] for arm in found["arms"]] == [3 * 1.5 + 2 * 2 + 2 * 2 + 1] * 2
     assert found["seconds"] > 0
     assert found["bytes"] > 2 * 2 * 4 * 49_266
     assert not Path("runs").exists()

@@ -121,5 +121,5 @@ def test_a_head_may_have_settings_of_its_own(benchmark_file):
         load(benchmark_file(features, ("[report]", "[heads.mpl.train]\nl2 = 0.1\n[report]")))
     with pytest.raises(BenchmarkError, match=r"heads\.linear\.train\.epochs: must be a known key"):
         load(benchmark_file(features, ("[report]", "[heads.linear.train]\nepochs = 3\n[report]")))
-    with pytest.raises(BenchmarkError, match=r"heads\.linear: must be one of train\.heads, in the regime 'features'"):
+    with pytest.raises(BenchmarkError, match=r"heads\.linear: must go with the regime 'features'"):
         load(benchmark_file(own))

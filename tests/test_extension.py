@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from dataclasses import replace
@@ -10,9 +11,9 @@ import pytest
 from harness_plugins.analyses import alarms
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from harness.config import load
 from harness.extension import FURTHER, _applied, _further, _including
 from harness.plan import resolve
-from harness.config import load
 from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import open_records
@@ -134,6 +135,7 @@ def ended(records):
 
 def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out):
     bad, _ = carry_out(BAD)
+    before = ended(bad)
     assert {arm for arm, _ in raised(bad)} == {SGD}
     assert (SGD, "defaults") in raised(bad)
     assert tuned(bad, SGD) <= 1e-4
@@ -145,7 +147,7 @@ def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out):
     assert {e["arm"] for e in mended.meta["extensions"]} == {SGD}
     trials = [records.trials[records.trials["arm"] == ADAM] for records in (bad, mended)]
     assert trials[0].equals(trials[1])
-    before, after = ended(bad), ended(mended)
+    after = ended(mended)
     assert {run: after[run] for run in before} == before  # nothing was done again
     assert not [r for r in after.keys() - before.keys() if r in set(mended.comparison.query("of == @ADAM")["run_id"])]
     mine = mended.trials[mended.trials["arm"] == SGD]
@@ -176,13 +178,8 @@ def test_an_extension_survives_a_kill(carry_out, tmp_path):
     (tmp_path / "runs").rename(tmp_path / "whole")
     bad, _ = carry_out(BAD)
     with sqlite3.connect(bad.folder / "run.db") as db:
-        db.execute(
-            "INSERT INTO meta VALUES ('extensions', (SELECT value FROM meta WHERE key = 'nothing'))"
-        ) if False else None
-        import json
-
-        first = whole.meta["extensions"][:1]
-        db.execute("INSERT OR REPLACE INTO meta VALUES ('extensions', ?)", (json.dumps(first),))
+        first = json.dumps(whole.meta["extensions"][:1])
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('extensions', ?)", (first,))
     db.close()
     gone_on, _ = carry_out(BAD, extend=True)
     assert gone_on.meta["extensions"] == whole.meta["extensions"]

@@ -356,7 +356,7 @@ class Idle:
 def harness_executors():
     return [Executor("idle", lambda workbench: Idle())]
 """
-    with pytest.raises(PluginError, match="executor 'idle': must carry out every run it is given, got 10 left over"):
+    with pytest.raises(PluginError, match="executor 'idle': must carry out every run it is given, got 16 left over"):
         carry_out(benchmark_file(("threads = 1", 'threads = 1\nexecutor = "idle"')), plugins=plugin(body))
 
 

@@ -8,7 +8,6 @@ import shutil
 import optuna
 import pytest
 
-from harness.search import samplers as module
 from harness.config import load
 from harness.contracts import Data, Split
 from harness.device import Device
@@ -17,6 +16,7 @@ from harness.plan import Setting, resolve
 from harness.records import Store, schema
 from harness.runs import Done, Epoch, Failed, State
 from harness.search import Search, study_name
+from harness.search import samplers as module
 from harness.search.budget import LEAST_SECONDS
 
 SPACE = """

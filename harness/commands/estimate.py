@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from harness import protocol as protocols
+from harness.commands.probe_costs import late_probes
+from harness.comparison import Cell, cells, restarts
+from harness.config import as_plain
 from harness.device import environment
 from harness.plan import Competitor, Setting
 from harness.preparation import Request, prepare
 from harness.progress import Reporter, duration
+from harness.range_test.sweep import range_test_steps
+from harness.search.budget import amount
 from harness.workbench import Bench
 
 if TYPE_CHECKING:
@@ -23,12 +32,16 @@ BYTES_PER_EPOCH = 430  # the flagship's run.db over its epochs
 
 
 def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
-    """Return runs, seconds and bytes per arm and in all; no run folder is written."""
-    setting = prepare(request, reporter).setting
-    arms = [_arm(setting, competitor) for competitor in setting.plan.competitors]
+    """Return runs, seconds and bytes per arm and in all, and what the design can show; no run folder is written."""
+    ready = prepare(request, reporter)
+    setting = ready.setting
+    planned = _planned(setting)
+    arms = [_arm(setting, competitor, planned) for competitor in setting.plan.competitors]
     folds = setting.plan.benchmark.compare.folds
     longest = max(arm["seconds_per_seed"] for arm in arms)  # which arm will be best, nobody knows
     folder = request.out / setting.folder_name
+    probes = late_probes(setting, planned)
+    imported = ready.imported.arms if ready.imported else ()
     return {
         "name": setting.plan.benchmark.name,
         "folder": str(folder),
@@ -36,15 +49,45 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
         "environment": environment(setting.device),
         "arms": arms,
-        "runs": sum(arm["trials"] + arm["seeds"] for arm in arms) + folds,
-        "seconds": sum(arm["seconds"] for arm in arms) + folds * longest,
+        "probes": probes,
+        "power": power(setting, imported),
+        "runs": sum(arm["runs"] for arm in arms) + folds,
+        "seconds": sum(arm["seconds"] for arm in arms) + folds * longest + sum(probe["seconds"] for probe in probes),
         "bytes": sum(arm["bytes"] for arm in arms),
     }
 
 
-def _arm(setting: Setting, competitor: Competitor) -> dict[str, Any]:
-    """Time one arm: some steps, one look at the tune split, one at the test split."""
-    benchmark = setting.plan.benchmark
+def _planned(setting: Setting) -> list[Cell]:
+    """Return the comparison as it will be if every search finds something, at the middle of every space."""
+    searches = setting.plan.benchmark.search.replicates
+    chosen = {}
+    for competitor in (*setting.plan.competitors, *setting.plan.controls_of("aa")):
+        middle = {name: _middle(space) for name, space in competitor.space.items()}
+        chosen[competitor.arm.name] = [middle] * searches
+    found = cells(setting, chosen)
+    return [*found, *restarts(setting, found)]
+
+
+def power(setting: Setting, imported: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return for each network with two arms the probability that its claim is supported if its arms are identical."""
+    plan = setting.plan
+    arms = [*(competitor.arm.name for competitor in plan.competitors), *imported]
+    protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics))
+    convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
+    counts = Counter(arm.rsplit("/", 2)[0] for arm in arms)
+    found = []
+    for network, count in counts.items():
+        if count < 2 or network not in convex:
+            continue
+        value = protocol.power(count, convex[network])
+        about = {"network": network, "arms": count, "seeds": protocol.seeds, "supported_if_identical": value}
+        found.append({**about, "exploratory": value < protocols.EXPLORATORY})
+    return found
+
+
+def _arm(setting: Setting, competitor: Competitor, planned: Sequence[Cell]) -> dict[str, Any]:
+    """Time one arm: some steps, one look at the tune split, one at the test split; its controls cost as much a run."""
+    benchmark = competitor.benchmark
     params = {name: _middle(space) for name, space in competitor.space.items()}
     run = replace(setting.compare_run(competitor, params, seed=0), head_epochs=0)  # the costlier stage is timed
     parts = Bench(setting, lambda _: None).parts(run)
@@ -52,26 +95,45 @@ def _arm(setting: Setting, competitor: Competitor) -> dict[str, Any]:
     tune = _seconds(partial(parts.predict, parts.use.tune))
     test = _seconds(partial(parts.predict, parts.use.test or parts.use.tune, exact=True))
     epoch = step * len(parts.batches) + tune
-    low, high = benchmark.search.epochs[0], benchmark.search.epochs[-1]
-    trials, seeds = benchmark.search.trials, benchmark.compare.seeds
-    epochs = trials * (low + high) / 2 + seeds * benchmark.compare.epochs
+    mine = [cell for cell in planned if cell.of == competitor.arm.name]
+    roles = Counter(cell.role for cell in mine)
+    searches = benchmark.search.replicates + bool(roles["aa"])
+    trials, search_epochs = _search(competitor, searches, step * len(parts.batches))
+    swept = step * range_test_steps(competitor) if benchmark.search.lr_range_test else 0.0
+    epochs = search_epochs + sum(cell.run.epochs for cell in mine)
     weights = sum(t.numel() * t.element_size() for t in parts.model.state_dict().values())
     kept = 1 + len(parts.snapshots.epochs)
     predictions = 4 * parts.use.outputs * (kept * len(setting.data.test) + len(setting.data.tune))
-    examples = parts.batches.batch_size / step
     return {
         "arm": competitor.arm.name,
+        "unit": benchmark.search.unit,
+        "budget": amount(benchmark.search, competitor),
+        "searches": searches,
         "trials": trials,
-        "seeds": seeds,
+        "seeds": benchmark.compare.seeds,
+        "comparison": dict(roles),
+        "runs": trials * benchmark.search.seeds + len(mine),
         "epochs": epochs,
         "parameters": sum(p.numel() for p in parts.parameters),
-        "examples_per_second": examples,
+        "examples_per_second": parts.batches.batch_size / step,
         "seconds_per_seed": benchmark.compare.epochs * epoch,
         "seconds": trials * SECONDS_PER_ASK
+        + swept
         + epochs * epoch
-        + seeds * test * (1 + len(parts.use.train) / len(setting.data.test)),
-        "bytes": seeds * (kept * weights + predictions) + 3 * weights + int(epochs * BYTES_PER_EPOCH),
+        + len(mine) * test * (1 + len(parts.use.train) / len(setting.data.test)),
+        "bytes": len(mine) * (kept * weights + predictions) + 3 * weights + int(epochs * BYTES_PER_EPOCH),
     }
+
+
+def _search(competitor: Competitor, searches: int, epoch_seconds: float) -> tuple[int, float]:
+    """Return about how many trials and epochs an arm's searches are: the last trial ends beyond a budget in epochs."""
+    search = competitor.benchmark.search
+    low, high = search.epochs[0], search.epochs[-1]
+    each = search.seeds * (high if search.pruner != "none" else (low + high) / 2)  # epochs of a trial
+    budget = amount(search, competitor)
+    per_trial = {"trials": 1.0, "epochs": each, "seconds": each * epoch_seconds}[search.unit]
+    trials = searches * math.ceil(budget / per_trial - 1e-9)
+    return trials, trials * each
 
 
 def _middle(space: Any) -> Any:
@@ -113,14 +175,40 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"{found['name']}: {found['runs']} runs on {hardware['device']} ({hardware['precision']}, {hardware['threads']} threads)"
     ]
     out.append(f"data: {found['data']['source']}")
-    out += [
-        (
-            f"  {arm['arm']}: {arm['trials']} trials, {arm['seeds']} seeds, about {arm['epochs']:.0f} epochs "
+    for arm in found["arms"]:
+        out.append(
+            f"  {arm['arm']}: {_budget(arm)}, {arm['seeds']} seeds, about {arm['epochs']:.0f} epochs "
             f"at {arm['examples_per_second']:,.0f} examples/s: {duration(arm['seconds'])}, {arm['parameters']:,} parameters"
         )
-        for arm in found["arms"]
-    ]
+        controls = [f"{count} {role}" for role, count in arm["comparison"].items() if role != "fresh"]
+        out += [f"    beside its seeds: {', '.join(controls)}"] if controls else []
+    out += [_probe_line(probe) for probe in found["probes"]]
+    out += [_power_line(each) for each in found["power"]]
     out.append(
         f"in all about {duration(found['seconds'])} and {found['bytes'] / 1e6:.0f} MB in {found['folder']}{' (already begun)' if found['exists'] else ''}"
     )
     return out
+
+
+def _budget(arm: dict[str, Any]) -> str:
+    trials = f"{arm['trials']} trials"
+    if arm["unit"] != "trials":
+        trials = f"{arm['budget']:g} {arm['unit']} of search (about {trials})"
+    return f"{trials} in {arm['searches']} searches" if arm["searches"] > 1 else trials
+
+
+def _probe_line(probe: dict[str, Any]) -> str:
+    said = f"  probe {probe['probe']}: "
+    if probe["problem"]:
+        return f"{said}{probe['possible']} {probe['unit']}, not timed: {probe['problem']}"
+    said += f"{probe['possible']} {probe['unit']} at about {probe['seconds_each']:.2g} s"
+    if probe["fits"] == probe["possible"]:
+        return f"{said}, {duration(probe['seconds'])}"
+    fits = f"{probe['fits']} of them fit" if probe["fits"] else "too few fit, it is left out"
+    return f"{said}; {fits} into its budget of {duration(probe['budget'])}"
+
+
+def _power_line(each: dict[str, Any]) -> str:
+    about = f"{each['arms']} arms of {each['network']}, {each['seeds']} seeds"
+    so = "; exploratory: more seeds would show more" if each["exploratory"] else ""
+    return f"  power, {about}: P(supported if the arms are identical) at most {each['supported_if_identical']:.2f}{so}"

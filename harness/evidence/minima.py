@@ -102,30 +102,40 @@ def _carry_out(
         about.update(more)
         store.note("probes", {**(store.noted("probes") or {}), probe.name: about})
 
+    failed: set[tuple[str, str, str]] = set()  # in this call; the next one tries them again
+
     def measure(runs: Runs) -> float:
         start = time.perf_counter()
-        _measure(probe, version, runs, solutions, store, about["problems"])
-        return time.perf_counter() - start
+        if not _measure(probe, version, runs, solutions, store, about["problems"]):
+            failed.add(_key(runs))
+        spent = time.perf_counter() - start
+        note(seconds=about["seconds"] + spent)  # at once: a kill is not to buy a second budget
+        return spent
 
     if not about["groups"] and not about["over"] and work.groups:
-        each = _price(work.groups[0], measure)
+        before = store.measured(probe.name, version)
+        each = _price([runs for runs in work.groups[0] if _key(runs) not in before], measure)
         note(seconds_each=each)
         reporter.say(_cost_line(probe, work, each, budget))
     for number, group in enumerate(work.groups if not about["over"] else ()):
+        done = store.measured(probe.name, version) | failed
+        todo = [runs for runs in group if _key(runs) not in done]
         if number >= about["groups"]:  # else it was begun before
-            if about["seconds"] + about["seconds_each"] * len(group) > budget:
+            if todo and about["seconds"] + about["seconds_each"] * len(todo) > budget:
                 break
             note(groups=number + 1, planned=sum(len(each) for each in work.groups[: number + 1]))
-        done, spent = store.measured(probe.name, version), 0.0
-        todo = [runs for runs in group if _key(runs) not in done]
+        spent = 0.0
         for place, runs in enumerate(todo):
             interruption.check()
             spent += measure(runs)
             reporter.preparing(f"{probe.name}: {work.unit}", about["planned"] - len(todo) + place + 1, about["planned"])
         if todo:
-            note(seconds=about["seconds"] + spent, seconds_each=spent / len(todo))
-    store.keep_measured(probe.name, version, {_key(runs) for runs in work.all[: about["planned"]]})
-    note(over=True, done=len(store.measured(probe.name, version)), subset=_subset(probe, work, about["groups"]))
+            note(seconds_each=spent / len(todo))
+    planned = {_key(runs) for runs in work.all[: about["planned"]]}
+    there = store.measured(probe.name, version)
+    if work.groups and not about["groups"]:  # priced, and not gone on with
+        store.drop_measured(probe.name, version, there & {_key(runs) for runs in work.groups[0]})
+    note(over=True, done=len(planned & there), subset=_subset(probe, work, about["groups"]))
     lines = [f"probe '{probe.name}' failed: {why}" for why in about["problems"][:1]]
     if work.groups and not about["groups"]:
         least = duration(len(work.groups[0]) * about["seconds_each"])
@@ -140,6 +150,8 @@ def _carry_out(
 
 def _price(group: Sequence[Runs], measure: Callable[[Runs], float]) -> float:
     """Return what a measurement of the group costs in the mean over its networks, each timed after a warm-up."""
+    if not group:
+        return 0.0
     prices = []
     for network in dict.fromkeys(runs[0].arm.network for runs in group):
         mine = [runs for runs in group if runs[0].arm.network == network]
@@ -148,18 +160,20 @@ def _price(group: Sequence[Runs], measure: Callable[[Runs], float]) -> float:
     return sum(price * count for price, count in prices) / sum(count for _, count in prices)
 
 
-def _measure(probe: Probe, version: str, runs: Runs, solutions: Solutions, store: Store, problems: list[str]) -> None:
-    """Measure these networks and enter what was found; a failure is entered as nothing found, and said once."""
+def _measure(probe: Probe, version: str, runs: Runs, solutions: Solutions, store: Store, problems: list[str]) -> bool:
+    """Measure these networks and enter what was found; return False, and say why, where that failed."""
     parts = [solutions.parts(run) for run in runs]
     before = [{name: each.detach().clone() for name, each in one.model.state_dict().items()} for one in parts]
     try:
         numbers, arrays = sorted_out(probe.measure(*parts, **probe.options))
     except Exception as error:  # a probe may raise anything
-        problems[MOST_PROBLEMS - 1 :] = [f"{' and '.join(run.arm.name for run in runs)}: {one_line(error)}"]
+        who = " and ".join(f"{run.arm.name} seed {run.init_seed}" for run in runs)
+        problems[MOST_PROBLEMS - 1 :] = [f"{who}: {one_line(error)}"]
         for one, weights in zip(parts, before, strict=True):
             one.model.load_state_dict(weights)  # it may have raised in the middle of a change
-        return
+        return False
     store.add_measured(probe.name, version, [run.id for run in runs], numbers, arrays)
+    return True
 
 
 def _key(runs: Runs) -> tuple[str, str, str]:
@@ -188,13 +202,14 @@ def _cost_line(probe: Probe, work: Work, each: float, budget: float) -> str:
 def work_of(probe: Probe, setting: Setting, cells: Sequence[Cell]) -> Work:
     """Return what a probe can measure on the networks of these cells, the runs that ended well.
 
-    Arms are compared where they share a network; a control is compared with the arm that it belongs to. Of an arm
-    only the seeds count that every arm of its network has.
+    Arms are compared where they share a network; a control is compared with the arm that it belongs to. Of the arms
+    only the seeds count that every arm of their network has; a control that lost some takes nothing from them.
     """
     runs = _by_arm(cells)
     groups: list[list[Runs]] = []
     for arms in _of_one_network(setting, runs):
-        shared = sorted(set.intersection(*(set(runs[arm]) for arm in arms)))
+        own = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
+        shared = sorted(set.intersection(*(set(runs[arm]) for arm in own))) if own else []
         _merge(groups, list(_groups(probe.networks, setting, arms, runs, shared)))
     units = {1: "networks", 2: "pairs of networks", 3: "threes of networks"}
     return Work(groups, units[probe.networks])
@@ -222,16 +237,21 @@ def _groups(
     own = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
     if networks == 1:
         for seed in seeds:
-            yield [(runs[arm][seed],) for arm in arms]
+            yield [(runs[arm][seed],) for arm in arms if seed in runs[arm]]
     elif networks == 2:
         compared = [pair for pair in combinations(arms, 2) if _belong(setting, *pair)]
         for apart in range(1, len(seeds) // 2 + 1):
             circle = {tuple(sorted((s, (s + apart) % len(seeds)))) for s in range(len(seeds))}
             pairs = [(seeds[s], seeds[t]) for s, t in sorted(circle)]
+            ends = [
+                *(((arm, s), (arm, t)) for (s, t), arm in product(pairs, arms)),
+                *(((a, s), (b, t)) for (s, t), (a, b) in product(pairs, compared)),
+                *(((a, t), (b, s)) for (s, t), (a, b) in product(pairs, compared)),
+            ]
             yield [
-                *((runs[arm][s], runs[arm][t]) for (s, t), arm in product(pairs, arms)),
-                *((runs[a][s], runs[b][t]) for (s, t), (a, b) in product(pairs, compared)),
-                *((runs[a][t], runs[b][s]) for (s, t), (a, b) in product(pairs, compared)),
+                (runs[a][s], runs[b][t])
+                for (a, s), (b, t) in ends
+                if all(seed in runs[arm] for arm in (a, b) for seed in (s, t))  # of a control that lost one
             ]
     elif len(own) > 2 and seeds:
         yield [tuple(runs[arm][seeds[0]] for arm in own[:3])]

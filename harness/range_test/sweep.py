@@ -251,6 +251,14 @@ def cannot(competitor: Competitor) -> str:
     return ""
 
 
+def range_test_steps(competitor: Competitor) -> int:
+    """Return how many steps the range test of an arm has; 0 where it can have none."""
+    if cannot(competitor):
+        return 0
+    space: Any = competitor.space["lr"]
+    return math.ceil(DENSITY * math.log10(space.high * BEYOND / (space.low / BEYOND)))
+
+
 def range_test(
     setting: Setting, competitor: Competitor, steps: int | None = None, check: Callable[[], None] = lambda: None
 ) -> RangeTest:
@@ -264,7 +272,7 @@ def range_test(
         return RangeTest(arm, note=why)
     space: Any = competitor.space["lr"]
     low, high = space.low / BEYOND, space.high * BEYOND
-    steps = steps or math.ceil(DENSITY * math.log10(high / low))
+    steps = steps or range_test_steps(competitor)
     try:
         with _generators_kept(setting.device.name):
             curve = sweep(_parts(setting, competitor, low), low, high, steps, check)

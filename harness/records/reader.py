@@ -66,7 +66,11 @@ class Records:
     def search_over(self, arm: str) -> bool:
         """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
         search, trials = self.meta["benchmark"]["search"], self.trials[self.trials["arm"] == arm]
-        asked = len(trials) >= self.trials_wanted(arm) if search["unit"] == "trials" else arm in self.meta["counted"]
+        asked = (
+            len(trials) >= self.trials_wanted(arm)
+            if search["unit"] == "trials"
+            else arm in self.meta.get("counted", {})
+        )
         return asked and not (trials["state"] == "waiting").any()
 
     def trials_wanted(self, arm: str) -> int:
@@ -237,7 +241,10 @@ def _measured(db: sqlite3.Connection, meta: Mapping[str, Any]) -> DataFrame:
     import pandas as pd
 
     found = pd.read_sql_query("SELECT * FROM measured ORDER BY probe, one, other, third, name", db)
-    versions = {name: about["version"] for name, about in meta["probes"].items()}
+    over = {
+        name: about for name, about in meta["probes"].items() if about.get("over", True)
+    }  # half a group is no design
+    versions = {name: about["version"] for name, about in over.items()}
     found = found[found["name"] != ""]  # it had nothing to say
     found = found[found["version"] == found["probe"].map(versions)].drop(columns="version")
     return found.astype({"value": float}).reset_index(drop=True)

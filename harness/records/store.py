@@ -199,13 +199,12 @@ class Store:
                 "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?, ?, ?)", rows or [(*key, "", None)]
             )
 
-    def keep_measured(self, probe: str, version: str, wanted: set[tuple[str, str, str]]) -> None:
-        """Take out what a late probe measured on other networks than these: no arm may be measured more than another."""
-        key = (probe, version)
+    def drop_measured(self, probe: str, version: str, networks: Iterable[tuple[str, str, str]]) -> None:
+        """Take out what a late probe measured on these networks."""
         with self._transaction():
             self.db.executemany(
                 "DELETE FROM measured WHERE probe = ? AND version = ? AND one = ? AND other = ? AND third = ?",
-                [(*key, *runs) for runs in self.measured(*key) - wanted],
+                [(probe, version, *runs) for runs in networks],
             )
 
     # --- asks

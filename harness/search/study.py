@@ -90,11 +90,11 @@ class Search:
 
     def label(self, number: int) -> str:
         """Return what a trial is called on the console."""
-        unit = self._options.unit
+        unit, search = self._options.unit, f"search {self.replicate + 1}, " if self.replicate else ""
         if unit == "trials":
-            return f"trial {number + 1}/{self.limit:.0f}"
+            return f"{search}trial {number + 1}/{self.limit:.0f}"
         used = budget.spent(self._asks[: number + 1], self._options)
-        return f"trial {number + 1}, {used:.0f}/{self.limit:.0f} {unit}"
+        return f"{search}trial {number + 1}, {used:.0f}/{self.limit:.0f} {unit}"
 
     def ask(self, room: int) -> list[Run]:
         """Return up to ``room`` runs: of trials under way, then of new ones, but none beyond the current generation.
@@ -250,8 +250,15 @@ class Search:
             )
 
         study = open_study()
-        there = [(t.state, t.params, t.intermediate_values) for t in study.get_trials(deepcopy=False)]
-        if there == [(_OPTUNA_STATE[ask["state"]], ask["params"], self._seen(ask)) for ask in self._asks]:
+        trials = study.get_trials(deepcopy=False)
+        there = [(t.state, t.params, t.intermediate_values, t.distributions) for t in trials]
+        ours = [
+            (_OPTUNA_STATE[ask["state"]], ask["params"], self._seen(ask), self._distributions(ask))
+            for ask in self._asks
+        ]
+        if (
+            there == ours
+        ):  # the distributions too: samplers model what all trials have alike, and a range may be extended
             return study
         optuna.delete_study(study_name=self.study, storage=storage)
         study = open_study()
@@ -273,13 +280,16 @@ class Search:
         epochs = [e for e in self._store.epochs(ask["run_id"]) if e["epoch"] < ask["params"]["epochs"]]
         return {e["epoch"]: e["metrics"][self._metric] for e in epochs}
 
+    def _distributions(self, ask: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self.competitor.space[name] for name in ask["params"]}
+
     def _frozen(self, ask: Mapping[str, Any]) -> FrozenTrial:
         """Return a trial of ours as one of Optuna's, with the intermediate values its pruner had seen."""
         values = {"score": ask["value"], "seconds": ask["seconds"]}
         trial = optuna.trial.create_trial(
             state=_OPTUNA_STATE[ask["state"]],
             params=ask["params"],
-            distributions={name: self.competitor.space[name] for name in ask["params"]},
+            distributions=self._distributions(ask),
             values=[values[name] for name in self._options.objectives] if ask["value"] is not None else None,
             intermediate_values=self._seen(ask),
             system_attrs=ask["trial_attrs"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from harness.statistics.pairwise import Estimate
@@ -107,8 +108,6 @@ def seeds_needed(
     adjusted p-values can fall below alpha at all. None where nothing is known or more than 999 would be needed, as for
     an estimate on the margin itself.
     """
-    from scipy import stats
-
     if not math.isfinite(estimate.se) or not math.isfinite(estimate.value):
         return None
     distance = abs(margin.size - (abs(estimate.value) if margin.two_sided else estimate.value))
@@ -117,7 +116,14 @@ def seeds_needed(
         if beyond and 2.0 ** -(seeds - 1) * comparisons >= alpha:
             continue
         se = estimate.se * math.sqrt(estimate.seeds / seeds)
-        reach = float(stats.t.ppf(1 - alpha, seeds - 1) + stats.t.ppf(power, seeds - 1))
-        if distance > reach * se:
+        if distance > _reach(seeds, power, alpha) * se:
             return max(seeds, estimate.seeds) if seeds <= estimate.seeds else seeds
     return None
+
+
+@cache
+def _reach(seeds: int, power: float, alpha: float) -> float:
+    """Return how many standard errors away a margin must lie for a test at alpha to have that power."""
+    from scipy import stats
+
+    return float(stats.t.ppf(1 - alpha, seeds - 1) + stats.t.ppf(power, seeds - 1))

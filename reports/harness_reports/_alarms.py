@@ -85,7 +85,7 @@ def _cell(row: Mapping[str, Any], unit: str) -> dict[str, Any]:
         text = f"{100 * value:.0f} %"
     elif row["alarm"] == "rising":
         text = f"p {number(1 - value)}" if value else "no"
-    elif row["alarm"] in ("special case", "defaults"):
+    elif row["alarm"] == "special case":
         text = f"t {number(value)}"
     elif value == math.inf:
         text = "nothing else ended well"

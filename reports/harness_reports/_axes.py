@@ -25,13 +25,13 @@ def wide(values: Any) -> bool:
 
 def decades(axes: Axes, ends: tuple[float, float], which: str = "x") -> None:
     """Put plain numbers, not powers, at a logarithmic axis; finer ones where it spans few decades."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     decades = math.log10(ends[1] / ends[0])
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2.2 else (1.0, 2.0, 5.0), numticks=7))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())  # the house style draws none, and looking for them takes half of the time
 
 
 def formatter(unit: str) -> Any:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness_reports._figures import Look
 
 FEW = 3  # lines with bands in one panel; more of them hide each other
+MOST = 100  # budgets of a curve that is drawn
 FAR = 10  # times the distance between the best score and the median of the others: beyond it a curve leaves the panel
 
 
@@ -28,13 +29,13 @@ def budget(results: Results, looks: Mapping[str, Look], title: str) -> dict[str,
     table, duels, meta = results.tables.get("budget"), results.tables.get("duels"), results.records.meta
     if table is None or table.empty:
         return None
-    metric = meta["metrics"][meta["metric"]]
+    metric, shown = meta["metrics"][meta["metric"]], thinned(table)
     there = [arm for arm in looks if (table["arm"] == arm).any()]
     curves = [
         {
             "look": looks[arm],
             "says": _says(table[table["arm"] == arm]),
-            "figure": Markup(_curve(table, arm, looks, title, metric, f"budget-{i}")),
+            "figure": Markup(_curve(shown, arm, looks, title, metric, f"budget-{i}")),
         }
         for i, arm in enumerate(there)
     ]
@@ -45,6 +46,28 @@ def budget(results: Results, looks: Mapping[str, Look], title: str) -> dict[str,
         "sampler": meta["benchmark"]["search"]["sampler"],
         "duels": pairs,
     }
+
+
+def thinned(table: DataFrame) -> DataFrame:
+    """Return what of the budget curves is drawn: of a best so far the steps, of a mean ``MOST`` budgets at most.
+
+    Both ends of a curve are among them, and the gaps grow with the budget, for what a further trial brings is ever less.
+    """
+    import numpy as np
+    import pandas as pd
+
+    kept = []
+    for _, mine in table.groupby("arm", sort=False):
+        last = len(mine) - 1
+        if (mine["estimate"] == "best so far").all():
+            steps = np.flatnonzero(mine["expected"].ne(mine["expected"].shift()).to_numpy())
+            places = np.union1d(steps, [last])
+        elif last < MOST:
+            places = np.arange(last + 1)
+        else:
+            places = np.unique(np.rint(last * np.linspace(0, 1, MOST) ** 2).astype(int))
+        kept.append(mine.iloc[places])
+    return pd.concat(kept)
 
 
 def _says(mine: DataFrame) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness_reports._interactive import embedded
+from harness_reports._interactive import embedded, packed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,9 +15,9 @@ DIGITS = 7
 
 
 def carried(data: DataFrame) -> str:
-    """Return a table as JSON, for the ``<metadata>`` of its figure."""
+    """Return a table as JSON, packed where it is long, for the ``<metadata>`` of its figure."""
     rows = [[_cell(value) for value in row] for row in data.itertuples(index=False)]
-    return str(embedded({"columns": [str(column) for column in data.columns], "rows": rows}))
+    return packed(embedded({"columns": [str(column) for column in data.columns], "rows": rows}))
 
 
 def drawn(figure: Figure) -> DataFrame:

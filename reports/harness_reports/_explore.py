@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from harness import Records, Results
 from harness_reports._axes import wide
+from harness_reports._budget import thinned
 from harness_reports._facts import read_range, title_of
 from harness_reports._interactive import Views
 from harness_reports._numbers import setting
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from harness_reports._figures import Look
 
-MOST_LINES = 400  # of parallel coordinates, and of what Optuna is given: more hide each other
+MOST_LINES = 200  # of parallel coordinates, and of what Optuna is given: more hide each other
 SHADES = 6  # of parallel coordinates, from the worst scores to the best
 VIRIDIS = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725")
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -94,7 +95,7 @@ def budgets(results: Results, looks: Mapping[str, Look], views: Views) -> Markup
     if table is None or table.empty:
         return Markup("")
     unit = meta["metrics"][meta["metric"]]["unit"]
-    scale, traces = 100 if unit == "%" else 1, []
+    scale, traces, table = 100 if unit == "%" else 1, [], thinned(table)
     for arm, look in looks.items():
         mine = table[table["arm"] == arm]
         if len(mine):
@@ -109,13 +110,17 @@ def budgets(results: Results, looks: Mapping[str, Look], views: Views) -> Markup
     return views.add("budget curves of all arms", traces, {"xaxis": {"title": {"text": "trials"}}, "yaxis": axis})
 
 
-def searches(records: Records, looks: Mapping[str, Look], views: Views) -> list[dict[str, Any]]:
-    """Return per arm its ``look`` and ``views``: parallel coordinates, and Optuna's plots of its search."""
-    found = []
+def searches(results: Results, looks: Mapping[str, Look], views: Views) -> list[dict[str, Any]]:
+    """Return per arm its ``look`` and ``views``: parallel coordinates, Optuna's plots of its search, and importances."""
+    records, found = results.records, []
     for arm, look in looks.items():
         trials = _few(records, arm)
         if len(trials) > 1:
-            mine = [parallel(records, arm, trials, views), *_optuna(records, arm, trials, views)]
+            mine = [
+                parallel(records, arm, trials, views),
+                *_optuna(records, arm, trials, views),
+                _importances(results, arm, views),
+            ]
             found.append({"look": look, "views": [view for view in mine if view]})
     return [each for each in found if each["views"]]
 
@@ -246,12 +251,11 @@ def study_of(records: Records, arm: str, trials: DataFrame) -> Study:
 
 
 def _optuna(records: Records, arm: str, trials: DataFrame, views: Views) -> list[Markup]:
-    """Return Optuna's slices, history and importances of an arm's search."""
+    """Return Optuna's slices and history of an arm's search."""
     from optuna import visualization
-    from optuna.importance import PedAnovaImportanceEvaluator
 
     study = study_of(records, arm, trials)
-    if len(study.trials) < 2 or not any(len(set(map(repr, values))) > 1 for values in _values(study).values()):
+    if not any(len(set(map(repr, values))) > 1 for values in _values(study).values()):
         return []
     score = _named(f"tune_{records.meta['metric']}", "")
     with _quiet():
@@ -259,11 +263,22 @@ def _optuna(records: Records, arm: str, trials: DataFrame, views: Views) -> list
             ("slices, by Optuna", visualization.plot_slice(study, target_name=score)),
             ("history of the search, by Optuna", visualization.plot_optimization_history(study, target_name=score)),
         ]
-        if len(study.trials) >= 12:  # as of the importances above
-            rule = PedAnovaImportanceEvaluator()
-            drawn = visualization.plot_param_importances(study, evaluator=rule, target_name=score)
-            plots.append(("importances (PED-ANOVA), by Optuna", drawn))
     return [_taken(title, figure, views) for title, figure in plots]
+
+
+def _importances(results: Results, arm: str, views: Views) -> Markup:
+    """Return the view of how much each parameter decides, of all trials of an arm's search."""
+    table = results.tables.get("importances")
+    mine = None if table is None else table[table["arm"] == arm].sort_values("importance", kind="stable")
+    if mine is None or mine.empty:
+        return Markup("")
+    bar = {
+        "type": "bar", "orientation": "h", "x": mine["importance"] * 100, "y": mine["parameter"],
+        "hovertemplate": Markup("%{y}: %{x:.0f} %<extra></extra>"),
+    }  # fmt: skip
+    best, every = (int(mine[name].iloc[0]) for name in ("best", "trials"))
+    axis = {"title": {"text": f"importance for being among the best {best} of {every} trials, %"}}
+    return views.add("importances (PED-ANOVA)", [bar], {"xaxis": axis, "yaxis": {"type": "category"}}, height=240)
 
 
 def _taken(title: str, figure: Any, views: Views) -> Markup:
@@ -302,7 +317,7 @@ def _distribution(said: Mapping[str, Any]) -> BaseDistribution:
 
 def _values(study: Study) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
-    for trial in study.trials:
+    for trial in study.get_trials(deepcopy=False):
         for name, value in trial.params.items():
             found.setdefault(name, []).append(value)
     return found

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup, escape
 
 DIGITS = 5  # of a number in a view
+LONG = 20_000  # characters of JSON beyond which it is packed
 NEEDS_EVAL = {"parcoords", "parcats", "scattergl", "scatterpolargl", "splom"}
 
 
@@ -80,6 +81,13 @@ def embedded(value: Any) -> Markup:
     return Markup(text)
 
 
+def packed(text: str) -> Markup:
+    """Return a text as the page's script unpacks it, gzip in base64; one that is not ``LONG`` as it is."""
+    if len(text) <= LONG:
+        return Markup(text)
+    return Markup(base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode())
+
+
 def digest(script: str) -> str:
     """Return the source expression of a Content-Security-Policy that lets exactly this script run."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
@@ -91,7 +99,7 @@ def library() -> Library:
     from importlib.resources import files
 
     script = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
-    return Library(base64.b64encode(gzip.compress(script.encode(), 9, mtime=0)).decode(), digest(script))
+    return Library(packed(script), digest(script))
 
 
 def _clean(value: Any) -> Any:

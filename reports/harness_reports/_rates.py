@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness_reports._axes import decades, finite, name_y, wide
 from harness_reports._figures import Look
 from harness_reports._numbers import measure
-from harness_reports._svg import INK, NARROW, panel, style, svg
+from harness_reports._svg import INK, MANY, NARROW, panel, style, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +110,8 @@ def _marks(axes: Axes, trials: DataFrame, look: Look, scale: Scale) -> dict[str,
     """Draw a mark per trial; return what each says when it is pointed at, by the id of its group."""
     far = off_scale(trials, scale)
     good = trials[finite(trials["value"]) & ~trials.index.isin(far.index)]
-    axes.scatter(good["lr"], good["value"], s=22, color=look.color, alpha=0.8, lw=0, zorder=3, gid="trials")
+    dots: dict[str, Any] = {"s": 9, "alpha": 0.5} if len(good) > MANY else {"s": 22, "alpha": 0.8}
+    axes.scatter(good["lr"], good["value"], color=look.color, lw=0, zorder=3, gid="trials", **dots)
     ring = good[good["chosen"]]
     axes.plot(ring["lr"], ring["value"], "o", ms=10.5, mfc="none", mec=INK, mew=1.1, zorder=4, gid="chosen")
     tips = {"trials": [_tip(row, scale.unit) for row in good.to_dict("records")]}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID, SURFACE = "#0a0b0c", "#0a0b0d", "#0a0b0e", "#0a0b0f"
 VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", SURFACE: "var(--surface)"}
+MANY = 300  # marks of one group that are shapes, each with its text; more of them are one picture, without
+SHARP = 144  # dots an inch of such a picture
 WIDE, NARROW = 4.1, 3.3  # inches of 96 CSS pixels, for two and for three side by side; a phone has 3.7
 
 
@@ -69,8 +71,11 @@ def svg(figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]]
 
     It carries the ``data`` that a reader may save, by default its named lines; none where it has no title.
     """
+    for axes in figure.axes:
+        for group in axes.collections:
+            group.set_rasterized(group.get_rasterized() or len(group.get_offsets()) > MANY)
     file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    figure.savefig(file, format="svg", dpi=SHARP, transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())
     prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
     _strip(root)
@@ -100,8 +105,8 @@ def _strip(root: ElementTree.Element) -> None:
 def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str]]) -> None:
     """Give every mark of a group, by the group's id, a text that shows when it is pointed at."""
     for group in root.iter("g"):
-        texts = tips.get(group.get("id", ""), ())
-        for mark, text in zip(group.iter("use"), texts, strict=bool(texts)):
+        texts, marks = tips.get(group.get("id", ""), ()), list(group.iter("use"))
+        for mark, text in zip(marks, texts, strict=bool(texts) and len(texts) <= MANY):
             ElementTree.SubElement(mark, "title").text = text
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import Records
-from harness_reports._interactive import embedded
+from harness_reports._interactive import embedded, packed
 from harness_reports._numbers import NOTHING, measure, number, setting, settings
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ PLACES = 99  # of a small curve's height: an integer from 0 to this an epoch
 
 
 def trials(records: Records, looks: Mapping[str, Look]) -> dict[str, Any]:
-    """Return ``rows``, the first as strings, ``all``, how many there are, and ``json``, every one for the script."""
+    """Return ``rows``, the first as strings, ``all``, how many there are, and ``json``, every one for the script (packed)."""
     unit = records.meta["metrics"][records.meta["metric"]]["unit"]
     chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
     curves, arms, states = small_curves(records), list(looks), list(dict.fromkeys(records.trials["state"]))
@@ -54,7 +54,7 @@ def trials(records: Records, looks: Mapping[str, Look]) -> dict[str, Any]:
     return {
         "rows": plain,
         "all": len(every),
-        "json": embedded({"arms": of_arms, "states": states, "rows": every}),
+        "json": packed(embedded({"arms": of_arms, "states": states, "rows": every})),
     }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness_reports._figures import Look
 
 UNITS = ("epochs", "steps", "seconds")
+UNTUNED, WORST = "untuned sgd's mean", "worst arm's mean"  # rules of a target
 MOST_BANDED = 2  # arms in a panel; of more the bands hide each other, and the table has the intervals
 
 
@@ -59,10 +60,16 @@ def _target(results: Results, table: DataFrame) -> str:
     values = joined([measure(value, unit) + (f" ({name})" if len(each) > 1 else "") for name, value in each.items()])
     if first["rule"] == "given":
         return f"A tune {metric} of {sides} {measure(first['target'], unit)}, which the benchmark sets."
-    return (
-        f"A tune {metric} of {sides} {values}: the mean at the end of the arm that is worst there, so that every arm can "
-        "reach it. The benchmark may set another: report.target."
+    why = {
+        UNTUNED: "what SGD with its defaults ends with, untuned, in the mean over its seeds",
+        WORST: "the mean at the end of the arm that is worst there, so that every arm can reach it",
+    }
+    rules = dict(zip(table["rule"], table["network"], strict=True))
+    said = "; ".join(
+        why[rule] + (f" (there is no such run of {network})" if len(rules) > 1 and rule == WORST else "")
+        for rule, network in rules.items()
     )
+    return f"A tune {metric} of {sides} {values}: {said}. The benchmark may set another: report.target."
 
 
 def _cell(row: Any, unit: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from harness_reports import (
     _comparison,
     _explore,
     _facts,
+    _fairness,
     _figures,
     _inside,
     _paths,
@@ -33,7 +34,7 @@ from harness_reports import (
 )
 from harness_reports._doubts import doubts
 from harness_reports._headline import headline
-from harness_reports._interactive import Views, digest, library
+from harness_reports._interactive import Views, digest, library, packed
 from harness_reports._looking import looking
 from harness_reports._minima.section import minima
 from harness_reports._numbers import NOTHING, count, duration, number
@@ -49,6 +50,7 @@ OURS = (
     "leaderboard", "lead", "curves", "sensitivity", "confusion", "calibration", "picks", "suspects", "cleaned",
     "snapshots", "budget", "duels", "alarms", "regions", "importances", "times", "reached", "targets", "profiles",
     "ranks", "rank_pairs", "distances", "blocks", "barriers", "surfaces", "spectra", "solutions", "gate",
+    *_fairness.TABLES,
 )  # fmt: skip
 MOST_ROWS = 500  # of another analysis' table; the whole of it is in tables/*.parquet
 
@@ -106,6 +108,7 @@ def page(results: Results) -> dict[str, Any]:
         "alarms": _alarms.table(results, looks),
         "budget": _budget.budget(results, looks, _facts.title_of(f"tune_{records.meta['metric']}")),
         "sensitivity": _budget.sensitivity(results, looks),
+        "fairness": _fairness.fairness(results, looks, _facts.title_of(f"tune_{records.meta['metric']}")),
         "targets": _targets.targets(results, looks),
         "ranks": _ranks.ranks(results, looks),
         "minima": minima(results, looks, views),
@@ -117,7 +120,7 @@ def page(results: Results) -> dict[str, Any]:
             "rates": _explore.rates(results, looks, views),
             "budgets": _explore.budgets(results, looks, views),
         },
-        "searches": _explore.searches(records, looks, views),
+        "searches": _explore.searches(results, looks, views),
         "deciding": _facts.title_of(f"tune_{records.meta['metric']}"),
         "epochs": count(records.meta["benchmark"]["compare"]["epochs"], "epoch"),
         "looking": seen,
@@ -139,7 +142,7 @@ def _scripts(views: Views) -> dict[str, Any]:
     return {
         "script": Markup(script),
         "scripts": Markup(" ".join(allowed)),
-        "views": views.json if len(views) else "",
+        "views": packed(views.json) if len(views) else "",
         "plotly": Markup(library().packed) if len(views) else "",
     }
 
@@ -160,7 +163,7 @@ def _tiles(records: Records) -> list[tuple[str, str, str]]:
         ("Data", data["name"], f"{kinds}{shape}"),
         ("Examples", f"{counts['train']:,} train", f"{counts['tune']:,} tune, {counts['test']:,} test"),
         ("Arms", f"{len(records.arms)}", _facts.shared(records).replace("+", "+\u200b")),  # where a line may end
-        ("Search", count(search["trials"], "trial"), f"per arm, {searched}"),
+        ("Search", _facts.budget(search), f"per arm, {searched}"),
         ("Comparison", count(compare["seeds"], "seed"), f"per arm, {compared}"),
         ("Device", hardware["device"], f"{_facts.precision(records)}, {count(hardware['threads'], 'thread')}"),
     ]

@@ -10,7 +10,7 @@
   // --- small helpers ---------------------------------------------------------------------------------------------
 
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const read = (element) => JSON.parse(element.textContent);
+  const words = new Intl.Collator("en", { numeric: true });
   const count = (many, what) => `${many.toLocaleString("en-US")} ${what}${many === 1 ? "" : "s"}`;
 
   /** Return a new element with these properties and children; strings become text. */
@@ -18,6 +18,18 @@
     const element = Object.assign(document.createElement(tag), about);
     element.append(...children);
     return element;
+  }
+
+  /** Return a text that was packed as gzip in base64. */
+  function unpacked(text) {
+    const packed = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+    return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  }
+
+  /** Return what an element holds as JSON; a long one is packed. */
+  async function read(element) {
+    const text = element.textContent.trim();
+    return JSON.parse(/^[[{]/.test(text) ? text : await unpacked(text));
   }
 
   const button = (text, about, act) => {
@@ -102,7 +114,7 @@
 
   /** Return in which order two keys stand; numbers as numbers, what is no number last whichever way. */
   function before(one, other, numeric, way) {
-    if (!numeric) return way * String(one).localeCompare(String(other), "en", { numeric: true });
+    if (!numeric) return way * words.compare(String(one), String(other));
     const [a, b] = [one, other].map((key) => (typeof key === "number" ? key : number(String(key ?? ""))));
     if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b);
     return way * (a < b ? -1 : a > b ? 1 : 0);
@@ -192,11 +204,11 @@
     return svg;
   }
 
-  function trials() {
+  async function trials() {
     const table = document.getElementById("trials");
     const source = document.getElementById("trial-data");
     if (!table || !source) return;
-    const data = read(source);
+    const data = await read(source);
     const names = ["arm", "trial", "state", "score", "lr", "epochs", "seconds"];
     const rows = data.rows.map(([arm, trial, state, score, rate, epochs, seconds, params, reason, run, curve, chosen]) => {
       const about = data.arms[arm];
@@ -250,7 +262,7 @@
       bar.append(button("SVG", { className: "save", title: "Save this figure as SVG" }, () => save(`${name}.svg`, "image/svg+xml", standalone(svg))));
       const data = svg.querySelector("metadata");
       if (data) {
-        const act = () => { const { columns, rows } = read(data); save(`${name}.csv`, "text/csv", csv([columns, ...rows])); };
+        const act = async () => { const { columns, rows } = await read(data); save(`${name}.csv`, "text/csv", csv([columns, ...rows])); };
         bar.append(button("CSV", { className: "save", title: "Save this figure's data as CSV" }, act));
       }
       svg.after(bar);
@@ -260,15 +272,14 @@
   // --- interactive views -----------------------------------------------------------------------------------------
 
   const drawn = new Map(); // of the views that have been opened: their place to be drawn, by it their figure
+  const opened = new Set();
   let figures = null;
   let loading = null;
 
   /** Unpack plotly and run it, once; the page's policy lets that text run and no other. */
   function plotly() {
     loading ??= (async () => {
-      const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent.trim()), (sign) => sign.charCodeAt(0));
-      const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-      document.head.append(make("script", { textContent: await new Response(stream).text() }));
+      document.head.append(make("script", { textContent: await unpacked(document.getElementById("plotly").textContent.trim()) }));
       if (!window.Plotly) throw new Error("plotly did not start");
       return window.Plotly;
     })();
@@ -297,11 +308,12 @@
 
   async function draw(details) {
     const place = details.querySelector(".plot");
-    if (drawn.has(place)) return;
-    figures ??= read(document.getElementById("views"));
-    const figure = figures[Number(details.dataset.view)];
-    drawn.set(place, figure);
+    if (opened.has(place)) return;
+    opened.add(place);
     place.textContent = "Drawing …";
+    figures ??= read(document.getElementById("views"));
+    const figure = (await figures)[Number(details.dataset.view)];
+    drawn.set(place, figure);
     await new Promise((then) => requestAnimationFrame(() => setTimeout(then))); // so that those words are seen
     try {
       const library = await plotly();
@@ -320,9 +332,8 @@
   }
 
   themes();
-  trials();
   tables();
   downloads();
   document.addEventListener("toggle", ({ target }) => { if (target.open && target.matches?.("details[data-view]")) draw(target); }, true);
-  root.dataset.live = "yes";
+  trials().finally(() => { root.dataset.live = "yes"; });
 })();

@@ -110,7 +110,7 @@ def _trial(arm: str, number: int, place: int, goal: str, random: Any) -> dict[st
         "arm": arm, "number": number, "generation": number, "run_id": f"{arm}-t{number}",
         "state": "diverged" if diverged else "done", "value": None if diverged else value,
         "reason": "epoch 2: the training loss must be finite, got nan" if diverged else "",
-        "seconds": 6.0, "params": params, "epochs": 12,
+        "seconds": 6.0, "trained": 1 if diverged else 12, "params": params, "epochs": 12,
     }  # fmt: skip
 
 
@@ -129,7 +129,7 @@ RUN = [
     "schema_version",
 ]
 EPOCH = ["run_id", "arm", "phase", "seed", "epoch", "steps", "lr", "seconds"]
-TRIAL = ["arm", "number", "generation", "params", "run_id", "state", "value", "reason", "seconds", "epochs"]
+TRIAL = ["arm", "number", "generation", "params", "run_id", "state", "value", "reason", "seconds", "trained", "epochs"]
 
 
 def build(

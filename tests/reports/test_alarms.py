@@ -53,7 +53,7 @@ GOOD = [(1e-3, 0.7), (1e-2, 0.9), (1e-1, 0.8), (3e-3, 0.85), (2e-2, 0.89)]
 
 
 def test_a_plain_search_is_quiet(searched: Any) -> None:
-    quiet = dict.fromkeys(alarms.ALARMS[:5], "quiet") | {"special case": "not judged"}
+    quiet = dict.fromkeys(alarms.ALARMS[:5], "quiet") | dict.fromkeys(alarms.ALARMS[5:], "not judged")
     assert states(searched({SGD: GOOD})) == quiet
 
 
@@ -186,6 +186,37 @@ def test_a_special_case_is_of_one_network_and_one_schedule(searched: Any) -> Non
     assert alarms.special_cases(replace(records, arms=same.assign(scheduler=["cosine", "step"])), SGD) == []
 
 
+def with_untuned(records: Records, scores: dict[str, list[float]]) -> Records:
+    """Return the records with controls of these arms, the optimizer's own defaults, which have these tune scores."""
+    rows = [
+        {"run_id": f"{arm}~{seed}", "arm": f"{arm}~untuned", "role": "untuned", "of": arm, "replicate": 0,
+         "init_seed": seed, "order_seed": seed, "state": "done", "tune_accuracy": score}
+        for arm, mine in scores.items() for seed, score in enumerate(mine)
+    ]  # fmt: skip
+    return replace(records, comparison=pd.DataFrame(rows))
+
+
+@pytest.mark.parametrize(("shift", "state"), [(0.0, "quiet"), (0.03, "quiet"), (0.05, "alarm"), (-0.05, "quiet")])
+def test_an_arm_must_not_lose_to_its_own_defaults(searched: Any, shift: float, state: str) -> None:
+    theirs = [0.885 + shift, 0.895 + shift, 0.905 + shift]
+    records = with_untuned(searched({SGD: GOOD, ADAM: GOOD}), {SGD: theirs})
+    table = alarms.compute(records).set_index(["arm", "alarm"])
+    row = table.loc[(SGD, "defaults")]
+    by_chance = stats.ttest_ind(theirs, FINALS, alternative="greater")
+    assert row["value"] == pytest.approx(np.mean(theirs) - np.mean(FINALS))
+    assert (row["state"] == "alarm") == (by_chance.pvalue < alarms.LOST and row["value"] > NOISE)
+    assert (row["state"], row["against"]) == (state, f"{SGD}~untuned")
+    assert table.loc[(ADAM, "defaults"), "state"] == "not judged"  # it is another optimizer
+
+
+def test_an_alias_is_held_against_its_optimizers_defaults(searched: Any) -> None:
+    plain = "lesson_cnn/plain/cosine"
+    records = with_untuned(searched({SGD: GOOD, plain: GOOD}), {SGD: [0.97, 0.98, 0.99]})
+    records.meta["optimizers"] = {SGD: "sgd", plain: "sgd"}
+    found = alarms.compute(records).set_index(["arm", "alarm"])["state"]
+    assert found[SGD, "defaults"] == found[plain, "defaults"] == "alarm"
+
+
 # --- rates of alarms -----------------------------------------------------------------------------------------
 
 
@@ -218,6 +249,9 @@ def synthetic(make_records: Any, random: Any, trials: int, centre: float, sample
             )  # fmt: skip
         finals[arm] = best[1]
     scores = [finals[arm] + random.normal(0, SD) for arm in records.runs["arm"]]
+    defaults = {arm: 0.9 - 0.05 * random.uniform(-1, 1) ** 2 for arm in records.arms["arm"]}  # within a decade
+    untuned = {arm: [true + random.normal(0, SD) for _ in range(3)] for arm, true in defaults.items()}
+    records = with_untuned(records, untuned)
     return replace(records, trials=pd.DataFrame(rows), runs=records.runs.assign(tune_accuracy=scores))
 
 

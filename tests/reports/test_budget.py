@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_plugins.analyses import budget, duels, importances, regions
-from harness_plugins.analyses._order import chances, incumbents, scores
+from harness_plugins.analyses._order import chance, chances, incumbents, scores
+from harness_reports import _budget
 
 from harness import Records
 
@@ -137,6 +138,25 @@ def test_same_records_same_tables(make_records: Any) -> None:
     records.meta["benchmark"]["search"]["sampler"] = "random"
     for module in (budget, duels, regions, importances):
         pd.testing.assert_frame_equal(module.compute(records), module.compute(records))
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40])
+def test_one_row_of_chances_is_that_row(n: int) -> None:
+    assert all(np.array_equal(chance(n, k), chances(n)[k - 1]) for k in range(1, n + 1))
+
+
+def test_curves_are_drawn_from_few_budgets_with_both_ends_and_every_step() -> None:
+    about = {"arm": "a", "budget": range(1, 1001)}
+    mean = pd.DataFrame({**about, "expected": np.linspace(0, 1, 1000), "estimate": "mean over subsets"})
+    best = pd.DataFrame(
+        {**about, "arm": "b", "expected": np.repeat([0.1, 0.5, 0.6, 0.7], 250), "estimate": "best so far"}
+    )
+    drawn = _budget.thinned(pd.concat([mean, best], ignore_index=True))
+    of_mean = drawn.loc[drawn["arm"] == "a", "budget"]
+    assert len(of_mean) <= _budget.MOST
+    assert (of_mean.iloc[0], of_mean.iloc[-1]) == (1, 1000)
+    assert drawn.loc[drawn["arm"] == "b", "budget"].tolist() == [1, 251, 501, 751, 1000]
+    pd.testing.assert_frame_equal(_budget.thinned(mean.head(50)), mean.head(50))
 
 
 def test_scores_wait_for_no_trial(make_records: Any) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from typing import Any
 
 import numpy as np
 import pytest
+from harness_plugins.analyses import importances
 from harness_reports import _explore, _facts, _figures
-from harness_reports._interactive import NEEDS_EVAL, Views, digest, embedded
+from harness_reports._interactive import NEEDS_EVAL, Views, digest, embedded, packed
 from markupsafe import Markup
+
+from harness.analysis import analyse
 
 HOSTILE = '</script><b a="1">& \u2028'
 SGD = "lesson_cnn/sgd/cosine"
@@ -90,15 +95,31 @@ def test_parallel_lines_are_at_their_places(make_records: Any) -> None:
 
 def test_every_search_has_parallel_coordinates_and_optunas_plots(make_records: Any) -> None:
     records, views = make_records(trials=30), Views()
-    found = _explore.searches(records, _figures.looks(_facts.labels(records)), views)
+    results = analyse(records, importances.harness_analyses())
+    found = _explore.searches(results, _figures.looks(_facts.labels(records)), views)
     assert [len(each["views"]) for each in found] == [4, 4, 4]
     titles = [figure["title"] for figure in json.loads(views.json)][:4]
     assert titles == [
         "parallel coordinates",
         "slices, by Optuna",
         "history of the search, by Optuna",
-        "importances (PED-ANOVA), by Optuna",
+        "importances (PED-ANOVA)",
     ]
+
+
+def test_importances_are_those_of_all_trials(make_records: Any) -> None:
+    views, results = Views(), analyse(make_records(["sgd"], trials=300), importances.harness_analyses())
+    _explore._importances(results, SGD, views)
+    ((bar,),) = [figure["data"] for figure in json.loads(views.json)]
+    table = results.tables["importances"].set_index("parameter")["importance"]
+    assert dict(zip(bar["y"], bar["x"], strict=True)) == pytest.approx((100 * table).to_dict(), rel=1e-4)
+
+
+def test_a_long_text_is_packed_and_a_short_one_is_not() -> None:
+    short, long = "[1]", "[" + "1," * 20_000 + "1]"
+    assert packed(short) == short
+    assert gzip.decompress(base64.b64decode(packed(long))).decode() == long
+    assert packed(long) == packed(long)
 
 
 def test_a_line_a_seed(make_records: Any) -> None:

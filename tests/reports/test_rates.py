@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from harness_reports import _rates, html
 from harness_reports._figures import looks
+from harness_reports._svg import MANY
 
 SGD = "lesson_cnn/sgd/cosine"
 REGRESSION = {"mse": {"goal": "min", "unit": ""}}
@@ -83,3 +84,12 @@ def test_what_is_off_the_scale_is_drawn_at_the_border_and_counted(make_records: 
     assert far.count("<use ") == 1
     assert f"trial {records.trials.at[bad, 'number']}: 1,000,000,000" in far
     assert "1,000,000,000" not in good
+
+
+@pytest.mark.parametrize(("count", "shapes"), [(MANY, MANY), (MANY + 1, 0)])
+def test_many_trials_are_one_picture(count: int, shapes: int) -> None:
+    trials = table(np.linspace(0.5, 0.9, count).tolist())
+    drawn = _rates.rates(trials, looks({"a": "a"})["a"], _rates.scale(trials, "max", "%", "accuracy"), "lr")
+    assert drawn.count("trial ") == shapes
+    assert ("data:image/png;base64," in drawn) == (shapes == 0)
+    assert drawn == _rates.rates(trials, looks({"a": "a"})["a"], _rates.scale(trials, "max", "%", "accuracy"), "lr")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from dataclasses import replace
 from typing import Any
@@ -18,7 +20,7 @@ def shown(records: Any) -> dict[str, Any]:
 def test_every_trial_is_in_the_data_and_the_first_are_in_the_page(make_records: Any) -> None:
     records = make_records(["sgd", "adam"], seeds=1, trials=130)
     found = shown(records)
-    data = json.loads(found["json"])
+    data = json.loads(gzip.decompress(base64.b64decode(found["json"])))
     assert found["all"] == len(data["rows"]) == 260
     assert len(found["rows"]) == _tables.PLAIN == 200
     arms = [data["arms"][row[0]]["label"] for row in data["rows"]]

@@ -92,6 +92,41 @@ def test_without_a_target_it_is_what_the_worst_arm_ends_with(trained: Any) -> No
     assert table.groupby("arm")["reached"].any().all()
 
 
+def untuned(records: Records, of: str, scores: list[float], state: str = "done") -> Records:
+    """Return the records with untuned runs of an arm's optimizer beside those there are."""
+    rows = [
+        {"run_id": f"{of}~{seed}", "arm": f"{of}~untuned", "role": "untuned", "of": of, "state": state, "replicate": 0,
+         "init_seed": seed, "tune_accuracy": score}
+        for seed, score in enumerate(scores)
+    ]  # fmt: skip
+    return replace(records, comparison=pd.concat([records.comparison, pd.DataFrame(rows)], ignore_index=True))
+
+
+CURVES = {SGD: [[0.5, 0.9], [0.6, 0.8]], ADAM: [[0.5, 0.6], [0.6, 0.8]]}
+
+
+def test_without_a_target_it_is_what_untuned_sgd_ends_with(trained: Any) -> None:
+    records = untuned(untuned(trained(CURVES), SGD, [0.70, 0.82]), ADAM, [0.1, 0.1])
+    table = times.compute(records)
+    assert table["target"].tolist() == pytest.approx([0.76] * 4)
+    assert set(table["rule"]) == {"untuned sgd's mean"}
+    assert table.set_index(["arm", "seed"])["reached"].to_dict() == {
+        (SGD, 0): True, (SGD, 1): True, (ADAM, 0): False, (ADAM, 1): True,
+    }  # fmt: skip
+    page = html.render(results(records)).replace("\u00a0", " ")
+    assert "A tune accuracy of at least 76.00 %: what SGD with its defaults ends with, untuned" in page
+
+
+def test_untuned_runs_that_failed_or_are_of_another_optimizer_set_no_target(trained: Any) -> None:
+    records = untuned(untuned(trained(CURVES), SGD, [0.95], state="diverged"), ADAM, [0.1])
+    assert set(times.compute(records)["rule"]) == {"worst arm's mean"}
+
+
+def test_a_target_that_is_set_goes_before_untuned_sgd(trained: Any) -> None:
+    table = times.compute(untuned(trained(CURVES, target=0.75), SGD, [0.5]))
+    assert set(zip(table["rule"], table["target"], strict=True)) == {("given", 0.75)}
+
+
 def test_a_run_that_diverged_never_gets_there(trained: Any, spoiled: Any) -> None:
     """It is not forgotten at the epoch it diverged in, as if it might have got there soon after."""
     curves = {SGD: [[0.1], [0.5, 0.6, 0.8], [0.5, 0.6, 0.6]]}

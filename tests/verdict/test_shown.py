@@ -45,7 +45,7 @@ def test_what_is_open_says_how_many_seeds_it_needs(world, registry):
     assert all(pair["seeds_needed"] > 4 for pair in pairs if pair["label"] == "inconclusive")
 
 
-def test_an_earlier_protocol_stands_beside_the_last_one(world, registry):
+def test_a_later_protocol_stands_beside_the_first_one(world, registry):
     records = world(seeds=12).records()
     entries = []
     for seeds, when in ((8, "before the comparison"), (12, "after 16 comparison runs had ended")):
@@ -54,12 +54,12 @@ def test_an_earlier_protocol_stands_beside_the_last_one(world, registry):
         entries.append({"hash": protocol.hash, "protocol": protocol.plain(), "registered": when})
     records.meta["protocols"] = entries
     found = verdict_of(records, registry)
-    assert found["hash"] == entries[1]["hash"]
-    assert [other["hash"] for other in found["others"]] == [entries[0]["hash"]]
+    assert found["hash"] == entries[0]["hash"]
+    assert [other["hash"] for other in found["others"]] == [entries[1]["hash"]]
     lines = verdict_lines(found)
     assert lines[0] == (
         f"do they reach the same minimum? {found['statement']} (protocol {found['hash'][:12]}, "
-        "registered after 16 comparison runs had ended)"
+        "registered before the comparison)"
     )
     assert sum(line.startswith("do they reach") for line in lines) == 2
 

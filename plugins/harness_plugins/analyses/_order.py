@@ -67,6 +67,17 @@ def chances(n: int) -> NDArray[np.float64]:
     return weights.T
 
 
+def chance(n: int, k: int) -> NDArray[np.float64]:
+    """Return ``[n]``: row k - 1 of ``chances(n)`` alone, for k of 1 to n."""
+    import numpy as np
+
+    weights = np.zeros(n)
+    weights[n - 1] = k / n
+    for i in range(n - 1, k - 1, -1):
+        weights[i - 1] = weights[i] * (i - k + 1) / i
+    return weights
+
+
 def thinned(most: int) -> NDArray[np.int64]:
     """Return the budgets 1 to ``most``, rising; where that are more than ``FINEST``, at most so many of them.
 

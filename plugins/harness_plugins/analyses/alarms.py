@@ -12,11 +12,12 @@ zero; an arm that fails one is not called worse, its label is "inconclusive (tun
 - "improving": the last fifth of its trials still improved on the best of the others by more than seed noise.
 - "diverged": more than a third of its trials diverged.
 - "budget": fewer of its trials ended well (with a score, or stopped by the pruner) than of another arm, by so many that
-  the other arm's best of that many would be worse, on average, by more than seed noise.
+  the other arm's best of that many would be worse, on average, by more than seed noise. Where the budget is in epochs or
+  seconds, equal budgets are unequal numbers of trials: there, it got less of them than another arm, by more than a trial.
 - "special case": it lost to an arm that is a special case of it (the same optimizer, schedule and network, with
   parameters pinned or ranges narrower) in the tune score of the comparison, by a one-sided paired t-test at 1 %.
-- "defaults": it lost to its own optimizer with the defaults, untuned, in the same score, by a one-sided t-test of two
-  samples at 1 %. A range that lies so far off that nothing in it learns raises no other alarm.
+- "defaults": it lost to its own optimizer with the defaults, untuned, in the same score, by more than seed noise and by a
+  one-sided t-test of two samples at 1 %. A range that lies so far off that nothing in it learns raises no other alarm.
 
 Convex arms are put to neither of the last two: where they are all to reach one minimum, what stopped short of it may well
 score better, and whether they arrived is for the gradient to say.
@@ -33,11 +34,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness_plugins.analyses._names import network_of
-from harness_plugins.analyses._order import SPENT, chances, scores, sign
+from harness_plugins.analyses._names import alike, network_of
+from harness_plugins.analyses._order import SPENT, chance, scores, sign
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,13 +59,15 @@ COLUMNS = ("arm", "alarm", "state", "value", "limit", "noise", "against")
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and alarm: its ``state`` is "alarm", "quiet", or "not judged" where the records do not tell.
 
-    There is an alarm where ``value`` is above ``limit``: for "edge", "improving" and "budget" a difference in tune score,
-    for "rising" 1 - p, for "diverged" a share of the trials, for "special case" and "defaults" a t statistic. ``noise`` is the arm's seed noise in the tune
+    There is an alarm where ``value`` is above ``limit``: for "edge", "improving", "budget" and "defaults" a difference in tune score
+    (of a budget in epochs or seconds, in these),
+    for "rising" 1 - p, for "diverged" a share of the trials, for "special case" a t statistic. ``noise`` is the arm's seed noise in the tune
     score, NaN where unknown; ``against`` is the arm of which a budget is larger or which is the special case.
     """
     import pandas as pd
 
     noises = seed_noise(records)
+    budgets = {arm: _spending(records, arm) for arm in map(str, records.arms["arm"])}
     rows: list[tuple[object, ...]] = []
     for arm in map(str, records.arms["arm"]):
         noise = noises[arm]
@@ -72,9 +76,9 @@ def compute(records: Records) -> DataFrame:
             "rising": (_rising(records, arm), RISING, ""),
             "improving": (_improving(records, arm), noise, ""),
             "diverged": (_diverged(records, arm), MOST_DIVERGED, ""),
-            "budget": _budget(records, arm, noises),
+            "budget": _budget(budgets, arm, noises),
             "special case": _special(records, arm),
-            "defaults": _defaults(records, arm),
+            "defaults": _defaults(records, arm, noise),
         }
         for alarm, (value, limit, against) in found.items():
             judged = not (math.isnan(value) or math.isnan(limit))
@@ -187,20 +191,53 @@ def _diverged(records: Records, arm: str) -> float:
     return float((states == "diverged").mean()) if len(states) else math.nan
 
 
-def _budget(records: Records, arm: str, noises: Mapping[str, float]) -> tuple[float, float, str]:
-    """Return what the trials are worth that another arm has more of, its seed noise, and the arm; the worst of them."""
+@dataclass(frozen=True)
+class _Spending:
+    """What an arm's search has spent: trials, and the scores they brought."""
+
+    spent: int
+    effective: int  # ended well, or stopped
+    looked: int  # the same since its range was last widened
+    values: NDArray[np.float64]  # the scores since then, higher is better, rising
+    cost: float = math.nan  # of all its trials, in the budget's unit where that is no number of trials
+    cost_looked: float = math.nan  # of those since its range was last widened
+    dearest: float = math.nan  # of its trials
+
+
+def _spending(records: Records, arm: str) -> _Spending:
     import numpy as np
 
-    mine, found = _effective(records, arm), []
-    for other in map(str, records.arms["arm"]):
-        values = np.sort(_signed(records, _looked(records, other, _done(records, other))))
-        more = int(_looked(records, other, _spent(records, other))["state"].isin(["done", "stopped"]).sum())
-        if more <= mine or not len(values):
+    trials = _spent(records, arm)
+    looked = _looked(records, arm, trials)
+    effective, since = (int(table["state"].isin(["done", "stopped"]).sum()) for table in (trials, looked))
+    done = looked[(looked["state"] == "done") & looked["value"].notna()]
+    values, unit = np.sort(_signed(records, done)), records.meta["benchmark"]["search"].get("unit", "trials")
+    if unit == "trials":
+        return _Spending(len(trials), effective, since, values)
+    column = "trained" if unit == "epochs" else "seconds"
+    costs = (float(trials[column].sum()), float(looked[column].sum()), float(trials[column].max()))
+    return _Spending(len(trials), effective, since, values, *costs)
+
+
+def _budget(budgets: Mapping[str, _Spending], arm: str, noises: Mapping[str, float]) -> tuple[float, float, str]:
+    """Return what the trials are worth that another arm has more of, its seed noise, and the arm; the worst of them.
+
+    Of a budget in epochs or seconds it is those that another arm has more of, and its dearest trial.
+    """
+    if not math.isnan(budgets[arm].cost):
+        more = [(o.cost_looked - budgets[arm].cost, o.dearest, name) for name, o in budgets.items() if name != arm]
+        more = [each for each in more if not math.isnan(each[1])]
+        worst = max(more, key=lambda row: row[0] - row[1], default=(0.0, budgets[arm].dearest, ""))
+        return worst if worst[0] > worst[1] else (max(0.0, worst[0]), worst[1], "")
+    mine, found = budgets[arm].effective, []
+    for other, theirs in budgets.items():
+        values = theirs.values
+        if theirs.looked <= mine or not len(values):
             continue
         many = min(mine, len(values))
-        expected = float(chances(len(values))[many - 1] @ values) if many else -math.inf
+        expected = float(chance(len(values), many) @ values) if many else -math.inf
         found.append((float(values[-1]) - expected, noises[other], other))
-    if not _spent(records, arm)["state"].size:
+    if not budgets[arm].spent:
         return math.nan, math.nan, ""
     return max(found, key=lambda row: row[0] - row[1], default=(0.0, noises[arm], ""))
 
@@ -212,19 +249,9 @@ def _looked(records: Records, arm: str, trials: DataFrame) -> DataFrame:
     return found
 
 
-def _effective(records: Records, arm: str) -> int:
-    return int(_spent(records, arm)["state"].isin(["done", "stopped"]).sum())
-
-
 def _spent(records: Records, arm: str) -> DataFrame:
     trials = records.trials[records.trials["arm"] == arm].sort_values("number")
     found: DataFrame = trials[trials["state"].isin(SPENT)]
-    return found
-
-
-def _done(records: Records, arm: str) -> DataFrame:
-    trials = _spent(records, arm)
-    found: DataFrame = trials[(trials["state"] == "done") & trials["value"].notna()]
     return found
 
 
@@ -250,14 +277,13 @@ def _special(records: Records, arm: str) -> tuple[float, float, str]:
     return max(found, key=lambda row: row[0] - row[1], default=(math.nan, math.nan, ""))
 
 
-def _defaults(records: Records, arm: str) -> tuple[float, float, str]:
-    """Return the t statistic of the loss to the optimizer's own defaults, its limit, and that control."""
+def _defaults(records: Records, arm: str, noise: float) -> tuple[float, float, str]:
+    """Return by how much the optimizer's own defaults are better, what that may be, and that control."""
     import numpy as np
     from scipy.stats import t
 
     rows, metric = records.comparison, f"tune_{records.meta['metric']}"
-    alike = {arm, *(other for other in map(str, records.arms["arm"]) if _about(records, other) == _about(records, arm))}
-    untuned = rows[(rows["role"] == "untuned") & rows["of"].isin(alike) & (rows["state"] == "done")]
+    untuned = rows[(rows["role"] == "untuned") & rows["of"].isin(alike(records, arm)) & (rows["state"] == "done")]
     mine = np.array(list(_finals(records, arm).values()))
     theirs = sign(records) * untuned[metric].to_numpy(dtype=float) if metric in untuned else np.zeros(0)
     theirs = theirs[np.isfinite(theirs)]
@@ -266,25 +292,17 @@ def _defaults(records: Records, arm: str) -> tuple[float, float, str]:
         return math.nan, math.nan, ""
     pooled = (np.var(mine, ddof=1) * (len(mine) - 1) + np.var(theirs, ddof=1) * (len(theirs) - 1)) / free
     lead, se = float(theirs.mean() - mine.mean()), math.sqrt(pooled * (1 / len(mine) + 1 / len(theirs)))
-    value = lead / se if se > 0 else math.copysign(math.inf, lead) if lead else 0.0
-    return value, float(t.ppf(1 - LOST, free)), str(untuned["arm"].iloc[0])
+    return lead, max(noise, float(t.ppf(1 - LOST, free)) * se), str(untuned["arm"].iloc[0])
 
 
 def _convex(records: Records, arm: str) -> bool:
     return bool(records.meta.get("convex", {}).get(network_of(arm)))
 
 
-def _about(records: Records, arm: str) -> tuple[str, str, str]:
-    """Return an arm's optimizer, whatever its alias, its schedule and its network."""
-    row = records.arms.set_index("arm").loc[arm]
-    return records.meta.get("optimizers", {}).get(arm, row["optimizer"]), str(row["scheduler"]), network_of(arm)
-
-
 def special_cases(records: Records, arm: str) -> list[str]:
     """Return the arms of the same optimizer, schedule and network whose space is a special case of this one's."""
     spaces = records.meta["spaces"]
-    others = [other for other in map(str, records.arms["arm"]) if other != arm]
-    others = [other for other in others if _about(records, other) == _about(records, arm)]
+    others = [other for other in alike(records, arm) if other != arm]
     return [other for other in others if contains(spaces.get(arm, {}), spaces.get(other, {}))]
 
 

@@ -79,7 +79,7 @@ def _lines(sources: Sources, records: Records) -> Iterator[tuple[str, str, dict[
     usable = [each for way in WAYS if (each := sources.probed("connectivity", f"{way}_loss")) is not None]
     if not usable:
         return
-    measured = np.isfinite(np.stack(usable)).any(axis=0)
+    measured = np.asarray(np.isfinite(np.stack(usable)).any(axis=0))
     mine = [(arm, seed, str(row["run_id"])) for arm, seed, row in solutions(cell) if arm in cell.arms]
     for (arm, seed, run), (other, other_seed, other_run) in combinations(mine, 2):
         if seed == other_seed or not measured[sources.runs[run], sources.runs[other_run]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
@@ -36,7 +35,7 @@ COLUMNS = ("network", "measure", "arm", "seed", "other", "other_seed", "distance
 BLOCKS = (
     "network", "measure", "kind", "arm", "other", "within", "within_other", "between", "rho", "excess", "seeds", "pairs",
 )  # fmt: skip
-EVERY = math.comb(400, 2)  # pairs of a network beyond which a row for each is more than anyone reads
+MOST = 400  # solutions of a network beyond which a row for every two is more than anyone reads
 
 
 def compute(records: Records) -> DataFrame:
@@ -53,14 +52,11 @@ def compute(records: Records) -> DataFrame:
     parts = []
     for sources in networks(records):
         places = [(arm, seed) for arm, seed, _ in solutions(sources.cell)]
-        pairs = list(combinations(range(len(places)), 2)) if math.comb(len(places), 2) <= EVERY else []
-        for name, _, matrix in measures(sources):
-            known = [(i, j) for i, j in pairs if np.isfinite(matrix[i, j])]
-            rows = [(*places[i], *places[j], float(matrix[i, j])) for i, j in known]
-            table = pd.DataFrame(rows, columns=list(COLUMNS[2:]))
-            table.insert(0, "measure", name)
-            table.insert(0, "network", sources.cell.network)
-            parts.append(table)
+        arms, seeds = np.array([arm for arm, _ in places], dtype=object), np.array([seed for _, seed in places])
+        for name, _, matrix in measures(sources) if len(places) <= MOST else ():
+            i, j = np.nonzero(np.triu(np.isfinite(matrix), 1))
+            about = {"network": sources.cell.network, "measure": name, "arm": arms[i], "seed": seeds[i]}
+            parts.append(pd.DataFrame({**about, "other": arms[j], "other_seed": seeds[j], "distance": matrix[i, j]}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
 
 

@@ -49,20 +49,19 @@ def beats(a: NDArray[np.float64], b: NDArray[np.float64], key: str) -> tuple[NDA
     import numpy as np
 
     budgets = thinned(min(len(a), len(b)))
-    of_a, below = chances(len(a))[budgets - 1], _below(chances(len(b))[budgets - 1])
+    of_a, of_b = (_below(chances(len(each))[budgets - 1]) for each in (a, b))
     random = np.random.default_rng(int(key[:8], 16))
-    ordered = np.ascontiguousarray(of_a.T)
-    drawn = [_even(random.choice(a, len(a)), random.choice(b, len(b)), ordered, below) for _ in range(DRAWS)]
+    drawn = [_even(random.choice(a, len(a)), random.choice(b, len(b)), of_a, of_b) for _ in range(DRAWS)]
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
-    return _even(a, b, ordered, below), low, high
+    return _even(a, b, of_a, of_b), low, high
 
 
 def _probability(
     a: NDArray[np.float64], b: NDArray[np.float64], of_a: NDArray[np.float64], of_b: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the probability ``[K]`` from the chances ``[K, n]`` and ``[K, m]`` of the ordered trials to be the best."""
-    return _even(a, b, of_a.T, _below(of_b))
+    return _even(a, b, _below(of_a), _below(of_b))
 
 
 def _below(chances: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -73,15 +72,22 @@ def _below(chances: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _even(
-    a: NDArray[np.float64], b: NDArray[np.float64], of_a: NDArray[np.float64], below: NDArray[np.float64]
+    a: NDArray[np.float64], b: NDArray[np.float64], of_a: NDArray[np.float64], of_b: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the probability ``[K]`` that a's best is better, ties half, from ``[n, K]`` of a and ``[m + 1, K]`` of b."""
+    """Return the probability ``[K]`` that a's best is better, ties half, from ``_below`` of both.
+
+    Trials of a between the same two of b count together: of two samples drawn with replacement they are half as many.
+    """
     import numpy as np
 
     a, b = np.sort(a), np.sort(b)
     lower, upper = np.searchsorted(b, a, side="left"), np.searchsorted(b, a, side="right")
-    found: NDArray[np.float64] = np.einsum("nk,nk->k", of_a, below[lower] + below[upper])
-    return found / 2
+    ends = np.append(np.flatnonzero(np.diff(lower + upper)), len(a) - 1)
+    lower, upper = lower[ends], upper[ends]
+    beaten, tied = of_b[lower], lower != upper
+    beaten[tied] = (beaten[tied] + of_b[upper[tied]]) / 2
+    found: NDArray[np.float64] = np.einsum("nk,nk->k", np.diff(of_a[ends + 1], axis=0, prepend=0), beaten)
+    return found
 
 
 @hookimpl

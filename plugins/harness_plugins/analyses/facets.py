@@ -28,7 +28,8 @@ COLUMNS = (
     "hash", "regime", "network", "facet", "measure", "primary", "arm", "other", "pair", "scale", "unit", "estimate", "low",
     "high", "se", "rho", "rho_low", "rho_high", "within", "within_other", "distance", "distance_high", "margin", "floor",
     "below_floor", "p_same", "p_different", "p_same_holm", "p_different_holm", "p_different_overall", "label", "detail",
-    "label_half_margin", "label_double_margin", "seeds", "seeds_missing", "seeds_needed", "covers", "controls",
+    "label_half_margin", "label_double_margin", "seeds", "seeds_missing", "seeds_needed", "unit_kind", "covers",
+    "controls",
 )  # fmt: skip
 
 
@@ -45,7 +46,8 @@ def compute(records: Records) -> DataFrame:
     of the permutation test, each also adjusted within the facet (``_holm``), the latter across facets (``_overall``).
     ``label`` is similar, different, inconclusive, not measured or not applicable, with a ``detail``, and what it would
     be at half and at twice the margin. ``seeds`` were used and ``seeds_missing`` of the promised ones have no result in
-    one of the arms; ``seeds_needed`` would settle what is inconclusive, NaN where that is not known. ``covers`` says what
+    one of the arms; with three searches of each arm the loss's ``seeds`` are searches, and ``unit_kind`` says so;
+    ``seeds_needed`` of that kind would settle what is inconclusive, NaN where that is not known. ``covers`` says what
     was compared, ``controls`` what the controls say of the facet. Secondary measures have ``primary`` False and no label.
     """
     import pandas as pd
@@ -114,6 +116,7 @@ def _about(found: Examined, entry: Entry) -> dict[str, Any]:
         "floor": measure.floor_of(cell.protocol) if measure.floor else math.nan,
         "seeds": entry.estimate.seeds,
         "seeds_missing": cell.protocol.seeds - len(runs[0].keys() & runs[1].keys()),
+        "unit_kind": entry.unit_kind,
         "controls": controls_text(found, measure.facet),
     }
 

@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
+from harness_plugins.analyses._names import alike
 from harness_plugins.analyses._order import sign
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def compute(records: Records) -> DataFrame:
     name = str(records.meta["metric"])
     metric, rows, found = f"test_{name}", records.comparison, []
     for arm in map(str, records.arms["arm"]) if metric in rows else ():
-        controls = rows[(rows["role"] == "untuned") & (rows["of"] == arm)]
+        controls = rows[(rows["role"] == "untuned") & rows["of"].isin(alike(records, arm))]
         if not len(controls):
             continue
         fresh = rows[(rows["role"] == "fresh") & (rows["arm"] == arm) & (rows["state"] == "done")]

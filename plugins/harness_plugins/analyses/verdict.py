@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import Analysis, Records, hookimpl, registered_protocols
 from harness_plugins.analyses._verdict.design import Cell, cells
 from harness_plugins.analyses._verdict.judging import Examined, examine
-from harness_plugins.analyses._verdict.sources import SEARCHES
-from harness_plugins.analyses._verdict.stating import Stated, pooled, state
+from harness_plugins.analyses._verdict.stating import CONDITIONAL, Stated, claim, pooled, state
 from harness_plugins.analyses._verdict.tuning import alarmed
 
 if TYPE_CHECKING:
@@ -34,8 +33,10 @@ def compute(records: Records) -> DataFrame:
     The ``statement`` is supported, value only, refuted or inconclusive, of all networks also mixed; the same at half and at
     twice the margins. Each facet's column is similar, different, inconclusive, not measured (counts as inconclusive) or not
     applicable (left out), adjusted within the facet; the statement adjusts across facets too. ``power`` is the probability
-    that identical arms would come out similar by this design, below .5 the run is ``exploratory``. ``claim`` says whether
-    it is about optimizers or "conditional on these hyperparameters" (fewer than 3 ``searches``). ``aa`` and ``different``
+    that identical arms would come out similar by this design and the pairs that were measured, below .5 the run is
+    ``exploratory``. ``trials`` is the smallest number of an arm. ``claim`` says what is about optimizers: the loss, with
+    3 ``searches``; all else is conditional on hyperparameters. A protocol whose search, controls or measurements are no
+    longer those in the records is inconclusive. ``aa`` and ``different``
     say what the controls came to. ``reasons`` has a line per reason, limit or missing measurement.
     """
     import pandas as pd
@@ -69,8 +70,8 @@ def _row(records: Records, cell: Cell, found: Examined) -> dict[str, Any]:
         "seeds_promised": cell.protocol.seeds,
         "searches": found.searches,
         "twins": max((len(cell.twins.get(arm, {})) for arm in cell.arms), default=0),
-        "trials": int(records.meta["benchmark"]["search"]["trials"]),
-        "claim": "about the optimizers" if found.searches >= SEARCHES else "conditional on these hyperparameters",
+        "trials": min((int((records.trials["arm"] == arm).sum()) for arm in cell.arms), default=0),
+        "claim": claim(found),
         "aa": stated.aa,
         "different": stated.different,
         "cells": cell.network,
@@ -86,7 +87,7 @@ def _pooled(rows: list[dict[str, Any]]) -> dict[str, Any]:
     facets = {facet: pooled([(row["network"], row[facet]) for row in rows])[0] for facet in FACETS}
     powers = [row["power"] for row in rows]
     return {
-        **{key: first[key] for key in ("regime", "trials", "seeds_promised", "dataset")},
+        **{key: first[key] for key in ("regime", "seeds_promised", "dataset")},
         **{key: statement for key, (statement, _) in found.items()},
         **facets,
         "scope": "pooled",
@@ -97,7 +98,8 @@ def _pooled(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "seeds": min(row["seeds"] for row in rows),
         "searches": min(row["searches"] for row in rows),
         "twins": min(row["twins"] for row in rows),
-        "claim": first["claim"] if len({row["claim"] for row in rows}) == 1 else "conditional on these hyperparameters",
+        "trials": min(row["trials"] for row in rows),
+        "claim": first["claim"] if len({row["claim"] for row in rows}) == 1 else CONDITIONAL,
         "aa": first["aa"] if len(rows) == 1 else "",
         "different": first["different"] if len(rows) == 1 else "",
         "cells": found["statement"][1] or "; ".join(row["network"] for row in rows),

@@ -53,8 +53,10 @@ def chart(points: DataFrame, signs: Mapping[str, Sign], title: str, unit: str, n
         for place, (arm, sign) in enumerate(signs.items()):
             mine = points[points["arm"] == arm]
             group = f"solutions-{place}"
-            edge = {"edgecolor": SURFACE, "linewidth": 0.6}
-            axes.scatter(mine["x"], mine["y"], s=34, color=sign.color, marker=sign.marker, gid=group, zorder=3, **edge)
+            axes.scatter(
+                mine["x"], mine["y"], s=34, color=sign.color, marker=sign.marker, edgecolor=SURFACE, lw=0.6, gid=group,
+                zorder=3,
+            )  # fmt: skip
             tips[group] = list(mine["says"])
         axes.set_aspect("equal", adjustable="datalim")
         axes.margins(0.08)

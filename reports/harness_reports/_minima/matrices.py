@@ -57,7 +57,8 @@ def matrix(
     import numpy as np
     import pandas as pd
     from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import PathPatch, Rectangle
+    from matplotlib.path import Path
 
     count = len(places)
     shown = np.where(np.eye(count, dtype=bool), np.nan, matrix)
@@ -69,12 +70,12 @@ def matrix(
         axes.set(xlim=(0, count), ylim=(count, 0), aspect="equal", xticks=[])
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
-        hatched = Rectangle((0, 0), count, count, fc="none", ec=GRID, hatch="/////", lw=0)
         if np.isnan(matrix).any():
-            axes.add_patch(hatched)
+            axes.add_patch(Rectangle((0, 0), count, count, fc="none", ec=GRID, hatch="/////", lw=0))
+            square = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
+            diagonal = Path.make_compound_path(*(Path(square + i, closed=True) for i in range(count)))
+            axes.add_patch(PathPatch(diagonal, fc=SURFACE, lw=0, zorder=1.5))
         axes.imshow(shown, cmap=SCALE, vmin=low, vmax=high, interpolation="none", extent=(0, count, count, 0), zorder=2)
-        for i in range(count):
-            axes.add_patch(Rectangle((i, i), 1, 1, fc=SURFACE, lw=0, zorder=3))
         _blocks(axes, places, signs)
         axes.set_title(title, loc="left", fontsize=8.5, color=INK, pad=9)
         _scale(axes, low, high, unit)
@@ -96,8 +97,12 @@ def view(
         "type": "heatmap", "x": texts, "y": texts, "z": shown, "colorscale": "Viridis", "hoverongaps": False,
         "hovertemplate": hover, "colorbar": {"title": {"text": unit}, "thickness": 12}, "xgap": 0.5, "ygap": 0.5,
     }  # fmt: skip
-    axis = {"showticklabels": False, "showgrid": False, "type": "category"}
-    layout = {"xaxis": axis, "yaxis": {**axis, "autorange": "reversed"}, "margin": {"l": 20, "r": 20, "t": 20, "b": 20}}
+    axis = {"showticklabels": False, "showgrid": False, "ticks": "", "type": "category", "constrain": "domain"}
+    layout = {
+        "xaxis": axis,
+        "yaxis": {**axis, "autorange": "reversed", "scaleanchor": "x"},
+        "margin": {"l": 20, "r": 20, "t": 20, "b": 20},
+    }
     return views.add(
         f"{title} of every two solutions", [trace], layout, "Point at a field to read it; drag to zoom.", 520
     )

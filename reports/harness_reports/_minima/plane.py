@@ -89,20 +89,22 @@ def _shade(axes: Axes, x: Matrix, y: Matrix, loss: Matrix) -> None:
 
 def view(table: DataFrame, signs: Mapping[str, Sign], unit: str, views: Views) -> Markup:
     """Return the surface that can be turned."""
+    import numpy as np
+
     x, y, loss = grid_of(table)
     text = f"train loss ({unit})" if unit else "train loss"
     log = float(loss.min()) > 0 and float(loss.max() / loss.min()) > 8
+    ticks = levels(loss)[::2]
+    texts = [f"{tick:g}" for tick in ticks]
+    height: dict[str, Any] = {"title": {"text": text}}
     hover = Markup("x %{x:.3g}, y %{y:.3g}<br>loss %{z:.3g}<extra></extra>")
     surface: dict[str, Any] = {
         "type": "surface", "x": x, "y": y, "z": loss, "colorscale": "Viridis", "opacity": 0.92, "hovertemplate": hover,
-        "colorbar": {"title": {"text": text}, "thickness": 12, "len": 0.7},
+        "showscale": False,
     }  # fmt: skip
     if log:  # colours by powers of ten, as the axis is; the numbers stay those of the loss
-        import numpy as np
-
-        ticks = levels(loss)[::2]
         surface |= {"surfacecolor": np.log10(loss)}
-        surface["colorbar"] |= {"tickvals": np.log10(ticks), "ticktext": [f"{tick:g}" for tick in ticks]}
+        height |= {"type": "log", "tickvals": ticks, "ticktext": texts}
     points = []
     for row in table[table["what"] == "solution"].to_dict("records"):
         sign = signs[row["arm"]]
@@ -111,13 +113,22 @@ def view(table: DataFrame, signs: Mapping[str, Sign], unit: str, views: Views) -
             {
                 "type": "scatter3d", "mode": "markers", "name": f"{sign.label}, seed {row['seed']}",
                 "x": [row["x"]], "y": [row["y"]], "z": [row["loss"]], "hoverinfo": "name+z",
-                "marker": {"color": sign.color, "size": 7, "symbol": symbol if symbol in SYMBOLS_3D else "circle"},
+                "marker": {"color": sign.color, "size": 8, "symbol": symbol if symbol in SYMBOLS_3D else "circle"},
             }
         )  # fmt: skip
     scene = {
         "xaxis": {"title": {"text": "distance"}}, "yaxis": {"title": {"text": "distance"}},
-        "zaxis": {"title": {"text": "loss"}, **({"type": "log"} if log else {})},
+        "zaxis": height, "camera": {"eye": _from_below(x, y, loss)},
         "aspectmode": "manual", "aspectratio": {"x": 1, "y": 1, "z": 0.7},
     }  # fmt: skip
     layout = {"scene": scene, "legend": {"orientation": "h", "y": 0}, "margin": {"l": 0, "r": 0, "t": 10, "b": 10}}
     return views.add("loss surface, to be turned", [surface, *points], layout, "Drag to turn it, scroll to zoom.", 560)
+
+
+def _from_below(x: Matrix, y: Matrix, loss: Matrix) -> dict[str, float]:
+    """Return where to look from: the corner at which the loss is lowest, so that no ridge hides what is behind it."""
+    import numpy as np
+
+    half = loss - loss.mean()
+    across, up = float((half * (x - x.mean())).sum()), float((half * (y - y.mean())[:, None]).sum())
+    return {"x": -1.6 * float(np.copysign(1, across)), "y": -1.6 * float(np.copysign(1, up)), "z": 1.1}

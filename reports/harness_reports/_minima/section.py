@@ -19,7 +19,7 @@ from harness_reports._numbers import measure, number, percent
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MOST_NETWORKS = 6  # that are drawn
+MOST_NETWORKS, MOST_ARMS = 6, 60  # that are drawn, so that the page stays small
 MOST_ROWS = 60  # of a table of pairs; the whole of it is in tables/blocks.parquet
 POINTED_AT = 80  # solutions beyond which a matrix is a picture alone
 TABLES = ("distances", "blocks", "barriers", "surfaces", "spectra", "solutions")
@@ -83,11 +83,12 @@ def minima(results: Results, looks: Mapping[str, Look], views: Views) -> dict[st
     if len(tables) < len(TABLES) or every is None or every.empty:
         return None
     names = list(dict.fromkeys(every["network"]))
-    shown = [_network(results, name, place, tables, looks, views) for place, name in enumerate(names[:MOST_NETWORKS])]
+    most = max(1, min(MOST_NETWORKS, MOST_ARMS * len(names) // every["arm"].nunique()))
+    shown = [_network(results, name, place, tables, looks, views) for place, name in enumerate(names[:most])]
     shown = [each for each in shown if each is not None]
     if not shown:
         return None
-    return {"networks": shown, "not_drawn": names[MOST_NETWORKS:], "several": len(names) > 1}
+    return {"networks": shown, "not_drawn": names[most:], "several": len(names) > 1}
 
 
 def _network(
@@ -111,7 +112,7 @@ def _network(
         "legend": legend(known, f"minima-{place}-key"),
         "controls": any(sign.control for sign in known.values()),
         "left": left,
-        "missing": _missing(results.records, parts),
+        "missing": _missing(results.records, name, parts),
         **parts,
     }
 
@@ -260,7 +261,11 @@ def _alone(here: Network) -> dict[str, Any] | None:
         "floor": f"{floor:g}" if floor is not None and "sharpness" in columns else "",
         "unit": here.loss_unit,
         "hessian": "lambda_max" in columns,
-        "subsets": [text for probe in ("sharpness", "hessian") if (text := subset(here.records, probe))],
+        "subsets": [
+            f"{what} of {text}"
+            for probe, what in (("sharpness", "Sharpness"), ("hessian", "the Hessian"))
+            if (text := subset(here.records, probe))
+        ],
         "unsure": bool((table["lambda_max_residual"] > 0.01).any()),
     }
 
@@ -351,15 +356,16 @@ PARTS = {  # by part: the probe, and what it would show
 }
 
 
-def _missing(records: Records, parts: Mapping[str, Any]) -> list[str]:
+def _missing(records: Records, network: str, parts: Mapping[str, Any]) -> list[str]:
     """Return a line for each thing that was not measured, and what would measure it."""
     titles = " ".join(parts["alone"]["table"]["heads"]) if parts["alone"] else ""
     there = {
         **parts, "sharpness": "Sharpness" in titles, "moved": "Distance from" in titles, "gradient": "gradient" in titles,
     }  # fmt: skip
     found = []
+    convex = records.meta.get("convex", {}).get(network, False)
     for part, (probe, what) in PARTS.items():
-        if not there[part]:
+        if not there[part] and not (convex and part == "depth"):  # it has no hidden layers
             found.append(f"{what}: {_why(records, probe)}")
     return found
 

@@ -40,7 +40,13 @@ def spectrum(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("eigenvalue of the Hessian of the train loss")
         axes.set_title("Density of eigenvalues", loc="left", fontsize=8.5, color=MUTED)
-        return Markup(svg(figure, name, "spectral density of the Hessian", {}, table))
+        return Markup(svg(figure, name, "spectral density of the Hessian", {}, side_by_side(table, signs)))
+
+
+def side_by_side(table: DataFrame, signs: Mapping[str, Sign]) -> DataFrame:
+    """Return a column of densities per arm, beside that of the eigenvalues."""
+    wide: DataFrame = table.pivot_table(index="eigenvalue", columns="arm", values="density", sort=False)
+    return wide.rename(columns={arm: sign.label for arm, sign in signs.items()}).reset_index()
 
 
 def _peaks(table: DataFrame, signs: Mapping[str, Sign]) -> list[float]:

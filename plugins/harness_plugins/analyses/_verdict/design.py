@@ -42,6 +42,7 @@ class Cell:
     replicates: Mapping[str, Mapping[int, Mapping[int, Row]]]  # arm -> search -> seed -> its run
     twins: Mapping[str, Mapping[int, Row]]  # arm -> seed -> the run with the same start and another order
     restarts: Mapping[str, Mapping[int, Row]]  # arm -> seed -> the run that went on
+    promised: frozenset[str] = frozenset()  # roles of controls that were to be run, whatever became of them
 
     @property
     def pairs(self) -> list[Pair]:
@@ -96,6 +97,7 @@ def _cell(records: Records, protocol: Protocol, network: str, every: list[Row]) 
     fresh = [row for row in rows if row["role"] == "fresh" and row["arm"] in arms]
     seeds = tuple(sorted({int(row["init_seed"]) for row in fresh}))[: protocol.seeds]
     beside = [row for row in rows if row["role"] in CONTROLS]
+    roles = {str(about["role"]) for about in records.meta.get("roles", {}).values() if about["of"] in arms}
     replicates: dict[str, dict[int, dict[int, Row]]] = {arm: {} for arm in arms}
     for row in rows:
         if row["role"] in ("fresh", "replicate") and row["of"] in arms and int(row["init_seed"]) in seeds:
@@ -112,6 +114,7 @@ def _cell(records: Records, protocol: Protocol, network: str, every: list[Row]) 
         replicates=replicates,
         twins=_by_seed([row for row in rows if row["role"] == "twin"], "of"),
         restarts=_by_seed([row for row in rows if row["role"] == "restart"], "of"),
+        promised=frozenset(CONTROLS) & (roles | {str(row["role"]) for row in beside}),
     )
 
 

@@ -84,6 +84,9 @@ def _restarted(cell: Cell, arm: str, has_error: bool) -> Gate:
     if has_error and error > fit:
         return said(FAILED, f"its train error is {error:.2%}, above {fit:.2%}")
     if not gains:
+        ended = sorted({str(run["state"]) for run in cell.restarts.get(arm, {}).values()} - {"done"})
+        if ended:
+            return said(UNJUDGED, f"the run of it that went on has no result ({', '.join(ended)})")
         return said(UNJUDGED, "no run of it went on; set compare.gate = true")
     if before - after >= limit:
         reason = f"going on lowered its train loss from {before:.3g} to {after:.3g}, by {limit:.2g} or more"

@@ -1,8 +1,9 @@
 """Every pair of arms on every measure: an estimate, an interval, two p-values, and the labels they allow.
 
-Four things take a label back to "inconclusive": an arm that is not at a minimum (all facets but the loss), an arm whose
-tuning raised an alarm (the loss), two tunings of one optimizer that came out different (that facet's "different"), and a
-known difference that was not found (that facet's "similar").
+Five things take a label back to "inconclusive": a design that is no longer what was registered (all facets), an arm that
+is not at a minimum (all facets but the loss), an arm whose tuning raised an alarm (the loss), two tunings of one optimizer
+that came out different (that facet's "different"), and a known difference that was not found, or promised and not measured
+(that facet's "similar").
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from harness.statistics.pairwise import Estimate, arrangements
 from harness_plugins.analyses._verdict.design import ARMS, CONTROLS, Cell, Pair
 from harness_plugins.analyses._verdict.gating import PASSED, Gate, gate
 from harness_plugins.analyses._verdict.matrices import Matrices
-from harness_plugins.analyses._verdict.measures import MEASURES, Measure
-from harness_plugins.analyses._verdict.numbers import FEWEST, UNKNOWN, Numbers, Unit
+from harness_plugins.analyses._verdict.measures import MEASURES, PROBES, Measure
+from harness_plugins.analyses._verdict.numbers import FEWEST, KINDS, UNKNOWN, Numbers, Unit
 from harness_plugins.analyses._verdict.sources import Missing, Sources
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 UNEQUAL = "the arms took unequal numbers of steps"
 UNLIKE = "each arm may have an objective of its own (search.objective = free)"
+CHANGED = "what was registered has been changed since"
 HALF, DOUBLE = 0.5, 2.0  # of the margins, for the sensitivity of every label
 
 
@@ -54,6 +56,11 @@ class Entry:
     def measured(self) -> bool:
         """Whether there is anything to compare."""
         return not isinstance(self.compared, Missing)
+
+    @property
+    def unit_kind(self) -> str:
+        """What its units are: "seeds", or "searches" whose seeds are averaged; "" where nothing was measured."""
+        return "" if isinstance(self.compared, Missing) else kind_of(self.compared.units)
 
     @property
     def applicable(self) -> bool:
@@ -105,6 +112,8 @@ class Examined:
     searches: int  # of each arm
     steps: frozenset[int] = frozenset()  # that the arms' runs took; more than one number is no fair comparison
     common: bool = True  # whether all arms minimise one objective
+    changed: tuple[str, ...] = ()  # what of the registered design is not what the records hold now
+    circle: int | None = None  # so far apart in a circle of seeds the pairs are whose representation was measured; all
 
     def of(self, facet: str, kind: str = ARMS) -> list[Entry]:
         """Return a facet's entries of one kind of pair, those that apply."""
@@ -129,7 +138,9 @@ def examine(records: Records, cell: Cell, alarmed: Mapping[str, Sequence[str]]) 
     steps = frozenset(cell.steps(records.epochs))
     own = {arm: alarmed[arm] for arm in cell.arms if arm in alarmed}
     common = records.meta["benchmark"]["search"].get("objective", "common") == "common"
-    found = Examined(cell, tuple(entries), gates, own, {}, searches, steps, common)
+    changed = tuple(cell.protocol.changed(records.meta))
+    circle = records.meta.get("probes", {}).get(PROBES["representation"], {}).get("groups") or None
+    found = Examined(cell, tuple(entries), gates, own, {}, searches, steps, common, changed, circle)
     found = replace(found, control_labels=_control_labels(found))
     for entry in entries:
         if entry.pair.kind == ARMS and entry.measured:
@@ -178,23 +189,40 @@ def _adjust(entries: list[Entry], arranged: Mapping[int, NDArray[np.float64]]) -
 
 
 def _different(entries: list[Entry], arranged: Mapping[int, NDArray[np.float64]]) -> list[float]:
-    """Return the difference p-values adjusted for all of these: a pair's measures together, the pairs by Holm."""
+    """Return the difference p-values adjusted for all of these: a pair's measures together, the pairs by Holm.
+
+    Names are swapped within seeds or within searches; measures of the one and of the other are two blocks for Holm.
+    """
     import numpy as np
 
     adjusted: dict[int, float] = {}
-    for pair in dict.fromkeys(entry.pair for entry in entries):
-        mine = [entry for entry in entries if entry.pair == pair]
+    blocks = [(entry.pair, entry.unit_kind) for entry in entries]
+    for block in dict.fromkeys(blocks):
+        mine = [entry for entry, its in zip(entries, blocks, strict=True) if its == block]
         p_values = joint.together(np.stack([arranged[id(entry)] for entry in mine]))
         adjusted |= {id(entry): float(p) for entry, p in zip(mine, p_values, strict=True)}
-    return joint.over_pairs([adjusted[id(entry)] for entry in entries], [entry.pair for entry in entries])
+    return joint.over_pairs([adjusted[id(entry)] for entry in entries], blocks)
 
 
 def _arrangements(entries: Iterable[Entry]) -> Callable[[Sequence[Unit]], NDArray[np.float64]]:
-    """Return a function from units to the arrangements [A, S] of names within them, the same ones for all measures."""
+    """Return a function from units to the arrangements [A, S] of names within them, the same ones for all measures.
+
+    All of its units are of one kind, and so are those that are arranged together.
+    """
     found = {unit for entry in entries if not isinstance(entry.compared, Missing) for unit in entry.compared.units}
-    place = {unit: i for i, unit in enumerate(sorted(found))}
-    signs = arrangements(max(1, len(place)))
-    return lambda units: signs[:, [place[unit] for unit in units]]
+    places = {kind: [unit for unit in sorted(found) if unit[0] == kind] for kind in KINDS}
+    signs = {kind: arrangements(max(1, len(units))) for kind, units in places.items()}
+
+    def arranged(units: Sequence[Unit]) -> NDArray[np.float64]:
+        kind = units[0][0]
+        return signs[kind][:, [places[kind].index(unit) for unit in units]]
+
+    return arranged
+
+
+def kind_of(units: Sequence[Unit]) -> str:
+    """Return what units are called, "seeds" where there are none."""
+    return KINDS[units[0][0]] if units else KINDS["seed"]
 
 
 # --- what may not be said -------------------------------------------------------------------------------------
@@ -228,7 +256,12 @@ def _demotions(found: Examined, entry: Entry) -> dict[Label, str]:
     """Return the labels that this pair may not have, each with the reason."""
     facet, reasons = entry.measure.facet, dict[Label, str]()
     arms = (entry.pair.one, entry.pair.other)
-    if found.control_labels.get(("different", facet), "different") != "different":
+    if found.changed:
+        return dict.fromkeys(("similar", "different", "inconclusive"), CHANGED)
+    told = found.control_labels.get(("different", facet))
+    if told is None and "different" in found.cell.promised:
+        reasons["similar"] = "no assay sensitivity: the known-different arm was promised, and not measured here"
+    elif told not in (None, "different"):
         reasons["similar"] = "no assay sensitivity: the known-different arm was not told apart"
     if found.control_labels.get(("aa", facet)) == "different" and not _beyond_tuning(found, entry):
         reasons["different"] = "two tunings of one optimizer (A/A) are different too"
@@ -276,7 +309,7 @@ def _further(entry: Entry, other: Entry) -> bool:
 
 
 def needed(entry: Entry, rivals: int) -> int | None:
-    """Return how many seeds would settle an inconclusive pair; None where it is settled, or seeds would not help."""
+    """Return how many seeds, or searches where these are its units, would settle an inconclusive pair; None where it is settled, or seeds would not help."""
     found = entry.holm()
     if found.label != "inconclusive" or not entry.measured or found.detail in entry.demotions.values():
         return None

@@ -53,4 +53,4 @@ MEASURES: Mapping[str, Measure] = {
     )
 }  # fmt: skip
 
-PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
+PROBES = Protocol.probes  # by facet

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Unit = tuple[str, int]  # ("seed", 3) or ("search", 0)
+KINDS = {"seed": "seeds", "search": "searches"}  # of units, in words
 UNKNOWN = Estimate(math.nan, -math.inf, math.inf, math.nan, 0)
 FEWEST = 3  # units, below which nothing is said
 
@@ -53,7 +54,8 @@ class Numbers:
         """Return how far apart the raw numbers are, as the ends of |difference|."""
         if self.raw is None:
             return UNKNOWN
-        found = _difference(*self.raw, self.units, alpha)
+        both = [unit for unit in self.raw[0] if unit in self.raw[1]]  # a number of 0 has no logarithm, and is one
+        found = _difference(*self.raw, both, alpha)
         most = max(abs(found.low), abs(found.high))
         least = max(0.0, found.low, -found.high)
         return Estimate(abs(found.value), least, most, found.se, found.seeds)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness import HarnessError, Records
 from harness.statistics import pairwise
+from harness_plugins.analyses._once import once
 from harness_plugins.analyses._verdict.design import ARMS, Cell, Pair, Row
 from harness_plugins.analyses._verdict.matrices import Matrices, matrices
 from harness_plugins.analyses._verdict.measures import PROBES, Measure
@@ -42,6 +43,7 @@ class Sources:
     records: Records
     cell: Cell
     refused: dict[str, int] = field(default_factory=dict)  # measure -> pairs that were measured and may not be used
+    moved: dict[str, frozenset[str]] = field(default_factory=dict)  # measure -> runs that its probe has not left as they were
     _read: dict[tuple[str, str], Matrix | None] = field(default_factory=dict)  # by probe and name
 
     def compared(self, measure: Measure, pair: Pair) -> Numbers | Matrices | Missing:
@@ -131,9 +133,11 @@ class Sources:
             raw.append({unit: values[run] for unit, run in runs.items() if math.isfinite(values.get(run, math.nan))})
         if not any(raw):
             return Missing(unprobed(self.records, "geometry"))
-        a, b = ({unit: math.log(value) if value > 0 else math.nan for unit, value in each.items()} for each in raw)
+        a, b = ({unit: math.log(value) for unit, value in each.items() if value > 0} for each in raw)
         found = Numbers(a, b, raw=(raw[0], raw[1]))
-        return Numbers(a, b, raw=(raw[0], raw[1]), covers=f"{len(found.units)} seeds")
+        zeros = len(raw[0].keys() & raw[1].keys()) - len(found.units)
+        without = f"; {zeros} without, where an arm's is 0" if zeros else ""
+        return replace(found, covers=f"{len(found.units)} seeds{without}")
 
     # --- distances
 
@@ -147,24 +151,28 @@ class Sources:
                 f"'{PROBES[measure.facet]}' found no {measure.name}" if known else unprobed(self.records, measure.facet)
             )
         one, other = self.cell.done(pair.one), self.cell.done(pair.other)
-        seeds = [seed for seed in one if seed in other]
+        there = [seed for seed in one if seed in other]
+        moved = self.moved.get(measure.name, frozenset())
+        out = {str(runs[seed]["run_id"]) for runs in (one, other) for seed in there} & moved
+        seeds = [seed for seed in there if not {str(one[seed]["run_id"]), str(other[seed]["run_id"])} & out]
         a, b = ([self.runs[str(runs[seed]["run_id"])] for seed in seeds] for runs in (one, other))
         statistic = pairwise.excess if measure.scale == "excess" else pairwise.log_rho
         blocks = [every[np.ix_(rows, columns)] for rows, columns in ((a, a), (b, b), (a, b))]
         units = [("seed", seed) for seed in seeds]
         found = matrices(units, (blocks[0], blocks[1]), blocks[2], statistic)
         refused = self.refused.get(measure.name, 0)
-        if len(seeds) >= FEWEST and not found.units:
-            return Missing(
-                f"{refused} pairs were refused: batch norm was not recalibrated, or an endpoint moved by more than {GAP:.1%}"
-                if refused
-                else unprobed(self.records, measure.facet)
-            )
-        return found
+        why = f"{len(out)} networks were refused, which recalibrated batch norm moved by more than {GAP:.1%} of error"
+        if len(there) >= FEWEST and not found.units:
+            bare = f"{refused} pairs were refused: batch norm was not recalibrated"
+            return Missing(why if out else bare if refused else unprobed(self.records, measure.facet))
+        return replace(found, covers=f"{found.covers}; {why}") if out else found
 
-    @cached_property
+    @property
     def _function(self) -> Mapping[str, Matrix]:
         """The distances of the test predictions, by measure; empty where there are none."""
+        return once(self.records, ("function", *self.runs), self._predicted)
+
+    def _predicted(self) -> Mapping[str, Matrix]:
         import numpy as np
 
         from harness.statistics import function
@@ -219,8 +227,10 @@ class Sources:
             numbers.setdefault((one, other), {})[key] = value
         found = np.full((len(self.runs), len(self.runs)), np.nan)
         self.refused[name] = 0
+        barriers = {pair: values for pair, values in numbers.items() if name in values and probe == PROBES["connectivity"]}
+        self.moved[name] = _moved(barriers)
         for (one, other), values in numbers.items():
-            if name in values and probe == PROBES["connectivity"] and not _trusted(values):
+            if (one, other) in barriers and values.get("bn_recalibrated") != 1:
                 self.refused[name] += 1
             elif name in values:
                 i, j = self.runs[one], self.runs[other]
@@ -228,9 +238,16 @@ class Sources:
         return found if any(name in values for values in numbers.values()) else None
 
 
-def _trusted(values: Mapping[str, float]) -> bool:
-    """Return whether a barrier may be used: with recalibrated batch norm and endpoints that are the networks still."""
-    return values.get("bn_recalibrated") == 1 and values.get("endpoint_gap", math.inf) <= GAP
+def _moved(barriers: Mapping[tuple[str, str], Mapping[str, float]]) -> frozenset[str]:
+    """Return the networks that recalibrated batch norm has moved too far: their barriers are not theirs.
+
+    A pair has the larger gap of its two ends, so a network has not moved where any of its pairs has a small one. A pair
+    of two networks of which that cannot be said, or of which it is said of both, is out with both of them.
+    """
+    gaps = {pair: values.get("endpoint_gap", math.inf) for pair, values in barriers.items()}
+    stayed = {run for pair, gap in gaps.items() if gap <= GAP for run in pair}
+    wide = [pair for pair, gap in gaps.items() if not gap <= GAP]
+    return frozenset(run for pair in wide for run in pair if run not in stayed or stayed.issuperset(pair))
 
 
 def unprobed(records: Records, facet: str) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.statistics.labels import Label, Statement, overall
-from harness_plugins.analyses._verdict.design import CONTROLS
+from harness_plugins.analyses._verdict.design import ARMS, CONTROLS
 from harness_plugins.analyses._verdict.gating import PASSED
 from harness_plugins.analyses._verdict.judging import (
+    CHANGED,
     DOUBLE,
     HALF,
     UNEQUAL,
@@ -21,11 +22,12 @@ from harness_plugins.analyses._verdict.judging import (
     short,
 )
 from harness_plugins.analyses._verdict.measures import PROBES
+from harness_plugins.analyses._verdict.numbers import KINDS
 from harness_plugins.analyses._verdict.sources import SEARCHES, Missing
 
-EXPLORATORY = 0.5  # the power below which a design cannot be expected to support anything
 QUIET = ("nowhere different", "told apart everywhere")  # of the controls
 GATED = "not every arm is at a minimum, see below"
+CONDITIONAL, ABOUT = "conditional on these hyperparameters", "loss: about the optimizers"
 NOT_MEASURED, NOT_APPLICABLE = "not measured", "not applicable"
 
 
@@ -40,19 +42,14 @@ class Stated:
     power: float  # P(supported | the arms are identical), as far as the distances decide it
     aa: str  # what the A/A arm says: "not run", or the facets on which it is different, or "nowhere different"
     different: str  # the same of the known-different arm: where it was not told apart
+    exploratory: bool  # whether the design was too small to expect "supported" of identical arms
     reasons: tuple[str, ...]
-
-    @property
-    def exploratory(self) -> bool:
-        """Whether the design was too small to expect "supported" of identical arms."""
-        return self.power < EXPLORATORY
 
 
 def state(found: Examined) -> Stated:
     """Return the statement of a network, and why it is no other."""
     labels = {facet: facet_label(found, facet) for facet in found.cell.protocol.primaries}
-    arms = len(found.cell.arms)
-    power = found.cell.protocol.power(arms, found.cell.convex) if arms > 1 else 0.0
+    power = _power(found, found.circle)
     statement = _statement(found, 1.0)
     return Stated(
         statement=statement,
@@ -62,8 +59,23 @@ def state(found: Examined) -> Stated:
         power=power,
         aa=_control(found, "aa"),
         different=_control(found, "different"),
+        exploratory=found.cell.protocol.exploratory(power),
         reasons=tuple(_reasons(found, labels, statement, power)),
     )
+
+
+def claim(found: Examined) -> str:
+    """Return what the statement is about: optimizers, or one set of hyperparameters each, by facet."""
+    if found.searches < SEARCHES:
+        return CONDITIONAL
+    others = any(facet != "loss" for facet in found.facets)
+    return ABOUT + ("; other facets: conditional on the first search" if others else "")
+
+
+def _power(found: Examined, circle: int | None) -> float:
+    """Return P(supported | the arms are identical), where pairs up to ``circle`` apart have a known representation."""
+    cell = found.cell
+    return cell.protocol.power(len(cell.arms), cell.convex, circle) if len(cell.arms) > 1 else 0.0
 
 
 def facet_label(found: Examined, facet: str) -> str:
@@ -87,7 +99,7 @@ def _statement(found: Examined, factor: float) -> Statement:
 
 def _control(found: Examined, role: str) -> str:
     if not found.cell.has(role):
-        return "not run"
+        return "promised, and has no result" if role in found.cell.promised else "not run"
     labels = {facet: label for (kind, facet), label in found.control_labels.items() if kind == role}
     if not labels:
         return "not measured"
@@ -110,7 +122,8 @@ def controls_text(found: Examined, facet: str) -> str:
 def _reasons(found: Examined, labels: Mapping[str, str], statement: Statement, power: float) -> list[str]:
     """Return a line for everything that keeps the statement from being another, and for what limits it."""
     cell = found.cell
-    lines = [] if len(cell.arms) > 1 else ["there is one arm, and nothing to compare it with"]
+    lines = [f"{CHANGED}: {', '.join(found.changed)}; its measurements were replaced"] if found.changed else []
+    lines += [] if len(cell.arms) > 1 else ["there is one arm, and nothing to compare it with"]
     for facet, label in labels.items():
         if label == NOT_MEASURED:
             hint = next(e.compared.reason for e in found.of(facet) if isinstance(e.compared, Missing))
@@ -138,13 +151,34 @@ def _reasons(found: Examined, labels: Mapping[str, str], statement: Statement, p
     if len(cell.seeds) < cell.protocol.seeds:
         lines.append(f"{len(cell.seeds)} of the {cell.protocol.seeds} promised seeds were run")
     lines += [f"{name}: {text}" for role, name in CONTROLS.items() if (text := _control(found, role)) not in QUIET]
-    if cell.rivals and 2.0 ** (1 - len(cell.seeds)) * cell.rivals >= cell.protocol.alpha:
-        least = math.floor(1 - math.log2(cell.protocol.alpha / cell.rivals)) + 1
-        lines.append(f"with {len(cell.seeds)} seeds nothing can be called different; {least} could")
-    if power < EXPLORATORY:
+    lines += _too_few(found)
+    if not cell.convex and len(cell.arms) > 1 and found.circle and found.circle < cell.protocol.seeds // 2:
+        lines.append(
+            f"power {power:.2f}, and {_power(found, None):.2f} with all pairs: of the representation those of seeds up to "
+            f"{found.circle} apart in a circle were measured"
+        )
+    if cell.protocol.exploratory(power):
         lines.append(f"exploratory: identical arms would be called similar with probability {power:.2f}")
     if found.searches < SEARCHES:
-        lines.append("conditional on these hyperparameters: one search of each arm")
+        searches = "one search" if found.searches == 1 else f"{found.searches} searches"
+        lines.append(f"{CONDITIONAL}: {searches} of each arm")
+    elif claim(found) != ABOUT:
+        lines.append("the loss is averaged over searches; the other facets are conditional on the first search of each arm")
+    return lines
+
+
+def _too_few(found: Examined) -> list[str]:
+    """Return a line for each kind of unit of which there are too few for any difference, whatever its size."""
+    rivals, alpha, lines = found.cell.rivals, found.cell.protocol.alpha, []
+    counts: dict[str, int] = {}
+    for entry in found.entries:
+        if entry.pair.kind == ARMS and entry.measured:
+            counts[entry.unit_kind] = max(counts.get(entry.unit_kind, 0), entry.estimate.seeds)
+    for kind, count in counts.items():
+        if 2.0 ** (1 - count) * rivals >= alpha:
+            least = math.floor(1 - math.log2(alpha / rivals)) + 1
+            where = "loss: " if kind == KINDS["search"] else ""
+            lines.append(f"{where}with {count} {kind} nothing can be called different; {least} could")
     return lines
 
 
@@ -162,12 +196,12 @@ def _open(found: Examined, facet: str) -> list[str]:
             why.setdefault(entry.compared.reason, []).append(pair)
         else:
             seeds = needed(entry, found.cell.rivals)
-            more = (
-                f"about {seeds} seeds would settle it" if seeds else "no number of seeds up to 999 is sure to settle it"
-            )
+            kind = entry.unit_kind
+            more = f"about {seeds} {kind}" if seeds else f"no number of {kind} up to 999 is sure to"
+            more += " would settle it" if seeds else " settle it"
             far = entry.margin().outside(entry.estimate)
             wide = (
-                "beyond the margin, with too few seeds to rule out chance"
+                f"beyond the margin, with too few {kind} to rule out chance"
                 if far
                 else "the interval straddles the margin"
             )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from harness import Records
 from harness_plugins.analyses import alarms
+from harness_plugins.analyses._once import once
 
 
 def alarmed(records: Records) -> dict[str, list[str]]:
     """Return the alarms that went off, by arm."""
-    table = alarms.compute(records)
+    table = once(records, "alarms", lambda: alarms.compute(records))
     found: dict[str, list[str]] = {}
     for arm, alarm in table.loc[table["state"] == "alarm", ["arm", "alarm"]].itertuples(index=False):
         found.setdefault(str(arm), []).append(str(alarm))

@@ -1,0 +1,156 @@
+"""``harness plan``: the runs it promises are those that a run makes, controls and all, and what they can show."""
+
+from __future__ import annotations
+
+import sqlite3
+from types import SimpleNamespace
+
+import pytest
+
+from harness.commands import estimate as module
+from harness.commands.estimate import estimate, lines, power
+from harness.comparison import count
+from harness.config import as_plain, load
+from harness.plan import resolve
+from harness.preparation import Request, prepare
+from harness.progress import Reporter
+from harness.protocol import resolve as protocol_of
+from harness.run import run
+from harness.statistics.power import all_similar
+
+PROBE = '''
+"""Late probes that cost nothing, too much, or fail."""
+
+from harness import Probe, hookimpl
+
+
+def count(*parts):
+    return {"networks": len(parts)}
+
+
+def fails(parts):
+    raise ValueError("not trained enough")
+
+
+@hookimpl
+def harness_probes():
+    return [Probe(name="pairs", measure=count, networks=2), Probe(name="fails", measure=fails, late=True)]
+'''
+BARE = ("[report]", "[report]\nformats = []")
+EVERYTHING = (
+    ("name = ", 'plugins = ["probe.py"]\nname = '),
+    ("seeds = 2", 'seeds = 3\naa = true\nlabel_noise = 0.5\ntwins = 1\nuntuned = 2\nprobes = ["pairs", "fails"]'),
+    ("trials = 3", "trials = 2\nseeds = 2\nreplicates = 2"),
+    BARE,
+)
+
+
+@pytest.fixture
+def planned(benchmark_file, tmp_path, monkeypatch):
+    """Return a function that estimates a benchmark, quickly."""
+    monkeypatch.setattr(module, "SECONDS_PER_ARM", 0.02)
+    (tmp_path / "probe.py").write_text(PROBE, encoding="utf-8")
+
+    def go(*replacements):
+        request = Request(benchmark_file(*replacements), out=tmp_path / "runs")
+        return estimate(request, Reporter(quiet=True)), request
+
+    return go
+
+
+def test_the_runs_it_promises_are_the_runs_there_will_be(planned, tmp_path):
+    found, request = planned(*EVERYTHING[:1], ("seeds = 2", 'seeds = 2\naa = true\ntwins = 1\nuntuned = 1\nprobes = ["pairs"]'), ("trials = 3", "trials = 1\nreplicates = 2"), BARE)  # fmt: skip
+    assert run(request, Reporter(quiet=True)) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    db = sqlite3.connect(folder / "run.db")
+    (made,) = db.execute("SELECT count(*) FROM runs").fetchone()
+    (measured,) = db.execute("SELECT count(*) FROM measured").fetchone()
+    db.close()
+    assert found["runs"] == made
+    assert found["probes"][0]["possible"] == measured
+
+
+def test_every_control_is_counted_with_its_arm(planned):
+    found, request = planned(*EVERYTHING)
+    sgd, adam = found["arms"]
+    common = {"fresh": 3, "replicate": 3, "twin": 1, "untuned": 2, "restart": 1}
+    assert sgd["comparison"] == common | {"aa": 3, "different": 3}
+    assert adam["comparison"] == common
+    assert (sgd["searches"], sgd["trials"], adam["searches"], adam["trials"]) == (3, 6, 2, 4)
+    assert sgd["runs"] == 6 * 2 + 16
+    setting = prepare(request, Reporter(quiet=True)).setting
+    assert sum(sum(arm["comparison"].values()) for arm in found["arms"]) == count(setting)
+    said = "\n".join(lines(found))
+    assert "6 trials in 3 searches" in said
+    assert "beside its seeds: 1 twin, 3 aa, 3 different, 3 replicate, 2 untuned, 1 restart" in said
+
+
+def test_late_probes_are_timed_and_one_that_cannot_be_says_why(planned):
+    found, _ = planned(*EVERYTHING)
+    pairs, fails = found["probes"]
+    assert (pairs["probe"], pairs["problem"], pairs["fits"]) == ("pairs", "", pairs["possible"])
+    assert pairs["seconds"] == pytest.approx(pairs["possible"] * pairs["seconds_each"])
+    assert (fails["problem"], fails["seconds"]) == ("ValueError: not trained enough", 0)
+    assert "not timed: ValueError: not trained enough" in "\n".join(lines(found))
+
+
+def test_a_probe_too_dear_for_its_budget_is_cut_to_whole_groups(planned, monkeypatch):
+    monkeypatch.setattr("harness.commands.probe_costs._timed", lambda probe, setting, runs: 1.0)
+    head = ("seeds = 2", 'seeds = 4\nprobes = ["pairs"]\nprobe_budget = 20.0')
+    (probe,) = planned(EVERYTHING[0], head)[0]["probes"]
+    assert (probe["possible"], probe["fits"], probe["seconds"]) == (24, 16, 16)
+    (probe,) = planned(EVERYTHING[0], (head[0], head[1].replace("20.0", "3.0")))[0]["probes"]
+    assert (probe["fits"], probe["seconds"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "trials", "epochs"),
+    [
+        ("trials = 4", 4, 6),
+        ('unit = "epochs"\nbudget = 9', 6, 9),
+        ('unit = "epochs"\nbudget = 9\nseeds = 2', 3, 9),
+        ("trials = 4\nseeds = 3", 4, 18),
+        ('trials = 4\npruner = "median"', 4, 8),
+    ],
+)
+def test_a_budget_in_another_unit_is_turned_into_trials_and_epochs(planned, said, trials, epochs):
+    found, _ = planned(("seeds = 2", "seeds = 2\nuntuned = 0\ngate = false"), ("trials = 3", said))
+    for arm in found["arms"]:
+        assert (arm["trials"], arm["epochs"]) == (trials, epochs + 2 * 2)
+
+
+def test_a_budget_in_seconds_is_about_so_many_seconds(planned):
+    found, _ = planned(
+        ("seeds = 2", "seeds = 1\nuntuned = 0\ngate = false"), ("trials = 3", 'unit = "seconds"\nbudget = 5')
+    )
+    for arm in found["arms"]:
+        assert arm["trials"] > 1
+        assert "5 seconds of search (about" in "\n".join(lines(found))
+
+
+def test_range_tests_take_time(planned):
+    plain = planned()[0]["arms"][0]
+    tested = planned(("trials = 3", "trials = 3\nlr_range_test = true"))[0]["arms"][0]
+    assert tested["runs"] == plain["runs"]
+    assert tested["seconds"] > plain["seconds"]
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 12])
+def test_the_power_is_that_of_the_verdict(benchmark_file, registry, seeds):
+    benchmark, source = load(benchmark_file(("seeds = 2", f"seeds = {seeds}")))
+    plan = resolve(benchmark, source, registry)
+
+    (found,) = power(SimpleNamespace(plan=plan))
+    assert (found["network"], found["arms"], found["seeds"]) == ("lesson_cnn", 2, seeds)
+    protocol = protocol_of(as_plain(benchmark), [c.arm.name for c in plan.competitors], tuple(plan.task.metrics))
+    assert found["supported_if_identical"] == pytest.approx(all_similar(2, seeds, protocol.distances(False)))
+    assert found["exploratory"] == (found["supported_if_identical"] < 0.5)
+
+
+def test_the_design_is_said_in_a_line(planned):
+    found, _ = planned()
+    assert found["power"][0]["supported_if_identical"] == 0
+    line = next(line for line in lines(found) if "power" in line)
+    assert line.endswith("P(supported if the arms are identical) at most 0.00; exploratory: more seeds would show more")
+    alone, _ = planned(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'))
+    assert alone["power"] == []

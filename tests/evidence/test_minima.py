@@ -1,0 +1,356 @@
+"""Late probes: what is measured treats all arms and seeds alike, fits the budget, and is measured once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import permutations
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from harness.comparison import cells
+from harness.config import load
+from harness.contracts import Data, Probe, Split
+from harness.device import Device
+from harness.errors import HarnessError
+from harness.evidence import minima
+from harness.evidence.minima import measure_minima, work_of
+from harness.plan import Setting, resolve
+from harness.progress import Reporter
+from harness.records import Store
+from harness.runs import Done, Failed
+from harness.workbench import Bench
+
+ARMS = {name: f"lesson_cnn/{name}/cosine" for name in ("sgd", "adam", "rmsprop")}
+THREE = ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd", "adam", "rmsprop"]')
+PARAMS = {
+    "sgd": {"lr": 0.1, "momentum": 0.9, "nesterov": False, "epochs": 2},
+    "adam": {"lr": 1e-3, "beta1": 0.9, "epochs": 1},
+    "rmsprop": {"lr": 1e-3, "alpha": 0.9, "epochs": 1},
+}
+
+
+@pytest.fixture
+def setting(benchmark_file, registry):
+    split = Split(np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 0, 1]), ("a", "b", "c", "d"))
+    data = Data("none", split, split, split, "0" * 64, "nowhere", ("a", "b"))
+
+    def make(*replacements, seeds=4, more="untuned = 0\ngate = false\n"):
+        said = ("seeds = 2", f"seeds = {seeds}\nprobes = []\n{more}")
+        benchmark, source = load(benchmark_file(said, *replacements))
+        return Setting(resolve(benchmark, source, registry), data, Device("cpu", "fp32", 1))
+
+    return make
+
+
+def every(setting):
+    searched = [*setting.plan.competitors, *setting.plan.controls_of("aa")]
+    return cells(setting, {c.arm.name: [PARAMS[c.arm.optimizer]] for c in searched})
+
+
+def probe_of(networks, measure=lambda *parts: {}):
+    return Probe(name="fake", measure=measure, networks=networks, late=True)
+
+
+def named(runs):
+    return tuple((run.arm.name, run.init_seed) for run in runs)
+
+
+# --- what there is -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 4, 5, 8])
+def test_each_group_of_pairs_treats_arms_and_seeds_alike(setting, seeds):
+    made = setting(THREE, seeds=seeds)
+    work = work_of(probe_of(2), made, every(made))
+    seen = set()
+    for group in work.groups:
+        pairs = [named(runs) for runs in group]
+        assert len(set(pairs)) == len(pairs)
+        within = Counter(end for pair in pairs if pair[0][0] == pair[1][0] for end in pair)
+        between = Counter(end for pair in pairs if pair[0][0] != pair[1][0] for end in pair)
+        ends = [(arm, seed) for arm in ARMS.values() for seed in range(seeds)]
+        for counted in (within, between):
+            assert set(counted) == set(ends)
+            assert len(set(counted.values())) == 1  # every arm and every seed in as many measurements as any other
+        unordered = {frozenset(pair) for pair in pairs}
+        for swapped in permutations(ARMS.values()):  # closed under exchanging arms within all seeds
+            names = dict(zip(ARMS.values(), swapped, strict=True))
+            assert {frozenset((names[a], s) for a, s in pair) for pair in unordered} == unordered
+        for flipped in pairs:  # and within one seed: exchanging both arms of a pair's seed leads to a pair
+            (a, s), (b, t) = flipped
+            if a != b:
+                assert frozenset({(b, s), (a, t)}) in unordered
+                assert s != t
+        seen |= unordered
+    apart = {
+        frozenset({(a, s), (b, t)})
+        for a in ARMS.values()
+        for b in ARMS.values()
+        for s in range(seeds)
+        for t in range(seeds)
+        if s != t
+    }
+    assert seen == apart  # in the end every pair of two seeds
+
+
+def test_single_networks_come_seed_by_seed(setting):
+    made = setting(THREE)
+    work = work_of(probe_of(1), made, every(made))
+    assert [[named(runs)[0] for runs in group] for group in work.groups] == [
+        [(arm, seed) for arm in ARMS.values()] for seed in range(4)
+    ]
+
+
+def test_controls_are_paired_with_their_own_arm_alone(setting):
+    made = setting(more='untuned = 1\naa = "adam"\nlabel_noise = 0.5\n')
+    work = work_of(probe_of(2), made, every(made))
+    met = {frozenset(run.arm.name for run in runs) for runs in work.all}
+    again, noise = "lesson_cnn/adam~again/cosine", "lesson_cnn/adam~noise/cosine"
+    single = {frozenset({arm}) for arm in (ARMS["sgd"], ARMS["adam"], again, noise)}
+    crossed = {
+        frozenset({ARMS["sgd"], ARMS["adam"]}),
+        frozenset({ARMS["adam"], again}),
+        frozenset({ARMS["adam"], noise}),
+    }
+    assert met == single | crossed
+
+
+def test_only_seeds_that_every_arm_has_count(setting):
+    made = setting()
+    without = [cell for cell in every(made) if (cell.of, cell.run.init_seed) != (ARMS["adam"], 2)]
+    work = work_of(probe_of(2), made, without)
+    assert {seed for runs in work.all for _, seed in named(runs)} == {0, 1, 3}
+
+
+def test_threes_are_one_network_of_each_arm_or_of_two_arms_and_seeds(setting):
+    three, two = setting(THREE), setting()
+    (runs,) = work_of(probe_of(3), three, every(three)).all
+    assert named(runs) == tuple((arm, 0) for arm in ARMS.values())
+    (runs,) = work_of(probe_of(3), two, every(two)).all
+    assert len(set(named(runs))) == 3
+    alone = setting(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'), seeds=1)
+    assert work_of(probe_of(3), alone, every(alone)).all == []
+
+
+def test_arms_of_two_networks_are_never_paired(setting):
+    made = setting(("batch_size = 16", 'batch_size = 16\nbackbones = ["lesson_cnn", "linear"]'))
+    params = {c.arm.name: [PARAMS[c.arm.optimizer]] for c in made.plan.competitors}
+    work = work_of(probe_of(2), made, cells(made, params))
+    assert all(len({run.arm.backbone for run in runs}) == 1 for runs in work.all)
+    assert {run.arm.backbone for run in work.groups[0][0]} | {runs[0].arm.backbone for runs in work.groups[0]} == {
+        "lesson_cnn",
+        "linear",
+    }
+
+
+# --- measuring -----------------------------------------------------------------------------------------------
+
+
+class Slow:
+    """A clock, and a probe that takes so many of its seconds."""
+
+    def __init__(self, seconds=1.0, fails=()):
+        self.now, self.seconds, self.fails, self.calls = 0.0, seconds, fails, []
+
+    def perf_counter(self):
+        return self.now
+
+    def measure(self, *parts):
+        self.now += self.seconds
+        self.calls.append(named(part.run for part in parts))
+        if self.calls[-1] in self.fails:
+            with_noise = next(parts[0].model.parameters())
+            with_noise.data.fill_(7.0)
+            raise ValueError("no such luck")
+        total = sum(weights.double().sum().item() for part in parts for weights in part.model.state_dict().values())
+        return {"total": total, "numbers": np.arange(3.0)}
+
+
+@pytest.fixture
+def measured(setting, tmp_path, monkeypatch):
+    """Return a function that measures with a slow probe within a budget, and the store it is entered in."""
+    made = setting()
+    found = every(made)
+    store = Store(tmp_path / "run")
+    store.add_runs([cell.run for cell in found], "here")
+    bench = Bench(made, lambda _: None)
+    for cell in found:
+        store.append(cell.run.id, Done({}, weights=bench.parts(cell.run).model.state_dict()))
+    said = []
+
+    class Heard(Reporter):
+        def say(self, text, style=""):
+            said.append(text)
+
+    def go(slow, budget=1e6, networks=2, version="1" * 16, of=found):
+        monkeypatch.setattr(minima, "time", SimpleNamespace(perf_counter=slow.perf_counter))
+        compare = made.plan.benchmark.compare.model_copy(update={"probe_budget": budget})
+        benchmark = made.plan.benchmark.model_copy(update={"compare": compare})
+        probe = probe_of(networks, slow.measure)
+        plan = replace(made.plan, benchmark=benchmark, late_probes=(probe,), late_versions={"fake": version})
+        lines = measure_minima(replace(made, plan=plan), of, store, Heard(quiet=True))
+        return lines, store.noted("probes")["fake"]
+
+    yield SimpleNamespace(go=go, store=store, said=said, cells=found, setting=made)
+    store.__exit__()
+
+
+ALL = 4 * 3 // 2 * (2 + 2)  # pairs of two of four seeds, in each of two arms and twice between them
+
+
+def test_everything_is_measured_where_it_fits(measured):
+    slow = Slow()
+    lines, about = measured.go(slow)
+    assert lines == []
+    assert (about["done"], about["planned"], about["possible"], about["subset"]) == (ALL, ALL, ALL, "")
+    assert len(set(slow.calls)) == ALL
+    assert len(slow.calls) <= ALL + minima.TIMED  # a few twice, to know what they cost
+
+
+@pytest.mark.parametrize("budget", [17, 20, 23])
+def test_a_budget_is_kept_and_what_is_left_out_is_said(measured, budget):
+    slow = Slow()
+    lines, about = measured.go(slow, budget)
+    assert lines == []
+    first = work_of(probe_of(2), measured.setting, measured.cells).groups[0]
+    assert about["done"] == about["planned"] == len(first) == 16
+    assert slow.now <= budget + minima.TIMED - 1
+    assert about["subset"] == f"16 of {ALL} pairs of networks: seeds up to 1 apart in a circle"
+    assert any(about["subset"] in line for line in measured.said)
+    assert any("as many as fit into compare.probe_budget" in line for line in measured.said)
+
+
+def test_what_is_too_dear_at_all_is_left_out_and_said(measured):
+    slow = Slow()
+    lines, about = measured.go(slow, budget=5)
+    assert about["done"] == about["planned"] == 0
+    (line,) = lines
+    assert line.startswith("probe 'fake' was left out: the least that treats all arms alike takes 16")
+    assert measured.store.measured("fake", "1" * 16) == set()
+    again = Slow()
+    assert measured.go(again, budget=5) == (lines, about)
+    assert again.calls == []
+
+
+def test_what_is_measured_is_not_measured_again(measured):
+    _, about = measured.go(Slow(), 20)
+    again = Slow()
+    lines, same = measured.go(again, 20)
+    assert (lines, same, again.calls) == ([], about, [])
+    more = Slow()
+    _, about = measured.go(more)
+    assert about["done"] == ALL
+    assert not set(more.calls) - {named(runs) for runs in work_of(probe_of(2), measured.setting, measured.cells).all}
+    corrected = Slow()
+    measured.go(corrected, version="2" * 16)
+    assert len(set(corrected.calls)) == ALL
+
+
+def test_a_kill_costs_one_measurement(measured):
+    class Killed(Slow):
+        def measure(self, *parts):
+            if len(self.calls) == 10:
+                raise KeyboardInterrupt
+            return super().measure(*parts)
+
+    first, second = Killed(), Slow()
+    with pytest.raises(KeyboardInterrupt):
+        measured.go(first)
+    _, about = measured.go(second)
+    assert about["done"] == ALL
+    assert not set(first.calls) & set(second.calls)
+    assert len(second.calls) == ALL - len(set(first.calls))
+
+
+def test_a_probe_that_fails_is_named_and_costs_nothing_else(measured):
+    bad = ((ARMS["sgd"], 0), (ARMS["sgd"], 1))
+    slow, sound = Slow(fails=[bad]), Slow()
+    lines, about = measured.go(slow)
+    (line,) = lines
+    assert line == f"probe 'fake' failed: {ARMS['sgd']} seed 0 and {ARMS['sgd']} seed 1: ValueError: no such luck"
+    assert about["done"] == ALL - 1
+    measured.go(sound, version="2" * 16)
+    query = "SELECT one, other, name, value FROM measured WHERE version = ? ORDER BY one, other, name"
+    tables = [set(map(tuple, measured.store.db.execute(query, (v * 16,)).fetchall())) for v in "12"]
+    assert tables[0] < tables[1]  # the network it had spoiled was mended before others were measured on it
+    assert len(tables[1] - tables[0]) == 1
+
+
+def test_a_run_that_ended_badly_is_not_measured(measured):
+    lost = measured.cells[0].run
+    measured.store.append(lost.id, Failed("error", "no"))
+    slow = Slow()
+    measured.go(slow, networks=1)
+    assert named([lost]) not in slow.calls
+    assert len(set(slow.calls)) == len(measured.cells) - 2  # nor the other arm's of that seed
+
+
+def test_a_smaller_comparison_keeps_what_an_earlier_verdict_rests_on_and_measures_nothing_anew(measured):
+    measured.go(Slow())
+    before = measured.store.measured("fake", "1" * 16)
+    few, slow = [cell for cell in measured.cells if cell.run.init_seed < 2], Slow()
+    _, about = measured.go(slow, of=few)
+    assert measured.store.measured("fake", "1" * 16) == before
+    assert not slow.calls
+    assert about["done"] == 4
+
+
+def test_a_control_that_lost_a_seed_takes_nothing_from_the_arms(setting):
+    made = setting(more="untuned = 0\ngate = false\nlabel_noise = 0.5\n")
+    whole = every(made)
+    lost = [cell for cell in whole if not (cell.role == "different" and cell.run.init_seed == 1)]
+    own = set(ARMS.values())
+
+    def among_arms(of):
+        return {named(runs) for runs in work_of(probe_of(2), made, of).all if {run.arm.name for run in runs} <= own}
+
+    assert among_arms(lost) == among_arms(whole)
+    seeds = {run.init_seed for runs in work_of(probe_of(2), made, lost).all for run in runs if run.arm.name not in own}
+    assert seeds == {0, 2, 3}
+
+
+# --- options -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("probe_options = { hesian = { } }", r"compare\.probe_options\.hesian: .*'hesian'; did you mean 'hessian'"),
+        ("probe_budgets = { hesian = 3.0 }", r"compare\.probe_budgets\.hesian: .*'hesian'; did you mean 'hessian'"),
+        (
+            "probe_budget = 0.0",
+            r"compare\.probe_budget: must be a number > 0|compare\.probe_budget: must be greater than 0",
+        ),
+    ],
+)
+def test_a_probe_that_nobody_offers_is_refused(benchmark_file, registry, more, message):
+    file = benchmark_file(("seeds = 2", f"seeds = 2\n{more}"))
+    with pytest.raises(HarnessError, match=message):
+        resolve(*load(file), registry)
+
+
+def test_options_are_checked_against_what_the_probe_has(benchmark_file, registry):
+    probe = next(each for each in registry.all("probe") if each.options and each.late)
+    option, default = next(iter(probe.options.items()))
+    head = f'seeds = 2\nprobes = ["{probe.name}"]\n'
+
+    def refused(said):
+        file = benchmark_file(("seeds = 2", f"{head}probe_options = {{ {probe.name} = {{ {said} }} }}"))
+        with pytest.raises(HarnessError) as caught:
+            resolve(*load(file), registry)
+        return str(caught.value)
+
+    assert f"must be an option of probe '{probe.name}', got '{option}x'; did you mean '{option}'" in refused(
+        f"{option}x = 1"
+    )
+    assert f"must be like its default {default!r}, got [[1]]" in refused(f"{option} = [[1]]")
+
+
+def test_the_roles_that_are_measured_are_the_networks_that_are_compared(setting):
+    made = setting(more="twins = 2\nuntuned = 2\naa = true\nlabel_noise = 0.2\n")
+    work = work_of(probe_of(1), made, every(made))
+    ids = {cell.run.id for cell in every(made) if cell.role in ("fresh", "aa", "different")}
+    assert {run.id for runs in work.all for run in runs} == ids
