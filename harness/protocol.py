@@ -103,11 +103,13 @@ class Protocol:
 
         Its measurements were replaced then, and nothing that is there now can be judged as it was registered.
         """
+        if not self.design:
+            return []
         now = _flat(_design(meta["benchmark"], _versions(meta), meta.get("extensions") or ()))
         then = _flat(self.design)
         unknown = {key for key in then.keys() ^ now.keys() if key.endswith(".version")}  # not measured yet
         keys = [key for key in {**then, **now} if key not in unknown and key not in SHOWN]
-        return [key for key in keys if then.get(key) != now.get(key)] if then else []
+        return [key for key in keys if then.get(key) != now.get(key)]
 
     @property
     def hash(self) -> str:
@@ -180,11 +182,11 @@ def _versions(meta: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _flat(design: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return a design's values by dotted key; what is empty has none."""
+    """Return a design's values by dotted key, and that a probe takes part; no extensions have no key."""
     found: dict[str, Any] = {}
     for key, value in design.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{above}{key}.") or ({f"{above}{key}": {}} if above == "probes." else {})
+            found |= ({f"{above}{key}": True} if above == "probes." else {}) | _flat(value, f"{above}{key}.")
         elif value != []:
             found[f"{above}{key}"] = value
     return found

@@ -18,7 +18,7 @@ FACETS = ("loss", "function", "representation", "connectivity", "geometry")
 PAIR = (
     "measure", "arm", "other", "pair", "scale", "unit", "estimate", "low", "high", "rho", "rho_low", "rho_high", "margin",
     "floor", "below_floor", "p_same", "p_different", "p_same_holm", "p_different_holm", "label", "detail",
-    "label_half_margin", "label_double_margin", "seeds", "seeds_missing", "seeds_needed", "covers", "controls",
+    "label_half_margin", "label_double_margin", "seeds", "seeds_missing", "seeds_needed", "unit_kind", "covers", "controls",
 )  # fmt: skip
 NETWORK = (
     "regime", "network", "statement", "statement_half_margins", "statement_double_margins", "exploratory", "power", "arms",

@@ -19,8 +19,8 @@ from harness_plugins.analyses._verdict.design import ARMS, Pair
 from harness_plugins.analyses._verdict.judging import Examined
 from harness_plugins.analyses._verdict.matrices import Matrices
 from harness_plugins.analyses._verdict.measures import PROBES, Measure
-from harness_plugins.analyses._verdict.numbers import FEWEST, Numbers
-from harness_plugins.analyses._verdict.sources import KAPPA, Missing, Sources
+from harness_plugins.analyses._verdict.numbers import FEWEST, KINDS, Numbers
+from harness_plugins.analyses._verdict.sources import KAPPA, SEARCHES, Missing, Sources
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,13 +36,15 @@ def secondary(records: Records, found: Examined) -> Iterator[dict[str, Any]]:
     """Yield rows of the table ``facets`` without p-values and labels."""
     sources = Sources(records, found.cell)
     for pair in (pair for pair in found.cell.pairs if pair.kind == ARMS):
+        searched = sources.searches(pair) >= SEARCHES
         for facet, name, scale, unit, estimate in (*_of_losses(found, pair), *_of_probes(sources, pair)):
             yield {
                 "facet": facet, "measure": name, "primary": False, "arm": pair.one, "other": pair.other,
                 "pair": pair.kind, "scale": scale, "unit": unit, **numbers(estimate, scale), "below_floor": False,
                 "label": "", "detail": "secondary: decides nothing", "label_half_margin": "", "label_double_margin": "",
                 "seeds": estimate.seeds, "seeds_missing": found.cell.protocol.seeds - estimate.seeds,
-                "seeds_needed": seeds_for_better() if scale == "probability" else math.nan, "covers": "",
+                "seeds_needed": seeds_for_better() if scale == "probability" else math.nan,
+                "unit_kind": KINDS["search" if searched and facet == "loss" else "seed"], "covers": "",
                 "controls": "",
             }  # fmt: skip
 

@@ -232,7 +232,7 @@ class Sources:
         for (one, other), values in numbers.items():
             if (one, other) in barriers and values.get("bn_recalibrated") != 1:
                 self.refused[name] += 1
-            elif name in values:
+            elif name in values and not {one, other} & self.moved[name]:
                 i, j = self.runs[one], self.runs[other]
                 found[i, j] = found[j, i] = values[name]
         return found if any(name in values for values in numbers.values()) else None

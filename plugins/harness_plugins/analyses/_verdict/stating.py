@@ -107,7 +107,9 @@ def _control(found: Examined, role: str) -> str:
         where = [facet for facet, label in labels.items() if label == "different"]
         return f"different: {', '.join(where)}" if where else "nowhere different"
     where = [facet for facet, label in labels.items() if label != "different"]
-    return f"not told apart: {', '.join(where)}" if where else "told apart everywhere"
+    without = [facet for facet in found.facets if facet not in labels and any(e.measured for e in found.of(facet))]
+    said = {"not told apart": where, "not measured": without}
+    return "; ".join(f"{what}: {', '.join(facets)}" for what, facets in said.items() if facets) or QUIET[1]
 
 
 def controls_text(found: Examined, facet: str) -> str:
@@ -173,7 +175,8 @@ def _too_few(found: Examined) -> list[str]:
     counts: dict[str, int] = {}
     for entry in found.entries:
         if entry.pair.kind == ARMS and entry.measured:
-            counts[entry.unit_kind] = max(counts.get(entry.unit_kind, 0), entry.estimate.seeds)
+            units = 0 if isinstance(entry.compared, Missing) else len(entry.compared.units)
+            counts[entry.unit_kind] = max(counts.get(entry.unit_kind, 0), units)
     for kind, count in counts.items():
         if 2.0 ** (1 - count) * rivals >= alpha:
             least = math.floor(1 - math.log2(alpha / rivals)) + 1
