@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness_reports._figures import Look
 
 FEW = 3  # lines with bands in one panel; more of them hide each other
-MOST = 100  # budgets of a curve that is drawn
+MOST = 60  # budgets of a curve that is drawn
 FAR = 10  # times the distance between the best score and the median of the others: beyond it a curve leaves the panel
 
 

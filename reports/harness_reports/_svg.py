@@ -71,9 +71,11 @@ def svg(figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]]
 
     It carries the ``data`` that a reader may save, by default its named lines; none where it has no title.
     """
+    import numpy as np
+
     for axes in figure.axes:
         for group in axes.collections:
-            group.set_rasterized(group.get_rasterized() or len(group.get_offsets()) > MANY)
+            group.set_rasterized(group.get_rasterized() or len(np.asarray(group.get_offsets())) > MANY)
     file = io.StringIO()
     figure.savefig(file, format="svg", dpi=SHARP, transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())

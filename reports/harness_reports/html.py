@@ -52,7 +52,7 @@ OURS = (
     "ranks", "rank_pairs", "distances", "blocks", "barriers", "surfaces", "spectra", "solutions", "gate",
     *_fairness.TABLES,
 )  # fmt: skip
-MOST_ROWS = 500  # of another analysis' table; the whole of it is in tables/*.parquet
+MOST_ROWS = 200  # of another analysis' table; the whole of it is in tables/*.parquet
 
 
 def render(results: Results) -> str:

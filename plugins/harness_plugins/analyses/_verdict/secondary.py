@@ -87,13 +87,13 @@ def _iqm(values: NDArray[np.float64]) -> float:
 
 
 def _of_probes(sources: Sources, pair: Pair) -> Iterator[tuple[str, str, str, str, Estimate]]:
-    table, cell = sources.records.measured, sources.cell
+    cell = sources.cell
     kappa = sources.distances(KAPPA)
     alike = None if kappa is None else sources.between(kappa, Measure(KAPPA, "function", "excess", ""), pair)
     if isinstance(alike, Matrices) and len(alike.units) >= FEWEST:
         yield "function", "Cohen's kappa of errors, between the arms", "mean", "", alike.distance(cell.protocol.alpha)
     for facet, prefixes in PREFIXES.items():
-        names = sorted(set(map(str, table.loc[table["probe"] == PROBES[facet], "name"])))
+        names = sorted(sources.names(PROBES[facet]))
         wanted = [name for name in names if name.startswith(prefixes) and not name.startswith(NO_DISTANCES)]
         for name in wanted:
             if name in cell.protocol.primaries[facet]:

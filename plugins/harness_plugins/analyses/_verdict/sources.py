@@ -43,7 +43,9 @@ class Sources:
     records: Records
     cell: Cell
     refused: dict[str, int] = field(default_factory=dict)  # measure -> pairs that were measured and may not be used
-    moved: dict[str, frozenset[str]] = field(default_factory=dict)  # measure -> runs that its probe has not left as they were
+    moved: dict[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # measure -> runs that its probe has not left as they were
     _read: dict[tuple[str, str], Matrix | None] = field(default_factory=dict)  # by probe and name
 
     def compared(self, measure: Measure, pair: Pair) -> Numbers | Matrices | Missing:
@@ -218,16 +220,12 @@ class Sources:
     def _matrix(self, probe: str, name: str) -> Matrix | None:
         import numpy as np
 
-        table = self.records.measured
-        mine = table[(table["probe"] == probe) & (table["other"] != "") & (table["third"] == "")]
-        mine = mine[mine["one"].isin(list(self.runs)) & mine["other"].isin(list(self.runs))]
-        numbers: dict[tuple[str, str], dict[str, float]] = {}
-        columns = (map(str, mine["one"]), map(str, mine["other"]), map(str, mine["name"]), map(float, mine["value"]))
-        for one, other, key, value in zip(*columns, strict=True):
-            numbers.setdefault((one, other), {})[key] = value
+        numbers = self._pairs(probe)
         found = np.full((len(self.runs), len(self.runs)), np.nan)
         self.refused[name] = 0
-        barriers = {pair: values for pair, values in numbers.items() if name in values and probe == PROBES["connectivity"]}
+        barriers = {
+            pair: values for pair, values in numbers.items() if name in values and probe == PROBES["connectivity"]
+        }
         self.moved[name] = _moved(barriers)
         for (one, other), values in numbers.items():
             if (one, other) in barriers and values.get("bn_recalibrated") != 1:
@@ -236,6 +234,24 @@ class Sources:
                 i, j = self.runs[one], self.runs[other]
                 found[i, j] = found[j, i] = values[name]
         return found if any(name in values for values in numbers.values()) else None
+
+    def names(self, probe: str) -> set[str]:
+        """Return what a probe of two networks measured."""
+        return once(self.records, ("names", probe, *self.runs), lambda: set().union(*self._pairs(probe).values()))
+
+    def _pairs(self, probe: str) -> Mapping[tuple[str, str], Mapping[str, float]]:
+        """Return the numbers by name that a probe of two networks told, by pair of run_ids."""
+        return once(self.records, ("pairs", probe, *self.runs), lambda: self._told(probe))
+
+    def _told(self, probe: str) -> Mapping[tuple[str, str], Mapping[str, float]]:
+        table = self.records.measured
+        mine = table[(table["probe"] == probe) & (table["other"] != "") & (table["third"] == "")]
+        mine = mine[mine["one"].isin(list(self.runs)) & mine["other"].isin(list(self.runs))]
+        numbers: dict[tuple[str, str], dict[str, float]] = {}
+        columns = (map(str, mine["one"]), map(str, mine["other"]), map(str, mine["name"]), map(float, mine["value"]))
+        for one, other, key, value in zip(*columns, strict=True):
+            numbers.setdefault((one, other), {})[key] = value
+        return numbers
 
 
 def _moved(barriers: Mapping[tuple[str, str], Mapping[str, float]]) -> frozenset[str]:
