@@ -41,6 +41,7 @@ MEASURES = {
 RATIOS = ("log ratio", "log rho")
 PARTS = ("accuracy", "aligned_error", "disagreement")  # measures in parts of one, shown in points
 SHORT = 12  # digits of a hash
+NEGLIGIBLE = ": so small that no ratio matters"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -108,6 +109,7 @@ def _facet(row: Mapping[Any, Any], facet: str, facts: list[dict[Any, Any]], name
         found.append(
             f"{MEASURES.get(measure, measure)} {estimate(worst)}, margin {margin(worst)} "
             f"({_pair_name(worst, names)}{', farthest apart' if len({(f['arm'], f['other']) for f in known}) > 1 else ''})"
+            f"{NEGLIGIBLE if worst['below_floor'] else ''}"
         )
     return {"name": facet, "asks": ASKS[facet], "label": row[facet], "found": found}
 

@@ -242,3 +242,14 @@ def test_a_barrier_is_what_rises_above_the_line_between_the_ends():
     assert points(5) == [0, 0.25, 0.5, 0.75, 1]
     with pytest.raises(ValueError, match="3 points"):
         points(2)
+
+
+def test_the_examples_are_of_both_classes_however_they_lie():
+    from harness_plugins.probes._connect.landscape import _drawn
+
+    for count in (64, 256, 512):
+        rows = _drawn(1024, count)
+        assert len(set(rows.tolist())) == count
+        assert 0.3 < (rows % 2).double().mean() < 0.7  # where two classes take turns
+        assert 0.3 < (rows < 512).double().mean() < 0.7  # where one comes after the other
+    assert _drawn(10, 64).tolist() == list(range(10))

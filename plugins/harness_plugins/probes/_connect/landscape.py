@@ -17,6 +17,7 @@ from harness_plugins.probes._connect.permutation import Weights
 if TYPE_CHECKING:
     from harness import Parts
 
+SEED = 7  # of the draw of examples
 BATCH, PIXELS = 512, 2**21  # examples at a time; fewer where images are large
 
 
@@ -35,12 +36,12 @@ class Landscape:
         """Use so many examples to evaluate on, and so many for batch normalisation's statistics."""
         self.parts = parts
         self.network = copy.deepcopy(parts.model).eval()
-        self._rows = _spread(len(parts.use.train), images)
-        self._statistics = _spread(len(parts.use.train), statistics)
+        self._rows = _drawn(len(parts.use.train), images)
+        self._statistics = _drawn(len(parts.use.train), statistics)
 
     def watched(self, count: int) -> Iterator[torch.Tensor]:
         """Yield so many examples in batches ``[B, ...]`` that are small, for all activations are kept of each."""
-        return self._batches(_spread(len(self.parts.use.train), count), PIXELS // 8)
+        return self._batches(_drawn(len(self.parts.use.train), count), PIXELS // 8)
 
     def training(self, size: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield the whole train split once, un-augmented, in the order of a seed: inputs ``[B, ...]``, targets ``[B]``."""
@@ -94,7 +95,10 @@ class Landscape:
         return torch.tensor_split(rows.to(train.inputs.device), -(-len(rows) // most))
 
 
-def _spread(length: int, count: int) -> torch.Tensor:
-    """Return so many rows, or all there are, evenly spread."""
-    count = min(count, length)
-    return torch.arange(count) * length // count
+def _drawn(length: int, count: int) -> torch.Tensor:
+    """Return so many rows, or all there are: a draw that is always the same.
+
+    Rows at even distances would not do: examples may well alternate between two classes.
+    """
+    order = torch.randperm(length, generator=torch.Generator().manual_seed(SEED))
+    return order[:count].sort().values
