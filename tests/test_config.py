@@ -104,7 +104,9 @@ def test_the_flagship_is_valid_and_every_profile_too(repository):
 
 def test_weight_decay_of_ones_own_is_no_common_objective(benchmark_file):
     text = ("[compare]", "[search.space.adam]\nweight_decay = { low = 1e-4, high = 1e-1, log = true }\n[compare]")
-    with pytest.raises(BenchmarkError, match=r"search\.space\.adam\.weight_decay: must be 0 where the arms have one objective"):
+    with pytest.raises(
+        BenchmarkError, match=r"search\.space\.adam\.weight_decay: must be 0 where the arms have one objective"
+    ):
         load(benchmark_file(text))
     benchmark, _ = load(benchmark_file(text, ("[search]", '[search]\nobjective = "free"')))
     assert benchmark.search.objective == "free"

@@ -72,6 +72,59 @@ def test_a_protocol_is_entered_once_and_a_changed_one_beside_it(file):
     assert isinstance(found[0].protocol, Protocol)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "compare.aa=true",
+        "compare.label_noise=0.5",
+        "compare.gate=false",
+        "compare.twins=2",
+        "search.replicates=3",
+        "search.trials=7",
+        "search.seeds=2",
+        'search.objective="free"',
+        "compare.probe_options.sharpness.steps=3",
+    ],
+)
+def test_the_design_is_part_of_what_is_promised(file, change):
+    probed = 'compare.probes=["sharpness"]'
+    one, two = protocol(file, probed), protocol(file, probed, change)
+    assert one.hash != two.hash
+    meta = {"benchmark": as_plain(load(file, overrides=[probed, change])[0])}
+    key = change.split("=")[0].replace("compare.probe_options.sharpness", "probes.sharpness.options")
+    assert one.changed(meta) == ([] if key == "compare.twins" else [key])
+    assert two.changed(meta) == []
+
+
+def test_the_budget_counts_in_its_own_unit(file):
+    epochs = ('search.unit="epochs"', "search.budget=90.0")
+    assert protocol(file, *epochs).hash == protocol(file, *epochs, "search.trials=7").hash
+    assert protocol(file, *epochs).hash != protocol(file, epochs[0], "search.budget=91.0").hash
+
+
+def test_versions_and_extensions_are_part_of_it_and_unknown_versions_are_no_change(file):
+    benchmark = as_plain(load(file, overrides=['compare.probes=["sharpness"]'])[0])
+    plain, known, extended = (
+        resolve(benchmark, ARMS, METRICS, *more) for more in ((), ({"sharpness": "a" * 64},), ({}, [{"arm": ARMS[0]}]))
+    )
+    assert len({plain.hash, known.hash, extended.hash}) == 3
+    assert known.changed({"benchmark": benchmark}) == []
+    assert known.changed({"benchmark": benchmark, "probes": {"sharpness": {"version": "a" * 16}}}) == []
+    assert known.changed({"benchmark": benchmark, "probes": {"sharpness": {"version": "b" * 16}}}) == [
+        "probes.sharpness.version"
+    ]
+    assert extended.changed({"benchmark": benchmark}) == ["extensions"]
+    gone = as_plain(load(file)[0])
+    assert known.changed({"benchmark": gone}) == ["probes.sharpness"]
+
+
+def test_each_facet_has_the_power_of_its_own_margin(file):
+    plain, lax = protocol(file), protocol(file, "verdict.margins.representation=1.5")
+    assert lax.power(3) > plain.power(3)
+    assert lax.power(3, convex=True) == plain.power(3, convex=True)
+    assert protocol(file, "verdict.alpha=0.2").power(3) > plain.power(3)
+
+
 def test_without_a_registration_it_says_so(file):
     meta = {"benchmark": as_plain(load(file)[0]), "arms": ARMS, "metrics": {key: {} for key in METRICS}}
     (found,) = registered_protocols(meta)

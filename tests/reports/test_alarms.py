@@ -139,6 +139,25 @@ def test_missing_trials_alarm_only_where_they_were_worth_something(searched: Any
     assert states(searched({SGD: few, ADAM: steep}), ADAM)["budget"] == "quiet"
 
 
+@pytest.mark.parametrize(("unit", "column"), [("epochs", "trained"), ("seconds", "seconds")])
+def test_a_budget_in_another_unit_is_judged_in_that_unit(searched: Any, unit: str, column: str) -> None:
+    steep = [(1e-2, 0.50), (1e-2, 0.60), (1e-2, 0.90), (1e-2, 0.55), (1e-2, 0.5), (1e-2, 0.5)]
+    records = searched({SGD: steep[:2], ADAM: steep})
+    benchmark = records.meta["benchmark"]
+    meta = {**records.meta, "benchmark": {**benchmark, "search": {**benchmark["search"], "unit": unit, "budget": 60.0}}}
+
+    def spent(sgd: float) -> Records:
+        costs = [sgd / 2 if arm == SGD else 10.0 for arm in records.trials["arm"]]
+        return replace(records, meta=meta, trials=records.trials.assign(**{column: costs}))
+
+    assert states(spent(60.0))["budget"] == "quiet"  # a third of the trials, each of them as long as three
+    assert states(spent(50.0))["budget"] == "quiet"
+    assert states(spent(49.0))["budget"] == "alarm"
+    assert states(spent(49.0), ADAM)["budget"] == "quiet"
+    table = alarms.compute(spent(40.0)).set_index(["arm", "alarm"])
+    assert tuple(table.loc[(SGD, "budget"), ["value", "limit", "against"]]) == (20.0, 10.0, ADAM)
+
+
 # --- special cases -------------------------------------------------------------------------------------------
 
 LR = {"low": 1e-3, "high": 1.0, "log": True}

@@ -32,6 +32,27 @@ def test_the_many_at_once_are_the_same_as_one_by_one():
         assert (value, se) == pytest.approx((alone.value, alone.se))
 
 
+def test_pairs_left_out_leave_the_estimator_that_of_the_verdict():
+    points = np.random.default_rng(1).standard_normal((3, 2, 7, 3))
+    far = np.linalg.norm(points[:, :, :, None, None] - points[:, None, None], axis=-1)
+    apart = np.abs(np.arange(7)[:, None] - np.arange(7))
+    near = np.minimum(apart, 7 - apart) <= 2
+    values, errors = log_rho_and_se(*(each * near for each in (far[:, 0, :, 0], far[:, 1, :, 1], far[:, 0, :, 1])))
+    for one, value, se in zip(far, values, errors, strict=True):
+        blocks = (np.where(near, each, np.nan) for each in (one[0, :, 0], one[1, :, 1], one[0, :, 1]))
+        alone = jackknife(*blocks)
+        assert (value, se) == pytest.approx((alone.value, alone.se))
+
+
+def test_fewer_pairs_show_less_and_a_laxer_test_more():
+    shown = [all_similar(2, 8, 1, circle=circle) for circle in (1, 2, 3, 4)]
+    assert shown == sorted(shown)
+    assert shown[0] < shown[-1] - 0.2
+    assert shown[-1] == all_similar(2, 8, 1) == all_similar(2, 8, 1, circle=9)
+    assert all_similar(2, 8, 1, circle=0) == 0.0
+    assert all_similar(2, 6, 1, alpha=0.01) < all_similar(2, 6, 1) < all_similar(2, 6, 1, alpha=0.2)
+
+
 def test_pairs_for_a_probability_are_those_of_noether():
     assert seeds_for_better() == 29  # 28.86
     assert seeds_for_better(0.9) < 29 < seeds_for_better(0.6)

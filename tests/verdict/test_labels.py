@@ -144,6 +144,29 @@ def test_a_barrier_that_cannot_be_trusted_is_refused(world, name, value):
     assert "were refused" in found["detail"]
 
 
+def test_a_network_that_moved_is_out_with_all_its_pairs(world):
+    """Pair by pair the barriers within its arm would go, and those that remain would be of other networks."""
+    records = world(seeds=8).records()
+    measured = records.measured.copy()
+    bad = (measured["one"] == "lesson_cnn.adam.3") | (measured["other"] == "lesson_cnn.adam.3")
+    measured.loc[bad & (measured["name"] == "endpoint_gap"), "value"] = 0.006
+    found = row(replace(records, measured=measured), "aligned_error")
+    assert found["seeds"] == 7
+    assert found["covers"].startswith("all 42 cross-seed pairs between the arms; 1 of 16 networks were refused")
+    without = measured[~measured["one"].str.endswith(".3") & ~measured["other"].str.endswith(".3")]
+    assert found["estimate"] == row(replace(records, measured=without), "aligned_error")["estimate"]
+
+
+def test_a_sharpness_of_zero_costs_its_own_seed_alone(world):
+    records = world(seeds=8).records()
+    measured = records.measured.copy()
+    sharp = measured["probe"] == "sharpness"
+    measured.loc[sharp & (measured["one"] == "lesson_cnn.adam.3"), "value"] = 0.0
+    found = row(replace(records, measured=measured), "sharpness")
+    assert (found["seeds"], found["covers"]) == (7, "7 seeds; 1 without, where an arm's is 0")
+    assert np.isfinite([found["estimate"], found["low"], found["high"]]).all()
+
+
 def test_a_barrier_without_a_word_on_batch_norm_is_refused(world):
     records = world(seeds=6).records()
     records = replace(records, measured=records.measured[records.measured["name"] != "bn_recalibrated"])
@@ -196,6 +219,14 @@ def test_a_gain_of_less_than_a_twentieth_of_a_large_loss_passes(world):
     runs = records.comparison.copy()
     runs["train_loss"] += 1.0
     assert set(gate.compute(replace(records, comparison=runs))["state"]) == {"at a minimum"}
+
+
+def test_a_restart_that_diverged_is_called_that(world):
+    records = world(seeds=6).records()
+    runs = records.comparison.copy()
+    runs.loc[(runs["arm"] == ADAM) & (runs["role"] == "restart"), "state"] = "diverged"
+    found = gate.compute(replace(records, comparison=runs)).set_index("arm").loc[ADAM]
+    assert (found["state"], found["reason"]) == ("not judged", "the run of it that went on has no result (diverged)")
 
 
 @pytest.mark.parametrize(("change", "state"), [("train_error", "not at a minimum"), ("role", "not judged")])
@@ -270,6 +301,27 @@ def test_a_facet_that_cannot_tell_a_known_difference_may_not_say_similar(world, 
     assert found["geometry"] == "similar"
 
 
+def test_a_promised_known_difference_that_was_not_measured_shows_no_sensitivity(world, stated, labels):
+    lost = {("sgd~noise", s): "diverged" for s in range(12)}
+    records = world(seeds=12, different=True, lost=lost).records()
+    assert labels(records, "function") == ["inconclusive"] * 2
+    assert stated(records)["different"] == "promised, and has no result"
+    never = world(seeds=12).records()
+    assert labels(never, "function") == ["similar"] * 2
+    never.meta["roles"] = {f"{SGD}~noise": {"role": "different", "of": SGD}}
+    assert labels(never, "function") == ["inconclusive"] * 2
+    assert "promised, and not measured here" in row(never, "root_jsd")["detail"]
+
+
+def test_one_facet_without_the_known_difference_is_not_similar(world, stated, labels):
+    records = world(seeds=12, different=True).records()
+    measured = records.measured
+    noise = measured["one"].str.contains("~noise") & (measured["probe"] == "sharpness")
+    records = replace(records, measured=measured[~noise])
+    assert (labels(records, "geometry"), labels(records, "function")) == (["inconclusive"], ["similar"] * 2)
+    assert stated(records)["different"] == "not measured: geometry"
+
+
 def test_what_tuning_alone_produces_is_no_difference(world, stated, labels):
     moved = {("sgd~again", "function"): 6.0, ("adam", "function"): 6.0}
     records = world(seeds=12, seed=1, aa=True, shift=moved).records()
@@ -332,8 +384,43 @@ def test_three_searches_make_it_a_claim_about_the_optimizers(world, stated):
     )
     found = row(several, "accuracy")
     assert (found["seeds"], found["covers"]) == (3, "3 searches, each the mean over its seeds")
-    assert stated(several)["claim"] == "about the optimizers"
+    claim = "loss: about the optimizers; other facets: conditional on the first search"
+    assert stated(several)["claim"] == claim
     assert stated(records)["claim"] == "conditional on these hyperparameters"
+    assert (found["unit_kind"], row(records, "accuracy")["unit_kind"]) == ("searches", "seeds")
+    assert row(several, "root_jsd")["unit_kind"] == "seeds"
+
+
+def searched(records, searches):
+    """Return the records with so many searches of each arm, each as good as the first one but for a little."""
+    fresh = records.comparison[records.comparison["role"] == "fresh"]
+    more = [
+        fresh.assign(role="replicate", replicate=h, run_id=fresh["run_id"] + f".{h}", train_loss=fresh["train_loss"] + h / 1e4)
+        for h in range(1, searches)
+    ]  # fmt: skip
+    table = type(fresh)(np.concatenate([records.comparison, *more]), columns=fresh.columns).infer_objects()
+    return replace(records, comparison=table)
+
+
+def test_of_three_searches_no_difference_can_be_said_and_that_is_said(world, stated):
+    made = world(seeds=12, shift={("adam", "loss"): 30.0, ("adam", "function"): 6.0}).records()
+    few, many = searched(made, 3), searched(made, 7)
+    found = stated(few)
+    assert (found["loss"], found["function"], found["searches"]) == ("inconclusive", "different", 3)
+    assert "loss: with 3 searches nothing can be called different; 6 could" in found["reasons"]
+    assert "searches would settle it" in found["reasons"]
+    assert row(few, "accuracy")["p_different"] == 0.25
+    assert row(few, "root_jsd")["p_different"] == 2.0**-11  # each kind of unit has arrangements of its own
+    assert (stated(many)["loss"], stated(many)["statement"]) == ("different", "refuted")
+    assert "nothing can be called different" not in stated(many)["reasons"]
+
+
+def test_searches_and_seeds_are_two_blocks_for_holm(world):
+    made = world(seeds=8, shift={("adam", "loss"): 30.0, ("adam", "function"): 25.0}).records()
+    together, apart = made, searched(made, 8)
+    assert row(together, "accuracy")["p_different_overall"] == 2.0**-7
+    assert row(apart, "accuracy")["p_different_overall"] == 2 * 2.0**-7
+    assert row(apart, "root_jsd")["p_different_overall"] >= 2.0**-7
 
 
 def test_arms_of_unequal_steps_are_a_leaderboard(world, stated, labels):

@@ -9,6 +9,7 @@ import pytest
 from harness_plugins.analyses import facets, gate, omnibus, twins, verdict
 from scipy import stats
 
+from harness import digest
 from harness.protocol import register, resolve
 
 
@@ -40,6 +41,73 @@ def test_changed_margins_are_a_new_verdict_beside_the_old_one(world):
     assert found.loc[second, "registered"] == "after 24 comparison runs had ended"
     assert found.loc[first, "function"] != "similar" == found.loc[second, "function"]
     assert set(facets.compute(records)["hash"]) == {first, second} == set(gate.compute(records)["hash"])
+
+
+@pytest.mark.parametrize("what", ["search", "extension", "options", "version", "control"])
+def test_a_protocol_whose_measurements_were_replaced_is_not_judged(world, what):
+    records = world(seeds=12).records()
+    meta, notes = records.meta, Notes()
+    meta["benchmark"]["compare"] |= {"probes": ["sharpness"], "aa": False}
+    meta["probes"] = {"sharpness": {"version": "one"}}
+    first = register(notes, resolve(meta["benchmark"], meta["arms"], list(meta["metrics"]), {"sharpness": "one"}), 0)
+    meta["protocols"] = notes["protocols"]
+    assert verdict.compute(records).iloc[0]["statement"] == "supported"
+    if what == "search":
+        meta["benchmark"]["search"] = {**meta["benchmark"]["search"], "trials": 9}
+    elif what == "extension":
+        meta["extensions"] = [{"arm": meta["arms"][0], "why": ["edge"], "ranges": {}, "extra": 2.0, "after": 5}]
+    elif what == "options":
+        meta["benchmark"]["compare"] |= {"probe_options": {"sharpness": {"steps": 3}}}
+    elif what == "version":
+        meta["probes"] = {"sharpness": {"version": "two"}}
+    else:
+        meta["benchmark"]["compare"] |= {"aa": True}
+    versions = {"sharpness": meta["probes"]["sharpness"]["version"]}
+    now = resolve(meta["benchmark"], meta["arms"], list(meta["metrics"]), versions, meta.get("extensions", ()))
+    second = register(notes, now, 24)
+    meta["protocols"] = notes["protocols"]
+    assert first != second
+    found = verdict.compute(records)
+    found = found[found["scope"] == "network"].set_index("hash")
+    assert (found.loc[first, "statement"], found.loc[first, "loss"]) == ("inconclusive", "inconclusive")
+    keys = {"search": "search.trials", "extension": "extensions", "options": "probes.sharpness.options.steps",
+            "version": "probes.sharpness.version", "control": "compare.aa"}  # fmt: skip
+    line = f"what was registered has been changed since: {keys[what]}; its measurements were replaced"
+    assert line in found.loc[first, "reasons"].splitlines()
+    assert found.loc[second, "statement"] == "supported"
+    assert found.loc[second, "registered"] == "after 24 comparison runs had ended"
+    assert "different" not in set(facets.compute(records).query("hash == @first")["label"])
+
+
+def test_a_protocol_of_before_there_were_designs_is_judged_as_it_was(world):
+    records = world(seeds=12).records()
+    notes = Notes()
+    register(notes, registered(records.meta), 0)
+    (entry,) = notes["protocols"]
+    del entry["protocol"]["design"]
+    old = digest(entry["protocol"])
+    records.meta["protocols"] = [{**entry, "hash": old}]
+    records.meta["extensions"] = [{"arm": "x", "ranges": {}, "extra": 1, "after": 0}]
+    found = verdict.compute(records).iloc[0]
+    assert (found["hash"], found["statement"]) == (old, "supported")
+
+
+def test_the_power_is_that_of_the_pairs_that_were_measured(world, stated):
+    records = world(seeds=12, offsets=(1, 2)).records()
+    whole = stated(records)["power"]
+    records.meta["probes"] = {"representation": {"groups": 2}}
+    found = stated(records)
+    assert found["power"] < whole
+    assert f"power {found['power']:.2f}, and {whole:.2f} with all pairs" in found["reasons"]
+    records.meta["probes"] = {"representation": {"groups": 6}}
+    assert stated(records)["power"] == whole
+
+
+def test_trials_are_those_of_the_arm_with_the_fewest(world, stated):
+    records = world(seeds=6).records()
+    last = (records.trials["arm"] == "lesson_cnn/adam/cosine") & (records.trials["number"] > 2)
+    assert stated(records)["trials"] == 5
+    assert stated(type(records)(**{**vars(records), "trials": records.trials[~last]}))["trials"] == 3
 
 
 def test_a_protocol_of_fewer_seeds_is_judged_by_the_first_of_them(world):

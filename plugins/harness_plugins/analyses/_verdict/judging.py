@@ -246,7 +246,11 @@ def _control_labels(found: Examined) -> dict[tuple[str, str], Label]:
     labels: dict[tuple[str, str], Label] = {}
     for role in CONTROLS:
         for facet in found.facets:
-            entries = [entry for entry in found.of(facet, role) if entry.measured]
+            entries = [
+                entry
+                for entry in found.of(facet, role)
+                if not isinstance(entry.compared, Missing) and entry.compared.units
+            ]
             if entries:
                 labels[role, facet] = combined(entries, [entry.in_facet().label for entry in entries])
     return labels

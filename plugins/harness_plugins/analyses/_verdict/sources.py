@@ -45,7 +45,7 @@ class Sources:
     refused: dict[str, int] = field(default_factory=dict)  # measure -> pairs that were measured and may not be used
     moved: dict[str, frozenset[str]] = field(
         default_factory=dict
-    )  # measure -> runs that its probe has not left as they were
+    )  # measure -> runs that its probe could not leave alone
     _read: dict[tuple[str, str], Matrix | None] = field(default_factory=dict)  # by probe and name
 
     def compared(self, measure: Measure, pair: Pair) -> Numbers | Matrices | Missing:
@@ -163,7 +163,8 @@ class Sources:
         units = [("seed", seed) for seed in seeds]
         found = matrices(units, (blocks[0], blocks[1]), blocks[2], statistic)
         refused = self.refused.get(measure.name, 0)
-        why = f"{len(out)} networks were refused, which recalibrated batch norm moved by more than {GAP:.1%} of error"
+        of = f"{len(out)} of {2 * len(there)} networks"
+        why = f"{of} were refused, which recalibrated batch norm moved by more than {GAP:.1%} of error"
         if len(there) >= FEWEST and not found.units:
             bare = f"{refused} pairs were refused: batch norm was not recalibrated"
             return Missing(why if out else bare if refused else unprobed(self.records, measure.facet))
@@ -223,9 +224,8 @@ class Sources:
         numbers = self._pairs(probe)
         found = np.full((len(self.runs), len(self.runs)), np.nan)
         self.refused[name] = 0
-        barriers = {
-            pair: values for pair, values in numbers.items() if name in values and probe == PROBES["connectivity"]
-        }
+        walked = numbers if probe == PROBES["connectivity"] else {}
+        barriers = {pair: values for pair, values in walked.items() if name in values}
         self.moved[name] = _moved(barriers)
         for (one, other), values in numbers.items():
             if (one, other) in barriers and values.get("bn_recalibrated") != 1:

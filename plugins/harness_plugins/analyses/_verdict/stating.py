@@ -165,7 +165,9 @@ def _reasons(found: Examined, labels: Mapping[str, str], statement: Statement, p
         searches = "one search" if found.searches == 1 else f"{found.searches} searches"
         lines.append(f"{CONDITIONAL}: {searches} of each arm")
     elif claim(found) != ABOUT:
-        lines.append("the loss is averaged over searches; the other facets are conditional on the first search of each arm")
+        lines.append(
+            "only the loss is averaged over searches: the other facets are conditional on the first of each arm"
+        )
     return lines
 
 
