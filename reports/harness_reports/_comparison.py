@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
+ELSEWHERE = ("distance.",)  # numbers of probes that the section on the minima shows
+
+
 def board(results: Results, looks: Mapping[str, _figures.Look]) -> dict[str, Any] | None:
     """Return the leaderboard's columns and rows; None where there is no leaderboard."""
     board = results.tables.get("leaderboard")
@@ -87,7 +90,7 @@ def shown_metrics(records: Records, board: DataFrame) -> list[str]:
     names = [name for i, name in enumerate(order) if not any(_same(board, name, other) for other in order[:i])]
     splits = ("test", "tta_test", "train", "tune")
     of_task = {f"{split}_{name}" for split in splits for name in records.meta["metrics"]}
-    more = [m for m in dict.fromkeys(board["metric"]) if m not in of_task]
+    more = [m for m in dict.fromkeys(board["metric"]) if m not in of_task and not m.startswith(ELSEWHERE)]
     there = set(board.loc[board["n"] > 0, "metric"]) | {f"test_{deciding}"}
     of_names = [f"{split}_{name}" for split in ("test", "train") for name in names]
     return [m for m in (of_names[0], f"tta_test_{deciding}", *of_names[1:], *more) if m in there]
