@@ -219,6 +219,15 @@ def registered_protocols(meta: Mapping[str, Any]) -> list[Registered]:
     return [Registered(found, NEVER)]
 
 
+def standing_protocol(meta: Mapping[str, Any]) -> str:
+    """Return the hash of the protocol whose verdict comes first: the earliest whose design is what the records hold.
+
+    The earliest of all where none is; "" where there is none.
+    """
+    found = [registered.protocol for registered in registered_protocols(meta)]
+    return next((each.hash for each in found if not each.changed(meta)), found[0].hash if found else "")
+
+
 def _read(plain: Mapping[str, Any]) -> Protocol:
     primaries = {facet: tuple(names) for facet, names in plain["primaries"].items()}
     return Protocol(**{**plain, "arms": tuple(plain["arms"]), "primaries": primaries})

@@ -159,9 +159,13 @@ def _front(
     with style():
         figure, axes = panel(2.7)
         axes.plot(front["seconds"], front["score"], color=MUTED, lw=1, drawstyle="steps-post", zorder=1)
+        low, high = _limits(mine["score"].to_numpy(dtype=float), metric["goal"])
+        axes.set_ylim(low, high)
+        logarithmic = wide(mine["seconds"])
+        seen = mine[mine["score"].between(low, high) & ((mine["seconds"] > 0) | (not logarithmic))]
         tips = {}
         for place, (arm, look) in enumerate(looks.items()):
-            dots = mine[mine["arm"] == arm].sort_values("number")
+            dots = seen[seen["arm"] == arm].sort_values("number")
             for size, part in ((26, dots[dots["front"].astype(bool)]), (9, dots[~dots["front"].astype(bool)])):
                 if not len(part):
                     continue
@@ -173,8 +177,7 @@ def _front(
                     f"{look.label}, trial {row['number']}: {measure(row['score'], metric['unit'])} in {duration(row['seconds'])}"
                     for row in part.to_dict("records")
                 ]
-        _limit(axes, mine["score"].to_numpy(dtype=float), metric["goal"])
-        if wide(mine["seconds"]):
+        if logarithmic:
             axes.set_xscale("log")
             decades(axes, axes.get_xlim())
         axes.set_xlabel("seconds of training")
@@ -182,15 +185,15 @@ def _front(
         return svg(figure, name, f"{title} against seconds of training, every trial", tips, mine)
 
 
-def _limit(axes: Any, scores: Any, goal: str) -> None:
-    """Cut off trials that blew up: what is far worse than the median would squeeze everything else."""
+def _limits(scores: Any, goal: str) -> tuple[float, float]:
+    """Return the ends of the axis without trials that blew up: what is far worse than the median would squeeze all else."""
     import numpy as np
 
     best, middle = (scores.max() if goal == "max" else scores.min()), float(np.median(scores))
     reach = 4 * abs(best - middle)
     near = scores[np.abs(scores - best) <= reach] if reach else scores
     span = float(np.ptp(near)) or abs(float(best)) * 0.1 or 1.0
-    axes.set_ylim(float(near.min()) - 0.08 * span, float(near.max()) + 0.08 * span)
+    return float(near.min()) - 0.08 * span, float(near.max()) + 0.08 * span
 
 
 def _rows(results: Results, name: str, looks: Mapping[str, Look]) -> list[dict[str, Any]]:

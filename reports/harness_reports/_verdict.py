@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness import Results
+from harness import Results, standing_protocol
 from harness_reports._facts import labels
 from harness_reports._numbers import NOTHING, count
 from harness_reports._statements import FACETS
@@ -51,7 +51,8 @@ def verdict(results: Results) -> dict[str, Any] | None:
     if table is None or table.empty:
         return None
     rows = table.to_dict("records")
-    hashes = list(dict.fromkeys(row["hash"] for row in rows))
+    first = standing_protocol(results.records.meta)
+    hashes = sorted(dict.fromkeys(row["hash"] for row in rows), key=lambda each: each != first)  # else in their order
     return {
         "claim": CLAIM,
         **_of_protocol(results, [row for row in rows if row["hash"] == hashes[0]]),
@@ -163,6 +164,7 @@ def _pair(fact: Mapping[Any, Any], names: Mapping[str, str]) -> dict[str, Any]:
         "detail": fact["detail"],
         "seeds": int(fact["seeds"]),
         "needed": int(fact["seeds_needed"]) if math.isfinite(fact["seeds_needed"] or math.nan) else NOTHING,
+        "unit": "" if fact.get("unit_kind", "seeds") == "seeds" else str(fact["unit_kind"]),
         "covers": fact["covers"],
     }
 
