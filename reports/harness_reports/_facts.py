@@ -26,6 +26,13 @@ def budget(search: Mapping[str, Any]) -> str:
     return f"{search['budget']:g} {search['unit']}{' of training' if search['unit'] == 'seconds' else ''}"
 
 
+def compared_epochs(benchmark: Mapping[str, Any]) -> str:
+    """Return how long the comparison trains, in words, with the heads for which it is otherwise."""
+    own = {head: said.get("compare", {}).get("epochs") for head, said in benchmark.get("heads", {}).items()}
+    others = [f"{head} {epochs}" for head, epochs in own.items() if epochs]
+    return f"{count(benchmark['compare']['epochs'], 'epoch')}{f' ({joined(others)})' if others else ''}"
+
+
 # --- names ---------------------------------------------------------------------------------------------------
 
 
@@ -52,16 +59,29 @@ def labels(records: Records) -> dict[str, str]:
     """Return a short, unique label per arm: only the parts in which the arms differ."""
     parts = differing(records) or ["optimizer"]
     found: dict[str, str] = {}
+    backbone = _one_backbone(records)
     for arm in parts_of(records):
+        arm["network"] = arm["network"].removeprefix(f"{backbone}+") if backbone else arm["network"]
         label = shortened("/".join(arm[part] for part in parts))
         same = sum(other == label or other.startswith(f"{label} (") for other in found.values())
         found[arm["arm"]] = f"{label} ({same + 1})" if same else label
     return found
 
 
+def _one_backbone(records: Records) -> str:
+    """Return the backbone that several heads share, "" where there are not several heads, or several backbones."""
+    networks = {arm["network"] for arm in parts_of(records)}
+    backbones = {network.partition("+")[0] for network in networks}
+    return backbones.pop() if len(networks) > 1 and len(backbones) == 1 else ""
+
+
 def shared(records: Records) -> str:
     """Return in words what all arms have in common; "" where that is nothing."""
     arms, apart = parts_of(records), differing(records)
+    if backbone := _one_backbone(records):
+        return joined(
+            [f"backbone {backbone}", *([] if "scheduler" in apart else [f"scheduler {arms[0]['scheduler']}"])]
+        )
     return joined([f"{part} {arms[0][part]}" for part in ("network", "scheduler") if part not in apart]) if arms else ""
 
 
@@ -187,7 +207,8 @@ def _of_values(results: Results) -> list[Notice]:
     board = results.tables.get("leaderboard")
     if board is None:
         return []
-    names, lost = labels(results.records), board[board["unusable"] > 0]
+    says_nothing = board["metric"].str.contains(".", regex=False) & (board["n"] == 0)  # a probe, of this arm
+    names, lost = labels(results.records), board[(board["unusable"] > 0) & ~says_nothing]
     found = []
     for arm in dict.fromkeys(lost["arm"]):
         mine = lost[lost["arm"] == arm]

@@ -78,7 +78,10 @@ def _network(results: Results, row: Mapping[Any, Any]) -> dict[str, Any]:
     table = results.tables.get("facets")
     facts = [] if table is None else table.to_dict("records")
     mine = [f for f in facts if (f["hash"], f["network"]) == (row["hash"], row["network"])]
-    names = labels(results.records)
+    own = tuple(
+        f"{name}/" for name in (row["network"], str(row["network"]).partition("+")[2]) if name
+    )  # in the heading
+    names = {arm: _without(label, own) for arm, label in labels(results.records).items()}
     return {
         "name": row["network"],
         "regime": row["regime"],
@@ -89,6 +92,11 @@ def _network(results: Results, row: Mapping[Any, Any]) -> dict[str, Any]:
         "about": _about(row),
         "pairs": [_pair(f, names) for f in mine if f["primary"]],
     }
+
+
+def _without(label: str, beginnings: tuple[str, ...]) -> str:
+    """Return a label without the first of these that it begins with."""
+    return next((label.removeprefix(each) for each in beginnings if label.startswith(each)), label)
 
 
 def _about(row: Mapping[Any, Any]) -> str:

@@ -122,7 +122,7 @@ def page(results: Results) -> dict[str, Any]:
         },
         "searches": _explore.searches(results, looks, views),
         "deciding": _facts.title_of(f"tune_{records.meta['metric']}"),
-        "epochs": count(records.meta["benchmark"]["compare"]["epochs"], "epoch"),
+        "epochs": _facts.compared_epochs(records.meta["benchmark"]),
         "looking": seen,
         "suspects": suspected,
         "thumbs": Markup(thumbs.css),
@@ -158,15 +158,21 @@ def _tiles(records: Records) -> list[tuple[str, str, str]]:
     shape = " x ".join(map(str, sides)) if len(sides) > 1 else f"{count(sides[0], 'number')} each"
     search, compare = benchmark["search"], benchmark["compare"]
     searched = f"{' to '.join(map(str, search['epochs']))} epochs, {search['sampler']}"
-    compared = f"{count(compare['epochs'], 'epoch')}, regime {benchmark['train']['regime']}"
+    compared = f"{_facts.compared_epochs(benchmark)}, regime {benchmark['train']['regime']}"
     return [
-        ("Data", data["name"], f"{kinds}{shape}"),
+        ("Data", data["name"], f"{_what(data['source'])}{kinds}{shape}"),
         ("Examples", f"{counts['train']:,} train", f"{counts['tune']:,} tune, {counts['test']:,} test"),
         ("Arms", f"{len(records.arms)}", _facts.shared(records).replace("+", "+\u200b")),  # where a line may end
         ("Search", _facts.budget(search), f"per arm, {searched}"),
         ("Comparison", count(compare["seeds"], "seed"), f"per arm, {compared}"),
         ("Device", hardware["device"], f"{_facts.precision(records)}, {count(hardware['threads'], 'thread')}"),
     ]
+
+
+def _what(source: str) -> str:
+    """Return what kind of pictures the data are, from where they came; "" for anything else."""
+    word = source.partition(" ")[0]
+    return f"{word}: " if word in ("photos", "drawings") else ""
 
 
 def _others(results: Results) -> list[tuple[str, DataFrame]]:
