@@ -276,8 +276,8 @@ def test_a_network_is_named_with_its_head(make_records: Any, analysed: Any) -> N
     assert _facts.shared(same) == "network lesson_cnn+linear and scheduler cosine"
     assert "network lesson_cnn+\u200blinear" in Page(html.render(analysed(same))).text
     other = with_heads(make_records(["sgd", "adam"], seeds=2), {"sgd": "linear", "adam": "mlp"})
-    assert list(_facts.labels(other).values()) == ["lesson_cnn+linear/sgd", "lesson_cnn+mlp/adam"]
-    assert _facts.shared(other) == "scheduler cosine"
+    assert list(_facts.labels(other).values()) == ["linear/sgd", "mlp/adam"]
+    assert _facts.shared(other) == "backbone lesson_cnn and scheduler cosine"
 
 
 def test_precision_is_that_of_the_runs(make_records: Any, analysed: Any) -> None:
