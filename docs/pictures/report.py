@@ -1,6 +1,6 @@
 """Make report.png, report-minima.png and report-phone.png: a run's report, as headless Chromium shows it.
 
-    python docs/pictures/report.py runs/dogscats-HASH
+python docs/pictures/report.py runs/dogscats-HASH
 """
 
 from __future__ import annotations
