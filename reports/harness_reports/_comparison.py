@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-ELSEWHERE = ("distance.",)  # numbers of probes that the section on the minima shows
+ELSEWHERE = ("distance.", "gradient_norm.relative", "gradient_norm.excess")  # that the section on the minima shows
 
 
 def board(results: Results, looks: Mapping[str, _figures.Look]) -> dict[str, Any] | None:
