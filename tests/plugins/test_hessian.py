@@ -223,7 +223,7 @@ def test_the_largest_eigenvalue_is_that_of_scipy():
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch's own rules for jvp
 def test_the_product_agrees_with_curvlinops():
-    curvlinops = pytest.importorskip("curvlinops")
+    curvlinops = pytest.importorskip("curvlinops", reason="curvlinops is not installed here; tox installs it")
     loss = small()
     parameters = list(loss.network.parameters())
     other = curvlinops.HessianLinearOperator(
