@@ -24,6 +24,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
+from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
 from harness.errors import DataError
 from harness.runs import digest
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-DECODER = 2  # raised whenever the same photo gives other pixels
+DECODER = 3  # raised whenever the same photo gives other pixels
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # whatever the file's name says; no EPS, which is a program
 MOST_PIXELS = 2**30 // 12  # of one photo, 89 million, as in Pillow: beyond it a small file may fill the memory
@@ -99,7 +100,8 @@ def decode_photos(
 ) -> ImageStore:
     """Return the photos decoded: short side scaled to ``size / crop`` pixels, the central ``[size, size]`` cut out, RGB.
 
-    That is the square timm evaluates on, to the pixel. ``interpolation`` is bilinear, bicubic or lanczos;
+    That is the square timm evaluates on, to the pixel. Values of more than 8 bits are scaled, and what is transparent is
+    white (``data.pixels`` has the rules). ``interpolation`` is bilinear, bicubic or lanczos;
     ``crop``, in (0, 1], is the part of the short side that is kept. A source that cannot be read (OSError) or decoded is
     among ``broken``, which says why without its name, the same on every machine.
     """
@@ -277,15 +279,14 @@ def _squares(content: bytes, cut: Cut, places: Sequence[Place] = (CENTRE,)) -> I
 @contextmanager
 def _opened(content: bytes, least: int) -> Iterator[tuple[Image, dict[str, Any]]]:
     """Give the photo upright, in RGB, its sides at least ``least`` pixels or its own; and what its file says of it."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     with Image.open(io.BytesIO(content), formats=FORMATS) as photo:
         if photo.width * photo.height > MOST_PIXELS:
             raise ValueError(f"{photo.width} x {photo.height} pixels are more than {MOST_PIXELS / 1e6:.0f} million")
         about = {"size": photo.size, "format": photo.format or "", "mode": photo.mode}
         photo.draft("RGB", (least, least))  # JPEG only: decode at a reduced size
-        ImageOps.exif_transpose(photo, in_place=True)
-        yield photo if photo.mode == "RGB" else photo.convert("RGB"), about
+        yield upright_rgb(photo), about
 
 
 def _span(side: int, short: int, scaled: int, size: int, place: int) -> tuple[float, float]:
