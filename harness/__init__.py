@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     )
     from harness.data.archive import open_archive
     from harness.data.images import ImageSource, ImageStore, decode_photos, draw_images, stratified
-    from harness.data.photos import photo_files
+    from harness.data.kinds import is_rubbish
+    from harness.data.photos import photo_files, photo_members
     from harness.data.places import cache_folder
     from harness.errors import DataError, Diverged, HarnessError, PluginError
     from harness.hookspecs import hookimpl
@@ -67,7 +68,8 @@ _HOME = {
     "cache_folder": "harness.data.places",
     "open_archive": "harness.data.archive",
     **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.paths"),
-    "photo_files": "harness.data.photos",
+    "is_rubbish": "harness.data.kinds",
+    **dict.fromkeys(("photo_files", "photo_members"), "harness.data.photos"),
     **dict.fromkeys(("Protocol", "registered_protocols", "standing_protocol"), "harness.protocol"),
     "draw_range_test": "harness.range_test.picture",
     "Records": "harness.records",
@@ -131,9 +133,11 @@ __all__ = [
     "draw_walks",
     "execute",
     "hookimpl",
+    "is_rubbish",
     "load",
     "open_archive",
     "photo_files",
+    "photo_members",
     "registered_protocols",
     "standing_protocol",
     "stratified",

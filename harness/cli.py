@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import sys
@@ -405,6 +406,8 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
     usage_error: Any = typer.BadParameter.__base__  # typer brings its own copy of click, or uses click's
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: a path need not be in the terminal's alphabet
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")  # wherever it stands

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from harness.errors import printable
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -74,6 +76,14 @@ class Data:
     notice: str = ""  # said in plain sight on the console and in the report, e.g. that these are drawings
     left_out: tuple[str, ...] = ()  # unreadable examples that were skipped, each with its reason
     excluded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by split: names the benchmark leaves out
+    skipped: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # by reason: files passed over, set by the harness
+
+    def __post_init__(self) -> None:
+        """Make printable what is shown: it may have a path in it."""
+        object.__setattr__(self, "source", printable(self.source))
+        object.__setattr__(self, "notice", printable(self.notice))
 
     @property
     def are_photos(self) -> bool:
@@ -95,16 +105,25 @@ class DataRequest:
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
     interpolation: str = "lanczos"  # bilinear, bicubic or lanczos: how photos are resized
     crop: float = 1.0  # the part of a photo's short side, in (0, 1], that the central square keeps
+    skipped: Callable[[Path, str], None] = lambda file, reason: None  # to be called with each file that is passed over
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo found: its name within the data, its class, how to get at its bytes, and its split."""
+    """A photo found: its name within the data, its class, how to get at its bytes, and its split.
+
+    Name and label are made printable here, once, so that every table, page and file can take them.
+    """
 
     name: str  # with "/", on every system
     label: str  # empty where nobody has said
     read: Callable[[], bytes]  # from any thread
     split: str = "train"  # train, tune or test
+
+    def __post_init__(self) -> None:
+        """Escape what is not UTF-8 in the names of file and folder."""
+        object.__setattr__(self, "name", printable(self.name))
+        object.__setattr__(self, "label", printable(self.label))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import pkgutil
 import sys
 import traceback
@@ -190,7 +191,7 @@ def _load(source: _Source) -> ModuleType:
             return importlib.import_module(source.name)
     if not file.is_file():
         raise _Refused("must be a plugin file, got nothing there; check the path")
-    key = hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]
+    key = hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:8]
     spec = importlib.util.spec_from_file_location(f"harness_plugin_{file.stem}_{key}", file)
     if spec is None or spec.loader is None:
         raise _Refused(f"must be a Python file (.py), got '{file.suffix}'")

@@ -21,6 +21,10 @@ from collections.abc import Iterable
 class HarnessError(Exception):
     """Anything the user can mend; the command line prints it as one line and exits with 2."""
 
+    def __str__(self) -> str:
+        """Return the line, printable whatever path it names."""
+        return printable(super().__str__())
+
 
 class BenchmarkError(HarnessError):
     """A benchmark file or an override is wrong."""
@@ -48,6 +52,17 @@ class RunFolderError(HarnessError):
 
 class Diverged(HarnessError):
     """Training left the finite numbers; says where and with what value."""
+
+
+def printable(text: str) -> str:
+    r"""Return text that can be encoded: the bytes of a path that are not UTF-8 are escaped, as in ``caf\xe9.jpg``.
+
+    Python keeps such bytes as lone surrogates, which cannot be encoded.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # other surrogates, which a path on Windows may have
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -12,20 +12,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import config
 from harness.config import Benchmark
 from harness.contracts import Dataset, Photo
 from harness.data.images import Look, look_at_photos
+from harness.data.photos import Skipped
 from harness.data.places import find_root
 from harness.discovery import discover
-from harness.errors import DataError
+from harness.errors import DataError, printable
 from harness.plan import data_request
 from harness.progress import Reporter
-
-if TYPE_CHECKING:
-    pass
 
 INSPECT_VERSION = 1  # of the JSON document
 NEAR = 6  # bits of 64
@@ -59,15 +57,19 @@ def inspect(
     dataset = registry.get("dataset", benchmark.data.dataset, Dataset, "data.dataset")
     if dataset.photos is None:
         raise DataError(f"data.dataset: must be one of photos, got '{dataset.name}', which has none to look at")
-    request = data_request(dataset, benchmark.data, find_root(data, dataset.name))
+    root = find_root(data, dataset.name)
+    skipped = Skipped(root.path)
+    request = data_request(dataset, benchmark.data, root, skipped=skipped)
     with dataset.photos(request) as (where, photos):
-        looks = look_at_photos(photos, reporter.preparing)
+        looks, counts = look_at_photos(photos, reporter.preparing), _counts(photos)
         return {
             "schema_version": INSPECT_VERSION,
             "dataset": dataset.name,
-            "source": str(where),
+            "source": printable(str(where)),
             "photos": len(photos),
-            "counts": _counts(photos),
+            "counts": counts,
+            "largest_share": {split: max(of.values()) / sum(of.values()) for split, of in counts.items() if of},
+            "skipped": skipped.by_reason,
             **_looks(looks),
             **findings(photos, looks),
         }
@@ -179,9 +181,10 @@ def lines(found: Mapping[str, Any], limit: int | None = 10) -> list[str]:
     """Return the inspection for a person: a table, and at most ``limit`` lines of each kind of finding."""
     out = [f"{found['dataset']}: {found['photos']:,} photos in {found['source']}", ""]
     labels = sorted({label for counts in found["counts"].values() for label in counts})
-    table = [["split", *labels, "all"]]
+    table = [["split", *labels, "all", "largest class"]]
     for split, counts in found["counts"].items():
-        table.append([split, *(f"{counts.get(label, 0):,}" for label in labels), f"{sum(counts.values()):,}"])
+        share = f"{100 * found['largest_share'][split]:.1f} %" if split in found["largest_share"] else ""
+        table.append([split, *(f"{counts.get(label, 0):,}" for label in labels), f"{sum(counts.values()):,}", share])
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     for row in table:
         cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
@@ -194,7 +197,10 @@ def lines(found: Mapping[str, Any], limit: int | None = 10) -> list[str]:
         )
     rule = found["rules"]["near_duplicates"]
     near = f"hashes differ in at most {rule['bits']} of {rule['of']} bits, grey pixels correlate by {rule['correlation']} or more"
+    passed = [f"{name}: {reason}" for reason, names in found["skipped"].items() for name in names]
+    reasons = ", ".join(f"{reason} {len(names):,}" for reason, names in found["skipped"].items())
     sections = [
+        ("passed over", reasons, passed),
         ("broken", "", [f"{_name(each)}: {each['reason']}" for each in found["broken"]]),
         ("equal", found["rules"]["duplicates"], [" = ".join(map(_name, group)) for group in found["duplicates"]]),
         ("nearly equal", near, [

@@ -20,7 +20,7 @@ from harness import config, device, interruption
 from harness.config import TrainSection
 from harness.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
-from harness.data.photos import Numbered, open_photos
+from harness.data.photos import Numbered, Skipped, open_photos, skipped_line
 from harness.discovery import discover
 from harness.errors import BenchmarkError, DataError, RunFolderError, did_you_mean
 from harness.exported import is_export, read_model
@@ -89,9 +89,12 @@ def predict(request: Request, reporter: Reporter) -> int:
         corners = ", and four corners" if len(places) > 1 else "; the cut leaves no corners"
         reporter.say(f"mean over {len(places) + 1} views of each photo: as it is, mirrored{corners}")
     score = _score(request, model, train, reporter)
-    with open_photos(request.photos) as photos, _table(request.out) as write:
+    skipped = Skipped(request.photos)
+    with open_photos(request.photos, skipped) as photos, _table(request.out) as write:
         broken = _stream(photos, model.cut, places, score, _columns(model.classes), request.clip, write, reporter)
     reporter.say(f"{len(photos)} photos predicted, into {request.out}")
+    if skipped.by_reason:
+        reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
     if broken:
         reporter.say(
             f"warning: {len(broken)} of {len(photos)} photos could not be read and got {1 / len(model.classes):.3g}:",

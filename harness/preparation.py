@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from harness.baseline import Imported, matched, with_networks
 from harness.contracts import Data, Split
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
+from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.discovery import discover
 from harness.errors import BenchmarkError, HarnessError, PluginError, one_line
@@ -103,7 +104,9 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
         reporter.say(f"data: {found.path}, where 'harness data get' put it")
     cut = cut_of(plan)
     looks = {"interpolation": cut.interpolation, "crop": cut.crop}
-    request = data_request(plan.dataset, plan.benchmark.data, found, progress=reporter.preparing, **looks)
+    skipped = Skipped(found.path)
+    more = {"progress": reporter.preparing, "skipped": skipped, **looks}
+    request = data_request(plan.dataset, plan.benchmark.data, found, **more)
     try:
         data = plan.dataset.open(request)
         wrong = _wrong(data, plan)
@@ -121,7 +124,9 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
             f"warning: {len(data.left_out)} unreadable examples are left out: {first}{' ...' if len(data.left_out) > 3 else ''}",
             style="yellow",
         )
-    return data
+    if skipped.by_reason:
+        reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
+    return replace(data, skipped={reason: tuple(names) for reason, names in skipped.by_reason.items()})
 
 
 def cut_of(plan: Plan) -> Cut:

@@ -13,6 +13,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from harness.errors import printable
+
 
 class _Console(Console):
     """A console that falls silent when nobody listens any more: the work goes on, and the records have it all."""
@@ -57,7 +59,7 @@ class Reporter:
     def say(self, text: str, style: str = "") -> None:
         """Print a line above the bar."""
         try:
-            self.console.print(text, style=style or None, markup=False)
+            self.console.print(printable(text), style=style or None, markup=False)
         except OSError:  # a full disk, say
             self.console.on_broken_pipe()
 

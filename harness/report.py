@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
-from harness.errors import HarnessError, one_line
+from harness.errors import HarnessError, one_line, printable
 from harness.records import open_records
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
@@ -60,7 +60,7 @@ def _rendered(report: Report, results: Results) -> bytes:
     text = report.render(results)
     if not isinstance(text, str):
         raise TypeError(f"render() must return a text, got {type(text).__name__}")
-    return text.encode()
+    return printable(text).encode()  # paths of weights and plugins are in it
 
 
 def _write_tables(folder: Path, results: Results, reports: Iterable[Report]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness import config, device
 from harness.baseline import bring_in
 from harness.driver import Driver
+from harness.errors import printable
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
 from harness.extension import ROUNDS, extend, extended
@@ -52,7 +53,7 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
     bring_in(ready.imported, store)
     driver = Driver(setting, store, reporter, request.only_search)
     if left := driver.left():
-        store.work_begins(environment, command)
+        store.work_begins(environment, [printable(word) for word in command])
         precision = setting.precision_of(
             setting.plan.competitors[0].arm
         )  # all arms of a benchmark have a head, or none
@@ -82,6 +83,7 @@ def _describe(store: Store, ready: Ready) -> None:
                 "fingerprint": data.fingerprint,
                 "classes": list(data.classes),
                 "left_out": list(data.left_out),
+                "skipped": {reason: len(names) for reason, names in data.skipped.items()},
                 "excluded": {"file": plan.benchmark.data.exclude, **{k: list(v) for k, v in data.excluded.items()}},
                 "counts": {"train": len(data.train), "tune": len(data.tune), "test": len(data.test)},
                 "input_shape": list(data.train.inputs.shape[1:]),

@@ -87,6 +87,36 @@ def test_every_fault_is_found_and_nothing_else(root):
     assert found["sizes"]["min"] == [9, 9]
 
 
+def test_what_is_passed_over_is_counted_by_reason(root):
+    cats = root / "train" / "cats"
+    (cats / "cats.0.jpg").rename(cats / "cats.0.jfif")
+    (cats / "cats.1.jpg").rename(cats / "cats")
+    (cats / "notes.txt").write_text("notes")
+    (cats / "Thumbs.db").write_text("rubbish")
+    (root / "train" / "lonely.jpg").write_bytes((cats / "cats").read_bytes())
+    (root / "valid" / "dogs" / "empty").touch()
+    (root / "valid" / "dogs" / "new").write_bytes(b"\0\0\0\x20ftypavif\0\0\0\0")
+    found = look(root)
+    assert found["photos"] == 41
+    assert found["skipped"] == {
+        "in no folder of a class": ["train/lonely.jpg"],
+        "not a photo (.txt)": ["train/cats/notes.txt"],
+        "empty": ["valid/dogs/empty"],
+    }
+    assert [each["reason"] for each in found["broken"]] == ["AVIF images are not read; save it as JPEG or PNG"]
+    said = lines(found)
+    assert "passed over: 3 (in no folder of a class 1, not a photo (.txt) 1, empty 1)" in said
+    assert "  train/cats/notes.txt: not a photo (.txt)" in said
+
+
+def test_the_share_of_the_largest_class_is_shown(root):
+    for i in range(1, 8):
+        (root / "valid" / "dogs" / f"dogs.{i}.jpg").unlink()
+    found = look(root)
+    assert found["largest_share"] == {"train": 0.5, "tune": 0.5, "test": 8 / 9}
+    assert next(line for line in lines(found) if line.strip().startswith("test")).endswith("  9         88.9 %")
+
+
 def test_lines_say_everything_up_to_a_limit(root):
     for i in range(12):
         (root / "train" / "cats" / f"x{i}.jpg").write_text("no photo")
@@ -96,7 +126,7 @@ def test_lines_say_everything_up_to_a_limit(root):
     assert "  ... and 2 more; --all shows them" in few
     assert sum("cannot identify" in line for line in few) == 10
     assert sum("cannot identify" in line for line in all_) == 12
-    assert next(line for line in few if line.strip().startswith("test")).split() == ["test", "8", "8", "16"]
+    assert next(line for line in few if line.strip().startswith("test")).split() == ["test", "8", "8", "16", "50.0", "%"]
 
 
 def test_an_archive_is_looked_at_in_place(tmp_path):

@@ -231,6 +231,24 @@ def test_unreadable_photos_get_a_half_and_are_named(finished, unlabelled, tmp_pa
     assert said[-1] == "  ... and 2 more"
 
 
+def test_every_file_that_could_be_a_photo_has_a_row_and_the_others_are_counted(finished, unlabelled, tmp_path, said):
+    go(finished("scratch"), unlabelled, tmp_path / "a.csv")
+    mixed = tmp_path / "mixed"
+    shutil.copytree(unlabelled, mixed)
+    for name, other in (("3.jpg", "3.jfif"), ("4.jpg", "4"), ("5.jpg", "5.dat")):
+        (mixed / name).rename(mixed / other)
+    (mixed / "6.jpg").unlink()
+    (mixed / "6.avif").write_bytes(b"\0\0\0\x20ftypavif\0\0\0\0")
+    (mixed / "notes.txt").write_text("notes")
+    (mixed / ".DS_Store").write_text("rubbish")
+    assert go(finished("scratch"), mixed, tmp_path / "b.csv") == 1
+    (head, rows), (_, expected) = table(tmp_path / "b.csv"), table(tmp_path / "a.csv")
+    expected[5][1:] = ["0.5"]
+    assert [rows, head] == [expected, ["id", "label"]]
+    assert "note: 1 file is passed over, 1 not a photo (.txt): notes.txt" in said
+    assert "  6.avif: AVIF images are not read; save it as JPEG or PNG" in said
+
+
 def test_probabilities_are_of_dogs_and_clipped(finished, unlabelled, tmp_path):
     go(finished("scratch"), unlabelled, tmp_path / "a.csv")
     low, high = np.quantile(values(tmp_path / "a.csv"), [0.3, 0.7])

@@ -80,7 +80,7 @@ def _meta(arms: list[Arm], tested: int) -> dict[str, Any]:
     return {
         "data": {
             "name": "dogscats", "source": "made up", "notice": "", "fingerprint": "0123456789abcdef", "classes": ["cats", "dogs"],
-            "left_out": [], "excluded": {"file": ""}, "counts": {"train": 1024, "tune": 512, "test": tested},
+            "left_out": [], "skipped": {}, "excluded": {"file": ""}, "counts": {"train": 1024, "tune": 512, "test": tested},
             "input_shape": [32, 32, 3],
         },
         "weights": {}, "metrics": METRICS, "metric": "accuracy", "arms": names, "plugins": {}, "broken_plugins": {},

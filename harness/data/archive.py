@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.data.kinds import is_rubbish
 from harness.errors import DataError
 
 MOST_OF_A_MEMBER = 64 * 2**20  # bytes, unpacked
@@ -32,21 +33,28 @@ class Archive:
     """An open zip, every member of which passed the checks; ``read`` may be called from several threads."""
 
     file: Path
-    members: dict[str, zipfile.ZipInfo]  # by name, without folders, hidden files and what macOS adds
+    members: dict[str, zipfile.ZipInfo]  # by name, without folders, hidden files and what systems add
     _zip: zipfile.ZipFile
     _lock: threading.Lock
 
     def read(self, member: zipfile.ZipInfo) -> bytes:
         """Return the member unpacked, never more bytes than it declares; raises DataError where it is damaged."""
+        return self._read(member, member.file_size + 1)  # which stops there, whatever the data would become
+
+    def head(self, member: zipfile.ZipInfo, count: int) -> bytes:
+        """Return the first ``count`` bytes of the member, or all where it has fewer; raises DataError as ``read`` does."""
+        return self._read(member, count)
+
+    def _read(self, member: zipfile.ZipInfo, count: int) -> bytes:
         try:
             with self._lock:  # opening and closing count the users of the file, reading has a lock of its own
                 content = self._zip.open(member)
             try:
-                unpacked = content.read(member.file_size + 1)  # which stops there, whatever the data would become
+                unpacked = content.read(count)
             finally:
                 with self._lock:
                     content.close()
-            if len(unpacked) != member.file_size:
+            if len(unpacked) != min(count, member.file_size):
                 raise EOFError(f"{len(unpacked)} of {member.file_size} bytes")
         except DAMAGE as error:
             raise DataError(
@@ -115,7 +123,7 @@ def _members(file: Path, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.
     members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         parts = info.filename.split("/")
-        if info.is_dir() or parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts):
+        if info.is_dir() or any(is_rubbish(part) for part in parts):
             continue
         if info.filename in members:
             raise DataError(

@@ -24,6 +24,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
+from harness.data.kinds import HEAD, NOT_READ, image_format
 from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
 from harness.errors import DataError
@@ -281,6 +282,8 @@ def _opened(content: bytes, least: int) -> Iterator[tuple[Image, dict[str, Any]]
     """Give the photo upright, in RGB, its sides at least ``least`` pixels or its own; and what its file says of it."""
     from PIL import Image
 
+    if (kind := image_format(content[:HEAD])) in NOT_READ:
+        raise ValueError(f"{kind} images are not read; save it as JPEG or PNG")
     with Image.open(io.BytesIO(content), formats=FORMATS) as photo:
         if photo.width * photo.height > MOST_PIXELS:
             raise ValueError(f"{photo.width} x {photo.height} pixels are more than {MOST_PIXELS / 1e6:.0f} million")

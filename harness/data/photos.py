@@ -1,31 +1,132 @@
-"""Photos without labels, in a folder or a zip, in the order of the numbers in their names."""
+"""Which files of a folder or a zip are photos, and which are passed over; and photos by the numbers in their names."""
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from harness.contracts import Photo
-from harness.data.archive import open_archive
-from harness.errors import DataError
+from harness.data.archive import Archive, open_archive
+from harness.data.kinds import HEAD, SUFFIXES, is_rubbish, why_no_photo
+from harness.errors import DataError, printable
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 NUMBER = re.compile(r"[0-9]{1,18}")
+SHOWN = 3  # names of files that are passed over, for each reason
+
+Skip = Callable[[Path, str], None]
 
 
-def photo_files(folder: Path) -> list[Path]:
-    """Return the photos anywhere in a folder, by their suffixes and ordered by path; nothing that is hidden.
+class Skipped:
+    """The files that are passed over, by reason; it is called with each of them and the reason."""
 
-    A link that leads nowhere is among them: it is a photo that cannot be read.
+    def __init__(self, root: Path | None) -> None:
+        self.root = root  # names are relative to it
+        self.by_reason: dict[str, list[str]] = {}
+
+    def __call__(self, file: Path, reason: str) -> None:
+        """Keep the file's name under its reason."""
+        within = file.relative_to(self.root) if self.root and file.is_relative_to(self.root) else file
+        self.by_reason.setdefault(reason, []).append(printable(within.as_posix()))
+
+
+def skipped_line(skipped: Mapping[str, Sequence[str]]) -> str:
+    """Return in one line how many files are passed over, for which reasons, and some of their names; empty for none."""
+    count = sum(map(len, skipped.values()))
+    if not count:
+        return ""
+    reasons = [
+        f"{len(names)} {reason}: {', '.join(names[:SHOWN])}{' ...' if len(names) > SHOWN else ''}"
+        for reason, names in skipped.items()
+    ]
+    return f"{count} {'file is' if count == 1 else 'files are'} passed over, {'; '.join(reasons)}"
+
+
+def photo_files(folder: Path, skipped: Skip = lambda file, reason: None) -> list[Path]:
+    """Return the photos anywhere in a folder, ordered by path; nothing that is hidden.
+
+    A file is a photo by its suffix or by its first bytes. A link that leads nowhere and has a photo's suffix is among them:
+    it is a photo that cannot be read. ``skipped`` is called with every file that is passed over, and the reason.
     """
-    files = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
-    shown = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    return sorted(path for path in shown if path.is_file() or (path.is_symlink() and not path.exists()))
+    photos = []
+    for file, regular in sorted(_files(folder, skipped)):
+        reason = _why_no_photo(file, regular)
+        if reason:
+            skipped(file, reason)
+        else:
+            photos.append(file)
+    return photos
+
+
+def photo_members(
+    archive: Archive, within: str = "", skipped: Skip = lambda file, reason: None
+) -> dict[str, zipfile.ZipInfo]:
+    """Return the photos of an archive of which the name begins with ``within``, as ``photo_files`` does for a folder."""
+    photos = {}
+    for name, member in archive.members.items():
+        if name.startswith(within):
+            reason = why_no_photo(name, partial(archive.head, member, HEAD))
+            if reason:
+                skipped(archive.file / name, reason)
+            else:
+                photos[name] = member
+    return photos
+
+
+def _why_no_photo(file: Path, regular: bool) -> str:
+    if not regular and file.is_symlink() and not file.exists():
+        return "" if file.suffix.lower() in SUFFIXES else "link to nothing"
+    return why_no_photo(file.name, partial(_head, file)) if regular or file.is_file() else "not a regular file"
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return content.read(HEAD)
+
+
+def _files(folder: Path, skipped: Skip) -> Iterator[tuple[Path, bool]]:
+    """Yield (path, whether it is a regular file and no link) of everything in a folder that is neither folder nor rubbish.
+
+    A folder is walked once, by whatever links it is reached, and none above the first is: it has other classes. Linked
+    folders come after the others, so that a photo has its own path where it has one.
+    """
+    folders, links = [folder], list[Path]()
+    walked = {_identity(above) for above in (folder, *folder.resolve().parents, *folder.absolute().parents)}
+    while folders or links:
+        if not folders:
+            link = min(links)
+            links.remove(link)
+            if _identity(link) in walked:
+                skipped(link, "link to a folder above it or read already")
+                continue
+            walked.add(_identity(link))
+            folders.append(link)
+        here = folders.pop()
+        try:
+            with os.scandir(here) as entries:
+                inner = [entry for entry in entries if not is_rubbish(entry.name)]
+        except OSError as error:
+            skipped(here, f"folder that cannot be read ({error.strerror or error})")
+            continue
+        for entry in inner:
+            path = Path(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                walked.add(_identity(path))
+                folders.append(path)
+            elif entry.is_symlink() and path.is_dir():
+                links.append(path)
+            else:
+                yield path, entry.is_file(follow_symlinks=False)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    about = folder.stat()
+    return about.st_dev, about.st_ino
 
 
 @dataclass(frozen=True)
@@ -37,18 +138,19 @@ class Numbered:
 
 
 @contextmanager
-def open_photos(place: Path) -> Iterator[Sequence[Numbered]]:
+def open_photos(place: Path, skipped: Skip = lambda file, reason: None) -> Iterator[Sequence[Numbered]]:
     """Give the photos of a folder or a zip, readable until it is left: by number, and after those by name.
 
-    Raises DataError where there are none, where two go by one name, and for an archive not to be trusted.
+    ``skipped`` is called with every file that is passed over, and the reason. Raises DataError where there are none, where
+    two go by one name, and for an archive not to be trusted.
     """
     if place.is_dir():
-        found = [Photo(file.relative_to(place).as_posix(), "", file.read_bytes) for file in photo_files(place)]
+        found = [Photo(file.relative_to(place).as_posix(), "", file.read_bytes) for file in photo_files(place, skipped)]
         yield _numbered(found, place)
     elif zipfile.is_zipfile(place):
         with open_archive(place) as archive:
-            shown = {name: info for name, info in archive.members.items() if name.lower().endswith(SUFFIXES)}
-            yield _numbered([Photo(name, "", partial(archive.read, info)) for name, info in shown.items()], place)
+            members = photo_members(archive, skipped=skipped)
+            yield _numbered([Photo(name, "", partial(archive.read, info)) for name, info in members.items()], place)
     else:
         got = "another file" if place.exists() else "nothing there"
         raise DataError(f"{place}: must be a folder or a zip archive of photos, got {got}; check the path")
@@ -58,7 +160,7 @@ def _numbered(photos: Sequence[Photo], place: Path) -> list[Numbered]:
     by_id: dict[str, Photo] = {}
     for photo in photos:
         file = photo.name.rpartition("/")[2]
-        stem = file.rpartition(".")[0]
+        stem = file.rpartition(".")[0] or file
         name = str(int(stem)) if NUMBER.fullmatch(stem) else file
         other = by_id.setdefault(name, photo)
         if other is not photo:
@@ -66,7 +168,7 @@ def _numbered(photos: Sequence[Photo], place: Path) -> list[Numbered]:
                 f"{place}: must have photos of different names, got '{other.name}' and '{photo.name}'; name the folder of one of them"
             )
     if not by_id:
-        raise DataError(f"{place}: must have photos ({', '.join(SUFFIXES)}), got none; check the path")
+        raise DataError(f"{place}: must have photos (JPEG, PNG, GIF, BMP, TIFF or WebP), got none; check the path")
     return [Numbered(name, by_id[name]) for name in sorted(by_id, key=_order)]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.data.archive import open_archive
+from harness.data.kinds import is_rubbish
 from harness.errors import DataError
 
 MOST_OF_A_MEMBER = 64 * 2**20  # bytes, unpacked
@@ -113,7 +114,7 @@ def _refused(archive: Path, why: str) -> DataError:
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith(".") and part != "." for part in name.split("/"))
+    return any(part != "." and is_rubbish(part) for part in name.split("/"))
 
 
 def _write(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> None:

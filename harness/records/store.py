@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import tomli_w
 
-from harness.errors import RunFolderError, one_line
+from harness.errors import RunFolderError, one_line, printable
 from harness.records import schema
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
@@ -32,6 +32,9 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        whole = str(folder.absolute())
+        if printable(whole) != whole:  # the address of Optuna's database is UTF-8
+            raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         try:
             for name in ("solutions", "predictions", "states", "probes"):
                 (folder / name).mkdir(parents=True, exist_ok=True)

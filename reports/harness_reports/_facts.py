@@ -277,6 +277,9 @@ def _of_surroundings(records: Records) -> list[Notice]:
     if left_out := records.meta["data"]["left_out"]:
         some = "; ".join(left_out[:3]) + ("; …" if len(left_out) > 3 else "")
         found.append(Notice("warn", f"{count(len(left_out), 'unreadable example')} left out: {some}"))
+    if skipped := records.meta["data"]["skipped"]:
+        reasons = ", ".join(f"{number} {reason}" for reason, number in skipped.items())
+        found.append(Notice("note", f"{count(sum(skipped.values()), 'file')} of the data passed over: {reasons}."))
     if said := exclusion(records):
         found.append(Notice("note", said))
     for plugin, why in records.meta["broken_plugins"].items():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 
 import pytest
 
-from harness.data.photos import open_photos, photo_files
+from harness.data.photos import Skipped, open_photos, photo_files, skipped_line
 from harness.errors import DataError
 
 
@@ -47,7 +48,7 @@ def test_two_of_one_name_are_refused(place, names):
 
 
 def test_no_photos_are_refused(place, tmp_path):
-    with pytest.raises(DataError, match=r"must have photos \(.*\.jpg.*\), got none"), open_photos(place("a.txt")):
+    with pytest.raises(DataError, match=r"must have photos \(JPEG, .*\), got none"), open_photos(place("a.txt")):
         pass
     with pytest.raises(DataError, match="must be a folder or a zip archive of photos, got nothing there"):
         open_photos(tmp_path / "none").__enter__()
@@ -60,3 +61,67 @@ def test_a_link_to_nothing_is_a_photo_that_cannot_be_read(tmp_path):
     (tmp_path / "1.jpg").symlink_to("nowhere.jpg")
     (tmp_path / "folder.jpg").mkdir()
     assert photo_files(tmp_path) == [tmp_path / "1.jpg"]
+
+
+JPEG = b"\xff\xd8\xff\xe0 what follows does not matter"
+
+
+def test_a_photo_is_known_by_its_first_bytes_and_others_are_passed_over_by_reason(place):
+    where = place("1.jpg", "note.txt", "Thumbs.db", "x/readme", "dir.jpg/2.jpe")
+    if where.is_dir():
+        (where / "3").write_bytes(JPEG)
+        (where / "empty").touch()
+    else:
+        with zipfile.ZipFile(where, "a") as archive:
+            archive.writestr("3", JPEG)
+            archive.writestr("empty", b"")
+    skipped = Skipped(where)
+    with open_photos(where, skipped) as photos:
+        assert [each.id for each in photos] == ["1", "2", "3"]
+    assert skipped.by_reason == {
+        "not a photo (.txt)": ["note.txt"],
+        "not a photo (no known suffix)": ["x/readme"],
+        "empty": ["empty"],
+    }
+
+
+def test_a_number_without_a_suffix_is_a_number(tmp_path):
+    for name in ("10", "9", "007", "b"):
+        (tmp_path / name).write_bytes(JPEG)
+    with open_photos(tmp_path) as photos:
+        assert [each.id for each in photos] == ["7", "9", "10", "b"]
+
+
+def test_linked_folders_are_read_once_and_a_loop_does_no_harm(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for file in (root / "a" / "1.jpg", outside / "deep" / "2.jpg"):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(JPEG)
+    (root / "0").symlink_to("a")  # before "a", and "a" keeps its path
+    (root / "linked").symlink_to(outside)
+    (root / "linked2").symlink_to(outside)
+    (root / "a" / "loop").symlink_to("..")
+    (outside / "deep" / "loop").symlink_to(root)
+    (root / "itself").symlink_to("itself")
+    skipped = Skipped(root)
+    assert photo_files(root, skipped) == [root / "a" / "1.jpg", root / "linked" / "deep" / "2.jpg"]
+    assert {reason: sorted(names) for reason, names in skipped.by_reason.items()} == {
+        "link to a folder above it or read already": ["0", "a/loop", "linked/deep/loop", "linked2"],
+        "link to nothing": ["itself"],
+    }
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    skipped = Skipped(tmp_path)
+    assert photo_files(tmp_path, skipped) == []
+    assert skipped.by_reason == {"not a regular file": ["pipe", "pipe.jpg"]}
+
+
+def test_what_is_passed_over_is_said_in_one_line():
+    assert skipped_line({}) == ""
+    assert skipped_line({"empty": ["a"]}) == "1 file is passed over, 1 empty: a"
+    assert skipped_line({"empty": ["a"], "not a photo (.txt)": list("bcde")}) == (
+        "5 files are passed over, 1 empty: a; 4 not a photo (.txt): b, c, d ..."
+    )

@@ -95,6 +95,56 @@ def test_only_regular_files_are_photos(open_, photos):
     assert len(open_("folder", root, on_bad_image="skip").left_out) == 1
 
 
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JPG", "", ".dat"])
+def test_a_photo_is_one_whatever_it_is_called(open_, photos, suffix):
+    root = photos()
+    base = open_("folder", root)
+    for file in (root / "train" / "cats").iterdir():
+        file.rename(file.with_suffix(suffix))
+    data = open_("folder", root)
+    assert data.fingerprint == base.fingerprint
+    assert np.array_equal(data.train.inputs, base.train.inputs)
+
+
+def test_photos_behind_a_linked_folder_are_read(open_, photos):
+    root = photos()
+    names = {*open_("folder", root).train.names, *open_("folder", root).tune.names}
+    (root / "train" / "cats").rename(root / "elsewhere")
+    (root / "train" / "cats").mkdir()
+    (root / "train" / "cats" / "more").symlink_to(root / "elsewhere")
+    (root / "elsewhere" / "loop").symlink_to(root / "train")
+    data = open_("folder", root)
+    moved = {name.replace("cats/", "cats/more/", 1) for name in names}
+    assert {*data.train.names, *data.tune.names} == moved
+
+
+def test_what_systems_leave_behind_is_no_class_and_no_photo(open_, photos):
+    root = photos()
+    base = open_("folder", root).fingerprint
+    for name in ("__MACOSX/cats/._cats.0.jpg", "cats/@eaDir/a.jpg", "cats/.ipynb_checkpoints/a.jpg", "dogs/Thumbs.db"):
+        file = root / "train" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"?")
+    skipped = []
+    assert open_("folder", root, skipped=lambda *one: skipped.append(one)).fingerprint == base
+    assert skipped == []
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_every_other_file_is_passed_over_with_a_reason(open_, photos, labelled):
+    root = photos(splits=("train", "valid", "test")) if labelled else photos()
+    names = ["train/readme.md", "valid/dogs/empty", "test/1.txt"]
+    for name in names:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).touch()
+    skipped = []
+    open_("folder", root, skipped=lambda *one: skipped.append(one))
+    expected = [(root / "train" / "readme.md", "in no folder of a class"), (root / "valid" / "dogs" / "empty", "empty")]
+    if labelled:  # otherwise test is left alone
+        expected.append((root / "test" / "1.txt", "in no folder of a class"))
+    assert skipped == expected
+
+
 def test_any_number_of_classes(open_, photos):
     assert open_("folder", photos(("a", "b", "c"))).classes == ("a", "b", "c")
 

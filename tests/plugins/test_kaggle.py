@@ -56,7 +56,7 @@ def unpack(root, members):
     return root
 
 
-def open_(root, required=True, **more):
+def asked(root, required=True, **more):
     given = {
         "size": 16,
         "tune": 0.25,
@@ -64,7 +64,11 @@ def open_(root, required=True, **more):
         "on_bad_image": "error",
         "options": {"train": 4, "tune": 2, "test": 2},
     }
-    return open_dogscats(DataRequest(root=root, required=required, **{**given, **more}))
+    return DataRequest(root=root, required=required, **{**given, **more})
+
+
+def open_(root, required=True, **more):
+    return open_dogscats(asked(root, required, **more))
 
 
 def number(name):
@@ -341,7 +345,7 @@ REAL = Path(__file__).parents[3] / "shared" / "data" / "dogscats-kaggle-96px"
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real photos are not part of the repository")
 def test_the_real_archive():
-    with _kaggle.find_photos(REAL, 0.2, 0) as (where, photos):
+    with _kaggle.find_photos(REAL, asked(REAL, tune=0.2)) as (where, photos):
         assert where == REAL / "train.zip"
         counts = [sum(photo.split == split for photo in photos) for split in ("train", "tune", "test")]
         assert counts == [17_664, 4416, 1920]

@@ -41,6 +41,7 @@ META: dict[str, Any] = {
         "fingerprint": "0123456789abcdef",
         "classes": ["cat", "dog"],
         "left_out": [],
+        "skipped": {},
         "counts": {"train": 1024, "tune": 512, "test": 4096},
         "input_shape": [32, 32, 3],
     },

@@ -10,49 +10,43 @@ tune split is then cut out of the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from harness import DataError, Photo, open_archive
+from harness import DataError, DataRequest, Photo, open_archive, photo_files, photo_members
 from harness_plugins.datasets._photos import set_aside
 
 TEST = 0.08  # the part of every class that becomes the test split
-NAME = re.compile(r"train/(cat|dog)\.([0-9]{1,9})\.jpe?g", re.IGNORECASE)
-STRAY = re.compile(r"train/[^/]+\.(jpe?g|png|bmp|gif|tiff?|webp)", re.IGNORECASE)  # a photo without a label
+NAME = re.compile(r"train/(cat|dog)\.([0-9]{1,9})(\.[^./]*)?", re.IGNORECASE)
 
 LAYOUT = "train.zip or train/ with cat.N.jpg and dog.N.jpg"
 
 
 def has_layout(root: Path) -> bool:
     """Return whether the folder has ``train.zip``, or photos named as in it directly in ``train``."""
-    return (root / "train.zip").is_file() or any(NAME.fullmatch(name) for name in _unpacked(root))
+    heap = root / "train"
+    names = (f"train/{path.name}" for path in heap.iterdir()) if heap.is_dir() else ()
+    return (root / "train.zip").is_file() or any(NAME.fullmatch(name) for name in names)
 
 
 @contextmanager
-def find_photos(root: Path, tune: float, seed: int) -> Iterator[tuple[Path, list[Photo]]]:
+def find_photos(root: Path, request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
     """Give where the photos are and all of them, split by split, readable until it is left.
 
     Raises DataError for an archive that is broken or not to be trusted, and where a class is missing.
     """
     file = root / "train.zip"
     if not file.is_file():
-        read = {name: (root / name).read_bytes for name in _unpacked(root)}
-        yield root / "train", _split(_labelled(root / "train", read), tune, seed)
+        photos = photo_files(root / "train", request.skipped)
+        read = {path.relative_to(root).as_posix(): path.read_bytes for path in photos}
+        yield root / "train", _split(_labelled(root / "train", read), request.tune, request.seed)
         return
     with open_archive(file) as archive:
-        members = {name: partial(archive.read, member) for name, member in archive.members.items()}
-        yield file, _split(_labelled(file, members), tune, seed)
-
-
-def _unpacked(root: Path) -> Iterable[str]:
-    """Yield the names of the files directly in ``train``, as they would be in the archive."""
-    if (root / "train").is_dir():
-        for path in (root / "train").iterdir():
-            dangling = path.is_symlink() and not path.exists()  # a photo too, a broken one
-            if not path.name.startswith(".") and (path.is_file() or dangling):
-                yield f"train/{path.name}"
+        members = photo_members(archive, "train/", request.skipped)
+        read = {name: partial(archive.read, member) for name, member in members.items()}
+        yield file, _split(_labelled(file, read), request.tune, request.seed)
 
 
 def _labelled(where: Path, files: Mapping[str, Callable[[], bytes]]) -> list[Photo]:
@@ -63,7 +57,7 @@ def _labelled(where: Path, files: Mapping[str, Callable[[], bytes]]) -> list[Pho
         raise DataError(
             f"{where}: must have photos train/cat.N.jpg and train/dog.N.jpg, got {f'only {min(there)}s' if there else 'none'}; see --data"
         )
-    strays = sorted(name for name in files if name not in found and STRAY.fullmatch(name))
+    strays = sorted(name for name in files if name not in found)
     if strays:
         raise DataError(
             f"{where}: must have photos named cat.N.jpg or dog.N.jpg, got {len(strays)} of another name, {strays[0]!r}; take them out"

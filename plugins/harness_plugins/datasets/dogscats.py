@@ -47,9 +47,9 @@ def photos_of(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
     """Give where the photos are and all of them; raises DataError where there are none."""
     root = request.root
     if root is not None and folder.has_layout(root):
-        yield root, folder.find_photos(root, request.tune, request.seed)
+        yield root, folder.find_photos(root, request)
     elif root is not None and _kaggle.has_layout(root):
-        with _kaggle.find_photos(root, request.tune, request.seed) as found:
+        with _kaggle.find_photos(root, request) as found:
             yield found
     elif root is None:
         raise DataError(f"data: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, got no folder; {HELP}")

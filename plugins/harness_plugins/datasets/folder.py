@@ -8,11 +8,11 @@ cut out of ``train``, the same part of every class, by a seed. Photos directly i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import Data, DataError, DataRequest, Dataset, Photo, hookimpl, photo_files
+from harness import Data, DataError, DataRequest, Dataset, Photo, hookimpl, is_rubbish, photo_files
 from harness_plugins.datasets._photos import open_photos, set_aside
 
 LAYOUT = "train/CLASS and valid/CLASS folders with photos"
@@ -25,11 +25,11 @@ def has_layout(root: Path) -> bool:
     )
 
 
-def find_photos(root: Path, tune: float, seed: int) -> list[Photo]:
+def find_photos(root: Path, request: DataRequest) -> list[Photo]:
     """Return every photo with its class and split; raises DataError where the layout is not there."""
     if not has_layout(root):
         raise DataError(f"{root}: must have {LAYOUT}, got none; see --data")
-    train, valid = _classes(root / "train"), _classes(root / "valid")
+    train, valid = (_classes(root / name, request.skipped) for name in ("train", "valid"))
     for split, found in (("train", train), ("valid", valid)):
         empty = sorted(label for label, files in found.items() if not files)
         if empty:
@@ -39,7 +39,8 @@ def find_photos(root: Path, tune: float, seed: int) -> list[Photo]:
         raise DataError(f"{root}: must have the same classes in train and valid, got '{lonely}' in only one of them")
     if len(train) < 2:
         raise DataError(f"{root / 'train'}: must have folders of two or more classes, got only '{min(train)}'")
-    test = _classes(root / "test") if (root / "test").is_dir() else {}
+    others: list[tuple[Path, str]] = []  # files of test that are passed over, which counts only where it has labels
+    test = _classes(root / "test", lambda *other: others.append(other)) if (root / "test").is_dir() else {}
     labelled = {label for label, files in test.items() if files}
     if labelled and labelled != set(train):
         lonely = min(labelled ^ set(train))
@@ -48,18 +49,20 @@ def find_photos(root: Path, tune: float, seed: int) -> list[Photo]:
             "name the folders alike, or move test elsewhere"
         )
     if labelled:
+        for file, reason in others:
+            request.skipped(file, reason)
         return _photos(root, train, "train") + _photos(root, valid, "tune") + _photos(root, test, "test")
-    kept, tuning = set_aside(_photos(root, train, "train"), "tune", tune, seed)
+    kept, tuning = set_aside(_photos(root, train, "train"), "tune", request.tune, request.seed)
     return kept + tuning + _photos(root, valid, "test")
 
 
-def _classes(folder: Path) -> dict[str, list[Path]]:
+def _classes(folder: Path, skipped: Callable[[Path, str], None]) -> dict[str, list[Path]]:
     """Return the photos of every class, in the order of their names."""
-    return {
-        inner.name: photo_files(inner)
-        for inner in sorted(folder.iterdir())
-        if inner.is_dir() and not inner.name.startswith(".")
-    }
+    inner = [path for path in sorted(folder.iterdir()) if not is_rubbish(path.name)]
+    for file in inner:
+        if not file.is_dir():
+            skipped(file, "in no folder of a class")
+    return {path.name: photo_files(path, skipped) for path in inner if path.is_dir()}
 
 
 def _photos(root: Path, classes: dict[str, list[Path]], split: str) -> list[Photo]:
@@ -75,7 +78,7 @@ def photos_of(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
     """Give ``request.root`` and its photos."""
     if request.root is None:
         raise DataError("data.dataset: must be given photos for 'folder', got no folder; name one with --data DIR")
-    yield request.root, find_photos(request.root, request.tune, request.seed)
+    yield request.root, find_photos(request.root, request)
 
 
 def open_folder(request: DataRequest) -> Data:
