@@ -62,22 +62,20 @@ def test_names_are_made_printable_where_they_enter():
 @pytest.fixture(scope="module")
 def latin(tmp_path_factory):
     """A folder of photos whose names, and its own, have bytes that are not UTF-8; and one text file."""
-    root = os.path.join(os.fsencode(tmp_path_factory.mktemp("photos")), b"caf\xe9")
+    root = tmp_path_factory.mktemp("photos") / os.fsdecode(b"caf\xe9")
     try:
-        os.mkdir(root)
+        root.mkdir()
     except OSError:  # as on macOS
         pytest.skip("this file system takes no such name")
-    for split, count in ((b"train", 8), (b"valid", 4)):
+    for split, count in (("train", 8), ("valid", 4)):
         for number, label in enumerate((b"ch\xe2ts", b"chiens")):
-            folder = os.path.join(root, split, label)
-            os.makedirs(folder)
+            folder = root / split / os.fsdecode(label)
+            folder.mkdir(parents=True)
             for i in range(count):
                 pixels = np.random.default_rng([number, i, count]).integers(0, 255, (20, 30, 3), dtype=np.uint8)
-                with open(os.path.join(folder, b"no\xebl%d.jpg" % i), "wb") as file:
-                    Image.fromarray(pixels).save(file, "JPEG")
-    with open(os.path.join(root, b"train", b"chiens", b"\xe9.txt"), "w") as file:
-        file.write("text")
-    return Path(os.fsdecode(root))
+                Image.fromarray(pixels).save(folder / os.fsdecode(b"no\xebl%d.jpg" % i))
+    (root / "train" / "chiens" / os.fsdecode(b"\xe9.txt")).write_text("text")
+    return root
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,14 @@ def test_lines_say_everything_up_to_a_limit(root):
     assert "  ... and 2 more; --all shows them" in few
     assert sum("cannot identify" in line for line in few) == 10
     assert sum("cannot identify" in line for line in all_) == 12
-    assert next(line for line in few if line.strip().startswith("test")).split() == ["test", "8", "8", "16", "50.0", "%"]
+    assert next(line for line in few if line.strip().startswith("test")).split() == [
+        "test",
+        "8",
+        "8",
+        "16",
+        "50.0",
+        "%",
+    ]
 
 
 def test_an_archive_is_looked_at_in_place(tmp_path):
