@@ -260,14 +260,17 @@ def test_every_optimizer_comes_near_it_somewhere_in_its_space(offer):
     start = objective(np.zeros(11), data.train) - lowest
     best = np.inf
     rates = np.geomspace(offer.space["lr"].low, offer.space["lr"].high, 7)[2:-1] if "lr" in offer.space else ()
+    # One that evaluates the objective itself takes it for one function: it gets the same examples in every step.
+    batch_size = len(data.train) if offer.closure else 32
     for settings in [{"lr": float(lr)} for lr in rates] or [{}]:  # some find their rate themselves
         try:
-            _, theta = trained(data, offer, settings, 25, 32)  # 200 steps
+            _, theta = trained(data, offer, settings, 50, batch_size)  # 400 steps of 32 examples, or 50 of all
         except Diverged:
             continue
         best = min(best, objective(theta, data.train) - lowest)
         if best < 0.05 * start:
             break
+    # At its best rate the slowest one, lion, ends at .003 of the start: the bound leaves more than a factor of ten.
     assert best < 0.05 * start
 
 
