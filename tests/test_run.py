@@ -401,6 +401,7 @@ def test_a_folder_with_signs_in_its_name_keeps_optunas_tables_inside(benchmark_f
         assert db.execute("SELECT count(*) FROM trials").fetchone() == (6,)
 
 
+HANGS = 600  # seconds, after which a process is taken for hung: many times what a slow, busy machine needs
 KILLED = (
     ("train = 64", "train = 512"),
     ("trials = 3", "trials = 4"),
@@ -412,7 +413,9 @@ KILLED = (
 def test_killed_again_and_again_the_outcome_is_that_of_an_undisturbed_run(benchmark_file, carry_out, tmp_path):
     """Kills with signal 9 at random moments; states are saved after every epoch so that resuming them is tested too."""
     file = benchmark_file(*KILLED)
+    began = time.monotonic()
     _, whole = carry_out(file, out="whole")
+    length = time.monotonic() - began
     code = (
         "import sys; from harness.records import store; store.SAVE_EVERY = 0.0; from harness.cli import main; "
         f"main(['run', {str(file)!r}, '--out', {str(tmp_path / 'killed')!r}])"
@@ -421,8 +424,8 @@ def test_killed_again_and_again_the_outcome_is_that_of_an_undisturbed_run(benchm
     kills = 0
     for _ in range(60):
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 120
-        target = choose.uniform(0.0, 1.0)  # seconds after the run folder is locked
+        deadline = time.monotonic() + HANGS
+        target = choose.uniform(0.0, length / 12)  # seconds after the run folder is locked, on any machine
         locked = None
         while process.poll() is None and time.monotonic() < deadline:
             if locked is None and _locked_by(tmp_path / "killed") == process.pid:
@@ -432,11 +435,11 @@ def test_killed_again_and_again_the_outcome_is_that_of_an_undisturbed_run(benchm
                 kills += 1
                 break
             time.sleep(0.005)
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=HANGS)
         if process.returncode == 0:
             break
         assert process.returncode == -signal.SIGKILL, errors.decode()
-    assert kills == 20
+    assert kills >= 5  # 20 take five sixths of the whole run's time; a machine that has become faster is done before
     (folder,) = (tmp_path / "killed").iterdir()
     assert outcome(folder) == outcome(whole)
 
@@ -452,12 +455,12 @@ def test_interrupting_exits_with_130_and_says_how_to_go_on(benchmark_file, tmp_p
     file = benchmark_file(("epochs = 2\n", "epochs = 400\n"))
     command = [sys.executable, "-m", "harness", "run", str(file), "--out", str(tmp_path / "runs")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + HANGS
     while time.monotonic() < deadline and not list((tmp_path / "runs").glob("*/solutions")):
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 130, errors
     assert errors.startswith("interrupted; 'harness run ")
     assert "Traceback" not in errors

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+PATIENCE = 120_000  # milliseconds to wait for what must come: many times what a slow, busy machine needs
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WATCH = "window.barred = []; addEventListener('securitypolicyviolation', (e) => barred.push(e.violatedDirective + ' ' + e.sample));"
 
@@ -36,7 +37,7 @@ def browser() -> Iterator[Any]:
     if program is None:
         _without(f"there is none of {', '.join(NAMES)}")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program)
+        running = playwright.chromium.launch(executable_path=program, timeout=PATIENCE)
         yield running
         running.close()
 
@@ -46,6 +47,7 @@ def expect(browser: Any) -> Any:
     """Return Playwright's assertions, which wait."""
     from playwright.sync_api import expect
 
+    expect.set_options(timeout=PATIENCE)
     return expect
 
 
@@ -83,7 +85,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE)
         opened = Opened(page)
         page.on("console", lambda said: opened.complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: opened.complaints.append(str(error)))

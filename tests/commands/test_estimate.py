@@ -119,7 +119,14 @@ def test_a_budget_in_another_unit_is_turned_into_trials_and_epochs(planned, said
         assert (arm["trials"], arm["epochs"]) == (trials, epochs + 2 * 2)
 
 
-def test_a_budget_in_seconds_is_about_so_many_seconds(planned):
+def cost_always(monkeypatch, seconds):
+    """Let a step and an evaluation cost so many seconds, whatever machine this is."""
+    monkeypatch.setattr(module, "_step_seconds", lambda parts: seconds)
+    monkeypatch.setattr(module, "_seconds", lambda work: seconds)
+
+
+def test_a_budget_in_seconds_is_about_so_many_seconds(planned, monkeypatch):
+    cost_always(monkeypatch, 0.01)
     found, _ = planned(
         ("seeds = 2", "seeds = 1\nuntuned = 0\ngate = false"), ("trials = 3", 'unit = "seconds"\nbudget = 5')
     )
@@ -128,7 +135,8 @@ def test_a_budget_in_seconds_is_about_so_many_seconds(planned):
         assert "5 seconds of search (about" in "\n".join(lines(found))
 
 
-def test_range_tests_take_time(planned):
+def test_range_tests_take_time(planned, monkeypatch):
+    cost_always(monkeypatch, 0.01)
     plain = planned()[0]["arms"][0]
     tested = planned(("trials = 3", "trials = 3\nlr_range_test = true"))[0]["arms"][0]
     assert tested["runs"] == plain["runs"]

@@ -6,7 +6,6 @@ import hashlib
 import io
 import socket
 import tarfile
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -158,11 +157,12 @@ def test_no_network_is_said_within_seconds(tmp_path, server):
         port = closed.getsockname()[1]
     with pytest.raises(DataError, match=r"must be reachable, got no connection: .*refused"):
         fetch(f"http://127.0.0.1:{port}/a", tmp_path / "a", "", quiet)
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and says nothing
-        start = time.monotonic()
-        with pytest.raises(DataError, match="must be reachable, got no connection: no answer within 0 s"):
-            fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/a", tmp_path / "a", "", quiet, patience=0.1)
-        assert time.monotonic() - start < download.SILENCE  # it did not wait for the connection's own time-out
+    # This one takes the connection and says nothing. The connection's own time-out, after half a minute, has other words.
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(DataError, match="must be reachable, got no connection: no answer within 0 s"),
+    ):
+        fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/a", tmp_path / "a", "", quiet, patience=0.1)
 
 
 # --- the whole command

@@ -115,7 +115,7 @@ def test_on_separable_data_without_l2_any_tolerance_is_met_while_the_loss_still_
         found.append(gradient_norm.measure(parts))
         losses.append(parts.done().metrics["train_loss"])
     assert found[0]["relative"] > found[1]["relative"] > found[2]["relative"] > found[3]["relative"]
-    assert found[3]["relative"] < 1e-6
+    assert found[3]["relative"] < 1e-5  # the gate's usual tolerance is 1e-4
     assert losses[0] > losses[1] > losses[2] > losses[3]
     assert all("excess" not in each for each in found)
 
@@ -129,9 +129,10 @@ SETTINGS = {
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_with_l2_the_same_data_have_one_minimum_and_it_is_reached(name):
-    parts, _ = trained(150, "classification", optimizer=name, **SETTINGS[name])
-    again, _ = trained(150, "classification", lr=1.0, momentum=0.5)
+    parts, _ = trained(300, "classification", optimizer=name, **SETTINGS[name])
+    again, _ = trained(300, "classification", lr=1.0, momentum=0.5)
     found = gradient_norm.measure(parts)
+    # The slowest one, adam, comes to a hundredth of both bounds.
     assert found["relative"] < 1e-4
     np.testing.assert_allclose(theta(parts.model), theta(again.model), atol=1e-3)
 

@@ -196,12 +196,13 @@ def exact_hessian(loss):
 def test_all_measures_agree_with_the_dense_hessian_of_a_small_network():
     loss = small()
     matrix, weights, product = exact_hessian(loss), loss.weights(), loss.hessian(loss.weights())
-    assert torch.allclose(dense(product, len(weights)), matrix, atol=1e-10)
+    error = 1e-10  # of the differences, in an entry: their fourth order at steps of 1e-4 and rounding leave about 1e-12
+    assert torch.allclose(dense(product, len(weights)), matrix, atol=error)
     values = torch.linalg.eigvalsh((matrix + matrix.T) / 2)
     ends = extremes(product, tridiagonalise(product, signs(len(weights), weights, seeded()), 40))
     assert ends.largest == pytest.approx(float(values[-1]), rel=1e-6)
     assert ends.smallest == pytest.approx(float(values[0]), abs=1e-3)
-    assert ends.smallest >= float(values[0])
+    assert ends.smallest >= float(values[0]) - len(weights) * error  # from within; the differences move eigenvalues too
     trace = hutch_plus_plus(product, weights, 60, seeded())
     assert abs(trace.value - float(values.sum())) <= 3 * trace.error
     starts = [signs(len(weights), weights, seeded(seed)) for seed in range(3)]
@@ -254,7 +255,7 @@ def test_rescaled_layers_compute_the_same_and_have_other_eigenvalues():
             parameter.mul_(10)
         network[2].weight.div_(10)
     after, scaled, scaled_trace = look()
-    assert float((before - after).abs().max()) < 1e-15
+    assert float((before - after).abs().max()) < 1e-13  # sums of 16 products of size 1, in float64
     assert scaled > 10 * largest
     assert scaled_trace > 10 * trace
 

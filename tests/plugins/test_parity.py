@@ -234,7 +234,7 @@ def test_it_moves_as_its_reference_does(offer: Optimizer):
 def test_what_is_evaluated_is_not_what_is_trained(name: str):
     history = REFERENCES[name][1]()
     assert len(history) == STEPS + STEPS // 3
-    assert distance(history[2:3], history[3:4]) > 1e-3
+    assert distance(history[2:3], history[3:4]) > 1e-4  # a million times what rounding may do
 
 
 def test_the_defaults_are_those_of_the_reference_where_the_plugin_does_not_say_otherwise():

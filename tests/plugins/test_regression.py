@@ -117,8 +117,9 @@ def test_diabetes_is_standardised_by_the_train_split_alone():
     assert data.classes == ()
     for values in (data.train.inputs, data.train.targets):
         assert values.dtype == np.float32
-        np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-6)
-        np.testing.assert_allclose(values.std(axis=0), 1, atol=1e-6)
+        exact = values.astype(np.float64)  # as stored, to the 6e-8 of float32
+        np.testing.assert_allclose(exact.mean(axis=0), 0, atol=1e-6)
+        np.testing.assert_allclose(exact.std(axis=0), 1, atol=1e-6)
     raw_inputs, raw_targets = load_diabetes(return_X_y=True, scaled=False)
     known = [int(name.removeprefix("patient ")) for name in data.train.names]
     for split in (data.tune, data.test):
@@ -260,14 +261,17 @@ def test_every_optimizer_comes_near_it_somewhere_in_its_space(offer):
     start = objective(np.zeros(11), data.train) - lowest
     best = np.inf
     rates = np.geomspace(offer.space["lr"].low, offer.space["lr"].high, 7)[2:-1] if "lr" in offer.space else ()
+    # One that evaluates the objective itself takes it for one function: it gets the same examples in every step.
+    batch_size = len(data.train) if offer.closure else 32
     for settings in [{"lr": float(lr)} for lr in rates] or [{}]:  # some find their rate themselves
         try:
-            _, theta = trained(data, offer, settings, 25, 32)  # 200 steps
+            _, theta = trained(data, offer, settings, 50, batch_size)  # 400 steps of 32 examples, or 50 of all
         except Diverged:
             continue
         best = min(best, objective(theta, data.train) - lowest)
         if best < 0.05 * start:
             break
+    # At its best rate the slowest one, lion, ends at .003 of the start: the bound leaves more than a factor of ten.
     assert best < 0.05 * start
 
 

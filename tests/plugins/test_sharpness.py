@@ -160,7 +160,7 @@ def test_neither_rescaled_layers_nor_rescaled_logits_change_it(outputs):
         for parameter in network[0].parameters():
             parameter.mul_(10)
         network[2].weight.div_(10)
-    assert float((network(inputs).detach() - said).abs().max()) < 1e-15
+    assert float((network(inputs).detach() - said).abs().max()) < 1e-13  # sums of 16 products of size 1, in float64
     assert worst(loss, scale) == pytest.approx(before, rel=1e-9)
     assert worst(loss, Scale.ONE) == pytest.approx(plain, rel=1e-9)
     with torch.no_grad():

@@ -100,7 +100,7 @@ def test_without_analyses_there_are_still_the_tuned_parameters(make_records: Any
     assert "lr~" in text
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX here")
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed here")
 def test_it_compiles(make_records: Any, analysed: Any, tmp_path: Any) -> None:
     body = latex.render(analysed(make_records(HOSTILE, seeds=2)))
     page = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"

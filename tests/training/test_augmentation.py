@@ -89,7 +89,7 @@ def test_a_blended_batch_is_made_of_two_and_says_how_much_of_each(kind):
         assert sorted(mixed.second.tolist()) == list(range(8))
         assert torch.equal(mixed.first, targets)
         expected = mixed.part * mixed.first + (1 - mixed.part) * mixed.second
-        torch.testing.assert_close(found.mean(dim=(1, 2, 3)), expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(found.mean(dim=(1, 2, 3)), expected, atol=1e-4, rtol=0)  # sums of 1,200 in float32
         whole = {float(v) for v in found.unique()} <= set(range(8))
         assert whole == (kind == "cutmix") or mixed.part in (0.0, 1.0)
     assert torch.equal(images[:, 0, 0, 0], torch.arange(8.0))  # what was given is left alone

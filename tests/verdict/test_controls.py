@@ -8,6 +8,9 @@ import pytest
 from harness_plugins.analyses import facets, gate, verdict
 
 STEPS = 12_000
+# How far rounding in float64 may take a solution from the exact one, of its size: a sum of 100 products errs by up to
+# 100 * 1.1e-16, and the condition numbers of these problems are below 5. That makes 5e-14; the rest is room.
+ROUNDING = 1e-12
 
 
 def problem(n, p, noise, seed=0):
@@ -80,7 +83,7 @@ def test_ridge_has_one_minimum_and_all_reach_it(world):
     curvature = float(np.linalg.eigvalsh(hessian).max())
     solutions = {"gd": descend(gradient, start, curvature), "adam": adapt(gradient, start)}
     for weights in solutions.values():
-        assert np.abs(weights - exact).max() / np.abs(exact).max() < 7e-15
+        assert np.abs(weights - exact).max() / np.abs(exact).max() < ROUNDING
     records = compared(world, solutions, data, gradient, start)
     table = facets.compute(records)
     primary = table[table["primary"].astype(bool)].set_index("measure")
@@ -125,8 +128,9 @@ def test_from_zero_only_gradient_descent_finds_the_solution_of_least_norm(many_m
     }  # fmt: skip
     far = {name: np.linalg.norm(w - least) / np.linalg.norm(least) for name, w in found.items()}
     losses = {name: np.mean((data[0] @ w - data[1]) ** 2) for name, w in found.items()}
-    assert max(losses.values()) < 1e-30
-    assert max(far["gd"], far["heavyball"]) < 1e-14
+    size = np.mean(data[1] ** 2)
+    assert max(losses.values()) < ROUNDING**2 * size
+    assert max(far["gd"], far["heavyball"]) < ROUNDING
     assert (far["adam"], far["rmsprop"]) == pytest.approx((0.61, 0.61), abs=0.02)  # of its length
     assert np.corrcoef(data[2] @ found["adam"], data[2] @ least)[0, 1] == pytest.approx(0.84, abs=0.02)
 
@@ -139,7 +143,7 @@ def test_equal_losses_are_not_equal_minima(world, many_minima, solutions, other,
     start, ends = solutions
     records = compared(world, {"gd": ends["gd"], other: ends[other]}, data, gradient, start)
     table = facets.compute(records).set_index("measure")
-    assert records.comparison["train_loss"].max() < 1e-29
+    assert records.comparison["train_loss"].max() < ROUNDING**2 * np.mean(data[1] ** 2)
     assert table.loc["train_loss", "label"] == "similar"
     assert table.loc["prediction_distance", "label"] == label
     assert verdict.compute(records).iloc[0]["function"] == label
