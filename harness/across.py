@@ -22,15 +22,23 @@ from harness.protocol import FACETS
 from harness.records import Records, open_records, schema
 from harness.registry import Registry
 from harness.runs import digest
+from harness.statistics.intervals import (
+    EQUAL,
+    LEVEL,
+    UNBOUNDED,
+    difference_interval,
+    half_width,
+    mean_interval,
+    newcombe,
+)
 from harness.statistics.labels import ALPHA, holm
-from harness.statistics.paired import difference
+from harness.statistics.paired import difference, permutation_p
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 POINTS = 0.005  # the margin of a metric in "%", where the first run's benchmark names none
 PART = 0.1  # the margin of any other metric: so much of the first run's mean
-LEVEL = 0.95
 CELL = ("arm", "run", "n", "planned", "mean", "low", "high", "sd", "state", "tuned")
 CHANGE = (
     "arm", "run", "how", "seeds", "before", "after", "change", "low", "high", "p", "adjusted", "margin", "state",
@@ -47,6 +55,7 @@ class Difference:
     low: float
     high: float
     p: float
+    same: bool = False  # no seed differs
 
 
 def open_several(folders: Sequence[Path], registry: Registry, margin: float | None = None) -> Several:
@@ -186,7 +195,6 @@ def _said(value: Any) -> str:
 def _cells(label: str, records: Records, metric: str) -> Iterator[dict[str, Any]]:
     """Yield a row per arm: the deciding test metric over the seeds that ended well, and what the arm was tuned to."""
     import numpy as np
-    from scipy import stats
 
     planned = int(records.meta["benchmark"]["compare"]["seeds"])
     compared = records.compared()
@@ -194,12 +202,13 @@ def _cells(label: str, records: Records, metric: str) -> Iterator[dict[str, Any]
         values = np.array([value for value, _ in _seeds(records, about["arm"], metric).values()], dtype=float)
         n = len(values)
         mean, sd = (float(values.mean()) if n else math.nan), (float(values.std(ddof=1)) if n > 1 else math.nan)
-        half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * sd / math.sqrt(n) if n > 1 else math.nan
+        about_metric = (records.bounds_of(f"test_{metric}"), records.examples_of(f"test_{metric}"))
+        low, high = map(float, mean_interval(mean, sd, n, *about_metric))
         states = compared.loc[compared["arm"] == about["arm"], "state"]
         lost = [state for state in (schema.FAILED, schema.DIVERGED) if (states == state).any()]
         yield {
-            "arm": about["arm"], "run": label, "n": n, "planned": planned, "mean": mean, "low": mean - half,
-            "high": mean + half, "sd": sd, "tuned": dict(about["tuned_params"]),
+            "arm": about["arm"], "run": label, "n": n, "planned": planned, "mean": mean, "low": low,
+            "high": high, "sd": sd, "tuned": dict(about["tuned_params"]),
             "state": "done" if n == planned else lost[0] if lost else "unfinished",
         }  # fmt: skip
 
@@ -237,7 +246,8 @@ def _changes(
         for arm in (each for each in map(str, records[0].arms["arm"]) if each in there):
             before, after = (_seeds(each, arm, metric) for each in (records[0], later))
             allowed = margin if margin is not None else _margin(records[0], metric, [v for v, _ in before.values()])
-            rows.append({"arm": arm, "run": label, "margin": allowed, **_change(before, after, why)})
+            about = (later.bounds_of(f"test_{metric}"), later.examples_of(f"test_{metric}"))
+            rows.append({"arm": arm, "run": label, "margin": allowed, **_change(before, after, why, *about)})
     known = [row for row in rows if math.isfinite(row["p"])]
     for row, adjusted in zip(known, holm([row["p"] for row in known]), strict=True):
         row["adjusted"] = adjusted
@@ -263,39 +273,52 @@ def _margin(records: Records, metric: str, values: Sequence[float]) -> float:
 
 
 def _change(
-    before: Mapping[int, tuple[float, str]], after: Mapping[int, tuple[float, str]], why: str
+    before: Mapping[int, tuple[float, str]],
+    after: Mapping[int, tuple[float, str]],
+    why: str,
+    bounds: tuple[float, float],
+    examples: int,
 ) -> dict[str, Any]:
     """Return the difference of the means, by the pairs of equal start where every seed of the smaller run has one."""
     import numpy as np
 
     nothing = dict.fromkeys(("before", "after", "change", "low", "high", "p", "adjusted"), math.nan)
     if why or not before or not after:
-        return {**nothing, "how": why or "no result", "seeds": 0}
+        return {**nothing, "how": why or "no result", "seeds": 0, "same": False}
     pairs = sorted(seed for seed in before if seed in after and before[seed][1] == after[seed][1])
     paired = len(pairs) >= 2 and len(pairs) == min(len(before), len(after))
     seeds = (pairs, pairs) if paired else (sorted(before), sorted(after))
     one, other = (np.array([of[s][0] for s in each]) for of, each in zip((before, after), seeds, strict=True))
-    found = by_pairs(one, other) if paired else welch(one, other)
+    found = (by_pairs if paired else welch)(one, other, bounds, examples)
     return {
         **nothing, "how": "paired by seed" if paired else "Welch", "seeds": min(len(one), len(other)),
         "before": float(one.mean()), "after": float(other.mean()), "change": found.value, "low": found.low,
-        "high": found.high, "p": found.p,
+        "high": found.high, "p": found.p, "same": found.same,
     }  # fmt: skip
 
 
-def by_pairs(before: Any, after: Any) -> Difference:
-    """Return the mean of ``after - before`` [S], with Student's paired interval and p-value."""
+def by_pairs(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, examples: int = 0) -> Difference:
+    """Return the mean of ``after - before`` [S], with Student's paired interval and p-value.
+
+    Where all differences are equal, the interval is ``difference_interval``'s, and the p-value that of exchanging the two
+    within seeds: two seeds prove nothing, however much alike their differences are.
+    """
     from scipy import stats
 
     found = difference(after, before, LEVEL)
-    if found.se == 0:
-        return Difference(found.value, found.low, found.high, 1.0 if found.value == 0 else 0.0)
+    low, high = difference_interval(after, before, bounds, examples)
+    if found.se <= EQUAL * max(map(abs, (*before, *after))):
+        return Difference(found.value, low, high, permutation_p(after, before), list(before) == list(after))
     p = 2 * float(stats.t.sf(abs(found.value) / found.se, found.seeds - 1))
-    return Difference(found.value, found.low, found.high, p)
+    return Difference(found.value, low, high, p)
 
 
-def welch(before: Any, after: Any) -> Difference:
-    """Return the difference of two means, [S] and [T], with Welch's interval and p-value; NaN for one seed in either."""
+def welch(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, examples: int = 0) -> Difference:
+    """Return the difference of two means, [S] and [T], with Welch's interval and p-value; NaN for one seed in either.
+
+    Where neither spreads, the interval is Newcombe's of two proportions of ``examples``, NaN for other numbers, and the
+    p-value that of exchanging seeds between the two.
+    """
     import numpy as np
     from scipy import stats
 
@@ -304,18 +327,21 @@ def welch(before: Any, after: Any) -> Difference:
         return Difference(value, math.nan, math.nan, math.nan)
     parts = [float(np.var(each, ddof=1)) / len(each) for each in (before, after)]
     if sum(parts) == 0:
-        return Difference(value, value, value, 1.0 if value == 0 else 0.0)
+        ends = newcombe(float(after[0]), float(before[0]), examples) if examples else (math.nan, math.nan)
+        orders = math.comb(len(before) + len(after), len(before))
+        return Difference(value, *ends, 1.0 if value == 0 else min(1.0, 2 / orders), value == 0)
     freedom = sum(parts) ** 2 / sum(p**2 / (len(x) - 1) for p, x in zip(parts, (before, after), strict=True) if p)
     se = math.sqrt(sum(parts))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * se
-    return Difference(value, value - half, value + half, 2 * float(stats.t.sf(abs(value) / se, freedom)))
+    half, most = float(half_width(se, freedom, LEVEL)), bounds[1] - bounds[0]
+    low, high = (min(max(end, -most), most) for end in (value - half, value + half))
+    return Difference(value, low, high, 2 * float(stats.t.sf(abs(value) / se, freedom)))
 
 
 def _state(row: Mapping[str, Any], sign: int) -> str:
     """Return in words what a change is."""
     if row["how"] not in ("paired by seed", "Welch") or not math.isfinite(row["p"]):
         return "not comparable"
-    if row["change"] == row["low"] == row["high"] == 0:
+    if row["same"]:
         return "identical"
     if not row["adjusted"] < ALPHA:
         return "not shown"

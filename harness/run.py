@@ -94,7 +94,10 @@ def _describe(store: Store, ready: Ready) -> None:
                 name: {"file": str(w.file.resolve()), "sha256": w.sha256, "mean": list(w.mean), "std": list(w.std)}
                 for name, w in plan.weights.items()
             },
-            "metrics": {name: {"goal": m.goal, "unit": m.unit} for name, m in plan.task.metrics.items()},
+            "metrics": {
+                name: {"goal": m.goal, "unit": m.unit, "each": m.each is not None}
+                for name, m in plan.task.metrics.items()
+            },
             "metric": plan.metric,
             "arms": [c.arm.name for c in plan.competitors],
             "spaces": {c.arm.name: describe_space(c) for c in plan.competitors},

@@ -35,9 +35,9 @@ SPACE = {
     "epochs": {"low": 4, "high": 20, "log": False},
 }
 METRICS = {
-    "accuracy": {"goal": "max", "unit": "%"},
-    "error": {"goal": "min", "unit": "%"},
-    "loss": {"goal": "min", "unit": "nats"},
+    "accuracy": {"goal": "max", "unit": "%", "each": True},
+    "error": {"goal": "min", "unit": "%", "each": True},
+    "loss": {"goal": "min", "unit": "nats", "each": True},
 }
 TESTED, COMPARED = 4096, 40  # test examples; epochs of a comparison run
 

@@ -110,7 +110,7 @@ def _difference(row: dict[Any, Any], labels: Sequence[str]) -> str:
 def _cell(row: dict[Any, Any], unit: str) -> str:
     if not row["n"]:
         return f"{row['run']}: no result ({row['state']})"
-    sure = f" [{_number(row['low'], unit)}, {_number(row['high'], unit)}]" if row["n"] > 1 else ""
+    sure = f" [{_number(row['low'], unit)}, {_number(row['high'], unit)}]" if math.isfinite(row["low"]) else ""
     seeds = f"{row['n']} of {row['planned']} seeds" if row["n"] != row["planned"] else f"{row['n']} seeds"
     return f"{row['run']}: {_number(row['mean'], unit)}{sure}, {seeds}"
 
@@ -123,9 +123,9 @@ def _change(row: dict[Any, Any], unit: str, first: str) -> str:
     value = f"{whom}: {_number(row['change'], unit)}{points}"
     if not math.isfinite(row["p"]):
         return f"{value}; one seed says nothing of chance"
-    ends = f"[{_number(row['low'], unit)}, {_number(row['high'], unit)}]"
+    ends = f" [{_number(row['low'], unit)}, {_number(row['high'], unit)}]" if math.isfinite(row["low"]) else ""
     shown = row["state"].upper() if row["state"] == "regression" else row["state"]
-    return f"{value} {ends}, {row['how']}, {_probability(row['adjusted'])} (Holm): {shown}"
+    return f"{value}{ends}, {row['how']}, {_probability(row['adjusted'])} (Holm): {shown}"
 
 
 def _probability(p: float) -> str:

@@ -152,9 +152,10 @@ def lines(out: Path, about: Mapping[str, Any]) -> list[str]:
     seeds = ", ".join(str(each["seed"]) for each in about["runs"])
     found = [f"{about['arm']}, seed {seeds}, into {out}"]
     if "expected" in best:
-        value, low, high = (shown(scores, metric, best[key]) for key in ("expected", "low", "high"))
+        value, *ends = (shown(scores, metric, best[key]) for key in ("expected", "low", "high") if key in best)
+        sure = f"95 % interval {' to '.join(ends)} over {best['covers']}" if ends else "with no interval"
         found.append(
-            f"expected test {metric} of the choice: {value}, 95 % interval {low} to {high} over {best['covers']}; "
+            f"expected test {metric} of the choice: {value}, {sure}; "
             f"the best test mean of any arm looks better by {shown(scores, metric, best['optimism'], points=True)}"
         )
     found.append(f"test {metric} of this model: {shown(scores, metric, scores['own'][metric])}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -84,6 +85,24 @@ class Records:
         """Return the comparison runs, ordered by arm and seed."""
         return self.runs[self.runs["phase"] == "compare"].reset_index(drop=True)
 
+    def bounds_of(self, column: str) -> tuple[float, float]:
+        """Return the least and the largest value of a column's metric: (0, 1) where its unit is "%", else no bounds."""
+        _, metric = _split_and_metric(column)
+        unit = self.meta["metrics"].get(metric, {}).get("unit", "")
+        return (0.0, 1.0) if unit == "%" else (-math.inf, math.inf)
+
+    def examples_of(self, column: str) -> int:
+        """Return of how many examples a column, like ``test_accuracy``, is a proportion; 0 where it is none.
+
+        A proportion is a metric in "%" that is a mean over examples (``Metric.each``), on a split that the networks were
+        not trained on: balanced accuracy, a loss and anything on train are none.
+        """
+        split, metric = _split_and_metric(column)
+        about = self.meta["metrics"].get(metric, {})
+        if split not in ("test", "tune") or about.get("unit") != "%" or not about.get("each", False):
+            return 0
+        return int(self.meta["data"]["counts"][split])
+
     def predictions(self, run_id: str, split: str = "test") -> NDArray[np.float32]:
         """Return a comparison run's predictions ``[N, ...]`` of test or tune; raises RunFolderError where they are missing."""
         file, name = schema.prediction(self.folder, run_id), "tune" if split == "tune" else "predictions"
@@ -138,6 +157,12 @@ class Records:
         """
         file = schema.scores(self.folder)
         return load_arrays(file) if file.is_file() else {}
+
+
+def _split_and_metric(column: str) -> tuple[str, str]:
+    """Return the split and the metric of a column of ``runs`` or ``epochs``: ("test", "accuracy") of ``tta_test_accuracy``."""
+    found = re.fullmatch(r"(?:(?:tta|snapshots|snapshot\d+)_)?(train|tune|test)_(.+)", column)
+    return (found[1], found[2]) if found else ("", column)
 
 
 def open_records(folder: Path) -> Records:

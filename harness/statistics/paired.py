@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.statistics.intervals import half_width
 from harness.statistics.pairwise import ENUMERATED, SAMPLED, Estimate
 
 if TYPE_CHECKING:
@@ -17,14 +18,12 @@ if TYPE_CHECKING:
 
 def difference(a: NDArray[np.float64], b: NDArray[np.float64], confidence: float = 0.9) -> Estimate:
     """Return the mean difference of [S] and [S] numbers with its paired t-interval; infinite for one seed."""
-    from scipy import stats
-
     differences = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     seeds, value = len(differences), float(differences.mean())
     if seeds < 2:
         return Estimate(value, -np.inf, np.inf, float("nan"), seeds)
     se = float(differences.std(ddof=1) / np.sqrt(seeds))
-    reach = float(stats.t.ppf((1 + confidence) / 2, seeds - 1)) * se
+    reach = float(half_width(se, seeds - 1, confidence))
     return Estimate(value, value - reach, value + reach, se, seeds)
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.statistics.intervals import half_width, jackknife_se
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -61,8 +63,6 @@ def jackknife(aa: Matrix, bb: Matrix, ab: Matrix, statistic: object = log_rho, c
     share networks, so they are never counted as independent. Efron & Stein 1981, doi:10.1214/aos/1176345462. Below
     three seeds no interval is known: it is infinite.
     """
-    from scipy import stats
-
     assert callable(statistic)
     seeds = len(ab)
     value = statistic(aa, bb, ab) if seeds > 1 else float("nan")
@@ -70,8 +70,8 @@ def jackknife(aa: Matrix, bb: Matrix, ab: Matrix, statistic: object = log_rho, c
         return Estimate(value, -np.inf, np.inf, float("nan"), seeds)
     kept = [np.delete(np.arange(seeds), s) for s in range(seeds)]
     without = np.array([statistic(*(m[np.ix_(k, k)] for m in (aa, bb, ab))) for k in kept])
-    se = float(np.sqrt((seeds - 1) / seeds * np.sum((without - without.mean()) ** 2)))
-    reach = float(stats.t.ppf((1 + confidence) / 2, seeds - 1)) * se
+    se = float(jackknife_se(without))
+    reach = float(half_width(se, seeds - 1, confidence))
     return Estimate(value, value - reach, value + reach, se, seeds)
 
 

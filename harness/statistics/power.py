@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.statistics.intervals import jackknife_se
 from harness.statistics.labels import ALPHA
 
 if TYPE_CHECKING:
@@ -86,13 +87,11 @@ def seeds_for_better(probability: float = 0.75, alpha: float = 0.05, power: floa
 
 def log_rho_and_se(aa: Array, bb: Array, ab: Array) -> tuple[Array, Array]:
     """Return log rho [R] and its jackknife standard error [R] of R comparisons at once, from distances [R, S, S]."""
-    seeds = ab.shape[-1]
     within_all, within_less = _sums((aa + bb) / 2)
     between_all, between_less = _sums(ab)
     value = np.log(between_all / within_all)
     without = np.log(between_less / within_less)  # the counts of pairs are equal and fall out
-    spread = ((without - without.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    return value, np.sqrt((seeds - 1) / seeds * spread)
+    return value, jackknife_se(without)
 
 
 def _sums(distances: Array) -> tuple[Array, Array]:

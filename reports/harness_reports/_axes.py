@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness_reports._svg import MUTED
 
+EQUAL = 1e-9  # of their size: values that lie nearer together are one place of an axis
+ROOM = 0.03  # of an axis, for half of what is drawn at its end
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -21,6 +24,18 @@ def finite(values: Any) -> Any:
 def wide(values: Any) -> bool:
     """Return whether values span so many powers that only a logarithmic axis shows them."""
     return len(values) > 1 and float(values.min()) > 0 and float(values.max() / values.min()) > 20
+
+
+def length(low: float, high: float) -> float:
+    """Return how much of an axis values from ``low`` to ``high`` take, above zero also where they are equal but for rounding."""
+    apart, size = high - low, max(abs(low), abs(high))
+    return apart if apart > EQUAL * size else 0.1 * size or 1.0
+
+
+def within(low: float, high: float, unit: str) -> tuple[float, float]:
+    """Return the ends of an axis, of a share no further beyond 0 and 100 % than a line or a dot there is wide."""
+    room = ROOM * (high - low)
+    return (max(low, -room), min(high, 1 + room)) if unit == "%" else (low, high)
 
 
 def decades(axes: Axes, ends: tuple[float, float], which: str = "x") -> None:

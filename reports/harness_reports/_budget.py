@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import Results
-from harness_reports._axes import name_y
+from harness_reports._axes import length, name_y, within
 from harness_reports._numbers import NOTHING, gap, setting
 from harness_reports._svg import MUTED, NARROW, panel, style, svg
 
@@ -91,13 +91,13 @@ def _curve(
         dot = "o" if mine["expected"].notna().sum() == 1 else ""  # one point makes no line
         axes.fill_between(mine["budget"], mine["low"], mine["high"], color=look.color, alpha=0.18, lw=0)
         axes.plot(mine["budget"], mine["expected"], color=look.color, lw=2, marker=dot, ms=4, drawstyle=step)
-        _limit(axes, table, metric["goal"])
+        _limit(axes, table, metric["goal"], metric["unit"])
         _trials(axes, table)
         name_y(axes, title, metric["unit"])
         return svg(figure, name, f"{look.label}: best {title} to be expected against trials", {}, mine)
 
 
-def _limit(axes: Axes, table: DataFrame, goal: str) -> None:
+def _limit(axes: Axes, table: DataFrame, goal: str, unit: str) -> None:
     """Choose the y axis so that one blown-up trial at small budgets squeezes no panel."""
     import numpy as np
 
@@ -105,8 +105,9 @@ def _limit(axes: Axes, table: DataFrame, goal: str) -> None:
     best = values.max() if goal == "max" else values.min()
     reach = FAR * float(np.median(np.abs(values - best))) or float(np.abs(values - best).max()) or abs(best) or 1.0
     near = values[np.abs(values - best) <= reach]
-    span = float(np.ptp(near)) or abs(float(best)) * 0.1 or 1.0
-    axes.set_ylim(float(near.min()) - 0.12 * span, float(near.max()) + 0.12 * span)
+    ends = float(near.min()), float(near.max())
+    room = 0.12 * length(*ends)
+    axes.set_ylim(*within(ends[0] - room, ends[1] + room, unit))
 
 
 def _trials(axes: Axes, table: DataFrame) -> None:

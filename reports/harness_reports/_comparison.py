@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness import Records, Results
 from harness_reports import _alarms, _facts, _figures
 from harness_reports._headline import leads_of
-from harness_reports._numbers import NOTHING, count, gap, gap_interval, measure, plain, span
+from harness_reports._numbers import NOTHING, count, gap, gap_interval, measure, plain, sampled, span
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,7 +63,9 @@ def leads(results: Results, looks: Mapping[str, _figures.Look]) -> list[dict[str
                 "doubt": _alarms.LABEL if row["arm"] in doubted else "",
                 "lead": gap(row["lead"], row["unit"]),
                 "interval": gap_interval(row["low"], row["high"], row["unit"]) if sure else NOTHING,
-                "detectable": gap(row["detectable"], row["unit"]) if sure else NOTHING,
+                "detectable": gap(row["detectable"], row["unit"])
+                if row["detectable"] == row["detectable"]
+                else NOTHING,
                 "covers": row["covers"] or NOTHING,
                 "mostly": max(parts)[1] if row["covers"] == "seeds and test examples" else NOTHING,
             }
@@ -76,7 +78,8 @@ def _cell(row: Mapping[Any, Any]) -> dict[str, str]:
     spread = f"min {plain(row['min'], unit)}, max {measure(row['max'], unit)}, sd {measure(row['sd'], unit)}"
     tip = f"{count(row['n'], 'seed')}: {spread}" if row["n"] else ""
     mean = plain(row["mean"], unit, row["high"] - row["low"])
-    return {"mean": mean, "interval": span(row["low"], row["high"], unit), "tip": tip}
+    ends = f"{span(row['low'], row['high'], unit)}{sampled(row['covers'])}"
+    return {"mean": mean, "interval": ends, "tip": tip}
 
 
 def shown_metrics(records: Records, board: DataFrame) -> list[str]:

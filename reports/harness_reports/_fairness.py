@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import Results
-from harness_reports._axes import decades, finite, name_y, wide
+from harness_reports._axes import decades, finite, length, name_y, wide, within
 from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, joined, measure, number
 from harness_reports._svg import MUTED, panel, style, svg
 
@@ -74,7 +74,8 @@ def _untuned(results: Results, looks: Mapping[str, Look]) -> list[dict[str, Any]
             "seeds": count(int(row["seeds"]), "seed") + (f", {row['failed']} failed" if row["failed"] else ""),
             "tuned": measure(row["tuned"], row["unit"]),
             "gain": gap(row["gain"], row["unit"]) if math.isfinite(row["gain"]) else NOTHING,
-            "interval": gap_interval(row["low"], row["high"], row["unit"]) if math.isfinite(row["low"]) else "",
+            "interval": gap_interval(row["low"], row["high"], row["unit"])
+            or ("the same in every seed" if row["seeds"] > 1 else ""),
         }
         for row in _rows(results, "untuned", looks)
     ]
@@ -159,7 +160,7 @@ def _front(
     with style():
         figure, axes = panel(2.7)
         axes.plot(front["seconds"], front["score"], color=MUTED, lw=1, drawstyle="steps-post", zorder=1)
-        low, high = _limits(mine["score"].to_numpy(dtype=float), metric["goal"])
+        low, high = _limits(mine["score"].to_numpy(dtype=float), metric["goal"], metric["unit"])
         axes.set_ylim(low, high)
         logarithmic = wide(mine["seconds"])
         seen = mine[mine["score"].between(low, high) & ((mine["seconds"] > 0) | (not logarithmic))]
@@ -185,15 +186,16 @@ def _front(
         return svg(figure, name, f"{title} against seconds of training, every trial", tips, mine)
 
 
-def _limits(scores: Any, goal: str) -> tuple[float, float]:
+def _limits(scores: Any, goal: str, unit: str) -> tuple[float, float]:
     """Return the ends of the axis without trials that blew up: what is far worse than the median would squeeze all else."""
     import numpy as np
 
     best, middle = (scores.max() if goal == "max" else scores.min()), float(np.median(scores))
     reach = 4 * abs(best - middle)
     near = scores[np.abs(scores - best) <= reach] if reach else scores
-    span = float(np.ptp(near)) or abs(float(best)) * 0.1 or 1.0
-    return float(near.min()) - 0.08 * span, float(near.max()) + 0.08 * span
+    ends = float(near.min()), float(near.max())
+    room = 0.08 * length(*ends)
+    return within(ends[0] - room, ends[1] + room, unit)
 
 
 def _rows(results: Results, name: str, looks: Mapping[str, Look]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness_reports._axes import decades, finite, formatter, name_y, wide, with_unit
+from harness_reports._axes import decades, finite, formatter, length, name_y, wide, with_unit, within
 from harness_reports._numbers import measure
 from harness_reports._svg import GRID, INK, SURFACE, panel, style, svg
 
@@ -66,8 +66,7 @@ def dots(runs: DataFrame, rows: Sequence[Mapping[str, Any]], looks: Mapping[str,
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.xaxis.set_major_formatter(formatter(unit))
-        if unit == "%" and axes.get_xlim()[1] > 1 >= max(row["max"] for row in rows):
-            axes.set_xlim(right=1.0 + 0.03 * (1.0 - axes.get_xlim()[0]))  # no part is larger than the whole
+        axes.set_xlim(*within(*axes.get_xlim(), unit))
         axes.set_xlabel(with_unit(title, unit))
         return svg(
             figure,
@@ -84,7 +83,7 @@ def curve(table: DataFrame, looks: Mapping[str, Look], title: str, unit: str, na
 
     log = wide(table["mean"])
     # Between powers of ten an interval around a mean reaches below zero; there the seeds' own range is the band.
-    low, high = ("lowest", "highest") if log else ("low", "high")
+    low, high = ("lowest", "highest") if log else ("low", "high")  # where the lowest is 0, the band ends at the axis
     with style():
         figure, axes = panel(2.7)
         for arm, look in looks.items():
@@ -92,7 +91,7 @@ def curve(table: DataFrame, looks: Mapping[str, Look], title: str, unit: str, na
             dot = "o" if len(mine) == 1 else ""  # one point makes no line
             axes.plot(mine["epoch"], mine["mean"], color=look.color, ls=look.dashes, lw=1.6, marker=dot, ms=4)
             axes.fill_between(mine["epoch"], mine[low], mine[high], color=look.color, alpha=0.16, lw=0)
-        _limit(axes, table, log)
+        _limit(axes, table, log, unit)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
         axes.set_xlabel("epoch")
         name_y(axes, title, unit)
@@ -129,17 +128,18 @@ def _row_label(axes: Axes, label: str, place: int, more: str) -> None:
     axes.text(0, place - 0.27, text, transform=axes.get_yaxis_transform(), color=INK, va="center")
 
 
-def _limit(axes: Axes, table: DataFrame, log: bool) -> None:
+def _limit(axes: Axes, table: DataFrame, log: bool, unit: str) -> None:
     """Choose the y axis from the means: the band of two seeds is so wide that it would hide all lines."""
     import numpy as np
 
     low, high = float(table["mean"].min()), float(table["mean"].max())
     if log:
         axes.set_yscale("log")
-        axes.set_ylim(0.85 * float(table["lowest"].min()), 1.15 * float(table["highest"].max()))
+        least = table.loc[table["lowest"] > 0, "lowest"].min()  # a seed at zero has no place on a logarithmic axis
+        axes.set_ylim(0.85 * float(np.nanmin([least, low])), 1.15 * float(table["highest"].max()))
         decades(axes, axes.get_ylim(), "y")
         return
     ends = [float(np.nanmin([table["low"].min(), low])), float(np.nanmax([table["high"].max(), high]))]
-    span = (high - low) or abs(high) * 0.1 or 1.0
+    span = length(low, high)
     ends = [max(ends[0], low - 0.3 * span), min(ends[1], high + 0.3 * span)]
-    axes.set_ylim(ends[0] - 0.04 * span, ends[1] + 0.04 * span)
+    axes.set_ylim(*within(ends[0] - 0.04 * span, ends[1] + 0.04 * span, unit))

@@ -12,13 +12,15 @@ from typing import Any
 from harness import Records, Results
 from harness_reports._alarms import LABEL, alarmed
 from harness_reports._facts import PARTS, differing, labels, title_of
-from harness_reports._numbers import count, gap, gap_interval, interval, joined, measure
+from harness_reports._numbers import count, gap, gap_interval, interval, joined, measure, sampled
 
 NOT_TESTED = (
     "Not tested yet: whether the arms reached the same minimum. The arms are ranked here, with how sure the ranking is; "
     "equal scores would not mean equal solutions."
 )
 SEEDS_ALONE = "the sample of test examples is not accounted for"
+MEASURED = 2  # seeds, the fewest whose spread is known
+ROUNDING = 1e-9  # of a mean, within which two are equal
 MOST_NAMED = 3  # arms in a sentence; more are counted
 
 
@@ -110,10 +112,13 @@ def _answer(
 def _together(who: str, near: list[dict[str, Any]], best: Mapping[str, Any]) -> str:
     """Return why these arms are not told apart."""
     unit, what = best["unit"], title_of(best["metric"])
-    if any(row["low"] != row["low"] for row in near):
+    if any(row["seeds"] < MEASURED for row in near):
         return f"without two seeds in common, nothing tells {who} apart"
-    if not any(row["high"] > row["low"] for row in near):
-        return f"{who} have the same {what}"
+    if all(equal(row, best) for row in near):
+        halves = [(row["high"] - row["low"]) / 2 for row in near if row["low"] == row["low"]]
+        return f"{who} have the same mean {what}{f' (± {gap(max(halves), unit)})' if halves else ''}"
+    if any(row["low"] != row["low"] for row in near):
+        return f"every seed has the same difference, so nothing tells {who} apart"
     far, half = max(abs(row["lead"]) for row in near), max((row["high"] - row["low"]) / 2 for row in near)
     apart = f"less than this run can tell apart (± {gap(half, unit)})"
     return f"{who} lie within {gap(far, unit)} in mean {what}, {apart}"
@@ -132,15 +137,30 @@ def _detail(
     more_doubts = f" So are {rest} more." if rest > 0 else ""
     unsure = "".join(doubts[:MOST_NAMED]) + more_doubts
     said = f"{_highest(best, names)}; next is {names[first['arm']]}, {gap(abs(first['lead']), unit)} {where}"
+    if equal(first, best):
+        alike = [names[best["arm"]], *(names[row["arm"]] for row in leads if equal(row, best))]
+        said = f"{_named(alike)} have the same mean {title_of(best['metric'])}, {_value(best)}"
     if first["low"] != first["low"]:
-        return f"{said}, with no interval: it takes two seeds that ended well in both to know how seeds differ.{unsure}"
+        why = "it takes two seeds that ended well in both to know how seeds differ"
+        if first["seeds"] >= MEASURED:
+            why = "the difference is the same in every seed, which says nothing of other seeds"
+        return f"{said}, with no interval: {why}.{unsure}"
     ends = f"{said} (95 % interval of the lead {gap_interval(first['low'], first['high'], unit)})."
-    covers = f"The interval covers another draw of {count(first['seeds'], 'seed')}"
-    more = f", but {SEEDS_ALONE}"
-    if first["covers"] != "seeds":
-        more = f" and of {count(first['examples'], 'test example')}"
-    found = f"The smallest difference between these two that this run could detect, four times in five, is {gap(first['detectable'], unit)}."
+    seeds, examples = count(first["seeds"], "seed"), count(first["examples"], "test example")
+    covers, more = f"The interval covers another draw of {seeds}", f", but {SEEDS_ALONE}"
+    if first["covers"] == "test examples":
+        covers, more = f"The interval covers another draw of {examples}", ", but not of seeds, which all agree"
+    elif first["covers"] != "seeds":
+        more = f" and of {examples}"
+    least = first["detectable"]
+    size = f"is {gap(least, unit)}" if least == least else "is larger than any: there are too few examples"
+    found = f"The smallest difference between these two that this run could detect, four times in five, {size}."
     return f"{ends} {covers}{more}; it covers neither another search nor other training data. {found}{unsure}"
+
+
+def equal(lead: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
+    """Return whether an arm's mean is that of the best, but for rounding."""
+    return bool(abs(lead["lead"]) <= ROUNDING * abs(best["mean"]))
 
 
 def _highest(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
@@ -161,10 +181,16 @@ def _value(row: Mapping[str, Any]) -> str:
 
 def _sure(row: Mapping[str, Any]) -> str:
     """Return a sentence on how sure a mean is."""
-    if row["low"] != row["low"]:
+    if row["n"] < MEASURED:
         return "That is one seed, so there is no interval."
+    if row["low"] != row["low"]:
+        return f"All {row['n']} seeds are equal, so there is no interval."
     lost = f" of {row['planned']}; the others have no result" if row["n"] < row["planned"] else ""
     ends = interval(row["low"], row["high"], row["unit"])
+    if sampled(row["covers"]):
+        return (
+            f"95 % interval {ends}; it covers the sample of {row['covers']}, not seeds: all {row['n']} are equal{lost}."
+        )
     return (
         f"95 % interval {ends} over {count(row['n'], 'seed')}{lost}; it covers seeds, not the sample of test examples."
     )

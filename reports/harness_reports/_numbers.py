@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 NOTHING = "\N{EN DASH}"
+LEAST = 0.01  # points that a difference of percentages shows
 
 
 def number(value: Any) -> str:
@@ -21,16 +22,15 @@ def number(value: Any) -> str:
 
 
 def plain(value: Any, unit: str, width: float = math.nan) -> str:
-    """Return a value without its unit: a fraction with unit "%" times 100 with two decimals.
+    """Return a value without its unit: a fraction with unit "%" times 100 with two decimals, else three significant digits.
 
-    Anything else has three significant digits, or more where the ``width`` of its interval is so small that its ends
-    would read alike.
+    It has more where the ``width`` of its interval is so small that the ends would read alike.
     """
     if not isinstance(value, int | float) or not math.isfinite(value):
         return number(value)
-    if unit == "%":
-        return f"{100 * value:.2f}"
     needed = -math.floor(math.log10(width)) if width > 0 and math.isfinite(width) else 0
+    if unit == "%":
+        return f"{100 * value:.{min(max(2, needed - 2), 8)}f}"
     given = 2 - math.floor(math.log10(abs(value))) if value else 0
     return f"{value:,.{needed}f}" if given < needed <= 8 else number(float(value))
 
@@ -52,13 +52,19 @@ def interval(low: float, high: float, unit: str) -> str:
 
 
 def gap(value: float, unit: str) -> str:
-    """Return a difference with its unit; of percentages, which are "%", it is in points."""
+    """Return a difference with its unit; of percentages, which are "%", it is in points.
+
+    One that is too small for two decimals, and is not zero, is "less than 0.01 points", whichever its sign.
+    """
+    if unit == "%" and 0 < abs(100 * value) < LEAST / 2:
+        return f"less than {LEAST} points"
     return f"{plain(value, unit)} points" if unit == "%" else measure(value, unit)
 
 
 def gap_interval(low: float, high: float, unit: str) -> str:
-    """Return ``LOW to HIGH`` of a difference, with its unit."""
-    return f"{span(low, high, unit)} points" if unit == "%" else interval(low, high, unit)
+    """Return ``LOW to HIGH`` of a difference, with its unit; "" where there is no interval."""
+    text = span(low, high, unit)
+    return f"{text} points" if text and unit == "%" else interval(low, high, unit)
 
 
 def duration(seconds: float) -> str:
@@ -80,6 +86,13 @@ def percent(value: float) -> str:
 def count(many: int, what: str) -> str:
     """Return ``1 seed``, ``2 seeds``."""
     return f"{many:,} {what if many == 1 else f'{what}s'}"
+
+
+def sampled(covers: Any) -> str:
+    """Return ", of test examples" for an interval over these, which another draw of seeds is no part of; "" for others."""
+    return (
+        f", of {covers}" if isinstance(covers, str) and covers.endswith(" examples") and " and " not in covers else ""
+    )
 
 
 def joined(words: list[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness_reports._axes import decades, finite, name_y, wide
+from harness_reports._axes import decades, finite, length, name_y, wide, within
 from harness_reports._figures import Look
 from harness_reports._numbers import measure
 from harness_reports._svg import INK, MANY, NARROW, panel, style, svg
@@ -50,8 +50,8 @@ def scale(table: DataFrame, goal: str, unit: str, title: str) -> Scale:
         span = math.log(y[1] / y[0])
         y = (y[0] * math.exp(-below * span), y[1] * math.exp(above * span))
     else:
-        span = (y[1] - y[0]) or abs(y[0]) * 0.1 or 1.0
-        y = (y[0] - below * span, y[1] + above * span)
+        span = length(*y)
+        y = within(y[0] - below * span, y[1] + above * span, unit)
     return Scale((low / room, high * room), y, log, worst, 0.06 if goal == "max" else 0.94, goal, unit, title)
 
 

@@ -127,7 +127,8 @@ def snapshots(results: Results, looks: Mapping[str, Look]) -> dict[str, Any] | N
         cells = [_cell(by_what.get(f"snapshot {i}"), unit) for i in range(1, many + 1)]
         cells += [_cell(by_what[what], unit) for what in ("final", "ensemble")]
         gained = by_what["gain"]
-        sure = gap_interval(gained["low"], gained["high"], unit) if gained["low"] == gained["low"] else ""
+        sure = gap_interval(gained["low"], gained["high"], unit)
+        sure = sure or ("the same in every seed" if gained["seeds"] > 1 else "")
         gain = {"mean": gap(gained["mean"], unit), "more": sure}
         rows.append({"look": looks[str(arm)], "seeds": gained["seeds"], "cells": cells, "gain": gain})
     return {"heads": [f"snapshot {i}" for i in range(1, many + 1)], "rows": rows, "unit": unit}

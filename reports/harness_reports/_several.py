@@ -20,8 +20,8 @@ from harness_reports._svg import panel, style, svg
 LEVELS = {"regression": "bad", "improvement": "note", "not comparable": "warn"}
 LONGEST = 160  # characters of a fact in a cell; the whole of it is its title
 COVERS = (
-    "Intervals are over seeds: they cover neither another search nor other training data, and both runs are scored on "
-    "the same test examples. A change is called one where its p-value, adjusted for all changes shown (Holm), is below "
+    "Intervals are over seeds, and where all of these are equal, over test examples: they cover neither another search nor "
+    "other training data, and both runs are scored on the same test examples. A change is called one where its p-value, adjusted for all changes shown (Holm), is below "
     ".05 and it is larger than the margin."
 )
 

@@ -5,6 +5,7 @@ Values are as recorded: a metric with unit "%" is a fraction of 1, and no digit 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from harness import Report, Results, hookimpl
@@ -24,13 +25,23 @@ def render(results: Results) -> str:
     if board is None:
         return table(pd.DataFrame(columns=["run", "rank", *PARTS, "metric"]))
     parts = {each["arm"]: each for each in _facts.parts_of(records)}
-    ranks = {arm: place for place, arm in enumerate(dict.fromkeys(board["arm"]), 1)}
+    ranks = _ranks(board[board["metric"] == f"test_{records.meta['metric']}"])
     doubted = _alarms.alarmed(results, {})
     about = pd.DataFrame(
         [{"run": records.folder.name, "rank": ranks[arm], **parts[arm]} for arm in board["arm"]], index=board.index
     )
     doubt = pd.Series([_alarms.LABEL if arm in doubted else "" for arm in board["arm"]], index=board.index, dtype=str)
     return table(pd.concat([about, board.drop(columns="arm")], axis=1).assign(doubt=doubt))
+
+
+def _ranks(rows: DataFrame) -> dict[str, int]:
+    """Return the arms' places by the rows of the deciding metric, the best first; equal means share a place."""
+    ranks: dict[str, int] = {}
+    place, before = 0, math.nan
+    for number, (arm, mean) in enumerate(zip(rows["arm"], rows["mean"], strict=True), 1):
+        place = place if math.isclose(mean, before, rel_tol=1e-9) else number
+        ranks[arm], before = place, mean
+    return ranks
 
 
 def table(found: DataFrame) -> str:

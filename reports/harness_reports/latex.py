@@ -10,7 +10,7 @@ from harness_reports import _alarms, _facts
 from harness_reports._comparison import shown_metrics
 from harness_reports._headline import deciding_rows, leads_of
 from harness_reports._latex import escaped, table, value
-from harness_reports._numbers import NOTHING, count, gap, joined, measure, plain, setting
+from harness_reports._numbers import NOTHING, count, gap, joined, measure, plain, sampled, setting
 from harness_reports._statements import FACETS, statements
 
 MOST_METRICS = 4  # columns of the leaderboard, so that it fits on a page
@@ -65,6 +65,11 @@ def _leaderboard(results: Results) -> str:
         f"{count(benchmark['compare']['epochs'], 'epoch')}, tuned by {_facts.budget(benchmark['search'])} per arm; "
         f"{_counts(results)} examples{f'; {alike}' if alike else ''}."
     )
+    counted = [row["covers"] for row in about.values() if row["metric"] in metrics and sampled(row["covers"])]
+    if counted:
+        caption += (
+            f" Where all seeds are equal, the interval is that of a proportion of the {joined(sorted(set(counted)))}."
+        )
     drawn = results.records.meta["data"]["notice"]
     return table(
         escaped(caption), _label(results, "leaderboard"), ["arm", "seeds", *map(escaped, heads)],
@@ -95,7 +100,7 @@ def _leads(results: Results) -> str:
             f"{escaped(names[row['arm']])}{f' ({_alarms.LABEL})' if row['arm'] in doubted else ''}",
             value(plain(row["lead"], row["unit"])),
             _ends(row["low"], row["high"], row["unit"]) if row["low"] == row["low"] else value(NOTHING),
-            value(gap(row["detectable"], row["unit"])) if row["low"] == row["low"] else value(NOTHING),
+            value(gap(row["detectable"], row["unit"]) if row["detectable"] == row["detectable"] else NOTHING),
         ]
         for row in rows
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from harness import Report, Results, hookimpl
 from harness_reports import _alarms, _facts, _several
 from harness_reports._headline import deciding_rows, headline, leads_of
-from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, measure
+from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, measure, sampled
 from harness_reports._statements import FACETS, Statement, statements
 
 REASONS, MOST = 3, 400  # of a verdict, and of their letters; the page has all
@@ -88,7 +88,7 @@ def _behind(lead: dict[str, Any]) -> str:
 def _line(row: dict[str, Any], label: str, seconds: Any, behind: str) -> str:
     state = "" if row["state"] == "done" else f" ({row['state']})"
     n = row["n"] if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
-    ends = interval(row["low"], row["high"], row["unit"]) or NOTHING
+    ends = f"{interval(row['low'], row['high'], row['unit']) or NOTHING}{sampled(row['covers'])}"
     took = duration(seconds) if seconds == seconds and seconds is not None else NOTHING
     mean = measure(row["mean"], row["unit"], row["high"] - row["low"])
     return f"| {escaped(label)}{state} | {mean} | {ends} | {behind} | {n} | {took} |"

@@ -4,6 +4,9 @@
 (() => {
   const ROWS = 50; // of a page of a table
   const FEW = 12; // rows below which a table needs no filter
+  const PLOTLY = { // no logo that links out, no "Share chart", no address to send a chart to or to take a map from
+    responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", topojsonURL: "",
+  };
   const COLORS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#56b4e9", "#fbafe4", "#949494"]; // of lines that name none
   const root = document.documentElement;
 
@@ -281,6 +284,7 @@
     loading ??= (async () => {
       document.head.append(make("script", { textContent: await unpacked(document.getElementById("plotly").textContent.trim()) }));
       if (!window.Plotly) throw new Error("plotly did not start");
+      window.Plotly.setPlotConfig(PLOTLY); // of every figure, also of one that a later section draws
       return window.Plotly;
     })();
     return loading;
@@ -319,7 +323,7 @@
       const library = await plotly();
       place.textContent = "";
       const file = { format: "svg", filename: slug(figure.title) };
-      await library.newPlot(place, figure.data, themed(figure.layout, place.clientWidth), { responsive: true, displaylogo: false, toImageButtonOptions: file });
+      await library.newPlot(place, figure.data, themed(figure.layout, place.clientWidth), { toImageButtonOptions: file });
       place.dataset.drawn = "yes";
     } catch (error) {
       place.textContent = `This browser cannot draw it: ${error.message}`;
@@ -331,6 +335,7 @@
     for (const [place, figure] of drawn) if (place.dataset.drawn) window.Plotly.react(place, figure.data, themed(figure.layout, place.clientWidth));
   }
 
+  window.open = () => null; // the page has no use for another window, and no policy forbids it to a script
   themes();
   tables();
   downloads();

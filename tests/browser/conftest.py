@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -101,26 +102,42 @@ def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
         context.close()
 
 
+def load(name: str) -> Any:
+    """Return a module of ``tests/reports``, for its made-up records."""
+    source = Path(__file__).parents[1] / "reports" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"made_up_{name}", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def made_up() -> Callable[[str], Any]:
+    """Return ``load``."""
+    return load
+
+
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Callable[..., Path]:
     """Return a function that writes the page of made-up records, once for every name: ``written(name, **about)``."""
-    from harness_plugins.analyses import budget, curves, lead, leaderboard, sensitivity
+    from harness_plugins.analyses import budget, curves, importances, lead, leaderboard, sensitivity
     from harness_reports import html
 
     from harness.analysis import analyse
 
-    source = Path(__file__).parents[1] / "reports" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("made_up_records", source)
-    assert spec is not None
-    assert spec.loader is not None
-    made_up = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made_up)
-    offers = [each for m in (budget, curves, lead, leaderboard, sensitivity) for each in m.harness_analyses()]
+    build = load("conftest").build
+    modules = (budget, curves, importances, lead, leaderboard, sensitivity)
+    offers = [each for module in modules for each in module.harness_analyses()]
     folder, done = tmp_path_factory.mktemp("pages"), {}
 
-    def write(name: str, change: Callable[[Any], Any] = lambda records: records, **about: Any) -> Path:
+    def write(
+        name: str, change: Callable[[Any], Any] = lambda records: records, more: Sequence[Any] = (), **about: Any
+    ) -> Path:
         if name not in done:
-            page = html.render(analyse(change(made_up.build(**about)), offers))
+            page = html.render(analyse(change(build(**about)), [*offers, *more]))
             file = folder / f"{name}.html"
             file.write_text(page, encoding="utf-8")
             done[name] = file

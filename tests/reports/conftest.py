@@ -16,9 +16,9 @@ from safetensors.numpy import save
 from harness import Records, Results
 
 CLASSIFICATION = {
-    "accuracy": {"goal": "max", "unit": "%"},
-    "error": {"goal": "min", "unit": "%"},
-    "loss": {"goal": "min", "unit": "nats"},
+    "accuracy": {"goal": "max", "unit": "%", "each": True},
+    "error": {"goal": "min", "unit": "%", "each": True},
+    "loss": {"goal": "min", "unit": "nats", "each": True},
 }
 SPACE = {
     "lr": {"low": 0.0001, "high": 1.0, "log": True},

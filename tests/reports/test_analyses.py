@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_plugins.analyses import curves, leaderboard, sensitivity
-from harness_plugins.analyses._intervals import t_interval
 from scipy import stats
 
 from harness import Arm, Done, Epoch, Records, Run
+from harness.statistics.intervals import t_interval
 
 ANALYSES = [leaderboard.compute, curves.compute, sensitivity.compute]
 REGRESSION = {"mse": {"goal": "min", "unit": ""}}

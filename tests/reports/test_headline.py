@@ -71,7 +71,19 @@ def test_one_seed_decides_nothing(said: Any) -> None:
 def test_equal_arms_are_said_to_be_equal(make_records: Any, scored: Any, analysed: Any, tmp_path: Path) -> None:
     records = make_records(["sgd", "adam"], seeds=3)
     same = scored(records, tmp_path, dict.fromkeys(records.runs["run_id"], np.eye(1, 8)[0]))
-    assert headline(analysed(same)).answer == "No arm leads: the 2 arms have the same test accuracy"
+    found = headline(analysed(same))
+    assert found.answer == "No arm leads: the 2 arms have the same mean test accuracy (± 36.94 points)"
+    assert found.detail.startswith(
+        "sgd and adam have the same mean test accuracy, 12.50 % (95 % interval of the lead -36.94 "
+    )
+    assert "The interval covers another draw of 8 test examples, but not of seeds, which all agree;" in found.detail
+    assert "points behind" not in found.detail
+
+
+def test_a_lead_that_two_decimals_do_not_show_is_not_called_zero(make_records: Any, analysed: Any) -> None:
+    records = make_records(["sgd", "adam"], seeds=3)
+    records.runs["test_accuracy"] = [0.9, 0.91, 0.92, 0.9, 0.91, 0.91999]
+    assert "next is adam, less than 0.01 points behind" in headline(analysed(records)).detail
 
 
 @pytest.mark.parametrize(("shift", "leads"), [(0.1, True), (0.001, False)])

@@ -47,7 +47,9 @@ def test_a_choice_by_hand(make_records: Any) -> None:
     assert se > stats.sem(scores)
     half = stats.t.ppf(0.975, 2) * se
     assert best["expected"] == pytest.approx(np.mean(scores))
-    assert (best["low"], best["high"]) == pytest.approx((np.mean(scores) - half, np.mean(scores) + half))
+    assert best["se"] == pytest.approx(se)
+    assert (np.mean(scores) - half, np.mean(scores) + half) == pytest.approx((-0.167, 1.201), abs=1e-3)
+    assert (best["low"], best["high"]) == (0, 1)  # an accuracy lies nowhere else
     assert best["naive"] == pytest.approx(0.9)  # of the arm that tune likes least
     assert best["optimism"] == pytest.approx(0.9 - np.mean(scores))
     assert (best["folds"], best["lost"], best["covers"]) == (3, 0, "seeds")

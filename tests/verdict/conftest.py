@@ -16,9 +16,9 @@ from harness import HarnessError, Records
 
 NET = "lesson_cnn"
 METRICS = {
-    "accuracy": {"goal": "max", "unit": "%"},
-    "error": {"goal": "min", "unit": "%"},
-    "loss": {"goal": "min", "unit": "nats"},
+    "accuracy": {"goal": "max", "unit": "%", "each": True},
+    "error": {"goal": "min", "unit": "%", "each": True},
+    "loss": {"goal": "min", "unit": "nats", "each": True},
 }
 VERDICT = {
     "alpha": 0.05,

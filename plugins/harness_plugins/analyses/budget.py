@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, digest, hookimpl
-from harness_plugins.analyses._intervals import LEVEL
+from harness.statistics.intervals import LEVEL, clopper_pearson, equal_numbers
 from harness_plugins.analyses._order import chances, exchangeable, incumbents, scores, sign
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ MEAN, SO_FAR = "mean over subsets", "best so far"
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and budget: the ``expected`` best tune score, with the ends of its 95 % bootstrap band.
 
+    Where all samples of the trials are equal, the band is that of a proportion of the tune examples, or there is none.
+
     ``lost`` of the arm's ``trials`` have no score; each counts as the worst score that any arm's trial has, and
     ``empty`` is the probability that all trials of the budget are such. ``estimate`` is "mean over subsets", or "best
     so far", which has no band, and is NaN as long as no trial has a score.
@@ -35,6 +37,7 @@ def compute(records: Records) -> DataFrame:
     import numpy as np
     import pandas as pd
 
+    metric = f"tune_{records.meta['metric']}"
     found = {str(arm): scores(records, str(arm)) for arm in records.arms["arm"]}
     there = np.concatenate([np.zeros(0), *(values[np.isfinite(values)] for values in found.values())])
     rows: list[tuple[object, ...]] = []
@@ -54,9 +57,25 @@ def compute(records: Records) -> DataFrame:
             low = high = np.full(len(values), np.nan)
             estimate = SO_FAR
         turned = (low, high) if sign(records) > 0 else (-high, -low)
+        turned = _widened(sign(records) * curve, *turned, records.examples_of(metric))
         columns = zip(sign(records) * curve, *turned, empty, strict=True)
         rows += [(arm, k, *map(float, row), *about, estimate) for k, row in enumerate(columns, 1)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _widened(
+    curve: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], examples: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the band ``[n]`` without a place of no width, where every sample of the trials has the same best score.
+
+    A bootstrap of equal scores says nothing of other trials. There the band is that of a proportion of the tune
+    examples, by Clopper and Pearson, and of a score that is none there is no band.
+    """
+    import numpy as np
+
+    equal = equal_numbers(curve, high - low)
+    ends = clopper_pearson(curve, examples) if examples else (np.nan, np.nan)
+    return np.where(equal, ends[0], low), np.where(equal, ends[1], high)
 
 
 def expected(values: NDArray[np.float64], key: str) -> tuple[NDArray[np.float64], ...]:

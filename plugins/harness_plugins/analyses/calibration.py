@@ -9,10 +9,10 @@ about how much: the mean of the same sum if each example were right with just th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
-from harness_plugins.analyses._intervals import LEVEL, t_interval
+from harness.statistics.intervals import mean_interval, wilson
 from harness_plugins.analyses._probabilities import by_arm, targets
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def compute(records: Records) -> DataFrame:
 
     ``confidence`` and ``accuracy`` are over all seeds, ``count`` is per seed; ``accuracy_low`` and ``accuracy_high``
     are Wilson's 95 % interval (1927, doi:10.2307/2276774) for that many examples. ``ece`` is the mean over seeds of
-    each seed's own, with its 95 % t-interval, which ends at zero, NaN for one seed.
+    each seed's own, with its 95 % t-interval, cut off at 0 and 1; NaN for one seed, and where all seeds are equal.
     """
     import numpy as np
     import pandas as pd
@@ -42,14 +42,14 @@ def compute(records: Records) -> DataFrame:
         truth = targets(records, "test")
         confident, right = probabilities.max(axis=2), probabilities.argmax(axis=2) == truth  # [S, N] both
         each = np.array([ece(c, r) for c, r in zip(confident, right, strict=True)])
-        ends = t_interval(each.mean(), each.std(ddof=1) if len(each) > 1 else np.nan, len(each))
+        ends = mean_interval(each.mean(), each.std(ddof=1) if len(each) > 1 else np.nan, len(each), (0.0, 1.0))
         chance = float(np.mean([by_chance(c) for c in confident]))
-        about = (float(each.mean()), float(np.maximum(ends[0], 0)), float(ends[1]), chance, len(each), len(truth))
+        about = (float(each.mean()), float(ends[0]), float(ends[1]), chance, len(each), len(truth))
         place = bin_of(confident)
         for b in np.unique(place):
             inside = place == b
             count, accuracy = inside.sum() / len(each), float(right[inside].mean())
-            low, high = wilson(accuracy, count)
+            low, high = map(float, wilson(accuracy, count))
             middle = (float(confident[inside].mean()), accuracy, low, high)
             rows.append((arm, int(b), b / BINS, (b + 1) / BINS, float(count), *middle, *about))
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -80,16 +80,6 @@ def by_chance(confident: NDArray[np.float64]) -> float:
 
     variance = np.bincount(bin_of(confident), weights=confident * (1 - confident), minlength=BINS)
     return float(np.sqrt(2 / np.pi * np.maximum(variance, 0)).sum() / len(confident))
-
-
-def wilson(part: float, n: Any) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a proportion that was ``part`` of ``n``."""
-    from scipy.stats import norm
-
-    z = float(norm.ppf((1 + LEVEL) / 2))
-    middle = (part + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * (part * (1 - part) / n + z * z / (4 * n * n)) ** 0.5
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 @hookimpl

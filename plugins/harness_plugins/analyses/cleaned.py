@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
-from harness_plugins.analyses._intervals import t_interval
+from harness.statistics.intervals import mean_interval
 from harness_plugins.analyses.leaderboard import ranked
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ COLUMNS = ("arm", "metric", "unit", "seeds", "split", "examples", "mean", "low",
 def compute(records: Records) -> DataFrame:
     """Return two rows per arm, the best first, ``split`` "test" and "test without excluded"; none where no test example is excluded.
 
-    The mean over seeds, with its 95 % t-interval. Without scores per example (``Metric.each``) there is nothing to
+    The mean over seeds, with its 95 % interval as the leaderboard has it. Without scores per example (``Metric.each``) there is nothing to
     take them from.
     """
     import numpy as np
@@ -38,7 +38,8 @@ def compute(records: Records) -> DataFrame:
                 means = np.array([float(scores[inside].mean(dtype=np.float64)) for scores in mine])
                 if len(means):
                     sd = means.std(ddof=1) if len(means) > 1 else np.nan
-                    ends = (float(end) for end in t_interval(means.mean(), sd, len(means)))
+                    many = int(inside.sum()) if records.examples_of(about[0]) else 0
+                    ends = map(float, mean_interval(means.mean(), sd, len(means), records.bounds_of(about[0]), many))
                     rows.append((arm, *about, len(means), split, int(inside.sum()), float(means.mean()), *ends))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

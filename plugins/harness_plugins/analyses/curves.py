@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
+from harness.statistics.intervals import mean_interval
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -15,14 +16,13 @@ PREFIXES = ("running_", "train_", "tune_", "test_")
 
 
 def compute(records: Records) -> DataFrame:
-    """Return a row per arm, metric and epoch: mean, 95 % t-interval (NaN for one seed) and range over ``n`` seeds.
+    """Return a row per arm, metric and epoch: mean, 95 % interval and range over ``n`` seeds.
 
-    Only runs that ended well count: else the mean would jump where a seed diverges and leaves it.
+    The interval is Student's, within the metric's bounds; where all seeds are equal, that of a proportion of the examples
+    of the tune split, or none (``mean_interval``). Only runs that ended well count: else the mean would jump where a seed diverges and leaves it.
     """
     import numpy as np
     import pandas as pd
-
-    from harness_plugins.analyses._intervals import t_interval
 
     runs = records.compared()
     done = runs.loc[runs["state"] == "done", "run_id"]
@@ -33,7 +33,9 @@ def compute(records: Records) -> DataFrame:
     long = epochs.melt(id_vars=["arm", "epoch"], value_vars=metrics, var_name="metric")
     long = long[np.isfinite(long["value"].to_numpy(dtype=float))]
     table = long.groupby(KEY)["value"].agg(mean="mean", sd="std", lowest="min", highest="max", n="count").reset_index()
-    table["low"], table["high"] = t_interval(table["mean"], table["sd"], table["n"])
+    for metric, rows in table.groupby("metric").groups.items():
+        some, about = table.loc[rows], (records.bounds_of(str(metric)), records.examples_of(str(metric)))
+        table.loc[rows, "low"], table.loc[rows, "high"] = mean_interval(some["mean"], some["sd"], some["n"], *about)
     return pd.DataFrame(table.assign(phase="compare")[COLUMNS])
 
 

@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, digest, hookimpl
-from harness_plugins.analyses._intervals import LEVEL
+from harness.statistics.intervals import LEVEL, clopper_pearson, equal_numbers
 from harness_plugins.analyses._order import chances, exchangeable, scores, thinned
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def compute(records: Records) -> DataFrame:
 
     Of searches of more than a hundred trials at most a hundred budgets, the nearer together the smaller.
     A trial without a score loses to every one that has one, and ties with another such. The band is a bootstrap over
-    the trials of both; at the largest budget, which leaves but one subset, the probability itself is 0, 1/2 or 1.
+    the trials of both; at the largest budget, which leaves but one subset, the probability itself is 0, 1/2 or 1. Where
+    all samples say the same, it is the interval of a proportion of as many duels as can be made of the trials without
+    using one twice (Clopper and Pearson).
     """
     import pandas as pd
 
@@ -54,7 +56,10 @@ def beats(a: NDArray[np.float64], b: NDArray[np.float64], key: str) -> tuple[NDA
     drawn = [_even(random.choice(a, len(a)), random.choice(b, len(b)), of_a, of_b) for _ in range(DRAWS)]
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
-    return _even(a, b, of_a, of_b), low, high
+    probability = _even(a, b, of_a, of_b)
+    equal = equal_numbers(probability, high - low)
+    ends = clopper_pearson(np.clip(probability, 0, 1), min(len(a), len(b)) // budgets)
+    return probability, np.where(equal, ends[0], low), np.where(equal, ends[1], high)
 
 
 def _probability(

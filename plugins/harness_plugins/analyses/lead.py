@@ -15,6 +15,13 @@ numbers, and can be checked by hand.
 
 One departure from the textbook: a difference in few examples (two classifiers that differ on five photos) is far from
 normal, so the examples count for as many as carry it, (sum of x^2)^2 / sum of x^4, which for N normal ones is N / 3.
+
+Two accuracies that differ on fewer than six examples no exact test can tell apart, and where they differ on none, all
+variances are zero: "the lead is 0.00 points, 0.00 to 0.00" would be said of 70 photos. So the interval of so few is
+joined with one of the shares of examples that only the one or only the other arm gets right, each from its count by
+Clopper and Pearson (``matched_difference``): two arms that agree on all of 70 photos lie within 5.1 points of each other.
+Arms that have no scores per example, and in all seeds the same difference, have Newcombe's interval of two proportions;
+any other score that differs alike everywhere has none.
 """
 
 from __future__ import annotations
@@ -24,7 +31,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness_plugins.analyses._intervals import LEVEL
+from harness.statistics.intervals import (
+    EQUAL,
+    LEVEL,
+    detectable_share,
+    fewest_discordant,
+    half_width,
+    matched_difference,
+    newcombe,
+)
 from harness_plugins.analyses.leaderboard import ranked
 
 if TYPE_CHECKING:
@@ -60,9 +75,7 @@ class Estimate:
         return self.half + self._reach(POWER)
 
     def _reach(self, part: float) -> float:
-        from scipy.stats import t
-
-        return float(t.ppf(part, self.df)) * self.se
+        return float(half_width(self.se, self.df, 2 * part - 1))
 
 
 def compute(records: Records) -> DataFrame:
@@ -70,7 +83,8 @@ def compute(records: Records) -> DataFrame:
 
     A lead is above zero where the best is better, whichever way the metric goes. ``low`` and ``high`` bound its 95 %
     interval, each on its own, over the ``seeds`` that ended well in both arms; NaN for fewer than two.
-    ``covers`` is "seeds and test examples", or "seeds" where the records have no scores per example, or "".
+    ``covers`` is "seeds and test examples", or "seeds" where the records have no scores per example, or "test examples"
+    where the difference is the same in all seeds, so that nothing says how these scatter, or "".
     """
     import pandas as pd
 
@@ -85,19 +99,68 @@ def compute(records: Records) -> DataFrame:
             continue  # it has no result, and the leaderboard says why
         table = _differences(records, [(runs[best][seed], runs[arm][seed]) for seed in seeds])
         if table is None:
-            found, covers, examples = over_seeds([runs[best][s][1] - runs[arm][s][1] for s in seeds]), "seeds", 0
+            found, examples = over_seeds([runs[best][s][1] - runs[arm][s][1] for s in seeds]), 0
         else:
-            found, covers, examples = over_both(table), "seeds and test examples", table.shape[1]
-        lead = sign * found.mean
+            found, examples = over_both(table), table.shape[1]
+        values = [[runs[each][s][1] for s in seeds] for each in (best, arm)]
+        sure = _sure(records, found, table, *values)
+        ends = (sure.low, sure.high) if sign > 0 else (-sure.high, -sure.low)
         rows.append(
             {
-                "arm": arm, "best": best, "metric": f"test_{name}", "lead": lead, "low": lead - found.half,
-                "high": lead + found.half, "detectable": found.detectable, "se": found.se, "se_seeds": found.se_seeds,
-                "se_examples": found.se_examples, "df": found.df, "seeds": len(seeds), "examples": examples,
-                "covers": covers if found.se == found.se else "", "unit": about["unit"],
+                "arm": arm, "best": best, "metric": f"test_{name}", "lead": sign * found.mean, "low": ends[0],
+                "high": ends[1], "detectable": sure.detectable, "se": found.se or math.nan, "se_seeds": found.se_seeds,
+                "se_examples": found.se_examples, "df": found.df, "seeds": len(seeds),
+                "examples": sure.examples or examples, "covers": sure.covers, "unit": about["unit"],
             }
         )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@dataclass(frozen=True)
+class Sure:
+    """How sure a difference is: its 95 % interval, what that covers, and the difference that would be found."""
+
+    low: float
+    high: float
+    detectable: float
+    covers: str
+    examples: int = 0  # that the interval is of, where it covers test examples alone
+
+
+def _sure(
+    records: Records, found: Estimate, table: NDArray[np.float64] | None, one: list[float], other: list[float]
+) -> Sure:
+    """Return how sure a mean difference is, not turned round; ``table`` is ``[S, N]``, the values of both arms ``[S]``."""
+    import numpy as np
+
+    metric = f"test_{records.meta['metric']}"
+    low, high = records.bounds_of(metric)
+    many = records.examples_of(metric)
+    if many and table is not None:
+        many = table.shape[1]
+    if math.isnan(found.se):
+        return Sure(math.nan, math.nan, math.nan, "")
+    flat = found.se <= EQUAL * max(map(abs, (*one, *other)))
+    few = _few(table) if many and table is not None else None
+    share = detectable_share(many, POWER) if many else math.nan
+    ends, detectable = (found.mean - found.half, found.mean + found.half), found.detectable
+    covers = "seeds" if table is None else "seeds and test examples"
+    if flat:
+        ends = few or (newcombe(float(np.mean(one)), float(np.mean(other)), many) if many else (math.nan, math.nan))
+        detectable, covers = share, "test examples" if many else ""
+    elif few:
+        ends = min(ends[0], few[0]), max(ends[1], few[1])
+        detectable = share if math.isnan(share) else max(detectable, share)
+    most = high - low
+    cut = [float(np.clip(end, -most, most)) for end in ends]
+    return Sure(*cut, min(detectable, most), covers, many if flat else 0)
+
+
+def _few(table: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Return the exact interval of differences ``[S, N]`` that so few examples carry that no sign test could tell; else None."""
+    better, worse = (int(count) for count in ((table.mean(axis=0) > 0).sum(), (table.mean(axis=0) < 0).sum()))
+    carriers = int((table != 0).any(axis=0).sum())
+    return matched_difference(better, worse, table.shape[1]) if carriers < fewest_discordant() else None
 
 
 def over_both(table: NDArray[np.float64]) -> Estimate:

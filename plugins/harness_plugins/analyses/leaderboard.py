@@ -1,7 +1,8 @@
 """The arms ranked: mean and 95 % interval over seeds of every final metric of the comparison.
 
 The interval is over seeds alone: another draw of initial weights and batch orders. It does not cover the luck of the
-search, nor another sample of the data.
+search, nor another sample of the data. Where all seeds have the same accuracy their spread says nothing, and the interval
+is that of a proportion of the test examples; the column ``covers`` says which.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
+from harness.statistics.intervals import equal_numbers, mean_interval
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 COLUMNS = (
-    "arm", "metric", "mean", "low", "high", "sd", "n", "failed", "diverged", "unusable", "planned", "min", "max",
+    "arm", "metric", "mean", "low", "high", "covers", "sd", "n", "failed", "diverged", "unusable", "planned", "min", "max",
     "goal", "unit", "state",
 )  # fmt: skip
 SPLITS = ("test", "train", "tune")
@@ -26,7 +28,10 @@ def compute(records: Records) -> DataFrame:
     """Return a row per arm and metric, the best arm in the deciding test metric first, arms without result last.
 
     ``n`` seeds were used of ``planned``; ``failed`` and ``diverged`` seeds have no result, and an ``unusable`` one
-    ended well without a finite value. ``low`` and ``high`` bound the 95 % t-interval of the mean, NaN for one seed.
+    ended well without a finite value. ``low`` and ``high`` bound the 95 % interval of the mean, within the metric's bounds,
+    and ``covers`` says another draw of what: "seeds" (Student's), "test examples" or "tune examples" (Clopper and Pearson's,
+    where all seeds are equal and the metric is a proportion of them), or "", where there is none: for one seed, and for
+    any other metric that is equal in all.
     ``state`` is done, partial (a seed is missing), failed (every seed), not tuned (no trial ended well) or waiting.
     Values are as recorded: a metric with unit "%" is a fraction of 1.
     """
@@ -40,7 +45,8 @@ def compute(records: Records) -> DataFrame:
         about = {"arm": arm, "planned": planned, "state": _state(records, arm, runs, planned)}
         about |= {state: int((runs["state"] == state).sum()) for state in ("failed", "diverged")}
         rows += [
-            {**about, "metric": name, **_about(records, name), **_summary(runs, name)} for name in _metrics(records)
+            {**about, "metric": name, **_about(records, name), **_summary(records, runs, name)}
+            for name in _metrics(records)
         ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -50,7 +56,7 @@ def ranked(records: Records) -> list[str]:
     metric = str(records.meta["metric"])
     sign = -1 if records.meta["metrics"][metric]["goal"] == "max" else 1
     compared = records.compared()
-    means = {arm: _summary(compared[compared["arm"] == arm], f"test_{metric}") for arm in records.arms["arm"]}
+    means = {arm: _summary(records, compared[compared["arm"] == arm], f"test_{metric}") for arm in records.arms["arm"]}
     return sorted(means, key=lambda arm: (means[arm]["n"] == 0, sign * means[arm]["mean"] if means[arm]["n"] else 0))
 
 
@@ -71,12 +77,10 @@ def _about(records: Records, name: str) -> dict[str, str]:
     return {"goal": known.get("goal", ""), "unit": known.get("unit", "")}
 
 
-def _summary(runs: DataFrame, name: str) -> dict[str, Any]:
+def _summary(records: Records, runs: DataFrame, name: str) -> dict[str, Any]:
     """Return mean, interval, spread and counts of a metric over the runs that ended well."""
     import numpy as np
     import pandas as pd
-
-    from harness_plugins.analyses._intervals import t_interval
 
     done = runs[runs["state"] == "done"]
     column: Series[Any] = done[name] if name in done else pd.Series(np.nan, index=done.index)
@@ -84,13 +88,15 @@ def _summary(runs: DataFrame, name: str) -> dict[str, Any]:
     values = every[np.isfinite(every)]
     counts = {"n": len(values), "unusable": len(every) - len(values)}
     if not len(values):
-        return dict.fromkeys(("mean", "low", "high", "sd", "min", "max"), np.nan) | counts
+        return dict.fromkeys(("mean", "low", "high", "sd", "min", "max"), np.nan) | counts | {"covers": ""}
     with np.errstate(over="ignore", invalid="ignore"):  # a mean that overflows is shown as infinite
         mean = values.mean()
         sd = values.std(ddof=1) if len(values) > 1 else np.nan
-        low, high = t_interval(mean, sd, len(values))
+        low, high = mean_interval(mean, sd, len(values), records.bounds_of(name), records.examples_of(name))
+        equal = bool(equal_numbers(mean, sd))
+    covers = f"{name.removeprefix('tta_').partition('_')[0]} examples" if equal else "seeds"
     numbers = {"mean": mean, "low": low, "high": high, "sd": sd, "min": values.min(), "max": values.max()}
-    return {key: float(value) for key, value in numbers.items()} | counts
+    return {key: float(value) for key, value in numbers.items()} | counts | {"covers": covers if low == low else ""}
 
 
 def _state(records: Records, arm: str, runs: DataFrame, planned: int) -> str:

@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
+from harness.statistics.intervals import mean_interval
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,13 +21,12 @@ COLUMNS = ("arm", "replicates", "seeds", "mean", "low", "high", "sd_tuning", "sd
 def compute(records: Records) -> DataFrame:
     """Return a row per arm that was searched more than once, of the deciding test metric.
 
-    ``mean`` is over replicates, each the mean of its seeds, with its 95 % t-interval ``low`` to ``high``: the replicate is
-    the unit. ``sd_tuning`` is the SD between searches with the seeds' part taken off, 0 where that is all there is, and
+    ``mean`` is over replicates, each the mean of its seeds, with its 95 % interval ``low`` to ``high``: the replicate is the
+    unit, or where all replicates are equal, the test example. ``sd_tuning`` is the SD between searches with the seeds' part taken off, 0 where that is all there is, and
     ``sd_seeds`` the SD between seeds of one search. ``worst`` and ``best`` are replicates' means.
     """
     import numpy as np
     import pandas as pd
-    from scipy.stats import t
 
     name = str(records.meta["metric"])
     about, metric = records.meta["metrics"][name], f"test_{name}"
@@ -43,13 +43,14 @@ def compute(records: Records) -> DataFrame:
         within = sum(float(((v - v.mean()) ** 2).sum()) for v in groups) / free if free else math.nan
         seeds = len(groups) / sum(1 / len(values) for values in groups)  # harmonic mean: what a mean's noise goes by
         between = float(means.var(ddof=1)) - (within / seeds if free else 0.0)
-        half = float(t.ppf(0.975, len(means) - 1)) * float(means.std(ddof=1)) / math.sqrt(len(means))
+        about_metric = (records.bounds_of(metric), records.examples_of(metric))
+        low, high = map(float, mean_interval(means.mean(), means.std(ddof=1), len(means), *about_metric))
         ends = (float(means.min()), float(means.max()))
         worst, best = ends if about["goal"] == "max" else ends[::-1]
         middle = float(means.mean())
         spreads = (math.sqrt(max(0.0, between)), math.sqrt(within))
         counts = (len(groups), min(len(values) for values in groups))
-        found.append((arm, *counts, middle, middle - half, middle + half, *spreads, worst, best, about["unit"]))
+        found.append((arm, *counts, middle, low, high, *spreads, worst, best, about["unit"]))
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 

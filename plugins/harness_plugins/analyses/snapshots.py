@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness_plugins.analyses._intervals import t_interval
+from harness.statistics.intervals import difference_interval, mean_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 COLUMNS = ("arm", "what", "epoch", "metric", "unit", "seeds", "mean", "low", "high")
 
@@ -21,8 +21,8 @@ COLUMNS = ("arm", "what", "epoch", "metric", "unit", "seeds", "mean", "low", "hi
 def compute(records: Records) -> DataFrame:
     """Return for every arm that kept snapshots a row per snapshot, then "final", "ensemble", and "gain" of the latter.
 
-    Each is the mean over seeds of the deciding metric on test, with its 95 % t-interval, NaN for one seed; ``epoch`` is
-    the one after which the weights were kept, NaN for what has none.
+    Each is the mean over seeds of the deciding metric on test, with its 95 % interval, NaN for one seed: Student's over
+    seeds, or where these are all equal, that of a proportion of the test examples. ``epoch`` is the one after which the weights were kept, NaN for what has none.
     """
     import numpy as np
     import pandas as pd
@@ -42,22 +42,32 @@ def compute(records: Records) -> DataFrame:
         values = {f"snapshot {i}": (epochs[i - 1], mine[column]) for i, column in enumerate(each, 1)}
         values["final"] = (epochs[-1], mine[f"test_{name}"])
         values["ensemble"] = (np.nan, mine[ensemble])
-        values["gain"] = (np.nan, mine[ensemble] - mine[f"test_{name}"])
         about = (f"test_{name}", records.meta["metrics"][name]["unit"])
         rows += [
-            (arm, what, epoch, *about, *_summary(column.to_numpy(dtype=float)))
+            (arm, what, epoch, *about, *_summary(records, column.to_numpy(dtype=float)))
             for what, (epoch, column) in values.items()
         ]
+        rows.append((arm, "gain", np.nan, *about, *_gain(records, mine[ensemble], mine[f"test_{name}"])))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"epoch": float})
 
 
-def _summary(values: NDArray[Any]) -> tuple[int, float, float, float]:
-    """Return how many seeds, and their mean with its interval."""
+def _summary(records: Records, values: NDArray[Any]) -> tuple[int, float, float, float]:
+    """Return how many seeds, and their mean of the deciding metric with its interval."""
     import numpy as np
 
+    metric = f"test_{records.meta['metric']}"
     sd = values.std(ddof=1) if len(values) > 1 else np.nan
-    low, high = t_interval(values.mean(), sd, len(values))
+    about = (records.bounds_of(metric), records.examples_of(metric))
+    low, high = mean_interval(values.mean(), sd, len(values), *about)
     return len(values), float(values.mean()), float(low), float(high)
+
+
+def _gain(records: Records, ensemble: Series[Any], final: Series[Any]) -> tuple[int, float, float, float]:
+    """Return how many seeds, and the mean difference of their scores with its interval."""
+    metric = f"test_{records.meta['metric']}"
+    about = (records.bounds_of(metric), records.examples_of(metric))
+    ends = difference_interval(ensemble.to_numpy(dtype=float), final.to_numpy(dtype=float), *about)
+    return len(final), float((ensemble - final).mean()), *ends
 
 
 @hookimpl

@@ -14,6 +14,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, HarnessError, Records, hookimpl, registered_protocols
+from harness.statistics.intervals import EQUAL, half_width, jackknife_se
 from harness.statistics.pairwise import Estimate
 from harness_plugins.analyses._verdict.columns import numbers
 from harness_plugins.analyses._verdict.design import ARMS, Cell, Pair, cells
@@ -76,7 +77,6 @@ def _row(measure: str, pairs: NDArray[np.float64], alpha: float) -> dict[str, An
 
 def _ratio(pairs: NDArray[np.float64], alpha: float) -> Estimate:
     import numpy as np
-    from scipy import stats
 
     count = len(pairs)
     every = [np.delete(pairs, i, axis=0) for i in range(count)] if count >= FEWEST else []
@@ -84,9 +84,10 @@ def _ratio(pairs: NDArray[np.float64], alpha: float) -> Estimate:
     logs = np.array([math.log(b / w) if b > 0 and w > 0 else math.nan for b, w in means])
     if not every:
         return Estimate(float(logs[0]), -math.inf, math.inf, math.nan, count)
-    without = logs[1:]
-    se = float(np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum()))
-    reach = float(stats.t.ppf(1 - alpha, count - 1)) * se
+    se = float(jackknife_se(logs[1:]))
+    if se <= EQUAL:  # the ratio is the same without any of the starts, which says nothing of another start
+        return Estimate(float(logs[0]), -math.inf, math.inf, math.nan, count)
+    reach = float(half_width(se, count - 1, 1 - 2 * alpha))
     return Estimate(float(logs[0]), float(logs[0]) - reach, float(logs[0]) + reach, se, count)
 
 

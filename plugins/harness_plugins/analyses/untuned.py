@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
+from harness.statistics.intervals import difference_interval
 from harness_plugins.analyses._names import alike
 from harness_plugins.analyses._order import sign
 
@@ -35,12 +36,12 @@ def compute(records: Records) -> DataFrame:
     """Return a row per arm that has an untuned control, of the deciding test metric.
 
     ``tuned`` and ``untuned`` are means over seeds. ``gain`` is the mean over the seeds that both have of what tuning was
-    worth, above zero where it helped, with its 95 % t-interval; NaN for fewer than two. ``failed`` counts the untuned runs
-    that came to nothing.
+    worth, above zero where it helped, with its 95 % interval; NaN for fewer than two. The interval is Student's over seeds,
+    or where the gains of all are equal, Newcombe's for two proportions of the test examples. ``failed`` counts the untuned
+    runs that came to nothing.
     """
     import numpy as np
     import pandas as pd
-    from scipy.stats import t
 
     name = str(records.meta["metric"])
     metric, rows, found = f"test_{name}", records.comparison, []
@@ -52,16 +53,17 @@ def compute(records: Records) -> DataFrame:
         done = controls[controls["state"] == "done"]
         tuned = dict(zip(fresh["init_seed"], fresh[metric], strict=True))
         untuned = dict(zip(done["init_seed"], done[metric], strict=True))
-        gains = np.array([sign(records) * (tuned[s] - untuned[s]) for s in sorted(tuned.keys() & untuned.keys())])
-        gain = float(gains.mean()) if len(gains) else math.nan
-        se = float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
-        half = float(t.ppf(0.975, len(gains) - 1)) * se if len(gains) > 1 else math.nan
+        seeds = sorted(tuned.keys() & untuned.keys())
+        one, other = (np.array([scores[seed] for seed in seeds], dtype=float) for scores in (tuned, untuned))
+        gain = sign(records) * float((one - other).mean()) if seeds else math.nan
+        ends = difference_interval(one, other, records.bounds_of(metric), records.examples_of(metric))
+        low, high = ends if sign(records) > 0 else (-ends[1], -ends[0])
         spread = float(done[metric].std(ddof=1)) if len(done) > 1 else math.nan
         means = float(fresh[metric].mean()), float(done[metric].mean()), spread
         lost = int(controls["state"].isin(["failed", "diverged"]).sum())
         unit = records.meta["metrics"][name]["unit"]
         control = str(controls["arm"].iloc[0])
-        found.append((arm, control, metric, *means, gain, gain - half, gain + half, len(gains), lost, unit))
+        found.append((arm, control, metric, *means, gain, low, high, len(seeds), lost, unit))
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 

@@ -16,12 +16,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness_plugins.analyses._intervals import LEVEL
+from harness.statistics.intervals import EQUAL, clopper_pearson, half_width, jackknife_se
 from harness_plugins.analyses.lead import over_both, over_seeds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+FEW = 5  # wrong examples below which their number is not normally distributed: the textbooks' n p
 COLUMNS = (
     "arm", "winner", "tune", "test", "seeds", "chosen", "seed", "run_id", "metric", "expected", "low", "high", "se",
     "naive", "optimism", "folds", "lost", "covers", "goal", "unit",
@@ -36,7 +37,7 @@ def compute(records: Records) -> DataFrame:
     Every arm has its means of the deciding metric over its finished ``seeds``, on ``tune`` and on ``test``; in how many of
     the folds it was ``chosen``; and the ``seed`` and ``run_id`` that are best on tune, which is what ``harness export``
     takes. The winner's row alone has the rest, NaN in the others: the ``expected`` test score of the nested choice with its
-    95 % interval from ``low`` to ``high``, over what ``covers`` says; ``naive``, the best test mean of any arm, which is
+    95 % interval from ``low`` to ``high``, over what ``covers`` says ("test examples" alone where no score differs); ``naive``, the best test mean of any arm, which is
     what is reported too often; ``optimism``, by how much that is too good, above zero whichever way the metric goes;
     ``folds``, the seeds left out one by one, of which ``lost`` have no score, because the run that was left out failed.
     Scores are as recorded: one with unit "%" is a fraction of 1. ``expected`` is NaN with a single seed.
@@ -71,7 +72,6 @@ def compute(records: Records) -> DataFrame:
 def _nested(records: Records, runs: Runs, seeds: list[int], sign: int) -> dict[str, Any]:
     """Return what the nested choice comes to, with its interval, and how much better the naive score looks."""
     import numpy as np
-    from scipy.stats import t
 
     means = [sign * _mean(each, "test") for each in runs.values()]
     naive = sign * max((mean for mean in means if math.isfinite(mean)), default=math.nan)
@@ -88,12 +88,34 @@ def _nested(records: Records, runs: Runs, seeds: list[int], sign: int) -> dict[s
         spread = by_seeds**4 / df + by_examples**4 / (table.shape[1] - 1)
         df = (by_seeds**2 + by_examples**2) ** 2 / spread if spread > 0 else df
     se = math.hypot(by_seeds, by_examples)
-    half = float(t.ppf((1 + LEVEL) / 2, df)) * se
     covers = ("seeds and test examples" if known else "seeds") if math.isfinite(se) else ""
+    low, high, covers = _ends(records, found.mean, se, df, covers)
     return counts | {
-        "expected": found.mean, "low": found.mean - half, "high": found.mean + half, "se": se,
-        "optimism": sign * (naive - found.mean), "covers": covers,
+        "expected": found.mean, "low": low, "high": high, "se": se or math.nan, "optimism": sign * (naive - found.mean),
+        "covers": covers,
     }  # fmt: skip
+
+
+def _ends(records: Records, mean: float, se: float, df: float, covers: str) -> tuple[float, float, str]:
+    """Return the ends of the expected score's interval and what it covers.
+
+    Student's, within the metric's bounds. Of an accuracy that so few examples get wrong (or right) that a normal
+    distribution does not describe them, it is joined with the exact one of a proportion of the test examples; where nothing
+    spreads that is all there is.
+    """
+    import numpy as np
+
+    metric = f"test_{records.meta['metric']}"
+    examples = records.examples_of(metric)
+    half = float(half_width(se, df)) if se > EQUAL * abs(mean) else math.nan
+    ends = [mean - half, mean + half]
+    few = covers == "seeds and test examples" and min(mean, 1 - mean) * examples < FEW
+    if covers and examples and (few or math.isnan(half)):
+        exact = [float(end) for end in clopper_pearson(mean, examples)]
+        ends = [np.fmin(ends[0], exact[0]), np.fmax(ends[1], exact[1])]
+        covers = "test examples" if math.isnan(half) else covers
+    low, high = (float(np.clip(end, *records.bounds_of(metric))) for end in ends)
+    return low, high, covers if low == low else ""
 
 
 def _left_out(runs: Runs, seeds: Sequence[int], sign: int) -> list[dict[str, Any]]:
@@ -116,8 +138,7 @@ def _jackknife(runs: Runs, seeds: list[int], sign: int) -> float:
     means = [math.fsum(run["test"] for run in some) / len(some) for some in scored if some]
     if len(means) < 2:
         return 0.0
-    middle = math.fsum(means) / len(means)
-    return math.sqrt((len(means) - 1) / len(means) * math.fsum((mean - middle) ** 2 for mean in means))
+    return float(jackknife_se(means))
 
 
 def _best(runs: Runs, sign: int, without: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from harness_reports._axes import name_y
+from harness_reports._axes import length, name_y
 from harness_reports._minima.signs import Sign
 from harness_reports._svg import INK, MUTED, NARROW, WIDE, panel, style, svg
 
@@ -53,7 +53,7 @@ def _barrier(
             if len(line):
                 axes.fill_between(line["alpha"], line["low"], line["high"], color=look["color"], alpha=0.13, lw=0)
                 axes.plot(line["alpha"], line["median"], label=NAMES[kind], zorder=4, **look)
-        room = 0.05 * ((ends[1] - ends[0]) or 1.0)
+        room = 0.05 * length(*ends)
         axes.set(xlim=(0, 1), ylim=(ends[0] - room, ends[1] + 4 * room))
         axes.set_xticks([0, 0.5, 1], ["one", "half way", "other"])
         name_y(axes, f"{title}: loss above the ends", unit)

@@ -13,5 +13,5 @@ def numbers(estimate: Estimate, scale: str) -> dict[str, float]:
     found = {name: value if math.isfinite(value) else math.nan for name, value in ends.items()}
     if scale.startswith("log"):
         logs = {"rho": found["estimate"], "rho_low": found["low"], "rho_high": found["high"]}
-        found |= {name: math.exp(min(700.0, value)) for name, value in logs.items()}
+        found |= {name: math.nan if math.isnan(log) else math.exp(min(700.0, log)) for name, log in logs.items()}
     return found

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness import Records
 from harness.statistics import joint
+from harness.statistics.intervals import half_width, jackknife_se
 from harness.statistics.labels import Judged, Label, Margin, holm, judge, seeds_needed, together
 from harness.statistics.pairwise import Estimate, arrangements
 from harness_plugins.analyses._verdict.design import ARMS, CONTROLS, Cell, Pair
@@ -295,9 +296,6 @@ def _beyond_tuning(found: Examined, entry: Entry) -> bool:
 
 
 def _further(entry: Entry, other: Entry) -> bool:
-    import numpy as np
-    from scipy import stats
-
     assert not isinstance(entry.compared, Missing)
     assert not isinstance(other.compared, Missing)
     one, two = entry.compared, other.compared
@@ -305,10 +303,8 @@ def _further(entry: Entry, other: Entry) -> bool:
     if len(units) < FEWEST:
         return False
     less = [[unit for unit in units if unit != left] for left in units]
-    without = np.array([one.size(some) - two.size(some) for some in less])
-    count = len(units)
-    se = float(np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum()))
-    reach = float(stats.t.ppf(1 - entry.cell.protocol.alpha, count - 1)) * se
+    se = float(jackknife_se([one.size(some) - two.size(some) for some in less]))
+    reach = float(half_width(se, len(units) - 1, 1 - 2 * entry.cell.protocol.alpha))
     return bool(one.size(units) - two.size(units) - reach > 0)
 
 

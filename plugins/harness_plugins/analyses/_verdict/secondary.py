@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from harness import Records, digest
+from harness.statistics.intervals import clopper_pearson
 from harness.statistics.pairwise import Estimate
 from harness.statistics.power import seeds_for_better
 from harness_plugins.analyses._verdict.columns import numbers
@@ -76,6 +77,8 @@ def _probability(a: NDArray[np.float64], b: NDArray[np.float64], key: str, alpha
     random = np.random.default_rng(int(key[:8], 16))
     drawn = wins[random.integers(0, len(wins), (DRAWS, len(wins)))].mean(axis=1)
     low, high = np.quantile(drawn, [alpha, 1 - alpha])
+    if low == high:  # a bootstrap of equal outcomes says nothing of other seeds
+        low, high = map(float, clopper_pearson(wins.mean(), len(wins), 1 - 2 * alpha))
     return Estimate(float(wins.mean()), float(low), float(high), float(drawn.std(ddof=1)), len(wins))
 
 

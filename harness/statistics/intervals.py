@@ -1,0 +1,328 @@
+"""Intervals: of a mean, of a proportion, and of the difference of two proportions.
+
+One place for what every analysis needs: Student's interval of a mean, the standard error of the jackknife, and intervals
+that know that a share of right answers lies between 0 and 1 and is a share of so many examples.
+
+Why Student's interval alone is not enough for an accuracy. If all seeds are right about all of 70 photos, their spread is
+zero, and the interval "100.00 to 100.00 %" claims to know the accuracy exactly; but a network that is wrong once in 25
+photos gets 70 of 70 right in one of 17 draws. So where the numbers do not spread, the interval of a proportion is that of
+Clopper and Pearson for its number of examples, and any other number has none (NaN). It is exact: its coverage is at least
+its level, whatever the proportion and the number of examples. (Wilson's is shorter on average, but close to 0 and 1, where
+it is needed here, it covers less than it says; Brown, Cai and DasGupta 2001, doi:10.1214/ss/1009213286.)
+
+An interval of a bounded quantity is cut off at its bounds. That costs no coverage: what it is an interval of cannot lie in
+the part that is cut off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Array = NDArray[np.float64]
+    Ends = tuple[Array, Array]
+
+LEVEL = 0.95
+UNBOUNDED = (-np.inf, np.inf)
+EQUAL = 1e-12  # of their size: numbers that differ by less are equal but for rounding
+
+
+def half_width(se: ArrayLike, freedom: ArrayLike, level: float = LEVEL) -> Array:
+    """Return half the width of Student's two-sided interval, ``t((1 + level) / 2, freedom) * se``, elementwise.
+
+    Args:
+        se: Standard errors, in the unit of what they are of.
+        freedom: Degrees of freedom, above 0; they need not be whole (Satterthwaite, Welch).
+        level: The coverage, in (0, 1). A one-sided test at alpha goes with ``1 - 2 * alpha``.
+
+    Returns:
+        Half widths in the unit of ``se``; NaN where ``se`` or ``freedom`` is NaN, or ``freedom`` is not above 0.
+
+    Source: Student 1908, doi:10.2307/2331554.
+
+    >>> print(f"{half_width(1.0, 7):.4f}")  # eight seeds
+    2.3646
+    """
+    from scipy.stats import t
+
+    quantile = t.ppf((1 + level) / 2, np.asarray(freedom, dtype=float))
+    found: Array = np.asarray(quantile * np.asarray(se, dtype=float))
+    return found
+
+
+def t_interval(mean: ArrayLike, sd: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Ends:
+    """Return ``low`` and ``high`` of Student's two-sided interval of a mean, elementwise.
+
+    Args:
+        mean: Means of ``n`` numbers, in any unit.
+        sd: Their standard deviations, with ``n - 1`` in the divisor, in the same unit.
+        n: How many numbers, at least 2.
+        level: The coverage, in (0, 1).
+
+    Returns:
+        ``mean -+ t * sd / sqrt(n)`` with ``n - 1`` degrees of freedom; NaN where ``n < 2`` or anything is NaN.
+
+    >>> low, high = t_interval(0.9, 0.02, 4)
+    >>> print(f"{low:.4f} to {high:.4f}")
+    0.8682 to 0.9318
+    """
+    count = np.asarray(n, dtype=float)
+    enough = np.where(count >= 2, count, np.nan)
+    half = half_width(np.asarray(sd, dtype=float) / np.sqrt(enough), enough - 1, level)
+    middle = np.asarray(mean, dtype=float)
+    return middle - half, middle + half
+
+
+def mean_interval(
+    mean: ArrayLike,
+    sd: ArrayLike,
+    n: ArrayLike,
+    bounds: tuple[float, float] = UNBOUNDED,
+    examples: int = 0,
+    level: float = LEVEL,
+) -> Ends:
+    """Return ``low`` and ``high`` of the interval of a mean over seeds, elementwise, as a report may show it.
+
+    Where the numbers spread it is ``t_interval``, cut off at the bounds: it covers another draw of seeds. Where all of
+    them are equal their spread says nothing. Then a proportion of ``examples`` has the interval of ``clopper_pearson``,
+    which covers another draw of examples, and any other number has none.
+
+    Args:
+        mean: Means of ``n`` numbers, in any unit.
+        sd: Their standard deviations, with ``n - 1`` in the divisor, in the same unit.
+        n: How many numbers; of fewer than 2 there is no interval.
+        bounds: The least and the largest value that the number can have, ``(0, 1)`` for a share.
+        examples: Of how many examples the number is a proportion; 0 for one that is none.
+        level: The coverage, in (0, 1).
+
+    Returns:
+        The ends, in the unit of ``mean``; NaN where there is no interval.
+
+    >>> low, high = mean_interval([1.0, 0.99], [0.0, 0.01], 2, bounds=(0, 1), examples=70)  # two means, of two seeds each
+    >>> print([f"{a:.4f} to {b:.4f}" for a, b in zip(low, high)])
+    ['0.9487 to 1.0000', '0.9002 to 1.0000']
+    """
+    middle, spread, count = np.broadcast_arrays(*(np.asarray(each, dtype=float) for each in (mean, sd, n)))
+    low, high = t_interval(middle, spread, count, level)
+    equal = equal_numbers(middle, spread) & (count >= 2)
+    fixed = clopper_pearson(middle, examples, level) if examples > 0 else (np.nan, np.nan)
+    low, high = np.where(equal, fixed[0], low), np.where(equal, fixed[1], high)
+    return np.clip(low, *bounds), np.clip(high, *bounds)
+
+
+def equal_numbers(mean: ArrayLike, sd: ArrayLike) -> NDArray[np.bool_]:
+    """Return whether numbers of this mean and standard deviation are equal but for rounding, elementwise; False for NaN.
+
+    >>> print(equal_numbers([0.1, 0.1, 0.1], [0.0, 1e-17, 1e-3]))
+    [ True  True False]
+    """
+    found: NDArray[np.bool_] = np.asarray(sd, dtype=float) <= EQUAL * np.abs(np.asarray(mean, dtype=float))
+    return found
+
+
+def clopper_pearson(part: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Ends:
+    """Return the ends of the exact interval of a proportion that was ``part`` of ``n``, elementwise.
+
+    Args:
+        part: The share found, in [0, 1]. ``part * n`` need not be whole: a mean of scores in [0, 1] varies no more than
+            a share of the same mean does.
+        n: How many examples, above 0.
+        level: The coverage, in (0, 1), which it has at least.
+
+    Returns:
+        Quantiles of beta distributions, the lower end 0 where ``part`` is 0, the upper end 1 where it is 1; NaN where
+        ``part`` is NaN, or lies outside of [0, 1], or ``n`` is not above 0.
+
+    Source: Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404.
+
+    >>> low, high = clopper_pearson(1.0, 70)  # 70 of 70 are right
+    >>> print(f"{low:.4f} to {high:.4f}")
+    0.9487 to 1.0000
+    """
+    from scipy.stats import beta
+
+    share, count = np.broadcast_arrays(np.asarray(part, dtype=float), np.asarray(n, dtype=float))
+    hits, tail = share * count, (1 - level) / 2
+    low = np.where(share == 0, 0.0, beta.ppf(tail, hits, count - hits + 1))
+    high = np.where(share == 1, 1.0, beta.ppf(1 - tail, hits + 1, count - hits))
+    known = (share >= 0) & (share <= 1) & (count > 0)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+
+
+def wilson(part: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Ends:
+    """Return the ends of Wilson's interval of a proportion that was ``part`` of ``n``, elementwise.
+
+    Args:
+        part: The share found, in [0, 1].
+        n: How many examples, above 0; it need not be whole.
+        level: The coverage, in (0, 1), which it has on average over the proportions.
+
+    Returns:
+        The two shares whose score test does not reject ``part``, within [0, 1]; NaN where ``part`` is NaN.
+
+    Source: Wilson 1927, doi:10.2307/2276774.
+
+    >>> low, high = wilson(1.0, 70)
+    >>> print(f"{low:.4f} to {high:.4f}")
+    0.9480 to 1.0000
+    """
+    from scipy.stats import norm
+
+    share, count = np.asarray(part, dtype=float), np.asarray(n, dtype=float)
+    z = float(norm.ppf((1 + level) / 2))
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return np.maximum(0.0, middle - half), np.minimum(1.0, middle + half)
+
+
+def newcombe(one: float, other: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """Return the ends of an interval of the difference of two proportions, each of ``n`` examples.
+
+    Where both are of the same examples and it is not known of which, it is wider than it would have to be, as long as
+    what is hard for the one is not easy for the other.
+
+    Args:
+        one: The share found of the first, in [0, 1].
+        other: The share found of the second, in [0, 1].
+        n: Of how many examples each is a share, above 0.
+        level: The coverage, in (0, 1).
+
+    Returns:
+        The ends of ``one - other``, within [-1, 1]; NaN where a share is NaN.
+
+    Source: Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I, method 10.
+
+    >>> print("{:.4f} to {:.4f}".format(*newcombe(1.0, 1.0, 70)))
+    -0.0520 to 0.0520
+    """
+    (low, high), (other_low, other_high) = (tuple(map(float, wilson(part, n, level))) for part in (one, other))
+    down, up = np.hypot(one - low, other_high - other), np.hypot(high - one, other - other_low)
+    return float(one - other - down), float(one - other + up)
+
+
+def difference_interval(
+    one: ArrayLike,
+    other: ArrayLike,
+    bounds: tuple[float, float] = UNBOUNDED,
+    examples: int = 0,
+    level: float = LEVEL,
+) -> tuple[float, float]:
+    """Return ``low`` and ``high`` of the mean of paired differences ``one - other``, as a report may show it.
+
+    Where the differences spread it is Student's, cut off at the largest difference that there can be. Where all are equal,
+    two proportions of so many examples have the interval of ``newcombe``, and any other two numbers have none.
+
+    Args:
+        one: Numbers ``[S]`` of the first, one per seed, in any unit.
+        other: Numbers ``[S]`` of the second, of the same seeds.
+        bounds: The least and the largest value that each number can have, ``(0, 1)`` for a share.
+        examples: Of how many examples each number is a proportion; 0 for one that is none.
+        level: The coverage, in (0, 1).
+
+    Returns:
+        The ends in the unit of the numbers; NaN for fewer than two seeds, and where there is no interval.
+
+    Raises:
+        ValueError: The two do not have equally many numbers.
+
+    >>> print("{:.4f} to {:.4f}".format(*difference_interval([0.9, 0.92, 0.91], [0.88, 0.89, 0.9], bounds=(0, 1))))
+    -0.0048 to 0.0448
+    """
+    first, second = (np.asarray(each, dtype=float) for each in (one, other))
+    if first.shape != second.shape:
+        raise ValueError(f"difference_interval: must have as many numbers of both, got {len(first)} and {len(second)}")
+    if len(first) < 2:
+        return np.nan, np.nan
+    differences = first - second
+    spread = float(differences.std(ddof=1))
+    if spread <= EQUAL * max(np.abs(first).max(), np.abs(second).max()):
+        return newcombe(first.mean(), second.mean(), examples, level) if examples > 0 else (np.nan, np.nan)
+    low, high = t_interval(differences.mean(), spread, len(differences), level)
+    widest = bounds[1] - bounds[0]
+    return float(np.clip(low, -widest, widest)), float(np.clip(high, -widest, widest))
+
+
+def matched_difference(better: int, worse: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the ends of an interval of the difference of two proportions of the same ``n`` examples, of which few differ.
+
+    The difference is the share of examples that only the first gets right less the share that only the second does.
+    Neither share is below zero, so the difference is at most the first one's upper end, and at least minus the second's.
+    It is wide, and exact: it covers the difference at least as often as its level, however few examples differ, none
+    among them.
+
+    Args:
+        better: How many examples only the first gets right.
+        worse: How many only the second does.
+        n: How many examples there are, above 0.
+        level: The coverage, in (0, 1).
+
+    Returns:
+        The ends, within [-1, 1].
+
+    >>> print("{:.4f} to {:.4f}".format(*matched_difference(0, 0, 70)))  # two networks that agree on all of 70 photos
+    -0.0513 to 0.0513
+    """
+    up, down = (float(clopper_pearson(count / n, n, level)[1]) for count in (better, worse))
+    return -down, up
+
+
+def fewest_discordant(level: float = LEVEL) -> int:
+    """Return how many examples have to differ, all in favour of one of two networks, before a sign test can tell.
+
+    All of k in favour of one happen by chance, either way, with probability ``2 * 2**-k`` (McNemar 1947,
+    doi:10.1007/BF02295996): for 5 % that takes six.
+
+    >>> fewest_discordant()
+    6
+    """
+    return int(np.floor(np.log2(2 / (1 - level)) + EQUAL)) + 1
+
+
+def detectable_share(n: int, power: float, level: float = LEVEL) -> float:
+    """Return the least difference of two proportions of the same ``n`` examples that a sign test finds with that power.
+
+    Args:
+        n: How many examples there are.
+        power: The probability of finding it, in (0, 1).
+        level: 1 less the probability of finding a difference where there is none, in (0, 1).
+
+    Returns:
+        The share of examples on which the one must beat the other for at least ``fewest_discordant`` of ``n`` to do so
+        with that probability; NaN where there are not even so many examples.
+
+    >>> print(f"{detectable_share(70, 0.8):.3f}")  # 70 photos cannot show less than 11 points
+    0.111
+    """
+    from scipy.stats import beta
+
+    few = fewest_discordant(level)
+    return float(beta.ppf(power, few, n - few + 1)) if n >= few else float("nan")
+
+
+def jackknife_se(without: ArrayLike) -> Array:
+    """Return the jackknife's standard error of a statistic, from its values without each unit in turn.
+
+    Args:
+        without: Values ``[..., S]`` of the statistic, in entry s without unit s, in any unit.
+
+    Returns:
+        ``sqrt((S - 1) / S * sum (value - mean)**2)``, ``[...]``, in the same unit; NaN for S < 2, or where one is NaN.
+
+    Source: Efron and Stein 1981, doi:10.1214/aos/1176345462.
+
+    >>> numbers = np.array([3.0, 5.0, 10.0])
+    >>> means = [np.delete(numbers, i).mean() for i in range(3)]
+    >>> print(f"{jackknife_se(means):.6f} {numbers.std(ddof=1) / np.sqrt(3):.6f}")  # of a mean it is the usual one
+    2.081666 2.081666
+    """
+    values = np.asarray(without, dtype=float)
+    count = values.shape[-1]
+    if count < 2:
+        return np.full(values.shape[:-1], np.nan)
+    squares = np.square(values - values.mean(axis=-1, keepdims=True)).sum(axis=-1)
+    found: Any = np.sqrt((count - 1) / count * squares)
+    return np.asarray(found)
