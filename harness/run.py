@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from harness import config, device
@@ -89,7 +89,13 @@ def _describe(store: Store, ready: Ready) -> None:
                 "crop": cut_of(plan).crop,
             },
             "weights": {
-                name: {"file": str(w.file.resolve()), "sha256": w.sha256, "mean": list(w.mean), "std": list(w.std)}
+                name: {
+                    "file": str(w.file.resolve()),
+                    "sha256": w.sha256,
+                    "mean": list(w.mean),
+                    "std": list(w.std),
+                    **(asdict(setting.fits[name]) if name in setting.fits else {}),
+                }
                 for name, w in plan.weights.items()
             },
             "metrics": {name: {"goal": m.goal, "unit": m.unit} for name, m in plan.task.metrics.items()},
