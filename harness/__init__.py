@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from harness.hookspecs import hookimpl
     from harness.loading import load
     from harness.paths import Stroke, describe_walk, draw_walks
+    from harness.pretrained import read_weights
     from harness.protocol import Protocol, registered_protocols, standing_protocol
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
@@ -71,6 +72,7 @@ _HOME = {
     "is_rubbish": "harness.data.kinds",
     **dict.fromkeys(("photo_files", "photo_members"), "harness.data.photos"),
     **dict.fromkeys(("Protocol", "registered_protocols", "standing_protocol"), "harness.protocol"),
+    "read_weights": "harness.pretrained",
     "draw_range_test": "harness.range_test.picture",
     "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.runs"),
@@ -138,6 +140,7 @@ __all__ = [
     "open_archive",
     "photo_files",
     "photo_members",
+    "read_weights",
     "registered_protocols",
     "standing_protocol",
     "stratified",

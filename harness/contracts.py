@@ -201,7 +201,8 @@ class Backbone:
 
     One that can start from pretrained weights has ``weights(file)``, which looks at a file, or, for None, gets the
     library's own, and raises DataError within seconds where they cannot be had. Then ``build(input_shape, outputs,
-    weights)`` returns the network with them; for no outputs it returns pooled features ``[B, F]``.
+    weights)`` returns the network with them; for no outputs it returns pooled features ``[B, F]``. All tensors of that
+    network but those of a new head come from the file (``read_weights`` reads it); a run that gets fewer is refused.
 
     One that can be fine-tuned in stages, or with a learning rate for each part of it, has ``groups(network)``, which
     returns every trainable parameter once, in layer groups from the input to the outputs; the last one is the head.

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.contracts import Backbone, Data, Split, Weights
 from harness.data.images import kept, written
 from harness.data.places import cache_folder
 from harness.device import Device, environment
+from harness.errors import HarnessError, PluginError, one_line
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -89,15 +91,29 @@ def _compute(
 
     splits = [replace(resident(s, device, weights.mean, weights.std), mirrored=mirrored) for s in stored]
     total = sum(len(split) for split in splits)
-    model: Any = backbone.build(splits[0].input_shape, 0, weights).to(device.name).eval()
+    model = _called(backbone, lambda: backbone.build(splits[0].input_shape, 0, weights).to(device.name).eval())
     model = model.to(memory_format=torch.channels_last)  # nothing is trained here, so nobody flattens the weights
     found = []
     done = 0
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):
         for split in splits:
             for start in range(0, len(split), BATCH):
-                features = model(split.as_input(split.inputs[start : start + BATCH]))
+                inputs = split.as_input(split.inputs[start : start + BATCH])
+                features = _called(backbone, partial(model, inputs))
                 found.append(features.float().cpu().numpy())
                 done += len(features)
                 progress(f"extracting features of {backbone.name}", done, total)
     return np.concatenate(found).astype(np.float32, copy=False)
+
+
+def _called(backbone: Backbone, call: Callable[[], Any]) -> Any:
+    """Return what the backbone's own code returns; raises PluginError, naming it, for whatever that raises."""
+    try:
+        return call()
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"backbone '{backbone.name}': must give features of these images, got {one_line(error):.200}; "
+            "try another data.size, or leave it out"
+        ) from error

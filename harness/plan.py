@@ -27,7 +27,7 @@ from harness.contracts import (
 from harness.data.places import Root
 from harness.device import Device, Precision
 from harness.errors import BenchmarkError, did_you_mean
-from harness.pretrained import find_weights
+from harness.pretrained import Fit, find_weights
 from harness.registry import Registry
 from harness.rules import clash
 from harness.runs import Arm, Run, digest
@@ -117,6 +117,7 @@ class Setting:
     device: Device
     features: Mapping[str, Data] = field(default_factory=dict)  # by backbone, in the regime "features"
     mirrored: Mapping[str, Split] = field(default_factory=dict)  # the same of mirrored test images, for TTA
+    fits: Mapping[str, Fit] = field(default_factory=dict)  # by backbone: how much of it came from its weights
 
     def data_of(self, arm: Arm) -> Data:
         """Return what an arm is trained on: the data, or the features of its backbone."""

@@ -17,6 +17,7 @@ from harness.discovery import discover
 from harness.errors import BenchmarkError, HarnessError, PluginError, one_line
 from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, data_request, resolve
+from harness.pretrained import Fit, check_fit
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.workbench import check_layer_factor, check_overrides
@@ -69,6 +70,7 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
         raise BenchmarkError(
             f"{source.where('train', 'augment')}: must be empty for data that are not images, got {train.augment}"
         )
+    fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
     features = {}
     if train.regime == "features":
         features = {
@@ -90,7 +92,7 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
         names = read_exclusion(file, source.where("data", "exclude"))
         data = exclude(data, names, file)
         features = {name: exclude(each, names, file) for name, each in features.items()}
-    setting = Setting(plan, data, chosen, features, mirrored)
+    setting = Setting(plan, data, chosen, features, mirrored, fits)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
     imported = matched(setting, source, request.file.parent)
@@ -127,6 +129,22 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     if skipped.by_reason:
         reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
     return replace(data, skipped={reason: tuple(names) for reason, names in skipped.by_reason.items()})
+
+
+def _fits(plan: Plan, data: Data, where: str, reporter: Reporter) -> dict[str, Fit]:
+    """Return by backbone how many of its tensors came from its pretrained weights, and say it.
+
+    Raises DataError where that is not all of them.
+    """
+    axes = data.train.inputs.shape[1:]
+    shape = (axes[2], *axes[:2]) if len(axes) == 3 else axes  # images are stored with their channels last
+    fits = {}
+    for name, weights in plan.weights.items():
+        fit = check_fit(plan.backbones[name], weights, shape, where)
+        if fit:
+            reporter.say(f"weights of {name}: {fit.loaded} of {fit.tensors} tensors, from {weights.file}")
+            fits[name] = fit
+    return fits
 
 
 def cut_of(plan: Plan) -> Cut:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from harness import config, device
@@ -91,7 +91,13 @@ def _describe(store: Store, ready: Ready) -> None:
                 "crop": cut_of(plan).crop,
             },
             "weights": {
-                name: {"file": str(w.file.resolve()), "sha256": w.sha256, "mean": list(w.mean), "std": list(w.std)}
+                name: {
+                    "file": str(w.file.resolve()),
+                    "sha256": w.sha256,
+                    "mean": list(w.mean),
+                    "std": list(w.std),
+                    **(asdict(setting.fits[name]) if name in setting.fits else {}),
+                }
                 for name, w in plan.weights.items()
             },
             "metrics": {

@@ -13,7 +13,7 @@ from harness.commands.show import show
 from harness.contracts import Backbone, Weights
 from harness.errors import BenchmarkError, DataError, HarnessError
 from harness.preparation import Request, prepare
-from harness.pretrained import find_weights
+from harness.pretrained import Fit, check_fit, find_weights, read_weights
 from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
@@ -121,6 +121,227 @@ def test_a_refused_connection_and_an_offline_switch_are_named(backbone, tmp_path
 def test_a_model_without_published_weights_says_so(registry, tmp_path, no_hub):
     with pytest.raises(DataError, match="must be a model with published weights, got 'mobilenetv2_035'"):
         find_weights(registry.get("backbone", "mobilenetv2_035", Backbone), True, tmp_path, "here")
+
+
+# --- whether a network really starts from them
+
+SHAPE = (3, 32, 32)
+
+
+@pytest.fixture
+def state(weights_folder):
+    from safetensors.torch import load_file
+
+    return load_file(weights_folder / f"{NAME}.mine.safetensors")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return a function that writes tensors into a file: safetensors, or whatever torch.save writes for ``.pth``."""
+    from safetensors.torch import save_file
+
+    def write(content, name="weights.safetensors"):
+        file = tmp_path / name
+        if file.suffix == ".pth":
+            torch.save(content, file)
+        else:
+            save_file({key: tensor.clone() for key, tensor in content.items()}, file)
+        return file
+
+    return write
+
+
+def own(state):
+    """Return the names of a network's floating-point tensors without its head, which is what must be loaded."""
+    return [name for name, tensor in state.items() if tensor.is_floating_point() and not name.startswith("fc.")]
+
+
+def behind(prefix, state):
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
+
+
+WHOLE = {
+    "as it is": lambda s: s,
+    "without its head": lambda s: {k: v for k, v in s.items() if not k.startswith("fc.")},
+    "without counters": lambda s: {k: v for k, v in s.items() if v.is_floating_point()},
+    "in half precision": lambda s: {k: v.half() if v.is_floating_point() else v for k, v in s.items()},
+    "with another head": lambda s: {**s, "fc.weight": torch.ones(7, 3), "criterion.weight": torch.ones(7)},
+    "with NaN in the head": lambda s: {**s, "fc.weight": s["fc.weight"] * torch.nan},
+    **{f"behind {p}": lambda s, p=p: behind(p, s) for p in ("module.", "_orig_mod.", "model.", "backbone.", "encoder.", "module.model.")},
+    "beside an average": lambda s: behind("model.", s) | behind("average.", s) | {"loss.weight": torch.ones(2)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_weights_that_fit_are_loaded_to_the_last_tensor(backbone, state, saved, kind):
+    weights = backbone.weights(saved(WHOLE[kind](state)))
+    assert check_fit(backbone, weights, SHAPE, "here") == Fit(len(own(state)), len(own(state)))
+    built = backbone.build(SHAPE, 2, weights).state_dict()
+    for name in own(state):
+        torch.testing.assert_close(built[name], state[name], rtol=1e-3, atol=1e-3 if "half" in kind else 0)
+    assert built["fc.weight"].shape[0] == 2
+    assert built["fc.weight"].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda s: s, lambda s: {"state_dict": s, "epoch": 3}, lambda s: {"model": behind("module.", s)}]
+)
+def test_checkpoints_of_torch_save_are_opened(backbone, state, saved, wrap):
+    fit = check_fit(backbone, backbone.weights(saved(wrap(state), "weights.pth")), SHAPE, "here")
+    assert fit == Fit(len(own(state)), len(own(state)))
+
+
+def test_a_network_of_a_thousand_classes_gets_a_new_head_too(backbone, state, saved):
+    weights = backbone.weights(saved(WHOLE["without its head"](state)))
+    assert backbone.build(SHAPE, 1000, weights).state_dict()["fc.weight"].shape[0] == 1000
+
+
+def without(name):
+    return lambda s: {k: v for k, v in s.items() if k != name}
+
+
+MISFITS = {
+    "another prefix": (lambda s: behind("student.", s), "got 0 of them in 'FILE', the first missing is 'FIRST' (there is a 'student.FIRST'); use"),
+    "unrelated": (lambda s: {"a.b": torch.ones(2)}, "got 0 of them in 'FILE', the first missing is 'FIRST'; use"),
+    "a convolution less": (without("layer1.0.conv1.weight"), "got LESS of them in 'FILE', the first missing is 'layer1.0.conv1.weight'"),
+    "a normalisation less": (without("layer1.0.bn1.running_var"), "got LESS of them in 'FILE', the first missing is 'layer1.0.bn1.running_var'"),
+    "another shape": (
+        lambda s: {**s, "layer1.0.bn1.bias": torch.ones(5)},
+        "got LESS of them in 'FILE', the first that does not fit is 'layer1.0.bn1.bias', [5] instead of [",
+    ),
+    "twice": (lambda s: behind("model.", s) | behind("encoder.", s), "must have the network's tensors once, got"),
+    "not a number": (lambda s: {**s, "layer1.0.bn1.bias": s["layer1.0.bn1.bias"] * torch.nan}, "got NaN or infinity in 'layer1.0.bn1.bias' of 'FILE'"),
+    "nothing": (lambda s: {}, "must hold a network's tensors by name, got none"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MISFITS)
+def test_weights_that_do_not_fit_are_refused_in_one_line(backbone, state, saved, kind, caplog):
+    content, message = MISFITS[kind]
+    file = saved(content(state))
+    with pytest.raises(DataError, match=r"^here: ") as caught:
+        check_fit(backbone, backbone.weights(file), SHAPE, "here")
+    line = str(caught.value)
+    expected = (
+        message.replace("FILE", str(file)).replace("FIRST", "conv1.0.weight").replace("LESS", str(len(own(state)) - 1))
+    )
+    assert expected in line
+    assert str(file) in line
+    assert "\n" not in line
+    if "of them in" in message:
+        assert f"must be all {len(own(state))} tensors of '{NAME}'" in line
+    assert not caplog.records  # nothing of timm's own
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth", "weights.bin"])
+@pytest.mark.parametrize("length", [0, 7, 5000])
+def test_a_file_cut_short_is_one_line(backbone, state, saved, name, length):
+    whole = saved(
+        {"state_dict": state} if name != "weights.safetensors" else state, name if "bin" not in name else "w.pth"
+    )
+    file = whole.with_name(name)
+    file.write_bytes(whole.read_bytes()[:length])
+    with pytest.raises(DataError, match=r"must be whole weights, .*; get the file again$") as caught:
+        check_fit(backbone, backbone.weights(file), SHAPE, "here")
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_with_code_in_it_is_not_run(backbone, saved):
+    with pytest.raises(DataError, match="must be whole weights"):
+        check_fit(backbone, backbone.weights(saved(torch.nn.Linear(2, 2), "weights.pth")), SHAPE, "here")
+
+
+@pytest.mark.parametrize("regime", ["features", "finetune"])
+@pytest.mark.parametrize("fault", ["prefix", "cut"])
+def test_a_run_from_weights_that_do_not_fit_ends_before_it_begins(
+    request_of, state, weights_folder, saved, regime, fault, capfd
+):
+    from harness.cli import main
+
+    file = saved(behind("student.", state))
+    if fault == "cut":
+        file.write_bytes((weights_folder / f"{NAME}.mine.safetensors").read_bytes()[:100_000])
+    request = request_of(regime, ("batch_size = 16", f'batch_size = 16\npretrained = "{file}"'))
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(request.file), "--data", str(request.data), "--out", str(request.out)])
+    assert ended.value.code == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"error: {request.file}:")
+    assert "train.pretrained: " in line
+    assert str(file) in line
+    assert not request.out.exists()
+
+
+def test_what_was_loaded_is_said_and_recorded(request_of, state):
+    said = []
+    reporter = Reporter(quiet=True)
+    reporter.say = lambda line, **_: said.append(line)
+    request = request_of("features", ("trials = 3", "trials = 1"), ('"sgd", "adam"', '"sgd"'))
+    assert run(request, reporter) == 0
+    count = len(own(state))
+    (line,) = [line for line in said if line.startswith("weights of")]
+    assert line.startswith(f"weights of {NAME}: {count} of {count} tensors, from ")
+    (folder,) = request.out.iterdir()
+    about = open_records(folder).meta["weights"][NAME]
+    assert (about["loaded"], about["tensors"]) == (count, count)
+
+
+def net(read):
+    """Return a backbone of somebody's own: a linear body with a normalisation, and a head; ``read`` loads its weights."""
+    from harness_plugins.backbones.timm import weights
+
+    def build(shape, outputs, weights=None):
+        body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 4), torch.nn.BatchNorm1d(4))
+        if weights:
+            read(body, weights.file)
+        return torch.nn.Sequential(body, torch.nn.Linear(4, outputs)) if outputs else torch.nn.Sequential(body)
+
+    return Backbone("net", build, weights=lambda file: weights(NAME, file))
+
+
+def strictly(body, file):
+    body.load_state_dict(read_weights(file, body.state_dict()))
+
+
+def in_part(body, file):
+    body.load_state_dict(torch.load(file), strict=False)
+
+
+def by_its_own_format(body, file):
+    values = torch.tensor(np.frombuffer(file.read_bytes(), np.float32))
+    torch.nn.utils.vector_to_parameters(values, body.parameters())
+
+
+def body_state():
+    """Return the tensors of such a body as if it had been trained: none is where it begins."""
+    body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 4), torch.nn.BatchNorm1d(4))
+    return {name: t + 0.5 if t.is_floating_point() else t for name, t in body.state_dict().items()}
+
+
+def test_the_weights_of_ones_own_backbone_are_checked_as_well(saved, tmp_path):
+    whole = body_state()
+    lacking = {name: tensor for name, tensor in whole.items() if name != "2.running_mean"}
+    strict, lax, deaf = net(strictly), net(in_part), net(lambda body, file: None)
+
+    def check(backbone, content):
+        return check_fit(backbone, backbone.weights(saved(content, "own.pth")), SHAPE, "here")
+
+    assert check(strict, whole) == check(lax, whole) == Fit(6, 6)
+    assert check(strict, behind("model.", whole)) == Fit(6, 6)
+    with pytest.raises(DataError, match=r"got 5 of them in '.*own\.pth', the first missing is '0\.2\.running_mean'"):
+        check(lax, lacking)
+    with pytest.raises(DataError, match=r"got 0 of them .* first missing is '0\.1\.weight'"):
+        check(lax, behind("model.", whole))
+    with pytest.raises(DataError, match=r"the first missing is '0\.1\.weight'"):
+        check(deaf, whole)
+    with pytest.raises(
+        DataError, match=r"must be weights that 'net' can be built from, got RuntimeError: .*2\.running_mean"
+    ):
+        check(strict, lacking)
+    other = net(by_its_own_format)
+    (tmp_path / "own.raw").write_bytes(np.arange(4 * 3072 + 12, dtype=np.float32).tobytes())
+    assert check_fit(other, other.weights(tmp_path / "own.raw"), SHAPE, "here") == Fit(6, 6)
 
 
 # --- the regimes ---------------------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from harness.contracts import Backbone
-from harness.errors import PluginError, one_line
+from harness.errors import DataError, PluginError, one_line
+from harness.pretrained import check_fit
 from harness.testing.driving import finite, same, torch_check
 from harness.testing.outcomes import NotApplicable, require
 from harness.training.state import flatten, restore
@@ -151,6 +154,33 @@ def groups(offer: Backbone) -> str:
     return ""
 
 
+@torch_check
+def pretrained(offer: Backbone) -> str:
+    """Built from a file with a network's tensors, it has all of them but the head's, and gives features."""
+    if offer.weights is None:
+        raise NotApplicable("it starts from no pretrained weights")
+    from safetensors.torch import save_file
+
+    size = _size(offer)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "weights.safetensors"
+        # Away from where it begins, so that a tensor that is not read can be told from one that is.
+        state = {
+            name: t + 0.5 if t.is_floating_point() else t for name, t in _network(offer, size).state_dict().items()
+        }
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
+        weights = offer.weights(file)
+        try:
+            fit = check_fit(offer, weights, (3, size, size), "weights")
+        except DataError as error:
+            raise AssertionError(str(error)) from error
+        features = _outputs(offer.build((3, size, size), 0, weights), size)
+    require(
+        features.ndim == 2, f"must give pooled features [B, F] for no outputs, got {list(features.shape)} for 4 images"
+    )
+    return f"{fit.loaded if fit else 0} tensors, {features.shape[1]} features"
+
+
 def _size(offer: Backbone) -> int:
     """Return the smallest usual image size that it works on; AssertionError where there is none."""
     trouble = ""
@@ -185,5 +215,6 @@ def _weights(network: torch.nn.Module) -> list[torch.Tensor]:
 
 QUICK = [
     builds, other_size, finite_outputs, learns_everywhere, seeded, state_round_trip, evaluates_one_by_one, bf16, groups,
+    pretrained,
 ]  # fmt: skip
 FULL: list[Any] = []

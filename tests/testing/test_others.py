@@ -24,7 +24,9 @@ from harness import (
     Scheduler,
     Split,
     Task,
+    Weights,
     execute,
+    read_weights,
 )
 from harness.testing import checks
 
@@ -138,8 +140,30 @@ class Mixes(Small):
         return super().forward(images - images.mean(dim=0, keepdim=True))
 
 
+def from_file(shape, outputs, weights=None):
+    """Return the small network with the tensors of a file, all but its last layer's; for no outputs its features."""
+    network = Small(shape, outputs or 1)
+    if weights:
+        state = read_weights(weights.file, network.state_dict())
+        body = {name: tensor for name, tensor in state.items() if not name.startswith("layers.3.")}
+        network.load_state_dict(body, strict=False)
+    if not outputs:
+        network.layers[-1] = torch.nn.Identity()
+    return network
+
+
+def deaf(shape, outputs, weights=None):
+    return from_file(shape, outputs)
+
+
+def ordinary(file):
+    return Weights(file, "", (0.5,), (0.25,))
+
+
 NETWORKS = [
     (Backbone("b", Small), set()),
+    (Backbone("b", from_file, weights=ordinary), set()),
+    (Backbone("b", deaf, weights=ordinary), {"pretrained"}),
     (Backbone("b", Unused), {"learns_everywhere"}),
     (Backbone("b", Unseeded), {"seeded"}),
     (Backbone("b", Unregistered), {"state_round_trip"}),

@@ -6,12 +6,15 @@ Wightman 2019, https://github.com/huggingface/pytorch-image-models.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from functools import partial
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import Backbone, Catalogue, Weights, hookimpl
+from harness import Backbone, Catalogue, Weights, hookimpl, read_weights
 from harness_plugins._hub import from_hub
 from harness_plugins._timm import import_timm
 
@@ -29,18 +32,51 @@ def build(name: str, input_shape: tuple[int, ...], outputs: int, weights: Weight
     begin near zero. What differs from timm: its EfficientNets and MobileNets draw a head of two outputs so large that
     the loss begins near 6 (mobilenetv2_035 at 96 px) where it could at 0.7.
     """
-    settings: dict[str, Any] = {"num_classes": outputs, "in_chans": input_shape[0]}
-    if weights is not None:
-        settings |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights.file)}}
-    create = import_timm().create_model
-    model: nn.Module
-    try:
-        model = create(name, img_size=input_shape[1:], **settings)
-    except TypeError:  # a convolutional network takes any size, and no such argument
-        model = create(name, **settings)
-    if weights is not None and outputs:
+    if weights is None:
+        return _create(name, input_shape, outputs)
+    state = read_weights(weights.file, _names(name, input_shape))
+    overlay = {"state_dict": state, "num_classes": -1}  # of the file: never ours, so timm drops its classifier
+    model: Any = _create(name, input_shape, outputs, pretrained=True, pretrained_cfg_overlay=overlay)
+    model.pretrained_cfg.pop("state_dict", None)  # which timm keeps with the model
+    if outputs:
         _soften(_head(model))
+    built: nn.Module = model
+    return built
+
+
+def _create(name: str, input_shape: tuple[int, ...], outputs: int, **more: Any) -> nn.Module:
+    create = import_timm().create_model
+    settings: dict[str, Any] = {"num_classes": outputs, "in_chans": input_shape[0], **more}
+    model: nn.Module
+    with _quiet():
+        try:
+            model = create(name, img_size=input_shape[1:], **settings)
+        except TypeError:  # a convolutional network takes any size, and no such argument
+            model = create(name, **settings)
     return model
+
+
+@lru_cache(maxsize=8)  # asked before every run of an arm
+def _names(name: str, input_shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return what the model calls its tensors."""
+    import torch
+
+    with torch.random.fork_rng(devices=()):
+        return tuple(_create(name, input_shape, 0).state_dict())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what timm says while it builds: the core checks what was loaded, and says it in one line."""
+    logger = logging.getLogger("timm")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _head(model: Any) -> list[nn.Module]:
