@@ -14,6 +14,7 @@ from harness.data.images import Cut
 from harness.data.places import find_root
 from harness.discovery import discover
 from harness.errors import BenchmarkError, HarnessError, PluginError, one_line
+from harness.fairness import check_objective
 from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, data_request, resolve
 from harness.progress import Reporter
@@ -92,6 +93,7 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     setting = Setting(plan, data, chosen, features, mirrored)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
+    check_objective(setting, registry)
     imported = matched(setting, source, request.file.parent)
     return Ready(with_networks(setting, imported, registry), registry, imported)
 
