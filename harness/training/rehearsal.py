@@ -6,14 +6,16 @@ weights towards zero by itself, which hyperparameters does the schedule move, an
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from harness.contracts import Optimizer
+from harness.contracts import Optimizer, Scheduler
 from harness.rules import is_penalty
+from harness.training import entries
 
 SHAPES = ((8, 6), (24,), (3, 2, 3, 3))  # a matrix, a vector and a kernel: some optimizers treat them differently
 STEPS = 20  # that two optimizers are compared over: some do something else for their first five, or every tenth
@@ -107,3 +109,78 @@ def shrinks_weights(offer: Optimizer, settings: Mapping[str, Any]) -> bool:
             towards_zero = [so_far and bool(((b - a) * a < 0).all()) for so_far, a, b in pairs]
             before = after
     return any(towards_zero)
+
+
+# --- what a schedule moves beside the learning rate ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Moved:
+    """An entry of the parameter groups that a schedule moves: its value before, and its lowest and highest after."""
+
+    before: float
+    low: float
+    high: float
+
+    def with_(self, other: Moved) -> Moved:
+        """Return the range of both."""
+        return Moved(self.before, min(self.low, other.low), max(self.high, other.high))
+
+
+def moved_entries(
+    offer: Optimizer, settings: Mapping[str, Any], scheduler: Scheduler, timing: Mapping[str, Any], total: int = STEPS
+) -> dict[str, Moved]:
+    """Return the entries, ``momentum`` or ``betas[0]``, that a schedule moves in a run of so many steps."""
+    rehearsal = Rehearsal(offer, settings)
+    groups = rehearsal.optimizer.param_groups
+    built = entries.copied(rehearsal.optimizer)
+    values: dict[str, list[float]] = {}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*optimizer.step.*")  # the weights need not move for this
+        before = built
+        schedule = scheduler.build(rehearsal.optimizer, total, **{**scheduler.defaults, **timing})
+        for _ in range(total):
+            for entry in entries.moved(before, groups):
+                values.setdefault(entry, []).append(entries.value_of(groups, entry))
+            before = entries.copied(rehearsal.optimizer)
+            schedule.step(*([1.0] if scheduler.per_epoch else []))
+    return {entry: Moved(entries.value_of(built, entry), min(each), max(each)) for entry, each in values.items()}
+
+
+def entries_of(offer: Optimizer, low: Mapping[str, Any], high: Mapping[str, Any]) -> list[str]:
+    """Return the entries of the groups that differ between two settings of an optimizer."""
+    with torch.random.fork_rng(devices=[]):
+        one, other = Rehearsal(offer, low), Rehearsal(offer, high)
+    return entries.moved(entries.copied(one.optimizer), other.optimizer.param_groups)
+
+
+# --- two optimizers that are one -----------------------------------------------------------------------------
+
+
+def take_same_steps(
+    one: Optimizer, settings: Mapping[str, Any], other: Optimizer, others: Mapping[str, Any], steps: int = STEPS
+) -> bool:
+    """Return whether two optimizers, each at its settings, have equal weights after every step, to the last bit."""
+    with torch.random.fork_rng(devices=[]):
+        pair = (Rehearsal(one, settings), Rehearsal(other, others))
+        for number in range(steps):
+            loss = _valleys(SCALES[number % len(SCALES)])
+            torch.default_generator.manual_seed(number)
+            weights = pair[0].step(loss)
+            torch.default_generator.manual_seed(number)
+            if not all(map(torch.equal, weights, pair[1].step(loss))):
+                return False
+    return True
+
+
+def _valleys(scale: float) -> Loss:
+    """Return a loss whose gradient is bounded, so that no optimizer diverges: ``scale * sum(sqrt(1 + (h (w - m))^2))``."""
+    random = torch.Generator().manual_seed(54321)
+    minima = [torch.randn(shape, generator=random) for shape in SHAPES]
+    slopes = [10 ** (2 * torch.rand(shape, generator=random) - 1) for shape in SHAPES]
+
+    def loss(weights: Sequence[torch.Tensor]) -> torch.Tensor:
+        triples = zip(weights, minima, slopes, strict=True)
+        return scale * torch.stack([(1 + (h * (w - m)).square()).sqrt().sum() for w, m, h in triples]).sum()
+
+    return loss

@@ -65,10 +65,11 @@ def _leaderboard(results: Results) -> str:
         f"{count(benchmark['compare']['epochs'], 'epoch')}, tuned by {_facts.budget(benchmark['search'])} per arm; "
         f"{_counts(results)} examples{f'; {alike}' if alike else ''}."
     )
-    drawn = results.records.meta["data"]["notice"]
+    drawn, notes = results.records.meta["data"]["notice"], _facts.fairness_notes(results.records)
+    below = " ".join(f"{note}." for note in [*([_facts.sentence(drawn)] if drawn else []), *notes])
     return table(
         escaped(caption), _label(results, "leaderboard"), ["arm", "seeds", *map(escaped, heads)],
-        f"lr{'r' * len(heads)}", lines, escaped(f"{_facts.sentence(drawn)}." if drawn else ""),
+        f"lr{'r' * len(heads)}", lines, escaped(below),
     )  # fmt: skip
 
 
