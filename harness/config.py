@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from harness.errors import BenchmarkError, did_you_mean
+from harness.rules import is_penalty
 from harness.toml import Source, read
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -365,7 +366,8 @@ def _check_spaces(benchmark: Benchmark, source: Source, *above: str) -> None:
                 raise BenchmarkError(
                     f"{where}: must be searched alike for every arm, got it for '{part}'; use search.{name}"
                 )
-            if name == "weight_decay" and said != 0 and benchmark.search.objective == "common":
+            penalty = is_penalty(name) if isinstance(said, dict) else is_penalty(name, said)
+            if penalty and benchmark.search.objective == "common":
                 raise BenchmarkError(
                     f"{where}: must be 0 where the arms have one objective, got {said!r}; the penalty they have in common is "
                     'train.l2, and with search.objective = "free" each has its own'

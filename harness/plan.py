@@ -198,6 +198,16 @@ def data_request(dataset: Dataset, section: DataSection, root: Root, **more: Any
     )
 
 
+def ends(competitor: Competitor, which: int) -> dict[str, Any]:
+    """Return the low end of everything that is searched, or, for 1, the high end; the first or last of choices."""
+    return {name: _end(space, which) for name, space in competitor.space.items()}
+
+
+def _end(space: Any, which: int) -> Any:
+    choices = getattr(space, "choices", None)
+    return choices[-which] if choices else (space.low, space.high)[which]
+
+
 def describe_space(competitor: Competitor) -> dict[str, dict[str, Any]]:
     """Return what is searched, as it would stand in the benchmark file: {low, high, log}, {choices} or {fixed}."""
     from optuna.distributions import CategoricalDistribution

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.discovery import discover
 from harness.errors import BenchmarkError, HarnessError, PluginError, one_line
+from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, data_request, resolve
 from harness.pretrained import Fit, check_fit
@@ -45,6 +46,7 @@ class Ready:
     setting: Setting
     registry: Registry
     imported: Imported | None = None  # arms of a baseline, to be compared with
+    fairness: Fairness = field(default_factory=Fairness)
 
 
 def prepare(request: Request, reporter: Reporter) -> Ready:
@@ -95,8 +97,11 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     setting = Setting(plan, data, chosen, features, mirrored, fits)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
+    fairness = check_fairness(setting, registry)
+    for note in fairness.notes():
+        reporter.say(f"note: {note}", style="bold yellow")
     imported = matched(setting, source, request.file.parent)
-    return Ready(with_networks(setting, imported, registry), registry, imported)
+    return Ready(with_networks(setting, imported, registry), registry, imported, fairness)
 
 
 def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:

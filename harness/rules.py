@@ -49,6 +49,18 @@ def clash(reports: Iterable[Report]) -> str:
     return ""
 
 
+PENALTIES = ("weight_decay", "wd", "l1", "l2", "l1_reg", "l2_reg", "l1_penalty", "l2_penalty", "lambd")
+
+
+def is_penalty(name: str, value: object = 1.0) -> bool:
+    """Return whether a hyperparameter of that name and value is a penalty on the weights of the optimizer's own.
+
+    The names are ``PENALTIES``, and those that begin with ``weight_decay``; a flag or a text is none, and neither is 0.
+    """
+    named = name in PENALTIES or name.startswith("weight_decay")
+    return named and isinstance(value, int | float) and not isinstance(value, bool) and value != 0
+
+
 def brief(value: object) -> str:
     """Return a value for a message: its ``repr`` on one line of at most 80 characters."""
     return f"{' '.join(repr(value).split()):.80}"

@@ -117,6 +117,7 @@ def _describe(store: Store, ready: Ready) -> None:
                 for name, f in sorted(used.items())
             },
             "broken_plugins": ready.registry.broken,
+            "fairness": ready.fairness.plain(),
         },
     )
     name_examples(data, store)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.contracts import Split
 from harness.errors import BenchmarkError, did_you_mean, one_line
-from harness.plan import Setting
+from harness.plan import Setting, ends
 from harness.runs import Arm, Run, State
 from harness.training.batches import Resident, resident
 from harness.training.parts import Ingredients, Parts, assemble
@@ -32,9 +32,7 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
         ):
             overrides = competitor.benchmark.search.space.get(part, {})
             for end in (0, 1) if overrides else ():
-                run = setting.search_run(
-                    competitor, {name: _end(space, end) for name, space in competitor.space.items()}
-                )
+                run = setting.search_run(competitor, ends(competitor, end))
                 try:
                     weights = [torch.nn.Parameter(torch.zeros(2, 2))]
                     optimizer = competitor.optimizer.build(
@@ -62,7 +60,7 @@ def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:
     searched = benchmark.search.layer_factor
     factor = searched[0] if searched else benchmark.train.layer_factor
     for competitor in setting.plan.competitors if factor != 1 else ():
-        run = setting.search_run(competitor, {name: _end(space, 0) for name, space in competitor.space.items()})
+        run = setting.search_run(competitor, ends(competitor, 0))
         groups = [[torch.nn.Parameter(torch.zeros(2, 2))] for _ in range(2)]
         settings = {**competitor.optimizer.defaults, **run.optimizer}
         timing = {**competitor.scheduler.defaults, **run.scheduler}
@@ -74,11 +72,6 @@ def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:
             raise BenchmarkError(
                 f"{place}: must be left out for the arm {competitor.arm.name}, got {one_line(error)}"
             ) from error
-
-
-def _end(space: Any, which: int) -> Any:
-    choices = getattr(space, "choices", None)
-    return choices[-which] if choices else (space.low, space.high)[which]
 
 
 class Bench:

@@ -48,6 +48,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "exists": folder.is_dir(),
         "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
         "environment": environment(setting.device),
+        "notes": ready.fairness.notes(),
         "arms": arms,
         "probes": probes,
         "power": power(setting, imported),

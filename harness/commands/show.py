@@ -65,6 +65,7 @@ def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
         "data": records.meta["data"],
+        "notes": records.meta.get("fairness", {}).get("notes", []),
         "environment": records.meta["environment"],
         "command": records.meta["command"],
         "benchmark": records.meta["benchmark"],
@@ -168,6 +169,7 @@ def show_lines(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['name']}: {found['state']}; {found['data']['source']}"]
     if found["data"]["notice"]:
         lines.append(f"note: {found['data']['notice']}")
+    lines += [f"note: {note}" for note in found["notes"]]
     lines += found.get("headline", [])
     for arm in found["arms"]:
         scores = [s["metrics"].get(f"test_{metric}") for s in arm["seeds"] if s["state"] == schema.DONE]

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.contracts import Scheduler
+from harness.contracts import Optimizer, Scheduler
 from harness.errors import PluginError, one_line
 from harness.testing.driving import torch_check
 from harness.testing.optimizers.building import defaults_in_space
 from harness.testing.outcomes import NotApplicable, require
 from harness.testing.spaces import ends
+from harness.training.rehearsal import Moved, moved_entries
 from harness.training.state import flatten, restore
 
 PEAK = 0.5
@@ -109,6 +110,22 @@ def several_groups(offer: Scheduler) -> str:
 
 
 @torch_check
+def moves_lr_alone(offer: Scheduler) -> str:
+    """It moves the learning rate, and of the other entries of the groups none, or those named here."""
+    seen: dict[str, Moved] = {}
+    for optimizer in (
+        Optimizer("sgd", torch.optim.SGD, {}, {"lr": PEAK, "momentum": 0.9}),
+        Optimizer("adam", torch.optim.Adam, {}, {"lr": PEAK}),
+    ):
+        for settings in ends(offer.space, offer.defaults).values():
+            seen |= moved_entries(optimizer, {}, offer, settings)
+    if not seen:
+        return ""
+    named = ", ".join(f"{entry} ({each.low:.3g} to {each.high:.3g})" for entry, each in seen.items())
+    return f"moves {named} too: an arm that searches or pins one of these is refused"
+
+
+@torch_check
 def cycle_ends(offer: Scheduler) -> str:
     """What it says of its cycles' ends are step numbers, rising, the last one the run's."""
     if offer.cycle_ends is None:
@@ -162,6 +179,7 @@ def _saved_and_restored(
 
 
 QUICK = [
-    builds, defaults_in_space, non_negative, peaks_at_lr, right_horizon, state_round_trip, several_groups, cycle_ends,
+    builds, defaults_in_space, non_negative, peaks_at_lr, right_horizon, state_round_trip, several_groups,
+    moves_lr_alone, cycle_ends,
 ]  # fmt: skip
 FULL: list[Any] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.contracts import Workbench
-from harness.errors import Diverged, one_line
+from harness.errors import Diverged, PluginError, one_line
 from harness.runs import Epoch, Event, Failed, Run, State
 
 if TYPE_CHECKING:
@@ -38,5 +38,7 @@ def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
         yield parts.done()
     except Diverged as error:
         yield Failed("diverged", str(error))
+    except PluginError as error:
+        yield Failed("error", str(error), traceback.format_exc())
     except Exception as error:  # a plugin may raise anything; it ends this run and no other
         yield Failed("error", one_line(error), traceback.format_exc())

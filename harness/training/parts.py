@@ -15,8 +15,10 @@ from harness.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, T
 from harness.device import Device
 from harness.errors import Diverged, PluginError
 from harness.runs import Done, Epoch, Run, State
+from harness.training import entries
 from harness.training.augmentation import Targets, blended
 from harness.training.batches import Batches, Resident, mix, shuffled
+from harness.training.blame import Blame
 from harness.training.probing import probe_all
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
@@ -83,10 +85,17 @@ class Parts:
     parameters: list[torch.nn.Parameter] = field(init=False)
     snapshots: Snapshots = field(init=False)
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
+    moved: dict[str, None] = field(default_factory=dict)  # entries of the groups, not lr, that the schedule has moved
     kept: dict[str, Any] = field(default_factory=dict)  # a probe's own, for when it meets this network again
     _loss: torch.Tensor = field(default_factory=lambda: torch.zeros(()))  # summed over the epoch's steps
 
     def __post_init__(self) -> None:
+        use = self.use
+        self._forward = Blame("backbone", use.backbone.name, "map inputs to outputs")
+        self._loss_of = Blame("task", use.task.name, "have a loss")
+        self._backward = Blame("backbone", use.backbone.name, "be differentiated")
+        self._stepping = Blame("optimizer", use.optimizer.name, "step")
+        self._scheduling = Blame("scheduler", use.scheduler.name, "step")
         self._enter(stage_of(self.run, 1))
         self.snapshots = Snapshots(cycle_epochs(self.run, self.use.scheduler, len(self.batches))[:-1])
 
@@ -99,14 +108,12 @@ class Parts:
         torch.manual_seed(mix(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage
         self.parameters = choose(groups, self.groups)
-        self.optimizer = _build(
-            "optimizer", use.optimizer.name, lambda: build_optimizer(use.optimizer, settings, groups, run.layer_factor)
-        )
-        self.schedule = _build(
-            "scheduler",
-            use.scheduler.name,
-            lambda: build_schedule(use.scheduler, timing, self.optimizer, steps, groups, run.layer_factor),
-        )
+        with Blame("optimizer", use.optimizer.name, "build"):
+            self.optimizer = build_optimizer(use.optimizer, settings, groups, run.layer_factor)
+        before = entries.copied(self.optimizer)
+        with Blame("scheduler", use.scheduler.name, "build"):
+            self.schedule = build_schedule(use.scheduler, timing, self.optimizer, steps, groups, run.layer_factor)
+            self._note_moved(before)
 
     def resume(self, state: State | None, epochs: int) -> Iterator[int]:
         """Yield the epochs still to train, 1 is the first, with everything set for training in each."""
@@ -129,25 +136,47 @@ class Parts:
         losses: list[torch.Tensor] = []  # without the penalty, one per evaluation
 
         def objective() -> torch.Tensor:
-            self.optimizer.zero_grad(set_to_none=True)
-            with self.autocast():
-                outputs = self.model(inputs)
-            loss = blended(self.use.task.loss, outputs.float(), targets)
+            self.optimizer.zero_grad()  # set_to_none is torch's default, and some optimizers take no such argument
+            with self._forward, self.autocast():
+                outputs = self.model(inputs).float()
+            with self._loss_of:
+                loss = blended(self.use.task.loss, outputs, targets)
             losses.append(loss.detach())
-            if self.use.optimizer.second_order:
-                return self._differentiate(loss)
-            loss.backward()  # type: ignore[no-untyped-call]
+            with self._backward:
+                if self.use.optimizer.second_order:
+                    return self._differentiate(loss)
+                loss.backward()  # type: ignore[no-untyped-call]
             return losses[-1] + self._add_penalty()
 
-        if self.use.optimizer.closure:
-            self.optimizer.step(objective)  # type: ignore[arg-type]
-        else:
-            objective()
-            self.optimizer.step()
+        with self._stepping:
+            if self.use.optimizer.closure:
+                self.optimizer.step(objective)  # type: ignore[arg-type]
+            else:
+                objective()
+                self.optimizer.step()
         self._loss += losses[0]  # where the step began
         if not self.use.scheduler.per_epoch:
-            self.schedule.step()
+            self._step_schedule()
         return losses[0]
+
+    def _step_schedule(self, *loss: float) -> None:
+        """Move the schedule by one step, or by one epoch of a certain loss."""
+        with self._scheduling:
+            before = entries.copied(self.optimizer)
+            self.schedule.step(*loss)
+            self._note_moved(before)
+
+    def _note_moved(self, before: entries.Groups) -> None:
+        """Note which entries of the groups, beside the rate, the schedule has changed.
+
+        Raises PluginError where one of them was searched, or pinned by the benchmark: the records would name a value
+        that was not in force.
+        """
+        for entry in entries.moved(before, self.optimizer.param_groups):
+            self.moved[entry] = None
+            if chosen := entries.overwritten(entry, self.run.optimizer):
+                old, new = (entries.value_of(groups, entry) for groups in (before, self.optimizer.param_groups))
+                raise PluginError(entries.refusal(entry, chosen, f"{new:.4g} for {old:.4g}"))
 
     def _add_penalty(self) -> torch.Tensor | float:
         """Add the penalty's gradient, ``l2 * parameter``, to the loss's; return its value where a closure needs it.
@@ -189,8 +218,10 @@ class Parts:
         if bad:
             raise Diverged(f"epoch {epoch}: {bad[0]} must be finite, got {self.metrics[bad[0]]}")
         if self.use.scheduler.per_epoch:
-            self.schedule.step(loss)
-        lr = float(self.optimizer.param_groups[0]["lr"]) if "lr" in self.optimizer.param_groups[0] else math.nan
+            self._step_schedule(loss)
+        groups = self.optimizer.param_groups
+        lr = float(groups[0]["lr"])
+        self.metrics |= {f"group.{entry}": entries.value_of(groups, entry) for entry in self.moved}
         steps = epoch * len(self.batches)
         snapshot = None
         if self.use.test is not None and epoch in self.snapshots.epochs:
@@ -285,6 +316,7 @@ class Parts:
             "optimizer": flatten(self.optimizer.state_dict(), "optimizer", tensors),
             "schedule": flatten(self.schedule.state_dict(), "schedule", tensors),
             "snapshots": flatten(self.snapshots.predictions, "snapshots", tensors),
+            "moved": list(self.moved),
         }
         return State(tensors, plain)
 
@@ -296,7 +328,8 @@ class Parts:
         self.schedule.load_state_dict(restore(plain["schedule"], tensors))
         self.clock.seconds = plain["seconds"]
         self.metrics = dict(plain["metrics"])
-        self.snapshots.predictions = restore(plain.get("snapshots", {}), tensors)  # older states have none
+        self.snapshots.predictions = restore(plain["snapshots"], tensors)
+        self.moved = dict.fromkeys(plain["moved"])
 
     def _switch(self, mode: str) -> None:
         """Set model and optimizer to ``train`` or ``eval``."""
@@ -331,12 +364,5 @@ def _network(run: Run, use: Ingredients) -> torch.nn.Module:
     torch.manual_seed(mix(run.init_seed))
     start = () if use.weights is None else (use.weights,)
     shape, outputs = use.train.input_shape, use.outputs
-    model: torch.nn.Module = _build("backbone", use.backbone.name, lambda: use.backbone.build(shape, outputs, *start))
-    return model
-
-
-def _build(kind: str, name: str, build: Any) -> Any:
-    try:
-        return build()
-    except Exception as error:
-        raise PluginError(f"{kind} '{name}': must build, got {type(error).__name__}: {error}") from error
+    with Blame("backbone", use.backbone.name, "build"):
+        return use.backbone.build(shape, outputs, *start)

@@ -72,18 +72,36 @@ def build_optimizer(
     """Return the optimizer of one stage, which trains ``groups``.
 
     The head has the learning rate ``lr`` and each group nearer to the input ``layer_factor`` times that of the one after
-    it. Raises PluginError where the optimizer does not take rates of groups; else whatever it raises itself.
+    it. Raises PluginError where it is no optimizer, or one that does not take rates of groups; else whatever it raises
+    itself.
     """
     if layer_factor == 1 or len(groups) == 1:
-        return optimizer.build([p for group in groups for p in group], **settings)
+        return check_built(optimizer.build([p for group in groups for p in group], **settings))
     if "lr" not in settings:
         raise PluginError("must have 'lr' among its hyperparameters to train by layer groups, got none")
     by_depth = [  # the head first: its rate is the one that is recorded
         {"params": list(group), "lr": settings["lr"] * layer_factor**depth}
         for depth, group in enumerate(reversed(groups))
     ]
-    built = optimizer.build(by_depth, **settings)
+    built = check_built(optimizer.build(by_depth, **settings))
     _check_rates(built, groups, layer_factor)
+    return built
+
+
+def check_built(built: Any) -> torch.optim.Optimizer:
+    """Return what an optimizer's ``build`` returned; raises PluginError where a schedule could not move its rate."""
+    if not isinstance(built, torch.optim.Optimizer):
+        raise PluginError(f"must be a torch.optim.Optimizer, got {type(built).__name__}")
+    for group in built.param_groups:
+        if "lr" not in group:
+            raise PluginError(
+                "every parameter group must have an 'lr', which schedules move, got one without; add it to the defaults"
+            )
+        if isinstance(group["lr"], bool) or not isinstance(group["lr"], int | float | torch.Tensor):
+            raise PluginError(
+                f"the 'lr' of every parameter group must be a number, which schedules move, got {group['lr']!r}; "
+                "give lr a default"
+            )
     return built
 
 

@@ -170,6 +170,7 @@ def notices(results: Results) -> list[Notice]:
     found = [
         *(Notice("bad", problem) for problem in results.problems),
         *_of_comparison(results.records),
+        *(Notice("warn", f"{note}.") for note in fairness_notes(results.records)),
         *_of_values(results),
         *_of_tuning(results),
         *_of_search(results.records, _alarms.edges(results)),
@@ -178,6 +179,11 @@ def notices(results: Results) -> list[Notice]:
         *_of_confirmations(results.records),
     ]
     return sorted(found, key=lambda notice: ("bad", "warn", "note").index(notice.level))
+
+
+def fairness_notes(records: Records) -> list[str]:
+    """Return what was found out of the optimizers and schedules before anything was trained, a line each."""
+    return [str(note) for note in records.meta.get("fairness", {}).get("notes", [])]
 
 
 def _of_comparison(records: Records) -> list[Notice]:

@@ -70,10 +70,11 @@ def _leaderboard(results: Results) -> str:
         caption += (
             f" Where all seeds are equal, the interval is that of a proportion of the {joined(sorted(set(counted)))}."
         )
-    drawn = results.records.meta["data"]["notice"]
+    drawn, notes = results.records.meta["data"]["notice"], _facts.fairness_notes(results.records)
+    below = " ".join(f"{note}." for note in [*([_facts.sentence(drawn)] if drawn else []), *notes])
     return table(
         escaped(caption), _label(results, "leaderboard"), ["arm", "seeds", *map(escaped, heads)],
-        f"lr{'r' * len(heads)}", lines, escaped(f"{_facts.sentence(drawn)}." if drawn else ""),
+        f"lr{'r' * len(heads)}", lines, escaped(below),
     )  # fmt: skip
 
 

@@ -60,13 +60,13 @@ def parts_of(registry: Registry, split: Callable[..., Split]) -> Callable[..., P
     """Return a function that assembles the parts of a small run."""
 
     def make(
-        optimizer: str | Optimizer = "sgd", settings: Mapping[str, Any] | None = None, scheduler: str = "cosine",
+        optimizer: str | Optimizer = "sgd", settings: Mapping[str, Any] | None = None, scheduler: str | Scheduler = "cosine",
         backbone: Callable[..., torch.nn.Module] = network, test: bool = True, probes: tuple[Any, ...] = (),
         groups: Callable[..., Any] | None = None, **run: Any,
     ) -> Parts:  # fmt: skip
         chosen = optimizer if isinstance(optimizer, Optimizer) else registry.get("optimizer", optimizer, Optimizer)
         given = {
-            "phase": "compare", "arm": Arm("net", chosen.name, scheduler), "optimizer": dict(settings or {}),
+            "phase": "compare", "arm": Arm("net", chosen.name, str(scheduler)), "optimizer": dict(settings or {}),
             "scheduler": {}, "epochs": 3, "batch_size": 8, "l2": 1e-3, "augment": ("flip", "crop"), "precision": "fp32",
             "task": "classification", "init_seed": 1, "order_seed": 2, "data": "", "plugins": {},
         }  # fmt: skip
@@ -74,7 +74,9 @@ def parts_of(registry: Registry, split: Callable[..., Split]) -> Callable[..., P
             task=registry.get("task", "classification", Task),
             backbone=Backbone("net", backbone, groups=groups),
             optimizer=chosen,
-            scheduler=registry.get("scheduler", scheduler, Scheduler),
+            scheduler=scheduler
+            if isinstance(scheduler, Scheduler)
+            else registry.get("scheduler", scheduler, Scheduler),
             outputs=2,
             train=resident(split(40), CPU),
             tune=resident(split(20, seed=1), CPU),

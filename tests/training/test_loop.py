@@ -211,7 +211,7 @@ def test_an_optimizer_that_raises_ends_its_run_with_a_traceback(parts_of):
     parts = parts_of(Optimizer("broken", Broken, {}, {"lr": 0.1}))
     (failed,) = execute(parts.run, bench(parts))
     assert failed.kind == "error"
-    assert failed.reason == "KeyError: 'momentum buffer'"
+    assert failed.reason == "optimizer 'broken': must step, got KeyError: 'momentum buffer'"
     assert "in step" in failed.traceback
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from harness.contracts import Optimizer, Scheduler
 from harness.errors import one_line
 from harness.testing.driving import (
@@ -27,12 +25,6 @@ def builds(offer: Optimizer) -> str:
             step(parts, 3)
         except Exception as error:
             raise AssertionError(f"must build and step at {name} of its space, got {one_line(error)}") from error
-        kind = type(parts.optimizer).__name__
-        require(isinstance(parts.optimizer, torch.optim.Optimizer), f"must be a torch.optim.Optimizer, got {kind}")
-        require(
-            all("lr" in group for group in parts.optimizer.param_groups),
-            "every parameter group must have an 'lr', which schedules move, got one without; add it to the defaults",
-        )
         require(finite(weights(parts)), f"must leave finite weights after three steps at {name} of its space, got none")
     return ""
 

@@ -12,6 +12,8 @@ from harness import Float, Optimizer, PluginError
 if TYPE_CHECKING:
     import torch
 
+OWN_DECAYS = ("weight_decay", "weight_decay_1d", "lambd")  # the last one is ASGD's
+
 
 def offer(
     name: str,
@@ -23,10 +25,10 @@ def offer(
     """Return an optimizer whose learning rate is searched between ``rates``, from low to high; for None it is not.
 
     ``make(parameters, **hyperparameters)`` builds it. All else stays as ``class_`` has it, except that its own weight
-    decay is 0: the L2 is part of the common objective. ``capabilities`` are what its value declares.
+    decays are 0: the L2 is part of the common objective. ``capabilities`` are what its value declares.
     """
     known = inspect.signature(class_).parameters
-    defaults: dict[str, Any] = {"weight_decay": 0.0} if "weight_decay" in known else {}
+    defaults: dict[str, Any] = {name: 0.0 for name in OWN_DECAYS if name in known}
     space, own = {}, known["lr"].default
     if rates is None:
         defaults["lr"] = float(own)

@@ -3,7 +3,8 @@
 https://docs.pytorch.org/docs/stable/optim.html. Only the learning rate is searched, in the range that suits the
 family; ``[search.space."torch:RAdam"]`` fixes or searches more, with ``beta1`` and ``beta2`` for its ``betas``.
 What differs from PyTorch's defaults: weight decay is 0, for the L2 is part of the common objective, so AdamW is Adam.
-ASGD's own ``lambd`` stays 1e-4, and the average it keeps is not evaluated, as PyTorch leaves it to the caller.
+So is ASGD's, which it calls ``lambd``; the average that ASGD keeps is not evaluated, as PyTorch leaves it to the caller,
+and without both it is plain SGD.
 """
 
 from __future__ import annotations

@@ -1,0 +1,217 @@
+"""Is it fair? What an arm's optimizer and schedule would do to the comparison, found out before anything is trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.errors import PluginError
+from harness.plan import SCHEDULE, Competitor, Setting, ends
+from harness.registry import Registry
+from harness.rules import is_penalty
+from harness.runs import Run
+from harness.training.entries import overwritten, refusal
+from harness.training.rehearsal import (
+    STEPS,
+    Moved,
+    Rehearsal,
+    entries_of,
+    moved_entries,
+    own_penalties,
+    shrinks_weights,
+    take_same_steps,
+)
+
+OF_RUNS = ("epochs", "batch_size", "layer_factor")  # searched, and no hyperparameters of an optimizer
+OBJECTIVE = "common_objective"  # the check of ``harness check`` for a weight decay; a method's own is a known failure
+
+
+@dataclass(frozen=True)
+class Equal:
+    """Two optimizers, as the benchmark enters them, that take the same steps at equal settings."""
+
+    name: str
+    same_as: str
+    steps: int  # that they were compared over
+    weight_decay: bool  # one of them has a weight decay, which is 0 here
+
+    def line(self) -> str:
+        """Return it for a person."""
+        compared = f"take the same steps (compared over {self.steps} steps)"
+        if self.weight_decay:
+            return f"{self.name} is {self.same_as} here: without weight decay both {compared}; see search.objective"
+        return f"{self.name} is {self.same_as} here: at equal settings both {compared}"
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """What a reader must know of the arms' optimizers and schedules."""
+
+    equal: Sequence[Equal] = ()
+    moved: Mapping[str, Mapping[str, Moved]] = field(default_factory=dict)  # entry of the groups, by arm
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain JSON, with the lines for a person as ``notes``."""
+        return {**asdict(self), "notes": self.notes()}
+
+    def notes(self) -> list[str]:
+        """Return a line for each pair of equal optimizers, and for each entry that a schedule moves."""
+        by_line: dict[str, list[str]] = {}
+        for arm, entries in self.moved.items():
+            for entry, moved in entries.items():
+                scheduler = arm.rpartition("/")[2]
+                line = f"{scheduler} moves {entry} too, from {moved.low:.4g} to {moved.high:.4g} (built with {moved.before:.4g})"
+                by_line.setdefault(line, []).append(arm)
+        return [each.line() for each in self.equal] + [f"{line}: {', '.join(arms)}" for line, arms in by_line.items()]
+
+
+def check_fairness(setting: Setting, registry: Registry) -> Fairness:
+    """Return what a reader must know of the arms; raises PluginError for an arm that cannot be compared fairly."""
+    moved = {}
+    for competitor in setting.plan.competitors:
+        if setting.plan.benchmark.search.objective == "common":
+            _check_objective(setting, competitor, registry)
+        moved[competitor.arm.name] = _moved(setting, competitor, registry)
+    return Fairness(_equal_pairs(setting), {arm: entries for arm, entries in moved.items() if entries})
+
+
+def _runs(setting: Setting, competitor: Competitor) -> Iterator[Run]:
+    """Yield the runs at the low and at the high end of everything that is searched."""
+    for which in (0, 1):
+        yield setting.search_run(competitor, ends(competitor, which))
+
+
+# --- a weight decay of the optimizer's own -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Penalty:
+    got: str
+    name: str = ""  # of the hyperparameter; empty where the optimizer has no name for it
+
+
+def _check_objective(setting: Setting, competitor: Competitor, registry: Registry) -> None:
+    """Raise PluginError for an optimizer with a weight decay of its own."""
+    penalty = _own_penalty(setting, competitor)
+    if penalty is None:
+        return
+    name = competitor.entered
+    origin = registry.find("optimizer", competitor.arm.optimizer, "train.optimizers").origin
+    section = name if re.fullmatch(r"[\w-]+", name) else f'"{name}"'
+    cure = f"pin it to 0, [search.space.{section}] {penalty.name} = 0," if penalty.name else "take it out,"
+    raise PluginError(
+        f"{origin}: optimizer '{name}' must have no weight decay of its own where the arms have one objective, got "
+        f'{penalty.got}; {cure} or write search.objective = "free" if a leaderboard is all you want'
+    )
+
+
+def _own_penalty(setting: Setting, competitor: Competitor) -> _Penalty | None:
+    """Return the weight decay that an optimizer has of its own; None where it has none."""
+    optimizer, low, high = competitor.optimizer, ends(competitor, 0), ends(competitor, 1)
+    for name in filter(is_penalty, competitor.space):
+        return _Penalty(f"{name} in its space, {low[name]!r} to {high[name]!r}", name)
+    for name, value in {**optimizer.defaults, **competitor.fixed}.items():
+        if is_penalty(name, value):
+            return _Penalty(f"{name} = {value!r} in its defaults", name)
+    for run in _runs(setting, competitor):
+        try:
+            for name, value in own_penalties(Rehearsal(optimizer, run.optimizer).optimizer).items():
+                return _Penalty(f"{name} = {value!r} in its parameter groups", name)
+            if OBJECTIVE not in optimizer.known_failures and shrinks_weights(optimizer, run.optimizer):
+                return _Penalty("weights that shrink where the gradient is 0")
+        except Exception:  # one that cannot be built, or cannot step, is named in its first trial
+            continue
+    return None
+
+
+# --- what a schedule moves beside the learning rate ----------------------------------------------------------
+
+
+def _moved(setting: Setting, competitor: Competitor, registry: Registry) -> dict[str, Moved]:
+    """Return what an arm's schedule moves; raises PluginError where that is a hyperparameter that was chosen."""
+    optimizer, scheduler = competitor.optimizer, competitor.scheduler
+    low, high = _runs(setting, competitor)
+    moved: dict[str, Moved] = {}
+    for run in (low, high):
+        try:
+            entries = moved_entries(optimizer, run.optimizer, scheduler, run.scheduler)
+        except Exception:  # one that cannot be built, or cannot step, is named in its first trial
+            continue
+        moved |= {entry: each.with_(moved.get(entry, each)) for entry, each in entries.items()}
+    holders = _holders(competitor, low.optimizer, high.optimizer) if moved else {}
+    for entry, each in moved.items():
+        if chosen := overwritten(entry, low.optimizer) or holders.get(entry):
+            name = competitor.arm.scheduler
+            origin = registry.find("scheduler", name, "train.schedulers").origin
+            wrong = refusal(entry, chosen, f"{each.low:.4g} to {each.high:.4g}")
+            raise PluginError(f"{origin}: scheduler '{name}' under '{competitor.entered}' {wrong}")
+    return moved
+
+
+def _holders(competitor: Competitor, low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, str]:
+    """Return the searched hyperparameter that each entry of the groups holds, whatever the two are called."""
+    holders = {}
+    for name in {*low} - {*competitor.fixed}:
+        try:
+            holders |= dict.fromkeys(entries_of(competitor.optimizer, low, {**low, name: high[name]}), name)
+        except Exception:  # the two ends need not go together
+            continue
+    return holders
+
+
+# --- two optimizers that are one -----------------------------------------------------------------------------
+
+
+def _equal_pairs(setting: Setting) -> tuple[Equal, ...]:
+    """Return each optimizer that takes the steps of one before it, with that one; an alias of an optimizer is meant to."""
+    first = {competitor.entered: competitor for competitor in reversed(setting.plan.competitors)}
+    different: list[Competitor] = []
+    found = []
+    for name in setting.plan.benchmark.train.optimizers:
+        others = [each for each in different if each.arm.optimizer != first[name].arm.optimizer]
+        equal = next((pair for pair in (_equal(each, first[name]) for each in others) if pair), None)
+        if equal:
+            found.append(equal)
+        else:
+            different.append(first[name])
+    return tuple(found)
+
+
+def _equal(one: Competitor, other: Competitor) -> Equal | None:
+    """Return that two optimizers take the same steps; None where they do not, or cannot be compared."""
+    settings, others = _equal_settings(one, other)
+    try:
+        same = take_same_steps(one.optimizer, settings, other.optimizer, others)
+    except Exception:  # one that cannot be built, or cannot step, is named in its first trial
+        same = False
+    if not same:
+        return None
+    decays = [any(is_penalty(name) for name in each) for each in (settings, others)]
+    name, same_as = (one.entered, other.entered) if decays == [True, False] else (other.entered, one.entered)
+    return Equal(name, same_as, STEPS, weight_decay=any(decays))
+
+
+def _equal_settings(one: Competitor, other: Competitor) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings at which two optimizers are compared: what one of them searches is equal for both.
+
+    It has the value that the other one has without searching it, or else its default.
+    """
+    pair = (one, other)
+    settings = [{**each.optimizer.defaults, **each.fixed} for each in pair]
+    for name in {**one.space, **other.space}:
+        if name in OF_RUNS or name.startswith(SCHEDULE):
+            continue
+        searched = [name in each.space for each in pair]
+        known = [
+            values[name]
+            for values, is_searched in zip(settings, searched, strict=True)
+            if name in values and not is_searched
+        ]
+        known += [values[name] for values in settings if name in values]
+        known += [ends(each, 1)[name] for each, is_searched in zip(pair, searched, strict=True) if is_searched]
+        for values, is_searched in zip(settings, searched, strict=True):
+            if is_searched:
+                values[name] = known[0]
+    return settings[0], settings[1]

@@ -1,0 +1,28 @@
+"""What was found out of the optimizers beforehand stands high in every report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness_reports import _facts, html, latex, markdown
+
+NOTE = (
+    "adamw is adam here: without weight decay both take the same steps (compared over 20 steps); see search.objective"
+)
+
+
+def test_that_two_arms_are_one_algorithm_is_said_in_every_format(make_records: Any, analysed: Any) -> None:
+    records = make_records(("adam", "adamw"))
+    records.meta["fairness"] = {"notes": [NOTE]}
+    results = analysed(records)
+    assert _facts.Notice("warn", f"{NOTE}.") in _facts.notices(results)
+    page = html.render(results)
+    assert page.index(NOTE) < page.index("<section")
+    assert NOTE in markdown.render(results)
+    table = latex.render(results)
+    below = table[table.index(r"\bottomrule") : table.index(r"\end{table}")]
+    assert "adamw is adam here" in below
+
+
+def test_nothing_is_said_where_nothing_was_found(make_records: Any, analysed: Any) -> None:
+    assert "is adam here" not in latex.render(analysed(make_records(("adam", "adamw"))))
