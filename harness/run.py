@@ -11,6 +11,7 @@ from harness.baseline import bring_in
 from harness.driver import Driver
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
+from harness.evidence.probe_costs import foretell
 from harness.extension import ROUNDS, extend, extended
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
@@ -60,6 +61,8 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
         reporter.say(f"{left} runs to do on {where}, into {store.folder}")
         if busy := device.contention(setting.device):
             reporter.say(f"warning: {busy}", style="yellow")
+        for line in () if request.only_search or driver.compared else foretell(setting):
+            reporter.say(line)
         driver.drive()
     else:
         what = "its search is finished" if request.only_search else "it is finished"

@@ -42,8 +42,15 @@ def status(folder: Path) -> dict[str, Any]:
         "arms": arms,
         "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
         "seconds": float(records.runs["seconds"].sum()),
+        "left_out": left_out(records),
         "command": records.meta["command"],
     }
+
+
+def left_out(records: Records) -> list[str]:
+    """Return a sentence for each late probe of which a limit in seconds has left something out, with the remedy."""
+    sentences = [str(about.get("left_out") or "") for about in records.meta.get("probes", {}).values()]
+    return [sentence for sentence in sentences if sentence]
 
 
 def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
@@ -65,6 +72,7 @@ def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
         "data": records.meta["data"],
+        "left_out": left_out(records),
         "environment": records.meta["environment"],
         "command": records.meta["command"],
         "benchmark": records.meta["benchmark"],
@@ -158,7 +166,7 @@ def status_lines(found: dict[str, Any]) -> list[str]:
             parts.append(f"{what} {sum(counts[s] for s in schema.ENDED)}/{counts['total']}{bad}")
         lines.append(f"  {arm['arm']}: {'; '.join(parts)}")
     lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in found["under_way"].items()]
-    return lines
+    return lines + [f"  {sentence}" for sentence in found["left_out"]]
 
 
 def show_lines(found: dict[str, Any]) -> list[str]:
@@ -183,4 +191,4 @@ def show_lines(found: dict[str, Any]) -> list[str]:
         digits = ".2f" if unit == "%" else ".4g"
         shown = f"{mean:{digits}}{f' ± {spread:{digits}}' if len(values) > 1 else ''} {unit}".rstrip()
         lines.append(f"  {arm['arm']}: test {metric} {shown} (mean ± SD of {len(values)} seeds; {tuned})")
-    return lines + (verdict_lines(found["verdict"]) if "verdict" in found else [])
+    return lines + (verdict_lines(found["verdict"]) if "verdict" in found else []) + found["left_out"]
