@@ -218,8 +218,9 @@ def _left_out(probe: Probe, work: Work, about: Mapping[str, Any], key: str, comm
 
 def more_seconds(probe: Probe, needed: float) -> tuple[str, int]:
     """Return the key and the value of a limit under which a probe that needs so many seconds is measured whole."""
-    tens = 10 ** max(0, math.floor(math.log10(max(ROOM * needed, 1.0))) - 1)
-    return f"compare.probe_budgets.{probe.name}", max(1, math.ceil(ROOM * needed / tens) * tens)
+    seconds = max(ROOM * needed, 10.0)
+    tens = 10 ** (math.floor(math.log10(seconds)) - 1)  # two digits are enough
+    return f"compare.probe_budgets.{probe.name}", math.ceil(seconds / tens) * tens
 
 
 def seconds_needed(seconds: float) -> str:

@@ -45,19 +45,21 @@ def late_probes(setting: Setting, planned: Sequence[Cell]) -> list[dict[str, Any
     return [_cost(probe, setting, planned) for probe in setting.plan.late_probes]
 
 
-def foretell(setting: Setting) -> list[str]:
+def foretell(setting: Setting, command: Sequence[str] = ()) -> list[str]:
     """Return a line for each late probe that will not measure everything; only those with a limit in seconds are timed."""
     planned, lines = planned_cells(setting), []
     for probe in setting.plan.late_probes:
         work = work_of(probe, setting, planned)
         timed = limit_of(setting, probe)[0] is not None
         if timed or work.part(work.asked):
-            row = _cost(probe, setting, planned, timed)
+            row = _cost(probe, setting, planned, timed, command)
             lines += [probe_line(row)] if row["part"] or row["left_out"] or row["problem"] else []
     return lines
 
 
-def _cost(probe: Probe, setting: Setting, planned: Sequence[Cell], timed: bool = True) -> dict[str, Any]:
+def _cost(
+    probe: Probe, setting: Setting, planned: Sequence[Cell], timed: bool = True, command: Sequence[str] = ()
+) -> dict[str, Any]:
     work = work_of(probe, setting, planned)
     limit, key = limit_of(setting, probe)
     each, problem = _price(probe, setting, work.wanted) if timed else (0.0, "")
@@ -78,17 +80,17 @@ def _cost(probe: Probe, setting: Setting, planned: Sequence[Cell], timed: bool =
         "budget": limit,
         "fits": fits,
         "seconds": fits * each,
-        "left_out": _left_out(probe, work, fits, each, f"{key}, {seconds_allowed(limit)}") if limit else "",
+        "left_out": _left_out(probe, work, fits, each, f"{key}, {seconds_allowed(limit)}", command) if limit else "",
         "problem": problem,
     }
 
 
-def _left_out(probe: Probe, work: Work, fits: int, each: float, limit: str) -> str:
+def _left_out(probe: Probe, work: Work, fits: int, each: float, limit: str, command: Sequence[str]) -> str:
     """Return what does not fit into a limit in seconds, and the setting under which it would; "" where all fits."""
     count = len(work.wanted)
     if fits == count:
         return ""
-    remedy = command_with((), *more_seconds(probe, count * each))
+    remedy = command_with(command, *more_seconds(probe, count * each))
     what = f"only {fits} of them fit" if fits else "too few of them fit, so that the probe is left out"
     return f"{what}, into {limit}; to measure all of them: {remedy}"
 

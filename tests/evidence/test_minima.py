@@ -287,7 +287,7 @@ def test_a_higher_limit_counts_what_was_spent_and_measures_only_what_is_missing(
 
 
 @pytest.mark.parametrize(
-    ("needed", "proposed"), [(0.01, 1), (1, 2), (24, 36), (67, 110), (94.2, 150), (328, 500), (66_667, 110_000)]
+    ("needed", "proposed"), [(0.01, 10), (6, 10), (24, 36), (67, 110), (94.2, 150), (328, 500), (66_667, 110_000)]
 )
 def test_a_limit_that_is_proposed_has_room_and_two_digits(needed, proposed):
     key, value = minima.more_seconds(probe_of(2), needed)
