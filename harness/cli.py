@@ -62,6 +62,7 @@ def _main(
 
 @app.command()
 def run(
+    context: typer.Context,
     file: File,
     profile: Profile = None,
     data: DataDir = None,
@@ -76,13 +77,19 @@ def run(
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
     from harness import interruption
+    from harness.commands.show import document, result_lines
     from harness.progress import Reporter
     from harness.run import run as carry_out
 
     request = _request(file, profile, data, out, plugin, block, set_, only_search, extend)
     interruption.listen()
     with Reporter() as reporter:
-        code = carry_out(request, reporter, ["harness", *sys.argv[1:]])
+        code = carry_out(
+            request,
+            reporter,
+            ["harness", *context.obj],
+            lambda results, registry, seconds: result_lines(document(results.records, registry, results), seconds),
+        )
     raise typer.Exit(code)
 
 
@@ -127,6 +134,7 @@ def lr_find_(
     from harness.commands.lr_find import document, lines, lr_find
     from harness.progress import Reporter
     from harness.range_test.picture import check_picture, write_picture
+    from harness.report import quiet_libraries
 
     if out:
         check_picture(out)
@@ -135,7 +143,8 @@ def lr_find_(
     tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
     print(json.dumps(document(tests), indent=2, allow_nan=False) if as_json else "\n".join(lines(tests)))
     if out:
-        write_picture(out, tests)
+        with quiet_libraries():
+            write_picture(out, tests)
         if not as_json:
             print(f"picture: {out}")
     raise typer.Exit(1 if any(test.failed for test in tests) else 0)
@@ -412,7 +421,7 @@ def main(arguments: list[str] | None = None) -> Any:
     if debug:
         arguments.remove("--debug")  # wherever it stands
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, standalone_mode=False, obj=tuple(arguments))
     except HarnessError as error:
         if debug:
             raise

@@ -138,8 +138,11 @@ class CompareSection(Section):
     fit: float = Field(0.01, ge=0, le=1)  # the largest un-augmented train error of a network at a minimum
     probes: list[str] = ["gradient_norm"]
     probe_options: dict[str, dict[str, Any]] = {}  # by probe: its own
-    # seconds, of each late probe, and of those that need more or less; what does not fit is said
-    probe_budget: float = Field(60.0, gt=0, allow_inf_nan=False)
+    # by late probe: at most so many measurements (networks, pairs or threes), in whole groups; all where none is named
+    probe_sizes: dict[str, Count] = {}
+    # a limit in seconds for each late probe, and for those that need another; none where it is left out, for what is
+    # measured then depends on the machine
+    probe_budget: float | None = Field(None, gt=0, allow_inf_nan=False)
     probe_budgets: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
     tta: bool = False  # score the mean of predictions for each test image and its mirror image too
     snapshots: bool = False  # keep and ensemble the weights at the ends of a schedule's cycles (sgdr)
@@ -490,10 +493,11 @@ def identity(benchmark: Benchmark) -> Mapping[str, Any]:
         "confirm",
         "probes",
         "probe_options",
+        "probe_sizes",
         "probe_budget",
         "probe_budgets",
     ):  # runs have them in their recipes
-        del plain["compare"][key]
+        plain["compare"].pop(key, None)  # probe_budget is not there where it is not set
     for key in ("untuned", "twins", "aa", "label_noise", "gate"):  # controls come beside what is there
         del plain["compare"][key]
     for key in ("replicates", "unit", "budget"):

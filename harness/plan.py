@@ -279,7 +279,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     versions = _probe_versions(probes, benchmark, source, registry)
     said = benchmark.compare.probe_options
     probes = tuple(replace(probe, options={**probe.options, **said.get(probe.name, {})}) for probe in probes)
-    late = {probe.name for probe in probes if probe.late or probe.networks > 1}
+    late = {probe.name for probe in probes if _late(probe)}
     return Plan(
         benchmark=benchmark,
         dataset=dataset,
@@ -343,14 +343,22 @@ def _control(competitor: Competitor, role: Role, mark: str) -> Competitor:
     )
 
 
+def _late(probe: Probe) -> bool:
+    """Return whether a probe measures after the comparison, and not at the end of every run."""
+    return probe.late or probe.networks > 1
+
+
 def _probe_versions(
     probes: tuple[Probe, ...], benchmark: Benchmark, source: Source, registry: Registry
 ) -> dict[str, str]:
     """Return what each probe is, by name: its source and its options; raises BenchmarkError for options it has not."""
     said = benchmark.compare.probe_options
-    for key, names in (("probe_options", said), ("probe_budgets", benchmark.compare.probe_budgets)):
-        for name in names:  # a profile may leave a probe out that the file has options for
-            registry.get("probe", name, Probe, source.where("compare", key, name))
+    for key in ("probe_options", "probe_sizes", "probe_budgets"):
+        for name in getattr(benchmark.compare, key):  # a profile may leave a probe out that the file has settings for
+            where = source.where("compare", key, name)
+            probe = registry.get("probe", name, Probe, where)
+            if key != "probe_options" and not _late(probe):
+                raise BenchmarkError(f"{where}: must be for a probe that measures after the comparison, got '{name}'")
     versions = {}
     for probe in probes:
         for option, value in said.get(probe.name, {}).items():

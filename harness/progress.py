@@ -1,6 +1,7 @@
 """What the user sees while a run is under way: one bar with an ETA, one line per finished trial.
 
-On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only the plain lines are printed.
+On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only the plain lines are printed. The bar has phases
+(decoding photos, training, a probe): each has clocks of its own, and a phase that is over leaves no bar behind.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from harness.errors import printable
+
+TRAINING = "training"  # the phase in which the bar counts epochs
 
 
 class _Console(Console):
@@ -32,6 +35,7 @@ class Reporter:
         self.console = _Console(file=sys.stdout, highlight=False, soft_wrap=True, quiet=quiet)
         self._bar: Progress | None = None
         self._said = 0.0
+        self._phase = ""  # what the bar counts now; "" after a phase that is over
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -42,6 +46,7 @@ class Reporter:
                 TextColumn("left"),
                 TimeRemainingColumn(elapsed_when_finished=False),
                 console=self.console,
+                transient=True,  # when the work has ended, by itself or not, no bar stays on the screen
             )
         self._task = self._bar.add_task("starting", total=None, visible=False, unit="") if self._bar else None
 
@@ -63,18 +68,28 @@ class Reporter:
         except OSError:  # a full disk, say
             self.console.on_broken_pipe()
 
-    def move(self, what: str, done: int, total: int, unit: str = "epochs") -> None:
-        """Set the bar: ``done`` of ``total`` epochs, or of whatever else is counted."""
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=what, completed=done, total=total, visible=True, unit=unit)
+    def move(self, what: str, done: int, total: int) -> None:
+        """Set the bar of the training: ``done`` of ``total`` epochs of all runs, ``what`` is the one that trains now."""
+        self._set(TRAINING, what, done, total, "epochs")
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        """Say how far a preparation (decoding, drawing) has come; a line every five seconds off a terminal."""
+        """Say how far a phase (decoding, drawing, a probe) has come; a line every five seconds off a terminal.
+
+        The phase is over when ``done`` is ``total``, so whoever counts must come to that.
+        """
         if self._bar is not None:
-            self.move(what, done, total, "")
-        elif done == total or time.monotonic() - self._said > 5:
+            self._set(what, what, done, total, "")
+        elif done >= total or time.monotonic() - self._said > 5:
             self._said = time.monotonic()
             self.say(f"{what}: {done} of {total}")
+
+    def _set(self, phase: str, what: str, done: int, total: int, unit: str) -> None:
+        if self._bar is None or self._task is None:
+            return
+        if phase != self._phase:  # rich would go on with the clocks of the phase before, and call it finished
+            self._bar.reset(self._task, total=total, completed=done)
+        self._phase = phase if done < total or phase == TRAINING else ""  # restarts come when all else has been trained
+        self._bar.update(self._task, description=what, completed=done, total=total, unit=unit, visible=done < total)
 
 
 def duration(seconds: float) -> str:

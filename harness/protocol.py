@@ -166,6 +166,8 @@ def _design(
     for probe in PROBES.values():
         if probe in compare.get("probes", ()):
             probes[probe] = {"options": dict(compare.get("probe_options", {}).get(probe, {}))}
+            if probe in compare.get("probe_sizes", {}):
+                probes[probe]["size"] = compare["probe_sizes"][probe]
             if probe in versions:
                 probes[probe]["version"] = versions[probe][:VERSION]
     return {

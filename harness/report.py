@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,10 +24,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def write_reports(folder: Path, formats: Iterable[str], registry: Registry) -> list[Path]:
+def write_reports(
+    folder: Path, formats: Iterable[str], registry: Registry, results: Results | None = None
+) -> list[Path]:
     """Write ``tables/*.parquet``, and ``report.EXTENSION`` for every format; return the reports' paths.
 
-    Where a format is one of tables too, ``tables/*.EXTENSION`` lie beside the others.
+    Where a format is one of tables too, ``tables/*.EXTENSION`` lie beside the others. ``results`` are those of the
+    folder, where they have been computed already.
 
     Raises UnknownName for a format nobody offers, HarnessError for two that write one file, and for reports that fail,
     when the others are written.
@@ -32,7 +38,7 @@ def write_reports(folder: Path, formats: Iterable[str], registry: Registry) -> l
     reports = [registry.get("report", name, Report, "report --format") for name in dict.fromkeys(formats)]
     if both := clash(reports):
         raise HarnessError(f"report --format: {both}")
-    results = _results(folder, registry)
+    results = results or results_of(folder, registry)
     results = replace(results, problems=(*results.problems, *_write_tables(folder / "tables", results, reports)))
     written, failed = [], []
     for report in reports:
@@ -47,20 +53,42 @@ def write_reports(folder: Path, formats: Iterable[str], registry: Registry) -> l
     return written
 
 
-def text_of(folder: Path, name: str, registry: Registry) -> str:
-    """Return a report of a run folder as text, and write nothing; raises UnknownName for a format nobody offers."""
-    return _rendered(registry.get("report", name, Report, "harness"), _results(folder, registry)).decode()
+def text_of(results: Results, name: str, registry: Registry) -> str:
+    """Return a report of results as text, and write nothing; raises UnknownName for a format nobody offers."""
+    return _rendered(registry.get("report", name, Report, "harness"), results).decode()
 
 
-def _results(folder: Path, registry: Registry) -> Results:
-    return analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
+def results_of(folder: Path, registry: Registry) -> Results:
+    """Return a run folder's records with the table of every analysis."""
+    with quiet_libraries():
+        return analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
 
 
 def _rendered(report: Report, results: Results) -> bytes:
-    text = report.render(results)
+    with quiet_libraries():
+        text = report.render(results)
     if not isinstance(text, str):
         raise TypeError(f"render() must return a text, got {type(text).__name__}")
     return printable(text).encode()  # paths of weights and plugins are in it
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Silence the warnings of libraries that compute tables and draw: whoever reads a report can do nothing about them.
+
+    The tests call ``compute`` and ``render`` themselves, and there every warning is an error.
+    """
+    loggers = [logging.getLogger(name) for name in ("matplotlib", "PIL", "plotly")]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _write_tables(folder: Path, results: Results, reports: Iterable[Report]) -> list[str]:

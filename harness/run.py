@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from harness import config, device
 from harness.baseline import bring_in
+from harness.contracts import Results
 from harness.driver import Driver
 from harness.errors import printable
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
+from harness.evidence.probe_costs import foretell
 from harness.extension import ROUNDS, extend, extended
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
@@ -19,11 +22,21 @@ from harness.progress import Reporter
 from harness.range_test.centring import centre
 from harness.records import Store, schema
 from harness.records.store import save_arrays
-from harness.report import write_reports
+from harness.registry import Registry
+from harness.report import results_of, write_reports
 
 
-def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> int:
-    """Carry out a benchmark and write its reports; return 0, or 1 where some runs failed."""
+def run(
+    request: Request,
+    reporter: Reporter,
+    command: Sequence[str] = (),
+    closing: Callable[[Results, Registry, float], Sequence[str]] | None = None,
+) -> int:
+    """Carry out a benchmark and write its reports; return 0, or 1 where some runs failed.
+
+    ``closing`` makes the lines that it ends with, from the results, the plugins found and the seconds it all took.
+    """
+    began = time.monotonic()
     ready = prepare(request, reporter)
     folder = request.out / ready.setting.folder_name
     with Store(folder) as store:
@@ -38,10 +51,14 @@ def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> in
                 reporter.say(line, style="bold")
             if not more:
                 break
-    for path in write_reports(folder, ready.setting.plan.benchmark.report.formats, ready.registry):
-        reporter.say(f"report: {path}")
+    results = results_of(folder, ready.registry)
+    paths = write_reports(folder, ready.setting.plan.benchmark.report.formats, ready.registry, results)
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")
+    for line in closing(results, ready.registry, time.monotonic() - began) if closing else ():
+        reporter.say(line)
+    for path in paths:
+        reporter.say(f"report: {path}")
     return 1 if failures else 0
 
 
@@ -61,6 +78,8 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
         reporter.say(f"{left} runs to do on {where}, into {store.folder}")
         if busy := device.contention(setting.device):
             reporter.say(f"warning: {busy}", style="yellow")
+        for line in () if request.only_search or driver.compared else foretell(setting, command):
+            reporter.say(line)
         driver.drive()
     else:
         what = "its search is finished" if request.only_search else "it is finished"

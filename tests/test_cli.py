@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.records import open_records
 
 
 @pytest.fixture
@@ -190,6 +193,65 @@ def test_a_run_and_what_can_be_asked_of_it(harness, benchmark_file):
     code, out, _ = harness("run", file)
     assert code == 0
     assert "nothing left to do" in out
+
+
+def test_a_run_ends_with_its_result_in_a_few_lines_that_show_says_too(harness, benchmark_file):
+    file = benchmark_file(("seeds = 2", "seeds = 3"), ("[report]", '[report]\nformats = ["html", "md"]'))
+    code, out, _ = harness("run", str(file))
+    assert code == 0
+    lines = out.splitlines()
+    (folder,) = Path("runs").iterdir()
+    assert lines[-2:] == [f"report: {folder / name}" for name in ("report.html", "report.md")]
+    result = lines[next(i for i, line in enumerate(lines) if line.startswith("comparing photos: 160")) + 1 : -2]
+    assert 4 <= len(result) <= 8
+    assert all(len(line) <= 80 for line in result[:-1])
+    assert re.fullmatch(rf"took \d+ (s|min); all details: harness show {folder}", result[-1])
+    _, shown, _ = harness("show", str(folder))
+    said = shown.splitlines()
+    answer, verdict = said[3], next(line for line in said if line.startswith("do they reach the same minimum?"))
+    assert " ".join(line.strip() for line in result[:-3]) == f"{answer} {verdict}"
+    arms = re.findall(r"/(\w+)/cosine: (test accuracy .*) \(mean ± SD of (3 seeds)", shown)
+    ranked = [re.fullmatch(r"  \d\. (\w+) +(test accuracy .*) \((3 seeds)\)", line).groups() for line in result[-3:-1]]
+    assert arms == ranked
+    means = [float(score.split()[2]) for _, score, _ in ranked]
+    assert means == sorted(means, reverse=True)
+
+
+def test_what_a_limit_in_seconds_leaves_out_is_no_failure_and_one_command_adds_just_that(harness, benchmark_file):
+    probe = """
+from harness import Probe, hookimpl
+
+
+def count(*parts):
+    return {"networks": len(parts)}
+
+
+@hookimpl
+def harness_probes():
+    return [Probe(name="pairs", measure=count, networks=2)]
+"""
+    (benchmark_file().parent / "probe.py").write_text(probe, encoding="utf-8")
+    more = 'seeds = 3\ngate = false\nuntuned = 0\nprobes = ["pairs"]\nprobe_budget = 1e-9'
+    file = benchmark_file(
+        ("name = ", 'plugins = ["probe.py"]\nname = '), ("seeds = 2", more), ("trials = 3", "trials = 1")
+    )
+    code, out, _ = harness("run", str(file))
+    (folder,) = Path("runs").iterdir()
+    assert (code, "warning" in out) == (0, False)
+    remedy = re.compile(rf"probe pairs.*: harness run {file} --set compare\.probe_budgets\.pairs=\d+")
+    beforehand, afterwards = (line for line in out.splitlines() if remedy.fullmatch(line))
+    assert "too few of them fit, so that the probe is left out, into compare.probe_budget, 1e-09 s" in beforehand
+    assert afterwards.startswith("probe pairs was left out: 12 pairs of networks, the fewest that treat all arms alike")
+    for command in ("show", "status"):
+        _, told, _ = harness(command, str(folder))
+        assert afterwards in told
+    assert afterwards in html.unescape((folder / "report.html").read_text(encoding="utf-8"))
+    code, out, _ = harness("run", str(file), "--set", "compare.probe_budgets.pairs=1000")
+    assert (code, [*Path("runs").iterdir()]) == (0, [folder])
+    assert "nothing left to do" in out
+    assert not re.search(r"trial \d|seed \d", out)
+    assert "left out" not in harness("status", str(folder))[1]
+    assert open_records(folder).meta["probes"]["pairs"]["done"] == 12
 
 
 def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmark_file, monkeypatch):

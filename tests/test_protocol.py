@@ -84,6 +84,7 @@ def test_a_protocol_is_entered_once_and_a_changed_one_beside_it(file):
         "search.seeds=2",
         'search.objective="free"',
         "compare.probe_options.sharpness.steps=3",
+        "compare.probe_sizes.sharpness=8",
     ],
 )
 def test_the_design_is_part_of_what_is_promised(file, change):
@@ -92,8 +93,15 @@ def test_the_design_is_part_of_what_is_promised(file, change):
     assert one.hash != two.hash
     meta = {"benchmark": as_plain(load(file, overrides=[probed, change])[0])}
     key = change.split("=")[0].replace("compare.probe_options.sharpness", "probes.sharpness.options")
+    key = key.replace("compare.probe_sizes.sharpness", "probes.sharpness.size")
     assert one.changed(meta) == ([] if key == "compare.twins" else [key])
     assert two.changed(meta) == []
+
+
+@pytest.mark.parametrize("limit", ["compare.probe_budget=5", "compare.probe_budgets.sharpness=5"])
+def test_a_limit_in_seconds_decides_nothing(file, limit):
+    probed = 'compare.probes=["sharpness"]'
+    assert protocol(file, probed, limit).hash == protocol(file, probed).hash
 
 
 def test_the_budget_counts_in_its_own_unit(file):

@@ -22,7 +22,7 @@ from harness.toml import Source
 FREE = {
     "search": ("seed", "space"),
     "train": ("pretrained", "heads", "backbones", "optimizers", "schedulers", "aliases", "device", "precision", "threads", "executor"),
-    "compare": ("untuned", "twins", "aa", "label_noise", "gate", "fit", "probes", "probe_options", "probe_budget", "snapshots", "confirm", "folds"),
+    "compare": ("untuned", "twins", "aa", "label_noise", "gate", "fit", "probes", "probe_options", "probe_sizes", "probe_budget", "probe_budgets", "snapshots", "confirm", "folds"),
 }  # fmt: skip
 SHOWN = 4  # differences that are named
 

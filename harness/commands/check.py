@@ -14,6 +14,7 @@ from harness.discovery import discover
 from harness.errors import HarnessError, UnknownName, did_you_mean
 from harness.paths import check_picture, paths, save_picture
 from harness.registry import Found, Registry
+from harness.report import quiet_libraries
 from harness.testing import Check, Outcome, checks
 
 WIDTH = 23  # of the longest name of a check
@@ -113,7 +114,8 @@ def plot(optimizers: Mapping[str, Optimizer], file: Path) -> None:
     drawn = {**optimizers, **{name: beside[name] for name in BESIDE if name in beside}}
     as_default: dict[str, Any] = {}
     arms = {name: (offer, as_default) for name, offer in drawn.items() if isinstance(offer, Optimizer)}
-    save_picture(paths(arms), list(arms), file)
+    with quiet_libraries():
+        save_picture(paths(arms), list(arms), file)
 
 
 def show(results: Iterable[Checked], as_json: bool) -> int:

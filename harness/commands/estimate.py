@@ -12,10 +12,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from harness import protocol as protocols
-from harness.commands.probe_costs import late_probes
-from harness.comparison import Cell, cells, restarts
+from harness.comparison import Cell
 from harness.config import as_plain
 from harness.device import environment
+from harness.evidence.probe_costs import late_probes, middle, planned_cells, probe_line
 from harness.plan import Competitor, Setting
 from harness.preparation import Request, prepare
 from harness.progress import Reporter, duration
@@ -26,6 +26,7 @@ from harness.workbench import Bench
 if TYPE_CHECKING:
     from harness.training.parts import Parts
 
+REPRESENTATION = protocols.PROBES["representation"]
 SECONDS_PER_ARM = 2.0  # of timing, after a warm-up
 SECONDS_PER_ASK = 0.02  # of Optuna on SQLite, measured over twenty trials of two parameters
 BYTES_PER_EPOCH = 430  # the flagship's run.db over its epochs
@@ -35,13 +36,14 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     """Return runs, seconds and bytes per arm and in all, and what the design can show; no run folder is written."""
     ready = prepare(request, reporter)
     setting = ready.setting
-    planned = _planned(setting)
+    planned = planned_cells(setting)
     arms = [_arm(setting, competitor, planned) for competitor in setting.plan.competitors]
     folds = setting.plan.benchmark.compare.folds
     longest = max(arm["seconds_per_seed"] for arm in arms)  # which arm will be best, nobody knows
     folder = request.out / setting.folder_name
     probes = late_probes(setting, planned)
     imported = ready.imported.arms if ready.imported else ()
+    circle = {row["probe"]: row["groups"] for row in probes if row["fits"] < row["possible"]}.get(REPRESENTATION)
     return {
         "name": setting.plan.benchmark.name,
         "folder": str(folder),
@@ -51,26 +53,18 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "notes": ready.fairness.notes(),
         "arms": arms,
         "probes": probes,
-        "power": power(setting, imported),
+        "power": power(setting, imported, circle or None),
         "runs": sum(arm["runs"] for arm in arms) + folds,
         "seconds": sum(arm["seconds"] for arm in arms) + folds * longest + sum(probe["seconds"] for probe in probes),
         "bytes": sum(arm["bytes"] for arm in arms),
     }
 
 
-def _planned(setting: Setting) -> list[Cell]:
-    """Return the comparison as it will be if every search finds something, at the middle of every space."""
-    searches = setting.plan.benchmark.search.replicates
-    chosen = {}
-    for competitor in (*setting.plan.competitors, *setting.plan.controls_of("aa")):
-        middle = {name: _middle(space) for name, space in competitor.space.items()}
-        chosen[competitor.arm.name] = [middle] * searches
-    found = cells(setting, chosen)
-    return [*found, *restarts(setting, found)]
+def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = None) -> list[dict[str, Any]]:
+    """Return for each network with two arms the probability that its claim is supported if its arms are identical.
 
-
-def power(setting: Setting, imported: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return for each network with two arms the probability that its claim is supported if its arms are identical."""
+    Of the representation only the pairs of seeds up to ``circle`` apart will be measured; all where it is None.
+    """
     plan = setting.plan
     arms = [*(competitor.arm.name for competitor in plan.competitors), *imported]
     protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics))
@@ -80,7 +74,7 @@ def power(setting: Setting, imported: Sequence[str] = ()) -> list[dict[str, Any]
     for network, count in counts.items():
         if count < 2 or network not in convex:
             continue
-        value = protocol.power(count, convex[network])
+        value = protocol.power(count, convex[network], circle)
         about = {"network": network, "arms": count, "seeds": protocol.seeds, "supported_if_identical": value}
         found.append({**about, "exploratory": value < protocols.EXPLORATORY})
     return found
@@ -89,7 +83,7 @@ def power(setting: Setting, imported: Sequence[str] = ()) -> list[dict[str, Any]
 def _arm(setting: Setting, competitor: Competitor, planned: Sequence[Cell]) -> dict[str, Any]:
     """Time one arm: some steps, one look at the tune split, one at the test split; its controls cost as much a run."""
     benchmark = competitor.benchmark
-    params = {name: _middle(space) for name, space in competitor.space.items()}
+    params = {name: middle(space) for name, space in competitor.space.items()}
     run = replace(setting.compare_run(competitor, params, seed=0), head_epochs=0)  # the costlier stage is timed
     parts = Bench(setting, lambda _: None).parts(run)
     step = _step_seconds(parts)
@@ -137,14 +131,6 @@ def _search(competitor: Competitor, searches: int, epoch_seconds: float) -> tupl
     return trials, trials * each
 
 
-def _middle(space: Any) -> Any:
-    """Return a value inside a distribution, near the middle."""
-    if hasattr(space, "choices"):
-        return space.choices[0]
-    middle = (space.low * space.high) ** 0.5 if space.log else (space.low + space.high) / 2
-    return int(middle) if isinstance(space.low, int) else middle
-
-
 def _step_seconds(parts: Parts) -> float:
     """Return seconds per optimizer step, the median after a warm-up."""
     found: list[float] = []
@@ -183,7 +169,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         )
         controls = [f"{count} {role}" for role, count in arm["comparison"].items() if role != "fresh"]
         out += [f"    beside its seeds: {', '.join(controls)}"] if controls else []
-    out += [_probe_line(probe) for probe in found["probes"]]
+    out += [f"  {probe_line(probe)}" for probe in found["probes"]]
     out += [_power_line(each) for each in found["power"]]
     out.append(
         f"in all about {duration(found['seconds'])} and {found['bytes'] / 1e6:.0f} MB in {found['folder']}{' (already begun)' if found['exists'] else ''}"
@@ -196,17 +182,6 @@ def _budget(arm: dict[str, Any]) -> str:
     if arm["unit"] != "trials":
         trials = f"{arm['budget']:g} {arm['unit']} of search (about {trials})"
     return f"{trials} in {arm['searches']} searches" if arm["searches"] > 1 else trials
-
-
-def _probe_line(probe: dict[str, Any]) -> str:
-    said = f"  probe {probe['probe']}: "
-    if probe["problem"]:
-        return f"{said}{probe['possible']} {probe['unit']}, not timed: {probe['problem']}"
-    said += f"{probe['possible']} {probe['unit']} at about {probe['seconds_each']:.2g} s"
-    if probe["fits"] == probe["possible"]:
-        return f"{said}, {duration(probe['seconds'])}"
-    fits = f"{probe['fits']} of them fit" if probe["fits"] else "too few fit, it is left out"
-    return f"{said}; {fits} into its budget of {duration(probe['budget'])}"
 
 
 def _power_line(each: dict[str, Any]) -> str:

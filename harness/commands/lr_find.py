@@ -20,9 +20,9 @@ def lr_find(
     setting = prepare(request, reporter).setting
     chosen = _chosen(setting, arms)
     found = []
-    for done, competitor in enumerate(c for c in setting.plan.competitors if c.arm.name in chosen):
-        reporter.preparing("range tests", done, len(chosen))
+    for competitor in (c for c in setting.plan.competitors if c.arm.name in chosen):
         found.append(range_test(setting, competitor, steps, interruption.check))
+        reporter.preparing("range tests", len(found), len(chosen))
     return found
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.verdicts import verdict_lines, verdict_of
+from harness.contracts import Results
+from harness.progress import duration
 from harness.records import Records, open_records, schema
 from harness.registry import Registry
-from harness.report import text_of
+from harness.report import results_of, text_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 SHOW_VERSION = 1  # of the JSON document
+WIDTH = 80  # columns of the lines that a run ends with
+BEST = 3  # arms that these lines name
 
 
 def status(folder: Path) -> dict[str, Any]:
@@ -42,34 +49,52 @@ def status(folder: Path) -> dict[str, Any]:
         "arms": arms,
         "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
         "seconds": float(records.runs["seconds"].sum()),
+        "left_out": left_out(records),
         "command": records.meta["command"],
     }
 
 
+def left_out(records: Records) -> list[str]:
+    """Return a sentence for each late probe of which a limit in seconds has left something out, with the remedy."""
+    sentences = [str(about.get("left_out") or "") for about in records.meta.get("probes", {}).values()]
+    return [sentence for sentence in sentences if sentence]
+
+
 def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
+    """Return the results of a run folder as one document, ``document``; with a registry also what its analyses say."""
+    results = results_of(folder, registry) if registry else None
+    return document(results.records if results else open_records(folder), registry, results)
+
+
+def document(records: Records, registry: Registry | None = None, results: Results | None = None) -> dict[str, Any]:
     """Return the results: arms with trials, tuned parameters, and per-seed metrics, seconds and state.
 
-    With a registry they begin with the ``headline``, the lines of the report format "text", so that the console says
+    With a registry and results they begin with the ``headline``, the lines of the report format "text", so that the console says
     what the reports say, and have the ``verdict``, once something has been compared.
 
     A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
     """
-    records = open_records(folder)
     runs = records.runs.set_index("run_id", drop=False)
+    told: dict[str, Any] = {}
+    if registry and results:
+        told["headline"] = text_of(results, "text", registry).splitlines()
+        if verdict := verdict_of(records, registry, results):
+            told["verdict"] = verdict
     return {
         "schema_version": SHOW_VERSION,
-        "run": str(folder),
+        "run": str(records.folder),
         "name": records.name,
         "state": "finished" if _over(records) else "unfinished",
-        **({"headline": text_of(folder, "text", registry).splitlines()} if registry else {}),
+        **({"headline": told["headline"]} if "headline" in told else {}),
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
         "data": records.meta["data"],
         "notes": records.meta.get("fairness", {}).get("notes", []),
+        "left_out": left_out(records),
         "environment": records.meta["environment"],
         "command": records.meta["command"],
         "benchmark": records.meta["benchmark"],
-        **({"verdict": verdict} if registry and (verdict := verdict_of(records, registry)) else {}),
+        **({"verdict": told["verdict"]} if "verdict" in told else {}),
         "arms": [_arm(records, arm, runs) for arm in records.meta["arms"]],
     }
 
@@ -159,30 +184,83 @@ def status_lines(found: dict[str, Any]) -> list[str]:
             parts.append(f"{what} {sum(counts[s] for s in schema.ENDED)}/{counts['total']}{bad}")
         lines.append(f"  {arm['arm']}: {'; '.join(parts)}")
     lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in found["under_way"].items()]
-    return lines
+    return lines + [f"  {sentence}" for sentence in found["left_out"]]
 
 
 def show_lines(found: dict[str, Any]) -> list[str]:
-    """Return the results for a person: mean and standard deviation of the deciding metric per arm."""
-    metric, unit = found["metric"], found["metrics"][found["metric"]]["unit"]
-    scale = 100 if unit == "%" else 1
+    """Return the results for a person: mean and standard deviation of the deciding metric per arm, the best arm first."""
     lines = [f"{found['name']}: {found['state']}; {found['data']['source']}"]
     if found["data"]["notice"]:
         lines.append(f"note: {found['data']['notice']}")
     lines += [f"note: {note}" for note in found["notes"]]
     lines += found.get("headline", [])
-    for arm in found["arms"]:
-        scores = [s["metrics"].get(f"test_{metric}") for s in arm["seeds"] if s["state"] == schema.DONE]
-        values = [scale * value for value in scores if value is not None]
+    for arm in _ranked(found):
         tuned = " ".join(
             f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in arm["tuned"]["params"].items()
         )
-        if not values:
+        scores = _scores(found, arm)
+        if scores:
+            about = f"mean ± SD of {len(scores)} seeds; {tuned}"
+            lines.append(f"  {arm['arm']}: test {found['metric']} {_shown(found, scores)} ({about})")
+        else:
             lines.append(f"  {arm['arm']}: no finished comparison run{f'; tuned to {tuned}' if tuned else ''}")
-            continue
-        mean = sum(values) / len(values)
-        spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1)) if len(values) > 1 else math.nan
-        digits = ".2f" if unit == "%" else ".4g"
-        shown = f"{mean:{digits}}{f' ± {spread:{digits}}' if len(values) > 1 else ''} {unit}".rstrip()
-        lines.append(f"  {arm['arm']}: test {metric} {shown} (mean ± SD of {len(values)} seeds; {tuned})")
-    return lines + (verdict_lines(found["verdict"]) if "verdict" in found else [])
+    lines += verdict_lines(found["verdict"]) if "verdict" in found else []
+    return lines + [sentence for sentence in found["left_out"] if not any(sentence in line for line in lines)]
+
+
+def result_lines(found: dict[str, Any], seconds: float) -> list[str]:
+    """Return the results in the few lines of ``WIDTH`` columns that a run ends with: answer, verdict, the best arms."""
+    answer = found.get("headline", [])[1:2]  # after the question
+    verdict = verdict_lines(found["verdict"])[:1] if "verdict" in found else []
+    lines = [line for text in (*answer, *verdict) for line in wrap(text, WIDTH, subsequent_indent="  ")]
+    arms = [(arm, scores) for arm in _ranked(found) if (scores := _scores(found, arm))]
+    names = _short([arm["arm"] for arm in found["arms"]])
+    wide = max((len(names[arm["arm"]]) for arm, _ in arms[:BEST]), default=0)
+    for place, (arm, scores) in enumerate(arms[:BEST], 1):
+        seeds = f"{len(scores)} {'seed' if len(scores) == 1 else 'seeds'}"
+        line = f"  {place}. {names[arm['arm']]:{wide}}  test {found['metric']} {_shown(found, scores)} ({seeds})"
+        lines.append(shorten(line, WIDTH))
+    hidden = len(found["arms"]) - min(BEST, len(arms))
+    more = f"{hidden} more {'arm' if hidden == 1 else 'arms'} and all details" if hidden else "all details"
+    return [*lines, f"took {duration(seconds)}; {more}: harness show {shlex.quote(found['run'])}"]
+
+
+def shorten(line: str, width: int) -> str:
+    """Return the line, cut to so many columns where it is longer."""
+    return line if len(line) <= width else f"{line[: width - 3]}..."
+
+
+def _short(arms: Sequence[str]) -> dict[str, str]:
+    """Return the arms' names without the parts that all of them share; the optimizer always stays."""
+    parts = {arm: arm.rsplit("/", 2) for arm in arms}
+    keep = [place for place in range(3) if place == 1 or len({each[place] for each in parts.values()}) > 1]
+    return {arm: "/".join(each[place] for place in keep) for arm, each in parts.items()}
+
+
+def _ranked(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the arms by their mean test score, the best first, and those without any at the end."""
+    sign = -1 if found["metrics"][found["metric"]]["goal"] == "max" else 1
+
+    def place(arm: dict[str, Any]) -> tuple[bool, float]:
+        scores = _scores(found, arm)
+        return not scores, sign * sum(scores) / len(scores) if scores else 0.0
+
+    return sorted(found["arms"], key=place)
+
+
+def _scores(found: dict[str, Any], arm: dict[str, Any]) -> list[float]:
+    """Return the deciding metric of every seed of an arm that ended well, on test."""
+    values = [seed["metrics"].get(f"test_{found['metric']}") for seed in arm["seeds"] if seed["state"] == schema.DONE]
+    return [value for value in values if value is not None]
+
+
+def _shown(found: dict[str, Any], scores: Sequence[float]) -> str:
+    """Return the mean of scores and their standard deviation, with the metric's unit."""
+    unit = found["metrics"][found["metric"]]["unit"]
+    values = [(100 if unit == "%" else 1) * score for score in scores]
+    mean = sum(values) / len(values)
+    digits = ".2f" if unit == "%" else ".4g"
+    if len(values) == 1:
+        return f"{mean:{digits}} {unit}".rstrip()
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return f"{mean:{digits}} ± {spread:{digits}} {unit}".rstrip()

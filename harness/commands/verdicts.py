@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import analyse
-from harness.contracts import Analysis
+from harness.contracts import Analysis, Results
 from harness.protocol import standing_protocol
 from harness.records import Records
 from harness.registry import Registry
@@ -41,14 +41,15 @@ GATE = (
 SHOWN = 12  # digits of a hash
 
 
-def verdict_of(records: Records, registry: Registry) -> dict[str, Any] | None:
+def verdict_of(records: Records, registry: Registry, results: Results | None = None) -> dict[str, Any] | None:
     """Return the verdict by the first protocol that can still be judged, and in ``others`` those by all the rest.
 
     Each has the overall ``statement`` and its ``networks``, each network its statement, its gate and, by facet, a label and
-    the pairs with their numbers; what is not known is absent. None where nothing has been compared.
+    the pairs with their numbers; what is not known is absent. None where nothing has been compared. The tables are
+    those of the ``results`` where these have been computed already.
     """
     wanted = [a for a in registry.all("analysis") if isinstance(a, Analysis) and a.name in TABLES]
-    tables = analyse(records, wanted).tables
+    tables = (results or analyse(records, wanted)).tables
     if set(TABLES) - set(tables) or not len(tables["verdict"]):
         return None
     first = standing_protocol(records.meta)

@@ -27,8 +27,7 @@ def likeness(data: Data, reporter: Reporter) -> dict[str, Any]:
         for name, target, pixels in zip(split.names, split.targets, split.inputs, strict=True):
             photos.append(Photo(name, data.classes[int(target)], Path(name).read_bytes, which))
             looks.append(look_at_pixels(pixels))
-            if len(looks) % 500 == 0:
-                reporter.preparing("comparing photos", len(looks), total)
+            reporter.preparing("comparing photos", len(looks), total)
     found = findings(photos, looks)
     return {
         "version": VERSION,

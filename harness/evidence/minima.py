@@ -1,18 +1,20 @@
 """Late probes: what is measured on the solutions once the comparison is over, one by one, in pairs or in threes.
 
-Each probe says what it costs before it is spent, from a few that are timed, and makes as many measurements as fit in
-``compare.probe_budget``. What is left out is chosen so that every arm and every seed is in as many measurements as any
-other: the first seeds of all arms, or the pairs of seeds that are the same distance apart in a circle of all seeds. The
-choice is noted, so a run that goes on after a kill measures what it would have measured.
+Each probe makes as many measurements as ``compare.probe_sizes`` asks for, all where it is not named there, and says
+what they cost before the time is spent, from a few that are timed. Where the user has set a limit in seconds
+(``compare.probe_budget``), it makes as many of them as fit. Whatever is left out, every arm and every seed is in as many
+measurements as any other: the first seeds of all arms are measured, or the pairs of seeds that are the same distance
+apart in a circle of all seeds. The choice is noted, so a run that goes on after a kill measures the same.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import accumulate, combinations, product
 from typing import TYPE_CHECKING, Any
 
 from harness import interruption
@@ -20,9 +22,10 @@ from harness.comparison import Cell
 from harness.contracts import Probe
 from harness.errors import one_line
 from harness.plan import Setting
-from harness.progress import Reporter, duration
+from harness.progress import Reporter
 from harness.records import Store, schema
 from harness.runs import Run, digest
+from harness.toml import command_with
 from harness.training.probing import sorted_out
 from harness.workbench import Bench
 
@@ -33,6 +36,13 @@ TIMED = 3  # measurements of each network, the first of which warms up
 MOST_PROBLEMS = 20  # that are kept of a probe
 HELD = 2 * 10**9  # bytes of weights of networks that are held ready, at the most
 
+UNITS = {
+    1: ("network", "networks"),
+    2: ("pair of networks", "pairs of networks"),
+    3: ("triple of networks", "triples of networks"),
+}  # what a measurement looks at, by its number of networks: one of them, and several
+ROOM = 1.5  # a limit that is proposed leaves so much more room than the measurements are expected to need
+
 Runs = tuple[Run, ...]
 
 
@@ -41,12 +51,44 @@ class Work:
     """What a probe could measure: groups of measurements, each of which treats all arms and seeds alike."""
 
     groups: Sequence[Sequence[Runs]]
-    unit: str  # what a measurement looks at
+    networks: int  # that a measurement looks at
+    asked: int  # so many first groups are asked for, by ``compare.probe_sizes``
 
     @property
     def all(self) -> list[Runs]:
-        """Every measurement, group by group."""
-        return [runs for group in self.groups for runs in group]
+        """Every measurement that could be made, group by group."""
+        return self.first(len(self.groups))
+
+    @property
+    def wanted(self) -> list[Runs]:
+        """Every measurement that is asked for, group by group."""
+        return self.first(self.asked)
+
+    @property
+    def unit(self) -> str:
+        """What a measurement looks at, in the plural."""
+        return UNITS[self.networks][1]
+
+    def first(self, groups: int) -> list[Runs]:
+        """Return the measurements of so many first groups."""
+        return [runs for group in self.groups[:groups] for runs in group]
+
+    def count(self, number: int) -> str:
+        """Return so many measurements in words: "1 pair of networks"."""
+        return f"{number} {UNITS[self.networks][number != 1]}"
+
+    def part(self, groups: int) -> str:
+        """Return in words what so many first groups are, where they are not all; "" where they are."""
+        if groups == len(self.groups):
+            return ""
+        seeds = "the next seed" if groups == 1 else f"the next {groups} seeds"
+        which = f"of every arm the first {_seeds(groups)}" if self.networks == 1 else f"every seed paired with {seeds}"
+        how = f": {which}" if groups else ""
+        return f"{len(self.first(groups))} of {self.count(len(self.all))}{how}"
+
+
+def _seeds(number: int) -> str:
+    return "seed" if number == 1 else f"{number} seeds"
 
 
 @dataclass
@@ -69,7 +111,7 @@ class Solutions:
 
 
 def measure_minima(setting: Setting, cells: Sequence[Cell], store: Store, reporter: Reporter) -> list[str]:
-    """Carry out every late probe; return a line for each that failed or did not fit."""
+    """Carry out every late probe; return a line for each that failed. What a limit in seconds leaves out is no failure."""
     ended = [cell for cell in cells if (store.run(cell.run.id) or {}).get("state") == schema.DONE]
     lines = []
     for probe in setting.plan.late_probes:
@@ -84,18 +126,19 @@ def measure_minima(setting: Setting, cells: Sequence[Cell], store: Store, report
 def _carry_out(
     probe: Probe, setting: Setting, cells: Sequence[Cell], solutions: Solutions, store: Store, reporter: Reporter
 ) -> list[str]:
-    """Measure group by group, as long as the next one will fit into what is left of the budget."""
+    """Measure group by group, and under a limit in seconds as long as the next group will fit into what is left of it."""
     version = setting.plan.late_versions[probe.name][:16]
     work = work_of(probe, setting, cells)
-    compare = setting.plan.benchmark.compare
-    budget = compare.probe_budgets.get(probe.name, compare.probe_budget)
+    limit, key = limit_of(setting, probe)
     of = digest([[run.id for run in runs] for runs in work.all])
     about = (store.noted("probes") or {}).get(probe.name, {})
-    if (about.get("version"), about.get("of"), about.get("budget")) != (version, of, budget):
+    same = (about.get("version"), about.get("of")) == (version, of)
+    if not same or (about["asked"], about["budget"]) != (work.asked, limit):
+        spent = {name: about[name] if same else 0.0 for name in ("seconds", "seconds_each")}
         about = {
-            "version": version, "of": of, "budget": budget, "networks": probe.networks, "unit": work.unit,
-            "possible": len(work.all), "groups": 0, "planned": 0, "done": 0, "seconds": 0.0, "seconds_each": 0.0,
-            "over": False, "subset": "", "problems": [],
+            "version": version, "of": of, "asked": work.asked, "budget": limit, "networks": probe.networks, "unit": work.unit,
+            "possible": len(work.all), "groups": 0, "planned": 0, "done": 0, **spent, "over": False, "subset": "",
+            "left_out": "", "problems": [],
         }  # fmt: skip
 
     def note(**more: Any) -> None:
@@ -114,38 +157,80 @@ def _carry_out(
 
     if not about["groups"] and not about["over"] and work.groups:
         before = store.measured(probe.name, version)
-        each = _price([runs for runs in work.groups[0] if _key(runs) not in before], measure)
-        note(seconds_each=each)
-        reporter.say(_cost_line(probe, work, each, budget))
-    for number, group in enumerate(work.groups if not about["over"] else ()):
+        if first := [runs for runs in work.groups[0] if _key(runs) not in before]:
+            note(seconds_each=_price(first, measure))
+        if any(_key(runs) not in before for runs in work.wanted):
+            reporter.say(_cost_line(probe, work, about["seconds_each"], limit, key))
+        if limit is None:
+            note(groups=work.asked, planned=len(work.wanted))
+    for number, group in enumerate(work.groups[: work.asked] if not about["over"] else ()):
         done = store.measured(probe.name, version) | failed
         todo = [runs for runs in group if _key(runs) not in done]
         if number >= about["groups"]:  # else it was begun before
-            if todo and about["seconds"] + about["seconds_each"] * len(todo) > budget:
+            if limit is not None and todo and about["seconds"] + about["seconds_each"] * len(todo) > limit:
                 break
-            note(groups=number + 1, planned=sum(len(each) for each in work.groups[: number + 1]))
-        spent = 0.0
+            note(groups=number + 1, planned=len(work.first(number + 1)))
+        spent, earlier = 0.0, len(work.first(number + 1)) - len(todo)
         for place, runs in enumerate(todo):
             interruption.check()
             spent += measure(runs)
-            reporter.preparing(f"{probe.name}: {work.unit}", about["planned"] - len(todo) + place + 1, about["planned"])
+            reporter.preparing(f"{probe.name}: {work.unit}", earlier + place + 1, about["planned"])
         if todo:
             note(seconds_each=spent / len(todo))
-    planned = {_key(runs) for runs in work.all[: about["planned"]]}
-    there = store.measured(probe.name, version)
+    planned = {_key(runs) for runs in work.first(about["groups"])}
+    existing = store.measured(probe.name, version)
     if work.groups and not about["groups"]:  # priced, and not gone on with
-        store.drop_measured(probe.name, version, there & {_key(runs) for runs in work.groups[0]})
-    note(over=True, done=len(planned & there), subset=_subset(probe, work, about["groups"]))
-    lines = [f"probe '{probe.name}' failed: {why}" for why in about["problems"][:1]]
-    if work.groups and not about["groups"]:
-        least = duration(len(work.groups[0]) * about["seconds_each"])
-        lines.append(
-            f"probe '{probe.name}' was left out: the least that treats all arms alike takes {least}, "
-            f"compare.probe_budget is {duration(budget)}"
+        store.drop_measured(probe.name, version, existing & {_key(runs) for runs in work.groups[0]})
+    note(over=True, done=len(planned & existing), subset=work.part(about["groups"]))
+    note(left_out=_left_out(probe, work, about, key, store.noted("command") or ()))
+    if about["left_out"]:
+        reporter.say(about["left_out"], style="yellow")
+    return [f"probe '{probe.name}' failed: {why}" for why in about["problems"][:1]]
+
+
+def limit_of(setting: Setting, probe: Probe) -> tuple[float | None, str]:
+    """Return the limit in seconds that the user has set for a late probe, None for none, and the key that sets it."""
+    compare = setting.plan.benchmark.compare
+    if probe.name in compare.probe_budgets:
+        return compare.probe_budgets[probe.name], f"compare.probe_budgets.{probe.name}"
+    return compare.probe_budget, "compare.probe_budget"
+
+
+def _left_out(probe: Probe, work: Work, about: Mapping[str, Any], key: str, command: Sequence[str]) -> str:
+    """Return a sentence on what the limit in seconds has left out, with the command that adds it; "" for nothing."""
+    lacking = len(work.wanted) - about["planned"]
+    if about["budget"] is None or lacking <= 0:
+        return ""
+    remedy = command_with(command, *more_seconds(probe, about["seconds"] + about["seconds_each"] * lacking))
+    limit = f"{key} is {seconds_allowed(about['budget'])}"
+    if not about["groups"]:
+        least = len(work.groups[0])
+        needed = seconds_needed(about["seconds_each"] * least)
+        return (
+            f"probe {probe.name} was left out: {work.count(least)}, the fewest that treat all arms alike, "
+            f"take about {needed}, and {limit}; to measure them: {remedy}"
         )
-    elif about["subset"]:
-        reporter.say(f"probe {probe.name}: {about['subset']}", style="yellow")
-    return lines
+    return (
+        f"probe {probe.name}: only {work.part(about['groups'])}, because {limit}; to measure the "
+        f"{work.count(lacking)} that are missing: {remedy}"
+    )
+
+
+def more_seconds(probe: Probe, needed: float) -> tuple[str, int]:
+    """Return the key and the value of a limit under which a probe that needs so many seconds is measured whole."""
+    seconds = max(ROOM * needed, 10.0)
+    tens = 10 ** (math.floor(math.log10(seconds)) - 1)  # two digits are enough
+    return f"compare.probe_budgets.{probe.name}", math.ceil(seconds / tens) * tens
+
+
+def seconds_needed(seconds: float) -> str:
+    """Return seconds in words, rounded up, so that what needs more than a limit never reads like the limit."""
+    return f"{math.ceil(seconds):,} s" if seconds >= 10 else f"{math.ceil(10 * seconds) / 10:g} s"
+
+
+def seconds_allowed(seconds: float) -> str:
+    """Return a limit in seconds as the user has set it."""
+    return f"{seconds:,.10g} s"
 
 
 def _price(group: Sequence[Runs], measure: Callable[[Runs], float]) -> float:
@@ -181,26 +266,18 @@ def _key(runs: Runs) -> tuple[str, str, str]:
     return one, other, third
 
 
-def _subset(probe: Probe, work: Work, groups: int) -> str:
-    """Return in words what is measured where not all is; "" where it is."""
-    if groups == len(work.groups):
-        return ""
-    kept = sum(len(group) for group in work.groups[:groups])
-    how = f"the first {groups} seeds of every arm" if probe.networks == 1 else f"seeds up to {groups} apart in a circle"
-    return f"{kept} of {len(work.all)} {work.unit}: {how}"
-
-
-def _cost_line(probe: Probe, work: Work, each: float, budget: float) -> str:
-    every = len(work.all)
-    line = f"probe {probe.name}: {every} {work.unit} at about {each:.2g} s, {duration(every * each)}"
-    return line if every * each <= budget else f"{line}; as many as fit into compare.probe_budget, {duration(budget)}"
+def _cost_line(probe: Probe, work: Work, each: float, limit: float | None, key: str) -> str:
+    count = len(work.wanted)
+    line = f"probe {probe.name}: {work.count(count)} at about {each:.2g} s, {seconds_needed(count * each)} in all"
+    fits = limit is None or count * each <= limit
+    return line if fits else f"{line}; as many of them as fit into {key}, {seconds_allowed(limit or 0)}"
 
 
 # --- what there is to measure --------------------------------------------------------------------------------
 
 
 def work_of(probe: Probe, setting: Setting, cells: Sequence[Cell]) -> Work:
-    """Return what a probe can measure on the networks of these cells, the runs that ended well.
+    """Return what a probe can measure on the networks of these cells, the runs that ended well, and what of it is asked.
 
     Arms are compared where they share a network; a control is compared with the arm that it belongs to. Of the arms
     only the seeds count that every arm of their network has; a control that lost some takes nothing from them.
@@ -211,8 +288,14 @@ def work_of(probe: Probe, setting: Setting, cells: Sequence[Cell]) -> Work:
         own = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
         shared = sorted(set.intersection(*(set(runs[arm]) for arm in own))) if own else []
         _merge(groups, list(_groups(probe.networks, setting, arms, runs, shared)))
-    units = {1: "networks", 2: "pairs of networks", 3: "threes of networks"}
-    return Work(groups, units[probe.networks])
+    size = setting.plan.benchmark.compare.probe_sizes.get(probe.name)
+    return Work(groups, probe.networks, len(groups) if size is None else _asked(groups, size))
+
+
+def _asked(groups: Sequence[Sequence[Runs]], size: int) -> int:
+    """Return how many first groups have at most so many measurements in all; the first one at the least."""
+    totals = accumulate(len(group) for group in groups)
+    return min(len(groups), max(1, sum(total <= size for total in totals)))
 
 
 def _by_arm(cells: Sequence[Cell]) -> dict[str, dict[int, Run]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RunFolderError
 from harness.records import schema
 from harness.records.imported import with_imported
+from harness.toml import command_with
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,6 +111,10 @@ class Records:
         if name not in found:  # of an earlier version
             raise RunFolderError(f"{file}: must have predictions of the split '{split}', got none")
         return found[name]
+
+    def again(self, key: str, value: Any) -> str:
+        """Return the command that goes on with the run under one changed setting, as it is typed in a shell."""
+        return command_with(self.meta.get("command") or (), key, value)
 
     def probed(self, run_id: str, probe: str) -> dict[str, NDArray[Any]]:
         """Return the arrays by name that a probe kept of a comparison run; none where it kept none."""

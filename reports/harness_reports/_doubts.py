@@ -50,7 +50,9 @@ def _unmeasured(results: Results) -> list[str]:
     found = []
     probes: Mapping[str, Mapping[str, Any]] = results.records.meta.get("probes", {})
     for name, about in probes.items():
-        if subset := str(about.get("subset") or ""):
+        if left_out := str(about.get("left_out") or ""):
+            found.append(left_out)
+        elif subset := str(about.get("subset") or ""):
             found.append(f"{title_of(name).capitalize()}: {subset}")
         if problems := list(about.get("problems") or ()):
             found.append(f"{title_of(name).capitalize()}: {count(len(problems), 'measurement')} failed: {problems[0]}")

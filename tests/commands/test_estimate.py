@@ -11,6 +11,7 @@ from harness.commands import estimate as module
 from harness.commands.estimate import estimate, lines, power
 from harness.comparison import count
 from harness.config import as_plain, load
+from harness.evidence.probe_costs import foretell
 from harness.plan import resolve
 from harness.preparation import Request, prepare
 from harness.progress import Reporter
@@ -94,13 +95,43 @@ def test_late_probes_are_timed_and_one_that_cannot_be_says_why(planned):
     assert "not timed: ValueError: not trained enough" in "\n".join(lines(found))
 
 
-def test_a_probe_too_dear_for_its_budget_is_cut_to_whole_groups(planned, monkeypatch):
-    monkeypatch.setattr("harness.commands.probe_costs._timed", lambda probe, setting, runs: 1.0)
-    head = ("seeds = 2", 'seeds = 4\nprobes = ["pairs"]\nprobe_budget = 20.0')
-    (probe,) = planned(EVERYTHING[0], head)[0]["probes"]
-    assert (probe["possible"], probe["fits"], probe["seconds"]) == (24, 16, 16)
-    (probe,) = planned(EVERYTHING[0], (head[0], head[1].replace("20.0", "3.0")))[0]["probes"]
-    assert (probe["fits"], probe["seconds"]) == (0, 0)
+@pytest.mark.parametrize(
+    ("said", "fits", "line"),
+    [
+        ("", 24, "24 pairs of networks, at about 1 s each: 24 s"),
+        (
+            "probe_sizes = { pairs = 20 }",
+            16,
+            "16 of 24 pairs of networks: every seed paired with the next seed (compare.probe_sizes), at about 1 s each: 16 s",
+        ),
+        (
+            "probe_budget = 23.9",
+            16,
+            (
+                "24 pairs of networks, at about 1 s each: 24 s; only 16 of them fit, into compare.probe_budget, 23.9 s; "
+                "to measure all of them: harness run ... --set compare.probe_budgets.pairs=36"
+            ),
+        ),
+        (
+            "probe_budgets = { pairs = 3 }",
+            0,
+            (
+                "24 pairs of networks, at about 1 s each: 24 s; too few of them fit, so that the probe is left out, into "
+                "compare.probe_budgets.pairs, 3 s; to measure all of them: harness run ... --set compare.probe_budgets.pairs=36"
+            ),
+        ),
+    ],
+)
+def test_what_a_size_or_a_limit_leaves_out_is_said_before_anything_is_spent(planned, monkeypatch, said, fits, line):
+    monkeypatch.setattr("harness.evidence.probe_costs._timed", lambda probe, setting, runs: 1.0)
+    head = ("seeds = 2", f'seeds = 4\nprobes = ["pairs"]\n{said}')
+    found, request = planned(EVERYTHING[0], head)
+    (probe,) = found["probes"]
+    assert (probe["possible"], probe["fits"], probe["seconds"]) == (24, fits, fits)
+    assert f"  probe pairs: {line}" in lines(found)
+    setting = prepare(request, Reporter(quiet=True)).setting
+    untimed = line.split(", at about")[0] if said.startswith("probe_sizes") else line
+    assert foretell(setting) == ([f"probe pairs: {untimed}"] if said else [])
 
 
 @pytest.mark.parametrize(

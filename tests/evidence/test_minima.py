@@ -185,9 +185,10 @@ def measured(setting, tmp_path, monkeypatch):
         def say(self, text, style=""):
             said.append(text)
 
-    def go(slow, budget=1e6, networks=2, version="1" * 16, of=found):
+    def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None):
         monkeypatch.setattr(minima, "time", SimpleNamespace(perf_counter=slow.perf_counter))
-        compare = made.plan.benchmark.compare.model_copy(update={"probe_budget": budget})
+        limits = {"probe_budget": budget, "probe_sizes": sizes or {}}
+        compare = made.plan.benchmark.compare.model_copy(update=limits)
         benchmark = made.plan.benchmark.model_copy(update={"compare": compare})
         probe = probe_of(networks, slow.measure)
         plan = replace(made.plan, benchmark=benchmark, late_probes=(probe,), late_versions={"fake": version})
@@ -210,29 +211,88 @@ def test_everything_is_measured_where_it_fits(measured):
     assert len(slow.calls) <= ALL + minima.TIMED  # a few twice, to know what they cost
 
 
+@pytest.mark.parametrize(("size", "measurements"), [(1, 16), (16, 16), (23, 16), (24, 24), (1000, 24)])
+def test_a_size_is_a_number_of_measurements_in_whole_groups_however_slow_the_machine(measured, size, measurements):
+    slow = Slow(seconds=1e4)
+    lines, about = measured.go(slow, sizes={"fake": size})
+    assert (lines, about["left_out"]) == ([], "")
+    groups = work_of(probe_of(2), measured.setting, measured.cells).groups
+    expected = (
+        {named(runs) for group in groups for runs in group} if measurements == ALL else set(map(named, groups[0]))
+    )
+    assert set(slow.calls) == expected
+    assert (about["done"], about["planned"], about["possible"]) == (measurements, measurements, ALL)
+    part = f"16 of {ALL} pairs of networks: every seed paired with the next seed"
+    assert about["subset"] == ("" if measurements == ALL else part)
+    assert any(f"{measurements} pairs of networks at about 1e+04 s, {10_000 * measurements:,} s in all" in line for line in measured.said)  # fmt: skip
+
+
+def test_a_larger_size_measures_only_what_is_missing_and_a_smaller_one_throws_nothing_away(measured):
+    measured.go(Slow(), sizes={"fake": 16})
+    more = Slow()
+    _, about = measured.go(more)
+    _, second = work_of(probe_of(2), measured.setting, measured.cells).groups
+    assert set(more.calls) == set(map(named, second))
+    assert about["done"] == ALL
+    fewer = Slow()
+    _, about = measured.go(fewer, sizes={"fake": 16})
+    assert (fewer.calls, about["done"]) == ([], 16)
+    assert len(measured.store.measured("fake", "1" * 16)) == ALL
+
+
+COMMAND = ["harness", "run", "my file.toml", "--extend"]
+
+
 @pytest.mark.parametrize("budget", [17, 20, 23])
-def test_a_budget_is_kept_and_what_is_left_out_is_said(measured, budget):
+def test_a_limit_in_seconds_is_kept_and_the_command_that_adds_the_rest_is_said_and_no_failure(measured, budget):
     slow = Slow()
+    measured.store.note("command", COMMAND)
     lines, about = measured.go(slow, budget)
     assert lines == []
     first = work_of(probe_of(2), measured.setting, measured.cells).groups[0]
     assert about["done"] == about["planned"] == len(first) == 16
     assert slow.now <= budget + minima.TIMED - 1
-    assert about["subset"] == f"16 of {ALL} pairs of networks: seeds up to 1 apart in a circle"
-    assert any(about["subset"] in line for line in measured.said)
-    assert any("as many as fit into compare.probe_budget" in line for line in measured.said)
+    assert about["subset"] == f"16 of {ALL} pairs of networks: every seed paired with the next seed"
+    assert about["left_out"] == (
+        f"probe fake: only {about['subset']}, because compare.probe_budget is {budget} s; to measure "
+        "the 8 pairs of networks that are missing: harness run 'my file.toml' --set compare.probe_budgets.fake=36"
+    )
+    assert about["left_out"] in measured.said
+    assert any(f"as many of them as fit into compare.probe_budget, {budget} s" in line for line in measured.said)
 
 
 def test_what_is_too_dear_at_all_is_left_out_and_said(measured):
     slow = Slow()
-    lines, about = measured.go(slow, budget=5)
-    assert about["done"] == about["planned"] == 0
-    (line,) = lines
-    assert line.startswith("probe 'fake' was left out: the least that treats all arms alike takes 16")
+    lines, about = measured.go(slow, budget=15.5)
+    assert (lines, about["done"], about["planned"]) == ([], 0, 0)
+    assert about["left_out"] == (
+        "probe fake was left out: 16 pairs of networks, the fewest that treat all arms alike, take about 16 s, and "
+        "compare.probe_budget is 15.5 s; to measure them: harness run ... --set compare.probe_budgets.fake=41"
+    )
+    assert measured.said[-1] == about["left_out"]
     assert measured.store.measured("fake", "1" * 16) == set()
     again = Slow()
-    assert measured.go(again, budget=5) == (lines, about)
+    assert measured.go(again, budget=15.5) == (lines, about)
     assert again.calls == []
+
+
+def test_a_higher_limit_counts_what_was_spent_and_measures_only_what_is_missing(measured):
+    measured.go(Slow(), 20)
+    again = Slow()
+    _, about = measured.go(again, 23)
+    assert (again.calls, about["done"]) == ([], 16)
+    more = Slow()
+    _, about = measured.go(more, 25)
+    assert (len(more.calls), about["done"], about["left_out"]) == (8, ALL, "")
+
+
+@pytest.mark.parametrize(
+    ("needed", "proposed"), [(0.01, 10), (6, 10), (24, 36), (67, 110), (94.2, 150), (328, 500), (66_667, 110_000)]
+)
+def test_a_limit_that_is_proposed_has_room_and_two_digits(needed, proposed):
+    key, value = minima.more_seconds(probe_of(2), needed)
+    assert (key, value) == ("compare.probe_budgets.fake", proposed)
+    assert value >= minima.ROOM * needed
 
 
 def test_what_is_measured_is_not_measured_again(measured):
@@ -320,6 +380,9 @@ def test_a_control_that_lost_a_seed_takes_nothing_from_the_arms(setting):
     [
         ("probe_options = { hesian = { } }", r"compare\.probe_options\.hesian: .*'hesian'; did you mean 'hessian'"),
         ("probe_budgets = { hesian = 3.0 }", r"compare\.probe_budgets\.hesian: .*'hesian'; did you mean 'hessian'"),
+        ("probe_sizes = { hesian = 3 }", r"compare\.probe_sizes\.hesian: .*'hesian'; did you mean 'hessian'"),
+        ("probe_sizes = { hessian = 0 }", r"compare\.probe_sizes\.hessian: must be greater than or equal to 1, got 0"),
+        ("probe_sizes = { gradient_norm = 3 }", r"probe_sizes\.gradient_norm: must be for a probe that measures after"),
         (
             "probe_budget = 0.0",
             r"compare\.probe_budget: must be a number > 0|compare\.probe_budget: must be greater than 0",

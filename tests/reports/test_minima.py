@@ -330,14 +330,20 @@ def test_the_same_records_give_the_same_bytes(records, page):
 def test_what_is_missing_says_what_would_measure_it(make_records):
     only = compared(make_records(seeds=SEEDS, epochs=2, trials=2), probes=())
     only.meta["probes"] = {
-        "connectivity": {"planned": 0, "done": 0, "subset": "0 of 4", "problems": []},
+        "connectivity": {
+            "planned": 0,
+            "done": 0,
+            "subset": "0 of 4",
+            "left_out": "left out; to measure: A",
+            "problems": [],
+        },
         "surface": {"planned": 1, "done": 1, "subset": "", "problems": ["it <b>broke</b>"]},
     }
     text = section(html.render(analyse(only, OFFERS)))
     assert "How far apart the solutions are" in text
     assert "Barriers between solutions</h3>" not in text
     assert "add “representation” to compare.probes" in text
-    assert "compare.probe_budgets.connectivity" in text
+    assert text.count("left out; to measure: A") == 1
     assert "it &lt;b&gt;broke&lt;/b&gt;" in text
     assert "<metadata>{}</metadata>" not in text
 

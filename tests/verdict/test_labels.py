@@ -103,21 +103,25 @@ def test_what_was_not_measured_is_named_and_keeps_the_statement_open(world, stat
         "not measured",
         "inconclusive",
     )
-    assert "geometry: not measured; add 'sharpness' to compare.probes" in found["reasons"]
+    assert "geometry: not measured; add 'sharpness' to compare.probes: harness run " in found["reasons"]
+    assert """ --set 'compare.probes=["representation", "connectivity", "sharpness"]'""" in found["reasons"]
     assert labels(records, "geometry") == ["not measured"]
 
 
 @pytest.mark.parametrize(
     ("about", "reason"),
     [
-        ({"planned": 0, "budget": 15.0, "problems": []}, "did not fit into compare.probe_budget, 15 s; raise it"),
-        ({"planned": 9, "problems": ["out of memory"]}, "failed: out of memory"),
+        (
+            {"planned": 0, "left_out": "probe sharpness was left out; to measure it: A", "problems": []},
+            "probe sharpness was left out; to measure it: A",
+        ),
+        ({"planned": 9, "problems": ["out of memory"]}, "probe 'sharpness' failed: out of memory"),
     ],
 )
 def test_a_probe_that_measured_nothing_says_why(world, stated, about, reason):
     records = world(seeds=6, probes=("representation", "connectivity")).records()
     records.meta["probes"] = {"sharpness": about}
-    assert f"geometry: not measured; probe 'sharpness' {reason}" in stated(records)["reasons"]
+    assert f"geometry: not measured; {reason}" in stated(records)["reasons"]
 
 
 def test_too_few_seeds_for_a_difference_is_said(world, stated):

@@ -340,7 +340,7 @@ def _limited(value: float, limit: float, unit: str) -> dict[str, str] | None:
 
 
 def subset(records: Records, probe: str) -> str:
-    """Return in words what of a late probe's work did not fit into its budget; "" where all of it did."""
+    """Return in words which of all its measurements a late probe has made; "" where all of them."""
     about = records.meta.get("probes", {}).get(probe, {})
     return str(about.get("subset", "")) if about.get("done") else ""
 
@@ -377,8 +377,6 @@ def _why(records: Records, probe: str) -> str:
         return f"not measured by “{probe}”." if probe in asked else f"not measured; add “{probe}” to compare.probes."
     if about.get("problems"):
         return f"“{probe}” failed: {about['problems'][0]}"
-    if not about.get("planned"):
-        return (
-            f"“{probe}” did not fit into its budget; raise compare.probe_budget, or set compare.probe_budgets.{probe}."
-        )
+    if not about.get("planned") and about.get("left_out"):
+        return str(about["left_out"])
     return f"“{probe}” found nothing that can be shown here."

@@ -273,9 +273,11 @@ def unprobed(records: Records, facet: str) -> str:
     name = PROBES[facet]
     about = records.meta.get("probes", {}).get(name)
     if about is None:
-        return f"add '{name}' to compare.probes"
+        asked = records.meta["benchmark"]["compare"].get("probes", ())
+        add = records.again("compare.probes", list(dict.fromkeys([*asked, *PROBES.values()])))
+        return f"probe '{name}' has not measured yet" if name in asked else f"add '{name}' to compare.probes: {add}"
     if about.get("problems"):
         return f"probe '{name}' failed: {about['problems'][0]}"
-    if about.get("planned") == 0:
-        return f"probe '{name}' did not fit into compare.probe_budget, {about.get('budget', 0):g} s; raise it"
+    if about.get("planned") == 0 and about.get("left_out"):
+        return str(about["left_out"])
     return f"probe '{name}' found nothing that can be compared"
