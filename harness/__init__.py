@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from harness.loading import load
     from harness.paths import Stroke, describe_walk, draw_walks
     from harness.pretrained import read_weights
-    from harness.protocol import Protocol, registered_protocols, standing_protocol
+    from harness.protocol import Protocol, registered_protocols, standing_first, standing_protocol
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
     from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
@@ -71,7 +71,9 @@ _HOME = {
     **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.paths"),
     "is_rubbish": "harness.data.kinds",
     **dict.fromkeys(("photo_files", "photo_members"), "harness.data.photos"),
-    **dict.fromkeys(("Protocol", "registered_protocols", "standing_protocol"), "harness.protocol"),
+    **dict.fromkeys(
+        ("Protocol", "registered_protocols", "standing_first", "standing_protocol"), "harness.protocol"
+    ),
     "read_weights": "harness.pretrained",
     "draw_range_test": "harness.range_test.picture",
     "Records": "harness.records",
@@ -142,6 +144,7 @@ __all__ = [
     "photo_members",
     "read_weights",
     "registered_protocols",
+    "standing_first",
     "standing_protocol",
     "stratified",
 ]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis import analyse
 from harness.contracts import Analysis, Several
 from harness.errors import HarnessError
-from harness.protocol import FACETS
+from harness.protocol import FACETS, standing_first
 from harness.records import Records, open_records, schema
 from harness.registry import Registry
 from harness.runs import digest
@@ -354,14 +354,15 @@ def _state(row: Mapping[str, Any], sign: int) -> str:
 
 
 def _verdicts(records: Sequence[Records], labels: Sequence[str], registry: Registry) -> list[dict[str, Any]]:
-    """Return the statement and the facets' labels of every run and network, by the protocol it registered first."""
+    """Return the statement and the facets' labels of every run and network, by its standing protocol."""
     wanted = [each for each in registry.all("analysis") if isinstance(each, Analysis) and each.name == "verdict"]
     rows: list[dict[str, Any]] = []
     for label, each in zip(labels, records, strict=True):
         table: DataFrame | None = analyse(each, wanted).tables.get("verdict")
         if table is None or table.empty or not {"hash", "scope", "statement", *FACETS} <= set(table.columns):
             continue
-        mine = table[(table["hash"] == table["hash"].iloc[0]) & (table["scope"] == "network")]
+        standing, *_ = standing_first(each.meta, table["hash"])
+        mine = table[(table["hash"] == standing) & (table["scope"] == "network")]
         rows += [
             {"run": label, "network": row["network"], "regime": row["regime"], "facet": facet, "label": row[facet]}
             for row in mine.to_dict("records")

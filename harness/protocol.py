@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
@@ -221,13 +221,21 @@ def registered_protocols(meta: Mapping[str, Any]) -> list[Registered]:
     return [Registered(found, NEVER)]
 
 
-def standing_protocol(meta: Mapping[str, Any]) -> str:
-    """Return the hash of the protocol whose verdict comes first: the earliest whose design is what the records hold.
+def standing_protocol(meta: Mapping[str, Any]) -> Registered | None:
+    """Return the protocol whose verdict leads: the earliest one whose design is what the records hold now.
 
-    The earliest of all where none is; "" where there is none.
+    The earliest of all where the design of each was changed later; None where there is none. Whatever shows one verdict,
+    one gate or one protocol's arms and seeds asks here and nowhere else, so that a run has one verdict.
     """
-    found = [registered.protocol for registered in registered_protocols(meta)]
-    return next((each.hash for each in found if not each.changed(meta)), found[0].hash if found else "")
+    registered = registered_protocols(meta)
+    unchanged = (entry for entry in registered if not entry.protocol.changed(meta))
+    return next(unchanged, registered[0] if registered else None)
+
+
+def standing_first(meta: Mapping[str, Any], hashes: Iterable[str]) -> list[str]:
+    """Return the different hashes of protocols, that of the standing protocol first, the others in their order."""
+    standing = standing_protocol(meta)
+    return sorted(dict.fromkeys(hashes), key=lambda each: standing is None or each != standing.protocol.hash)
 
 
 def _read(plain: Mapping[str, Any]) -> Protocol:

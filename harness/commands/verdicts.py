@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis import analyse
 from harness.contracts import Analysis, Results
-from harness.protocol import standing_protocol
+from harness.protocol import standing_first
 from harness.records import Records
 from harness.registry import Registry
 
@@ -42,7 +42,7 @@ SHOWN = 12  # digits of a hash
 
 
 def verdict_of(records: Records, registry: Registry, results: Results | None = None) -> dict[str, Any] | None:
-    """Return the verdict by the first protocol that can still be judged, and in ``others`` those by all the rest.
+    """Return the verdict by the standing protocol, and in ``others`` those by all the rest.
 
     Each has the overall ``statement`` and its ``networks``, each network its statement, its gate and, by facet, a label and
     the pairs with their numbers; what is not known is absent. None where nothing has been compared. The tables are
@@ -52,8 +52,7 @@ def verdict_of(records: Records, registry: Registry, results: Results | None = N
     tables = (results or analyse(records, wanted)).tables
     if set(TABLES) - set(tables) or not len(tables["verdict"]):
         return None
-    first = standing_protocol(records.meta)
-    hashes = sorted(dict.fromkeys(tables["verdict"]["hash"]), key=lambda each: each != first)  # else in their order
+    hashes = standing_first(records.meta, tables["verdict"]["hash"])
     found = [_of_protocol(*(table[table["hash"] == each] for table in (tables[n] for n in TABLES))) for each in hashes]
     return {**found[0], "others": found[1:]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness import Results, standing_protocol
+from harness import Results, standing_first
 from harness_reports._numbers import NOTHING, percent
 
 FACETS = ("loss", "function", "representation", "connectivity", "geometry")
@@ -30,13 +30,12 @@ class Statement:
 
 
 def statements(results: Results) -> list[Statement]:
-    """Return a statement per network by the first protocol that can still be judged; none where there is no verdict."""
+    """Return a statement per network by the standing protocol; none where there is no verdict."""
     table = results.tables.get("verdict")
     if table is None or table.empty or not {"scope", "hash", "statement", *FACETS} <= set(table.columns):
         return []
-    first = standing_protocol(results.records.meta)
-    chosen = first if first in set(table["hash"]) else table["hash"].iloc[0]
-    mine = table[(table["hash"] == chosen) & (table["scope"] == "network")]
+    standing, *_ = standing_first(results.records.meta, table["hash"])
+    mine = table[(table["hash"] == standing) & (table["scope"] == "network")]
     return [
         Statement(
             str(row["network"]),

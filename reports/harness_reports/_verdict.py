@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness import Results, standing_protocol
+from harness import Results, standing_first
 from harness_reports._facts import labels
 from harness_reports._numbers import NOTHING, count
 from harness_reports._statements import FACETS
@@ -51,8 +51,7 @@ def verdict(results: Results) -> dict[str, Any] | None:
     if table is None or table.empty:
         return None
     rows = table.to_dict("records")
-    first = standing_protocol(results.records.meta)
-    hashes = sorted(dict.fromkeys(row["hash"] for row in rows), key=lambda each: each != first)  # else in their order
+    hashes = standing_first(results.records.meta, (row["hash"] for row in rows))
     return {
         "claim": CLAIM,
         **_of_protocol(results, [row for row in rows if row["hash"] == hashes[0]]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness import Records, registered_protocols
+from harness import Records, standing_protocol
 from harness_plugins.analyses._once import once
 from harness_plugins.analyses._verdict.design import Cell
 from harness_plugins.analyses._verdict.design import cells as cells_of
@@ -13,13 +13,13 @@ from harness_plugins.analyses._verdict.sources import Sources
 
 
 def networks(records: Records) -> list[Sources]:
-    """Return what was measured of each network, under the protocol registered last; none without a comparison."""
+    """Return what was measured of each network, of the arms and seeds of the standing protocol; none without a comparison."""
     return once(records, "networks of solutions", lambda: _networks(records))
 
 
 def _networks(records: Records) -> list[Sources]:
-    registered = registered_protocols(records.meta)
-    found = [Sources(records, cell) for cell in cells_of(records, registered[-1].protocol)] if registered else []
+    standing = standing_protocol(records.meta)
+    found = [Sources(records, cell) for cell in cells_of(records, standing.protocol)] if standing else []
     return [sources for sources in found if sources.runs]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness import Analysis, Records, hookimpl, registered_protocols
+from harness import Analysis, Records, hookimpl, registered_protocols, standing_protocol
 from harness_plugins.analyses._verdict.design import Cell, cells
 from harness_plugins.analyses._verdict.judging import Examined, examine
 from harness_plugins.analyses._verdict.stating import CONDITIONAL, Stated, claim, pooled, state
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FACETS = ("loss", "function", "representation", "connectivity", "geometry")
 COLUMNS = (
-    "hash", "registered", "scope", "regime", "network", "statement", *FACETS, "statement_half_margins",
+    "hash", "registered", "standing", "scope", "regime", "network", "statement", *FACETS, "statement_half_margins",
     "statement_double_margins", "exploratory", "power", "arms", "seeds", "seeds_promised", "searches", "twins", "trials", "claim",
     "aa", "different", "cells", "reasons", "dataset",
 )  # fmt: skip
@@ -29,6 +29,8 @@ COLUMNS = (
 
 def compute(records: Records) -> DataFrame:
     """Return a row per protocol (``hash``, ``registered`` when) and network, and a row of ``scope`` "pooled" for all.
+
+    ``standing`` is True for the one protocol whose verdict leads everywhere; the others stand beside it.
 
     The ``statement`` is supported, value only, refuted or inconclusive, of all networks also mixed; the same at half and at
     twice the margins. Each facet's column is similar, different, inconclusive, not measured (counts as inconclusive) or not
@@ -43,8 +45,13 @@ def compute(records: Records) -> DataFrame:
 
     rows: list[dict[str, Any]] = []
     alarms = alarmed(records) if len(records.comparison) else {}
+    standing = standing_protocol(records.meta)
     for registered in registered_protocols(records.meta):
-        about = {"hash": registered.protocol.hash, "registered": registered.when}
+        about = {
+            "hash": registered.protocol.hash,
+            "registered": registered.when,
+            "standing": registered == standing,
+        }
         mine = [
             {**about, **_row(records, cell, examine(records, cell, alarms))}
             for cell in cells(records, registered.protocol)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness import Records, Results, registered_protocols
+from harness import Records, Results, standing_first, standing_protocol
 from harness_reports._axes import finite
 from harness_reports._facts import title_of
 from harness_reports._figures import Look
@@ -271,8 +271,8 @@ def _alone(here: Network) -> dict[str, Any] | None:
 
 
 def _floor(records: Records) -> float | None:
-    registered = registered_protocols(records.meta)
-    return float(registered[-1].protocol.floors["sharpness"]) if registered else None
+    standing = standing_protocol(records.meta)
+    return float(standing.protocol.floors["sharpness"]) if standing else None
 
 
 def _plane(here: Network) -> dict[str, Any] | None:
@@ -307,9 +307,8 @@ def gate(results: Results, network: str, signs: Mapping[str, Sign]) -> dict[str,
     table = results.tables.get("gate")
     if table is None or table.empty:
         return None
-    mine = table[
-        (table["network"] == network) & (table["hash"] == table["hash"].iloc[-1]) & table["arm"].isin(list(signs))
-    ]
+    standing, *_ = standing_first(results.records.meta, table["hash"])
+    mine = table[(table["network"] == network) & (table["hash"] == standing) & table["arm"].isin(list(signs))]
     if mine.empty:
         return None
     unit = str(results.records.meta["metrics"].get("loss", {}).get("unit", ""))

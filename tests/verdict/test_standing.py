@@ -1,0 +1,110 @@
+"""One run has one verdict: every consumer takes the protocol that stands."""
+
+from __future__ import annotations
+
+import ast
+import json
+
+import pytest
+from harness_plugins.analyses import gate, verdict
+from harness_plugins.analyses._solutions import networks
+from harness_reports import _minima, _statements, _verdict
+
+from harness import Results
+from harness.across import _verdicts
+from harness.analysis import analyse
+from harness.commands.verdicts import verdict_of
+from harness.discovery import discover
+from harness.loading import Loaded
+from harness.protocol import register, resolve, standing_protocol
+
+
+class Notes(dict):
+    def note(self, key, value):
+        self[key] = value
+
+    noted = dict.get
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return discover()
+
+
+@pytest.fixture
+def three(world):
+    """Return records with three protocols, and the hash of the second one, which stands.
+
+    The first promised fewer trials, as before a run was extended. The second is what the records hold. The third has
+    wider margins, another gate and more seeds. Each has a statement of its own.
+    """
+    records = world(seeds=12, shift={("adam", "function"): 25.0}).records()
+    notes, hashes = Notes(), []
+    for trials, seeds, changes in ((4, 8, {}), (5, 8, {}), (5, 12, {"function": 1000.0})):
+        benchmark = json.loads(json.dumps(records.meta["benchmark"]))
+        benchmark["search"]["trials"], benchmark["compare"]["seeds"] = trials, seeds
+        benchmark["verdict"]["margins"] |= changes
+        benchmark["verdict"]["floors"]["sharpness"] *= 1 + len(hashes)
+        protocol = resolve(benchmark, records.meta["arms"], list(records.meta["metrics"]))
+        hashes.append(register(notes, protocol, 16 * len(hashes)))
+    records.meta["protocols"] = notes["protocols"]
+    table = verdict.compute(records)
+    statements = dict(table.loc[table["scope"] == "pooled", ["hash", "statement"]].itertuples(index=False))
+    assert statements == dict(zip(hashes, ("inconclusive", "value only", "supported"), strict=True))
+    return records, hashes[1]
+
+
+def test_the_earliest_protocol_whose_design_holds_stands(three):
+    records, second = three
+    assert standing_protocol(records.meta).protocol.hash == second
+    for plain in records.meta["protocols"]:
+        plain["protocol"]["design"]["search"]["trials"] = 99
+    assert standing_protocol(records.meta).protocol.seeds == 8  # the first registered, where none holds
+    del records.meta["protocols"], records.meta["benchmark"]["verdict"]
+    assert standing_protocol(records.meta) is None
+
+
+def test_every_consumer_takes_the_standing_protocol(three, registry):
+    records, second = three
+    results = analyse(records, registry.all("analysis"))
+    assert verdict_of(records, registry)["statement"] == "value only"  # harness show, and its JSON
+    page = _verdict.verdict(results)
+    assert (page["statement"], page["hash"]) == ("value only", second[:12])
+    assert ": value only" in _verdict.line(results)  # the headline of page, Markdown, console and notebook
+    assert [each.statement.split(",")[0] for each in _statements.statements(results)] == ["value only"]
+    compared = {row["facet"]: row["label"] for row in _verdicts([records], ["run"], registry)}
+    assert (compared["statement"], compared["function"]) == ("value only", "different")
+    loaded = Loaded(records, registry).verdict
+    assert list(loaded.loc[loaded["standing"], "hash"].unique()) == [second]
+    assert set(loaded.loc[loaded["standing"], "statement"]) == {"value only"}
+    assert {sources.cell.protocol.hash for sources in networks(records)} == {second}
+    assert {len(sources.cell.seeds) for sources in networks(records)} == {8}
+    floors = standing_protocol(records.meta).protocol.floors
+    assert _minima.section._floor(records) == floors["sharpness"] == 0.004
+
+
+def test_the_gate_on_the_page_is_that_of_the_standing_protocol(three):
+    records, second = three
+    table = gate.compute(records)
+    table.loc[table["hash"] != second, "state"] = "not at a minimum"
+    signs = dict.fromkeys(table["arm"], None)
+    shown = _minima.section.gate(Results(records, {"gate": table}), "lesson_cnn", signs)
+    assert [row["state"] for row in shown["rows"]] == ["at a minimum"] * 2
+
+
+def test_nobody_else_picks_a_protocol_by_its_place(repository):
+    """Registered protocols may be walked through; one of them, or the first hash of a table, is picked in protocol.py alone."""
+    picked = []
+    for package in ("harness", "plugins", "reports"):
+        for file in (repository / package).rglob("*.py"):
+            if file == repository / "harness" / "protocol.py":
+                continue
+            tree = ast.parse(file.read_text())
+            loops = [n.iter for n in ast.walk(tree) if isinstance(n, ast.For | ast.comprehension)]
+            for node in ast.walk(tree):
+                listed = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("registered_protocols")
+                by_place = isinstance(node, ast.Attribute) and node.attr in ("iloc", "iat", "head", "tail")
+                first_hash = by_place and ast.unparse(node.value).endswith("['hash']")
+                if (listed and node not in loops) or first_hash:
+                    picked.append(f"{file.name}:{node.lineno}")
+    assert picked == []
