@@ -53,7 +53,8 @@ def find_root(named: Path | None, dataset: str) -> Root:
     if said is not None:
         if not said.is_dir():
             raise DataError(
-                f"{who}: must be a folder with the data, got '{said}', which is {'a file' if said.exists() else 'not there'}; check the path"
+                f"{who}: must be a folder with the data, got '{said}', which is "
+                f"{'a file; name the folder it lies in' if said.exists() else 'not there; check the path'}"
             )
         return Root(said, required=True)
     if Path("data").is_dir():

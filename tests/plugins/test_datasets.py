@@ -193,8 +193,118 @@ def test_a_folder_without_the_layout_is_refused(open_, photos, build, message):
 
 
 def test_folder_does_not_take_kaggles_layout(open_, photos):
-    with pytest.raises(DataError, match="must have train/CLASS and valid/CLASS folders with photos, got none"):
+    with pytest.raises(DataError, match="must have train/CLASS and valid/CLASS folders with photos, got 'train' with "):
         open_("folder", photos(splits=("train",)))
+
+
+def moved(root, **places):
+    """Return the root after its folders were moved; ``__`` in a keyword stands for ``/``."""
+    for old, new in places.items():
+        (root / new).parent.mkdir(parents=True, exist_ok=True)
+        (root / old.replace("__", "/")).rename(root / new)
+    return root
+
+
+NEARLY = {
+    "val": {"valid": "val"},
+    "validation": {"valid": "validation"},
+    "capitals": {"train": "Train", "valid": "Valid"},
+    "Training and Validation": {"train": "Training", "valid": "Validation"},
+    "test instead of valid": {"valid": "test"},
+    "training_set and test_set": {"train": "training_set", "valid": "test_set"},
+    "train in train": {"train": "0", "0": "train/train"},
+    "both one deeper": {"train": "0", "0": "train/train", "valid": "1", "1": "val/valid"},
+    "all in one folder": {"train": "dogscats/train", "valid": "dogscats/valid"},
+    "all in one folder, other names": {"train": "PetImages/Train", "valid": "PetImages/val"},
+}
+
+
+@pytest.mark.parametrize("name", ["folder", "dogscats"])
+@pytest.mark.parametrize("case", NEARLY)
+def test_layouts_that_mean_the_same_are_the_same_data(open_, photos, name, case):
+    root = photos()
+    expected = open_(name, root)
+    data = open_(name, moved(root, **NEARLY[case]))
+    assert data.fingerprint == expected.fingerprint
+    for split in ("train", "tune", "test"):
+        assert np.array_equal(getattr(data, split).inputs, getattr(expected, split).inputs)
+
+
+def test_a_labelled_test_beside_val_is_the_test_split(open_, photos):
+    root = moved(photos(splits=("train", "valid", "test")), valid="val", test="Test")
+    data = open_("folder", root)
+    assert (len(data.train), len(data.tune), len(data.test)) == (16, 8, 8)
+    assert all(name.startswith("Test/") for name in data.test.names)
+
+
+def test_without_valid_an_unlabelled_test_does_not_do(open_, photos):
+    root = photos()
+    (root / "valid").rename(root / "elsewhere")
+    (root / "test").mkdir()
+    (root / "test" / "1.jpg").write_bytes((root / "train" / "cats" / "cats.0.jpg").read_bytes())
+    with pytest.raises(
+        DataError, match="got 'train' with 'cats', 'dogs' and no valid; move a fifth of each into valid/CLASS"
+    ):
+        open_("folder", root)
+
+
+UNCLEAR = {
+    "one folder of classes": (
+        {"train": "PetImages", "valid": "PetImages/cats/valid"},
+        "got folders of classes, 'PetImages/cats', 'PetImages/dogs', and no split; move them into train, and a fifth of each into valid/CLASS",
+    ),
+    "classes without a split": (
+        {"train__cats": "Cat", "train__dogs": "Dog", "train": "Cat/t", "valid": "Cat/v"},
+        "got folders of classes, 'Cat', 'Dog', and no split",
+    ),
+    "no train": ({"train": "pictures"}, "got 'valid' and no train; name the folder that is trained on train"),
+    "valid without classes": (
+        {"valid__cats": "train/cats/v", "valid__dogs": "train/dogs/v"},
+        "got 'valid' without folders of classes; move its photos into valid/CLASS",
+    ),
+    "train without classes": (
+        {"train__cats": "valid/cats/t", "train__dogs": "valid/dogs/t"},
+        "got 'train' without folders of classes; move its photos into train/CLASS",
+    ),
+    "other folders": (
+        {"train": "a/b/c", "valid": "d/e"},
+        "got 'a', 'd'; name the folder that has them with --data DIR",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ["folder", "dogscats"])
+@pytest.mark.parametrize("case", UNCLEAR)
+def test_a_layout_that_is_not_clear_is_told_what_was_there(open_, photos, name, case):
+    places, line = UNCLEAR[case]
+    root = moved(photos(), **places)
+    with pytest.raises(DataError) as refused:
+        open_(name, root)
+    assert line in str(refused.value)
+    assert str(refused.value).startswith(f"{root}: must have train/CLASS and valid/CLASS folders with photos, ")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        (["val/cats"], "must have one folder for valid, got 'val' and 'valid'; move all but one elsewhere"),
+        (["Training/cats"], "must have one folder for train, got 'Training' and 'train'; move all but one elsewhere"),
+    ],
+)
+def test_two_folders_for_one_split_are_refused(open_, photos, others, said):
+    root = photos()
+    for other in others:
+        (root / other).mkdir(parents=True)
+    with pytest.raises(DataError, match=said):
+        open_("dogscats", root)
+
+
+def test_an_empty_folder_of_the_same_meaning_does_no_harm(open_, photos):
+    root = photos()
+    base = open_("folder", root).fingerprint
+    (root / "val").mkdir()
+    assert open_("folder", root).fingerprint == base
 
 
 def test_interpolation_and_crop_reach_the_pixels_and_the_fingerprint(open_, photos):

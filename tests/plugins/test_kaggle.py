@@ -182,7 +182,11 @@ def test_a_named_folder_with_neither_layout_is_told_of_both(tmp_path):
     (tmp_path / "test1.zip").write_bytes(b"not looked at")
     with pytest.raises(DataError) as refused:
         open_(tmp_path)
-    for layout in ("train/CLASS and valid/CLASS", "train.zip or train/ with cat.N.jpg and dog.N.jpg", "got neither"):
+    for layout in (
+        "train/CLASS and valid/CLASS",
+        "train.zip or train/ with cat.N.jpg and dog.N.jpg",
+        "got 'test1.zip'; unpack it there",
+    ):
         assert layout in str(refused.value)
 
 
@@ -199,6 +203,55 @@ def test_what_is_no_labelled_photo_is_left_alone(tmp_path):
     (root / "test1").mkdir()
     (root / "test1.zip").write_bytes(b"broken")
     data = open_(root)
+    assert len(data.train) + len(data.tune) + len(data.test) == 50
+
+
+LAID_OUT = {
+    "train.zip without train": lambda root: pack(root, bare()),
+    "train in train in train.zip": lambda root: pack(root, bare("train/train/")),
+    "Train.zip": lambda root: (pack(root, files()) / "train.zip").rename(root / "Train.zip").parent,
+    "train in train": lambda root: unpack(root, bare("train/train/")),
+    "Train": lambda root: unpack(root, bare("Train/")),
+    "all in one folder": lambda root: unpack(root, bare("dogs-vs-cats/train/")),
+    "an archive in one folder": lambda root: pack(root / "dogs-vs-cats", files()).parent,
+    "another suffix": lambda root: unpack(root, {name.replace(".jpg", ".jfif"): b for name, b in files().items()}),
+    "no suffix": lambda root: pack(root, {name.removesuffix(".jpg"): b for name, b in files().items()}),
+}
+
+
+def bare(within=""):
+    return {name.replace("train/", within): content for name, content in files().items()}
+
+
+@pytest.mark.parametrize("case", LAID_OUT)
+@pytest.mark.parametrize("required", [True, False])
+def test_layouts_that_mean_the_same_are_the_same_data(case, required, tmp_path):
+    expected = open_(pack(tmp_path / "expected", files()))
+    data = open_(LAID_OUT[case](tmp_path / "data"), required=required)
+    assert data.fingerprint == expected.fingerprint
+    assert np.array_equal(data.train.inputs, expected.train.inputs)
+
+
+def test_the_archive_around_the_archive_is_to_be_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "dogs-vs-cats.zip", "w") as outer:
+        for name in ("train.zip", "test1.zip", "sampleSubmission.csv"):
+            outer.writestr(name, b"?")
+    with pytest.raises(DataError, match=r"got 'dogs-vs-cats\.zip'; unpack it there$"):
+        open_(tmp_path)
+
+
+def test_what_is_no_photo_in_the_heap_is_passed_over_with_a_reason(root):
+    if (root / "train.zip").is_file():
+        with zipfile.ZipFile(root / "train.zip", "a") as archive:
+            archive.writestr("train/readme.txt", b"text")
+            archive.writestr("test1/readme.txt", b"text")
+        where = root / "train.zip" / "train" / "readme.txt"
+    else:
+        where = root / "train" / "readme.txt"
+        where.write_text("text")
+    skipped = []
+    data = open_(root, skipped=lambda *one: skipped.append(one))
+    assert skipped == [(where, "not a photo (.txt)")]
     assert len(data.train) + len(data.tune) + len(data.test) == 50
 
 

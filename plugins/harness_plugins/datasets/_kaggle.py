@@ -2,7 +2,7 @@
 
     ROOT/train.zip with train/cat.0.jpg, train/dog.0.jpg, ...    or    ROOT/train/cat.0.jpg, ROOT/train/dog.0.jpg, ...
 
-The archive comes first where both are there: it cannot be half unpacked. Kaggle's ``test1`` has no labels and is left
+The archive may have its photos without the folder ``train``, or one deeper, and so may the heap be one deeper. The archive comes first where both are there: it cannot be half unpacked. Kaggle's ``test1`` has no labels and is left
 alone. So the test split is 8 % of every class, by a seed: of all 25,000 photos that is fast.ai's 23,000 and 2,000. The
 tune split is then cut out of the rest.
 """
@@ -16,19 +16,21 @@ from functools import partial
 from pathlib import Path
 
 from harness import DataError, DataRequest, Photo, open_archive, photo_files, photo_members
+from harness_plugins.datasets._layout import split_folders
 from harness_plugins.datasets._photos import set_aside
 
 TEST = 0.08  # the part of every class that becomes the test split
-NAME = re.compile(r"train/(cat|dog)\.([0-9]{1,9})(\.[^./]*)?", re.IGNORECASE)
+NAME = re.compile(r"(cat|dog)\.([0-9]{1,9})(\.[^./]*)?", re.IGNORECASE)
 
 LAYOUT = "train.zip or train/ with cat.N.jpg and dog.N.jpg"
 
 
 def has_layout(root: Path) -> bool:
     """Return whether the folder has ``train.zip``, or photos named as in it directly in ``train``."""
-    heap = root / "train"
-    names = (f"train/{path.name}" for path in heap.iterdir()) if heap.is_dir() else ()
-    return (root / "train.zip").is_file() or any(NAME.fullmatch(name) for name in names)
+    heap = split_folders(root).get("train")
+    return _archive(root) is not None or (
+        heap is not None and any(NAME.fullmatch(path.name) for path in heap.iterdir())
+    )
 
 
 @contextmanager
@@ -37,25 +39,37 @@ def find_photos(root: Path, request: DataRequest) -> Iterator[tuple[Path, list[P
 
     Raises DataError for an archive that is broken or not to be trusted, and where a class is missing.
     """
-    file = root / "train.zip"
-    if not file.is_file():
-        photos = photo_files(root / "train", request.skipped)
-        read = {path.relative_to(root).as_posix(): path.read_bytes for path in photos}
-        yield root / "train", _split(_labelled(root / "train", read), request.tune, request.seed)
+    file = _archive(root)
+    if file is None:
+        heap = split_folders(root)["train"]
+        files = {path.relative_to(root).as_posix(): path.read_bytes for path in photo_files(heap, request.skipped)}
+        within = f"{heap.relative_to(root).as_posix()}/"
+        yield heap, _split(_labelled(heap, files, within), request.tune, request.seed)
         return
     with open_archive(file) as archive:
-        members = photo_members(archive, "train/", request.skipped)
+        levels = ("train/train/", "train/", "")
+        within = next(level for level in levels if not level or any(name.startswith(level) for name in archive.members))
+        members = photo_members(archive, within, request.skipped)
         read = {name: partial(archive.read, member) for name, member in members.items()}
-        yield file, _split(_labelled(file, read), request.tune, request.seed)
+        yield file, _split(_labelled(file, read, within), request.tune, request.seed)
 
 
-def _labelled(where: Path, files: Mapping[str, Callable[[], bytes]]) -> list[Photo]:
-    """Return the photos in the order of class and number; raises DataError where a class or a label is missing."""
-    found = {name: match for name in files if (match := NAME.fullmatch(name))}
+def _archive(root: Path) -> Path | None:
+    """Return ``train.zip``, in whatever case; None where it is not there."""
+    files = sorted(root.iterdir()) if root.is_dir() else []
+    return next((path for path in files if path.name.lower() == "train.zip" and path.is_file()), None)
+
+
+def _labelled(where: Path, files: Mapping[str, Callable[[], bytes]], within: str) -> list[Photo]:
+    """Return the photos in the order of class and number; raises DataError where a class or a label is missing.
+
+    All names begin with ``within``, the folder of the heap.
+    """
+    found = {name: match for name in files if (match := NAME.fullmatch(name.removeprefix(within)))}
     there = {match[1].lower() for match in found.values()}
     if len(there) < 2:
         raise DataError(
-            f"{where}: must have photos train/cat.N.jpg and train/dog.N.jpg, got {f'only {min(there)}s' if there else 'none'}; see --data"
+            f"{where}: must have photos train/cat.N.jpg and train/dog.N.jpg, got {f'only {min(there)}s' if there else 'none'}; name another folder with --data DIR"
         )
     strays = sorted(name for name in files if name not in found)
     if strays:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness import Data, DataError, DataRequest, Dataset, Download, Photo, Split, draw_images, hookimpl
 from harness import digest as digest_of
 from harness_plugins.datasets import _drawings, _kaggle, folder
+from harness_plugins.datasets._layout import place_of, what_is_there
 from harness_plugins.datasets._photos import open_photos
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ NOTICE = "no photos were found, so these are DRAWINGS of cats and dogs, made by 
 
 def open_dogscats(request: DataRequest) -> Data:
     """Return the photos of ``request.root``, or the drawn sample where no photos were named and none are there."""
-    if request.required or _has_photos(request.root):
+    root = request.root
+    if request.required or (root is not None and _has_layout(place_of(root, _has_layout))):
         with photos_of(request) as (where, photos):
             return open_photos("dogscats", where, photos, request)
     return _open_drawings(request)
@@ -45,20 +47,20 @@ def open_dogscats(request: DataRequest) -> Data:
 @contextmanager
 def photos_of(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
     """Give where the photos are and all of them; raises DataError where there are none."""
-    root = request.root
-    if root is not None and folder.has_layout(root):
+    if request.root is None:
+        raise DataError(f"data: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, got no folder; {HELP}")
+    root = place_of(request.root, _has_layout)
+    if folder.has_layout(root):
         yield root, folder.find_photos(root, request)
-    elif root is not None and _kaggle.has_layout(root):
+    elif _kaggle.has_layout(root):
         with _kaggle.find_photos(root, request) as found:
             yield found
-    elif root is None:
-        raise DataError(f"data: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, got no folder; {HELP}")
     else:
-        raise DataError(f"{root}: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, got neither; {HELP}")
+        raise DataError(f"{root}: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, {what_is_there(root)}")
 
 
-def _has_photos(root: Path | None) -> bool:
-    return root is not None and (folder.has_layout(root) or _kaggle.has_layout(root))
+def _has_layout(root: Path) -> bool:
+    return folder.has_layout(root) or _kaggle.has_layout(root)
 
 
 def _open_drawings(request: DataRequest) -> Data:

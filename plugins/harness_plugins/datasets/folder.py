@@ -3,7 +3,8 @@
     ROOT/train/CLASS/*.jpg    ROOT/valid/CLASS/*.jpg    and, if it is there, ROOT/test/CLASS/*.jpg
 
 With a labelled ``test`` folder, ``valid`` is the tune split. Without it ``valid`` is the test split, and the tune split is
-cut out of ``train``, the same part of every class, by a seed. Photos directly in ``test`` have no label and are left alone.
+cut out of ``train``, the same part of every class, by a seed. A labelled ``test`` without ``valid`` is the test split in the
+same way. Photos directly in ``test`` have no label and are left alone. ``_layout`` has the other names of these folders.
 """
 
 from __future__ import annotations
@@ -13,39 +14,46 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness import Data, DataError, DataRequest, Dataset, Photo, hookimpl, is_rubbish, photo_files
+from harness_plugins.datasets._layout import folders_in, place_of, split_folders, what_is_there
 from harness_plugins.datasets._photos import open_photos, set_aside
 
 LAYOUT = "train/CLASS and valid/CLASS folders with photos"
 
 
 def has_layout(root: Path) -> bool:
-    """Return whether the folder has ``train`` and ``valid`` with folders in them."""
-    return all(
-        (root / name).is_dir() and any(p.is_dir() for p in (root / name).iterdir()) for name in ("train", "valid")
-    )
+    """Return whether the folder has ``train``, and ``valid`` or ``test``, with folders in them."""
+    splits = split_folders(root)
+    with_classes = {split for split, folder in splits.items() if folders_in(folder)}
+    return "train" in with_classes and len(with_classes) > 1
 
 
 def find_photos(root: Path, request: DataRequest) -> list[Photo]:
     """Return every photo with its class and split; raises DataError where the layout is not there."""
     if not has_layout(root):
-        raise DataError(f"{root}: must have {LAYOUT}, got none; see --data")
-    train, valid = (_classes(root / name, request.skipped) for name in ("train", "valid"))
-    for split, found in (("train", train), ("valid", valid)):
+        raise DataError(f"{root}: must have {LAYOUT}, {what_is_there(root)}")
+    folders = split_folders(root)
+    second = "valid" if folders_in(folders.get("valid", root / "valid")) else "test"
+    train, valid = (_classes(folders[split], request.skipped) for split in ("train", second))
+    if second == "test" and "valid" in folders:
+        _classes(folders["valid"], request.skipped)  # it has no folder of a class
+    names = {split: folder.relative_to(root).as_posix() for split, folder in folders.items()}
+    for split, found in (("train", train), (second, valid)):
         empty = sorted(label for label, files in found.items() if not files)
         if empty:
-            raise DataError(f"{root / split / empty[0]}: must have photos in it, got none")
+            raise DataError(f"{folders[split] / empty[0]}: must have photos in it, got none")
     if set(train) != set(valid):
         lonely = min(set(train) ^ set(valid))
-        raise DataError(f"{root}: must have the same classes in train and valid, got '{lonely}' in only one of them")
+        both = f"{names['train']} and {names[second]}"
+        raise DataError(f"{root}: must have the same classes in {both}, got '{lonely}' in only one of them")
     if len(train) < 2:
-        raise DataError(f"{root / 'train'}: must have folders of two or more classes, got only '{min(train)}'")
+        raise DataError(f"{folders['train']}: must have folders of two or more classes, got only '{min(train)}'")
     others: list[tuple[Path, str]] = []  # files of test that are passed over, which counts only where it has labels
-    test = _classes(root / "test", lambda *other: others.append(other)) if (root / "test").is_dir() else {}
-    labelled = {label for label, files in test.items() if files}
+    test = _classes(folders["test"], lambda *other: others.append(other)) if {second, "test"} <= {*folders} else {}
+    labelled = {label for label, files in test.items() if files} if second == "valid" else set()
     if labelled and labelled != set(train):
         lonely = min(labelled ^ set(train))
         raise DataError(
-            f"{root / 'test'}: must have photos of the same classes as train, got '{lonely}' in only one of them; "
+            f"{folders['test']}: must have photos of the same classes as {names['train']}, got '{lonely}' in only one of them; "
             "name the folders alike, or move test elsewhere"
         )
     if labelled:
@@ -78,7 +86,8 @@ def photos_of(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
     """Give ``request.root`` and its photos."""
     if request.root is None:
         raise DataError("data.dataset: must be given photos for 'folder', got no folder; name one with --data DIR")
-    yield request.root, find_photos(request.root, request)
+    root = place_of(request.root, has_layout)
+    yield root, find_photos(root, request)
 
 
 def open_folder(request: DataRequest) -> Data:

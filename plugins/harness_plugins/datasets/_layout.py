@@ -1,0 +1,94 @@
+"""Which folders of a root are its splits, and what a root has where it has none.
+
+Names that mean the same are taken for the same: ``val`` and ``Validation`` are ``valid``. A folder that has nothing but
+a folder of the same meaning, as ``train/train``, is that one. Two folders for one split are an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import DataError, is_rubbish
+
+NAMES = {  # of a split's folder, in lower case and without a final "_set"
+    "train": ("train", "training"),
+    "valid": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+SHOWN = 4  # names of what was found
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """Return the folders directly in a folder, but for rubbish, by name; none where it is not there."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in inside if path.is_dir() and not is_rubbish(path.name)]
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """Return the folders of ``train``, ``valid`` and ``test``, of those that are there.
+
+    Raises DataError where two folders with folders of classes could be one split.
+    """
+    splits = {}
+    for split in NAMES:
+        candidates = [_inner(path, split) for path in folders_in(root) if _means(path, split)]
+        with_classes = [path for path in candidates if folders_in(path)]
+        if len(with_classes) > 1:
+            names = " and ".join(f"'{path.relative_to(root).as_posix()}'" for path in with_classes)
+            raise DataError(f"{root}: must have one folder for {split}, got {names}; move all but one elsewhere")
+        if candidates:
+            splits[split] = (with_classes or candidates)[0]
+    return splits
+
+
+def place_of(root: Path, has_layout: Callable[[Path], bool]) -> Path:
+    """Return the root, or the only folder in it where that has the layout and the root has not."""
+    inside = folders_in(root)
+    return inside[0] if len(inside) == 1 and not has_layout(root) and has_layout(inside[0]) else root
+
+
+def what_is_there(root: Path) -> str:
+    """Return ``got WHAT; WHAT TO DO`` for a root without a layout that can be read."""
+    splits, inside = split_folders(root), folders_in(root)
+    if "train" in splits:
+        train = splits["train"]
+        name, classes = train.relative_to(root).as_posix(), folders_in(train)
+        if not classes:
+            return f"got '{name}' without folders of classes; move its photos into {name}/CLASS"
+        if "valid" not in splits:
+            return f"got '{name}' with {_named(classes)} and no valid; move a fifth of each into valid/CLASS"
+        valid = splits["valid"].relative_to(root).as_posix()
+        return f"got '{valid}' without folders of classes; move its photos into {valid}/CLASS"
+    if splits:
+        return f"got {_named([*splits.values()])} and no train; name the folder that is trained on train"
+    classes = folders_in(inside[0]) if len(inside) == 1 else inside
+    if len(classes) >= 2 and all(_has_files(path) for path in classes):
+        return (
+            f"got folders of classes, {_named(classes, root)}, and no split; move them into train, "
+            "and a fifth of each into valid/CLASS"
+        )
+    archives = sorted(path for path in root.iterdir() if path.suffix.lower() in (".zip", ".gz", ".tgz", ".tar"))
+    if archives and not inside:
+        return f"got {_named(archives)}; unpack it there"
+    found = sorted(path for path in root.iterdir() if not is_rubbish(path.name))
+    return f"got {_named(found) or 'nothing in it'}; name the folder that has them with --data DIR"
+
+
+def _means(path: Path, split: str) -> bool:
+    return path.name.lower().removesuffix("_set") in NAMES[split]
+
+
+def _inner(path: Path, split: str) -> Path:
+    """Return the only folder in a split's folder where it is of the same name, or means the same; else the split's."""
+    inside = folders_in(path)
+    return inside[0] if len(inside) == 1 and _means(inside[0], split) else path
+
+
+def _named(paths: list[Path], root: Path | None = None) -> str:
+    names = [f"'{path.relative_to(root).as_posix() if root else path.name}'" for path in paths[:SHOWN]]
+    return ", ".join(names) + (" ..." if len(paths) > SHOWN else "")
+
+
+def _has_files(folder: Path) -> bool:
+    return any(path.is_file() and not is_rubbish(path.name) for path in folder.iterdir())
