@@ -25,7 +25,7 @@ def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> in
     """Carry out a benchmark and write its reports; return 0, or 1 where some runs failed."""
     ready = prepare(request, reporter)
     folder = request.out / ready.setting.folder_name
-    with Store(folder) as store:
+    with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow")) as store:
         centred = centre(ready.setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             ready = replace(ready, setting=extended(centred, store))

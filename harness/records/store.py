@@ -8,8 +8,8 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import tomli_w
 
 from harness.errors import RunFolderError, one_line
-from harness.records import schema
+from harness.records import database, schema
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is sho
 class Store:
     """A run folder open for writing; ``with Store(folder):`` locks it against a second process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warn: Callable[[str], object] = lambda line: None) -> None:
         self.folder = folder
+        self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
+        self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
         try:
             for name in ("solutions", "predictions", "states", "probes"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
@@ -40,26 +42,57 @@ class Store:
             raise RunFolderError(
                 f"{folder}: must be a folder that can be written to, got {error}; see --out"
             ) from error
-        self.db = sqlite3.connect(schema.database(folder), timeout=30, isolation_level=None)
+        self.db = database.connect(folder)
+        self.db.isolation_level = None
         self.db.row_factory = sqlite3.Row
+        self._closing = ExitStack()
+        self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = NORMAL")
-            self.db.executescript(schema.TABLES)
+            self._open()
         except sqlite3.DatabaseError as error:
             self.__exit__()
+            if (plain := database.explained(error, folder)) is not error:
+                raise plain from error
             raise RunFolderError(
                 f"{schema.database(folder)}: must be the records of a run, got {error}; move the folder away"
             ) from error
-        self._saved: dict[str, float] = {}  # run -> when its state was last safe
-        self._tidy()
 
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.db.close()
-        self._lock.close()
+    def __exit__(self, kind: type[BaseException] | None = None, error: BaseException | None = None, *_: object) -> None:
+        """Close the folder; an error of SQLite that the user can mend, Optuna's too, is raised as RunFolderError."""
+        try:
+            self._closing.close()
+        finally:
+            self.db.close()
+            self._lock.close()
+        if isinstance(error, Exception) and (plain := database.explained(error, self.folder)) is not error:
+            raise plain from error
+
+    def at_close(self, close: Callable[[], object]) -> None:
+        """Have this called when the store is closed: whatever else uses the run folder ends with it."""
+        self._closing.callback(close)
+
+    def check_integrity(self) -> None:
+        """Raise RunFolderError where SQLite finds a damaged page, or a row that belongs to a missing one."""
+        (damage,) = self.db.execute("PRAGMA integrity_check(1)").fetchone()
+        lost = self.db.execute("PRAGMA foreign_key_check").fetchone()
+        if damage != "ok" or lost:
+            what = f"rows of '{lost[0]}' that belong to none of '{lost[2]}'" if lost else " ".join(damage.split())
+            raise RunFolderError(
+                f"{schema.database(self.folder)}: must be the records of a run, got {what}; move the folder away"
+            )
+
+    def drop_tables(self, names: Sequence[str]) -> None:
+        """Remove tables, without reading them: damaged ones go too."""
+        self.db.execute("PRAGMA writable_schema = ON")
+        try:
+            places = ", ".join("?" * len(names))
+            self.db.execute(f"DELETE FROM sqlite_master WHERE tbl_name IN ({places})", tuple(names))
+        finally:
+            self.db.execute("PRAGMA writable_schema = RESET")
+        self.db.execute("VACUUM")  # frees their pages, and tells other connections
 
     # --- what the run is about
 
@@ -222,18 +255,23 @@ class Store:
         )  # fmt: skip
         return self.asks(arm, number)[0]
 
-    def end_ask(self, study: str, number: int, end: Mapping[str, Any], trial_attrs: Mapping[str, Any]) -> None:
-        """Note how a trial ended: its state, value, reason, and the seconds and epochs it was trained for."""
-        self.db.execute(
-            "UPDATE asks SET state = ?, value = ?, reason = ?, seconds = ?, trained = ?, trial_attrs = ? "
-            "WHERE arm = ? AND number = ?",
-            (
-                *(end[k] for k in ("state", "value", "reason", "seconds", "trained")),
-                json.dumps(trial_attrs),
-                study,
-                number,
-            ),
-        )
+    def end_ask(
+        self, study: str, number: int, end: Mapping[str, Any], trial_attrs: Mapping[str, Any],
+        exhausted: Mapping[str, int] = {},
+    ) -> None:  # fmt: skip
+        """Note how a trial ended: its state, value, reason, and the seconds and epochs it was trained for.
+
+        ``exhausted`` has the study too, with the number of its combinations, where the sampler has asked all of them.
+        """
+        values = [end[key] for key in ("state", "value", "reason", "seconds", "trained")]
+        with self._transaction():
+            self.db.execute(
+                "UPDATE asks SET state = ?, value = ?, reason = ?, seconds = ?, trained = ?, trial_attrs = ? "
+                "WHERE arm = ? AND number = ?",
+                (*values, json.dumps(trial_attrs), study, number),
+            )
+            if exhausted:
+                self.note("exhausted", {**(self.noted("exhausted") or {}), **exhausted})
 
     def asks(self, arm: str, first: int = 0) -> list[dict[str, Any]]:
         """Return an arm's trials in order, from number ``first`` on."""
@@ -379,6 +417,12 @@ class Store:
 
     # --- inside
 
+    def _open(self) -> None:
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = NORMAL")
+        self.db.executescript(schema.TABLES)
+        self._tidy()
+
     def _transaction(self) -> _Transaction:
         return _Transaction(self.db)
 
@@ -401,7 +445,10 @@ class _Transaction:
         self.db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.db.execute("ROLLBACK" if kind else "COMMIT")
+        if kind is None:
+            self.db.execute("COMMIT")
+        elif self.db.in_transaction:  # SQLite takes back by itself what a full disk stopped
+            self.db.execute("ROLLBACK")
 
 
 def save_tensors(file: Path, tensors: Mapping[str, torch.Tensor], notes: Mapping[str, str] | None = None) -> None:
