@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import tomli_w
 
+from harness import files
 from harness.errors import RunFolderError, one_line
 from harness.records import database, schema
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
@@ -98,14 +100,14 @@ class Store:
 
     def describe(self, benchmark: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         """Write ``benchmark.toml`` and the meta table."""
-        _write(self.folder / "benchmark.toml", tomli_w.dumps(benchmark).encode())
+        files.write(self.folder / "benchmark.toml", tomli_w.dumps(benchmark).encode())
         with self._transaction():
             for key, value in {**meta, "benchmark": benchmark, "schema_version": schema.VERSION}.items():
                 self.note(key, value)
 
     def work_begins(self, environment: Mapping[str, Any], command: Sequence[str]) -> None:
         """Write where and how the work that follows is done."""
-        _write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
+        files.write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
         with self._transaction():
             self.note("environment", environment)
             self.note("command", list(command))
@@ -205,7 +207,7 @@ class Store:
 
     def keep(self, name: str, content: bytes) -> None:
         """Write a file of the run folder, whole or not at all."""
-        _write(self.folder / name, content)
+        files.write(self.folder / name, content)
 
     # --- late probes
 
@@ -346,7 +348,8 @@ class Store:
         last = self._saved.setdefault(run_id, now - epoch.seconds / epoch.number)
         if now - last + epoch.seconds / epoch.number > SAVE_EVERY:  # one more epoch would put too much at risk
             state = epoch.state()
-            save_tensors(schema.saved_state(self.folder, run_id), state.tensors, {"plain": json.dumps(state.plain)})
+            notes = {"run": run_id, "plain": json.dumps(state.plain)}
+            save_tensors(schema.saved_state(self.folder, run_id), state.tensors, notes)
             self._saved[run_id] = now
 
     def _append_verdict(self, run_id: str, epoch: int, verdict: Verdict) -> None:
@@ -386,11 +389,9 @@ class Store:
 
     def solution(self, run_id: str) -> dict[str, torch.Tensor]:
         """Return the weights a run ended with; raises RunFolderError where they are not there."""
-        from safetensors.torch import load_file
-
         file = schema.solution(self.folder, run_id)
         try:
-            return load_file(file)
+            return load_tensors(file)[0]
         except Exception as error:  # safetensors raises its own
             raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
 
@@ -405,15 +406,25 @@ class Store:
         return int(found[0] or 0)
 
     def state(self, run_id: str) -> State | None:
-        """Return the state a run was last saved in; None where it never was."""
+        """Return the state a run was last saved in; None where it never was, or where that is damaged.
+
+        A damaged one is put aside, and the run begins again: that costs time, and is not held against anybody.
+        """
         file = schema.saved_state(self.folder, run_id)
         if not file.is_file():
             return None
-        from safetensors import safe_open
-
-        with safe_open(file, framework="pt") as saved:
-            plain = json.loads(saved.metadata()["plain"])
-            return State({name: saved.get_tensor(name) for name in saved.keys()}, plain)  # noqa: SIM118
+        try:
+            tensors, notes = load_tensors(file)
+            if notes["run"] != run_id:
+                raise ValueError(f"the state of run {notes['run']}")
+            return State(tensors, json.loads(notes["plain"]))
+        except Exception as error:  # safetensors raises its own
+            aside = file.replace(file.with_name(f"{file.name}.damaged"))
+            self.warn(
+                f"{file}: must be the saved state of a run, got {one_line(error)}; "
+                f"it is put aside as {aside.name}, and the run begins again"
+            )
+            return None
 
     # --- inside
 
@@ -452,25 +463,53 @@ class _Transaction:
 
 
 def save_tensors(file: Path, tensors: Mapping[str, torch.Tensor], notes: Mapping[str, str] | None = None) -> None:
-    """Write tensors as safetensors, whole or not at all."""
+    """Write tensors as safetensors, with notes and a checksum, whole or not at all."""
     from safetensors.torch import save
 
     # Cloned, because safetensors refuses two names for one memory (tied weights).
     own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    _write(file, save(own, dict(notes or {})))
+    header, data = _header_and_data(save(own))
+    header["__metadata__"] = dict(notes or {})
+    header["__metadata__"] = {**header["__metadata__"], "sha256": _checksum(header, data)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
+    with files.replacing(file) as out:
+        out.write(len(text).to_bytes(8, "little") + text)
+        out.write(data)
+
+
+def load_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Return what ``save_tensors`` wrote, tensors and notes; raises ValueError, or safetensors' own, where it is not that."""
+    from safetensors.torch import load
+
+    content = file.read_bytes()
+    header, data = _header_and_data(content)
+    notes: dict[str, str] = header.get("__metadata__", {})
+    if notes.pop("sha256", "") != _checksum(header, data):
+        raise ValueError("contents that do not match their checksum")
+    # Cloned, so that they lie in memory as those of a run that was never saved do: the order of a sum may depend on it.
+    return {name: tensor.clone() for name, tensor in load(content).items()}, notes
+
+
+def _header_and_data(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Return the two parts of a file in safetensors' format; raises ValueError where it is cut."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    if not 8 < end <= len(content):
+        raise ValueError(f"{len(content)} bytes that are no safetensors")
+    return json.loads(content[8:end]), memoryview(content)[end:]
+
+
+def _checksum(header: Mapping[str, Any], data: memoryview) -> str:
+    checksum = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    checksum.update(data)
+    return checksum.hexdigest()
 
 
 def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays as safetensors, whole or not at all."""
     from safetensors.numpy import save
 
-    _write(file, save(dict(arrays)))
-
-
-def _write(file: Path, content: bytes) -> None:
-    beside = file.with_name(f"{file.name}.tmp")
-    beside.write_bytes(content)
-    beside.replace(file)
+    files.write(file, save(dict(arrays)))
 
 
 def _now() -> str:
