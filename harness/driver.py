@@ -168,6 +168,8 @@ class Driver:
             self.store.choose(search.study, search.best())
             counted = self.store.noted("counted") or {}
             self.store.note("counted", {**counted, search.study: len(search.trials)})
+            if search.exhaustion:
+                self.reporter.say(f"{search.study}: {search.exhaustion}", style="yellow")
 
     def _enter_comparison(self) -> None:
         """Once all searches have ended, enter the runs of the comparison; those that failed before are tried again."""
@@ -247,11 +249,10 @@ class Driver:
         assert row is not None
         if run.phase == "search":
             search = self._asked_by[run.id]
-            told = search.tell(run.id)
-            self._choose(search)
-            for trial in told:
+            for trial in search.tell(run.id):
                 shown = {**trial, "metrics": {f"tune_{self.setting.plan.metric}": trial["value"]}}
                 self._say(run, shown, search.label(trial["number"]))
+            self._choose(search)
             return
         self._say(run, row, self._label(run))
 

@@ -77,7 +77,8 @@ def extend(setting: Setting, store: Store, registry: Registry, rounds_left: int)
         arms = ", ".join(dict.fromkeys(map(str, raised["arm"])))
         return False, [f"still with a tuning alarm after {ROUNDS} rounds: {arms}; --extend again goes on"]
     noted: list[dict[str, Any]] = store.noted("extensions") or []
-    lines = []
+    exhausted: dict[str, int] = store.noted("exhausted") or {}
+    extensions, lines = [], []
     for competitor in setting.plan.competitors:
         mine = raised[raised["arm"] == competitor.arm.name]
         if not len(mine):
@@ -90,16 +91,23 @@ def extend(setting: Setting, store: Store, registry: Registry, rounds_left: int)
             ranges |= _including(competitor, setting.plan.competitor(against["special case"]).fixed)
         if "defaults" in against:
             ranges |= _including(competitor, competitor.optimizer.defaults, AROUND)
+        if competitor.arm.name in exhausted and not ranges:
+            lines.append(
+                f"{competitor.arm.name} is not extended: all {exhausted[competitor.arm.name]} combinations have been tried"
+            )
+            continue
         search = setting.plan.benchmark.search
         total = search.trials if search.unit == "trials" else search.budget
         moved = "lr" in ranges
         extra = total if moved else max(1, -(-total * MORE // 1))
         tried = int((records.trials["arm"] == competitor.arm.name).sum())
         about = {"arm": competitor.arm.name, "why": why, "ranges": ranges, "extra": extra, "after": tried}
-        noted.append(about)
+        extensions.append(about)
         lines.append(_line(about, search.unit))
-    store.note("extensions", noted)
-    return True, lines
+    store.note("extensions", [*noted, *extensions])
+    extended_arms = {extension["arm"] for extension in extensions}
+    store.note("exhausted", {study: many for study, many in exhausted.items() if study not in extended_arms})
+    return bool(extensions), lines
 
 
 def _further(competitor: Competitor, tuned: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import files
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
 from harness.errors import HarnessError, one_line, printable
@@ -47,7 +47,8 @@ def write_reports(
         except Exception as error:  # a plugin may raise anything; the other formats are written first
             failed.append(f"report '{report.name}': must render, got {one_line(error)}")
         else:
-            written.append(_replace(folder / f"report.{report.extension}", text))
+            written.append(folder / f"report.{report.extension}")
+            files.write(written[-1], text, durable=False)
     if failed:
         raise HarnessError(f"{'; '.join(failed)}; the records are whole: 'harness report' tries again")
     return written
@@ -107,7 +108,7 @@ def _write_tables(folder: Path, results: Results, reports: Iterable[Report]) -> 
                 problems.append(f"table '{name}' must fit into {title}, got {one_line(error)}")
                 file.unlink(missing_ok=True)  # one of an earlier report would tell of other records
             else:
-                _replace(file, content)
+                files.write(file, content, durable=False)
     return problems
 
 
@@ -126,10 +127,3 @@ def _plain(table: DataFrame) -> DataFrame:
     for column in plain.columns.intersection(["params", "tuned_params"]):
         plain[column] = [json.dumps(value, sort_keys=True) for value in plain[column]]
     return plain
-
-
-def _replace(file: Path, content: bytes) -> Path:
-    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    beside.write_bytes(content)
-    beside.replace(file)
-    return file

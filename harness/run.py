@@ -39,7 +39,7 @@ def run(
     began = time.monotonic()
     ready = prepare(request, reporter)
     folder = request.out / ready.setting.folder_name
-    with Store(folder) as store:
+    with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow")) as store:
         centred = centre(ready.setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             ready = replace(ready, setting=extended(centred, store))

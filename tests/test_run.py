@@ -402,6 +402,26 @@ def test_a_folder_with_signs_in_its_name_keeps_optunas_tables_inside(benchmark_f
 
 
 HANGS = 600  # seconds, after which a process is taken for hung: many times what a slow, busy machine needs
+def test_an_exhausted_grid_is_a_finished_run_and_is_named(benchmark_file, carry_out, monkeypatch):
+    from harness.commands.show import status_lines
+
+    said = []
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))
+    lr = "[search.space.sgd]\nlr = { choices = [0.01, 0.1] }\nmomentum = 0.9\nnesterov = false\n[compare]\nuntuned = 0"
+    alone = (('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'), ("[compare]", lr), ("seeds = 2", "seeds = 1"))
+    brute = (*alone, ("sampler_options = { n_startup_trials = 2 }", 'sampler = "bruteforce"'))
+    file = benchmark_file(*brute, ("trials = 3", "trials = 7"), ("paths = false", 'paths = false\nformats = ["md"]'))
+    for _ in range(2):
+        code, folder = carry_out(file)
+        assert code == 0
+        assert said.count("lesson_cnn/sgd/cosine: the grid of 4 combinations is exhausted after 4 of 7 trials") == 1
+        said.clear()
+    assert status(folder)["state"] == "finished"
+    assert "trials 4/4, all 4 combinations; seeds 1/1" in "\n".join(status_lines(status(folder)))
+    notice = "its grid of 4 combinations was exhausted after 4 trials; the budget was 7 trials"
+    assert notice in (folder / "report.md").read_text(encoding="utf-8")
+
+
 KILLED = (
     ("train = 64", "train = 512"),
     ("trials = 3", "trials = 4"),

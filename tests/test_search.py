@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import sqlite3
 
 import optuna
 import pytest
@@ -11,9 +12,9 @@ import pytest
 from harness.config import load
 from harness.contracts import Data, Split
 from harness.device import Device
-from harness.errors import BenchmarkError
+from harness.errors import BenchmarkError, RunFolderError
 from harness.plan import Setting, resolve
-from harness.records import Store, schema
+from harness.records import Store, database, schema
 from harness.runs import Done, Epoch, Failed, State
 from harness.search import Search, study_name
 from harness.search import samplers as module
@@ -53,8 +54,8 @@ def start(tmp_path):
     """Return a function that opens the search of the first arm in a folder, and one that closes it as a kill would."""
     stores = []
 
-    def begin(setting, folder="run", size=1, replicate=0):
-        store = Store(tmp_path / folder)
+    def begin(setting, folder="run", size=1, replicate=0, warn=lambda line: None):
+        store = Store(tmp_path / folder, warn)
         stores.append(store)
         arm = setting.plan.competitors[0].arm
         store.add_studies({study_name(arm.name, replicate): arm}, generation_size=size)
@@ -93,7 +94,7 @@ SAMPLERS = ["tpe", "random", "qmc", "gp", "cmaes"]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_search_begun_anew_before_every_trial_asks_what_an_undisturbed_one_asks(setting, start, sampler):
+def test_a_search_begun_anew_before_every_trial_asks_what_an_undisturbed_one_asks(setting, start, sampler, monkeypatch):
     options = [(TAIL, "")] if sampler != "tpe" else []
     plan = setting(("trials = 3", f'trials = 6\nsampler = "{sampler}"'), *options)
     search, store = start(plan, "whole")
@@ -102,6 +103,7 @@ def test_a_search_begun_anew_before_every_trial_asks_what_an_undisturbed_one_ask
     assert len(whole) == 6
     assert len({str(params) for _, params, _, _ in whole}) > 1
 
+    monkeypatch.setattr(optuna, "delete_study", lambda **_: pytest.fail("Optuna's study was right, and was rebuilt"))
     while True:
         search, store = start(plan, "pieces")
         if search.finished:
@@ -134,6 +136,53 @@ def test_a_kill_between_asking_and_noting_changes_nothing(setting, start, tmp_pa
     assert [t.state.name for t in search._study.get_trials()] == ["COMPLETE"] * 5
 
 
+@pytest.mark.parametrize("place", ["add_runs", "add_ask", "end_ask", "ask", "report", "tell"])
+def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goes_on(
+    setting, start, monkeypatch, place
+):
+    """Another connection holds the lock before a write of ours (the store's) or of Optuna's."""
+    pruner = 'pruner = "median"\npruner_options = { n_startup_trials = 2, n_warmup_steps = 0 }'
+    plan = setting(("trials = 3", f"trials = 5\n{pruner}"), ("epochs = [1, 2]", "epochs = [2]"))
+
+    def carry_on(search, store):
+        while not search.finished:
+            for run in search.ask(1):
+                epoch = Epoch(1, 1, 0.1, 0.1, {"tune_accuracy": score(run)}, lambda: State({}, {}))
+                verdict = search.judge(run.id, epoch)
+                store.append(run.id, epoch, verdict)
+                stopped = search.stops(run.id, epoch, verdict)
+                store.append(run.id, Done({"tune_accuracy": score(run)}, stopped=stopped))
+                search.tell(run.id)
+
+    search, store = start(plan, "whole")
+    carry_on(search, store)
+    whole = table(store)
+
+    monkeypatch.setattr(database, "PATIENCE", 0.05)
+    search, store = start(plan, "locked")
+    owner = {"ask": optuna.Study, "tell": optuna.Study, "report": optuna.Trial}.get(place, Store)
+    write, calls = getattr(owner, place), []
+
+    def locked(self, *arguments, **options):
+        calls.append(place)
+        if len(calls) != 3:
+            return write(self, *arguments, **options)
+        other = sqlite3.connect(schema.database(store.folder), isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        try:
+            return write(self, *arguments, **options)
+        finally:
+            other.close()
+
+    monkeypatch.setattr(owner, place, locked)
+    with pytest.raises(RunFolderError, match=r"run\.db: must be free to be used, got locked"), store:
+        carry_on(search, store)
+    assert len(calls) == 3
+    search, store = start(plan, "locked")
+    carry_on(search, store)
+    assert table(store) == whole
+
+
 def test_optunas_study_is_rebuilt_from_our_tables_when_it_is_lost(setting, start, tmp_path):
     plan = setting()
     search, store = start(plan)
@@ -144,6 +193,71 @@ def test_optunas_study_is_rebuilt_from_our_tables_when_it_is_lost(setting, start
     search, store = start(plan)
     assert [(t.number, t.params, t.value) for t in search._study.get_trials()] == before
     assert search.finished
+
+
+def overwrite_pages(file, table):
+    """Damage every page of a table, as a disk does."""
+    with sqlite3.connect(file) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+        pages = [page for (page,) in db.execute("SELECT pageno FROM dbstat WHERE name = ?", (table,))]
+    with file.open("r+b") as raw:
+        for page in pages:
+            raw.seek((page - 1) * size)
+            raw.write(b"\xa5" * size)
+
+
+DAMAGE = {
+    "another release": "UPDATE alembic_version SET version_num = 'v9.9.9'",
+    "a release before": "DROP TABLE alembic_version; UPDATE version_info SET schema_version = 1",
+    "no trials": "DROP TABLE trials",
+    "no studies": "DROP TABLE studies",
+    "a column less": "ALTER TABLE trial_values DROP COLUMN value_type",
+    "other columns": "DROP TABLE version_info; CREATE TABLE version_info (a TEXT)",
+    "a state that is none": "UPDATE trials SET state = 'RUBBISH'",
+    "no JSON": "UPDATE trial_params SET distribution_json = '{'",
+    "values of another trial": "UPDATE trial_values SET value = 7",
+    "overwritten pages": None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_whatever_is_wrong_with_optunas_tables_they_are_made_anew_from_ours(setting, start, damage, tmp_path):
+    plan = setting(("trials = 3", "trials = 4"))
+    search, store = start(plan, "whole")
+    carry_out(search, store)
+    whole, trials = table(store), [(t.number, t.params, t.value) for t in search._study.get_trials()]
+
+    search, store = start(plan, "damaged")
+    for _ in range(3):
+        finish(search, store, search.ask(1)[0])
+    store.__exit__()
+    file = schema.database(tmp_path / "damaged")
+    if DAMAGE[damage] is None:
+        overwrite_pages(file, "trials")
+    else:
+        with sqlite3.connect(file) as db:
+            db.executescript(DAMAGE[damage])
+    lines = []
+    search, store = start(plan, "damaged", warn=lines.append)
+    carry_out(search, store)
+    assert table(store) == whole
+    assert [(t.number, t.params, t.value) for t in search._study.get_trials()] == trials
+    assert len(lines) == (0 if damage == "values of another trial" else 1)  # nothing is wrong with the tables then
+    assert all("Optuna's tables are made anew from the run's own, got " in line for line in lines)
+    assert store.db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    store.__exit__()
+    start(plan, "damaged", warn=pytest.fail)
+
+
+def test_a_folder_whose_own_tables_are_damaged_is_refused_in_one_line(setting, start, tmp_path):
+    search, store = start(setting())
+    carry_out(search, store)
+    store.__exit__()
+    overwrite_pages(schema.database(tmp_path / "run"), "asks")
+    line = r"run\.db: must be the records of a run, got .*; move the folder away"
+    with pytest.raises(RunFolderError, match=line), Store(tmp_path / "run") as store:
+        store.asks("lesson_cnn/sgd/cosine")
 
 
 def test_a_generation_is_asked_before_any_of_it_is_told_and_in_any_order_of_ending(setting, start):
@@ -343,6 +457,70 @@ def test_a_grid_walks_through_every_combination_once(setting, start):
     carry_out(search, store)
     seen = [tuple(sorted(params.items())) for _, params, _, _ in table(store)]
     assert len(set(seen)) == len(seen) == 8
+
+
+LR = ("momentum = {", "lr = { choices = [0.01, 0.1] }\nmomentum = {")
+
+
+@pytest.mark.parametrize("sampler", ["grid", "bruteforce"])
+def test_an_exhausted_grid_ends_its_search_in_good_order(setting, start, sampler):
+    """Of two rates, two momenta and two lengths there are eight combinations, and the ninth trial does not exist."""
+
+    def plan(total):
+        return setting(("trials = 3", f'trials = {total}\nsampler = "{sampler}"'), (TAIL, ""), LR)
+
+    search, store = start(plan(11), "whole")
+    assert carry_out(search, store) == 8
+    whole = table(store)
+    assert len({str(params) for _, params, _, _ in whole}) == len(whole) == 8
+    assert search.exhaustion == "the grid of 8 combinations is exhausted after 8 of 11 trials"
+    assert (search.finished, search.left, search.ask(1)) == (True, 0, [])
+    assert store.noted("exhausted") == {search.study: 8}
+    assert [trial.state.name for trial in search._study.get_trials()] == ["COMPLETE"] * 8
+
+    for _ in range(12):  # begun anew before every trial, and asked and noted but never told
+        search, store = start(plan(11), "pieces")
+        if search.finished:
+            break
+        finish(search, store, search.ask(1)[0])
+        search.ask(1)
+        store.__exit__()
+    assert table(store) == whole
+    assert search.exhaustion == "the grid of 8 combinations is exhausted after 8 of 11 trials"
+    store.__exit__()
+
+    search, store = start(plan(20), "pieces")  # more are asked for: there are none
+    assert (search.finished, search.ask(1)) == (True, [])
+    store.__exit__()
+    search, store = start(plan(8), "pieces")
+    assert (search.finished, search.exhaustion) == (True, "")
+
+
+def test_a_grid_with_more_combinations_than_before_goes_on(setting, start):
+    """An extension widens the space, and what was exhausted is not any more."""
+    options = ("trials = 3", 'trials = 12\nsampler = "bruteforce"')
+    search, store = start(setting(options, (TAIL, ""), LR))
+    assert carry_out(search, store) == 8
+    store.__exit__()
+    wider = setting(options, (TAIL, ""), (LR[0], LR[1].replace("0.1]", "0.1, 0.5]")))
+    search, store = start(wider)
+    assert not search.finished
+    assert carry_out(search, store) == 4
+    assert (search.finished, search.exhaustion) == (True, "")
+
+
+def test_the_combinations_of_a_space_are_counted():
+    from optuna.distributions import CategoricalDistribution as Choice
+    from optuna.distributions import FloatDistribution as Floats
+    from optuna.distributions import IntDistribution as Ints
+
+    assert module.combinations({}) == 1
+    assert (
+        module.combinations({"a": Choice([1, 2, 3]), "b": Ints(1, 7, step=3), "c": Floats(0, 1, step=0.25)})
+        == 3 * 3 * 5
+    )
+    assert module.combinations({"a": Choice([1, 2]), "b": Floats(0.1, 0.3, step=0.1), "c": Floats(2, 2)}) == 6
+    assert module.combinations({"a": Choice([1, 2]), "b": Floats(0, 1)}) == 0
 
 
 def test_another_search_seed_asks_other_parameters(setting, start):

@@ -57,6 +57,7 @@ def _noted(imported: Imported) -> dict[str, Any]:
         "optimizers": {arm: about["optimizers"][arm] for arm in imported.arms},
         "references": about["references"],
         "convex": about["convex"],
+        "exhausted": {arm: many for arm, many in about.get("exhausted", {}).items() if arm in arms},
         "roles": roles,
         "comparison": cells,
         "compare_runs": [cell["run_id"] for cell in cells if cell["role"] == "fresh"],

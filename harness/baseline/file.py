@@ -23,14 +23,24 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError, RunFolderError, one_line
-from harness.records import Records, open_records, schema
+from harness.records import Records, database, open_records, schema
 from harness.runs import digest
 
 FORMAT, VERSION = "optimizer-harness baseline", 1
 ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
 KEYS = {"arms": ("position", "arm"), "asks": ("arm", "number"), "runs": ("run_id",), "epochs": ("run_id", "epoch")}
 LEFT_OUT = ("trial_attrs", "study_attrs", "traceback")  # Optuna's, and what is of the machine
-KEPT = ("metric", "metrics", "environment", "arms", "spaces", "optimizers", "references", "convex")  # of meta, as it is
+KEPT = (
+    "metric",
+    "metrics",
+    "environment",
+    "arms",
+    "spaces",
+    "optimizers",
+    "references",
+    "convex",
+    "exhausted",
+)  # of meta, as it is
 MOST = 2 * 10**9  # bytes of one member: more is no baseline
 
 Row = Mapping[str, Any]
@@ -127,7 +137,7 @@ def _imported(records: Records, cell: Row) -> bool:
 
 def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of these arms' searches and of these cells, in the order of their keys."""
-    with closing(sqlite3.connect(f"{schema.database(folder).resolve().as_uri()}?mode=ro", uri=True)) as db:
+    with database.reading(folder) as db:
         found = {name: _rows(db, name) for name in KEYS}
     studies = {row["arm"] for row in found["arms"] if row["arm"].partition(" #")[0] in arms}
     asks = [row for row in found["asks"] if row["arm"] in studies]

@@ -36,6 +36,7 @@ def status(folder: Path) -> dict[str, Any]:
             {
                 "arm": arm,
                 "trials": {**_counts(trials), "total": records.trials_wanted(arm)},
+                "exhausted": records.exhausted(arm),
                 "seeds": {**_counts(seeds), "total": plan["compare"]["seeds"]},
             }
         )
@@ -181,7 +182,8 @@ def status_lines(found: dict[str, Any]) -> list[str]:
         for what in ("trials", "seeds"):
             counts = arm[what]
             bad = "".join(f", {counts[state]} {state}" for state in ("stopped", "diverged", "failed") if counts[state])
-            parts.append(f"{what} {sum(counts[s] for s in schema.ENDED)}/{counts['total']}{bad}")
+            grid = f", all {arm['exhausted']} combinations" if what == "trials" and arm["exhausted"] else ""
+            parts.append(f"{what} {sum(counts[s] for s in schema.ENDED)}/{counts['total']}{grid}{bad}")
         lines.append(f"  {arm['arm']}: {'; '.join(parts)}")
     lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in found["under_way"].items()]
     return lines + [f"  {sentence}" for sentence in found["left_out"]]

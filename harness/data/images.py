@@ -28,6 +28,7 @@ from harness.data.kinds import HEAD, NOT_READ, image_format
 from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
 from harness.errors import DataError
+from harness.files import replacing
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -340,22 +341,15 @@ def written(file: Path) -> Iterator[BinaryIO]:
 
     Raises DataError where the cache cannot be written.
     """
-    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _clean(file.parent)
-        with beside.open("wb") as out:
+        with replacing(file) as out:
             yield out
-            out.flush()
-            os.fsync(out.fileno())
-        beside.replace(file)
     except OSError as error:
         raise DataError(
             f"{file.parent}: must be writable and have room, got {error}; set HARNESS_CACHE to another folder"
         ) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()
 
 
 def _fill(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import files
 from harness.contracts import Analysis, Data
 from harness.records import Records, schema
 
@@ -24,15 +24,15 @@ def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis])
     Those of an earlier comparison go. An analysis that fails is left to the report, which names it.
     """
     wanted = _wanted(records, analyses)
-    files = {schema.thumbnail(records.folder, split, row): (split, row) for split, row in wanted[:MOST]}
+    places = {schema.thumbnail(records.folder, split, row): (split, row) for split, row in wanted[:MOST]}
     folder = schema.thumbnail(records.folder, "test", 0).parent
     folder.mkdir(exist_ok=True)
-    for old in set(folder.glob("*.jpg")) - set(files):
+    for old in set(folder.glob("*.jpg")) - set(places):
         old.unlink(missing_ok=True)
-    for file, (split, row) in files.items():
+    for file, (split, row) in places.items():
         pixels = getattr(data, split).inputs[row]
-        _write(file, small(pixels))
-    return len(files)
+        files.write(file, small(pixels), durable=False)
+    return len(places)
 
 
 def _wanted(records: Records, analyses: Iterable[Analysis]) -> list[tuple[str, int]]:
@@ -60,9 +60,3 @@ def small(pixels: NDArray[np.uint8]) -> bytes:
     out = io.BytesIO()
     image.save(out, "JPEG", quality=92 if image.width <= SIDE // 2 else 82, optimize=True)
     return out.getvalue()
-
-
-def _write(file: Path, content: bytes) -> None:
-    beside = file.with_name(f"{file.name}.tmp")
-    beside.write_bytes(content)
-    beside.replace(file)

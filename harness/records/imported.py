@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 LISTS = ("arms", "compare_runs", "comparison")
-TABLES = ("spaces", "optimizers", "references", "roles", "convex")
+TABLES = ("spaces", "optimizers", "references", "roles", "convex", "exhausted")
 
 
 def with_imported(meta: Mapping[str, Any]) -> dict[str, Any]:

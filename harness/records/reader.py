@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunFolderError
-from harness.records import schema
+from harness.records import database, schema
 from harness.records.imported import with_imported
 from harness.toml import command_with
 
@@ -76,10 +76,21 @@ class Records:
         return asked and not (trials["state"] == "waiting").any()
 
     def trials_wanted(self, arm: str) -> int:
-        """Return how many trials an arm is to have; those it has where the budget is not in trials."""
+        """Return how many trials an arm is to have; those it has where the budget is not in trials, or was too large."""
+        asked = int((self.trials["arm"] == arm).sum())
+        return asked if self.exhausted(arm) is not None else self._trials_allowed(arm) or asked
+
+    def exhausted(self, arm: str) -> int | None:
+        """Return how many combinations an arm's space has, where that ended its search before the budget; else None."""
+        combinations: int | None = self.meta.get("exhausted", {}).get(arm)
+        spent = (self.trials["arm"] == arm).sum() == self._trials_allowed(arm)
+        return None if spent else combinations
+
+    def _trials_allowed(self, arm: str) -> int:
+        """Return how many trials the budget gives an arm, with what it was extended by; 0 for a budget in another unit."""
         search = self.meta["benchmark"]["search"]
         if search["unit"] != "trials":
-            return int((self.trials["arm"] == arm).sum())
+            return 0
         return int(search["trials"] + sum(e["extra"] for e in self.meta.get("extensions", []) if e["arm"] == arm))
 
     def compared(self) -> DataFrame:
@@ -147,11 +158,8 @@ class Records:
     @cached_property
     def recipes(self) -> Mapping[str, Mapping[str, Any]]:
         """Everything that decided a comparison run's outcome, as plain values, by run (``harness.Run``)."""
-        db = sqlite3.connect(f"{schema.database(self.folder).resolve().as_uri()}?mode=ro", uri=True)
-        try:
+        with database.reading(self.folder) as db:
             found = db.execute("SELECT run_id, recipe FROM runs WHERE phase = 'compare'").fetchall()
-        finally:
-            db.close()
         return {run_id: json.loads(recipe) for run_id, recipe in found}
 
     @cached_property
@@ -174,13 +182,11 @@ def open_records(folder: Path) -> Records:
     """Return the records of a run folder; raises RunFolderError where it is none."""
     import pandas as pd
 
-    file = schema.database(folder)
-    if not file.is_file():
+    if not schema.database(folder).is_file():
         raise RunFolderError(
             f"{folder}: must be a run folder, got {'no run.db in it' if folder.is_dir() else 'nothing there'}; check the path"
         )
-    db = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
-    try:
+    with database.reading(folder) as db:
         meta = with_imported({key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")})
         if meta.get("schema_version") != schema.VERSION:
             raise RunFolderError(
@@ -201,10 +207,6 @@ def open_records(folder: Path) -> Records:
         named = "examples" in meta  # older folders have no such table
         examples = pd.read_sql_query("SELECT * FROM examples ORDER BY split, row", db) if named else _no_examples()
         measured = _measured(db, meta) if meta.get("probes") else _no_measured()
-    except (sqlite3.DatabaseError, pd.errors.DatabaseError) as error:
-        raise RunFolderError(f"{file}: must be the records of a run, got {error}") from error
-    finally:
-        db.close()
     comparison = _comparison(runs, meta.get("comparison", []))
     wanted = set(meta.get("compare_runs", []))  # the comparison as the benchmark stands now
     runs = _spread(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)].drop(columns="traceback"))

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import tomli_w
 
+from harness import files
 from harness.errors import RunFolderError, one_line, printable
-from harness.records import schema
+from harness.records import database, schema
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
 if TYPE_CHECKING:
@@ -30,11 +32,13 @@ SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is sho
 class Store:
     """A run folder open for writing; ``with Store(folder):`` locks it against a second process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warn: Callable[[str], object] = lambda line: None) -> None:
         self.folder = folder
         whole = str(folder.absolute())
         if printable(whole) != whole:  # the address of Optuna's database is UTF-8
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
+        self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
+        self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
         try:
             for name in ("solutions", "predictions", "states", "probes"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
@@ -43,39 +47,70 @@ class Store:
             raise RunFolderError(
                 f"{folder}: must be a folder that can be written to, got {error}; see --out"
             ) from error
-        self.db = sqlite3.connect(schema.database(folder), timeout=30, isolation_level=None)
+        self.db = database.connect(folder)
+        self.db.isolation_level = None
         self.db.row_factory = sqlite3.Row
+        self._closing = ExitStack()
+        self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
-            self.db.execute("PRAGMA journal_mode = WAL")
-            self.db.execute("PRAGMA synchronous = NORMAL")
-            self.db.executescript(schema.TABLES)
+            self._open()
         except sqlite3.DatabaseError as error:
             self.__exit__()
+            if (plain := database.explained(error, folder)) is not error:
+                raise plain from error
             raise RunFolderError(
                 f"{schema.database(folder)}: must be the records of a run, got {error}; move the folder away"
             ) from error
-        self._saved: dict[str, float] = {}  # run -> when its state was last safe
-        self._tidy()
 
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.db.close()
-        self._lock.close()
+    def __exit__(self, kind: type[BaseException] | None = None, error: BaseException | None = None, *_: object) -> None:
+        """Close the folder; an error of SQLite that the user can mend, Optuna's too, is raised as RunFolderError."""
+        try:
+            self._closing.close()
+        finally:
+            self.db.close()
+            self._lock.close()
+        if isinstance(error, Exception) and (plain := database.explained(error, self.folder)) is not error:
+            raise plain from error
+
+    def at_close(self, close: Callable[[], object]) -> None:
+        """Have this called when the store is closed: whatever else uses the run folder ends with it."""
+        self._closing.callback(close)
+
+    def check_integrity(self) -> None:
+        """Raise RunFolderError where SQLite finds a damaged page, or a row that belongs to a missing one."""
+        (damage,) = self.db.execute("PRAGMA integrity_check(1)").fetchone()
+        lost = self.db.execute("PRAGMA foreign_key_check").fetchone()
+        if damage != "ok" or lost:
+            what = f"rows of '{lost[0]}' that belong to none of '{lost[2]}'" if lost else " ".join(damage.split())
+            raise RunFolderError(
+                f"{schema.database(self.folder)}: must be the records of a run, got {what}; move the folder away"
+            )
+
+    def drop_tables(self, names: Sequence[str]) -> None:
+        """Remove tables, without reading them: damaged ones go too."""
+        self.db.execute("PRAGMA writable_schema = ON")
+        try:
+            places = ", ".join("?" * len(names))
+            self.db.execute(f"DELETE FROM sqlite_master WHERE tbl_name IN ({places})", tuple(names))
+        finally:
+            self.db.execute("PRAGMA writable_schema = RESET")
+        self.db.execute("VACUUM")  # frees their pages, and tells other connections
 
     # --- what the run is about
 
     def describe(self, benchmark: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         """Write ``benchmark.toml`` and the meta table."""
-        _write(self.folder / "benchmark.toml", tomli_w.dumps(benchmark).encode())
+        files.write(self.folder / "benchmark.toml", tomli_w.dumps(benchmark).encode())
         with self._transaction():
             for key, value in {**meta, "benchmark": benchmark, "schema_version": schema.VERSION}.items():
                 self.note(key, value)
 
     def work_begins(self, environment: Mapping[str, Any], command: Sequence[str]) -> None:
         """Write where and how the work that follows is done."""
-        _write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
+        files.write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
         with self._transaction():
             self.note("environment", environment)
             self.note("command", list(command))
@@ -175,7 +210,7 @@ class Store:
 
     def keep(self, name: str, content: bytes) -> None:
         """Write a file of the run folder, whole or not at all."""
-        _write(self.folder / name, content)
+        files.write(self.folder / name, content)
 
     # --- late probes
 
@@ -225,18 +260,23 @@ class Store:
         )  # fmt: skip
         return self.asks(arm, number)[0]
 
-    def end_ask(self, study: str, number: int, end: Mapping[str, Any], trial_attrs: Mapping[str, Any]) -> None:
-        """Note how a trial ended: its state, value, reason, and the seconds and epochs it was trained for."""
-        self.db.execute(
-            "UPDATE asks SET state = ?, value = ?, reason = ?, seconds = ?, trained = ?, trial_attrs = ? "
-            "WHERE arm = ? AND number = ?",
-            (
-                *(end[k] for k in ("state", "value", "reason", "seconds", "trained")),
-                json.dumps(trial_attrs),
-                study,
-                number,
-            ),
-        )
+    def end_ask(
+        self, study: str, number: int, end: Mapping[str, Any], trial_attrs: Mapping[str, Any],
+        exhausted: Mapping[str, int] = {},
+    ) -> None:  # fmt: skip
+        """Note how a trial ended: its state, value, reason, and the seconds and epochs it was trained for.
+
+        ``exhausted`` has the study too, with the number of its combinations, where the sampler has asked all of them.
+        """
+        values = [end[key] for key in ("state", "value", "reason", "seconds", "trained")]
+        with self._transaction():
+            self.db.execute(
+                "UPDATE asks SET state = ?, value = ?, reason = ?, seconds = ?, trained = ?, trial_attrs = ? "
+                "WHERE arm = ? AND number = ?",
+                (*values, json.dumps(trial_attrs), study, number),
+            )
+            if exhausted:
+                self.note("exhausted", {**(self.noted("exhausted") or {}), **exhausted})
 
     def asks(self, arm: str, first: int = 0) -> list[dict[str, Any]]:
         """Return an arm's trials in order, from number ``first`` on."""
@@ -311,7 +351,8 @@ class Store:
         last = self._saved.setdefault(run_id, now - epoch.seconds / epoch.number)
         if now - last + epoch.seconds / epoch.number > SAVE_EVERY:  # one more epoch would put too much at risk
             state = epoch.state()
-            save_tensors(schema.saved_state(self.folder, run_id), state.tensors, {"plain": json.dumps(state.plain)})
+            notes = {"run": run_id, "plain": json.dumps(state.plain)}
+            save_tensors(schema.saved_state(self.folder, run_id), state.tensors, notes)
             self._saved[run_id] = now
 
     def _append_verdict(self, run_id: str, epoch: int, verdict: Verdict) -> None:
@@ -351,11 +392,9 @@ class Store:
 
     def solution(self, run_id: str) -> dict[str, torch.Tensor]:
         """Return the weights a run ended with; raises RunFolderError where they are not there."""
-        from safetensors.torch import load_file
-
         file = schema.solution(self.folder, run_id)
         try:
-            return load_file(file)
+            return load_tensors(file)[0]
         except Exception as error:  # safetensors raises its own
             raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
 
@@ -370,17 +409,33 @@ class Store:
         return int(found[0] or 0)
 
     def state(self, run_id: str) -> State | None:
-        """Return the state a run was last saved in; None where it never was."""
+        """Return the state a run was last saved in; None where it never was, or where that is damaged.
+
+        A damaged one is put aside, and the run begins again: that costs time, and is not held against anybody.
+        """
         file = schema.saved_state(self.folder, run_id)
         if not file.is_file():
             return None
-        from safetensors import safe_open
-
-        with safe_open(file, framework="pt") as saved:
-            plain = json.loads(saved.metadata()["plain"])
-            return State({name: saved.get_tensor(name) for name in saved.keys()}, plain)  # noqa: SIM118
+        try:
+            tensors, notes = load_tensors(file)
+            if notes["run"] != run_id:
+                raise ValueError(f"the state of run {notes['run']}")
+            return State(tensors, json.loads(notes["plain"]))
+        except Exception as error:  # safetensors raises its own
+            aside = file.replace(file.with_name(f"{file.name}.damaged"))
+            self.warn(
+                f"{file}: must be the saved state of a run, got {one_line(error)}; "
+                f"it is put aside as {aside.name}, and the run begins again"
+            )
+            return None
 
     # --- inside
+
+    def _open(self) -> None:
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = NORMAL")
+        self.db.executescript(schema.TABLES)
+        self._tidy()
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self.db)
@@ -404,29 +459,60 @@ class _Transaction:
         self.db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.db.execute("ROLLBACK" if kind else "COMMIT")
+        if kind is None:
+            self.db.execute("COMMIT")
+        elif self.db.in_transaction:  # SQLite takes back by itself what a full disk stopped
+            self.db.execute("ROLLBACK")
 
 
 def save_tensors(file: Path, tensors: Mapping[str, torch.Tensor], notes: Mapping[str, str] | None = None) -> None:
-    """Write tensors as safetensors, whole or not at all."""
+    """Write tensors as safetensors, with notes and a checksum, whole or not at all."""
     from safetensors.torch import save
 
     # Cloned, because safetensors refuses two names for one memory (tied weights).
     own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    _write(file, save(own, dict(notes or {})))
+    header, data = _header_and_data(save(own))
+    header["__metadata__"] = dict(notes or {})
+    header["__metadata__"] = {**header["__metadata__"], "sha256": _checksum(header, data)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
+    with files.replacing(file) as out:
+        out.write(len(text).to_bytes(8, "little") + text)
+        out.write(data)
+
+
+def load_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Return what ``save_tensors`` wrote, tensors and notes; raises ValueError, or safetensors' own, where it is not that."""
+    from safetensors.torch import load
+
+    content = file.read_bytes()
+    header, data = _header_and_data(content)
+    notes: dict[str, str] = header.get("__metadata__", {})
+    if notes.pop("sha256", "") != _checksum(header, data):
+        raise ValueError("contents that do not match their checksum")
+    # Cloned, so that they lie in memory as those of a run that was never saved do: the order of a sum may depend on it.
+    return {name: tensor.clone() for name, tensor in load(content).items()}, notes
+
+
+def _header_and_data(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Return the two parts of a file in safetensors' format; raises ValueError where it is cut."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    if not 8 < end <= len(content):
+        raise ValueError(f"{len(content)} bytes that are no safetensors")
+    return json.loads(content[8:end]), memoryview(content)[end:]
+
+
+def _checksum(header: Mapping[str, Any], data: memoryview) -> str:
+    checksum = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    checksum.update(data)
+    return checksum.hexdigest()
 
 
 def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays as safetensors, whole or not at all."""
     from safetensors.numpy import save
 
-    _write(file, save(dict(arrays)))
-
-
-def _write(file: Path, content: bytes) -> None:
-    beside = file.with_name(f"{file.name}.tmp")
-    beside.write_bytes(content)
-    beside.replace(file)
+    files.write(file, save(dict(arrays)))
 
 
 def _now() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -84,6 +85,20 @@ def make_sampler(
     seed = int(digest(key)[:8], 16)
     sampler: optuna.samplers.BaseSampler = _make(samplers(), search.sampler, options, where, seed=seed)
     return sampler
+
+
+def combinations(space: Mapping[str, Any]) -> int:
+    """Return how many different values a space has in all, 0 for infinitely many."""
+    return math.prod(_count(each) for each in space.values())
+
+
+def _count(space: Any) -> int:
+    """Return how many values one parameter has, 0 for infinitely many."""
+    if hasattr(space, "choices"):
+        return len(space.choices)
+    if space.single():
+        return 1
+    return math.floor((space.high - space.low) / space.step + 1e-9) + 1 if space.step else 0
 
 
 def samplers() -> dict[str, type]:

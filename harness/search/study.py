@@ -16,14 +16,14 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import URL
 
 from harness.device import environment
 from harness.plan import Competitor, Setting
 from harness.records import Store, schema
 from harness.runs import Epoch, Run, Verdict
 from harness.search import budget
-from harness.search.samplers import directions, make_pruner, make_sampler, study_name
+from harness.search.samplers import combinations, directions, make_pruner, make_sampler, study_name
+from harness.search.storage import open_storage
 
 _OPTUNA_STATE = {
     schema.WAITING: TrialState.RUNNING,
@@ -32,6 +32,16 @@ _OPTUNA_STATE = {
     schema.DIVERGED: TrialState.PRUNED,  # without a value, which samplers rank below every trial that has one
     schema.FAILED: TrialState.FAIL,
 }
+
+
+class _Study(optuna.Study):
+    """Optuna's study; it takes note when a sampler has nothing left to ask, where Optuna's refuses outside ``optimize``."""
+
+    exhausted = False
+
+    def stop(self) -> None:
+        """Take note of it."""
+        self.exhausted = True
 
 
 class Search:
@@ -57,6 +67,7 @@ class Search:
         }  # before this process: the last epoch judged, and the one after which the run is to stop
         self._generation_size = store.generation_size(self.study)
         self._study = self._reconciled()
+        self._study.exhausted = (store.noted("exhausted") or {}).get(self.study) == self.combinations
         self._ready: deque[Run] = deque()  # of trials under way
         for ask in self.trials:  # one that a smaller budget no longer covers is left as it is
             self._go_on(ask)
@@ -72,13 +83,27 @@ class Search:
         return self._asks[: budget.within(self._asks, self._options, self.limit)]
 
     @property
+    def combinations(self) -> int:
+        """How many different trials the space has; 0 where they are infinitely many."""
+        return combinations(self.competitor.space)
+
+    @property
+    def exhaustion(self) -> str:
+        """Say that the sampler has nothing left to ask though the budget is not spent; "" where that is not so."""
+        used, unit = budget.spent(self._asks, self._options), self._options.unit
+        if not self._study.exhausted or used >= self.limit:
+            return ""
+        what = f"the grid of {self.combinations} combinations" if self.combinations else "the search space"
+        return f"{what} is exhausted after {used:.4g} of {self.limit:g} {unit}"
+
+    @property
     def spent(self) -> bool:
-        """Whether nothing may be asked any more."""
-        return budget.spent(self._asks, self._options) >= self.limit
+        """Whether nothing may be asked any more: the budget is spent, or the sampler has asked everything."""
+        return self._study.exhausted or budget.spent(self._asks, self._options) >= self.limit
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is spent and all its trials have ended."""
+        """Whether nothing may be asked any more and all trials have ended."""
         return self.spent and all(ask["ended"] for ask in self.trials)
 
     @property
@@ -86,7 +111,8 @@ class Search:
         """How many trainings are still to do, about so many where the budget is not in trials."""
         under_way = [ask for ask in self.trials if not ask["ended"]]
         begun = sum(len([run for run in self._runs(ask["params"]) if not self._has_ended(run)]) for ask in under_way)
-        return begun + self._options.seeds * budget.trials_left(self._asks, self._options, self.limit)
+        unasked = 0 if self.spent else budget.trials_left(self._asks, self._options, self.limit)
+        return begun + self._options.seeds * unasked
 
     def label(self, number: int) -> str:
         """Return what a trial is called on the console."""
@@ -224,41 +250,27 @@ class Search:
         }
         objectives = {"score": value, "seconds": cost["seconds"]}
         told_values = [objectives[name] for name in self._options.objectives] if values else None
-        self._study.sampler = self._teller(ask["number"])
+        self._study.sampler = make_sampler(self.setting.plan, self.competitor, ask["number"], self.replicate)
         told = self._study.tell(ask["number"], told_values, state=_OPTUNA_STATE[state])  # type: ignore[arg-type]
         ask |= {"state": state, "value": value, "reason": reason, "ended": True, **cost}
-        self._store.end_ask(self.study, ask["number"], ask, told.system_attrs)
+        exhausted = {self.study: self.combinations} if self._study.exhausted else {}
+        self._store.end_ask(self.study, ask["number"], ask, told.system_attrs, exhausted)
 
-    def _teller(self, number: int) -> optuna.samplers.BaseSampler:
-        """Return the sampler that learns of a trial's end."""
-        if (
-            self._options.sampler == "grid"
-        ):  # at its last point a grid stops a ``study.optimize``, which we have none of
-            return optuna.samplers.RandomSampler(seed=0)
-        return make_sampler(self.setting.plan, self.competitor, number, self.replicate)
-
-    def _reconciled(self) -> optuna.Study:
+    def _reconciled(self) -> _Study:
         """Return Optuna's study of the arm, rebuilt from our asks where it differs from them."""
-        file = URL.create("sqlite", database=str(schema.database(self._store.folder).resolve()))
-        storage = optuna.storages.RDBStorage(file.render_as_string())
+        storage = open_storage(self._store)
         ways: Any = directions(self.setting.plan)
         pruner = make_pruner(self.setting.plan)
 
-        def open_study() -> optuna.Study:
-            return optuna.create_study(
-                storage=storage, study_name=self.study, directions=ways, load_if_exists=True, pruner=pruner
-            )
+        def open_study() -> _Study:
+            optuna.create_study(storage=storage, study_name=self.study, directions=ways, load_if_exists=True)
+            return _Study(self.study, storage, pruner=pruner)
 
         study = open_study()
         trials = study.get_trials(deepcopy=False)
-        there = [(t.state, t.params, t.intermediate_values, t.distributions) for t in trials]
-        ours = [
-            (_OPTUNA_STATE[ask["state"]], ask["params"], self._seen(ask), self._distributions(ask))
-            for ask in self._asks
-        ]
-        if (
-            there == ours
-        ):  # the distributions too: samplers model what all trials have alike, and a range may be extended
+        there = [_compared(trial) for trial in trials]
+        ours = [_compared(self._frozen(ask)) for ask in self._asks]
+        if there == ours:
             return study
         optuna.delete_study(study_name=self.study, storage=storage)
         study = open_study()
@@ -296,3 +308,13 @@ class Search:
         )
         trial.datetime_start = trial.datetime_start or datetime.now()  # noqa: DTZ005 - Optuna's are naive too
         return trial
+
+
+def _compared(trial: FrozenTrial) -> tuple[Any, ...]:
+    """Return all that samplers and pruners read of a trial, and so may not differ from our records.
+
+    The distributions are among it: samplers model what all trials have alike, and a range may have been extended. The
+    value of a pruned trial is not: Optuna takes its last intermediate value.
+    """
+    values = trial.values if trial.state == TrialState.COMPLETE else None
+    return trial.state, trial.params, values, trial.intermediate_values, trial.distributions, trial.system_attrs

@@ -247,6 +247,9 @@ def _of_search(records: Records, edges: set[str]) -> list[Notice]:
             found.append(Notice("bad", f"{label}: {failed} of {count(wanted, 'trial')} failed: {why}"))
         if missing := wanted - len(trials) + int(many.get("waiting", 0)):
             found.append(Notice("warn", f"{label}: {missing} of {count(wanted, 'trial')} not run yet."))
+        if combinations := records.exhausted(arm):
+            said = f"{label}: its grid of {combinations} combinations was exhausted after {count(len(trials), 'trial')}"
+            found.append(Notice("note", f"{said}; the budget was {budget(records.meta['benchmark']['search'])}."))
         if many.get("diverged", 0):
             diverged.append(f"{label} {many['diverged']} of {wanted}")
         if arm not in edges and at_edge(records, arm, tuned[arm]):

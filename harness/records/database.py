@@ -1,0 +1,70 @@
+"""``run.db``: how it is opened, for writing and for reading, and what SQLite's errors mean to the user."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import RunFolderError
+from harness.records import schema
+
+PATIENCE = 60.0  # seconds that a connection waits for another program's lock before it gives up
+
+
+def connect(folder: Path) -> sqlite3.Connection:
+    """Return a connection that writes. Optuna's connections are made here too, so all of them are equally patient."""
+    return sqlite3.connect(schema.database(folder), timeout=PATIENCE, check_same_thread=False)
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Give a connection that only reads; raises RunFolderError where the records cannot be read."""
+    db = sqlite3.connect(f"{schema.database(folder).resolve().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
+    try:
+        yield db
+    except Exception as error:
+        if (plain := explained(error, folder)) is not error:
+            raise plain from error
+        if (cause := sqlites(error)) is None:
+            raise
+        raise RunFolderError(f"{schema.database(folder)}: must be the records of a run, got {cause}") from error
+    finally:
+        db.close()
+
+
+def sqlites(error: BaseException) -> sqlite3.Error | None:
+    """Return SQLite's own error: this one, or the one that caused it, for Optuna, SQLAlchemy and pandas wrap them."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, sqlite3.Error):
+        cause = cause.__cause__
+    return cause
+
+
+def is_passing(error: BaseException) -> bool:
+    """Return whether an error is of the moment, a lock or a full disk, and says nothing about the tables."""
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+
+
+def explained(error: Exception, folder: Path) -> Exception:
+    """Return a RunFolderError of one line where the user can mend what SQLite failed for; else the error itself."""
+    file = schema.database(folder)
+    match _code(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return RunFolderError(
+                f"{file}: must be free to be used, got locked by another program for {PATIENCE:g} s; "
+                "close it (a database browser, a dashboard?), then the same command goes on"
+            )
+        case sqlite3.SQLITE_FULL:
+            return RunFolderError(
+                f"{file}: must have room to grow, got a full disk; make room, then the same command goes on"
+            )
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return RunFolderError(f"{file}: must be the records of a run, got {sqlites(error)}; move the folder away")
+    return error
+
+
+def _code(error: BaseException) -> int:
+    """Return SQLite's error code, 0 for an error of something else."""
+    return int(getattr(sqlites(error), "sqlite_errorcode", 0)) & 0xFF  # the rest says how, not what

@@ -1,0 +1,164 @@
+"""A run that something else disturbs: another program's lock, damaged states, a disk that cannot be written."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from harness.errors import RunFolderError
+from harness.preparation import Request
+from harness.progress import Reporter
+from harness.records import Store, database, open_records, schema, store
+from harness.run import run
+
+LOCKED = r"run\.db: must be free to be used, got locked by another program for 0\.1 s; close it \(.*\), then the same command goes on"
+TINY = (
+    ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'),
+    ("trials = 3", "trials = 2"),
+    ("[compare]", "[compare]\nuntuned = 0"),
+    ("paths = false", 'paths = false\nformats = ["text"]'),
+)
+
+
+@pytest.fixture
+def carry_out(benchmark_file, tmp_path, monkeypatch):
+    """Return a function that carries out a tiny benchmark; it returns the run folder and what was said."""
+    lines: list[str] = []
+    monkeypatch.setattr(Reporter, "say", lambda self, text, style="": lines.append(text))
+
+    def start(out, *replacements):
+        lines.clear()
+        assert run(Request(benchmark_file(*TINY, *replacements), out=tmp_path / out), Reporter(quiet=True)) == 0
+        return next((tmp_path / out).iterdir()), list(lines)
+
+    return start
+
+
+@contextmanager
+def held(folder, begin="BEGIN EXCLUSIVE"):
+    """Hold the write lock of a run folder's database, as a browser of databases does with unsaved changes."""
+    other = sqlite3.connect(schema.database(folder), isolation_level=None)
+    try:
+        other.execute(begin)
+        yield
+    finally:
+        other.close()
+
+
+def tables(folder):
+    """Return everything that may not depend on what disturbed a run."""
+    records = open_records(folder)
+    measured = {
+        "trials": records.trials.drop(columns="seconds"),
+        "runs": records.runs.drop(columns=["seconds", "started", "ended"]),
+        "epochs": records.epochs.drop(columns="seconds"),
+    }
+    predictions = {run_id: records.predictions(run_id).tobytes() for run_id in records.compared()["run_id"]}
+    return {name: table.to_json() for name, table in measured.items()} | predictions
+
+
+def test_a_lock_that_outlives_the_patience_is_one_line_and_costs_nothing(carry_out, monkeypatch):
+    """It is held at the start, in the search and in the comparison; each time the same command goes on."""
+    whole, _ = carry_out("whole")
+    appended = Store.append
+
+    def hold_at(runs_ended):
+        def append(self, run_id, event, *verdict):
+            if self.db.execute("SELECT count(*) FROM runs WHERE state = 'done'").fetchone()[0] < runs_ended:
+                return appended(self, run_id, event, *verdict)
+            with held(self.folder):
+                return appended(self, run_id, event, *verdict)
+
+        return append
+
+    monkeypatch.setattr(database, "PATIENCE", 0.1)
+    for runs_ended in (1, 3):
+        monkeypatch.setattr(Store, "append", hold_at(runs_ended))
+        with pytest.raises(RunFolderError, match=LOCKED):
+            carry_out("locked")
+    monkeypatch.setattr(Store, "append", appended)
+    (folder,) = whole.parent.parent.glob("locked/*")
+    assert {*open_records(folder).runs["phase"]} == {"search", "compare"}
+    with held(folder), pytest.raises(RunFolderError, match=LOCKED):
+        carry_out("locked")
+    carry_out("locked")
+    assert tables(folder) == tables(whole)
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing does signal 9."""
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xa5" * 5000, None])
+def test_a_damaged_state_costs_time_and_nothing_else(carry_out, monkeypatch, damaged):
+    """A run is killed after a save, in the search and in the comparison, and its state is emptied, overwritten or cut."""
+    longer = (("epochs = [1, 2]", "epochs = [4]"), ("epochs = 2\n", "epochs = 4\n"))
+    whole, _ = carry_out("whole", *longer)
+    monkeypatch.setattr(store, "SAVE_EVERY", 0.0)
+    saved = store.save_tensors
+    for kill_at in (2, 7):  # the saves of one run are three, for its last epoch is its end
+        saves = []
+
+        def then_killed(file, *tensors, saves=saves, kill_at=kill_at):
+            saved(file, *tensors)
+            saves.append(file)
+            if len(saves) == kill_at:
+                raise Killed
+
+        monkeypatch.setattr(store, "save_tensors", then_killed)
+        with pytest.raises(Killed):
+            carry_out("damaged", *longer)
+        assert saves[-1].parent.name == "states"
+        content = saves[-1].read_bytes()
+        saves[-1].write_bytes(content[: len(content) // 2] if damaged is None else damaged)
+    monkeypatch.setattr(store, "save_tensors", saved)
+    folder, lines = carry_out("damaged", *longer)
+    (line,) = [line for line in lines if line.startswith("warning: ")]
+    assert line.startswith(f"warning: {saves[-1]}: must be the saved state of a run, got ")
+    assert line.endswith(f"; it is put aside as {saves[-1].name}.damaged, and the run begins again")
+    assert len(list((folder / "states").iterdir())) == 2
+    assert tables(folder) == tables(whole)
+
+
+def test_a_lock_that_is_given_back_in_time_is_waited_for(tmp_path):
+    with Store(tmp_path) as store:
+        other = sqlite3.connect(schema.database(tmp_path), isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN EXCLUSIVE")
+        threading.Timer(0.2, other.close).start()
+        store.note("key", "value")
+        assert store.noted("key") == "value"
+
+
+def test_a_reader_says_too_that_the_database_is_locked(tmp_path, monkeypatch):
+    Store(tmp_path).__exit__()
+    monkeypatch.setattr(database, "PATIENCE", 0.1)
+    with sqlite3.connect(schema.database(tmp_path)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")  # with a WAL a reader waits for nobody
+    with held(tmp_path), pytest.raises(RunFolderError, match=LOCKED):
+        open_records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        (sqlite3.SQLITE_FULL, "must have room to grow, got a full disk; make room, then the same command goes on"),
+        (sqlite3.SQLITE_CORRUPT, "must be the records of a run, got what SQLite said; move the folder away"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, "must be free to be used, got locked by another program"),
+    ],
+)
+def test_an_error_of_sqlite_is_explained_however_deep_it_is_wrapped(tmp_path, code, line):
+    innermost = sqlite3.OperationalError("what SQLite said")
+    innermost.sqlite_errorcode = code
+    outer = RuntimeError("invalid data in the commit")
+    outer.__cause__ = ValueError("wrapped once")
+    outer.__cause__.__cause__ = innermost
+    with pytest.raises(RunFolderError, match=f"run.db: {line}"), Store(tmp_path):
+        raise outer
+
+
+def test_an_error_of_something_else_passes_as_it_is(tmp_path):
+    with pytest.raises(ValueError, match="mine"), Store(tmp_path):
+        raise ValueError("mine")
