@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -164,5 +166,13 @@ def finite(tensors: Weights) -> bool:
 
 
 def as_from_disk(state: State) -> State:
-    """Return the state as it comes back from a run folder."""
-    return State(state.tensors, json.loads(json.dumps(state.plain)))
+    """Return the state as it comes back from a run folder, through a file."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "state.safetensors"
+        save_file({name: tensor.contiguous() for name, tensor in state.tensors.items()}, file)
+        with safe_open(file, framework="pt") as saved:
+            tensors = {name: saved.get_tensor(name) for name in state.tensors}
+    return State(tensors, json.loads(json.dumps(state.plain)))

@@ -101,6 +101,14 @@ def network() -> nn.Module:
     )  # fmt: skip
 
 
+def larger_network() -> nn.Module:
+    """Return a network of the same kind with ten times as many weights, for rows ``[B, 48]``."""
+    return nn.Sequential(
+        nn.Unflatten(1, (3, 4, 4)), nn.Conv2d(3, 6, 3, padding=1), nn.GroupNorm(2, 6), nn.ReLU(), nn.Flatten(),
+        nn.Linear(96, 50), nn.ReLU(), nn.Linear(50, 3),
+    )  # fmt: skip
+
+
 def normalised() -> nn.Module:
     """Return a small network with statistics of batches and with dropout, for rows ``[B, 48]``."""
     return nn.Sequential(
@@ -144,6 +152,9 @@ VALLEY = Problem("Rosenbrock's valley", Valley, VALUE, ONE)
 NETWORK = Problem("a small network", network, CLASSES, _clusters(), outputs=3, batch_size=64)  # on all rows at once
 NORMALISED = Problem("a network with batch statistics", normalised, CLASSES, _clusters(), outputs=3, batch_size=16)
 BATCHES = replace(NETWORK, batch_size=16)
+LARGER = replace(
+    BATCHES, name="a larger network", build=larger_network
+)  # whose sums show in which order they are taken
 
 
 def slope(offer: Optimizer, idle: bool = False) -> Problem:

@@ -40,13 +40,17 @@ def flatten(tree: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
 
 
 def restore(tree: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    """Return what ``flatten`` was given."""
+    """Return what ``flatten`` was given.
+
+    Tensors are copied: those that come from a file lie anywhere in memory, and on some processors the last bit of a dot
+    product depends on that. A copy lies where every new tensor does, so a run goes on bit-equal.
+    """
     if isinstance(tree, list):
         return [restore(value, tensors) for value in tree]
     if not isinstance(tree, dict):
         return tree
     if "$tensor" in tree:
-        return tensors[tree["$tensor"]]
+        return tensors[tree["$tensor"]].clone()
     if "$tuple" in tree:
         return tuple(restore(value, tensors) for value in tree["$tuple"])
     if "$dict" in tree:

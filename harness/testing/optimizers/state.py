@@ -47,7 +47,7 @@ def state_round_trip(offer: Optimizer) -> str:
 
 @torch_check
 def continues_from_state(offer: Optimizer) -> str:
-    """Stopped after an epoch and gone on from the saved state, it ends with the same weights, to the last bit."""
+    """Stopped after an epoch and gone on from the state in a file, it ends with the same weights, to the last bit."""
     whole = _network(offer)
     states = [as_from_disk(epoch.state()) for epoch in train(whole.run, whole)]
     for state in states[:-1]:
@@ -75,7 +75,9 @@ def deterministic(offer: Optimizer) -> str:
 
 
 def _network(offer: Optimizer) -> Parts:
-    return start(offer, problems.BATCHES, scheduler=FALLING, epochs=3)
+    """Return a training on batches; of one that evaluates its closure at its lowest rate, for LBFGS may diverge on them."""
+    lowest = {"lr": offer.space["lr"].low} if offer.closure and "lr" in offer.space else {}  # type: ignore[attr-defined]
+    return start(offer, problems.LARGER, lowest, FALLING, epochs=3)
 
 
 def _flat(parts: Parts) -> tuple[Any, dict[str, torch.Tensor]]:
