@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from harness.absent import without_absent
 from harness.errors import BenchmarkError, did_you_mean
 from harness.rules import is_penalty
 from harness.toml import Source, read
@@ -301,7 +302,7 @@ class Benchmark(Section):
 
 def load(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) -> tuple[Benchmark, Source]:
     """Return the checked benchmark and where each of its values was said; raises BenchmarkError."""
-    source = read(file, profile, overrides)
+    source = without_absent(read(file, profile, overrides), as_plain(Benchmark(name="defaults")))  # type: ignore[call-arg]
     _check_values(source.values, source)
     try:
         benchmark = Benchmark.model_validate(source.values)

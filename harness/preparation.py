@@ -52,6 +52,8 @@ class Ready:
 def prepare(request: Request, reporter: Reporter) -> Ready:
     """Return the request checked: file, plugins, names, device and data; raises HarnessError and writes no run folder."""
     benchmark, source = config.load(request.file, request.profile, request.overrides)
+    for notice in source.notices:
+        reporter.say(f"note: {notice}")
     loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
     registry = discover(loose, {*benchmark.block, *request.block})
     for name, why in registry.broken.items():

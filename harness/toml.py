@@ -11,7 +11,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ class Source:
     file: str
     values: dict[str, Any]
     places: Mapping[Path_, str]
+    chosen: Mapping[str, Any] = field(default_factory=dict)  # what the file says with its profile, before any --set
+    written: Sequence[Mapping[str, Any]] = ()  # the file's own tables: what holds for all profiles, then each profile
+    notices: Sequence[str] = ()  # for the user
 
     def where(self, *key: str) -> str:
         """Return ``FILE:LINE: a.b`` of a key, or of the nearest key above it that was written."""
@@ -60,6 +63,7 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
     profiles = values.pop("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(value, dict) for value in profiles.values()):
         raise BenchmarkError(f"{places.get(('profiles',), file)}: profiles must be tables, got {profiles!r}")
+    written = [copied(table) for table in (values, *profiles.values())]
     if profile is not None:
         if profile not in profiles:
             hint = did_you_mean(profile, profiles) or "; the file has none"
@@ -67,12 +71,13 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
         _lay(profiles[profile], values)
         below = {key[2:]: place for key, place in places.items() if key[:2] == ("profiles", profile)}
         places.update({key: place for key, place in below.items() if key})
+    chosen = copied(values)
     for override in overrides:
         key, value = parse_override(override)
         new = _new(key, values)
         _lay(_nested(key, value), values)
         places = {k: v for k, v in places.items() if k[: len(new[0])] != new[0]} | dict.fromkeys(new, "--set")
-    return Source(str(file), values, places)
+    return Source(str(file), values, places, chosen, written)
 
 
 def _parse(text: str, where: str) -> dict[str, Any]:
@@ -142,6 +147,13 @@ def _nested(key: Path_, value: Any) -> dict[str, Any]:
         value = {part: value}
     assert isinstance(value, dict)
     return value
+
+
+def copied(table: Mapping[str, Any], levels: int = 8) -> dict[str, Any]:
+    """Return a copy of a table and of the tables in it, so many levels deep; a file may have thousands of levels."""
+    return {
+        key: copied(value, levels - 1) if levels and isinstance(value, dict) else value for key, value in table.items()
+    }
 
 
 def _lay(top: Mapping[str, Any], below: dict[str, Any]) -> None:

@@ -1,0 +1,134 @@
+"""Settings of a benchmark file for arms and choices that take no part in this run are left out, and that is said.
+
+A file has settings for the arms it names. When ``--set`` names fewer arms, or a profile does, the settings of the others
+have nothing to be for. They are no mistake, so they are left out. A setting for an arm that the file never names stays,
+and is refused as the slip that it probably is; so is one that was given by ``--set`` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.toml import Path_, Source, copied
+
+Table = Mapping[str, Any]
+OPTIONS: Mapping[Path_, Path_] = {
+    ("data", "dataset"): ("data", "options"),
+    ("search", "sampler"): ("search", "sampler_options"),
+    ("search", "pruner"): ("search", "pruner_options"),
+}  # by choice: the options that are its own
+FINE_TUNING: tuple[Path_, ...] = (
+    ("train", "head_epochs"),
+    ("train", "layer_factor"),
+    ("train", "batch_norm"),
+    ("search", "layer_factor"),
+)  # settings of the regime "finetune" alone
+
+
+def without_absent(source: Source, defaults: Table) -> Source:
+    """Return the source without the settings of what takes no part, and with a notice that names them.
+
+    ``defaults`` are those of a benchmark, for what the file does not say.
+    """
+    cut = _Cut(source, defaults)
+    for above in ((), *(("heads", head) for head in cut.names("heads"))):
+        for part in cut.names(*above, "search", "space"):
+            if part not in cut.chosen("optimizers", "schedulers"):
+                cut.drop(cut.written("optimizers", "schedulers", "aliases"), part, *above, "search", "space", part)
+    for alias in cut.names("train", "aliases"):
+        if alias not in cut.chosen("optimizers"):
+            cut.drop(cut.written("optimizers"), alias, "train", "aliases", alias)
+    features = cut.value("train", "regime") == "features"
+    for head in cut.names("heads"):
+        if features and head not in cut.chosen("heads"):
+            cut.drop(cut.written("heads"), head, "heads", head)
+    if cut.replaced("train", "regime"):
+        for head in () if features else cut.names("heads"):
+            cut.drop([head], head, "heads", head)
+        for key in FINE_TUNING if cut.value("train", "regime") != "finetune" else ():
+            cut.drop([key], key, *key)
+    for choice, options in OPTIONS.items():
+        if cut.replaced(*choice):
+            for name in cut.names(*options):
+                cut.drop([name], name, *options, name)
+    notices = []
+    if cut.dropped:
+        names = ", ".join(".".join(key) for key in cut.dropped)
+        notices.append(f"settings of the file that are left out, because what they are for takes no part: {names}")
+    aa, optimizers = cut.value("compare", "aa"), cut.chosen("optimizers")
+    if (
+        isinstance(aa, str)
+        and aa not in optimizers
+        and aa in cut.written("optimizers")
+        and not cut.said("compare", "aa")
+    ):
+        cut.values["compare"]["aa"] = True
+        notices.append(f"compare.aa is '{aa}', which takes no part: the first optimizer takes part twice instead")
+    return replace(source, values=cut.values, notices=tuple(notices))
+
+
+class _Cut:
+    """A source's values, of which some are taken out; nothing of them has been checked yet."""
+
+    def __init__(self, source: Source, defaults: Table) -> None:
+        self.values = copied(source.values)
+        self.dropped: list[Path_] = []
+        self._source = source
+        self._defaults = defaults
+
+    def value(self, *key: str) -> Any:
+        """Return what a key says, in the file or by default."""
+        said = _get(self.values, key)
+        return _get(self._defaults, key) if said is None else said
+
+    def names(self, *key: str) -> list[str]:
+        """Return the keys of a table; none where it is none."""
+        table = _get(self.values, key)
+        return list(table) if isinstance(table, Mapping) else []
+
+    def chosen(self, *keys: str) -> set[str]:
+        """Return the names that keys of ``[train]`` have now."""
+        return {name for key in keys for name in _names(self.value("train", key))}
+
+    def written(self, *keys: str) -> set[str]:
+        """Return the names that keys of ``[train]`` have anywhere in the file, its profiles included, or by default."""
+        found = [_get(table, ("train", key)) for table in self._source.written for key in keys]
+        return {
+            name
+            for value in (*found, *(_get(self._defaults, ("train", key)) for key in keys))
+            for name in _names(value)
+        }
+
+    def said(self, *key: str) -> bool:
+        """Return whether a ``--set`` says the key, or something below it."""
+        places = self._source.places
+        return any(place == "--set" and at[: len(key)] == key for at, place in places.items())
+
+    def replaced(self, *key: str) -> bool:
+        """Return whether a ``--set`` has chosen otherwise than the file and its profile."""
+        before = _get(self._source.chosen, key)
+        return self.value(*key) != (_get(self._defaults, key) if before is None else before)
+
+    def drop(self, known: Iterable[Any], name: Any, *key: str) -> None:
+        """Take a key out that belongs to a name, if the file knows the name and no ``--set`` says the key."""
+        table = _get(self.values, key[:-1])
+        if name in known and isinstance(table, dict) and key[-1] in table and not self.said(*key):
+            del table[key[-1]]
+            self.dropped.append(key)
+
+
+def _get(table: Any, key: Path_) -> Any:
+    for part in key:
+        if not isinstance(table, Mapping):
+            return None
+        table = table.get(part)
+    return table
+
+
+def _names(value: Any) -> list[str]:
+    """Return the names in a list or a table, or the one that a string is."""
+    return (
+        [value] if isinstance(value, str) else [str(each) for each in value] if isinstance(value, list | dict) else []
+    )
