@@ -49,6 +49,8 @@ def outcome(folder: Path) -> dict:
 def test_a_run_records_arms_trials_seeds_weights_and_predictions(benchmark_file, carry_out):
     code, folder = carry_out(benchmark_file())
     assert code == 0
+    records = open_records(folder)
+    assert [records.examples_of(f"{split}_accuracy") for split in ("train", "tune", "test")] == [0, 32, 64]
     names = {path.name for path in folder.iterdir()}
     assert {
         "benchmark.toml",

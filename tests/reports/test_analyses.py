@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from harness_plugins.analyses import curves, leaderboard, sensitivity
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from harness import Arm, Done, Epoch, Records, Run
 from harness.statistics.intervals import t_interval
@@ -45,6 +46,53 @@ def test_leaderboard_is_numpys_and_scipys(make_records: Any) -> None:
         )
         assert (row.low, row.high) == pytest.approx(interval)
         assert (row.n, row.state) == (8, "done")
+
+
+def test_of_equal_seeds_a_proportion_alone_has_an_interval(make_records: Any) -> None:
+    records = make_records(["sgd"], seeds=3)
+    records.runs[["test_accuracy", "tune_error", "train_accuracy", "test_loss", "seconds"]] = [
+        0.75,
+        0.25,
+        1.0,
+        0.3,
+        7.0,
+    ]
+    board = leaderboard.compute(records).set_index("metric")
+    of_test, of_tune = (proportion_confint(part * n, n, 0.05, "beta") for part, n in ((0.75, 4096), (0.25, 512)))
+    assert tuple(board.loc["test_accuracy", ["low", "high"]]) == pytest.approx(of_test)
+    assert tuple(board.loc["tune_error", ["low", "high"]]) == pytest.approx(of_tune)
+    assert board.loc[["test_accuracy", "tune_error", "test_error"], "covers"].tolist() == [
+        "test examples", "tune examples", "seeds",
+    ]  # fmt: skip
+    for metric in ("train_accuracy", "test_loss", "seconds"):
+        assert np.isnan(board.loc[metric, ["low", "high"]].to_numpy(dtype=float)).all()
+        assert board.loc[metric, "covers"] == ""
+
+
+def test_a_percentage_that_is_no_mean_over_examples_has_bounds_and_no_count(make_records: Any) -> None:
+    records = make_records(["sgd"], seeds=2, metrics={"balanced": {"goal": "max", "unit": "%", "each": False}})
+    assert records.bounds_of("test_balanced") == (0, 1)
+    assert records.examples_of("test_balanced") == 0
+    records.runs["test_balanced"] = [0.9, 1.0]
+    row = leaderboard.compute(records).set_index("metric").loc["test_balanced"]
+    assert (row["high"], row["covers"]) == (1, "seeds")
+    records.runs["test_balanced"] = 1.0
+    assert np.isnan(leaderboard.compute(records).set_index("metric").loc["test_balanced", "low"])
+
+
+@pytest.mark.parametrize(
+    ("column", "bounds", "examples"),
+    [
+        ("test_accuracy", (0, 1), 4096), ("tta_test_accuracy", (0, 1), 4096), ("snapshot12_test_error", (0, 1), 4096),
+        ("tune_error", (0, 1), 512), ("train_accuracy", (0, 1), 0), ("test_loss", (-np.inf, np.inf), 0),
+        ("running_loss", (-np.inf, np.inf), 0), ("seconds", (-np.inf, np.inf), 0), ("gradient_norm.value", (-np.inf, np.inf), 0),
+    ],
+)  # fmt: skip
+def test_what_a_column_can_be_and_of_how_many_examples(
+    make_records: Any, column: str, bounds: Any, examples: int
+) -> None:
+    records = make_records(["sgd"], seeds=2)
+    assert (records.bounds_of(column), records.examples_of(column)) == (bounds, examples)
 
 
 @pytest.mark.parametrize("metrics", [None, REGRESSION])

@@ -23,6 +23,13 @@ def test_rows_are_the_leaderboard_with_every_digit(make_records: Any, analysed: 
     assert set(table["network"]) == {"lesson_cnn"}
 
 
+def test_equal_arms_share_a_place(make_records: Any, analysed: Any) -> None:
+    records = make_records(seeds=2)
+    records.runs["test_accuracy"] = [0.8, 0.8, 0.9, 0.9, 0.8, 0.8]
+    table = pd.read_csv(io.StringIO(csv.render(analysed(records)))).query("metric == 'test_accuracy'")
+    assert list(table["rank"]) == [1, 2, 2]
+
+
 def test_hostile_names_come_back_as_they_were(make_records: Any, analysed: Any) -> None:
     names = ['a,"b"', "c\nd", "<script>", "\U0001f600"]
     table = pd.read_csv(io.StringIO(csv.render(analysed(make_records(names, seeds=2)))))

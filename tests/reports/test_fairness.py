@@ -12,6 +12,7 @@ import pytest
 from harness_plugins.analyses import lead, leaderboard, pareto, replicates, untuned, winner
 from harness_reports import html, markdown
 from scipy import stats
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from harness import Records
 from harness.analysis import analyse
@@ -52,6 +53,31 @@ def test_what_tuning_was_worth_is_the_mean_over_shared_seeds(make_records: Any) 
     assert (row["gain"], row["low"], row["high"]) == pytest.approx((np.mean(np.subtract(tuned[:3], plain)), *interval))
     assert (row["tuned"], row["untuned"]) == pytest.approx((np.mean(tuned), np.mean(plain)))
     assert (row["seeds"], row["failed"]) == (3, 0)
+
+
+@pytest.mark.parametrize(("tuned", "plain"), [(1.0, 1.0), (0.0, 0.0), (0.9, 0.8)])
+def test_equal_gains_in_all_seeds_are_not_certain(make_records: Any, tuned: float, plain: float) -> None:
+    rows = runs("fresh", SGD, [tuned] * 3) + runs("untuned", SGD, [plain] * 3)
+    row = untuned.compute(with_comparison(make_records(["sgd"]), rows)).iloc[0]
+    counts = (tuned * 4096, 4096, plain * 4096, 4096)
+    expected = confint_proportions_2indep(*counts, method="newcomb", compare="diff")
+    assert row["gain"] == pytest.approx(tuned - plain)
+    assert (row["low"], row["high"]) == pytest.approx(expected)
+    assert row["low"] < row["gain"] < row["high"]
+
+
+@pytest.mark.parametrize("score", [0.0, 0.9, 1.0])
+def test_equal_searches_are_as_sure_as_their_test_examples(make_records: Any, score: float) -> None:
+    rows = runs("fresh", SGD, [score] * 2) + runs("replicate", SGD, [score] * 2, 1)
+    row = replicates.compute(with_comparison(make_records(["sgd"]), rows)).iloc[0]
+    expected = proportion_confint(score * 4096, 4096, 0.05, "beta")
+    assert (row["low"], row["high"]) == pytest.approx(expected)
+
+
+def test_searches_that_differ_do_not_reach_beyond_everything(make_records: Any) -> None:
+    rows = runs("fresh", SGD, [0.99] * 2) + runs("replicate", SGD, [0.9] * 2, 1)
+    row = replicates.compute(with_comparison(make_records(["sgd"]), rows)).iloc[0]
+    assert (row["mean"], row["high"]) == (pytest.approx(0.945), 1)
 
 
 def test_a_loss_that_fell_is_a_gain(make_records: Any) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_reports import _comparison, _facts, html
-from harness_reports._numbers import NOTHING, duration, interval, measure, number, plain
+from harness_reports._numbers import NOTHING, duration, gap, gap_interval, interval, measure, number, plain
 
 from harness import Results
 
@@ -295,6 +295,10 @@ def test_precision_is_that_of_the_runs(make_records: Any, analysed: Any) -> None
     ("value", "unit", "width", "expected"),
     [
         (0.89834, "%", 0.01, "89.83"),
+        (0.89834, "%", 0.0002, "89.83"),
+        (0.8983412, "%", 0.00002, "89.834"),
+        (1.0, "%", 0.00002, "100.000"),
+        (0.89834, "%", 0.0, "89.83"),
         (0.25, "nats", 0.1, "0.250"),
         (1.00213, "", 0.004, "1.002"),
         (1.00213, "", 0.0, "1.00"),
@@ -307,6 +311,14 @@ def test_precision_is_that_of_the_runs(make_records: Any, analysed: Any) -> None
 )
 def test_digits(value: Any, unit: str, width: float, expected: str) -> None:
     assert plain(value, unit, width) == expected
+
+
+def test_a_difference_too_small_to_show_is_not_shown_as_zero() -> None:
+    assert [gap(value, "%") for value in (0.0, 4e-5, -4e-5, 6e-5, -6e-5)] == [
+        "0.00 points", "less than 0.01 points", "less than 0.01 points", "0.01 points", "-0.01 points",
+    ]  # fmt: skip
+    assert gap(4e-5, "nats") == "4.00e-05 nats"
+    assert gap_interval(float("nan"), float("nan"), "%") == ""
 
 
 def test_words() -> None:

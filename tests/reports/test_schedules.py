@@ -61,6 +61,17 @@ def test_the_analysis_is_each_snapshots_mean_and_the_gain_is_taken_seed_by_seed(
     assert means["gain"] == pytest.approx(means["ensemble"] - means["final"])
 
 
+@pytest.mark.parametrize("score", [1.0, 0.0])
+def test_equal_seeds_are_as_sure_as_their_test_examples(records, score):
+    of_accuracy = [name for name in records.runs.columns if name.endswith("test_accuracy")]
+    records.runs.loc[records.runs["arm"] == SGDR, of_accuracy] = score
+    table = analysis.compute(records).set_index("what")
+    for what in ("snapshot 1", "final", "ensemble"):
+        low, high = table.loc[what, ["low", "high"]]
+        assert (low, high) == pytest.approx((0.999100, 1) if score else (0, 0.000900), abs=1e-6)
+    assert tuple(table.loc["gain", ["low", "high"]]) == pytest.approx((-0.000937, 0.000937), abs=1e-6)
+
+
 def test_without_snapshots_there_is_no_table_and_no_section(make_records):
     made = make_records(seeds=2)
     assert analysis.compute(made).empty

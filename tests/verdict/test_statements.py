@@ -172,7 +172,8 @@ def test_secondary_measures_decide_nothing(world):
     rows = table[~table["primary"].astype(bool)].set_index("measure")
     assert set(rows["label"]) == {""}
     better = rows.loc["accuracy: P(arm better)"]
-    assert (better["estimate"], better["low"], better["high"]) == (1.0, 1.0, 1.0)
+    assert (better["estimate"], better["high"]) == (1.0, 1.0)
+    assert better["low"] == pytest.approx(0.05 ** (1 / 8))  # eight of eight seeds, at 90 %: no certainty
     assert rows.loc["accuracy: IQM difference", "estimate"] == pytest.approx(0.03, abs=0.003)
     assert {"cka_block1", "naive_error"} <= set(rows.index)
     assert -1 <= rows.loc["Cohen's kappa of errors, between the arms", "estimate"] <= 1
@@ -235,6 +236,19 @@ def test_twins_compare_the_optimizer_with_the_order_of_the_data(world):
     found = table.loc["disagreement"]
     assert (found["within"], found["between"]) == pytest.approx((0.1, 0.4))  # (5 + 3) / 2 of 10 between
     assert (found["rho"], found["inits"]) == (pytest.approx(4.0), 3)
+    assert np.isnan(
+        [found["rho_low"], found["rho_high"], found["low"], found["se"]]
+    ).all()  # no start differs from another
+
+
+def test_what_is_not_known_of_a_ratio_is_nan():
+    from harness_plugins.analyses._verdict.columns import numbers
+
+    from harness.statistics.pairwise import Estimate
+
+    found = numbers(Estimate(np.log(2), -np.inf, np.inf, np.nan, 2), "log rho")
+    assert found["rho"] == pytest.approx(2)
+    assert np.isnan([found[name] for name in ("rho_low", "rho_high", "low", "high", "se")]).all()
 
 
 def test_arms_with_objectives_of_their_own_are_not_compared_by_their_minima(world, stated, labels):

@@ -1,0 +1,102 @@
+"""Axes: of a share they end where it does, and nothing of a run makes matplotlib warn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from harness_reports import _budget, _fairness, _figures, _rates
+from harness_reports._axes import length, within
+from matplotlib.axes import Axes
+
+SGD = "lesson_cnn/sgd/cosine"
+LOOKS = _figures.looks({SGD: "sgd"})
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, float]]:
+    """Return the last limits that a figure set, by axis."""
+    found: dict[str, tuple[float, float]] = {}
+    for which in ("xlim", "ylim"):
+        setter, getter = getattr(Axes, f"set_{which}"), getattr(Axes, f"get_{which}")
+
+        def kept(axes: Any, *a: Any, which: str = which, setter: Any = setter, getter: Any = getter, **k: Any) -> Any:
+            result = setter(axes, *a, **k)
+            found[which] = getter(axes)
+            return result
+
+        monkeypatch.setattr(Axes, f"set_{which}", kept)
+    return found
+
+
+def curve_of(mean: Any, low: Any, high: Any, lowest: Any = None, highest: Any = None) -> pd.DataFrame:
+    epochs = range(1, len(mean) + 1)
+    ends = {"lowest": mean if lowest is None else lowest, "highest": mean if highest is None else highest}
+    return pd.DataFrame({"arm": SGD, "epoch": epochs, "mean": mean, "low": low, "high": high, **ends, "n": 2})
+
+
+@pytest.mark.parametrize("goal", ["max", "min"])
+@pytest.mark.parametrize("level", [1.0, 0.97, 0.5, 0.03, 0.0])
+@pytest.mark.parametrize("spread", [0.0, 1e-16, 0.02])
+def test_an_axis_of_a_share_holds_it_and_no_more(limits: Any, level: float, spread: float, goal: str) -> None:
+    values = np.clip(level * (1 + spread * np.array([-1.0, 0.0, 1.0])), 0, 1)
+    table = curve_of(values, np.clip(values - 0.2, 0, 1), np.clip(values + 0.2, 0, 1))
+    budget = pd.DataFrame({"expected": np.sort(values), "estimate": "mean over subsets"})
+    trials = pd.DataFrame({"lr": [0.1, 0.2, 0.3], "value": values, "chosen": False})
+
+    def of_curve() -> tuple[float, float]:
+        _figures.curve(table, LOOKS, "tune accuracy", "%", "curve-0")
+        return limits["ylim"]
+
+    def of_budget() -> tuple[float, float]:
+        from harness_reports._svg import panel
+
+        _budget._limit(panel(2)[1], budget, goal, "%")
+        return limits["ylim"]
+
+    for ends in (
+        of_curve(),
+        of_budget(),
+        _fairness._limits(values, goal, "%"),
+        _rates.scale(trials, goal, "%", "tune accuracy").y,
+    ):
+        assert -0.031 <= ends[0] < values.min() or values.min() == 0 >= ends[0] >= -0.031
+        assert values.max() <= ends[1] <= 1.031
+        assert ends[1] - ends[0] > 1e-4
+
+
+def test_other_units_have_all_the_room_they_need() -> None:
+    assert within(-5, 7, "nats") == (-5, 7)
+    assert within(-0.5, 1.5, "%") == (pytest.approx(-0.06), pytest.approx(1.06))
+    assert (length(1, 3), length(2, 2), length(0, 0)) == (2, 0.2, 1)
+    assert length(0.5, 0.5 + 1e-16) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("lowest", [0.0, -0.1, 1e-4])
+def test_a_seed_at_zero_leaves_a_logarithmic_axis_as_it_is(limits: Any, lowest: float) -> None:
+    """Its mean is above zero, its lowest seed is not: matplotlib warned that such a limit has no logarithm."""
+    mean = np.array([1.0, 0.1, 0.01])
+    table = curve_of(mean, mean, mean, lowest=[0.5, 0.05, lowest], highest=2 * mean)
+    _figures.curve(table, LOOKS, "running loss", "nats", "curve-0")
+    low, high = limits["ylim"]
+    assert 0 < low <= 0.01
+    assert high == pytest.approx(1.15 * 2)
+
+
+def test_every_seed_at_the_ceiling_stands_inside_the_axis(limits: Any) -> None:
+    runs = pd.DataFrame({"arm": SGD, "seed": [0, 1], "test_accuracy": [1.0, 1.0]})
+    row = {
+        "arm": SGD,
+        "metric": "test_accuracy",
+        "unit": "%",
+        "n": 2,
+        "mean": 1.0,
+        "low": 0.95,
+        "high": 1.0,
+        "max": 1.0,
+    }
+    _figures.dots(runs, [row], LOOKS, "test accuracy", "dots-0")
+    assert limits["xlim"][0] < 0.95
+    assert 1 < limits["xlim"][1] < 1.01
