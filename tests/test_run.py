@@ -404,6 +404,8 @@ def test_a_folder_with_signs_in_its_name_keeps_optunas_tables_inside(benchmark_f
 
 
 HANGS = 600  # seconds, after which a process is taken for hung: many times what a slow, busy machine needs
+
+
 def test_an_exhausted_grid_is_a_finished_run_and_is_named(benchmark_file, carry_out, monkeypatch):
     from harness.commands.show import status_lines
 
