@@ -23,6 +23,11 @@ TURNS = {  # orientation -> what puts the photo upright; 1 is upright
     2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
     8: "ROTATE_90",
 }  # fmt: skip
+NATIVE = {
+    "I;16BS": "I;16NS",
+    "I;32BS": "I;32NS",
+    "F;32BF": "F;32NF",
+}  # raw mode of big-endian values -> of this machine's
 KEY_FACTORS = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}  # from a PNG's transparent colour to Pillow's values
 
 
@@ -32,6 +37,7 @@ def upright_rgb(photo: Image) -> Image:
     Raises ValueError where the range of its values cannot be known, and what Pillow raises on a damaged one.
     """
     raw_mode = _raw_mode(photo)
+    _undo_byte_order(photo)
     photo.load()
     return _turned(_rgb(photo, raw_mode), _orientation(photo))
 
@@ -42,6 +48,17 @@ def _raw_mode(photo: Image) -> str:
     arguments = tiles[0][3] if tiles else ()
     mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return mode if isinstance(mode, str) else ""
+
+
+def _undo_byte_order(photo: Image) -> None:
+    """Let Pillow take the values of a compressed TIFF as libtiff gives them, in the byte order of this machine.
+
+    Pillow (13.0) knows that for 16-bit grey; 32-bit and signed values of a big-endian file it turns round once more.
+    """
+    tiles: Any = getattr(photo, "tile", ())
+    if tiles and tiles[0][0] == "libtiff":
+        (mode, *more), *_ = [tile.args for tile in tiles]
+        photo.tile = [tile._replace(args=(NATIVE.get(mode, mode), *more)) for tile in tiles]  # type: ignore[attr-defined]
 
 
 def _orientation(photo: Image) -> int:

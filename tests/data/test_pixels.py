@@ -103,6 +103,31 @@ def test_any_16_bit_value_is_scaled_by_the_range_and_not_by_the_photo():
     assert np.abs(pixels_of(file_of(Image.fromarray(dark), "PNG"))[:, :, 0] - dark / 257).max() <= 0.5
 
 
+def raw_tiff(values, order, compressed, kind):
+    """Return a TIFF made by hand of grey values [16, 16]; ``kind`` is 1 for unsigned, 2 for signed, 3 for real ones."""
+    raw = values.astype(values.dtype.newbyteorder(order)).tobytes()
+    data = zlib.compress(raw) if compressed else raw
+    start = 8 + 2 + 10 * 12 + 4
+    tags = {256: 16, 257: 16, 258: values.dtype.itemsize * 8, 259: 8 if compressed else 1, 262: 1, 273: start, 277: 1,
+            278: 16, 279: len(data), 339: kind}  # fmt: skip
+    entries = b"".join(
+        struct.pack(f"{order}HHII", tag, 4, 1, value)
+        if tag in (273, 279)
+        else struct.pack(f"{order}HHIHH", tag, 3, 1, value, 0)
+        for tag, value in tags.items()
+    )
+    begin = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
+    return begin + entries + struct.pack(f"{order}I", 0) + data
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("kind", "form"), [(1, "u2"), (2, "i4"), (3, "f4"), (2, "i2")])
+def test_the_byte_order_of_a_tiff_changes_nothing(kind, form, order, compressed):
+    values = (np.arange(256).reshape(16, 16) * 127 + 3).astype(form)
+    assert np.abs(pixels_of(raw_tiff(values, order, compressed, kind))[:, :, 0] - values / 257).max() <= 0.5001
+
+
 def test_12_bit_grey_is_scaled_by_12_bits():
     values = GREY.astype(int) * 4_095 // 255
     pairs = values.reshape(16, 8, 2)
