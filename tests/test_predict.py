@@ -24,6 +24,7 @@ from harness.records import open_records
 from harness.run import run
 from harness.trained import Origin
 
+WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
 NETWORK = "test_resnet"  # timm's tiny one
 BENCHMARK = """
 name = "small"
@@ -137,12 +138,12 @@ def test_the_runs_own_test_photos_get_the_recorded_predictions(finished, unlabel
     go(folder, unlabelled, tmp_path / "a.csv")
     (run_id,) = choose(records).run_ids
     recorded = records.predictions(run_id)[:, 1:]
-    np.testing.assert_allclose(values(tmp_path / "a.csv"), recorded, atol=2e-6)  # six digits are written
+    np.testing.assert_allclose(values(tmp_path / "a.csv"), recorded, atol=WRITTEN)
     assert [row[0] for row in table(tmp_path / "a.csv")[1]] == [str(i) for i in range(1, 81)]
     go(folder, unlabelled, tmp_path / "e.csv", ensemble=True, arm=choose(records).arm)
     both = np.mean([records.predictions(run_id)[:, 1:] for run_id in choose(records, ensemble=True).run_ids], axis=0)
-    np.testing.assert_allclose(values(tmp_path / "e.csv"), both, atol=2e-6)
-    assert np.abs(recorded - both).max() > 1e-5
+    np.testing.assert_allclose(values(tmp_path / "e.csv"), both, atol=WRITTEN)
+    assert np.abs(recorded - both).max() > 10 * WRITTEN
 
 
 def test_tune_chooses_and_test_has_no_say(finished):
@@ -194,7 +195,7 @@ def test_views_are_the_photo_its_mirror_and_corners_where_the_cut_leaves_some(
         Image.fromarray(frame).save(tmp_path / "views" / f"{i}.png")
     go(folder, tmp_path / "whole", tmp_path / "a.csv", tta=True)
     go(folder, tmp_path / "views", tmp_path / "b.csv")
-    assert values(tmp_path / "a.csv")[0, 0] == pytest.approx(values(tmp_path / "b.csv").mean(), abs=3e-6)
+    assert values(tmp_path / "a.csv")[0, 0] == pytest.approx(values(tmp_path / "b.csv").mean(), abs=WRITTEN)
     assert len(views) == (6 if regime == "features" else 2)
     assert any(f"mean over {len(views)} views of each photo" in line for line in said)
 
@@ -209,7 +210,7 @@ def test_a_zip_gives_the_same_bytes_and_batches_change_nothing(finished, unlabel
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     monkeypatch.setattr(module, "BATCH", 7)
     go(folder, unlabelled, tmp_path / "c.csv")
-    np.testing.assert_allclose(values(tmp_path / "c.csv"), values(tmp_path / "a.csv"), atol=2e-6)
+    np.testing.assert_allclose(values(tmp_path / "c.csv"), values(tmp_path / "a.csv"), atol=WRITTEN)
 
 
 def test_unreadable_photos_get_a_half_and_are_named(finished, unlabelled, tmp_path, said):
@@ -253,7 +254,7 @@ def test_probabilities_are_of_dogs_and_clipped(finished, unlabelled, tmp_path):
     go(finished("scratch"), unlabelled, tmp_path / "a.csv")
     low, high = np.quantile(values(tmp_path / "a.csv"), [0.3, 0.7])
     go(finished("scratch"), unlabelled, tmp_path / "b.csv", clip=(float(low), float(high)))
-    np.testing.assert_allclose(values(tmp_path / "b.csv"), values(tmp_path / "a.csv").clip(low, high), atol=2e-6)
+    np.testing.assert_allclose(values(tmp_path / "b.csv"), values(tmp_path / "a.csv").clip(low, high), atol=WRITTEN)
     with pytest.raises(BenchmarkError, match="--clip: must be LOW HIGH"):
         go(finished("scratch"), unlabelled, tmp_path / "c.csv", clip=(0.5, 0.5))
 

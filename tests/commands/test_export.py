@@ -25,6 +25,7 @@ from harness.records import open_records, schema
 from harness.records.reader import load_arrays
 from harness.run import run
 
+WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
 NETWORK = "test_resnet"  # timm's tiny one
 BENCHMARK = """
 name = "small"
@@ -120,14 +121,14 @@ def test_an_export_alone_predicts_what_its_run_predicts(finished, place, tmp_pat
     shutil.rmtree(out)
     expected = predicted(folder, place / "photos", tmp_path / "run.csv", ensemble=ensemble, tta=True)
     found = predicted(there, place / "photos", tmp_path / "export.csv", tta=True, overrides=("train.threads=1",))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert np.ptp(expected) > 1e-4
+    np.testing.assert_allclose(found, expected, atol=WRITTEN)
+    assert np.ptp(expected) > 10 * WRITTEN
     records = open_records(folder)
     choice = choose(records, ensemble=ensemble)
     assert [each["run_id"] for each in about["runs"]] == list(choice.run_ids)
     stored = [load_arrays(schema.prediction(folder, each))["predictions"][:, 1] for each in choice.run_ids]
     untouched = predicted(there, place / "photos", tmp_path / "plain.csv")
-    np.testing.assert_allclose(untouched, np.mean(stored, axis=0), atol=2e-6)
+    np.testing.assert_allclose(untouched, np.mean(stored, axis=0), atol=WRITTEN)
 
 
 def test_a_light_export_takes_the_same_weights_from_elsewhere_and_no_others(
@@ -141,7 +142,7 @@ def test_a_light_export_takes_the_same_weights_from_elsewhere_and_no_others(
     assert about["pretrained"]["file"] == ""
     expected = predicted(folder, place / "photos", tmp_path / "run.csv")
     monkeypatch.setenv("HARNESS_WEIGHTS", str(place / "weights"))
-    np.testing.assert_allclose(predicted(out, place / "photos", tmp_path / "a.csv"), expected, atol=1e-6)
+    np.testing.assert_allclose(predicted(out, place / "photos", tmp_path / "a.csv"), expected, atol=WRITTEN)
     torch.manual_seed(1)
     other = tmp_path / f"{NETWORK}.safetensors"
     save_file(registry.get("backbone", NETWORK, Backbone).build((3, 32, 32), 1000).state_dict(), other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import pytest
 import torch
@@ -221,3 +222,12 @@ def test_a_fault_is_caught_by_the_check_that_names_it(faulty, named, others):
 
 def test_an_honest_one_passes_everything():
     assert failures(offer(Momentum), quick=None) == {}
+
+
+def test_a_line_search_is_judged_on_all_rows_at_once():
+    """On batches its best rate is another one on every processor; with all rows any rate comes to the minimum."""
+    lbfgs = partial(torch.optim.LBFGS, max_iter=5, line_search_fn="strong_wolfe")
+    found = Optimizer("lbfgs", lbfgs, {"lr": Float(0.1, 1.0, log=True)}, closure=True, scheduled=False)
+    outcomes = {check.name: check.outcome() for check in checks(found, quick=False)}
+    assert outcomes["space_brackets_best_lr"].status == "ok"
+    assert float(outcomes["space_brackets_best_lr"].text.rpartition("loss ")[2]) < 1e-3  # about 1e-7, anywhere

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,14 @@ def space_brackets_best_lr(offer: Optimizer) -> str:
 
 
 def _loss_at(offer: Optimizer, lr: float) -> float:
+    """Return the loss after some steps; one that evaluates the objective itself gets all rows in each of them.
+
+    A line search takes the objective for one function: on batches, its loss is luck.
+    """
+    problem, steps = problems.REFERENCE, 160
+    if offer.closure:
+        problem, steps = replace(problem, batch_size=len(problem.rows)), 32
     try:
-        return train_on(offer, problems.REFERENCE, {"lr": lr}, steps=32 if offer.closure else 160)
+        return train_on(offer, problem, {"lr": lr}, steps)
     except (RuntimeError, ArithmeticError, ValueError):
         return math.inf
