@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from harness_reports import _several
+from scipy import stats
 
 import harness
 from harness.across import open_several
@@ -201,3 +202,52 @@ def test_arms_that_never_agree_have_a_width_too(make_records: Any, scored: Any, 
     (row,) = compute(scored(records, tmp_path, scores)).to_dict("records")
     assert row["lead"] == 1
     assert 0.8 < row["low"] < 1 == row["high"]
+
+
+class Counted:
+    """As much of records as the lead's interval needs: 70 photos, and an accuracy that is a mean over them."""
+
+    meta = {"metric": "accuracy"}
+
+    def bounds_of(self, column: str) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    def examples_of(self, column: str) -> int:
+        return PHOTOS
+
+
+@pytest.mark.parametrize("seeds", [2, 8])
+@pytest.mark.parametrize("hard", [(0.0, 0.01), (0.0, 0.02), (0.02, 0.03), (0.0, 0.1)])
+def test_near_the_ceiling_the_lead_is_held_as_often_as_it_says(seeds: int, hard: tuple[float, float]) -> None:
+    """Some photos are hard for the one arm, some for the other, and wrong nine times in ten; all others are always right.
+
+    With Student's interval alone 52 % held the truth where one photo in a hundred is hard.
+    """
+    from harness_plugins.analyses.lead import _sure, over_both
+
+    random, draws, held = np.random.default_rng(0), 300, 0
+    truth = 0.9 * (hard[1] - hard[0])
+    for _ in range(draws):
+        kind = random.choice(3, PHOTOS, p=[*hard, 1 - sum(hard)])
+        one, other = ((kind != arm) | (random.uniform(size=(seeds, PHOTOS)) < 0.1) for arm in (0, 1))
+        table = one.astype(float) - other
+        values = [list(each.mean(axis=1)) for each in (one, other)]
+        found = _sure(Counted(), over_both(table), table, *values)  # type: ignore[arg-type]
+        held += found.low <= truth <= found.high
+    assert held >= stats.binom.ppf(0.001, draws, 0.95)
+
+
+def test_one_wrong_answer_in_eight_seeds_leaves_the_winner_as_unsure_as_its_photos(
+    make_records: Any, scored: Any, tmp_path: Path
+) -> None:
+    from harness_plugins.analyses.winner import compute
+
+    records = make_records(["sgd"], seeds=8)
+    records.meta["data"]["counts"]["test"] = PHOTOS
+    records.runs["tune_accuracy"] = 1.0
+    scores = {run.run_id: np.arange(PHOTOS) >= (run.seed == 3) for run in records.runs.itertuples()}
+    best = compute(scored(records, tmp_path, scores)).iloc[0]
+    mean = 1 - 1 / (8 * PHOTOS)
+    assert best["expected"] == pytest.approx(mean)
+    assert best["low"] <= float(clopper_pearson(mean, PHOTOS)[0])
+    assert (best["high"], best["covers"]) == (1, "seeds and test examples")

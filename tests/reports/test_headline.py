@@ -116,7 +116,19 @@ def test_a_missing_analysis_names_no_winner(said: Any) -> None:
 def test_a_single_arm_is_not_compared(said: Any) -> None:
     found = headline(said({"sgd": 50}))
     assert found.answer == "sgd: test accuracy 95.00 %"
-    assert "not the sample of test examples" in found.detail
+    assert found.detail.startswith(
+        "95 % interval 94.29 to 95.65 %; it covers the sample of test examples, not seeds: all 4"
+    )
+
+
+def test_of_a_single_arm_it_says_what_its_interval_covers(make_records: Any, analysed: Any) -> None:
+    records = make_records(["sgd"], seeds=3)
+    assert "it covers seeds, not the sample of test examples." in headline(analysed(records)).detail
+    records.runs.loc[1:, "state"] = "failed"
+    assert headline(analysed(records)).detail.startswith("That is one seed, so there is no interval.")
+    loss = make_records(["sgd"], seeds=3, metrics={"mse": {"goal": "min", "unit": "", "each": True}})
+    loss.runs["test_mse"] = 0.5
+    assert headline(analysed(loss)).detail.startswith("All 3 seeds are equal, so there is no interval.")
 
 
 @pytest.mark.parametrize("wrong", [{"sgd": 50, "adam": 100}, {"sgd": 50, "adam": 51}, {"sgd": 50}])

@@ -152,8 +152,8 @@ def _sure(
         ends = min(ends[0], few[0]), max(ends[1], few[1])
         detectable = share if math.isnan(share) else max(detectable, share)
     most = high - low
-    cut = [float(np.clip(end, -most, most)) for end in ends]
-    return Sure(*cut, min(detectable, most), covers, many if flat else 0)
+    low, high = (float(np.clip(end, -most, most)) for end in ends)
+    return Sure(low, high, min(detectable, most), covers, many if flat else 0)
 
 
 def _few(table: NDArray[np.float64]) -> tuple[float, float] | None:
