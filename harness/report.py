@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness import files
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
-from harness.errors import HarnessError, one_line
+from harness.errors import HarnessError, RunFolderError, one_line
 from harness.records import open_records
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
@@ -21,19 +22,23 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def write_reports(folder: Path, formats: Iterable[str], registry: Registry) -> list[Path]:
+def write_reports(folder: Path, formats: Iterable[str], registry: Registry, out: Path | None = None) -> list[Path]:
     """Write ``tables/*.parquet``, and ``report.EXTENSION`` for every format; return the reports' paths.
 
-    Where a format is one of tables too, ``tables/*.EXTENSION`` lie beside the others.
+    They are written into the run folder, or into ``out``. Where a format is one of tables too, ``tables/*.EXTENSION``
+    lie beside the others.
 
     Raises UnknownName for a format nobody offers, HarnessError for two that write one file, and for reports that fail,
-    when the others are written.
+    when the others are written; RunFolderError where nothing can be written.
     """
+    out = out or folder
     reports = [registry.get("report", name, Report, "report --format") for name in dict.fromkeys(formats)]
     if both := clash(reports):
         raise HarnessError(f"report --format: {both}")
     results = _results(folder, registry)
-    results = replace(results, problems=(*results.problems, *_write_tables(folder / "tables", results, reports)))
+    with _writing_into(out):
+        problems = _write_tables(out / "tables", results, reports)
+    results = replace(results, problems=(*results.problems, *problems))
     written, failed = [], []
     for report in reports:
         try:
@@ -41,8 +46,9 @@ def write_reports(folder: Path, formats: Iterable[str], registry: Registry) -> l
         except Exception as error:  # a plugin may raise anything; the other formats are written first
             failed.append(f"report '{report.name}': must render, got {one_line(error)}")
         else:
-            written.append(folder / f"report.{report.extension}")
-            files.write(written[-1], text, durable=False)
+            written.append(out / f"report.{report.extension}")
+            with _writing_into(out):
+                files.write(written[-1], text, durable=False)
     if failed:
         raise HarnessError(f"{'; '.join(failed)}; the records are whole: 'harness report' tries again")
     return written
@@ -55,6 +61,16 @@ def text_of(folder: Path, name: str, registry: Registry) -> str:
 
 def _results(folder: Path, registry: Registry) -> Results:
     return analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
+
+
+@contextmanager
+def _writing_into(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(
+            f"{out}: must be a folder that can be written to, got {error.strerror or error}; name another with 'harness report --out'"
+        ) from error
 
 
 def _rendered(report: Report, results: Results) -> bytes:
@@ -70,7 +86,7 @@ def _write_tables(folder: Path, results: Results, reports: Iterable[Report]) -> 
     tables = {name: getattr(records, name) for name in RECORD_TABLES}
     formats: list[tuple[str, str, Callable[[DataFrame], bytes]]] = [("Parquet", "parquet", _parquet)]
     formats += [(r.name, r.extension, partial(_encoded, r.table)) for r in reports if r.table is not None]
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, table in {**tables, **results.tables}.items():
         for title, extension, make in formats:
             file = folder / f"{name}.{extension}"
