@@ -220,6 +220,9 @@ def show(folder: RunFolder, plugin: Plugins = None, block: Block = None, as_json
 def report(
     folder: RunFolder,
     format_: Annotated[str, typer.Option("--format", metavar="NAMES", help="Formats, with commas between.")] = "html",
+    out: Annotated[
+        Optional[Path], typer.Option(metavar="FOLDER", help="Where to; the run folder where not said.")
+    ] = None,
     plugin: Plugins = None,
     block: Block = None,
 ) -> None:
@@ -228,7 +231,7 @@ def report(
     from harness.report import write_reports
 
     formats = [name.strip() for name in format_.split(",") if name.strip()]
-    for path in write_reports(folder, formats, discover(plugin or [], block or [])):
+    for path in write_reports(folder, formats, discover(plugin or [], block or []), out=out):
         print(path)
 
 

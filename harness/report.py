@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness import files
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
-from harness.errors import HarnessError, one_line, printable
+from harness.errors import HarnessError, RunFolderError, one_line, printable
 from harness.records import open_records
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
@@ -25,21 +25,28 @@ if TYPE_CHECKING:
 
 
 def write_reports(
-    folder: Path, formats: Iterable[str], registry: Registry, results: Results | None = None
+    folder: Path,
+    formats: Iterable[str],
+    registry: Registry,
+    results: Results | None = None,
+    out: Path | None = None,
 ) -> list[Path]:
     """Write ``tables/*.parquet``, and ``report.EXTENSION`` for every format; return the reports' paths.
 
-    Where a format is one of tables too, ``tables/*.EXTENSION`` lie beside the others. ``results`` are those of the
-    folder, where they have been computed already.
+    They are written into the run folder, or into ``out``. Where a format is one of tables too, ``tables/*.EXTENSION``
+    lie beside the others. ``results`` are those of the folder, where they have been computed already.
 
     Raises UnknownName for a format nobody offers, HarnessError for two that write one file, and for reports that fail,
-    when the others are written.
+    when the others are written; RunFolderError where nothing can be written.
     """
+    out = out or folder
     reports = [registry.get("report", name, Report, "report --format") for name in dict.fromkeys(formats)]
     if both := clash(reports):
         raise HarnessError(f"report --format: {both}")
     results = results or results_of(folder, registry)
-    results = replace(results, problems=(*results.problems, *_write_tables(folder / "tables", results, reports)))
+    with _writing_into(out):
+        problems = _write_tables(out / "tables", results, reports)
+    results = replace(results, problems=(*results.problems, *problems))
     written, failed = [], []
     for report in reports:
         try:
@@ -47,8 +54,9 @@ def write_reports(
         except Exception as error:  # a plugin may raise anything; the other formats are written first
             failed.append(f"report '{report.name}': must render, got {one_line(error)}")
         else:
-            written.append(folder / f"report.{report.extension}")
-            files.write(written[-1], text, durable=False)
+            written.append(out / f"report.{report.extension}")
+            with _writing_into(out):
+                files.write(written[-1], text, durable=False)
     if failed:
         raise HarnessError(f"{'; '.join(failed)}; the records are whole: 'harness report' tries again")
     return written
@@ -63,6 +71,16 @@ def results_of(folder: Path, registry: Registry) -> Results:
     """Return a run folder's records with the table of every analysis."""
     with quiet_libraries():
         return analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
+
+
+@contextmanager
+def _writing_into(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(
+            f"{out}: must be a folder that can be written to, got {error.strerror or error}; name another with 'harness report --out'"
+        ) from error
 
 
 def _rendered(report: Report, results: Results) -> bytes:
@@ -98,7 +116,7 @@ def _write_tables(folder: Path, results: Results, reports: Iterable[Report]) -> 
     tables = {name: getattr(records, name) for name in RECORD_TABLES}
     formats: list[tuple[str, str, Callable[[DataFrame], bytes]]] = [("Parquet", "parquet", _parquet)]
     formats += [(r.name, r.extension, partial(_encoded, r.table)) for r in reports if r.table is not None]
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, table in {**tables, **results.tables}.items():
         for title, extension, make in formats:
             file = folder / f"{name}.{extension}"

@@ -199,8 +199,6 @@ def test_optunas_own_tables_stand_beside_ours(benchmark_file, carry_out):
     study = optuna.load_study(study_name="lesson_cnn/sgd/cosine", storage=f"sqlite:///{folder / 'run.db'}")
     trials = show(folder)["arms"][0]["trials"]
     assert [t.value for t in study.trials] == [t["value"] for t in trials]
-    with sqlite3.connect(folder / "run.db") as db:
-        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_pruned_search_runs_to_its_end(benchmark_file, carry_out):

@@ -21,17 +21,46 @@ def connect(folder: Path) -> sqlite3.Connection:
 @contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """Give a connection that only reads; raises RunFolderError where the records cannot be read."""
-    db = sqlite3.connect(f"{schema.database(folder).resolve().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
+    file = schema.database(folder)
+    db: sqlite3.Connection | None = None
     try:
+        db = _opened(file)
         yield db
+    except RunFolderError:
+        raise
     except Exception as error:
         if (plain := explained(error, folder)) is not error:
             raise plain from error
         if (cause := sqlites(error)) is None:
             raise
-        raise RunFolderError(f"{schema.database(folder)}: must be the records of a run, got {cause}") from error
+        raise RunFolderError(f"{file}: must be the records of a run, got {cause}") from error
     finally:
+        if db is not None:
+            db.close()
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """Return a connection that only reads, also where nothing can be written: an archive, a medium, another's folder.
+
+    A database whose last process was killed is in WAL mode, and SQLite then writes beside it even to read. Where it
+    cannot, the file alone is read, as one that nobody changes; if it is all there.
+    """
+    uri = f"{file.resolve().as_uri()}?mode=ro"
+    db = sqlite3.connect(uri, uri=True, timeout=PATIENCE)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError as error:
         db.close()
+        if _code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+        journal = file.with_name(f"{file.name}-wal")
+        if journal.is_file() and journal.stat().st_size:
+            raise RunFolderError(
+                f"{file}: must be in a folder that can be written to, got one that cannot and a run that was "
+                f"interrupted ({journal.name} has its last records); copy the folder"
+            ) from error
+        return sqlite3.connect(f"{uri}&immutable=1", uri=True)
+    return db
 
 
 def sqlites(error: BaseException) -> sqlite3.Error | None:

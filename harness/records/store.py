@@ -69,6 +69,9 @@ class Store:
         """Close the folder; an error of SQLite that the user can mend, Optuna's too, is raised as RunFolderError."""
         try:
             self._closing.close()
+            with suppress(sqlite3.Error):  # another program is at it: then the folder is read as a killed run's is
+                self.db.execute("PRAGMA busy_timeout = 0")
+                self.db.execute("PRAGMA journal_mode = DELETE")  # for readers that cannot write beside the database
         finally:
             self.db.close()
             self._lock.close()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
+from harness import files
 from harness.errors import RunFolderError
 from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import Store, database, open_records, schema, store
+from harness.report import write_reports
 from harness.run import run
 
 LOCKED = r"run\.db: must be free to be used, got locked by another program for 0\.1 s; close it \(.*\), then the same command goes on"
@@ -162,3 +166,87 @@ def test_an_error_of_sqlite_is_explained_however_deep_it_is_wrapped(tmp_path, co
 def test_an_error_of_something_else_passes_as_it_is(tmp_path):
     with pytest.raises(ValueError, match="mine"), Store(tmp_path):
         raise ValueError("mine")
+
+
+# --- where nothing can be written ----------------------------------------------------------------------------
+
+
+def unwritable(folder):
+    """Make SQLite unable to write beside a database, as in a folder that is read-only; that would not stop root.
+
+    It follows no links.
+    """
+    schema.database(folder).with_name("run.db-shm").symlink_to("nowhere")
+
+
+def in_wal_mode(folder):
+    """Leave a database as a process does that was killed after its last checkpoint."""
+    with closing(sqlite3.connect(schema.database(folder))) as db:
+        assert db.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+
+
+def test_a_finished_run_is_one_file_that_needs_nothing_beside_it(carry_out):
+    folder, _ = carry_out("run")
+    assert not [path.name for path in folder.iterdir() if path.name.startswith("run.db-")]
+    with closing(sqlite3.connect(f"{schema.database(folder).as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert db.execute("SELECT count(*) FROM runs").fetchone() == (5,)
+
+
+def test_a_killed_run_is_read_too_where_nothing_can_be_written(tmp_path):
+    with Store(tmp_path) as store:
+        store.note("key", "value")
+    in_wal_mode(tmp_path)
+    unwritable(tmp_path)
+    uri = f"{schema.database(tmp_path).as_uri()}?mode=ro"
+    plainly = closing(sqlite3.connect(uri, uri=True))
+    with plainly as db, pytest.raises(sqlite3.OperationalError, match="unable to open database file"):
+        db.execute("SELECT * FROM meta")
+    with database.reading(tmp_path) as db:
+        assert db.execute("SELECT * FROM meta").fetchall() == [("key", '"value"')]
+
+
+def test_what_stands_in_the_journal_alone_is_not_left_out_in_silence(tmp_path):
+    (tmp_path / "copy").mkdir()
+    with Store(tmp_path) as store:
+        store.note("key", "value")
+        for name in ("run.db", "run.db-wal"):
+            shutil.copy(tmp_path / name, tmp_path / "copy" / name)
+    unwritable(tmp_path / "copy")
+    line = r"run\.db: must be in a folder that can be written to, got .*run\.db-wal has its last records.*; copy the folder"
+    with pytest.raises(RunFolderError, match=line), database.reading(tmp_path / "copy"):
+        pass
+
+
+def test_a_reader_at_the_end_of_a_run_does_not_stop_it(tmp_path):
+    """The journal cannot be left clean then; what is in the database is whole all the same."""
+    with Store(tmp_path) as store:
+        store.note("key", "value")
+        reader = sqlite3.connect(schema.database(tmp_path))
+        reader.execute("SELECT * FROM meta").fetchone()
+    reader.close()
+    with database.reading(tmp_path) as db:
+        assert db.execute("SELECT * FROM meta").fetchall() == [("key", '"value"')]
+
+
+def test_a_report_goes_elsewhere_where_the_run_folder_cannot_be_written(carry_out, registry, tmp_path, monkeypatch):
+    folder, _ = carry_out("run")
+    writing = files.replacing
+
+    def replacing(file, durable=True):
+        if folder in file.parents:
+            raise OSError(errno.EROFS, "Read-only file system", str(file))
+        return writing(file, durable)
+
+    monkeypatch.setattr(files, "replacing", replacing)
+    line = (
+        r"must be a folder that can be written to, got Read-only file system; name another with 'harness report --out'"
+    )
+    with pytest.raises(RunFolderError, match=line):
+        write_reports(folder, ["text"], registry)
+    (report,) = write_reports(folder, ["text"], registry, tmp_path / "new" / "out")
+    assert report == tmp_path / "new" / "out" / "report.txt"
+    assert report.read_bytes() == (folder / "report.txt").read_bytes()
+    assert {path.name for path in (report.parent / "tables").iterdir()} == {
+        path.name for path in (folder / "tables").iterdir()
+    }
