@@ -108,8 +108,25 @@ class Noisy(Momentum):
 
 
 class HidesNan(Momentum):
+    """Takes NaN out of the gradients themselves."""
+
     def move(self, p, gradient, group):
-        super().move(p, gradient.nan_to_num(), group)
+        super().move(p, gradient.nan_to_num_(), group)
+
+
+class Sign(Momentum):
+    """signSGD: the sign of NaN is 0 in PyTorch."""
+
+    def move(self, p, gradient, group):
+        p.sub_(group["lr"] * gradient.sign())
+
+
+class SignOfMomentum(Momentum):
+    """Lion's like: NaN stays in its state."""
+
+    def move(self, p, gradient, group):
+        velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+        p.sub_(group["lr"] * velocity.lerp_(gradient, 0.1).sign())
 
 
 class Ascends(Momentum):
@@ -221,3 +238,22 @@ def test_a_fault_is_caught_by_the_check_that_names_it(faulty, named, others):
 
 def test_an_honest_one_passes_everything():
     assert failures(offer(Momentum), quick=None) == {}
+
+
+@pytest.mark.parametrize(
+    ("class_", "said"),
+    [
+        (Momentum, ""),
+        (
+            Sign,
+            "weights stay finite after a NaN gradient: the loop cannot see it from the weights; it looks at the gradient",
+        ),
+        (SignOfMomentum, "weights stay finite after a NaN gradient, though its state does not: the loop cannot see it"),
+    ],
+)
+def test_weights_that_stay_finite_are_a_property_and_no_failure(class_, said):
+    (check,) = [check for check in checks(offer(class_), True) if check.name == "nan_gradient"]
+    outcome = check.outcome()
+    assert outcome.status == "ok"
+    assert outcome.text.startswith(said)
+    assert bool(outcome.text) == bool(said)
