@@ -8,6 +8,7 @@ have ended, one of each goes on for a little, which shows whether it had arrived
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from typing import Any
 
@@ -112,6 +113,23 @@ class Driver:
             row = self.store.run(cell.run.id)
             if row and row["reason"] and cell.role != "untuned":  # that an optimizer's defaults fail is a finding
                 lines.append(f"{cell.run.arm.name}: {self._label(cell.run)} {row['state']}: {row['reason']}")
+        return lines
+
+    def undefined(self) -> list[str]:
+        """Return a line for every metric, the deciding one apart, that was no finite number in runs of the comparison."""
+        ended = [self.store.run(cell.run.id) or {} for cell in self.cells]
+        done = [row["metrics"] for row in ended if row.get("state") == schema.DONE]
+        undefined = Counter(name for metrics in done for name, value in metrics.items() if value is None)
+        undefined.pop(f"test_{self.setting.plan.metric}", None)
+        lines = []
+        for name in self.setting.plan.task.metrics:
+            splits = [split for split in ("train", "tune", "test") if undefined[f"{split}_{name}"]]
+            if splits:
+                most = max(undefined[f"{split}_{name}"] for split in splits)
+                lines.append(
+                    f"metric '{name}' was not a finite number in {most} of {len(done)} runs of the comparison "
+                    f"({', '.join(splits)}); its means leave them out"
+                )
         return lines
 
     # --- inside
@@ -275,6 +293,7 @@ class Driver:
         if row["state"] == schema.DONE:
             unit = self.setting.plan.goal.unit
             value = row["metrics"][name]
+            value = math.nan if value is None else value
             shown = f"{100 * value:.2f} %" if unit == "%" else f"{value:.4g}{f' {unit}' if unit else ''}"
             result = f"{name.replace('_', ' ')} {shown}"
         else:

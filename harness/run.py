@@ -84,6 +84,8 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
     else:
         what = "its search is finished" if request.only_search else "it is finished"
         reporter.say(f"nothing left to do in {store.folder}: {what}")
+    for line in driver.undefined():
+        reporter.say(f"note: {line}")
     return driver.failures() + collect(setting, driver, store, ready.registry, reporter)
 
 

@@ -35,9 +35,8 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
                 run = setting.search_run(competitor, ends(competitor, end))
                 try:
                     weights = [torch.nn.Parameter(torch.zeros(2, 2))]
-                    optimizer = competitor.optimizer.build(
-                        weights, **{**competitor.optimizer.defaults, **run.optimizer}
-                    )
+                    settings = {**competitor.optimizer.defaults, **run.optimizer}
+                    optimizer = build_optimizer(competitor.optimizer, settings, [weights], layer_factor=1)
                     competitor.scheduler.build(optimizer, 10, **{**competitor.scheduler.defaults, **run.scheduler})
                 except Exception as error:
                     known = [*plugin.space, *plugin.defaults]
@@ -117,6 +116,7 @@ class Bench:
             tune=self._split(run.arm, "tune"),
             test=self._split(run.arm, "test") if compared else None,
             mirrored=self._mirrored(run.arm) if run.tta else None,
+            metric=plan.metric,
             probes=plan.probes if any(name.startswith("probe ") for name in run.plugins) else (),
         )
         return assemble(run, ingredients, self.setting.device, weights)

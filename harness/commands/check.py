@@ -19,6 +19,7 @@ from harness.testing import Check, Outcome, checks
 
 WIDTH = 23  # of the longest name of a check
 BESIDE = ("sgd", "adam")  # drawn next to the optimizers checked
+MOST_NAMES = 20  # of a file's catalogue that are checked together
 MOST = 4  # optimizers of one file that are drawn
 
 
@@ -51,11 +52,27 @@ def find(
     if plugin.endswith(".py"):
         registry = discover([*files, Path(plugin)], block)
         here = [(each, found) for each in wanted for found in registry.found[each].values() if found.origin == plugin]
+        here += _in_catalogues(plugin, wanted, registry)
         if not here:
             raise HarnessError(f"check: must be a file that offers a plugin{_of(kind)}, got '{plugin}'")
         return here
     registry = discover(files, block)
     return list(_named(plugin, wanted, registry))
+
+
+def _in_catalogues(file: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Found]]:
+    """Yield what a file's catalogues have; raises HarnessError for one with more than can be checked together."""
+    for catalogue, source in registry.catalogues:
+        if source.origin != file or catalogue.kind not in kinds:
+            continue
+        prefix = f"{catalogue.name}:" if catalogue.qualified else ""
+        names = [f"{prefix}{name}" for name in catalogue.names()]
+        if len(names) > MOST_NAMES:
+            raise HarnessError(
+                f"check: must be a file of at most {MOST_NAMES} plugins, got a catalogue of {len(names)} in '{file}'; "
+                f"check one of them: harness check '{names[0]}' --plugin {file}"
+            )
+        yield from ((catalogue.kind, registry.find(catalogue.kind, name, "check")) for name in names)
 
 
 def _named(name: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Found]]:

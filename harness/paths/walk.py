@@ -111,7 +111,7 @@ class _Objective:
     def __call__(self) -> torch.Tensor:
         import torch
 
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         self.gradients += 1
         if self.second_order:  # the gradient has a graph of its own
             with torch.enable_grad():

@@ -342,7 +342,7 @@ class Store:
         with self._transaction():
             self.db.execute(
                 "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
-                (run_id, epoch.number, epoch.steps, epoch.lr, epoch.seconds, json.dumps(dict(epoch.metrics))),
+                (run_id, epoch.number, epoch.steps, epoch.lr, epoch.seconds, _json(epoch.metrics)),
             )
             self.db.execute(
                 "UPDATE runs SET seconds = ?, started = coalesce(started, ?) WHERE run_id = ?",
@@ -376,7 +376,7 @@ class Store:
         self.db.execute(
             "UPDATE runs SET state = ?, reason = ?, traceback = ?, metrics = ?, ended = ?, "
             "started = coalesce(started, ?) WHERE run_id = ?",
-            (state, reason, traceback, json.dumps(dict(metrics)), _now(), _now(), run_id),
+            (state, reason, traceback, _json(metrics), _now(), _now(), run_id),
         )
         self._saved.pop(run_id, None)
         for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
@@ -516,6 +516,11 @@ def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     from safetensors.numpy import save
 
     files.write(file, save(dict(arrays)))
+
+
+def _json(metrics: Mapping[str, float]) -> str:
+    """Return metrics as JSON; one that is not a finite number is there, and has no value."""
+    return json.dumps({name: value if math.isfinite(value) else None for name, value in metrics.items()})
 
 
 def _now() -> str:

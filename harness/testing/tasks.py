@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from harness.contracts import Data, Split, Task
-from harness.errors import DataError
+from harness.errors import DataError, one_line
 from harness.testing.driving import finite, torch_check
 from harness.testing.outcomes import NotApplicable, require
 
@@ -124,9 +124,25 @@ def _examples(offer: Task) -> Iterator[_Example]:
             continue
         accepted += 1
         outputs = torch.from_numpy(random.normal(size=(COUNT, count)).astype(np.float32))
-        yield _Example(name, torch.from_numpy(targets), outputs)
+        example = _Example(name, torch.from_numpy(targets), outputs)
+        _try(offer, example)
+        yield example
     if not accepted:
         raise NotApplicable("it takes neither classes nor numbers as targets")
+
+
+def _try(offer: Task, example: _Example) -> None:
+    """Raise AssertionError where the task accepts targets in ``outputs`` that the rest of it cannot take."""
+    try:
+        offer.loss(example.outputs, example.targets)
+        predicted = offer.predict(example.outputs).numpy()
+        for metric in offer.metrics.values():
+            metric.compute(predicted, example.targets.numpy())
+    except Exception as error:  # a plugin may raise anything
+        raise AssertionError(
+            f"must take the targets that its outputs() accepts, got {one_line(error)} on {example.name}; raise DataError "
+            "in outputs() for data that the task is not for"
+        ) from error
 
 
 def _seen(offer: Task) -> str:

@@ -33,6 +33,8 @@ from harness.training.stages import (
 )
 from harness.training.state import flatten, restore
 
+GROUP = "group."  # goes before an entry of the parameter groups that the schedule moves, in an epoch's metrics
+
 
 @dataclass(frozen=True)
 class Ingredients:
@@ -49,6 +51,7 @@ class Ingredients:
     weights: Weights | None = None  # that the network starts from
     mirrored: Resident | None = None  # the test split with its images mirrored, for test-time augmentation
     probes: tuple[Probe, ...] = ()
+    metric: str = ""  # of the tune split, that decides the search; empty for the task's first one
 
 
 class Clock:
@@ -209,19 +212,21 @@ class Parts:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def record(self, epoch: int) -> Epoch:
-        """Return what this epoch came to; raises Diverged when its loss is not a finite number."""
+        """Return what this epoch came to."""
         loss = self._loss.item() / len(self.batches)
         if not math.isfinite(loss):
             raise Diverged(f"epoch {epoch}: the training loss must be finite, got {loss}")
-        self.metrics = {"running_loss": loss, **self.evaluate(self.use.tune, "tune")}
-        bad = [name for name, value in self.metrics.items() if not math.isfinite(value)]
-        if bad:
-            raise Diverged(f"epoch {epoch}: {bad[0]} must be finite, got {self.metrics[bad[0]]}")
+        if not self.gradient_is_finite():
+            raise Diverged(f"epoch {epoch}: the gradient of its last step must be finite, got others")
+        predictions = self.predict(self.use.tune)
+        self.metrics = {"running_loss": loss, **self._score(predictions, self.use.tune, "tune")}
+        if wrong := self._not_finite(predictions, self.metrics, "tune"):
+            raise Diverged(f"epoch {epoch}: {wrong}")
         if self.use.scheduler.per_epoch:
             self._step_schedule(loss)
         groups = self.optimizer.param_groups
         lr = float(groups[0]["lr"])
-        self.metrics |= {f"group.{entry}": entries.value_of(groups, entry) for entry in self.moved}
+        self.metrics |= {f"{GROUP}{entry}": entries.value_of(groups, entry) for entry in self.moved}
         steps = epoch * len(self.batches)
         snapshot = None
         if self.use.test is not None and epoch in self.snapshots.epochs:
@@ -229,16 +234,39 @@ class Parts:
             snapshot = self.model.state_dict
         return Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, lambda: self.state(epoch), snapshot)
 
+    def gradient_is_finite(self) -> bool:
+        """Return whether the last step's gradient is finite, which the weights need not show: the sign of NaN is 0.
+
+        It is looked at once an epoch, so that no step waits for the device. One that evaluates its closure is believed:
+        the last gradient of a line search may be one that it turned down.
+        """
+        gradients = [p.grad.detach() for p in self.parameters if p.grad is not None]
+        if self.use.optimizer.closure or not gradients:
+            return True
+        return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients, math.inf))).all())
+
+    def _not_finite(self, predictions: torch.Tensor, metrics: Mapping[str, float], prefix: str) -> str:
+        """Return what should be finite and is not: the predictions or the deciding metric; ``""`` where both are.
+
+        Another metric may be undefined, as an F1 score without positives is; it is recorded as missing.
+        """
+        if not bool(torch.isfinite(predictions).all()):
+            return f"the {prefix} predictions must be finite, got others"
+        deciding = f"{prefix}_{self.use.metric or next(iter(self.use.task.metrics))}"
+        value = metrics[deciding]
+        return "" if math.isfinite(value) else f"{deciding}, the deciding metric, must be finite, got {value}"
+
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
         """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""
         return self._score(self.predict(split), split, prefix)
 
     def _score(self, predictions: torch.Tensor, split: Resident, prefix: str) -> dict[str, float]:
         predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()
-        return {
-            f"{prefix}_{name}": float(metric.compute(predicted, targets))
-            for name, metric in self.use.task.metrics.items()
-        }
+        metrics = {}
+        for name, metric in self.use.task.metrics.items():
+            with Blame("task", self.use.task.name, f"compute its metric '{name}'"):
+                metrics[f"{prefix}_{name}"] = float(metric.compute(predicted, targets))
+        return metrics
 
     @torch.no_grad()
     def predict(self, split: Resident, batch_size: int = 512, exact: bool = False) -> torch.Tensor:
@@ -247,9 +275,10 @@ class Parts:
         found = []
         for start in range(0, len(split), batch_size):
             inputs = split.as_input(split.inputs[start : start + batch_size])
-            with contextlib.nullcontext() if exact else self.autocast():
-                outputs = self.model(inputs)
-            found.append(self.use.task.predict(outputs.float()))
+            with contextlib.nullcontext() if exact else self.autocast(), self._forward:
+                outputs = self.model(inputs).float()
+            with Blame("task", self.use.task.name, "predict"):
+                found.append(self.use.task.predict(outputs))
         return torch.cat(found)
 
     def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
@@ -275,11 +304,11 @@ class Parts:
     def done(self) -> Done:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
         if self.use.test is None:
-            return Done(self.metrics)
+            return Done(self._of_run())
         predictions = self.predict(self.use.test, exact=True)
         tuned = self.predict(self.use.tune, exact=True).cpu().numpy()
         metrics = {
-            **self.metrics,
+            **self._of_run(),
             **self._score(self.predict(self.use.train, exact=True), self.use.train, "train"),
             **self._score(predictions, self.use.test, "test"),
         }
@@ -288,16 +317,21 @@ class Parts:
             metrics |= self._score(both, self.use.test, "tta_test")
         for name, each in self.snapshots.named(predictions):
             metrics |= self._score(each, self.use.test, f"{name}_test")
+        wrong = self._not_finite(predictions, metrics, "test")
         probed = probe_all(self, self.use.probes)
         return Done(
             {**metrics, **probed.numbers},
             probed.weights,
             predictions.cpu().numpy(),
             tuned,
-            problems=tuple(probed.problems),
+            problems=(*([wrong] if wrong else []), *probed.problems),
             arrays=probed.arrays,
             snapshots=self.snapshots.stacked(),
         )
+
+    def _of_run(self) -> dict[str, float]:
+        """Return the last epoch's metrics, without what the schedule has made of the groups by then."""
+        return {name: value for name, value in self.metrics.items() if not name.startswith(GROUP)}
 
     def beginning(self) -> torch.nn.Module:
         """Return a network with the weights that this run began with; no random number of the run is used up."""

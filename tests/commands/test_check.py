@@ -44,7 +44,7 @@ def test_a_sound_file_passes_with_a_line_a_check(capsys, plugin):
     lines = out.splitlines()
     assert lines[0] == "scheduler line"
     assert "  ok      several_groups" in lines
-    assert lines[-1] == "7 ok, 1 n/a"
+    assert lines[-1] == "8 ok, 1 n/a"
 
 
 def test_a_fault_is_named_and_the_exit_code_is_one(capsys, plugin):
@@ -91,3 +91,40 @@ def test_what_is_not_there_is_refused(name, kind, message):
 def test_a_file_that_offers_nothing_of_the_kind_is_refused(plugin):
     with pytest.raises(HarnessError, match="must be a file that offers a plugin of kind optimizer"):
         find(plugin(), "optimizer")
+
+
+CATALOGUE = """
+from functools import partial
+from harness import Catalogue, Scheduler, hookimpl
+
+def build(power, optimizer, total_steps):
+    from torch.optim.lr_scheduler import LambdaLR
+    return LambdaLR(optimizer, lambda step: max(0.0, 1 - step / total_steps) ** power)
+
+def find(name):
+    return Scheduler(name, partial(build, int(name[1:])))
+
+@hookimpl
+def harness_catalogues():
+    return [Catalogue("scheduler", "power", find, lambda: [f"p{i}" for i in range(1, COUNT + 1)])]
+"""
+
+
+def test_every_plugin_of_a_files_catalogue_is_checked(capsys, tmp_path):
+    file = tmp_path / "powers.py"
+    file.write_text(CATALOGUE.replace("COUNT", "2"))
+    code, out = checked(capsys, str(file))
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("scheduler")] == ["scheduler p1", "scheduler p2"]
+    with pytest.raises(HarnessError, match="must be a file that offers a plugin of kind optimizer"):
+        find(str(file), kind="optimizer")
+
+
+def test_of_a_large_catalogue_one_must_be_named(tmp_path):
+    file = tmp_path / "powers.py"
+    file.write_text(CATALOGUE.replace("COUNT", "21"))
+    with pytest.raises(
+        HarnessError, match=r"at most 20 plugins, got a catalogue of 21 .*; check one of them: .*'p1' --plugin"
+    ):
+        find(str(file))
+    assert [found.offer.name for _, found in find("p21", files=[file])] == ["p21"]

@@ -109,8 +109,25 @@ class Noisy(Momentum):
 
 
 class HidesNan(Momentum):
+    """Takes NaN out of the gradients themselves."""
+
     def move(self, p, gradient, group):
-        super().move(p, gradient.nan_to_num(), group)
+        super().move(p, gradient.nan_to_num_(), group)
+
+
+class Sign(Momentum):
+    """signSGD: the sign of NaN is 0 in PyTorch."""
+
+    def move(self, p, gradient, group):
+        p.sub_(group["lr"] * gradient.sign())
+
+
+class SignOfMomentum(Momentum):
+    """Lion's like: NaN stays in its state."""
+
+    def move(self, p, gradient, group):
+        velocity = self.state[p].setdefault("velocity", torch.zeros_like(p))
+        p.sub_(group["lr"] * velocity.lerp_(gradient, 0.1).sign())
 
 
 class Ascends(Momentum):
@@ -231,3 +248,22 @@ def test_a_line_search_is_judged_on_all_rows_at_once():
     outcomes = {check.name: check.outcome() for check in checks(found, quick=False)}
     assert outcomes["space_brackets_best_lr"].status == "ok"
     assert float(outcomes["space_brackets_best_lr"].text.rpartition("loss ")[2]) < 1e-3  # about 1e-7, anywhere
+
+
+@pytest.mark.parametrize(
+    ("class_", "said"),
+    [
+        (Momentum, ""),
+        (
+            Sign,
+            "weights stay finite after a NaN gradient: the loop cannot see it from the weights; it looks at the gradient",
+        ),
+        (SignOfMomentum, "weights stay finite after a NaN gradient, though its state does not: the loop cannot see it"),
+    ],
+)
+def test_weights_that_stay_finite_are_a_property_and_no_failure(class_, said):
+    (check,) = [check for check in checks(offer(class_), True) if check.name == "nan_gradient"]
+    outcome = check.outcome()
+    assert outcome.status == "ok"
+    assert outcome.text.startswith(said)
+    assert bool(outcome.text) == bool(said)

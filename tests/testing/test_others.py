@@ -90,6 +90,18 @@ def test_schedules(build, named):
     assert set(failures(Scheduler("s", build))) == named
 
 
+def test_what_else_a_schedule_moves_is_said():
+    def build(optimizer, total_steps):
+        rates = [group["lr"] for group in optimizer.param_groups]
+        return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps + 1)
+
+    (check,) = [check for check in checks(Scheduler("s", build)) if check.name == "moves_lr_alone"]
+    said = check()
+    assert said.startswith("moves momentum (0.85")
+    assert "betas[0]" in said
+    assert said.endswith("too: an arm that searches or pins one of these is refused")
+
+
 # --- networks
 
 
@@ -215,6 +227,13 @@ TASKS = [
 @pytest.mark.parametrize(("offer", "named"), TASKS)
 def test_tasks(offer, named):
     assert set(failures(offer)) == named
+
+
+def test_a_task_that_accepts_targets_it_cannot_take_is_told_what_to_do():
+    task = replace(SOUND, loss=lambda outputs, targets: torch.nn.functional.cross_entropy(outputs, targets))
+    found = failures(replace(task, outputs=lambda data: 3))
+    said = "raise DataError in outputs() for data that the task is not for"
+    assert all(said in found[name] for name in ("loss_is_a_mean", "loss_is_differentiable", "predictions"))
 
 
 # --- data

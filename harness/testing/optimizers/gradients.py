@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from harness.contracts import Optimizer
+from harness.errors import PluginError
 from harness.testing import problems
 from harness.testing.driving import (
     SOME,
@@ -48,23 +49,28 @@ def zero_gradient(offer: Optimizer) -> str:
 
 @torch_check
 def nan_gradient(offer: Optimizer) -> str:
-    """A gradient that is not a number shows, in the weights, in the state, or as an error."""
+    """A gradient that is not a number shows: as an error, in the weights or the state, or to the loop itself."""
     parts = start(offer, slope(offer))
     step(parts, 2)
     poisoned: Any = parts.parameters[1]
     handle = poisoned.register_hook(lambda gradient: torch.full_like(gradient, math.nan))
     try:
         step(parts)
+        seen = not parts.gradient_is_finite()
         handle.remove()
         step(parts, 2)
-    except (ArithmeticError, RuntimeError, ValueError):
+    except PluginError:
         return "raises an error"
-    shown = not (finite(weights(parts)) and finite(state_tensors(parts)))
+    if not finite(weights(parts)):
+        return ""
     require(
-        shown,
-        "must not hide a gradient of NaN, went on with finite weights and state; the run must see that it diverged",
+        seen or offer.closure or not finite(state_tensors(parts)),
+        "must not hide a gradient of NaN, went on with finite weights and state, and p.grad was finite after the step; "
+        "leave p.grad as it is, so that the loop sees that the run diverged",
     )
-    return ""
+    where = "" if finite(state_tensors(parts)) else ", though its state does not"
+    looks = "" if offer.closure else "; it looks at the gradient once an epoch"
+    return f"weights stay finite after a NaN gradient{where}: the loop cannot see it from the weights{looks}"
 
 
 @torch_check

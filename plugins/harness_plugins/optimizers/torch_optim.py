@@ -28,10 +28,7 @@ RATES = {
     "LBFGS": (1e-2, 1.0),
     "SGD": (1e-3, 1.0),
 }
-RPROP = {
-    "obeys_schedule": "the rate is where its steps begin, and each weight's step then finds its own size",
-    "nan_gradient": "a weight whose gradient is not a number stays where it is",
-}
+RPROP = {"obeys_schedule": "the rate is where its steps begin, and each weight's step then finds its own size"}
 
 
 def find(name: str) -> Optimizer | None:
