@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from harness.contracts import Data, Split
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
 from harness.data.places import find_root
+from harness.device import Device
 from harness.discovery import discover
 from harness.errors import BenchmarkError, HarnessError, PluginError, one_line
 from harness.features import extract, extract_mirrored
@@ -72,16 +74,11 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
         )
     features = {}
     if train.regime == "features":
-        features = {
-            name: extract(backbone, plan.weights[name], data, chosen, reporter.preparing, plan.sources[name])
-            for name, backbone in plan.backbones.items()
-        }
+        features = {name: _extracted(extract, plan, name, data, chosen, reporter) for name in plan.backbones}
     if benchmark.compare.tta and data.train.inputs.ndim != 4:
         raise BenchmarkError(f"{source.where('compare', 'tta')}: must be false for data that are not images")
     mirrored = {
-        name: extract_mirrored(
-            plan.backbones[name], plan.weights[name], data, chosen, reporter.preparing, plan.sources[name]
-        )
+        name: _extracted(extract_mirrored, plan, name, data, chosen, reporter)
         for name in (features if benchmark.compare.tta else ())
     }
     if benchmark.compare.folds and not data.are_photos:
@@ -96,6 +93,16 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     check_layer_factor(setting, source.where)
     imported = matched(setting, source, request.file.parent)
     return Ready(with_networks(setting, imported, registry), registry, imported)
+
+
+def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, device: Device, reporter: Reporter) -> Any:
+    """Return the features that ``make`` extracts with a backbone; raises PluginError where the backbone fails."""
+    try:
+        return make(plan.backbones[name], plan.weights[name], data, device, reporter.preparing, plan.sources[name])
+    except HarnessError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(f"backbone '{name}': must give features of the photos, got {one_line(error)}") from error
 
 
 def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
