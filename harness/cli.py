@@ -110,6 +110,7 @@ def plan(
 
     found = estimate(_request(file, profile, data, out, plugin, block, set_), Reporter(quiet=as_json))
     print(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+    raise typer.Exit(1 if any(arm["problem"] for arm in found["arms"]) else 0)
 
 
 @app.command("lr-find")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
 from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
+from harness.device import Device
 from harness.discovery import discover
 from harness.errors import BenchmarkError, HarnessError, PluginError, one_line
 from harness.fairness import Fairness, check_fairness
@@ -77,16 +79,11 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
     features = {}
     if train.regime == "features":
-        features = {
-            name: extract(backbone, plan.weights[name], data, chosen, reporter.preparing, plan.sources[name])
-            for name, backbone in plan.backbones.items()
-        }
+        features = {name: _extracted(extract, plan, name, data, chosen, reporter) for name in plan.backbones}
     if benchmark.compare.tta and data.train.inputs.ndim != 4:
         raise BenchmarkError(f"{source.where('compare', 'tta')}: must be false for data that are not images")
     mirrored = {
-        name: extract_mirrored(
-            plan.backbones[name], plan.weights[name], data, chosen, reporter.preparing, plan.sources[name]
-        )
+        name: _extracted(extract_mirrored, plan, name, data, chosen, reporter)
         for name in (features if benchmark.compare.tta else ())
     }
     if benchmark.compare.folds and not data.are_photos:
@@ -104,6 +101,16 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
         reporter.say(f"note: {note}", style="bold yellow")
     imported = matched(setting, source, request.file.parent)
     return Ready(with_networks(setting, imported, registry), registry, imported, fairness)
+
+
+def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, device: Device, reporter: Reporter) -> Any:
+    """Return the features that ``make`` extracts with a backbone; raises PluginError where the backbone fails."""
+    try:
+        return make(plan.backbones[name], plan.weights[name], data, device, reporter.preparing, plan.sources[name])
+    except HarnessError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(f"backbone '{name}': must give features of the photos, got {one_line(error)}") from error
 
 
 def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:

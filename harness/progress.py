@@ -97,3 +97,8 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number with what it counts: "1 seed", "8 seeds"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -18,7 +18,7 @@ from harness.evidence.probe_costs import foretell
 from harness.extension import ROUNDS, extend, extended
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
-from harness.progress import Reporter
+from harness.progress import Reporter, counted
 from harness.range_test.centring import centre
 from harness.records import Store, schema
 from harness.records.store import save_arrays
@@ -74,8 +74,8 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
         precision = setting.precision_of(
             setting.plan.competitors[0].arm
         )  # all arms of a benchmark have a head, or none
-        where = f"{environment['hardware']['device']} ({precision}, {setting.device.threads} threads)"
-        reporter.say(f"{left} runs to do on {where}, into {store.folder}")
+        where = f"{environment['hardware']['device']} ({precision}, {counted(setting.device.threads, 'thread')})"
+        reporter.say(f"{counted(left, 'run')} to do on {where}, into {store.folder}")
         if busy := device.contention(setting.device):
             reporter.say(f"warning: {busy}", style="yellow")
         for line in () if request.only_search or driver.compared else foretell(setting, command):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from harness import protocol as protocols
 from harness.comparison import Cell
 from harness.config import as_plain
-from harness.device import environment
+from harness.device import contention, environment
+from harness.errors import HarnessError, PluginError, one_line
 from harness.evidence.probe_costs import late_probes, middle, planned_cells, probe_line
 from harness.plan import Competitor, Setting
 from harness.preparation import Request, prepare
-from harness.progress import Reporter, duration
+from harness.progress import Reporter, counted, duration
 from harness.range_test.sweep import range_test_steps
 from harness.search.budget import amount
 from harness.workbench import Bench
@@ -36,10 +38,11 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     """Return runs, seconds and bytes per arm and in all, and what the design can show; no run folder is written."""
     ready = prepare(request, reporter)
     setting = ready.setting
+    busy = contention(setting.device)
     planned = planned_cells(setting)
     arms = [_arm(setting, competitor, planned) for competitor in setting.plan.competitors]
     folds = setting.plan.benchmark.compare.folds
-    longest = max(arm["seconds_per_seed"] for arm in arms)  # which arm will be best, nobody knows
+    longest = max(arm["seconds_per_seed"] for arm in arms)  # nobody knows which arm will be best
     folder = request.out / setting.folder_name
     probes = late_probes(setting, planned)
     imported = ready.imported.arms if ready.imported else ()
@@ -51,6 +54,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
         "environment": environment(setting.device),
         "notes": ready.fairness.notes(),
+        "busy": busy,
         "arms": arms,
         "probes": probes,
         "power": power(setting, imported, circle or None),
@@ -81,43 +85,104 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
 
 
 def _arm(setting: Setting, competitor: Competitor, planned: Sequence[Cell]) -> dict[str, Any]:
-    """Time one arm: some steps, one look at the tune split, one at the test split; its controls cost as much a run."""
+    """Return what an arm comes to; one whose plugins fail costs nothing, and ``problem`` names the plugin and says why."""
     benchmark = competitor.benchmark
-    params = {name: middle(space) for name, space in competitor.space.items()}
-    run = replace(setting.compare_run(competitor, params, seed=0), head_epochs=0)  # the costlier stage is timed
-    parts = Bench(setting, lambda _: None).parts(run)
-    step = _step_seconds(parts)
-    tune = _seconds(partial(parts.predict, parts.use.tune))
-    test = _seconds(partial(parts.predict, parts.use.test or parts.use.tune, exact=True))
-    epoch = step * len(parts.batches) + tune
     mine = [cell for cell in planned if cell.of == competitor.arm.name]
     roles = Counter(cell.role for cell in mine)
     searches = benchmark.search.replicates + bool(roles["aa"])
-    trials, search_epochs = _search(competitor, searches, step * len(parts.batches))
-    swept = step * range_test_steps(competitor) if benchmark.search.lr_range_test else 0.0
-    epochs = search_epochs + sum(cell.run.epochs for cell in mine)
-    weights = sum(t.numel() * t.element_size() for t in parts.model.state_dict().values())
-    kept = 1 + len(parts.snapshots.epochs)
-    predictions = 4 * parts.use.outputs * (kept * len(setting.data.test) + len(setting.data.tune))
+    try:
+        timing, problem = _time(setting, competitor), ""
+    except PluginError as error:
+        timing, problem = Timing(), str(error)
+    trials, search_epochs = (0, 0.0) if problem else _search(competitor, searches, timing.step * timing.batches)
+    epochs = 0.0 if problem else search_epochs + sum(cell.run.epochs for cell in mine)
+    swept = timing.step * range_test_steps(competitor) if benchmark.search.lr_range_test else 0.0
+    epoch = timing.step * timing.batches + timing.tune
+    kept = timing.kept * timing.weights + timing.predictions
     return {
         "arm": competitor.arm.name,
+        "problem": problem,
         "unit": benchmark.search.unit,
         "budget": amount(benchmark.search, competitor),
         "searches": searches,
         "trials": trials,
         "seeds": benchmark.compare.seeds,
         "comparison": dict(roles),
-        "runs": trials * benchmark.search.seeds + len(mine),
+        "runs": 0 if problem else trials * benchmark.search.seeds + len(mine),
         "epochs": epochs,
-        "parameters": sum(p.numel() for p in parts.parameters),
-        "examples_per_second": parts.batches.batch_size / step,
+        "parameters": timing.parameters,
+        "examples_per_second": timing.batch_size / timing.step if timing.step else 0.0,
         "seconds_per_seed": benchmark.compare.epochs * epoch,
-        "seconds": trials * SECONDS_PER_ASK
-        + swept
-        + epochs * epoch
-        + len(mine) * test * (1 + len(parts.use.train) / len(setting.data.test)),
-        "bytes": len(mine) * (kept * weights + predictions) + 3 * weights + int(epochs * BYTES_PER_EPOCH),
+        "seconds": trials * SECONDS_PER_ASK + swept + epochs * epoch + len(mine) * timing.scoring,
+        "bytes": len(mine) * kept + 3 * timing.weights + int(epochs * BYTES_PER_EPOCH),
     }
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What an arm was found to take; nothing for one that cannot be timed."""
+
+    step: float = 0.0  # seconds, as are the next two
+    tune: float = 0.0  # of one look at the tune split
+    scoring: float = 0.0  # of the test split and the train split, at a comparison run's end
+    batches: int = 0  # an epoch
+    batch_size: int = 0
+    parameters: int = 0
+    weights: int = 0  # bytes, as are the predictions of a run
+    predictions: int = 0
+    kept: int = 0  # copies of the weights
+
+
+def _time(setting: Setting, competitor: Competitor) -> Timing:
+    """Time some steps of an arm, one look at the tune split, one at the test split; its controls cost as much a run.
+
+    Raises PluginError, naming the plugin, where one fails.
+    """
+    params = {name: middle(space) for name, space in competitor.space.items()}
+    run = replace(setting.compare_run(competitor, params, seed=0), head_epochs=0)  # the costlier stage is timed
+    parts = Bench(setting, lambda _: None).parts(run)
+    _try_out(parts, competitor)
+    with _named("optimizer", competitor.optimizer.name):
+        step = _step_seconds(parts)
+        tune = _seconds(partial(parts.predict, parts.use.tune))
+        test = _seconds(partial(parts.predict, parts.use.test or parts.use.tune, exact=True))
+    kept = 1 + len(parts.snapshots.epochs)
+    return Timing(
+        step=step,
+        tune=tune,
+        scoring=test * (1 + len(parts.use.train) / len(setting.data.test)),
+        batches=len(parts.batches),
+        batch_size=parts.batches.batch_size,
+        parameters=sum(p.numel() for p in parts.parameters),
+        weights=sum(t.numel() * t.element_size() for t in parts.model.state_dict().values()),
+        predictions=4 * parts.use.outputs * (kept * len(setting.data.test) + len(setting.data.tune)),
+        kept=kept,
+    )
+
+
+def _try_out(parts: Parts, competitor: Competitor) -> None:
+    """Look at one batch without a step, so that a network or a task that fails is not taken for the optimizer."""
+    import torch
+
+    from harness.training.augmentation import blended
+
+    inputs, targets = next(iter(parts.batches.of(1)))
+    with torch.no_grad(), parts.autocast():
+        with _named("backbone", competitor.network.name):
+            outputs = parts.model(inputs)
+        with _named("task", parts.use.task.name):
+            blended(parts.use.task.loss, outputs.float(), targets)
+
+
+@contextmanager
+def _named(kind: str, name: str) -> Iterator[None]:
+    """Raise PluginError in place of anything else, with the plugin's kind and name in front."""
+    try:
+        yield
+    except HarnessError as error:
+        raise PluginError(f"{kind} '{name}': {error}") from error
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(f"{kind} '{name}': must run, got {one_line(error)}") from error
 
 
 def _search(competitor: Competitor, searches: int, epoch_seconds: float) -> tuple[int, float]:
@@ -159,32 +224,38 @@ def lines(found: dict[str, Any]) -> list[str]:
     """Return the estimate for a person."""
     hardware = found["environment"]["hardware"]
     out = [
-        f"{found['name']}: {found['runs']} runs on {hardware['device']} ({hardware['precision']}, {hardware['threads']} threads)"
+        f"{found['name']}: {counted(found['runs'], 'run')} on {hardware['device']} ({hardware['precision']}, {counted(hardware['threads'], 'thread')})"
     ]
+    if found["busy"]:
+        out.append(f"warning: {found['busy']}")
     out.append(f"data: {found['data']['source']}")
     for arm in found["arms"]:
+        if arm["problem"]:
+            out.append(f"  {arm['arm']}: cannot be estimated: {arm['problem']}")
+            continue
         out.append(
-            f"  {arm['arm']}: {_budget(arm)}, {arm['seeds']} seeds, about {arm['epochs']:.0f} epochs "
+            f"  {arm['arm']}: {_budget(arm)}, {counted(arm['seeds'], 'seed')}, about {arm['epochs']:.0f} epochs "
             f"at {arm['examples_per_second']:,.0f} examples/s: {duration(arm['seconds'])}, {arm['parameters']:,} parameters"
         )
         controls = [f"{count} {role}" for role, count in arm["comparison"].items() if role != "fresh"]
         out += [f"    beside its seeds: {', '.join(controls)}"] if controls else []
     out += [f"  {probe_line(probe)}" for probe in found["probes"]]
     out += [_power_line(each) for each in found["power"]]
-    out.append(
-        f"in all about {duration(found['seconds'])} and {found['bytes'] / 1e6:.0f} MB in {found['folder']}{' (already begun)' if found['exists'] else ''}"
-    )
-    return out
+    whole = f"in all about {duration(found['seconds'])} and {found['bytes'] / 1e6:.0f} MB in {found['folder']}"
+    whole += " (already begun)" if found["exists"] else ""
+    failed = sum(bool(arm["problem"]) for arm in found["arms"])
+    whole += f", without the {counted(failed, 'arm')} that cannot be estimated" if failed else ""
+    return [*out, whole]
 
 
 def _budget(arm: dict[str, Any]) -> str:
-    trials = f"{arm['trials']} trials"
+    trials = counted(arm["trials"], "trial")
     if arm["unit"] != "trials":
         trials = f"{arm['budget']:g} {arm['unit']} of search (about {trials})"
     return f"{trials} in {arm['searches']} searches" if arm["searches"] > 1 else trials
 
 
 def _power_line(each: dict[str, Any]) -> str:
-    about = f"{each['arms']} arms of {each['network']}, {each['seeds']} seeds"
+    about = f"{each['arms']} arms of {each['network']}, {counted(each['seeds'], 'seed')}"
     so = "; exploratory: more seeds would show more" if each["exploratory"] else ""
     return f"  power, {about}: P(supported if the arms are identical) at most {each['supported_if_identical']:.2f}{so}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.verdicts import verdict_lines, verdict_of
 from harness.contracts import Results
-from harness.progress import duration
+from harness.progress import counted, duration
 from harness.records import Records, open_records, schema
 from harness.registry import Registry
 from harness.report import results_of, text_of
@@ -202,7 +202,7 @@ def show_lines(found: dict[str, Any]) -> list[str]:
         )
         scores = _scores(found, arm)
         if scores:
-            about = f"mean ± SD of {len(scores)} seeds; {tuned}"
+            about = f"mean ± SD of {counted(len(scores), 'seed')}; {tuned}"
             lines.append(f"  {arm['arm']}: test {found['metric']} {_shown(found, scores)} ({about})")
         else:
             lines.append(f"  {arm['arm']}: no finished comparison run{f'; tuned to {tuned}' if tuned else ''}")
@@ -219,11 +219,11 @@ def result_lines(found: dict[str, Any], seconds: float) -> list[str]:
     names = _short([arm["arm"] for arm in found["arms"]])
     wide = max((len(names[arm["arm"]]) for arm, _ in arms[:BEST]), default=0)
     for place, (arm, scores) in enumerate(arms[:BEST], 1):
-        seeds = f"{len(scores)} {'seed' if len(scores) == 1 else 'seeds'}"
-        line = f"  {place}. {names[arm['arm']]:{wide}}  test {found['metric']} {_shown(found, scores)} ({seeds})"
+        score = f"test {found['metric']} {_shown(found, scores)} ({counted(len(scores), 'seed')})"
+        line = f"  {place}. {names[arm['arm']]:{wide}}  {score}"
         lines.append(shorten(line, WIDTH))
     hidden = len(found["arms"]) - min(BEST, len(arms))
-    more = f"{hidden} more {'arm' if hidden == 1 else 'arms'} and all details" if hidden else "all details"
+    more = f"{counted(hidden, 'more arm')} and all details" if hidden else "all details"
     return [*lines, f"took {duration(seconds)}; {more}: harness show {shlex.quote(found['run'])}"]
 
 

@@ -81,14 +81,10 @@ class Work:
         """Return in words what so many first groups are, where they are not all; "" where they are."""
         if groups == len(self.groups):
             return ""
-        seeds = "the next seed" if groups == 1 else f"the next {groups} seeds"
-        which = f"of every arm the first {_seeds(groups)}" if self.networks == 1 else f"every seed paired with {seeds}"
+        seeds = "seed" if groups == 1 else f"{groups} seeds"
+        which = f"of every arm the first {seeds}" if self.networks == 1 else f"every seed paired with the next {seeds}"
         how = f": {which}" if groups else ""
         return f"{len(self.first(groups))} of {self.count(len(self.all))}{how}"
-
-
-def _seeds(number: int) -> str:
-    return "seed" if number == 1 else f"{number} seeds"
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from types import SimpleNamespace
 
 import pytest
 
+from harness.cli import main
 from harness.commands import estimate as module
 from harness.commands.estimate import estimate, lines, power
 from harness.comparison import count
@@ -193,3 +195,90 @@ def test_the_design_is_said_in_a_line(planned):
     assert line.endswith("P(supported if the arms are identical) at most 0.00; exploratory: more seeds would show more")
     alone, _ = planned(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'))
     assert alone["power"] == []
+
+
+BAD = """
+import torch
+
+from harness import Backbone, Float, Optimizer, hookimpl
+
+
+class Network(torch.nn.Linear):
+    def forward(self, images):
+        raise ValueError("images are too small")
+
+
+class Raises(torch.optim.SGD):
+    def step(self, closure=None):
+        raise RuntimeError("no step today")
+
+
+def build(*settings, **more):
+    raise TypeError("not this one")
+
+
+@hookimpl
+def harness_optimizers():
+    space = {"lr": Float(1e-3, 1.0, log=True)}
+    return [Optimizer(name="raises", build=Raises, space=space), Optimizer(name="unbuilt", build=build, space=space)]
+
+
+@hookimpl
+def harness_backbones():
+    return [Backbone(name="small", build=lambda *about, **more: Network(2, 2)), Backbone(name="none", build=build)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("arms", "problems"),
+    [
+        (
+            'optimizers = ["raises", "sgd", "unbuilt"]',
+            {
+                "lesson_cnn/raises/cosine": "optimizer 'raises': must run, got RuntimeError: no step today",
+                "lesson_cnn/unbuilt/cosine": "optimizer 'unbuilt': must build, got TypeError: not this one",
+            },
+        ),
+        (
+            'optimizers = ["sgd"]\nbackbones = ["small", "none", "lesson_cnn"]',
+            {
+                "small/sgd/cosine": "backbone 'small': must run, got ValueError: images are too small",
+                "none/sgd/cosine": "backbone 'none': must build, got TypeError: not this one",
+            },
+        ),
+    ],
+)
+def test_an_arm_whose_plugin_raises_is_named_and_the_others_are_estimated(planned, tmp_path, arms, problems):
+    (tmp_path / "bad.py").write_text(BAD, encoding="utf-8")
+    found, _ = planned(("name = ", 'plugins = ["bad.py"]\nname = '), ('optimizers = ["sgd", "adam"]', arms))
+    assert {arm["arm"]: arm["problem"] for arm in found["arms"] if arm["problem"]} == problems
+    told = lines(found)
+    for arm, problem in problems.items():
+        assert f"  {arm}: cannot be estimated: {problem}" in told
+    (sound,) = [arm for arm in found["arms"] if not arm["problem"]]
+    assert (sound["runs"], sound["seconds"] > 0) == (found["runs"], True)
+    assert told[-1].endswith(", without the 2 arms that cannot be estimated")
+
+
+def test_a_failing_plugin_makes_plan_exit_with_1(benchmark_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "SECONDS_PER_ARM", 0.02)
+    (tmp_path / "bad.py").write_text(BAD, encoding="utf-8")
+    file = benchmark_file(('optimizers = ["sgd", "adam"]', 'optimizers = ["raises"]'))
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", str(file), "--plugin", str(tmp_path / "bad.py")])
+    assert (ended.value.code, capsys.readouterr().err) == (1, "")
+
+
+def test_a_busy_machine_is_said_as_a_run_says_it(planned, monkeypatch):
+    monkeypatch.setattr(module, "contention", lambda device: f"{device.threads} threads wait")
+    found, _ = planned()
+    assert found["busy"] == "1 threads wait"
+    assert lines(found)[1] == "warning: 1 threads wait"
+
+
+def test_one_of_a_kind_is_singular(planned):
+    found, _ = planned(("seeds = 2", 'seeds = 1\nuntuned = 0\nprobes = ["surface"]'), ("trials = 3", "trials = 1"))
+    told = "\n".join(lines(found))
+    assert "1 thread)" in told
+    assert ": 1 trial, 1 seed, about" in told
+    assert not re.search(r"\b1 (threads|trials|seeds|runs|networks|pairs|triples)\b", told)
