@@ -12,6 +12,7 @@ from harness.driver import Driver
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
 from harness.extension import ROUNDS, extend, extended
+from harness.files import check_out_folder
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
 from harness.progress import Reporter
@@ -23,6 +24,7 @@ from harness.report import write_reports
 
 def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> int:
     """Carry out a benchmark and write its reports; return 0, or 1 where some runs failed."""
+    check_out_folder(request.out)
     ready = prepare(request, reporter)
     folder = request.out / ready.setting.folder_name
     with Store(folder) as store:

@@ -18,6 +18,7 @@ from harness.contracts import Analysis, Backbone, Kind, Task
 from harness.discovery import discover
 from harness.errors import DataError, HarnessError, RunFolderError, one_line
 from harness.exported import FILE, describe_model, named
+from harness.files import check_out_folder
 from harness.predict import Choice, choose, model_of, plugins_of
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
@@ -54,6 +55,8 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     It is there whole or not at all. Raises RunFolderError for a run without a finished comparison or without its weights,
     DataError where the frozen backbone's weights are not found or the folder cannot be written.
     """
+    out = request.out or Path(f"{request.folder.resolve().name}-model")
+    check_out_folder(out, new=True)
     records = open_records(request.folder)
     choice = choose(records, request.arm, request.ensemble)
     model = model_of(records, choice)
@@ -68,7 +71,6 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     kept = f"backbone{frozen.suffix}" if frozen and not request.light else ""
     about = describe_model(_with_own_plugins(model, registry), kept) | _about(records, choice, request, registry)
     about["plain"] = _in_plain_words(model, frozen, registry, reporter)
-    out = request.out or Path(f"{request.folder.resolve().name}-model")
     copies = {**named(model), **({kept: frozen} if frozen and kept else {})}
     _write(out, copies, {FILE: json.dumps(about, indent=2, allow_nan=False) + "\n", "README.md": model_card(about)})
     return out, about
@@ -176,8 +178,6 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 def _write(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> None:
     beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
     try:
-        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-            raise DataError(f"--out: must be a new folder, got '{out}', which is there; name another or remove it")
         beside.mkdir(parents=True)
         for name, file in copies.items():
             shutil.copyfile(file, beside / name)
