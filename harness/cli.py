@@ -348,6 +348,8 @@ def baseline_export(
     print(
         f"{len(found.arms)} arms, {found.file.stat().st_size / 1e6:.2f} MB, SHA-256 {found.sha256}, into {found.file}"
     )
+    for arm in found.left_out:
+        print(f"left out: {arm}, which has no result; 'harness show' says why")
     print(f'[baseline]\nfile = "{found.file.name}"')
 
 
@@ -380,7 +382,9 @@ def suspects(
     """List the photos that a run has made suspicious: labels, duplicates, leaks; nothing is removed."""
     from harness.commands import suspects as of_run
     from harness.discovery import discover
+    from harness.files import check_out_file
 
+    check_out_file(out, new=True)
     table = of_run.suspects(folder, discover(plugin or []), limit)
     of_run.write_csv(table, out)
     print("\n".join(of_run.lines(table, out)))

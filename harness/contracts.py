@@ -208,6 +208,10 @@ class Backbone:
     returns every trainable parameter once, in layer groups from the input to the outputs; the last one is the head.
 
     ``convex`` says that its outputs are linear in its parameters, so that a convex loss of them has no minimum but one.
+
+    One that a library or torch itself can build has ``plain(input_shape, outputs)``, which returns that call as Python text
+    (``timm.create_model("resnet18", num_classes=2)``), without the harness and with equal names in its ``state_dict``. Model
+    cards show it.
     """
 
     name: str
@@ -215,6 +219,7 @@ class Backbone:
     weights: Callable[[Path | None], Weights] | None = None
     groups: Callable[[torch.nn.Module], Sequence[Sequence[torch.nn.Parameter]]] | None = None
     convex: bool = False
+    plain: Callable[[tuple[int, ...], int], str] | None = None
     reference: str = ""
 
 

@@ -40,8 +40,8 @@ def describe_model(model: Model, frozen: str) -> dict[str, Any]:
         "task": model.task,
         "classes": list(model.classes),
         "input": {
-            "size": model.cut.size, "interpolation": model.cut.interpolation, "crop": model.cut.crop,
-            "mean": list(model.mean), "std": list(model.std),
+            "size": model.cut.size, "scaled": model.cut.scaled, "interpolation": model.cut.interpolation,
+            "crop": model.cut.crop, "mean": list(model.mean), "std": list(model.std),
         },
         "backbone": model.backbone,
         "head": model.head,

@@ -24,6 +24,7 @@ from harness.data.photos import Numbered, Skipped, open_photos, skipped_line
 from harness.discovery import discover
 from harness.errors import BenchmarkError, DataError, RunFolderError, did_you_mean
 from harness.exported import is_export, read_model
+from harness.files import check_out_file
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
 from harness.sources import fingerprint
@@ -75,6 +76,7 @@ def predict(request: Request, reporter: Reporter) -> int:
 
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
     """
+    check_out_file(request.out)
     low, high = request.clip
     if not 0 <= low < high <= 1:
         raise BenchmarkError(f"--clip: must be LOW HIGH with 0 <= LOW < HIGH <= 1, got {low} {high}")

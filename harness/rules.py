@@ -188,7 +188,9 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
         ("build", "compute", "find", "loss", "measure", "names", "open", "outputs", "predict", "render"), _function
     ),
     **dict.fromkeys(("defaults", "options"), _named),
-    **dict.fromkeys(("weights", "groups", "around", "each", "cycle_ends", "table", "compare"), _function_or_none),
+    **dict.fromkeys(
+        ("weights", "groups", "plain", "around", "each", "cycle_ends", "table", "compare"), _function_or_none
+    ),
     "known_failures": _reasons,
     "photos": _function_or_none,
     "download": _download,

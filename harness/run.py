@@ -16,6 +16,7 @@ from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
 from harness.evidence.probe_costs import foretell
 from harness.extension import ROUNDS, extend, extended
+from harness.files import check_out_folder
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
 from harness.progress import Reporter, counted
@@ -37,6 +38,7 @@ def run(
     ``closing`` makes the lines that it ends with, from the results, the plugins found and the seconds it all took.
     """
     began = time.monotonic()
+    check_out_folder(request.out)
     ready = prepare(request, reporter)
     folder = request.out / ready.setting.folder_name
     with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow")) as store:

@@ -6,13 +6,15 @@ import html
 import json
 import shutil
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from harness.baseline import pack, read_baseline
+from harness.baseline import match, pack, read_baseline
 from harness.cli import main
+from harness.config import Benchmark, as_plain, identity
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.preparation import Request, prepare
 from harness.progress import Reporter
@@ -318,6 +320,90 @@ def test_a_run_that_is_not_over_is_refused(carry_out, all_three, tmp_path):
     db.close()
     with pytest.raises(RunFolderError, match="must be a run whose comparison is over, got 2 runs of it left"):
         pack(tmp_path / "run", tmp_path / "b.zip")  # a fresh one and its twin
+
+
+BROKEN = """
+import torch
+
+from harness import Optimizer, hookimpl
+
+
+class Broken(torch.optim.SGD):
+    def step(self, closure=None):
+        raise RuntimeError("out of order")
+
+
+@hookimpl
+def harness_optimizers():
+    return [Optimizer(name="broken", build=Broken, space={}, defaults={"lr": 0.1})]
+"""
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """The override that brings an optimizer whose every step fails."""
+    (tmp_path / "broken.py").write_text(BROKEN)
+    return f'plugins=["{tmp_path / "broken.py"}"]'
+
+
+def test_a_failed_arm_is_named_and_the_others_are_exported(carry_out, broken, tmp_path, capsys):
+    folder = carry_out(["sgd", "broken"], overrides=(broken,), code=1).folder
+    with pytest.raises(SystemExit) as ended:
+        main(["baseline", "export", str(folder), "--out", str(tmp_path / "b.zip")])
+    assert ended.value.code == 0
+    assert "left out: linear/broken/cosine, which has no result" in capsys.readouterr().out
+    baseline = read_baseline(tmp_path / "b.zip")
+    assert (baseline.arms, baseline.left_out) == ([SGD], ["linear/broken/cosine"])
+    assert not [row for table in ("arms", "asks", "runs") for row in baseline.tables[table] if "broken" in row["arm"]]
+    taken = carry_out(["adam"], f'[baseline]\nfile = "{tmp_path / "b.zip"}"')
+    assert taken.meta["arms"] == [ADAM, SGD]
+
+
+def test_a_run_of_failed_arms_alone_is_not_told_to_go_on(carry_out, broken, tmp_path):
+    folder = carry_out(["broken"], overrides=(broken,), code=1).folder
+    with pytest.raises(RunFolderError, match=r"must have an arm with a result, got only failed runs of linear/broken"):
+        pack(folder, tmp_path / "b.zip")
+    assert not (tmp_path / "b.zip").exists()
+
+
+# --- what may differ
+
+
+def other(value):
+    """Return another value of the same type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    return f"{value}x" if isinstance(value, str) else ["x"] if isinstance(value, list) else {"x": 1.0}
+
+
+def left_out(section):
+    benchmark = Benchmark(name="any")
+    return set(as_plain(benchmark)[section]) - set(identity(benchmark)[section])
+
+
+@pytest.mark.parametrize("section", match.SECTIONS)
+def test_what_decides_nothing_is_free_and_what_decides_is_not(section, all_three, monkeypatch):
+    """Every key of the model, also one that is added tomorrow: free is what a run folder is not named after.
+
+    Two exceptions, each with its reason in ``match``: totals, which may grow in one folder and are a budget all the same,
+    and what belongs to the arms that are trained here, or is compared by itself.
+    """
+    totals, of_arms = set(match.TOTALS.get(section, ())), set(match.OF_ARMS.get(section, ()))
+    assert totals <= left_out(section)
+    assert of_arms.isdisjoint(left_out(section))
+    benchmark = Benchmark.model_validate(all_three.meta["benchmark"])
+    plan = SimpleNamespace(benchmark=benchmark)
+    for key, value in as_plain(benchmark)[section].items():
+        there = as_plain(benchmark)
+        there[section] = {**there[section], key: other(value)}
+        monkeypatch.setattr(match, "_benchmark", lambda *_, there=there: there)
+        free = key in (left_out(section) - totals) | of_arms or (section, key) == (
+            "search",
+            "metric",
+        )  # compared by itself
+        assert (match._settings(None, plan, "here") == []) == free, f"{section}.{key}"
 
 
 def test_the_command_writes_the_file_and_says_how_it_is_used(all_three, tmp_path, capsys):

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError, RunFolderError, one_line
+from harness.files import check_out_file
 from harness.records import Records, database, open_records, schema
 from harness.runs import digest
 
@@ -61,6 +62,11 @@ class Baseline:
         return list(self.about["arms"])
 
     @property
+    def left_out(self) -> list[str]:
+        """The names of the run's arms that have no result, and so no place in it."""
+        return list(self.about["left_out"])
+
+    @property
     def solutions(self) -> bool:
         """Whether it has the final weights."""
         return bool(self.about["solutions"])
@@ -78,15 +84,19 @@ class Baseline:
 def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     """Write the arms of a finished run into a new file, with ``solutions`` their final weights too, and return it.
 
+    Arms without a result, because no trial or no seed of them ended, are left out and named in ``Baseline.left_out``.
     Raises RunFolderError for a run whose comparison is not over, and DataError where the file cannot be written.
     """
+    check_out_file(out, new=True)
     records = open_records(folder)
     cells = [
         cell for cell in records.meta.get("comparison", []) if cell["role"] in ROLES and not _imported(records, cell)
     ]
     tables = _tables(folder, _own(records), cells)
-    _check_over(folder, tables, cells, _own(records))
-    about = _about(records, cells, tables, solutions)
+    arms = _with_results(folder, tables, cells, _own(records), "comparison" in records.meta)
+    cells = [cell for cell in cells if cell["of"] in arms]
+    tables = _tables(folder, arms, cells)
+    about = _about(records, arms, cells, tables, solutions)
     runs = [row["run_id"] for row in tables["runs"] if row["phase"] == "compare"]
     content = {"about": about, "tables": {name: _packed(rows) for name, rows in tables.items()}}
     members = {"baseline.json": json.dumps(content, allow_nan=False, separators=(",", ":")).encode()}
@@ -172,21 +182,33 @@ def _unpacked(table: str, packed: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(packed["columns"], row, strict=True)) for row in packed["rows"]]
 
 
-def _check_over(folder: Path, tables: Mapping[str, Sequence[Row]], cells: Sequence[Row], arms: Sequence[str]) -> None:
+def _with_results(
+    folder: Path, tables: Mapping[str, Sequence[Row]], cells: Sequence[Row], arms: Sequence[str], begun: bool
+) -> list[str]:
+    """Return the arms of which a seed ended; raises RunFolderError where the comparison is not over, or there are none.
+
+    The cells are written down once all searches have ended, so an arm that has none then will never have any.
+    """
     states = {row["run_id"]: row["state"] for row in tables["runs"]}
     left = sum(states.get(cell["run_id"]) not in schema.ENDED for cell in cells)
-    missing = sorted(set(arms) - {cell["of"] for cell in cells if cell["role"] == "fresh"})
-    if not cells or left or missing:
-        got = f"{left} runs of it left" if left else f"none of {missing[0]}" if missing else "none"
+    if left or not begun:
+        got = f"{left} runs of it left" if left else "none"
         raise RunFolderError(
             f"{folder}: must be a run whose comparison is over, got {got}; the same 'harness run' goes on"
         )
+    ended = {cell["of"] for cell in cells if cell["role"] == "fresh" and states[cell["run_id"]] != schema.FAILED}
+    found = [arm for arm in arms if arm in ended]
+    if not found:
+        raise RunFolderError(
+            f"{folder}: must have an arm with a result, got only failed runs of {', '.join(arms)}; 'harness show' says why"
+        )
+    return found
 
 
 def _about(
-    records: Records, cells: Sequence[Row], tables: Mapping[str, Sequence[Row]], solutions: bool
+    records: Records, own: Sequence[str], cells: Sequence[Row], tables: Mapping[str, Sequence[Row]], solutions: bool
 ) -> dict[str, Any]:
-    meta, own = records.meta, _own(records)
+    meta = records.meta
     names = {row["arm"] for row in tables["runs"]}
     data = meta["data"]
     return {
@@ -203,7 +225,8 @@ def _about(
         "roles": {name: about for name, about in meta.get("roles", {}).items() if name in names},
         "cells": list(cells),
         **{key: meta[key] for key in KEPT if key in meta and key != "arms"},
-        "arms": own,
+        "arms": list(own),
+        "left_out": [arm for arm in _own(records) if arm not in own],
         "spaces": {arm: meta["spaces"][arm] for arm in own},
         "optimizers": {arm: meta["optimizers"][arm] for arm in own},
     }
@@ -223,8 +246,6 @@ def _write(out: Path, members: Mapping[str, bytes]) -> None:
     """Write a zip that is the same for the same content: its times are the format's first."""
     beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
     try:
-        if out.exists():
-            raise DataError(f"--out: must be a new file, got '{out}', which is there; name another or remove it")
         with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in members.items():
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)

@@ -11,19 +11,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.baseline.file import Baseline, read_baseline
-from harness.config import Benchmark, as_plain
+from harness.config import Benchmark, as_plain, identity
 from harness.device import environment
 from harness.errors import BenchmarkError, did_you_mean
 from harness.plan import Plan, Setting
 from harness.toml import Source
 
-# What may differ, because it does not touch how an arm is tuned, trained or scored. Whatever is not named here must be
-# equal, so that a new setting is never overlooked.
-FREE = {
+SECTIONS = ("search", "train", "compare")
+# What a run folder is not named after, because it may grow, and what decides all the same how an arm was tuned and scored.
+TOTALS = {"search": ("trials", "replicates", "unit", "budget"), "compare": ("seeds",)}
+# What a run folder is named after, and what is another arm's affair, or compared by itself: weights, device and precision.
+OF_ARMS = {
     "search": ("seed", "space"),
-    "train": ("pretrained", "heads", "backbones", "optimizers", "schedulers", "aliases", "device", "precision", "threads", "executor"),
-    "compare": ("untuned", "twins", "aa", "label_noise", "gate", "fit", "probes", "probe_options", "probe_sizes", "probe_budget", "probe_budgets", "snapshots", "confirm", "folds"),
-}  # fmt: skip
+    "train": ("pretrained", "heads", "backbones", "optimizers", "schedulers", "aliases", "device", "precision"),
+}
 SHOWN = 4  # differences that are named
 
 
@@ -110,10 +111,21 @@ def _task(baseline: Baseline, plan: Plan, arms: Sequence[str], where: str) -> li
     return found + sorted(said)
 
 
+def free_keys(section: str) -> set[str]:
+    """Return what may differ in a section, because it does not touch how an arm is tuned, trained or scored.
+
+    That is what a run folder is not named after, so the two cannot disagree; whatever is new must be equal until
+    ``config.identity`` leaves it out.
+    """
+    benchmark = Benchmark(name="any")
+    left_out = set(as_plain(benchmark)[section]) - set(identity(benchmark)[section])
+    return left_out - set(TOTALS.get(section, ())) | set(OF_ARMS.get(section, ()))
+
+
 def _settings(baseline: Baseline, plan: Plan, where: str) -> list[str]:
     there, here = _benchmark(baseline, where), as_plain(plan.benchmark)
     found = []
-    for section, free in FREE.items():
+    for section, free in ((name, free_keys(name)) for name in SECTIONS):
         one, other = (
             {**said[section], "metric": ""} if section == "search" else said[section] for said in (there, here)
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.contracts import Report, Several
 from harness.errors import HarnessError, one_line
+from harness.files import check_out_file
 from harness.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ VERSION = 1  # of the JSON document
 
 
 def format_of(out: Path, registry: Registry) -> Report:
-    """Return the report format that writes such a file; raises HarnessError where none does."""
+    """Return the report format that writes such a file; raises HarnessError where none does or it cannot be written."""
+    check_out_file(out, "compare --out")
     offers = [each for each in registry.all("report") if isinstance(each, Report) and each.compare is not None]
     for offer in offers:
         if out.suffix == f".{offer.extension}":

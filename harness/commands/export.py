@@ -11,23 +11,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.model_card import model_card, shown, winner
-from harness.contracts import Analysis, Kind, Task
+from harness import device
+from harness.commands.model_card import interval, model_card, shown, winner
+from harness.config import Benchmark, as_plain
+from harness.contracts import Analysis, Backbone, Kind, Task
 from harness.discovery import discover
 from harness.errors import DataError, HarnessError, RunFolderError, one_line
 from harness.exported import FILE, describe_model, named
+from harness.files import check_out_folder
 from harness.predict import Choice, choose, model_of, plugins_of
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
 from harness.records.reader import load_arrays
 from harness.registry import Registry
-from harness.trained import Model, check_weights
+from harness.trained import Model, check_weights, load_frozen
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 ANALYSIS = "winner"
+# What of a run's recipe a card shows: what was in force when the model was trained, whatever the benchmark's sections say.
+RECIPE = (
+    "optimizer", "scheduler", "epochs", "batch_size", "l2", "augment", "precision", "head_epochs", "layer_factor", "batch_norm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,8 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     It is there whole or not at all. Raises RunFolderError for a run without a finished comparison or without its weights,
     DataError where the frozen backbone's weights are not found or the folder cannot be written.
     """
+    out = request.out or Path(f"{request.folder.resolve().name}-model")
+    check_out_folder(out, new=True)
     records = open_records(request.folder)
     choice = choose(records, request.arm, request.ensemble)
     model = model_of(records, choice)
@@ -61,7 +70,7 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     frozen = check_weights(model.origin, model.backbone, registry) if model.head else None
     kept = f"backbone{frozen.suffix}" if frozen and not request.light else ""
     about = describe_model(_with_own_plugins(model, registry), kept) | _about(records, choice, request, registry)
-    out = request.out or Path(f"{request.folder.resolve().name}-model")
+    about["plain"] = _in_plain_words(model, frozen, registry, reporter)
     copies = {**named(model), **({kept: frozen} if frozen and kept else {})}
     _write(out, copies, {FILE: json.dumps(about, indent=2, allow_nan=False) + "\n", "README.md": model_card(about)})
     return out, about
@@ -79,7 +88,8 @@ def _with_own_plugins(model: Model, registry: Registry) -> Model:
 def _about(records: Records, choice: Choice, request: Request, registry: Registry) -> dict[str, Any]:
     """Return what is said of a model beside what predicting needs: how it was made, and how good it is."""
     meta, arm = records.meta, records.arms.set_index("arm").loc[choice.arm]
-    data, benchmark = meta["data"], meta["benchmark"]
+    data, benchmark = meta["data"], as_plain(Benchmark.model_validate(meta["benchmark"]).of_head(choice.head))
+    recipe = records.recipes[choice.run_ids[0]]
     compared = records.compared()
     seeds = dict(zip(compared["run_id"], compared["seed"].astype(int), strict=True))
     return {
@@ -88,6 +98,8 @@ def _about(records: Records, choice: Choice, request: Request, registry: Registr
         "optimizer": str(arm["optimizer"]),
         "scheduler": str(arm["scheduler"]),
         "tuned": dict(arm["tuned_params"]),
+        "pinned": [name for name, said in meta["spaces"][choice.arm].items() if "fixed" in said],
+        "recipe": {key: recipe[key] for key in RECIPE if key in recipe},
         "benchmark": {part: benchmark[part] for part in ("train", "search", "compare")},
         "references": meta.get("references", {}),
         "data": {key: data[key] for key in ("name", "fingerprint", "counts")},
@@ -97,6 +109,44 @@ def _about(records: Records, choice: Choice, request: Request, registry: Registr
         "scores": _scores(records, choice, registry),
         "environment": {key: meta["environment"][key] for key in ("versions", "hardware")},
     }
+
+
+def _in_plain_words(model: Model, frozen: Path | None, registry: Registry, reporter: Reporter) -> dict[str, str]:
+    """Return how to build the networks without the harness, as Python text; nothing where a plugin does not say it.
+
+    Nothing too where the frozen backbone's file has other names than the network, for then it needs reading first.
+    """
+    import torch
+    from safetensors import safe_open
+
+    parts = [registry.get("backbone", name, Backbone) for name in (model.backbone, model.head) if name]
+    if model.task != "classification" or not all(part.plain for part in parts):
+        return {}
+    shape: tuple[int, ...] = (3, model.cut.size, model.cut.size)
+    body, *head = parts
+    try:
+        if not head or not frozen:
+            return {"network": body.plain(shape, len(model.classes))} if body.plain else {}
+        network, features = load_frozen(
+            model.origin,
+            model.backbone,
+            registry,
+            device.choose("cpu", "fp32", torch.get_num_threads()),
+            shape,
+            reporter,
+        )
+        with safe_open(frozen, "pt") as file:
+            if set(network.state_dict()) - set(file.keys()):
+                return {}
+        texts = [
+            part.plain(*of)
+            for part, of in zip(parts, ((shape, 0), (features, len(model.classes))), strict=True)
+            if part.plain
+        ]
+    except Exception as error:  # a plugin may raise anything, and a file may be no safetensors
+        reporter.say(f"note: the card does not say how to load the model without the harness: {one_line(error)}")
+        return {}
+    return {"backbone": texts[0], "network": texts[1]}
 
 
 def _scores(records: Records, choice: Choice, registry: Registry) -> dict[str, Any]:
@@ -128,8 +178,6 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 def _write(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> None:
     beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
     try:
-        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-            raise DataError(f"--out: must be a new folder, got '{out}', which is there; name another or remove it")
         beside.mkdir(parents=True)
         for name, file in copies.items():
             shutil.copyfile(file, beside / name)
@@ -152,10 +200,10 @@ def lines(out: Path, about: Mapping[str, Any]) -> list[str]:
     seeds = ", ".join(str(each["seed"]) for each in about["runs"])
     found = [f"{about['arm']}, seed {seeds}, into {out}"]
     if "expected" in best:
-        value, *ends = (shown(scores, metric, best[key]) for key in ("expected", "low", "high") if key in best)
-        sure = f"95 % interval {' to '.join(ends)} over {best['covers']}" if ends else "with no interval"
+        spread = interval(scores, best)
+        covers = f", 95 % interval {spread} over {best['covers']}" if spread else ""
         found.append(
-            f"expected test {metric} of the choice: {value}, {sure}; "
+            f"expected test {metric} of the choice: {shown(scores, metric, best['expected'])}{covers}; "
             f"the best test mean of any arm looks better by {shown(scores, metric, best['optimism'], points=True)}"
         )
     found.append(f"test {metric} of this model: {shown(scores, metric, scores['own'][metric])}")

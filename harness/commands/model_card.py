@@ -28,6 +28,13 @@ def shown(scores: Mapping[str, Any], metric: str, value: float, points: bool = F
     return f"{value:.4g}{f' {unit}' if unit else ''}"
 
 
+def interval(scores: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+    """Return the 95 % interval of the expected score as the table has it, "91.20 % to 98.40 %"; empty where it has none."""
+    if not {"low", "high"} <= set(best):
+        return ""
+    return " to ".join(shown(scores, scores["metric"], best[key]) for key in ("low", "high"))
+
+
 def winner(about: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the row of the model's arm in the choice; its nested score only where that choice made the model."""
     row: Mapping[str, Any] = next((row for row in about["scores"]["arms"] if row["arm"] == about["arm"]), {})
@@ -75,16 +82,82 @@ def _how(about: Mapping[str, Any]) -> str:
     text = (
         "With optimizer-harness installed, and nothing of the run it came from:\n\n"
         "    harness predict THIS_FOLDER PHOTOS --out predictions.csv\n\n"
-        f"A photo's short side is scaled to {looks['size'] / looks['crop']:.0f} pixels ({looks['interpolation']}), the "
-        f"central {looks['size']} x {looks['size']} are cut out, and its pixels, in [0, 1], have {looks['mean']} taken off "
-        f"and are divided by {looks['std']}, a value for all channels or one for each. `model.json` has it all."
+        f"A photo is turned upright as its EXIF says. Its short side is scaled to {looks['scaled']} pixels ({looks['interpolation']}, "
+        f"antialiased as Pillow does), the central {looks['size']} x {looks['size']} are cut out, and its pixels, in [0, 1], have "
+        f"{looks['mean']} taken off and are divided by {looks['std']}, a value for all channels or one for each. A large JPEG is "
+        f"decoded at the smallest reduced size that has sides of {2 * looks['scaled']} pixels or more (Pillow's `draft`); left out, "
+        "that changes a probability by up to some hundredths. `model.json` has it all."
     )
     if about["head"] and not used["file"]:
         text += (
             f"\n\nThe frozen backbone's weights are not in the folder. They are found as timm finds those of "
             f"`{about['backbone']}`, or named with `--set train.pretrained=FILE`; their SHA-256 must be `{used['sha256']}`."
         )
-    return text
+    return f"{text}\n\n{_without_harness(about)}"
+
+
+CODE = """\
+import torch
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+
+{build}
+
+def square(file):
+    photo = Image.open(file)
+    photo.draft("RGB", ({least}, {least}))  # of a large JPEG
+    photo = ImageOps.exif_transpose(photo).convert("RGB")
+    width, height = ({scaled} * side // min(photo.size) for side in photo.size)
+    left, top = round((width - {size}) / 2), round((height - {size}) / 2)
+    across, down = photo.width / width, photo.height / height
+    box = (left * across, top * down, (left + {size}) * across, (top + {size}) * down)
+    photo = photo.resize(({size}, {size}), Image.Resampling.{interpolation}, box=box)
+    pixels = torch.frombuffer(bytearray(photo.tobytes()), dtype=torch.uint8).reshape(1, {size}, {size}, 3) / 255
+    return ((pixels - torch.tensor({mean})) / torch.tensor({std})).permute(0, 3, 1, 2)
+
+@torch.no_grad()
+def probabilities(file):  # of {classes}
+    image = {image}
+    return torch.stack([network(image)[0].softmax(0) for network in networks]).mean(0)
+"""
+
+
+def _without_harness(about: Mapping[str, Any]) -> str:
+    """Return how to load and use the model without the harness, where its plugins say how it is built."""
+    plain, looks = about["plain"], about["input"]
+    if not plain:
+        return "It cannot be loaded without optimizer-harness, because a plugin builds its networks or reads their weights."
+    build = [
+        "networks = []",
+        f"for file in {[each['file'] for each in about['networks']]}:",
+        f"    network = {plain['network']}",
+        "    network.load_state_dict(load_file(file))",
+        "    networks.append(network.eval())",
+    ]
+    if "backbone" in plain:
+        file = about["pretrained"]["file"] or "backbone.safetensors"
+        build += [
+            f"backbone = {plain['backbone']}",
+            f'missing, _ = backbone.load_state_dict(load_file("{file}"), strict=False)  # the file may have a head as well',
+            "assert not missing",
+            "backbone.eval()",
+        ]
+    if any("timm." in text for text in plain.values()):
+        build.insert(0, "import timm  # pip install timm\n")
+    code = CODE.format(
+        build="\n".join(build),
+        least=2 * looks["scaled"],
+        classes=", ".join(about["classes"]),
+        image="backbone(square(file))" if "backbone" in plain else "square(file)",
+        **{**looks, "interpolation": looks["interpolation"].upper()},
+    )
+    rounding = ""
+    if "backbone" in plain and about["environment"]["hardware"].get("precision") == "bf16":
+        rounding = " The features that it was trained on were computed in bf16, so these probabilities differ, by some hundredths at most."
+    return (
+        "Without optimizer-harness, for 8-bit photos without transparency; it gives what `harness predict --clip 0 1` writes."
+        f"{rounding}\n\n```python\n{code}```"
+    )
 
 
 def _data(about: Mapping[str, Any]) -> str:
@@ -95,9 +168,17 @@ def _data(about: Mapping[str, Any]) -> str:
 
 
 def _training(about: Mapping[str, Any]) -> str:
-    train, search, compare = (about["benchmark"][part] for part in ("train", "search", "compare"))
-    tuned = ", ".join(f"{key} = {_number(value)}" for key, value in about["tuned"].items() if key != "epochs")
-    batch_size = about["tuned"].get("batch_size", train["batch_size"])
+    train, search, recipe = about["benchmark"]["train"], about["benchmark"]["search"], about["recipe"]
+    chosen = {**recipe["optimizer"], **{f"schedule.{key}": value for key, value in recipe["scheduler"].items()}}
+    tuned, pinned = (
+        ", ".join(f"{key} = {_number(value)}" for key, value in chosen.items() if (key in about["pinned"]) == fixed)
+        for fixed in (False, True)
+    )
+    budget = (
+        f"{search['trials']} trials"
+        if search["unit"] == "trials"
+        else f"{search['budget']:g} {search['unit']} of training"
+    )
     reference = about["references"].get(about["optimizer"], "")
     used = about["pretrained"]
     rows = [
@@ -105,15 +186,29 @@ def _training(about: Mapping[str, Any]) -> str:
         ("optimizer", f"{about['optimizer']}{f' ({reference})' if reference else ''}"),
         ("schedule", about["scheduler"]),
         ("tuned hyperparameters", tuned or "none"),
-        ("found by", f"{search['trials']} trials of {search['sampler']} on the tune split"),
-        ("epochs", compare["epochs"]),
-        ("batch size", batch_size),
-        ("L2", train["l2"]),
-        ("augmentation", ", ".join(train["augment"]) or "none"),
+        *([("set by the benchmark", pinned)] if pinned else []),
+        ("found by", f"{budget}, sampler {search['sampler']}, on the tune split"),
+        ("epochs", recipe["epochs"]),
+        ("batch size", f"{recipe['batch_size']} (at most all photos)"),
+        ("L2", recipe["l2"]),
+        ("augmentation", ", ".join(recipe["augment"]) or "none"),
+        *_stages(about),
         ("pretrained weights", f"SHA-256 `{used['sha256'][:16]}`" if used else "none"),
         ("seeds here", ", ".join(str(run["seed"]) for run in about["runs"])),
     ]
     return _table(("", ""), rows)
+
+
+def _stages(about: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return what fine-tuning adds to a recipe; nothing in another regime."""
+    recipe = about["recipe"]
+    if about["benchmark"]["train"]["regime"] != "finetune":
+        return []
+    return [
+        ("epochs of the head alone, of these", recipe.get("head_epochs", 0)),
+        ("layer factor", _number(recipe.get("layer_factor", 1.0))),
+        ("batch norm", recipe.get("batch_norm", "train")),
+    ]
 
 
 def _scores(about: Mapping[str, Any]) -> str:
@@ -121,12 +216,8 @@ def _scores(about: Mapping[str, Any]) -> str:
     metric = scores["metric"]
     rows = []
     if "expected" in best:
-        interval = (
-            f"{shown(scores, metric, best['low'])} to {shown(scores, metric, best['high'])}"
-            if "low" in best
-            else "unknown"
-        )
-        rows.append((f"**expected** test {metric} of the choice", shown(scores, metric, best["expected"]), interval))
+        expected = shown(scores, metric, best["expected"])
+        rows.append((f"**expected** test {metric} of the choice", expected, interval(scores, best) or "unknown"))
     rows += [(f"test {name} of this model", shown(scores, name, value), "") for name, value in scores["own"].items()]
     parts = [_table(("score", "value", "95 % interval"), rows), _meaning(about, best)]
     arms = [

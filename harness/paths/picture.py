@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+from harness.files import check_out_file
 from harness.paths.landscapes import LANDSCAPES, Landscape
 from harness.paths.walk import TARGET
 
@@ -120,8 +121,7 @@ def check_picture(file: Path) -> None:
     """Raise HarnessError for a picture that cannot be written, before anything is spent."""
     if file.suffix.lower() not in FORMATS:
         raise HarnessError(f"--plot: must be a picture ending in {' or '.join(FORMATS)}, got '{file}'")
-    if not file.absolute().parent.is_dir():
-        raise HarnessError(f"--plot: must be in a folder that is there, got '{file}'")
+    check_out_file(file, "--plot")
 
 
 def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import BenchmarkError
+from harness.files import check_out_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,11 +55,10 @@ def draw_range_test(
 
 
 def check_picture(file: Path) -> None:
-    """Raise BenchmarkError for a picture that cannot be written, before anything is spent."""
+    """Raise BenchmarkError or DataError for a picture that cannot be written, before anything is spent."""
     if file.suffix.lower() not in FORMATS:
         raise BenchmarkError(f"--out: must be a picture ending in {' or '.join(FORMATS)}, got '{file}'")
-    if not file.absolute().parent.is_dir():
-        raise BenchmarkError(f"--out: must be in a folder that is there, got '{file}'")
+    check_out_file(file)
 
 
 def write_picture(file: Path, tests: Sequence[RangeTest]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,6 +176,178 @@ def test_the_card_is_what_hubs_read_and_says_what_to_expect(finished, tmp_path):
     assert json.loads((out / "model.json").read_text()) == about
     assert any("expected test accuracy of the choice" in line for line in lines(out, about))
     assert str(folder.parent) not in card + (out / "model.json").read_text()  # nothing of this machine
+
+
+# --- the card, followed by somebody who has timm and torch alone
+
+FOLLOWED = """
+name = "followed"
+[data]
+dataset = "folder"
+size = 96
+tune = 0.25
+[train]
+regime = "{regime}"
+backbones = ["mobilenetv2_035"]
+optimizers = ["adam"]
+batch_size = 8
+precision = "fp32"
+device = "cpu"
+threads = 1
+[search]
+trials = 1
+epochs = [1]
+[search.space.adam]
+lr = 0.003
+beta1 = {{ low = 0.8, high = 0.9 }}
+[compare]
+seeds = 2
+epochs = 2
+probes = []
+untuned = 0
+gate = false
+[report]
+formats = []
+paths = false
+"""
+HEAD = """
+[heads.linear.train]
+batch_size = 1000
+l2 = 0.25
+[heads.linear.search]
+epochs = [3]
+[heads.linear.compare]
+epochs = 7
+"""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory, registry):
+    """A folder with weights for a network that wants 109 pixels of a short side for 96, and JPEGs large enough to be drafted."""
+    from safetensors.torch import save_file
+
+    root = tmp_path_factory.mktemp("large")
+    torch.manual_seed(0)
+    model = registry.get("backbone", "mobilenetv2_035", Backbone).build((3, 96, 96), 1000)
+    save_file(model.state_dict(), root / "mobilenetv2_035.safetensors")
+    (root / "photos").mkdir()
+    for split, count in (("train", 8), ("valid", 4)):
+        for number, label in enumerate(("cats", "dogs")):
+            (root / "data" / split / label).mkdir(parents=True)
+            for i in range(count):
+                random = np.random.default_rng([number, i, count])
+                coarse = random.integers(0, 200, (17 + i, 23 - number, 3), dtype=np.uint8)
+                coarse[..., number] += 55
+                file = root / "data" / split / label / f"{label}.{i}.jpg"
+                Image.fromarray(coarse).resize((470 + 31 * i, 450 - 13 * i), Image.Resampling.BICUBIC).save(
+                    file, quality=92
+                )
+                if split == "valid":
+                    shutil.copy(file, root / "photos" / f"{number * count + i}.jpg")
+    return root
+
+
+@pytest.fixture(scope="module")
+def followed(large):
+    """Return a function that returns the finished run of a regime at 96 px, made once."""
+    made = {}
+
+    def make(regime):
+        if regime not in made:
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setenv("HARNESS_WEIGHTS", str(large))
+                file = large / f"{regime}.toml"
+                file.write_text(FOLLOWED.format(regime=regime) + (HEAD if regime == "features" else ""))
+                assert run(RunRequest(file, data=large / "data", out=large / regime), QUIET) == 0
+                (made[regime],) = (large / regime).iterdir()
+        return made[regime]
+
+    return make
+
+
+@pytest.mark.parametrize(("regime", "ensemble"), [("features", False), ("features", True), ("finetune", True)])
+def test_the_code_in_the_card_predicts_what_harness_predict_writes(
+    followed, large, tmp_path, monkeypatch, regime, ensemble
+):
+    out, _ = export(Request(followed(regime), tmp_path / "model", ensemble=ensemble), QUIET)
+    expected = predicted(out, large / "photos", tmp_path / "a.csv")
+    (code,) = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
+    assert "harness" not in code
+    monkeypatch.chdir(out)
+    names = {}
+    exec(code, names)
+    found = [float(names["probabilities"](large / "photos" / f"{i}.jpg")[1]) for i in range(len(expected))]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.ptp(expected) > 1e-4
+
+
+def test_the_sentence_in_the_card_is_enough_for_the_same_labels(followed, large, tmp_path):
+    """Scaled as a whole and cut then, in timm's way, with the numbers of the card; only rounding differs."""
+    import timm
+    from safetensors.torch import load_file
+
+    out, _ = export(Request(followed("features"), tmp_path / "model"), QUIET)
+    expected = predicted(out, large / "photos", tmp_path / "a.csv")
+    card = (out / "README.md").read_text()
+    sentence = re.search(r"short side is scaled to (\d+) pixels \((\w+), .* the central (\d+) x (\d+) are cut", card)
+    assert sentence.groups() == ("109", "bicubic", "96", "96")
+    scaled, size = int(sentence[1]), int(sentence[3])
+    mean, std = (torch.tensor(json.loads(text)).view(3, 1, 1) for text in re.findall(r"(\[0\.[\d., ]+\])", card)[:2])
+    body = timm.create_model("mobilenetv2_035", num_classes=0).eval()
+    body.load_state_dict(load_file(out / "backbone.safetensors"), strict=False)
+    head = load_file(out / "network.safetensors")
+    found = []
+    for i in range(len(expected)):
+        with Image.open(large / "photos" / f"{i}.jpg") as photo:
+            photo.draft("RGB", (2 * scaled, 2 * scaled))
+            wide, high = (int(scaled * side / min(photo.size)) for side in photo.size)
+            whole = photo.convert("RGB").resize((wide, high), Image.Resampling.BICUBIC)
+        left, top = round((wide - size) / 2), round((high - size) / 2)
+        pixels = torch.from_numpy(np.array(whole.crop((left, top, left + size, top + size)))).permute(2, 0, 1) / 255
+        with torch.no_grad():
+            features = body(((pixels - mean) / std)[None])
+        found.append(float((features @ head["1.weight"].T + head["1.bias"]).softmax(dim=1)[0, 1]))
+    np.testing.assert_allclose(found, expected, atol=0.01)
+    assert [p > 0.5 for p in found] == [p > 0.5 for p in expected]
+
+
+def test_the_recipe_in_the_card_is_the_one_that_trained_the_model(followed, tmp_path):
+    for regime, values in {
+        "features": {"epochs": "7", "batch size": "1000 (at most all photos)", "L2": "0.25"},
+        "finetune": {"epochs": "2", "batch size": "8 (at most all photos)", "L2": "0.0005", "batch norm": "train"},
+    }.items():
+        out, about = export(Request(followed(regime), tmp_path / regime), QUIET)
+        rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (out / "README.md").read_text(), re.MULTILINE))
+        assert {key: rows[key] for key in values} == values
+        assert rows["set by the benchmark"] == "lr = 0.003"
+        assert rows["tuned hyperparameters"].startswith("beta1 = 0.8")
+        recipe = open_records(followed(regime)).recipes[about["runs"][0]["run_id"]]
+        assert {key: recipe[key] for key in about["recipe"]} == about["recipe"]
+        assert about["benchmark"]["compare"]["epochs"] == recipe["epochs"]
+
+
+def test_a_network_of_a_plugin_that_says_no_plain_way_gets_no_code(finished, tmp_path, registry, monkeypatch):
+    backbone = registry.get("backbone", "lesson_cnn", Backbone)
+    assert backbone.plain((3, 32, 32), 2).startswith("torch.nn.Sequential(torch.nn.Conv2d(3, 16, ")
+    assert "```python" in (export(Request(finished("scratch"), tmp_path / "with"), QUIET)[0] / "README.md").read_text()
+    monkeypatch.setattr("harness.commands.export.discover", lambda *_: _Bare(registry))
+    card = (export(Request(finished("scratch"), tmp_path / "without"), QUIET)[0] / "README.md").read_text()
+    assert "```python" not in card
+    assert "cannot be loaded without optimizer-harness" in card
+
+
+class _Bare:
+    """A registry whose backbones say of themselves only what they must."""
+
+    def __init__(self, registry):
+        self.registry = registry
+
+    def find(self, *args):
+        return self.registry.find(*args)
+
+    def get(self, kind, name, *more):
+        found = self.registry.get(kind, name, *more)
+        return replace(found, plain=None) if kind == "backbone" else found
 
 
 def test_a_named_arm_gets_no_expected_score(finished, tmp_path):

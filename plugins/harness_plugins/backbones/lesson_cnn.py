@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import Backbone, hookimpl
+from harness_plugins._sequential import as_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,7 +47,12 @@ def build(input_shape: tuple[int, ...], outputs: int, width: int = 16) -> nn.Mod
     return nn.Sequential(*layers)
 
 
+def plain(input_shape: tuple[int, ...], outputs: int) -> str:
+    """Return the same network in torch's own words."""
+    return as_text(build(input_shape, outputs))
+
+
 @hookimpl
 def harness_backbones() -> list[Backbone]:
     """Offer lesson_cnn."""
-    return [Backbone(name="lesson_cnn", build=build, reference="fast.ai 2017, lesson 1")]
+    return [Backbone(name="lesson_cnn", build=build, plain=plain, reference="fast.ai 2017, lesson 1")]

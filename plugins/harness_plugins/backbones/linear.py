@@ -12,6 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from harness import Backbone, hookimpl
+from harness_plugins._sequential import as_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +31,12 @@ def build(input_shape: tuple[int, ...], outputs: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), layer)
 
 
+def plain(input_shape: tuple[int, ...], outputs: int) -> str:
+    """Return the same network in torch's own words."""
+    return as_text(build(input_shape, outputs))
+
+
 @hookimpl
 def harness_backbones() -> list[Backbone]:
     """Offer linear."""
-    return [Backbone(name="linear", build=build, convex=True)]
+    return [Backbone(name="linear", build=build, plain=plain, convex=True)]

@@ -10,6 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from harness import Backbone, hookimpl
+from harness_plugins._sequential import as_text
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +36,12 @@ def build(input_shape: tuple[int, ...], outputs: int, widths: tuple[int, ...] = 
     return nn.Sequential(*layers, last)
 
 
+def plain(input_shape: tuple[int, ...], outputs: int) -> str:
+    """Return the same network in torch's own words."""
+    return as_text(build(input_shape, outputs))
+
+
 @hookimpl
 def harness_backbones() -> list[Backbone]:
     """Offer mlp, with one hidden layer of 256."""
-    return [Backbone(name="mlp", build=build, reference="arXiv:1502.01852")]
+    return [Backbone(name="mlp", build=build, plain=plain, reference="arXiv:1502.01852")]

@@ -142,12 +142,29 @@ def weights(name: str, file: Path | None) -> Weights:
     return Weights(found, sha256, tuple(about.mean), tuple(about.std), resize, about.crop_pct)
 
 
+def plain(name: str, input_shape: tuple[int, ...], outputs: int) -> str:
+    """Return the call of timm that builds the same model."""
+    channels, *sides = input_shape
+    settings = f"num_classes={outputs}" + (f", in_chans={channels}" if channels != 3 else "")
+    try:
+        with _quiet():
+            import_timm().create_model(name, num_classes=outputs, in_chans=channels, img_size=tuple(sides))
+    except TypeError:
+        return f'timm.create_model("{name}", {settings})'
+    return f'timm.create_model("{name}", {settings}, img_size={tuple(sides)})'
+
+
 def find(name: str) -> Backbone | None:
     """Return timm's model of that name, or None."""
     if not import_timm().is_model(name):
         return None
     return Backbone(
-        name=name, build=partial(build, name), weights=partial(weights, name), groups=groups, reference="timm"
+        name=name,
+        build=partial(build, name),
+        weights=partial(weights, name),
+        groups=groups,
+        plain=partial(plain, name),
+        reference="timm",
     )
 
 
