@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from harness.hookspecs import hookimpl
     from harness.loading import load
     from harness.paths import Stroke, describe_walk, draw_walks
-    from harness.protocol import Protocol, registered_protocols, standing_first, standing_protocol
+    from harness.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
     from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
@@ -69,7 +69,7 @@ _HOME = {
     **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.paths"),
     "photo_files": "harness.data.photos",
     **dict.fromkeys(
-        ("Protocol", "registered_protocols", "standing_first", "standing_protocol"), "harness.protocol"
+        ("Protocol", "Registered", "registered_protocols", "standing_first", "standing_protocol"), "harness.protocol"
     ),
     "draw_range_test": "harness.range_test.picture",
     "Records": "harness.records",
@@ -110,6 +110,7 @@ __all__ = [
     "Probe",
     "Protocol",
     "Records",
+    "Registered",
     "Report",
     "Results",
     "Run",

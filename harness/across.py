@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis import analyse
 from harness.contracts import Analysis, Several
 from harness.errors import HarnessError
-from harness.protocol import FACETS, standing_first
+from harness.protocol import FACETS, standing_first, standing_protocol
 from harness.records import Records, open_records, schema
 from harness.registry import Registry
 from harness.runs import digest
@@ -28,8 +28,8 @@ from harness.statistics.paired import difference
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-POINTS = 0.005  # the margin of a metric in "%", where the first run's benchmark names none
-PART = 0.1  # the margin of any other metric: so much of the first run's mean
+POINTS = 0.005  # the margin of a metric in "%", where the first run has no protocol
+PART = 0.1  # the margin of any other metric there: so much of the first run's mean
 LEVEL = 0.95
 CELL = ("arm", "run", "n", "planned", "mean", "low", "high", "sd", "state", "tuned")
 CHANGE = (
@@ -255,11 +255,11 @@ def _incomparable(first: Records, later: Records) -> str:
 
 
 def _margin(records: Records, metric: str, values: Sequence[float]) -> float:
-    """Return how large a difference may be and still not matter: the benchmark's own margin, or what stands above."""
-    if records.meta["metrics"][metric]["unit"] != "%":
-        return PART * abs(sum(values) / len(values)) if values else math.nan
-    said = records.meta["benchmark"].get("verdict", {}).get("margins", {}).get("accuracy", POINTS)
-    return float(said)
+    """Return how large a difference may be and still not matter: by the standing protocol, or what stands above."""
+    unit, mean = records.meta["metrics"][metric]["unit"], sum(values) / len(values) if values else math.nan
+    if standing := standing_protocol(records.meta):
+        return standing.protocol.margin_in(unit, mean)
+    return POINTS if unit == "%" else PART * abs(mean)
 
 
 def _change(

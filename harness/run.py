@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from harness import config, device
 from harness.baseline import bring_in
+from harness.contracts import Data
 from harness.driver import Driver
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
@@ -19,6 +23,7 @@ from harness.range_test.centring import centre
 from harness.records import Store, schema
 from harness.records.store import save_arrays
 from harness.report import write_reports
+from harness.training.constant import constant_scores
 
 
 def run(request: Request, reporter: Reporter, command: Sequence[str] = ()) -> int:
@@ -49,6 +54,8 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
     setting = ready.setting
     environment = device.environment(setting.device)
     _describe(store, ready)
+    if line := _of_unequal_classes(store.noted("constant")):
+        reporter.say(line, style="yellow")
     bring_in(ready.imported, store)
     driver = Driver(setting, store, reporter, request.only_search)
     if left := driver.left():
@@ -84,6 +91,7 @@ def _describe(store: Store, ready: Ready) -> None:
                 "left_out": list(data.left_out),
                 "excluded": {"file": plan.benchmark.data.exclude, **{k: list(v) for k, v in data.excluded.items()}},
                 "counts": {"train": len(data.train), "tune": len(data.tune), "test": len(data.test)},
+                "class_counts": _class_counts(data),
                 "input_shape": list(data.train.inputs.shape[1:]),
                 "interpolation": cut_of(plan).interpolation,
                 "crop": cut_of(plan).crop,
@@ -92,8 +100,12 @@ def _describe(store: Store, ready: Ready) -> None:
                 name: {"file": str(w.file.resolve()), "sha256": w.sha256, "mean": list(w.mean), "std": list(w.std)}
                 for name, w in plan.weights.items()
             },
-            "metrics": {name: {"goal": m.goal, "unit": m.unit} for name, m in plan.task.metrics.items()},
+            "metrics": {
+                **{name: {"goal": m.goal, "unit": m.unit} for name, m in plan.task.metrics.items()},
+                **({} if "loss" in plan.task.metrics else {"loss": {"goal": "min", "unit": ""}}),  # it is measured too
+            },
             "metric": plan.metric,
+            "constant": constant_scores(plan.task, data),
             "arms": [c.arm.name for c in plan.competitors],
             "spaces": {c.arm.name: describe_space(c) for c in plan.competitors},
             "optimizers": {c.arm.name: c.arm.optimizer for c in plan.competitors},
@@ -111,6 +123,27 @@ def _describe(store: Store, ready: Ready) -> None:
     name_examples(data, store)
     if not schema.targets(store.folder).is_file():
         save_arrays(schema.targets(store.folder), {"targets": data.test.targets})
+
+
+def _class_counts(data: Data) -> dict[str, list[int]]:
+    """Return by split how many examples each class has, in the order of the classes; nothing where there are none."""
+    splits = {"train": data.train, "tune": data.tune, "test": data.test}
+    if not data.classes or any(
+        split.targets.ndim != 1 or split.targets.dtype.kind not in "iu" for split in splits.values()
+    ):
+        return {}
+    return {name: np.bincount(split.targets, minlength=len(data.classes)).tolist() for name, split in splits.items()}
+
+
+def _of_unequal_classes(constant: Mapping[str, Any]) -> str:
+    """Return in a line what the largest class alone scores, where classes are unequal; else ""."""
+    score = constant.get("scores", {}).get("test", {}).get("accuracy", {}).get("score")
+    if not constant["unequal"] or score is None:
+        return ""
+    return (
+        f"note: classes are unequal: always answering '{constant['answer']}' gives a test accuracy of {100 * score:.2f} %; "
+        'search.metric = "balanced_accuracy" counts every class alike'
+    )
 
 
 def _loose(origin: str) -> str:

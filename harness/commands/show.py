@@ -6,7 +6,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis import analyse
 from harness.commands.verdicts import verdict_lines, verdict_of
+from harness.contracts import Analysis
 from harness.records import Records, open_records, schema
 from harness.registry import Registry
 from harness.report import text_of
@@ -50,7 +52,8 @@ def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
     """Return the results: arms with trials, tuned parameters, and per-seed metrics, seconds and state.
 
     With a registry they begin with the ``headline``, the lines of the report format "text", so that the console says
-    what the reports say, and have the ``verdict``, once something has been compared.
+    what the reports say, and have the ``alarms`` of the searches and the ``verdict``, once something has been compared.
+    ``constant`` is what the best constant answer scores, by split and metric.
 
     A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
     """
@@ -64,6 +67,8 @@ def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
         **({"headline": text_of(folder, "text", registry).splitlines()} if registry else {}),
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
+        "constant": records.meta.get("constant", {}),
+        **({"alarms": _alarms(records, registry)} if registry else {}),
         "data": records.meta["data"],
         "environment": records.meta["environment"],
         "command": records.meta["command"],
@@ -110,22 +115,25 @@ def _arm(records: Records, arm: str, runs: DataFrame) -> dict[str, Any]:
 
 
 def _metrics(run: Any, records: Records) -> dict[str, float]:
-    about = {
-        "run_id",
-        "arm",
-        "phase",
-        "seed",
-        "precision",
-        "state",
-        "reason",
-        "seconds",
-        "started",
-        "ended",
-        "environment",
-        "schema_version",
-    }
-    numbers = {name: _number(run[name]) for name in records.runs.columns if name not in about}
+    """Return a run's numbers by name: the task's metrics on every split, and what probes measured (``PROBE.NAME``)."""
+    ends = tuple(f"_{name}" for name in records.meta["metrics"])
+    names = [name for name in records.runs.columns if "." in name or name.endswith(ends)]
+    numbers = {name: _number(run[name]) for name in names}
     return {name: value for name, value in numbers.items() if value is not None}
+
+
+def _alarms(records: Records, registry: Registry) -> list[dict[str, Any]]:
+    """Return the tuning alarms that went off, the arms in their order."""
+    wanted = [a for a in registry.all("analysis") if isinstance(a, Analysis) and a.name == "alarms"]
+    table = analyse(records, wanted).tables.get("alarms")
+    if table is None:
+        return []
+    raised = table[table["state"] == "alarm"].to_dict("records")
+    return [
+        {"arm": row["arm"], "alarm": row["alarm"], "against": row["against"]}
+        | {key: value for key in ("value", "limit") if (value := _number(row[key])) is not None}
+        for row in raised
+    ]
 
 
 def _counts(runs: DataFrame) -> dict[str, int]:
