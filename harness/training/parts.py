@@ -200,7 +200,13 @@ class Parts:
 
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
         """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""
-        return self._score(self.predict(split), split, prefix)
+        return self._measure(split, prefix)[1]
+
+    def _measure(self, split: Resident, prefix: str, exact: bool = False) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return the predictions of a split, and its metrics: the task's, and its loss where no metric is called so."""
+        predictions, loss = self._forward(split, exact=exact)
+        metrics = self._score(predictions, split, prefix)
+        return predictions, metrics if "loss" in self.use.task.metrics else {**metrics, f"{prefix}_loss": loss}
 
     def _score(self, predictions: torch.Tensor, split: Resident, prefix: str) -> dict[str, float]:
         predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()
@@ -209,17 +215,23 @@ class Parts:
             for name, metric in self.use.task.metrics.items()
         }
 
-    @torch.no_grad()
-    def predict(self, split: Resident, batch_size: int = 512, exact: bool = False) -> torch.Tensor:
+    def predict(self, split: Resident, exact: bool = False) -> torch.Tensor:
         """Return predictions ``[N, ...]`` in float32; ``exact`` computes in float32 whatever the training did."""
+        return self._forward(split, exact=exact)[0]
+
+    @torch.no_grad()
+    def _forward(self, split: Resident, batch_size: int = 512, exact: bool = False) -> tuple[torch.Tensor, float]:
+        """Return the predictions of a split, and the mean of the task's loss where no metric of the task is called so."""
         self._switch("eval")
-        found = []
+        task, found, losses = self.use.task, [], []
         for start in range(0, len(split), batch_size):
             inputs = split.as_input(split.inputs[start : start + batch_size])
             with contextlib.nullcontext() if exact else self.autocast():
                 outputs = self.model(inputs)
-            found.append(self.use.task.predict(outputs.float()))
-        return torch.cat(found)
+            found.append(task.predict(outputs.float()))
+            if "loss" not in task.metrics:
+                losses.append(task.loss(outputs.float(), split.targets[start : start + batch_size]) * len(inputs))
+        return torch.cat(found), float(torch.stack(losses).sum()) / len(split) if losses else math.nan
 
     def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
         """Return the norm of the objective's gradient over the whole un-augmented train split, in float32.
@@ -245,13 +257,9 @@ class Parts:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
         if self.use.test is None:
             return Done(self.metrics)
-        predictions = self.predict(self.use.test, exact=True)
+        predictions, tested = self._measure(self.use.test, "test", exact=True)
         tuned = self.predict(self.use.tune, exact=True).cpu().numpy()
-        metrics = {
-            **self.metrics,
-            **self._score(self.predict(self.use.train, exact=True), self.use.train, "train"),
-            **self._score(predictions, self.use.test, "test"),
-        }
+        metrics = {**self.metrics, **self._measure(self.use.train, "train", exact=True)[1], **tested}
         if self.use.mirrored is not None:
             both = (predictions + self.predict(self.use.mirrored, exact=True)) / 2
             metrics |= self._score(both, self.use.test, "tta_test")
