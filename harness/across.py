@@ -37,6 +37,7 @@ CHANGE = (
 )  # fmt: skip
 VERDICT = ("run", "network", "regime", "facet", "label")
 NOTHING = "\N{EN DASH}"
+NOT_FINITE = "not finite"  # the state of an arm with a run that ended well and has no number to show for it
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,7 @@ def _cells(label: str, records: Records, metric: str) -> Iterator[dict[str, Any]
         half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * sd / math.sqrt(n) if n > 1 else math.nan
         states = compared.loc[compared["arm"] == about["arm"], "state"]
         lost = [state for state in (schema.FAILED, schema.DIVERGED) if (states == state).any()]
+        lost += [NOT_FINITE] if int((states == schema.DONE).sum()) > n else []
         yield {
             "arm": about["arm"], "run": label, "n": n, "planned": planned, "mean": mean, "low": mean - half,
             "high": mean + half, "sd": sd, "tuned": dict(about["tuned_params"]),

@@ -184,7 +184,9 @@ def show_lines(found: dict[str, Any]) -> list[str]:
             f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in arm["tuned"]["params"].items()
         )
         if not values:
-            lines.append(f"  {arm['arm']}: no finished comparison run{f'; tuned to {tuned}' if tuned else ''}")
+            none = f"none of its {len(scores)} comparison runs has a finite test {metric}"
+            why = none if scores else "no finished comparison run"
+            lines.append(f"  {arm['arm']}: {why}{f'; tuned to {tuned}' if tuned else ''}")
             continue
         mean = sum(values) / len(values)
         spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1)) if len(values) > 1 else math.nan

@@ -122,3 +122,14 @@ def test_predictions_of_a_shape_of_their_own_are_a_missing_measure(world, shape)
     rows = facets.compute(records).query("facet == 'function' and primary")
     assert set(rows["label"]) <= {"not measured", "similar", "inconclusive"}
     assert len(verdict.compute(records))
+
+
+def test_runs_that_are_done_without_a_finite_metric_take_no_analysis_down(world):
+    records = world(seeds=4).records()
+    for table in (records.comparison, records.runs):
+        table["test_accuracy"] = np.nan
+    results = analyse(records, discover().all("analysis"))
+    assert [problem for problem in results.problems if "'verdict'" in problem or "'facets'" in problem] == []
+    row = results.tables["facets"].set_index("measure").loc["accuracy"]
+    assert (row["label"], row["detail"]) == ("not measured", "no run has a finite test_accuracy")
+    assert "loss: no run has a finite test_accuracy" in results.tables["verdict"].iloc[0]["reasons"]
