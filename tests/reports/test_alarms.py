@@ -444,3 +444,35 @@ def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
     offers = [o for m in (alarms, lead, leaderboard) for o in m.harness_analyses()]
     answer = headline(analyse(replace(records, runs=runs), offers)).answer
     assert "20.00 points ahead of rmsprop; inconclusive (tuning): adam" in answer
+
+
+def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
+    from harness_reports import _alarms, _fairness
+
+    assert tuple(_alarms.HEADS) == alarms.ALARMS
+    assert set(_fairness.WHY) == set(alarms.ALARMS)
+    table = alarms.compute(searched({SGD: GOOD})).assign(state="alarm", value=0.01, limit=0.005)
+    for kind in alarms.ALARMS:
+        results = analysed(searched({SGD: GOOD}))
+        results = replace(results, tables={**results.tables, "alarms": table[table["alarm"] == kind]})
+        (why,) = _alarms.alarmed(results, {SGD: "sgd"})[SGD]
+        assert why
+        assert (headline(results).doubts != ()) == (kind in ("defaults", "chance"))
+
+
+def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
+    """The tuned arm of the review: it lies 1.05 points below its defaults in tune, a margin of half a point."""
+    records = with_untuned(searched({SGD: GOOD, ADAM: GOOD}), {SGD: [float(np.mean(FINALS)) + 0.0105] * 3})
+    offers = [o for m in (alarms, lead, leaderboard) for o in m.harness_analyses()]
+    results = analyse(records, offers)
+    words = (
+        "sgd is inconclusive (tuning), not worse: its tune accuracy is 1.05 points worse than with its optimizer's "
+        "defaults, untuned (half the margin is 0.25 points)."
+    )
+    assert headline(results).doubts == (words,)
+    assert text.render(results).splitlines()[2] == f"doubt: {words}"
+    plain = markdown.render(results).replace("\\", "")
+    first = next(line for line in plain.splitlines() if line.startswith("- **"))
+    assert first == f"- **Problem**: {words}"
+    page = html.render(replace(results, problems=("analysis 'x' failed",))).replace("&#39;", "'").replace("\u00a0", " ")
+    assert page.index(words) < page.index("analysis 'x' failed")
