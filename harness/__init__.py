@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from harness.loading import load
     from harness.paths import Stroke, describe_walk, draw_walks
     from harness.pretrained import read_weights
-    from harness.protocol import Protocol, registered_protocols, standing_first, standing_protocol
+    from harness.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
     from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
@@ -72,7 +72,7 @@ _HOME = {
     "is_rubbish": "harness.data.kinds",
     **dict.fromkeys(("photo_files", "photo_members"), "harness.data.photos"),
     **dict.fromkeys(
-        ("Protocol", "registered_protocols", "standing_first", "standing_protocol"), "harness.protocol"
+        ("Protocol", "Registered", "registered_protocols", "standing_first", "standing_protocol"), "harness.protocol"
     ),
     "read_weights": "harness.pretrained",
     "draw_range_test": "harness.range_test.picture",
@@ -114,6 +114,7 @@ __all__ = [
     "Probe",
     "Protocol",
     "Records",
+    "Registered",
     "Report",
     "Results",
     "Run",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis import analyse
 from harness.contracts import Analysis, Several
 from harness.errors import HarnessError
-from harness.protocol import FACETS, standing_first
+from harness.protocol import FACETS, standing_first, standing_protocol
 from harness.records import Records, open_records, schema
 from harness.registry import Registry
 from harness.runs import digest
@@ -37,14 +37,15 @@ from harness.statistics.paired import difference, permutation_p
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-POINTS = 0.005  # the margin of a metric in "%", where the first run's benchmark names none
-PART = 0.1  # the margin of any other metric: so much of the first run's mean
+POINTS = 0.005  # the margin of a metric in "%", where the first run has no protocol
+PART = 0.1  # the margin of any other metric there: so much of the first run's mean
 CELL = ("arm", "run", "n", "planned", "mean", "low", "high", "sd", "state", "tuned")
 CHANGE = (
     "arm", "run", "how", "seeds", "before", "after", "change", "low", "high", "p", "adjusted", "margin", "state",
 )  # fmt: skip
 VERDICT = ("run", "network", "regime", "facet", "label")
 NOTHING = "\N{EN DASH}"
+NOT_FINITE = "not finite"  # the state of an arm with a run that ended well and has no number to show for it
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,7 @@ def _cells(label: str, records: Records, metric: str) -> Iterator[dict[str, Any]
         low, high = map(float, mean_interval(mean, sd, n, *about_metric))
         states = compared.loc[compared["arm"] == about["arm"], "state"]
         lost = [state for state in (schema.FAILED, schema.DIVERGED) if (states == state).any()]
+        lost += [NOT_FINITE] if int((states == schema.DONE).sum()) > n else []
         yield {
             "arm": about["arm"], "run": label, "n": n, "planned": planned, "mean": mean, "low": low,
             "high": high, "sd": sd, "tuned": dict(about["tuned_params"]),
@@ -265,11 +267,11 @@ def _incomparable(first: Records, later: Records) -> str:
 
 
 def _margin(records: Records, metric: str, values: Sequence[float]) -> float:
-    """Return how large a difference may be and still not matter: the benchmark's own margin, or what stands above."""
-    if records.meta["metrics"][metric]["unit"] != "%":
-        return PART * abs(sum(values) / len(values)) if values else math.nan
-    said = records.meta["benchmark"].get("verdict", {}).get("margins", {}).get("accuracy", POINTS)
-    return float(said)
+    """Return how large a difference may be and still not matter: by the standing protocol, or what stands above."""
+    unit, mean = records.meta["metrics"][metric]["unit"], sum(values) / len(values) if values else math.nan
+    if standing := standing_protocol(records.meta):
+        return standing.protocol.margin_in(unit, mean)
+    return POINTS if unit == "%" else PART * abs(mean)
 
 
 def _change(

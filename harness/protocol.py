@@ -93,6 +93,16 @@ class Protocol:
             found *= all_similar(arms, self.seeds, count, margin, alpha=self.alpha, circle=apart)
         return found
 
+    def margin_in(self, unit: str, mean: float, factor: float = 1.0) -> float:
+        """Return how large a difference in a metric of that unit may be and still not matter, times ``factor``.
+
+        A metric in "%" has the margin of accuracy. Any other one, such as a loss, has the margin of the test loss, which
+        is a ratio: ``mean`` turns it into the metric's unit, and ``factor`` acts on its logarithm.
+        """
+        if unit == "%":
+            return factor * float(self.margins["accuracy"])
+        return float((self.margins["test_loss"] ** factor - 1) * abs(mean))
+
     @staticmethod
     def exploratory(power: float) -> bool:
         """Return whether a design of that power is too small to expect "supported" of identical arms."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from harness import config, device
 from harness.baseline import bring_in
-from harness.contracts import Results
+from harness.contracts import Data, Results
 from harness.driver import Driver
 from harness.errors import printable
 from harness.evidence.collect import collect
@@ -25,6 +28,7 @@ from harness.records import Store, schema
 from harness.records.store import save_arrays
 from harness.registry import Registry
 from harness.report import results_of, write_reports
+from harness.training.constant import constant_scores
 
 
 def run(
@@ -69,6 +73,8 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
     setting = ready.setting
     environment = device.environment(setting.device)
     _describe(store, ready)
+    if line := _of_unequal_classes(store.noted("constant")):
+        reporter.say(line, style="yellow")
     bring_in(ready.imported, store)
     driver = Driver(setting, store, reporter, request.only_search)
     if left := driver.left():
@@ -109,6 +115,7 @@ def _describe(store: Store, ready: Ready) -> None:
                 "skipped": {reason: len(names) for reason, names in data.skipped.items()},
                 "excluded": {"file": plan.benchmark.data.exclude, **{k: list(v) for k, v in data.excluded.items()}},
                 "counts": {"train": len(data.train), "tune": len(data.tune), "test": len(data.test)},
+                "class_counts": _class_counts(data),
                 "input_shape": list(data.train.inputs.shape[1:]),
                 "interpolation": cut_of(plan).interpolation,
                 "crop": cut_of(plan).crop,
@@ -124,10 +131,15 @@ def _describe(store: Store, ready: Ready) -> None:
                 for name, w in plan.weights.items()
             },
             "metrics": {
-                name: {"goal": m.goal, "unit": m.unit, "each": m.each is not None}
-                for name, m in plan.task.metrics.items()
+                **{
+                    name: {"goal": m.goal, "unit": m.unit, "each": m.each is not None}
+                    for name, m in plan.task.metrics.items()
+                },
+                # the loss is measured for every task
+                **({} if "loss" in plan.task.metrics else {"loss": {"goal": "min", "unit": "", "each": False}}),
             },
             "metric": plan.metric,
+            "constant": constant_scores(plan.task, data),
             "arms": [c.arm.name for c in plan.competitors],
             "spaces": {c.arm.name: describe_space(c) for c in plan.competitors},
             "optimizers": {c.arm.name: c.arm.optimizer for c in plan.competitors},
@@ -146,6 +158,27 @@ def _describe(store: Store, ready: Ready) -> None:
     name_examples(data, store)
     if not schema.targets(store.folder).is_file():
         save_arrays(schema.targets(store.folder), {"targets": data.test.targets})
+
+
+def _class_counts(data: Data) -> dict[str, list[int]]:
+    """Return by split how many examples each class has, in the order of the classes; nothing where there are none."""
+    splits = {"train": data.train, "tune": data.tune, "test": data.test}
+    if not data.classes or any(
+        split.targets.ndim != 1 or split.targets.dtype.kind not in "iu" for split in splits.values()
+    ):
+        return {}
+    return {name: np.bincount(split.targets, minlength=len(data.classes)).tolist() for name, split in splits.items()}
+
+
+def _of_unequal_classes(constant: Mapping[str, Any]) -> str:
+    """Return in a line what the largest class alone scores, where classes are unequal; else ""."""
+    score = constant.get("scores", {}).get("test", {}).get("accuracy", {}).get("score")
+    if not constant["unequal"] or score is None:
+        return ""
+    return (
+        f"note: classes are unequal: always answering '{constant['answer']}' gives a test accuracy of {100 * score:.2f} %; "
+        'search.metric = "balanced_accuracy" counts every class alike'
+    )
 
 
 def _loose(origin: str) -> str:

@@ -71,7 +71,8 @@ def document(records: Records, registry: Registry | None = None, results: Result
     """Return the results: arms with trials, tuned parameters, and per-seed metrics, seconds and state.
 
     With a registry and results they begin with the ``headline``, the lines of the report format "text", so that the console says
-    what the reports say, and have the ``verdict``, once something has been compared.
+    what the reports say, and have the ``alarms`` of the searches and the ``verdict``, once something has been compared.
+    ``constant`` is what the best constant answer scores, by split and metric.
 
     A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
     """
@@ -89,6 +90,8 @@ def document(records: Records, registry: Registry | None = None, results: Result
         **({"headline": told["headline"]} if "headline" in told else {}),
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
+        "constant": records.meta.get("constant", {}),
+        **({"alarms": _alarms(results)} if results else {}),
         "data": records.meta["data"],
         "notes": records.meta.get("fairness", {}).get("notes", []),
         "left_out": left_out(records),
@@ -137,22 +140,24 @@ def _arm(records: Records, arm: str, runs: DataFrame) -> dict[str, Any]:
 
 
 def _metrics(run: Any, records: Records) -> dict[str, float]:
-    about = {
-        "run_id",
-        "arm",
-        "phase",
-        "seed",
-        "precision",
-        "state",
-        "reason",
-        "seconds",
-        "started",
-        "ended",
-        "environment",
-        "schema_version",
-    }
-    numbers = {name: _number(run[name]) for name in records.runs.columns if name not in about}
+    """Return a run's numbers by name: the task's metrics on every split, and what probes measured (``PROBE.NAME``)."""
+    ends = tuple(f"_{name}" for name in records.meta["metrics"])
+    names = [name for name in records.runs.columns if "." in name or name.endswith(ends)]
+    numbers = {name: _number(run[name]) for name in names}
     return {name: value for name, value in numbers.items() if value is not None}
+
+
+def _alarms(results: Results) -> list[dict[str, Any]]:
+    """Return the tuning alarms that went off, the arms in their order."""
+    table = results.tables.get("alarms")
+    if table is None:
+        return []
+    raised = table[table["state"] == "alarm"].to_dict("records")
+    return [
+        {"arm": row["arm"], "alarm": row["alarm"], "against": row["against"]}
+        | {key: value for key in ("value", "limit") if (value := _number(row[key])) is not None}
+        for row in raised
+    ]
 
 
 def _counts(runs: DataFrame) -> dict[str, int]:
@@ -205,7 +210,10 @@ def show_lines(found: dict[str, Any]) -> list[str]:
             about = f"mean ± SD of {counted(len(scores), 'seed')}; {tuned}"
             lines.append(f"  {arm['arm']}: test {found['metric']} {_shown(found, scores)} ({about})")
         else:
-            lines.append(f"  {arm['arm']}: no finished comparison run{f'; tuned to {tuned}' if tuned else ''}")
+            ended = sum(seed["state"] == schema.DONE for seed in arm["seeds"])
+            none = f"none of its {counted(ended, 'comparison run')} has a finite test {found['metric']}"
+            why = none if ended else "no finished comparison run"
+            lines.append(f"  {arm['arm']}: {why}{f'; tuned to {tuned}' if tuned else ''}")
     lines += verdict_lines(found["verdict"]) if "verdict" in found else []
     return lines + [sentence for sentence in found["left_out"] if not any(sentence in line for line in lines)]
 

@@ -106,6 +106,16 @@ def each_averages_to_metric(offer: Task) -> str:
     return ", ".join(named)
 
 
+@torch_check
+def verdict_has_its_metrics(offer: Task) -> str:
+    """Nothing can fail here: it says what the verdict takes for the loss, and whether it compares classes or numbers."""
+    _seen(offer)
+    loss = "metric 'loss'" if "loss" in offer.metrics else "no metric 'loss', so the task's own loss"
+    if "accuracy" in offer.metrics:
+        return f"{loss}; metric 'accuracy', so classes"
+    return f"{loss}; no metric 'accuracy', so predictions as numbers, and barriers without an error"
+
+
 def _examples(offer: Task) -> Iterator[_Example]:
     """Yield examples of those kinds of targets that the task accepts; NotApplicable where it accepts none."""
     random = np.random.default_rng(0)
@@ -160,5 +170,12 @@ def _fitted(offer: Task, example: _Example) -> torch.Tensor:
     return outputs.detach()
 
 
-QUICK = [loss_is_a_mean, loss_is_differentiable, predictions, metrics_tell_better, each_averages_to_metric]
+QUICK = [
+    loss_is_a_mean,
+    loss_is_differentiable,
+    predictions,
+    metrics_tell_better,
+    each_averages_to_metric,
+    verdict_has_its_metrics,
+]
 FULL: list[Any] = []

@@ -218,8 +218,8 @@ class Parts:
             raise Diverged(f"epoch {epoch}: the training loss must be finite, got {loss}")
         if not self.gradient_is_finite():
             raise Diverged(f"epoch {epoch}: the gradient of its last step must be finite, got others")
-        predictions = self.predict(self.use.tune)
-        self.metrics = {"running_loss": loss, **self._score(predictions, self.use.tune, "tune")}
+        predictions, scores = self._measure(self.use.tune, "tune")
+        self.metrics = {"running_loss": loss, **scores}
         if wrong := self._not_finite(predictions, self.metrics, "tune"):
             raise Diverged(f"epoch {epoch}: {wrong}")
         if self.use.scheduler.per_epoch:
@@ -258,7 +258,13 @@ class Parts:
 
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
         """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""
-        return self._score(self.predict(split), split, prefix)
+        return self._measure(split, prefix)[1]
+
+    def _measure(self, split: Resident, prefix: str, exact: bool = False) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return the predictions of a split, and its metrics: the task's, and its loss where no metric is called so."""
+        predictions, loss = self._predictions_and_loss(split, exact=exact)
+        metrics = self._score(predictions, split, prefix)
+        return predictions, metrics if "loss" in self.use.task.metrics else {**metrics, f"{prefix}_loss": loss}
 
     def _score(self, predictions: torch.Tensor, split: Resident, prefix: str) -> dict[str, float]:
         predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()
@@ -268,18 +274,27 @@ class Parts:
                 metrics[f"{prefix}_{name}"] = float(metric.compute(predicted, targets))
         return metrics
 
-    @torch.no_grad()
-    def predict(self, split: Resident, batch_size: int = 512, exact: bool = False) -> torch.Tensor:
+    def predict(self, split: Resident, exact: bool = False) -> torch.Tensor:
         """Return predictions ``[N, ...]`` in float32; ``exact`` computes in float32 whatever the training did."""
+        return self._predictions_and_loss(split, exact=exact)[0]
+
+    @torch.no_grad()
+    def _predictions_and_loss(
+        self, split: Resident, batch_size: int = 512, exact: bool = False
+    ) -> tuple[torch.Tensor, float]:
+        """Return the predictions of a split, and the mean of the task's loss where no metric of the task is called so."""
         self._switch("eval")
-        found = []
+        task, predictions, losses = self.use.task, [], []
         for start in range(0, len(split), batch_size):
             inputs = split.as_input(split.inputs[start : start + batch_size])
             with contextlib.nullcontext() if exact else self.autocast(), self._forward:
                 outputs = self.model(inputs).float()
-            with Blame("task", self.use.task.name, "predict"):
-                found.append(self.use.task.predict(outputs))
-        return torch.cat(found)
+            with Blame("task", task.name, "predict"):
+                predictions.append(task.predict(outputs))
+            if "loss" not in task.metrics:
+                with self._loss_of:
+                    losses.append(task.loss(outputs, split.targets[start : start + batch_size]) * len(inputs))
+        return torch.cat(predictions), float(torch.stack(losses).sum()) / len(split) if losses else math.nan
 
     def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
         """Return the norm of the objective's gradient over the whole un-augmented train split, in float32.
@@ -305,13 +320,9 @@ class Parts:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
         if self.use.test is None:
             return Done(self._of_run())
-        predictions = self.predict(self.use.test, exact=True)
+        predictions, tested = self._measure(self.use.test, "test", exact=True)
         tuned = self.predict(self.use.tune, exact=True).cpu().numpy()
-        metrics = {
-            **self._of_run(),
-            **self._score(self.predict(self.use.train, exact=True), self.use.train, "train"),
-            **self._score(predictions, self.use.test, "test"),
-        }
+        metrics = {**self._of_run(), **self._measure(self.use.train, "train", exact=True)[1], **tested}
         if self.use.mirrored is not None:
             both = (predictions + self.predict(self.use.mirrored, exact=True)) / 2
             metrics |= self._score(both, self.use.test, "tta_test")

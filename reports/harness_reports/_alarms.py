@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Results
-from harness_reports._numbers import NOTHING, gap, number
+from harness_reports._constant import answer
+from harness_reports._numbers import NOTHING, gap, joined, number
 
 if TYPE_CHECKING:
     from harness_reports._figures import Look
@@ -20,8 +21,10 @@ HEADS = {
     "diverged": "diverged trials",
     "budget": "fewer trials that ended well",
     "special case": "lost to its special case",
-    "defaults": "lost to its own defaults",
+    "defaults": "below its own defaults",
+    "chance": "no better than a constant answer",
 }
+GRAVE = ("defaults", "chance")  # they come first among the doubts
 
 
 def alarmed(results: Results, names: Mapping[str, str]) -> dict[str, list[str]]:
@@ -30,8 +33,15 @@ def alarmed(results: Results, names: Mapping[str, str]) -> dict[str, list[str]]:
     by_edge = edges(results, "edge")  # that says it all
     for row in _rows(results):
         if row["state"] == "alarm" and not (row["alarm"] == "rising" and row["arm"] in by_edge):
-            found.setdefault(str(row["arm"]), []).append(_why(row, names))
+            found.setdefault(str(row["arm"]), []).append(_why(results, row, names))
     return found
+
+
+def grave(results: Results, names: Mapping[str, str]) -> dict[str, str]:
+    """Return a sentence for each arm that lies below its own defaults or is no better than a constant answer."""
+    arms = {str(row["arm"]) for row in _rows(results) if row["alarm"] in GRAVE and row["state"] == "alarm"}
+    every = {arm: why for arm, why in alarmed(results, names).items() if arm in arms}
+    return {arm: f"{names.get(arm, arm)} is {LABEL}, not worse: {joined(why)}." for arm, why in every.items()}
 
 
 def edges(results: Results, *kinds: str) -> set[str]:
@@ -87,6 +97,8 @@ def _cell(row: Mapping[str, Any], unit: str) -> dict[str, Any]:
         text = f"p {number(1 - value)}" if value else "no"
     elif row["alarm"] == "special case":
         text = f"t {number(value)}"
+    elif row["alarm"] == "chance":
+        text = f"{gap(-value, unit)} better" if value < 0 else f"{gap(value, unit)} worse" if value else "equal"
     elif value == math.inf:
         text = "nothing else ended well"
     elif value <= 0:
@@ -96,8 +108,13 @@ def _cell(row: Mapping[str, Any], unit: str) -> dict[str, Any]:
     return {"text": text, "alarm": row["state"] == "alarm"}
 
 
-def _why(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    other = names.get(row["against"], row["against"])
+def _why(results: Results, row: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    other, unit = names.get(row["against"], row["against"]), _unit(results)
+    metric = f"tune {str(results.records.meta['metric']).replace('_', ' ')}"
+    if row["alarm"] == "chance":
+        ahead = f"it leads by {gap(-row['value'], unit)}; another draw of examples may make {gap(-row['limit'], unit)}"
+        shown, how = ("shown to be ", f" ({ahead})") if row["value"] < 0 else ("", "")
+        return f"its {metric} is not {shown}better than {answer(results.records)}{how}"
     return {
         "edge": "its learning rate is at the edge of the searched range",
         "rising": "its scores rise towards the edge of the searched learning rates",
@@ -105,5 +122,6 @@ def _why(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
         "diverged": f"{100 * row['value']:.0f} % of its trials diverged",
         "budget": f"fewer of its trials ended well than of {other}",
         "special case": f"it lost to its special case {other}",
-        "defaults": "it lost to the same optimizer with its defaults, untuned",
+        "defaults": f"its {metric} is {gap(row['value'], unit)} worse than with its optimizer's defaults, untuned "
+        f"(half the margin is {gap(row['limit'], unit)})",
     }[str(row["alarm"])]

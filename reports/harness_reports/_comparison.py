@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import Records, Results
-from harness_reports import _alarms, _facts, _figures
+from harness_reports import _alarms, _constant, _facts, _figures
 from harness_reports._headline import leads_of
 from harness_reports._numbers import NOTHING, count, gap, gap_interval, measure, plain, sampled, span
 
@@ -47,7 +47,13 @@ def board(results: Results, looks: Mapping[str, _figures.Look]) -> dict[str, Any
         )
     about = next(iter(by_arm.values()), {})
     heads = [{"title": _facts.title_of(m), "unit": about[m]["unit"], "goal": about[m]["goal"]} for m in columns]
-    return {"heads": heads, "rows": rows}
+    return {"heads": heads, "rows": rows, "constant": _constant_row(results, columns)}
+
+
+def _constant_row(results: Results, columns: list[str]) -> dict[str, Any] | None:
+    """Return the last row, of the constant answer, where it says something."""
+    cells = _constant.cells(results, columns)
+    return None if cells is None else {"title": _constant.answer(results.records), "cells": cells}
 
 
 def leads(results: Results, looks: Mapping[str, _figures.Look]) -> list[dict[str, Any]]:
@@ -106,7 +112,9 @@ def _same(board: DataFrame, one: str, other: str) -> bool:
     means = [board.loc[board["metric"] == f"test_{name}", "mean"].to_numpy(dtype=float) for name in (one, other)]
     there = np.isfinite(means[0] + means[1])
     first, second = means[0][there], means[1][there]
-    return bool(there.any()) and (np.array_equal(first, second) or np.allclose(first + second, 1, atol=1e-6))
+    return bool(there.any()) and (
+        np.allclose(first, second, rtol=1e-9, atol=1e-12) or np.allclose(first + second, 1, atol=1e-6)
+    )
 
 
 def dots(results: Results, looks: Mapping[str, _figures.Look]) -> list[Any]:

@@ -168,6 +168,7 @@ class Notice:
 def notices(results: Results) -> list[Notice]:
     """Return everything that went wrong, is missing or may mislead, the gravest first."""
     found = [
+        *(Notice("bad", text) for text in _alarms.grave(results, labels(results.records)).values()),
         *(Notice("bad", problem) for problem in results.problems),
         *_of_comparison(results.records),
         *(Notice("warn", f"{note}.") for note in fairness_notes(results.records)),
@@ -230,6 +231,7 @@ def _of_tuning(results: Results) -> list[Notice]:
     return [
         Notice("warn", f"{names[arm]} is {_alarms.LABEL}, not worse: {joined(why)}.")
         for arm, why in _alarms.alarmed(results, names).items()
+        if arm not in _alarms.grave(results, names)
     ]
 
 

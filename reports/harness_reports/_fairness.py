@@ -26,7 +26,8 @@ WHY = {
     "diverged": "many trials diverged",
     "budget": "fewer of its trials ended well",
     "special case": "it lost to its special case",
-    "defaults": "it lost to its own defaults",
+    "defaults": "it lay below its own defaults",
+    "chance": "it was no better than a constant answer",
 }
 
 

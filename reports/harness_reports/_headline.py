@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness import Records, Results
-from harness_reports._alarms import LABEL, alarmed
+from harness_reports import _constant
+from harness_reports._alarms import LABEL, alarmed, grave
 from harness_reports._facts import PARTS, differing, labels, title_of
 from harness_reports._numbers import count, gap, gap_interval, interval, joined, measure, sampled
 
@@ -32,6 +33,7 @@ class Headline:
     answer: str
     detail: str
     caveat: str = NOT_TESTED  # "" where the verdict says what was tested
+    doubts: tuple[str, ...] = ()  # the alarms that come first among the doubts, a sentence each
 
 
 def headline(results: Results) -> Headline:
@@ -40,6 +42,7 @@ def headline(results: Results) -> Headline:
     An arm whose tuning is in doubt is never called worse; it is "inconclusive (tuning)".
     """
     said, judged = _ranked(results), results.tables.get("verdict")
+    said = replace(said, doubts=tuple(grave(results, labels(results.records)).values()))
     return said if judged is None or judged.empty else replace(said, caveat="")
 
 
@@ -51,18 +54,34 @@ def _ranked(results: Results) -> Headline:
         return Headline(asked, "No leaderboard.", "The leaderboard was not computed; the notices say why.")
     there = [row for row in rows if row["n"]]
     if not there:
-        return Headline(asked, "No result yet.", "No comparison run has ended well, so there is nothing to rank.")
+        return Headline(asked, "No result yet.", f"{_nothing(rows)}, so there is nothing to rank.")
+    poor, beside = _constant.no_better(results.records, there, names), _constant.beside(results.records, there)
     if len(there) == 1:
         best = there[0]
         alone = " No other arm has a result to compare it with." if len(names) > 1 else ""
         answer = f"{names[best['arm']]}: {title_of(best['metric'])} {_value(best)}"
-        return Headline(asked, answer, f"{_sure(best)}{alone}")
+        detail = f"{_sure(best)}{alone}{beside}"
+        return Headline(asked, f"{poor}.", f"{answer}. {detail}") if poor else Headline(asked, answer, detail)
     leads = leads_of(results)
     if not leads:
         answer = f"{_highest(there[0], names)}; whether that is chance is not known"
-        return Headline(asked, answer, "The analysis of leads is missing; the notices say why.")
+        return Headline(asked, poor or answer, "The analysis of leads is missing; the notices say why.")
     doubted = alarmed(results, names)
-    return Headline(asked, _answer(there[0], leads, names, doubted), _detail(there[0], leads, names, doubted))
+    answer = _answer(there[0], leads, names, doubted)
+    said = {arm: why for arm, why in doubted.items() if arm not in grave(results, names)}
+    detail = _detail(there[0], leads, names, doubted, said) + beside
+    if not poor:
+        return Headline(asked, answer, detail)
+    if all(row["no_better"] for row in there):
+        return Headline(asked, f"{poor}.", detail)
+    return Headline(asked, answer, f"{poor}. {detail}")
+
+
+def _nothing(rows: list[dict[str, Any]]) -> str:
+    """Return why no arm has a score."""
+    if any(row["unusable"] for row in rows):
+        return f"The comparison has run, and no run has a finite {title_of(rows[0]['metric'])}"
+    return "No comparison run has ended well"
 
 
 def deciding_rows(results: Results) -> list[dict[str, Any]] | None:
@@ -125,27 +144,34 @@ def _together(who: str, near: list[dict[str, Any]], best: Mapping[str, Any]) -> 
 
 
 def _detail(
-    best: Mapping[str, Any], leads: list[dict[str, Any]], names: Mapping[str, str], doubted: Mapping[str, list[str]]
+    best: Mapping[str, Any],
+    leads: list[dict[str, Any]],
+    names: Mapping[str, str],
+    doubted: Mapping[str, list[str]],
+    said: Mapping[str, list[str]],
 ) -> str:
-    """Return how large the lead over the next arm is, what its interval covers, and what could have been found."""
+    """Return how large the lead over the next arm is, what its interval covers, and what could have been found.
+
+    Of the ``doubted`` arms it says why, as far as it is asked to.
+    """
     first, unit = leads[0], best["unit"]
     where = "behind" if first["lead"] >= 0 else "ahead over the seeds that both have"
     if first["lead"] >= 0 and first["arm"] in doubted:
         where = "apart"  # an arm whose tuning is in doubt is not called worse
-    doubts = [f" {names[arm]} is {LABEL}: {joined(why)}." for arm, why in doubted.items()]
+    doubts = [f" {names[arm]} is {LABEL}: {joined(why)}." for arm, why in said.items()]
     rest = len(doubts) - MOST_NAMED
     more_doubts = f" So are {rest} more." if rest > 0 else ""
     unsure = "".join(doubts[:MOST_NAMED]) + more_doubts
-    said = f"{_highest(best, names)}; next is {names[first['arm']]}, {gap(abs(first['lead']), unit)} {where}"
+    order = f"{_highest(best, names)}; next is {names[first['arm']]}, {gap(abs(first['lead']), unit)} {where}"
     if equal(first, best):
         alike = [names[best["arm"]], *(names[row["arm"]] for row in leads if equal(row, best))]
-        said = f"{_named(alike)} have the same mean {title_of(best['metric'])}, {_value(best)}"
+        order = f"{_named(alike)} have the same mean {title_of(best['metric'])}, {_value(best)}"
     if first["low"] != first["low"]:
         why = "it takes two seeds that ended well in both to know how seeds differ"
         if first["seeds"] >= MEASURED:
             why = "the difference is the same in every seed, which says nothing of other seeds"
-        return f"{said}, with no interval: {why}.{unsure}"
-    ends = f"{said} (95 % interval of the lead {gap_interval(first['low'], first['high'], unit)})."
+        return f"{order}, with no interval: {why}.{unsure}"
+    ends = f"{order} (95 % interval of the lead {gap_interval(first['low'], first['high'], unit)})."
     seeds, examples = count(first["seeds"], "seed"), count(first["examples"], "test example")
     covers, more = f"The interval covers another draw of {seeds}", f", but {SEEDS_ALONE}"
     if first["covers"] == "test examples":

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from harness import Report, Results, hookimpl
-from harness_reports import _alarms, _facts
+from harness_reports import _alarms, _constant, _facts
 from harness_reports._comparison import shown_metrics
 from harness_reports._headline import deciding_rows, leads_of
 from harness_reports._latex import escaped, table, value
@@ -57,6 +57,8 @@ def _leaderboard(results: Results) -> str:
         n = str(row["n"]) if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
         cells = [_mean(about[row["arm"], metric]) for metric in metrics]
         lines.append([escaped(names[row["arm"]]), n, *cells])
+    if constant := _constant.cells(results, metrics):
+        lines.append([escaped(_constant.answer(results.records)), "", *map(value, constant)])
     units = {metric: about[rows[0]["arm"], metric]["unit"] for metric in metrics}
     heads = [f"{_facts.title_of(metric)}{f' ({units[metric]})' if units[metric] else ''}" for metric in metrics]
     benchmark, alike = results.records.meta["benchmark"], _facts.shared(results.records)

@@ -7,7 +7,7 @@ from textwrap import shorten
 from typing import Any
 
 from harness import Report, Results, hookimpl
-from harness_reports import _alarms, _facts, _several
+from harness_reports import _alarms, _constant, _facts, _several
 from harness_reports._headline import deciding_rows, headline, leads_of
 from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, measure, sampled
 from harness_reports._statements import FACETS, Statement, statements
@@ -76,6 +76,10 @@ def _table(results: Results) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     of_arms = [_line(row, names[row["arm"]], seconds.get(row["arm"]), behind.get(row["arm"], NOTHING)) for row in rows]
+    if _constant.worth_showing(results.records, rows):
+        score = measure(rows[0]["constant"], rows[0]["unit"])
+        cells = [escaped(_constant.answer(results.records)), score, *[NOTHING] * 4]
+        of_arms.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, *of_arms])
 
 

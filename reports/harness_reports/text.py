@@ -7,9 +7,10 @@ from harness_reports._headline import headline
 
 
 def render(results: Results) -> str:
-    """Return question, answer, detail, and the caveat where there is one, a line each."""
+    """Return question, answer, the gravest doubts, detail, and the caveat where there is one, a line each."""
     said = headline(results)
-    return "".join(f"{line}\n" for line in (said.question, said.answer, said.detail, said.caveat) if line)
+    doubts = [f"doubt: {text}" for text in said.doubts]
+    return "".join(f"{line}\n" for line in (said.question, said.answer, *doubts, said.detail, said.caveat) if line)
 
 
 @hookimpl

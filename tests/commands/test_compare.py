@@ -295,3 +295,10 @@ def test_equal_folder_names_are_told_apart(first: Any, other: Any, tmp_path: Any
     labels = open_several([first, again], discover()).labels
     assert labels[1] == "there/first"
     assert len(set(labels)) == 2
+
+
+def test_runs_that_ended_without_a_finite_metric_are_said_as_they_are(first: Any, other: Any, harness: Any) -> None:
+    nan = other("nan", change=lambda arm, seed, value: math.nan if arm == ARM else value)
+    code, out, err = harness(first, nan)
+    assert (code, err) == (0, "")
+    assert "nan: no result (not finite)" in out

@@ -147,3 +147,19 @@ def test_the_page_says_what_each_lead_is_due_to(said: Any) -> None:
     page = html.render(said({"sgd": 50, "adam": 100, "rmsprop": 150})).replace("\u00a0", " ")
     assert page.count("seeds and test examples</td>") == 2 * 2  # there, and as recorded
     assert "how far each arm is behind sgd" in page
+
+
+def test_runs_that_ended_with_nan_are_not_called_runs_that_did_not_end(make_records: Any, analysed: Any) -> None:
+    records = make_records(["sgd", "adam"], seeds=3)
+    nan = replace(records, runs=records.runs.assign(test_accuracy=np.nan))
+    found = headline(analysed(nan))
+    assert found.answer == "No result yet."
+    assert found.detail == (
+        "The comparison has run, and no run has a finite test accuracy, so there is nothing to rank."
+    )
+    for report in (html, markdown, text):
+        words = report.render(analysed(nan)).replace("\\", "")
+        assert "no run has a finite test accuracy" in words.replace("\u00a0", " ")
+        assert "No comparison run has ended well" not in words
+    none = replace(records, runs=records.runs.assign(state="failed", test_accuracy=np.nan))
+    assert headline(analysed(none)).detail.startswith("No comparison run has ended well")

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from harness.commands.show import _metrics, show_lines
 from harness.commands.verdicts import verdict_lines, verdict_of
 from harness.discovery import discover
 from harness.protocol import resolve
@@ -67,3 +68,26 @@ def test_a_later_protocol_stands_beside_the_first_one(world, registry):
 def test_nothing_compared_says_nothing(world, registry):
     records = world().records()
     assert verdict_of(type(records)(**{**vars(records), "comparison": records.comparison.iloc[:0]}), registry) is None
+
+
+def test_an_arm_whose_runs_have_no_finite_metric_is_said_as_it_is():
+    found = {
+        "name": "tiny", "state": "finished", "data": {"source": "made up", "notice": ""}, "metric": "accuracy",
+        "metrics": {"accuracy": {"goal": "max", "unit": "%"}},
+    }  # fmt: skip
+    arm = {"arm": "net/sgd/cosine", "tuned": {"params": {}}}
+    done = {**found, "arms": [{**arm, "seeds": [{"state": "done", "metrics": {}}] * 3}]}
+    lost = {**found, "arms": [{**arm, "seeds": [{"state": "failed", "metrics": {}}] * 3}]}
+    assert show_lines(done)[1:] == ["  net/sgd/cosine: none of its 3 comparison runs has a finite test accuracy"]
+    assert show_lines(lost)[1:] == ["  net/sgd/cosine: no finished comparison run"]
+
+
+def test_the_numbers_of_a_run_are_those_of_the_tasks_metrics_and_of_probes(world):
+    """Whatever else a run comes to hold is no number of it, and takes nothing down."""
+    records = world().records()
+    row = records.runs.iloc[0].to_dict() | {"note": "a text", "tta_test_accuracy": 0.5, "running_loss": 0.1}
+    records = type(records)(**{**vars(records), "runs": type(records.runs)([row])})
+    assert set(_metrics(records.runs.iloc[0], records)) == {
+        "test_accuracy", "tune_accuracy", "tta_test_accuracy", "test_loss", "train_loss", "running_loss", "train_error",
+        "gradient_norm.relative", "gradient_norm.excess",
+    }  # fmt: skip

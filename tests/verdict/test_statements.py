@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from harness_plugins.analyses import facets, gate, omnibus, twins, verdict
 from scipy import stats
@@ -259,3 +260,31 @@ def test_arms_with_objectives_of_their_own_are_not_compared_by_their_minima(worl
     said = stated(records)
     assert said["statement"] == "inconclusive"
     assert "an objective of its own" in said["reasons"]
+
+
+def test_an_arm_below_its_defaults_leaves_the_loss_open_by_each_protocols_own_margin(world):
+    """It lies one point below: more than half of a margin of .5 points, less than half of one of 3 points."""
+    records = world(seeds=12).records()
+    first = records.comparison[records.comparison["role"] == "fresh"].head(3)
+    untuned = first.assign(role="untuned", arm="lesson_cnn/sgd~untuned/cosine", tune_accuracy=0.96)
+    untuned["run_id"] += ".untuned"
+    notes = Notes()
+    strict = register(notes, registered(records.meta), 0)
+    wide = register(notes, registered(records.meta, margins={"accuracy": 0.03}), 24)
+    records.meta["protocols"] = notes["protocols"]
+    assert set(verdict.compute(records)["loss"]) == {"similar"}
+    both = pd.concat([records.comparison, untuned], ignore_index=True)
+    records = type(records)(**{**vars(records), "comparison": both})
+    found = verdict.compute(records).query("scope == 'network'").set_index("hash")
+    assert (found.loc[strict, "loss"], found.loc[wide, "loss"]) == ("inconclusive", "similar")
+    assert "loss: tuning: sgd/cosine (defaults)" in found.loc[strict, "reasons"].splitlines()
+
+
+def test_an_arm_at_chance_leaves_the_loss_open(world):
+    records = world(seeds=12).records()
+    for score, label in ((0.5, "similar"), (0.95, "inconclusive")):
+        records.meta["constant"] = {"answer": "cat", "scores": {"tune": {"accuracy": {"score": score, "se": 0.01}}}}
+        fresh = type(records)(**vars(records))  # what was worked out of other records is not kept
+        row = verdict.compute(fresh).iloc[0]
+        assert row["loss"] == label
+    assert "loss: tuning: sgd/cosine (chance); adam/cosine (chance)" in row["reasons"].splitlines()

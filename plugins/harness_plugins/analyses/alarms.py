@@ -1,7 +1,7 @@
 """Was an arm's search good enough for the arm to be judged by it?
 
-An arm that lost may have been tuned badly. Each arm is put to seven tests, every one against seed noise and not against
-zero; an arm that fails one is not called worse, its label is "inconclusive (tuning)".
+An arm that lost may have been tuned badly. Each arm is put to eight tests; an arm that fails one is not called worse, its
+label is "inconclusive (tuning)". The first six allow for seed noise, the last two are about the whole comparison.
 
 - "edge": its best learning rate lies in the outer tenth of the range (by its logarithm where the range is logarithmic),
   and beats every trial in the interior by more than seed noise. Of the learning rate alone: among three to five other
@@ -16,11 +16,17 @@ zero; an arm that fails one is not called worse, its label is "inconclusive (tun
   seconds, equal budgets are unequal numbers of trials: there, it got less of them than another arm, by more than a trial.
 - "special case": it lost to an arm that is a special case of it (the same optimizer, schedule and network, with
   parameters pinned or ranges narrower) in the tune score of the comparison, by a one-sided paired t-test at 1 %.
-- "defaults": it lost to its own optimizer with the defaults, untuned, in the same score, by more than seed noise and by a
-  one-sided t-test of two samples at 1 %. A range that lies so far off that nothing in it learns raises no other alarm.
+- "defaults": the mean of its tune scores in the comparison lies below that of its own optimizer with the defaults, untuned,
+  by more than half the verdict's margin, whatever chance may do. A search that ends below the defaults has not done its
+  work, and a verdict with that margin would take the search's failure for the optimizer's.
+- "chance": the mean of its tune scores is not shown to be better than a constant answer, which has learned nothing: it is
+  not above the constant's score by more than another draw of the tune examples would be once in twenty.
 
-Convex arms are put to neither of the last two: where they are all to reach one minimum, what stopped short of it may well
-score better, and whether they arrived is for the gradient to say.
+Convex arms are put to neither "special case" nor "defaults": where they are all to reach one minimum, what stopped short of
+it may well score better, and whether they arrived is for the gradient to say.
+
+All of these look at the tune split, as the search does, and none at the test split: ``harness run --extend`` searches on for
+arms with an alarm, and a search that follows the test split would make its scores too good.
 
 Seed noise is the difference between the scores of two seeds that is exceeded once in twenty by chance,
 
@@ -37,7 +43,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import Analysis, Records, hookimpl
+from harness import Analysis, Records, hookimpl, standing_protocol
+from harness_plugins.analyses._constant import level
 from harness_plugins.analyses._names import alike, network_of
 from harness_plugins.analyses._order import SPENT, chance, scores, sign
 
@@ -46,24 +53,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
 
+    from harness import Registered
+
 OUTER = 0.1  # of the range of learning rates, at either end
 LAST = 1 / 5  # of the trials
 MOST_DIVERGED = 1 / 3
 BY_CHANCE = 0.05  # how often two seeds alone differ by more than seed noise
 LOST = 0.01  # the level of the test against a special case
 RISING = 0.95  # the confidence in a rise towards the edge
-ALARMS = ("edge", "rising", "improving", "diverged", "budget", "special case", "defaults")
+HALF = 0.5  # of the verdict's margin: so far below its defaults an arm may lie
+ALARMS = ("edge", "rising", "improving", "diverged", "budget", "special case", "defaults", "chance")
 COLUMNS = ("arm", "alarm", "state", "value", "limit", "noise", "against")
 
 
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and alarm: its ``state`` is "alarm", "quiet", or "not judged" where the records do not tell.
 
-    There is an alarm where ``value`` is above ``limit``: for "edge", "improving", "budget" and "defaults" a difference in tune score
-    (of a budget in epochs or seconds, in these),
-    for "rising" 1 - p, for "diverged" a share of the trials, for "special case" a t statistic. ``noise`` is the arm's seed noise in the tune
-    score, NaN where unknown; ``against`` is the arm of which a budget is larger or which is the special case.
+    There is an alarm where ``value`` is above ``limit``. Both are a difference in tune score for "edge", "improving",
+    "budget" (of a budget in epochs or seconds, in these) and "defaults"; for "rising" they are 1 - p, for "diverged" a
+    share of the trials, for "special case" a t statistic. For "chance" the value is by how much the constant answer is
+    better, below zero where the arm is, and the limit is less than zero by what the draw of examples may do. ``noise`` is
+    the arm's seed noise in the tune score, NaN where unknown; ``against`` is the arm of which a budget is larger, the
+    special case, the untuned control, or the class that the constant answers.
     """
+    return judged(records, standing_protocol(records.meta))
+
+
+def judged(records: Records, registered: Registered | None) -> DataFrame:
+    """Return what ``compute`` does, with the margins of this protocol; without one "defaults" is not judged."""
     import pandas as pd
 
     noises = seed_noise(records)
@@ -78,11 +95,13 @@ def compute(records: Records) -> DataFrame:
             "diverged": (_diverged(records, arm), MOST_DIVERGED, ""),
             "budget": _budget(budgets, arm, noises),
             "special case": _special(records, arm),
-            "defaults": _defaults(records, arm, noise),
+            "defaults": _defaults(records, arm, registered),
+            "chance": _chance(records, arm),
         }
         for alarm, (value, limit, against) in found.items():
-            judged = not (math.isnan(value) or math.isnan(limit))
-            state = ("alarm" if value > limit * (1 + 1e-9) else "quiet") if judged else "not judged"
+            known = not (math.isnan(value) or math.isnan(limit))
+            raised = value >= limit if alarm == "chance" else value > limit * (1 + 1e-9)
+            state = ("alarm" if raised else "quiet") if known else "not judged"
             rows.append((arm, alarm, state, value, limit, noise, against))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -277,22 +296,35 @@ def _special(records: Records, arm: str) -> tuple[float, float, str]:
     return max(found, key=lambda row: row[0] - row[1], default=(math.nan, math.nan, ""))
 
 
-def _defaults(records: Records, arm: str, noise: float) -> tuple[float, float, str]:
-    """Return by how much the optimizer's own defaults are better, what that may be, and that control."""
+def _defaults(records: Records, arm: str, registered: Registered | None) -> tuple[float, float, str]:
+    """Return by how much the optimizer's own defaults are better, half the margin, and that control."""
     import numpy as np
-    from scipy.stats import t
 
-    rows, metric = records.comparison, f"tune_{records.meta['metric']}"
+    rows, name = records.comparison, str(records.meta["metric"])
     untuned = rows[(rows["role"] == "untuned") & rows["of"].isin(alike(records, arm)) & (rows["state"] == "done")]
-    mine = np.array(list(_finals(records, arm).values()))
-    theirs = sign(records) * untuned[metric].to_numpy(dtype=float) if metric in untuned else np.zeros(0)
-    theirs = theirs[np.isfinite(theirs)]
-    free = len(mine) + len(theirs) - 2
-    if min(len(mine), len(theirs)) < 2 or _convex(records, arm):
+    scores = untuned.get(f"tune_{name}", ())
+    defaults = {int(seed): sign(records) * float(v) for seed, v in zip(untuned["init_seed"], scores, strict=False)}
+    defaults = {seed: value for seed, value in defaults.items() if math.isfinite(value)}
+    tuned = _finals(records, arm)
+    if not tuned or not defaults or registered is None or _convex(records, arm):
         return math.nan, math.nan, ""
-    pooled = (np.var(mine, ddof=1) * (len(mine) - 1) + np.var(theirs, ddof=1) * (len(theirs) - 1)) / free
-    lead, se = float(theirs.mean() - mine.mean()), math.sqrt(pooled * (1 / len(mine) + 1 / len(theirs)))
-    return lead, max(noise, float(t.ppf(1 - LOST, free)) * se), str(untuned["arm"].iloc[0])
+    mean = float(np.mean(list(defaults.values())))
+    lead = mean - float(np.mean(list(tuned.values())))
+    if all(tuned.get(seed) == value for seed, value in defaults.items()):
+        lead = 0.0  # the search chose the defaults: other seeds are no difference
+    limit = registered.protocol.margin_in(records.meta["metrics"][name]["unit"], mean, HALF)
+    return lead, limit, str(untuned["arm"].iloc[0])
+
+
+def _chance(records: Records, arm: str) -> tuple[float, float, str]:
+    """Return by how much a constant answer is better, less than zero by what that may be, and the class it answers."""
+    import numpy as np
+
+    constant, tuned = level(records, "tune", str(records.meta["metric"])), _finals(records, arm)
+    if constant is None or not tuned:
+        return math.nan, math.nan, ""
+    lead = sign(records) * constant.score - float(np.mean(list(tuned.values())))
+    return lead, -constant.allowance, str(records.meta["constant"]["answer"])
 
 
 def _convex(records: Records, arm: str) -> bool:

@@ -53,8 +53,8 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    alarms = alarmed(records) if len(records.comparison) else {}
     for registered in registered_protocols(records.meta):
+        alarms = alarmed(records, registered)
         for cell in cells(records, registered.protocol):
             found = examine(records, cell, alarms)
             about = {"hash": registered.protocol.hash, "regime": cell.regime, "network": cell.network}

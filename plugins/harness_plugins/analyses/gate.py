@@ -37,7 +37,7 @@ def compute(records: Records) -> DataFrame:
         protocol = registered.protocol
         for cell in cells(records, protocol):
             for arm in cell.arms:
-                found = gate(cell, arm, records.meta["metrics"])
+                found = gate(cell, arm, records.meta)
                 rows.append(
                     {
                         "hash": protocol.hash, "network": cell.network, "convex": cell.convex, "arm": arm,

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
 from harness.statistics.intervals import equal_numbers, mean_interval
+from harness_plugins.analyses._constant import level
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 COLUMNS = (
     "arm", "metric", "mean", "low", "high", "covers", "sd", "n", "failed", "diverged", "unusable", "planned", "min", "max",
-    "goal", "unit", "state",
+    "goal", "unit", "state", "constant", "no_better",
 )  # fmt: skip
 SPLITS = ("test", "train", "tune")
 MIRRORED = "tta_test"  # the test split with test-time augmentation, where the benchmark asks for it
@@ -33,7 +34,9 @@ def compute(records: Records) -> DataFrame:
     where all seeds are equal and the metric is a proportion of them), or "", where there is none: for one seed, and for
     any other metric that is equal in all.
     ``state`` is done, partial (a seed is missing), failed (every seed), not tuned (no trial ended well) or waiting.
-    Values are as recorded: a metric with unit "%" is a fraction of 1.
+    Values are as recorded: a metric with unit "%" is a fraction of 1. ``constant`` is what the best constant answer scores
+    in a metric of the task on that split, NaN where that is not known, and ``no_better`` whether the mean is not shown to be
+    better than that: another draw of the examples may make such a difference once in twenty.
     """
     import pandas as pd
 
@@ -44,10 +47,9 @@ def compute(records: Records) -> DataFrame:
         runs = compared[compared["arm"] == arm]
         about = {"arm": arm, "planned": planned, "state": _state(records, arm, runs, planned)}
         about |= {state: int((runs["state"] == state).sum()) for state in ("failed", "diverged")}
-        rows += [
-            {**about, "metric": name, **_about(records, name), **_summary(records, runs, name)}
-            for name in _metrics(records)
-        ]
+        for name in _metrics(records):
+            row = {**about, "metric": name, **_about(records, name), **_summary(records, runs, name)}
+            rows.append({**row, **_beside_constant(records, row)})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -75,6 +77,16 @@ def _about(records: Records, name: str) -> dict[str, str]:
     split = next((each for each in (*SPLITS, MIRRORED) if name.startswith(f"{each}_")), "")
     known: Mapping[str, str] = records.meta["metrics"].get(name.removeprefix(f"{split}_"), {}) if split else {}
     return {"goal": known.get("goal", ""), "unit": known.get("unit", "")}
+
+
+def _beside_constant(records: Records, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a constant answer scores in a row's metric, and whether the row's mean is no better."""
+    split, _, metric = str(row["metric"]).partition("_")
+    known = level(records, split, metric) if split in SPLITS else None
+    if known is None:
+        return {"constant": float("nan"), "no_better": False}
+    better = (1 if row["goal"] == "max" else -1) * (row["mean"] - known.score)
+    return {"constant": known.score, "no_better": bool(better <= known.allowance)}
 
 
 def _summary(records: Records, runs: DataFrame, name: str) -> dict[str, Any]:

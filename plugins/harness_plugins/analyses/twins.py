@@ -18,6 +18,7 @@ from harness.statistics.intervals import EQUAL, half_width, jackknife_se
 from harness.statistics.pairwise import Estimate
 from harness_plugins.analyses._verdict.columns import numbers
 from harness_plugins.analyses._verdict.design import ARMS, Cell, Pair, cells
+from harness_plugins.analyses._verdict.sources import distances_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,17 +95,11 @@ def _ratio(pairs: NDArray[np.float64], alpha: float) -> Estimate:
 def _distances(records: Records, run_ids: list[str]) -> dict[str, NDArray[np.float64]]:
     import numpy as np
 
-    from harness.statistics import function
-
     try:
         predictions = np.stack([records.predictions(run_id) for run_id in run_ids])
     except (HarnessError, ValueError):
         return {}
-    if "accuracy" not in records.meta["metrics"]:
-        return {"prediction_distance": function.rms_distance(predictions, records.targets)}
-    if predictions.ndim == 2:
-        predictions = np.stack([1 - predictions, predictions], axis=2)
-    return {"disagreement": function.disagreement(predictions), "root_jsd": function.root_jsd(predictions)}
+    return distances_of(records, predictions)
 
 
 @hookimpl

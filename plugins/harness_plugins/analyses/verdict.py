@@ -44,9 +44,9 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    alarms = alarmed(records) if len(records.comparison) else {}
     standing = standing_protocol(records.meta)
     for registered in registered_protocols(records.meta):
+        alarms = alarmed(records, registered)
         about = {
             "hash": registered.protocol.hash,
             "registered": registered.when,

@@ -45,6 +45,19 @@ def accuracy(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> fl
     return float(right(predictions, targets).mean())
 
 
+def balanced_accuracy(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+    """Return the mean of the classes' recalls, in [0, 1]; a class without an example has no part in it.
+
+    A recall is the part of a class's examples that are right. Always answering one of K classes gives 1 / K, however
+    large that class is.
+    """
+    import numpy as np
+
+    examples = np.bincount(targets)
+    hits = np.bincount(targets, weights=right(predictions, targets))
+    return float((hits[examples > 0] / examples[examples > 0]).mean())
+
+
 def wrong(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return ``[N]``, whether an example's most probable class is a wrong one."""
     return ~right(predictions, targets)
@@ -76,5 +89,6 @@ def harness_tasks() -> list[Task]:
         "accuracy": Metric(accuracy, "max", "%", each=right),
         "error": Metric(error, "min", "%", each=wrong),
         "loss": Metric(mean_log_loss, "min", "nats", each=log_loss),
+        "balanced_accuracy": Metric(balanced_accuracy, "max", "%"),
     }
     return [Task(name="classification", outputs=outputs, loss=loss, predict=predict, metrics=metrics)]

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from harness import Protocol
 from harness_plugins.analyses._verdict.design import Cell, Row
@@ -40,14 +41,19 @@ class Gate:
         return self.loss - self.restarted
 
 
-def gate(cell: Cell, arm: str, metrics: Mapping[str, object]) -> Gate:
+def gate(cell: Cell, arm: str, meta: Mapping[str, Any]) -> Gate:
     """Return whether an arm is at a minimum; "not judged" where the records do not tell, which counts as failed."""
-    done = cell.done(arm)
+    done, metrics = cell.done(arm), meta["metrics"]
     if not done:
         return Gate(UNJUDGED, "no run ended well")
     if cell.convex:
-        return _convex(list(done.values()), cell.protocol, "accuracy" in metrics)
-    return _restarted(cell, arm, "error" in metrics)
+        return _convex(list(done.values()), cell.protocol, bool(meta["data"].get("classes")) or "accuracy" in metrics)
+    return _restarted(cell, arm, "error" in metrics or "accuracy" in metrics)
+
+
+def _train_error(run: Row) -> float:
+    """Return a run's train error, which a task may record as its accuracy alone; NaN where it has neither."""
+    return float(run.get("train_error", 1 - float(run.get("train_accuracy", math.nan))))
 
 
 def _convex(runs: list[Row], protocol: Protocol, classes: bool) -> Gate:
@@ -70,10 +76,13 @@ def _convex(runs: list[Row], protocol: Protocol, classes: bool) -> Gate:
 
 def _restarted(cell: Cell, arm: str, has_error: bool) -> Gate:
     done, fit = cell.done(arm), cell.protocol.fit
-    errors = [float(run.get("train_error", math.nan)) for run in done.values()]
+    errors = [_train_error(run) for run in done.values()]
     error = sum(errors) / len(errors) if has_error else math.nan
     again = {seed: run for seed, run in cell.restarts.get(arm, {}).items() if run["state"] == "done" and seed in done}
-    gains = [(float(done[seed]["train_loss"]), float(run["train_loss"])) for seed, run in again.items()]
+    losses = {
+        seed: (done[seed].get("train_loss", math.nan), run.get("train_loss", math.nan)) for seed, run in again.items()
+    }
+    gains = [(float(before), float(after)) for before, after in losses.values()]
     gains = [(before, after) for before, after in gains if math.isfinite(before) and math.isfinite(after)]
     before, after = max(gains, key=lambda pair: pair[0] - pair[1], default=(math.nan, math.nan))
     limit = max(cell.protocol.gate["gain"] * before, cell.protocol.gate["nats"]) if gains else math.nan
@@ -87,6 +96,8 @@ def _restarted(cell: Cell, arm: str, has_error: bool) -> Gate:
         ended = sorted({str(run["state"]) for run in cell.restarts.get(arm, {}).values()} - {"done"})
         if ended:
             return said(UNJUDGED, f"the run of it that went on has no result ({', '.join(ended)})")
+        if again:
+            return said(UNJUDGED, "its train loss was not measured")
         return said(UNJUDGED, "no run of it went on; set compare.gate = true")
     if before - after >= limit:
         reason = f"going on lowered its train loss from {before:.3g} to {after:.3g}, by {limit:.2g} or more"

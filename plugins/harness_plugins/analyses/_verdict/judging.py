@@ -134,7 +134,7 @@ def examine(records: Records, cell: Cell, alarmed: Mapping[str, Sequence[str]]) 
         Entry(cell, MEASURES[n], pair, sources.compared(MEASURES[n], pair)) for pair in cell.pairs for n in names
     ]
     _estimate(entries)
-    gates = {arm: gate(cell, arm, records.meta["metrics"]) for arm in cell.arms}
+    gates = {arm: gate(cell, arm, records.meta) for arm in cell.arms}
     searches = min((sources.searches(pair) for pair in cell.pairs if pair.kind == ARMS), default=1)
     steps = frozenset(cell.steps(records.epochs))
     own = {arm: alarmed[arm] for arm in cell.arms if arm in alarmed}

@@ -75,10 +75,11 @@ class Sources:
 
     @cached_property
     def scale(self) -> float:
-        """What a difference in train loss is divided by: 1 for nats, else the variance of the test targets."""
+        """What a difference in train loss is divided by: 1 for nats and classes, else the variance of the test targets."""
         import numpy as np
 
-        if self.records.meta["metrics"].get("loss", {}).get("unit") == "nats":
+        meta = self.records.meta
+        if meta["data"].get("classes") or meta["metrics"].get("loss", {}).get("unit") == "nats":
             return 1.0
         try:
             spread = float(np.var(np.asarray(self.records.targets, dtype=float), axis=0).mean())
@@ -96,7 +97,9 @@ class Sources:
             return Numbers(a, b, covers=f"{searches} searches, each the mean over its seeds")
         a, b = (self._by_seed(arm, column, measure) for arm in (pair.one, pair.other))
         if not a and not b:
-            return Missing(f"no run has a finite {column}")
+            metric = column.partition("_")[2]
+            known = column in self.records.comparison or metric in self.records.meta["metrics"]
+            return Missing(f"no run has a finite {column}" if known else f"the task has no metric '{metric}'")
         found = Numbers(a, b)
         return Numbers(a, b, covers=f"{len(found.units)} seeds")
 
@@ -178,8 +181,6 @@ class Sources:
     def _predicted(self) -> Mapping[str, Matrix]:
         import numpy as np
 
-        from harness.statistics import function
-
         there: dict[int, Any] = {}
         for run_id, place in self.runs.items():
             try:
@@ -190,13 +191,9 @@ class Sources:
         if len(shapes) != 1:
             return {}
         predictions, places = np.stack(list(there.values())), list(there)
-        if "accuracy" in self.records.meta["metrics"]:
-            if predictions.ndim == 2:  # the probability of the second of two classes
-                predictions = np.stack([1 - predictions, predictions], axis=2)
-            found = {"disagreement": function.disagreement(predictions), "root_jsd": function.root_jsd(predictions)}
-            found[KAPPA] = self._kappa(predictions)
-        else:
-            found = {"prediction_distance": function.rms_distance(predictions, self.records.targets)}
+        found = distances_of(self.records, predictions)
+        if "disagreement" in found:
+            found[KAPPA] = self._kappa(as_classes(predictions))
         whole = {name: np.full((len(self.runs), len(self.runs)), np.nan) for name in found}
         for name, matrix in found.items():
             whole[name][np.ix_(places, places)] = matrix
@@ -252,6 +249,29 @@ class Sources:
         for one, other, key, value in zip(*columns, strict=True):
             numbers.setdefault((one, other), {})[key] = value
         return numbers
+
+
+def distances_of(records: Records, predictions: NDArray[np.float32]) -> dict[str, Matrix]:
+    """Return the distances [R, R] of test predictions [R, N, ...] by measure, of classes where the task has an accuracy.
+
+    It is empty for predictions that are neither probabilities of classes nor numbers like the targets.
+    """
+    from harness.statistics import function
+
+    try:
+        if "accuracy" not in records.meta["metrics"]:
+            return {"prediction_distance": function.rms_distance(predictions, records.targets)}
+        classes = as_classes(predictions)
+        return {"disagreement": function.disagreement(classes), "root_jsd": function.root_jsd(classes)}
+    except (HarnessError, ValueError, IndexError):
+        return {}
+
+
+def as_classes(predictions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return probabilities [R, N, K]; of [R, N], which are those of the second of two classes, both."""
+    import numpy as np
+
+    return np.stack([1 - predictions, predictions], axis=2) if predictions.ndim == 2 else predictions
 
 
 def _moved(barriers: Mapping[tuple[str, str], Mapping[str, float]]) -> frozenset[str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from harness import Records
+from harness import Records, Registered
 from harness_plugins.analyses import alarms
 from harness_plugins.analyses._once import once
 
 
-def alarmed(records: Records) -> dict[str, list[str]]:
-    """Return the alarms that went off, by arm."""
-    table = once(records, "alarms", lambda: alarms.compute(records))
+def alarmed(records: Records, registered: Registered) -> dict[str, list[str]]:
+    """Return the alarms that went off, by arm, with the margins of a protocol; none before anything was compared."""
+    if not len(records.comparison):
+        return {}
+    margins = tuple(sorted(registered.protocol.margins.items()))
+    table = once(records, ("alarms", margins), lambda: alarms.judged(records, registered))
     found: dict[str, list[str]] = {}
     for arm, alarm in table.loc[table["state"] == "alarm", ["arm", "alarm"]].itertuples(index=False):
         found.setdefault(str(arm), []).append(str(alarm))

@@ -26,7 +26,7 @@ class Height:
     """What a network is worth at some weights."""
 
     loss: float  # the task's, without a penalty
-    error: float | None  # the part of examples, in [0, 1], that are put into a wrong class; None without classes
+    error: float | None  # the part of examples, in [0, 1], that are put into a wrong class; None without an accuracy
 
 
 class Landscape:
@@ -70,16 +70,18 @@ class Landscape:
         """Return loss and error where the network is, inside a context if one is given."""
         use = self.parts.use
         losses: list[torch.Tensor] = []
-        wrong: list[torch.Tensor] = []
+        wrong: list[int] = []
+        accuracy = use.task.metrics.get("accuracy")
         with within or contextlib.nullcontext():
             for rows in self._chunks(self._rows):
                 targets = use.train.targets[rows]
                 outputs = self.network(use.train.as_input(use.train.inputs[rows])).float()
                 losses.append(use.task.loss(outputs, targets).double() * len(rows))
-                if targets.ndim == 1 and not targets.is_floating_point():
-                    wrong.append((outputs.argmax(1) != targets).sum())
+                if accuracy is not None:
+                    right = accuracy.compute(use.task.predict(outputs).cpu().numpy(), targets.cpu().numpy())
+                    wrong.append(round((1 - right) * len(rows)) if right == right else len(rows))
         count = len(self._rows)
-        error = int(torch.stack(wrong).sum()) / count if wrong else None
+        error = sum(wrong) / count if wrong else None
         return Height(float(torch.stack(losses).sum()) / count, error)
 
     def _batches(self, rows: torch.Tensor, pixels: int = PIXELS) -> Iterator[torch.Tensor]:
