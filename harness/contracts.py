@@ -80,11 +80,6 @@ class Data:
         default_factory=dict
     )  # by reason: files passed over, set by the harness
 
-    def __post_init__(self) -> None:
-        """Make printable what is shown: it may have a path in it."""
-        object.__setattr__(self, "source", printable(self.source))
-        object.__setattr__(self, "notice", printable(self.notice))
-
     @property
     def are_photos(self) -> bool:
         """Whether the examples are images of two or more classes."""

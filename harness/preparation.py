@@ -16,7 +16,7 @@ from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.device import Device
 from harness.discovery import discover
-from harness.errors import BenchmarkError, HarnessError, PluginError, one_line
+from harness.errors import BenchmarkError, HarnessError, PluginError, one_line, printable
 from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, data_request, resolve
@@ -126,6 +126,7 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     try:
         data = plan.dataset.open(request)
         wrong = _wrong(data, plan)
+        data = data if wrong else _printable(data)
     except HarnessError:
         raise
     except Exception as error:  # a plugin may raise anything
@@ -159,6 +160,24 @@ def _fits(plan: Plan, data: Data, where: str, reporter: Reporter) -> dict[str, F
             reporter.say(f"weights of {name}: {fit.loaded} of {fit.tensors} tensors, from {weights.file}")
             fits[name] = fit
     return fits
+
+
+def _printable(data: Data) -> Data:
+    """Return the data with every text in it printable, whatever names of files a dataset took as they are."""
+
+    def split(one: Split) -> Split:
+        return replace(one, names=tuple(map(printable, one.names)))
+
+    return replace(
+        data,
+        train=split(data.train),
+        tune=split(data.tune),
+        test=split(data.test),
+        source=printable(data.source),
+        classes=tuple(map(printable, data.classes)),
+        notice=printable(data.notice),
+        left_out=tuple(map(printable, data.left_out)),
+    )
 
 
 def cut_of(plan: Plan) -> Cut:

@@ -3,8 +3,8 @@
 The modes are Pillow's (https://pillow.readthedocs.io/en/stable/handbook/concepts.html#modes). Its own conversion clips
 values above 255 instead of scaling them, and drops transparency. The rules look at one photo alone, never at others:
 
-- 16-bit grey is divided by 65,535, and 12-bit grey by 4,095: the file says how many bits it has.
-- 32-bit grey, whole or real numbers, has no range in its file. The smallest usual one that holds its values is taken:
+- In 16-bit grey 65,535 is white, and in 12-bit grey 4,095: the file says how many bits it has.
+- Grey of 32 bits or of signed numbers has no range in its file. The smallest usual one that holds its values is taken:
   0 to 1 (real numbers only), 0 to 255, or 0 to 65,535. Values outside of all of them, NaN among them, are an error.
 - What is transparent shows the background, which is white.
 """
@@ -23,11 +23,7 @@ TURNS = {  # orientation -> what puts the photo upright; 1 is upright
     2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
     8: "ROTATE_90",
 }  # fmt: skip
-NATIVE = {
-    "I;16BS": "I;16NS",
-    "I;32BS": "I;32NS",
-    "F;32BF": "F;32NF",
-}  # raw mode of big-endian values -> of this machine's
+NATIVE = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}  # raw modes, big-endian -> as on this machine
 KEY_FACTORS = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}  # from a PNG's transparent colour to Pillow's values
 
 
@@ -122,5 +118,5 @@ def _most(photo: Image, values: NDArray[Any]) -> int:
         if least >= 0 and greatest <= most:  # false for NaN
             return most
     raise ValueError(
-        f"32-bit grey values from {least:g} to {greatest:g}, of which the range is not known; save it as 8-bit or 16-bit grey"
+        f"grey values from {least:g} to {greatest:g}, of which the range is not known; save it as 8-bit or 16-bit grey"
     )

@@ -161,7 +161,7 @@ def test_12_bit_grey_is_scaled_by_12_bits():
 )
 def test_values_without_a_known_range_are_named(values, said):
     why = broken_of(file_of(Image.fromarray(values), "TIFF"))
-    assert why == f"32-bit grey values {said}, of which the range is not known; save it as 8-bit or 16-bit grey"
+    assert why == f"grey values {said}, of which the range is not known; save it as 8-bit or 16-bit grey"
 
 
 def shown(colour, alpha):

@@ -228,6 +228,9 @@ def bare(within=""):
 def test_layouts_that_mean_the_same_are_the_same_data(case, required, tmp_path):
     expected = open_(pack(tmp_path / "expected", files()))
     data = open_(LAID_OUT[case](tmp_path / "data"), required=required)
+    if not required and "in one folder" in case:  # nobody has said that these are the photos
+        assert "DRAWINGS" in data.notice
+        return
     assert data.fingerprint == expected.fingerprint
     assert np.array_equal(data.train.inputs, expected.train.inputs)
 

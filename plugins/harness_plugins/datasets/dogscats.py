@@ -37,8 +37,7 @@ NOTICE = "no photos were found, so these are DRAWINGS of cats and dogs, made by 
 
 def open_dogscats(request: DataRequest) -> Data:
     """Return the photos of ``request.root``, or the drawn sample where no photos were named and none are there."""
-    root = request.root
-    if request.required or (root is not None and _has_layout(place_of(root, _has_layout))):
+    if request.required or (request.root is not None and _has_layout(request.root)):
         with photos_of(request) as (where, photos):
             return open_photos("dogscats", where, photos, request)
     return _open_drawings(request)
@@ -49,7 +48,7 @@ def photos_of(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
     """Give where the photos are and all of them; raises DataError where there are none."""
     if request.root is None:
         raise DataError(f"data: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, got no folder; {HELP}")
-    root = place_of(request.root, _has_layout)
+    root = place_of(request.root, _has_layout) if request.required else request.root
     if folder.has_layout(root):
         yield root, folder.find_photos(root, request)
     elif _kaggle.has_layout(root):

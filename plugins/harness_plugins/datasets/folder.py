@@ -86,7 +86,7 @@ def photos_of(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
     """Give ``request.root`` and its photos."""
     if request.root is None:
         raise DataError("data.dataset: must be given photos for 'folder', got no folder; name one with --data DIR")
-    root = place_of(request.root, has_layout)
+    root = place_of(request.root, has_layout) if request.required else request.root
     yield root, find_photos(root, request)
 
 
