@@ -43,7 +43,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Run:
-    """One training, fully said: equal runs do equal work, so what is done is never done again."""
+    """One training, fully said: equal runs do equal work, so in a run folder what is done is never done again."""
 
     phase: Literal["search", "compare"]
     arm: Arm

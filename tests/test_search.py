@@ -250,6 +250,23 @@ def test_whatever_is_wrong_with_optunas_tables_they_are_made_anew_from_ours(sett
     start(plan, "damaged", warn=pytest.fail)
 
 
+@pytest.mark.parametrize(
+    "name", ["a{b}c{}", "a?mode=memory", "a#b", "a%41b%", "'\"@:;&=", " blank ", "Größe\N{HIRAGANA LETTER A}"]
+)
+def test_optunas_tables_stand_in_the_run_folder_whatever_it_is_called(setting, start, tmp_path, monkeypatch, name):
+    """Its address is no template and no URL, whichever release of SQLAlchemy reads it."""
+    monkeypatch.chdir(tmp_path)  # a stray file of a wrong address would lie here
+    search, store = start(setting(("trials = 3", "trials = 1")), name)
+    finish(search, store, search.ask(1)[0])
+    store.__exit__()
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".toml"] == [name]
+    with database.reading(tmp_path / name) as db:
+        assert db.execute("SELECT study_name FROM studies").fetchall() == [(search.study,)]
+        assert db.execute("SELECT count(*) FROM trials").fetchone() == (1,)
+    search, _ = start(setting(("trials = 3", "trials = 1")), name, warn=pytest.fail)
+    assert search.finished
+
+
 def test_a_folder_whose_own_tables_are_damaged_is_refused_in_one_line(setting, start, tmp_path):
     search, store = start(setting())
     carry_out(search, store)
