@@ -152,7 +152,7 @@ def _moved(setting: Setting, competitor: Competitor, registry: Registry) -> dict
 
 def _holders(competitor: Competitor, low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, str]:
     """Return the searched hyperparameter that each entry of the groups holds, whatever the two are called."""
-    holders = {}
+    holders: dict[str, str] = {}
     for name in {*low} - {*competitor.fixed}:
         try:
             holders |= dict.fromkeys(entries_of(competitor.optimizer, low, {**low, name: high[name]}), name)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from unittest import SkipTest
 
 from harness.contracts import Offer
-from harness.errors import one_line
+from harness.errors import PluginError, one_line
 
 Status = Literal["ok", "FAILED", "known", "n/a"]
 
@@ -60,6 +60,8 @@ class Check:
             found = Outcome("n/a", str(why))
         except AssertionError as fault:
             found = Outcome("FAILED", " ".join(str(fault).split()))
+        except PluginError as error:  # it says what must be
+            found = Outcome("FAILED", str(error))
         except Exception as error:  # a plugin may raise anything
             found = Outcome("FAILED", f"must run, got {one_line(error)}")
         else:

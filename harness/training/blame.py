@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from types import TracebackType
 
 from harness.errors import HarnessError, PluginError, one_line
-
-
-class Blamed(PluginError):
-    """A PluginError whose line names the plugin already."""
 
 
 class Blame:
@@ -26,7 +23,7 @@ class Blame:
         return None
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        if isinstance(error, PluginError) and not isinstance(error, Blamed):
-            raise Blamed(f"{self._who}: {' '.join(str(error).split())}") from error
+        if isinstance(error, PluginError) and not re.match(r"(optimizer|scheduler|backbone|task) '", str(error)):
+            raise PluginError(f"{self._who}: {' '.join(str(error).split())}") from error
         if isinstance(error, Exception) and not isinstance(error, HarnessError):
-            raise Blamed(f"{self._who}: must {self._must}, got {one_line(error)}") from error
+            raise PluginError(f"{self._who}: must {self._must}, got {one_line(error)}") from error

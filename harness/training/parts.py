@@ -225,7 +225,7 @@ class Parts:
         if self.use.scheduler.per_epoch:
             self._step_schedule(loss)
         groups = self.optimizer.param_groups
-        lr = float(groups[0]["lr"])
+        lr = float(groups[0].get("lr", math.nan))  # some take it out again
         self.metrics |= {f"{GROUP}{entry}": entries.value_of(groups, entry) for entry in self.moved}
         steps = epoch * len(self.batches)
         snapshot = None

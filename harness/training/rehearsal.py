@@ -16,6 +16,8 @@ import torch
 from harness.contracts import Optimizer, Scheduler
 from harness.rules import is_penalty
 from harness.training import entries
+from harness.training.blame import Blame
+from harness.training.stages import build_optimizer
 
 SHAPES = ((8, 6), (24,), (3, 2, 3, 3))  # a matrix, a vector and a kernel: some optimizers treat them differently
 STEPS = 20  # that two optimizers are compared over: some do something else for their first five, or every tenth
@@ -35,7 +37,9 @@ class Rehearsal:
     def __post_init__(self) -> None:
         random = torch.Generator().manual_seed(12345)  # not what an optimizer draws
         self.weights = [torch.nn.Parameter(torch.randn(shape, generator=random)) for shape in SHAPES]
-        self.optimizer = self.offer.build(list(self.weights), **{**self.offer.defaults, **self.settings})
+        settings = {**self.offer.defaults, **self.settings}
+        with Blame("optimizer", self.offer.name, "build"):
+            self.optimizer = build_optimizer(self.offer, settings, [self.weights], layer_factor=1)
 
     def step(self, loss: Loss) -> list[torch.Tensor]:
         """Take one step as the training loop does; return copies of the weights that would be evaluated."""

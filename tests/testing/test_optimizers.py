@@ -267,3 +267,14 @@ def test_weights_that_stay_finite_are_a_property_and_no_failure(class_, said):
     assert outcome.status == "ok"
     assert outcome.text.startswith(said)
     assert bool(outcome.text) == bool(said)
+
+
+class NoOptimizer:
+    def __init__(self, params, lr):
+        self.param_groups = torch.optim.SGD(params, lr=lr).param_groups
+
+
+def test_what_is_no_optimizer_is_told_so_by_every_check():
+    found = failures(offer(NoOptimizer))
+    assert {"builds", "obeys_lr", "common_objective"} <= set(found)
+    assert all("nooptimizer': must be a torch.optim.Optimizer, got NoOptimizer" in text for text in found.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.contracts import Optimizer, Scheduler
-from harness.errors import one_line
+from harness.errors import PluginError
 from harness.testing.driving import (
     finite,
     start,
@@ -23,8 +23,8 @@ def builds(offer: Optimizer) -> str:
         try:
             parts = start(offer, slope(offer), settings)
             step(parts, 3)
-        except Exception as error:
-            raise AssertionError(f"must build and step at {name} of its space, got {one_line(error)}") from error
+        except PluginError as error:
+            raise AssertionError(f"{error} (at {name} of its space)") from error
         require(finite(weights(parts)), f"must leave finite weights after three steps at {name} of its space, got none")
     return ""
 
