@@ -98,7 +98,9 @@ class Records:
         return self.runs[self.runs["phase"] == "compare"].reset_index(drop=True)
 
     def bounds_of(self, column: str) -> tuple[float, float]:
-        """Return the least and the largest value of a column's metric: (0, 1) where its unit is "%", else no bounds."""
+        """Return the least and the largest value of a column: (0, 1) of a metric in "%", no end above of seconds, else none."""
+        if column == "seconds":
+            return 0.0, math.inf
         _, metric = _split_and_metric(column)
         unit = self.meta["metrics"].get(metric, {}).get("unit", "")
         return (0.0, 1.0) if unit == "%" else (-math.inf, math.inf)
