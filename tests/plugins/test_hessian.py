@@ -284,7 +284,7 @@ def test_gradient_descent_trains_to_the_edge_of_stability():
         loss.loss(network(inputs), targets).backward()
         optimizer.step()
     assert begun < 0.8
-    assert 0.95 < edge_ratio() < 1.1
+    assert 0.95 < edge_ratio() < 1.1  # 1.03 to 1.04, by the processor's arithmetic: at the edge, rounding errors grow
 
 
 # --- the probe
