@@ -280,6 +280,7 @@ def predict(
     snapshots: Annotated[bool, typer.Option("--snapshots", help="Mean over the ends of the schedule's cycles.")] = False,
     tta: Annotated[bool, typer.Option("--tta", help="Mean over views: as it is, mirrored, four corners.")] = False,
     clip: Annotated[tuple[float, float], typer.Option(metavar="LOW HIGH", help="Of the probabilities.")] = (0.005, 0.995),
+    ids: Annotated[str, typer.Option(metavar="number|name", help="Of 00012.jpg: 12, or 00012.")] = "number",
     plugin: Plugins = None,
     set_: Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Device, precision, threads or weights.")] = None,
 ) -> None:  # fmt: skip
@@ -291,7 +292,7 @@ def predict(
 
     interruption.listen()
     with Reporter() as reporter:
-        more = (tuple(plugin or ()), tuple(set_ or ()), snapshots)
+        more = (tuple(plugin or ()), tuple(set_ or ()), snapshots, ids)
         wanted = Prediction(folder, photos, out, arm, ensemble, tta, clip, *more)
         carry_out(wanted, reporter)
 

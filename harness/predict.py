@@ -20,7 +20,7 @@ from harness import config, device, interruption
 from harness.config import TrainSection
 from harness.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
-from harness.data.photos import Numbered, Skipped, open_photos, skipped_line
+from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
 from harness.discovery import discover
 from harness.errors import BenchmarkError, DataError, RunFolderError, did_you_mean
 from harness.exported import is_export, read_model
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 SETTABLE = ("train.device", "train.precision", "train.pretrained", "train.threads")  # what may differ from the run's
 BATCH = 64  # photos at a time, as when features are extracted
+ID = "id"  # the first column
 SHOWN = 5  # unreadable photos that are named
 
 Score = Callable[["NDArray[np.uint8]"], "NDArray[np.float64]"]  # squares [B, V, size, size, 3] -> [B, K]
@@ -57,6 +58,7 @@ class Request:
     plugins: tuple[Path, ...] = ()
     overrides: tuple[str, ...] = ()
     snapshots: bool = False
+    ids: str = "number"  # one of data.photos.IDS
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def predict(request: Request, reporter: Reporter) -> int:
     low, high = request.clip
     if not 0 <= low < high <= 1:
         raise BenchmarkError(f"--clip: must be LOW HIGH with 0 <= LOW < HIGH <= 1, got {low} {high}")
+    if request.ids not in IDS:
+        raise BenchmarkError(f"--ids: must be {' or '.join(IDS)}, got '{request.ids}'{did_you_mean(request.ids, IDS)}")
     model, train = opened(request)
     places: tuple[Place, ...] = (CENTRE,)
     if request.tta and model.cut.scaled > model.cut.size:
@@ -92,7 +96,7 @@ def predict(request: Request, reporter: Reporter) -> int:
         reporter.say(f"mean over {len(places) + 1} views of each photo: as it is, mirrored{corners}")
     score = _score(request, model, train, reporter)
     skipped = Skipped(request.photos)
-    with open_photos(request.photos, skipped) as photos, _table(request.out) as write:
+    with open_photos(request.photos, skipped, request.ids) as photos, _table(request.out) as write:
         broken = _stream(photos, model.cut, places, score, _columns(model.classes), request.clip, write, reporter)
     reporter.say(f"{len(photos)} photos predicted, into {request.out}")
     if skipped.by_reason:
@@ -235,9 +239,12 @@ def _cut(records: Records) -> Cut:
 
 
 def _columns(classes: Sequence[str]) -> dict[str, int]:
-    """Return the columns of the table, each with the class it is the probability of."""
+    """Return the columns of the table, each with the class it is the probability of; none is called as the first, id."""
     if len(classes) > 2:
-        return {name: i for i, name in enumerate(classes)}
+        free = f"class {ID}"
+        while free in classes:
+            free = f"class {free}"
+        return {free if name == ID else name: i for i, name in enumerate(classes)}
     dog = [i for i, name in enumerate(classes) if name.lower() in ("dog", "dogs")]
     return {"label": dog[0] if dog else 1}
 
@@ -249,7 +256,7 @@ def _stream(
     """Write a row a photo, and return a line for each that could not be read."""
     import numpy as np
 
-    write(["id", *columns])
+    write([ID, *columns])
     broken: list[str] = []
     done = 0
     with quiet_photos():

@@ -266,10 +266,24 @@ def test_probabilities_are_of_dogs_and_clipped(finished, unlabelled, tmp_path):
         (["Dog", "cat"], {"label": 0}),
         (["a", "b"], {"label": 1}),
         (["a", "dog", "c"], {"a": 0, "dog": 1, "c": 2}),
+        (["id", "label", "z"], {"class id": 0, "label": 1, "z": 2}),
+        (["a", "class id", "id"], {"a": 0, "class id": 1, "class class id": 2}),
+        (["id", "label"], {"label": 1}),
     ],
 )
 def test_the_columns_are_the_classes(classes, columns):
     assert module._columns(classes) == columns
+
+
+def test_ids_keep_their_zeros_where_they_are_names(finished, unlabelled, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("00001.jpg", "c0ffee.jpg"):
+        shutil.copy(next(unlabelled.iterdir()), tmp_path / "photos" / name)
+    for ids, expected in {"number": ["1", "c0ffee.jpg"], "name": ["00001", "c0ffee"]}.items():
+        go(finished("scratch"), tmp_path / "photos", tmp_path / "a.csv", ids=ids)
+        assert [row[0] for row in table(tmp_path / "a.csv")[1]] == expected
+    with pytest.raises(BenchmarkError, match="--ids: must be number or name, got 'names'; did you mean 'name'"):
+        go(finished("scratch"), unlabelled, tmp_path / "b.csv", ids="names")
 
 
 def test_other_weights_than_the_runs_are_refused(finished, unlabelled, weights, tmp_path, registry):

@@ -11,7 +11,7 @@ import torch
 
 from harness.commands.show import show
 from harness.contracts import Backbone, Weights
-from harness.errors import BenchmarkError, DataError, HarnessError
+from harness.errors import BenchmarkError, DataError, HarnessError, PluginError
 from harness.preparation import Request, prepare
 from harness.pretrained import Fit, check_fit, find_weights, read_weights
 from harness.progress import Reporter
@@ -285,6 +285,26 @@ def test_what_was_loaded_is_said_and_recorded(request_of, state):
     (folder,) = request.out.iterdir()
     about = open_records(folder).meta["weights"][NAME]
     assert (about["loaded"], about["tensors"]) == (count, count)
+
+
+def test_a_backbone_that_fails_on_these_images_is_one_line(request_of, backbone):
+    from harness import features
+
+    setting = prepare(request_of("features"), Reporter(quiet=True)).setting
+
+    def small(shape, outputs, weights=None):
+        return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 64), torch.nn.Flatten())
+
+    def none(shape, outputs, weights=None):
+        raise ValueError("no images of this size")
+
+    for build, reason in ((small, "RuntimeError"), (none, "ValueError: no images of this size")):
+        bad = Backbone("bad", build, weights=backbone.weights)
+        with pytest.raises(
+            PluginError, match=f"backbone 'bad': must give features of these images, got {reason}"
+        ) as caught:
+            features.extract(bad, setting.plan.weights[NAME], setting.data, setting.device, lambda *_: None)
+        assert "\n" not in str(caught.value)
 
 
 def net(read):

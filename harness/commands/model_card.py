@@ -244,10 +244,11 @@ def _meaning(about: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     lost = f" {best['lost']:.0f} of them failed and have no part in it." if best["lost"] else ""
     many = len(about["networks"]) > 1
     seed = " That is of one network; the mean of several, which this model is, usually does better." if many else ""
+    covers = f"; the interval covers {best['covers']}" if interval(scores, best) else ""
     return (
         f"The arm was chosen by its mean tune score{'' if many else ', and so was the seed'}. *Expected* is what this whole procedure gives: the "
         f"arm chosen anew from all seeds but one, and scored on the test split by the run of the seed left out, over "
-        f"{best['folds']:.0f} seeds; the interval covers {best['covers'] or 'nothing'}.{lost}{seed} The best test mean of any arm "
+        f"{best['folds']:.0f} seeds{covers}.{lost}{seed} The best test mean of any arm "
         f"looks like {naive}; that difference is optimism. {own}"
     )
 

@@ -16,7 +16,8 @@ from harness.data.archive import Archive, open_archive
 from harness.data.kinds import HEAD, SUFFIXES, is_rubbish, why_no_photo
 from harness.errors import DataError, printable
 
-NUMBER = re.compile(r"[0-9]{1,18}")
+NUMBER = re.compile(r"[0-9]{1,255}")  # as long as a file's name may be
+IDS = ("number", "name")  # what a photo goes by in a submission
 SHOWN = 3  # names of files that are passed over, for each reason
 
 Skip = Callable[[Path, str], None]
@@ -131,37 +132,43 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Numbered:
-    """A photo by the name it goes by in a submission: the number ``N`` of ``N.jpg``, or else its file name."""
+    """A photo by what it goes by in a submission: the number ``N`` of ``N.jpg``, or else its file name; or its bare name."""
 
     id: str
     photo: Photo
 
 
 @contextmanager
-def open_photos(place: Path, skipped: Skip = lambda file, reason: None) -> Iterator[Sequence[Numbered]]:
+def open_photos(
+    place: Path, skipped: Skip = lambda file, reason: None, ids: str = "number"
+) -> Iterator[Sequence[Numbered]]:
     """Give the photos of a folder or a zip, readable until it is left: by number, and after those by name.
 
-    ``skipped`` is called with every file that is passed over, and the reason. Raises DataError where there are none, where
-    two go by one name, and for an archive not to be trusted.
+    ``ids`` is one of ``IDS``: "number" makes ``00012.jpg`` 12 and leaves other file names whole, "name" takes the suffix
+    off every name and leaves the rest as it is, ``00012``. ``skipped`` is called with every file that is passed over, and
+    the reason. Raises DataError where there are none, where two go by one name, and for an archive not to be trusted.
     """
     if place.is_dir():
-        found = [Photo(file.relative_to(place).as_posix(), "", file.read_bytes) for file in photo_files(place, skipped)]
-        yield _numbered(found, place)
+        photos = [
+            Photo(file.relative_to(place).as_posix(), "", file.read_bytes) for file in photo_files(place, skipped)
+        ]
+        yield _numbered(photos, place, ids)
     elif zipfile.is_zipfile(place):
         with open_archive(place) as archive:
             members = photo_members(archive, skipped=skipped)
-            yield _numbered([Photo(name, "", partial(archive.read, info)) for name, info in members.items()], place)
+            photos = [Photo(name, "", partial(archive.read, info)) for name, info in members.items()]
+            yield _numbered(photos, place, ids)
     else:
         got = "another file" if place.exists() else "nothing there"
         raise DataError(f"{place}: must be a folder or a zip archive of photos, got {got}; check the path")
 
 
-def _numbered(photos: Sequence[Photo], place: Path) -> list[Numbered]:
+def _numbered(photos: Sequence[Photo], place: Path, ids: str) -> list[Numbered]:
     by_id: dict[str, Photo] = {}
     for photo in photos:
         file = photo.name.rpartition("/")[2]
         stem = file.rpartition(".")[0] or file
-        name = str(int(stem)) if NUMBER.fullmatch(stem) else file
+        name = stem if ids == "name" else str(int(stem)) if NUMBER.fullmatch(stem) else file
         other = by_id.setdefault(name, photo)
         if other is not photo:
             raise DataError(

@@ -16,7 +16,7 @@ from PIL import Image
 
 from harness.cli import main
 from harness.commands.export import Request, export, lines
-from harness.commands.model_card import SECTIONS
+from harness.commands.model_card import SECTIONS, model_card
 from harness.contracts import Backbone
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.predict import Request as Prediction
@@ -348,6 +348,28 @@ class _Bare:
     def get(self, kind, name, *more):
         found = self.registry.get(kind, name, *more)
         return replace(found, plain=None) if kind == "backbone" else found
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected", "covers"),
+    [
+        ({"low": 0.9487, "high": 1.0}, "94.87 % to 100.00 %", "test examples"),  # nothing spreads: it has one side only
+        ({}, "", ""),
+    ],
+)
+def test_card_and_console_say_the_interval_that_the_table_has(finished, tmp_path, ends, expected, covers):
+    out, about = export(Request(finished("scratch"), tmp_path / "model"), QUIET)
+    best = next(row for row in about["scores"]["arms"] if row["arm"] == about["arm"])
+    for key in ("low", "high"):
+        del best[key]
+    best |= {"expected": 1.0, "covers": covers, **ends}
+    (line,) = [line for line in lines(out, about) if line.startswith("expected")]
+    card = model_card(about)
+    (row,) = [line for line in card.splitlines() if line.startswith("| **expected**")]
+    assert row.endswith(f"| 100.00 % | {expected or 'unknown'} |")
+    assert (f"95 % interval {expected} over test examples;" in line) == bool(expected)
+    assert ("the interval covers test examples." in card) == bool(expected)
+    assert "nan" not in line + card.lower().partition("## data")[2]
 
 
 def test_a_named_arm_gets_no_expected_score(finished, tmp_path):

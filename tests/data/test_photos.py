@@ -36,6 +36,32 @@ def test_photos_come_by_number_and_the_others_by_name(place):
         assert [each.photo.read().decode().rpartition("/")[2] for each in photos][:3] == ["007.png", "9.JPG", "10.jpg"]
 
 
+LONG = "0" * 20 + "7" * 13
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ("number", ["1", "12", "7" * 13, "00c0.png", "c0ffee.jpg"]),
+        ("name", ["00001", "012", LONG, "00c0", "c0ffee"]),
+    ],
+)
+def test_ids_are_numbers_or_bare_names(tmp_path, ids, expected):
+    for name in ("00001.jpg", "012.png", f"{LONG}.jpg", "00c0.png", "c0ffee.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    with open_photos(tmp_path, ids=ids) as photos:
+        assert [each.id for each in photos] == expected
+
+
+def test_names_that_are_one_number_are_two_names(tmp_path):
+    for name in ("1.jpg", "01.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    with open_photos(tmp_path, ids="name") as photos:
+        assert sorted(each.id for each in photos) == ["01", "1"]
+    with pytest.raises(DataError, match="must have photos of different names"), open_photos(tmp_path):
+        pass
+
+
 def test_what_is_hidden_is_no_photo(place):
     with open_photos(place("1.jpg", "._1.jpg", ".trash/2.jpg", "__MACOSX/._3.jpg")) as photos:
         assert [each.id for each in photos] == ["1"]
