@@ -62,7 +62,7 @@ def without_absent(source: Source, defaults: Table) -> Source:
         isinstance(aa, str)
         and aa not in optimizers
         and aa in cut.written("optimizers")
-        and not cut.said("compare", "aa")
+        and not cut.overridden("compare", "aa")
     ):
         cut.values["compare"]["aa"] = True
         notices.append(f"compare.aa is '{aa}', which takes no part: the first optimizer takes part twice instead")
@@ -80,8 +80,8 @@ class _Cut:
 
     def value(self, *key: str) -> Any:
         """Return what a key says, in the file or by default."""
-        said = _get(self.values, key)
-        return _get(self._defaults, key) if said is None else said
+        value = _get(self.values, key)
+        return _get(self._defaults, key) if value is None else value
 
     def names(self, *key: str) -> list[str]:
         """Return the keys of a table; none where it is none."""
@@ -94,14 +94,10 @@ class _Cut:
 
     def written(self, *keys: str) -> set[str]:
         """Return the names that keys of ``[train]`` have anywhere in the file, its profiles included, or by default."""
-        found = [_get(table, ("train", key)) for table in self._source.written for key in keys]
-        return {
-            name
-            for value in (*found, *(_get(self._defaults, ("train", key)) for key in keys))
-            for name in _names(value)
-        }
+        tables = (*self._source.written, self._defaults)
+        return {name for table in tables for key in keys for name in _names(_get(table, ("train", key)))}
 
-    def said(self, *key: str) -> bool:
+    def overridden(self, *key: str) -> bool:
         """Return whether a ``--set`` says the key, or something below it."""
         places = self._source.places
         return any(place == "--set" and at[: len(key)] == key for at, place in places.items())
@@ -114,7 +110,7 @@ class _Cut:
     def drop(self, known: Iterable[Any], name: Any, *key: str) -> None:
         """Take a key out that belongs to a name, if the file knows the name and no ``--set`` says the key."""
         table = _get(self.values, key[:-1])
-        if name in known and isinstance(table, dict) and key[-1] in table and not self.said(*key):
+        if name in known and isinstance(table, dict) and key[-1] in table and not self.overridden(*key):
             del table[key[-1]]
             self.dropped.append(key)
 
@@ -130,5 +126,5 @@ def _get(table: Any, key: Path_) -> Any:
 def _names(value: Any) -> list[str]:
     """Return the names in a list or a table, or the one that a string is."""
     return (
-        [value] if isinstance(value, str) else [str(each) for each in value] if isinstance(value, list | dict) else []
+        [value] if isinstance(value, str) else [str(name) for name in value] if isinstance(value, list | dict) else []
     )

@@ -430,14 +430,18 @@ def main(arguments: list[str] | None = None) -> Any:
     if debug:
         arguments.remove("--debug")  # wherever it stands
     try:
-        code = app(arguments, standalone_mode=False, obj=tuple(arguments))
+        code = app(arguments, standalone_mode=False, prog_name="harness", obj=tuple(arguments))
     except HarnessError as error:
         if debug:
             raise
         print(f"error: {error}", file=sys.stderr)
         code = 2
     except usage_error as error:
-        print(f"error: command line: {error.format_message()}; try 'harness --help'", file=sys.stderr)
+        if type(error).__name__ == "NoArgsIsHelpError":  # 'harness data' alone, as 'harness' alone
+            print(error.format_message())
+            sys.exit(0)
+        command = error.ctx.command_path if error.ctx else "harness"
+        print(f"error: command line: {error.format_message().rstrip('.')}; try '{command} --help'", file=sys.stderr)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130

@@ -21,6 +21,11 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 DEEPEST = 32  # tables in tables
 
 
+def _shown(name: str) -> str:
+    """Return a name as it was given; of one that is too long, its beginning and its length."""
+    return f"'{name}'" if len(name) <= 64 else f"'{name[:24]}...' of {len(name)}"
+
+
 class Section(BaseModel):
     """A table of the file: frozen, no unknown keys, no types turned into others on the quiet."""
 
@@ -66,7 +71,10 @@ class TrainSection(Section):
     def _plain_names(cls, aliases: dict[str, str]) -> dict[str, str]:
         for alias in aliases:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", alias):
-                raise ValueError(f"must be named with letters, digits, '.', '_', '+' or '-', got '{alias[:80]}'")
+                raise ValueError(
+                    f"must be named with up to 64 letters, digits, '.', '_', '+' or '-', a letter or digit first, "
+                    f"got {_shown(alias)}"
+                )
         return aliases
 
     @field_validator("backbones", "heads", "optimizers", "schedulers", "augment")
@@ -296,7 +304,10 @@ class Benchmark(Section):
     @classmethod
     def _a_folder_name(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-            raise ValueError(f"must be letters, digits, '.', '_' or '-' (it names the run folder), got '{name[:80]}'")
+            raise ValueError(
+                f"must be up to 64 letters, digits, '.', '_' or '-', a letter or digit first (it names the run folder), "
+                f"got {_shown(name)}"
+            )
         return name
 
 

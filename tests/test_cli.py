@@ -87,9 +87,12 @@ def test_wrong_arguments_are_one_line_and_2(harness, benchmark_file, tmp_path):
     refused(harness("run", file, "--set", "nothing"), "--set: must be KEY=VALUE")
     refused(harness("run", file, "--plugin", "none.py"), "none.py: must be a plugin file")
     refused(harness("run", file, "--block", "nobody"), "block: must name a plugin")
-    refused(harness("run"), "command line: Missing argument")
-    refused(harness("run", file, "--colour"), "command line: No such option")
-    refused(harness("walk"), "command line: No such command 'walk'")
+    refused(harness("run"), "command line: Missing argument 'FILE.toml'; try 'harness run --help'")
+    refused(harness("run", file, "--colour"), "command line: No such option", "; try 'harness run --help'")
+    refused(
+        harness("data", "inspect", "--colour"), "command line: No such option", "; try 'harness data inspect --help'"
+    )
+    refused(harness("walk"), "command line: No such command 'walk'; try 'harness --help'")
     refused(
         harness("list", "optimzer"), "list: must be given a kind of plugin, got 'optimzer'; did you mean 'optimizer'?"
     )
@@ -148,6 +151,12 @@ def test_our_own_faults_are_one_line_too_and_a_code_of_their_own(harness, benchm
     assert err == "error: harness itself: ZeroDivisionError: division by zero; --debug shows where, please report it\n"
     with pytest.raises(ZeroDivisionError):
         main(["run", str(benchmark_file()), "--debug"])
+
+
+@pytest.mark.parametrize("group", ["data", "baseline"])
+def test_a_group_alone_shows_its_help(harness, group):
+    code, out, err = harness(group)
+    assert (code, err, out.startswith(f"Usage: harness {group} [OPTIONS] COMMAND")) == (0, "", True)
 
 
 def test_no_arguments_show_the_help(harness):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import fields, replace
 
@@ -181,3 +182,25 @@ def test_a_format_that_fails_does_not_lose_the_others(write, tmp_path):
         "the records are whole: 'harness report' tries again"
     )
     assert (tmp_path / "report.txt").exists()
+
+
+def test_what_libraries_that_draw_have_to_say_stays_off_the_console(write, capsys):
+    """Warnings are errors in these tests, so one that was let through would take the report down."""
+    pyplot = logging.getLogger("matplotlib.font_manager")
+    level = logging.getLogger("matplotlib").level
+
+    def compute(records):
+        warnings.warn("invalid value in log", RuntimeWarning, stacklevel=2)
+        return pd.DataFrame()
+
+    def draw(results):
+        warnings.warn("Attempt to set non-positive ylim on a log-scaled axis will be ignored.", stacklevel=2)
+        pyplot.warning("findfont: no such font")
+        return " ".join(results.problems)
+
+    (file,) = write([Analysis("noisy", compute)], [Report("noisy", "txt", draw)])
+    assert file.read_text(encoding="utf-8") == ""
+    assert capsys.readouterr() == ("", "")
+    assert logging.getLogger("matplotlib").level == level
+    with pytest.warns(RuntimeWarning):
+        compute(None)

@@ -77,17 +77,17 @@ def document(records: Records, registry: Registry | None = None, results: Result
     A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
     """
     runs = records.runs.set_index("run_id", drop=False)
-    told: dict[str, Any] = {}
+    analysed: dict[str, Any] = {}
     if registry and results:
-        told["headline"] = text_of(results, "text", registry).splitlines()
+        analysed["headline"] = text_of(results, "text", registry).splitlines()
         if verdict := verdict_of(records, registry, results):
-            told["verdict"] = verdict
+            analysed["verdict"] = verdict
     return {
         "schema_version": SHOW_VERSION,
         "run": str(records.folder),
         "name": records.name,
         "state": "finished" if _over(records) else "unfinished",
-        **({"headline": told["headline"]} if "headline" in told else {}),
+        **({"headline": analysed["headline"]} if "headline" in analysed else {}),
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
         "constant": records.meta.get("constant", {}),
@@ -98,7 +98,7 @@ def document(records: Records, registry: Registry | None = None, results: Result
         "environment": records.meta["environment"],
         "command": records.meta["command"],
         "benchmark": records.meta["benchmark"],
-        **({"verdict": told["verdict"]} if "verdict" in told else {}),
+        **({"verdict": analysed["verdict"]} if "verdict" in analysed else {}),
         "arms": [_arm(records, arm, runs) for arm in records.meta["arms"]],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 from dataclasses import replace
 from itertools import permutations
@@ -17,6 +18,7 @@ from harness.device import Device
 from harness.errors import HarnessError
 from harness.evidence import minima
 from harness.evidence.minima import measure_minima, work_of
+from harness.evidence.probe_costs import planned_cells
 from harness.plan import Setting, resolve
 from harness.progress import Reporter
 from harness.records import Store
@@ -370,6 +372,37 @@ def test_a_control_that_lost_a_seed_takes_nothing_from_the_arms(setting):
     assert among_arms(lost) == among_arms(whole)
     seeds = {run.init_seed for runs in work_of(probe_of(2), made, lost).all for run in runs if run.arm.name not in own}
     assert seeds == {0, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("profile", "sizes"),
+    [
+        (None, {"representation": (252, 252), "connectivity": (72, 252), "sharpness": (24, 24), "surface": (1, 1)}),
+        (
+            "verdict",
+            {
+                "representation": (990, 990),
+                "connectivity": (360, 990),
+                "sharpness": (60, 60),
+                "hessian": (15, 60),
+                "surface": (1, 1),
+            },
+        ),
+    ],
+)
+def test_the_flagship_measures_whole_groups_whatever_the_machine(setting, repository, registry, profile, sizes):
+    plan = resolve(*load(repository / "benchmarks" / "dogscats.toml", profile), registry)
+    made = replace(setting(), plan=plan)
+    works = {probe.name: work_of(probe, made, planned_cells(made)) for probe in plan.late_probes}
+    assert {name: (len(work.wanted), len(work.all)) for name, work in works.items()} == sizes
+
+
+def test_no_benchmark_file_of_ours_has_a_limit_in_seconds(repository):
+    for file in (repository / "benchmarks").glob("*.toml"):
+        profiles = tomllib.loads(file.read_text(encoding="utf-8")).get("profiles", {})
+        for profile in (None, *profiles):
+            compare = load(file, profile)[0].compare
+            assert (compare.probe_budget, compare.probe_budgets) == (None, {})
 
 
 # --- options -------------------------------------------------------------------------------------------------

@@ -154,7 +154,9 @@ def test_an_empty_split_a_folder_and_a_missing_library_are_refused_in_one_line(m
         opened(root=tmp_path, required=True)
     assert len(opened(root=tmp_path).train) == 266  # a ./data that happens to be there
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(DataError, match=r"must have scikit-learn .*, got none installed; pip install scikit-learn$"):
+    with pytest.raises(
+        DataError, match=r"must have scikit-learn .*, got none installed; python -m pip install scikit-learn$"
+    ):
         opened()
 
 

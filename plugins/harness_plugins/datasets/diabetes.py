@@ -60,7 +60,7 @@ def _table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         from sklearn.datasets import load_diabetes
     except ImportError as error:
         raise DataError(
-            "data.dataset: must have scikit-learn for 'diabetes', got none installed; pip install scikit-learn"
+            "data.dataset: must have scikit-learn for 'diabetes', got none installed; python -m pip install scikit-learn"
         ) from error
     inputs, targets = load_diabetes(return_X_y=True, scaled=False)
     return inputs.astype("float64"), targets.astype("float64")

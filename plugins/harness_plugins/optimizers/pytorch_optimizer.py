@@ -21,7 +21,7 @@ from harness_plugins.optimizers import _library, muon
 if TYPE_CHECKING:
     import torch
 
-MISSING = "it needs the library pytorch_optimizer; install it, or the extra optimizer-harness[optimizers]"
+MISSING = "it needs the library of the extra 'optimizers'; python -m pip install pytorch_optimizer"
 AROUND = "it goes around another optimizer, which must be built first; 'sam' and 'ema' do that here"
 NO_RATE = "it has no learning rate, which every schedule moves"
 OWN_RATE = "it writes a learning rate of its own into its groups, where the schedule's belongs"
