@@ -172,6 +172,19 @@ def test_arms_tuned_well_are_not_extended(carry_out):
     assert any("no arm has a tuning alarm" in line for line in said)
 
 
+def test_an_arm_that_has_tried_everything_is_not_extended(carry_out):
+    """Two rates, both bad: more trials cannot help, and the arm stays with its alarm."""
+    grid = ("momentum = 0.9", "momentum = 0.9\nlr = { choices = [1e-6, 1e-5] }")
+    brute = ("epochs = [2]", 'epochs = [2]\nsampler = "bruteforce"')
+    alone = ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]')
+    records, said = carry_out(grid, brute, alone, ("[search.space.adam]\nbeta1 = 0.9\n", ""), extend=True)
+    assert (SGD, "defaults") in raised(records)
+    assert f"{SGD}: the grid of 2 combinations is exhausted after 2 of 12 trials" in said
+    assert f"{SGD} is not extended: all 2 combinations have been tried" in said
+    assert not records.meta["extensions"]
+    assert len(records.trials) == records.trials_wanted(SGD) == records.exhausted(SGD) == 2
+
+
 def test_an_extension_survives_a_kill(carry_out, tmp_path):
     """What was noted is gone on with, whenever the work was cut short: here before the first new trial."""
     whole, _ = carry_out(BAD, extend=True)

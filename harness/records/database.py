@@ -12,6 +12,11 @@ from harness.records import schema
 
 PATIENCE = 60.0  # seconds that a connection waits for another program's lock before it gives up
 
+_PASSING = (
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM,
+)  # fmt: skip
+
 
 def connect(folder: Path) -> sqlite3.Connection:
     """Return a connection that writes. Optuna's connections are made here too, so all of them are equally patient."""
@@ -72,8 +77,8 @@ def sqlites(error: BaseException) -> sqlite3.Error | None:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether an error is of the moment, a lock or a full disk, and says nothing about the tables."""
-    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+    """Return whether an error is of the moment, a lock or a full disk for example, and says nothing about the tables."""
+    return _code(error) in _PASSING
 
 
 def explained(error: Exception, folder: Path) -> Exception:
@@ -89,6 +94,8 @@ def explained(error: Exception, folder: Path) -> Exception:
             return RunFolderError(
                 f"{file}: must have room to grow, got a full disk; make room, then the same command goes on"
             )
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return RunFolderError(f"{file}: must be a file that may be used, got {sqlites(error)}; see its permissions")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return RunFolderError(f"{file}: must be the records of a run, got {sqlites(error)}; move the folder away")
     return error

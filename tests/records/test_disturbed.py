@@ -150,6 +150,7 @@ def test_a_reader_says_too_that_the_database_is_locked(tmp_path, monkeypatch):
     [
         (sqlite3.SQLITE_FULL, "must have room to grow, got a full disk; make room, then the same command goes on"),
         (sqlite3.SQLITE_CORRUPT, "must be the records of a run, got what SQLite said; move the folder away"),
+        (sqlite3.SQLITE_READONLY, "must be a file that may be used, got what SQLite said; see its permissions"),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, "must be free to be used, got locked by another program"),
     ],
 )
