@@ -188,7 +188,7 @@ def _equal(one: Competitor, other: Competitor) -> Equal | None:
         same = False
     if not same:
         return None
-    decays = [any(is_penalty(name) for name in each) for each in (settings, others)]
+    decays = [any(is_penalty(name) and not each[name] for name in each) for each in (settings, others)]
     name, same_as = (one.entered, other.entered) if decays == [True, False] else (other.entered, one.entered)
     return Equal(name, same_as, STEPS, weight_decay=any(decays))
 
@@ -204,14 +204,15 @@ def _equal_settings(one: Competitor, other: Competitor) -> tuple[dict[str, Any],
         if name in OF_RUNS or name.startswith(SCHEDULE):
             continue
         searched = [name in each.space for each in pair]
-        known = [
-            values[name]
-            for values, is_searched in zip(settings, searched, strict=True)
-            if name in values and not is_searched
+        highest = [
+            ends(each, 1)[name] if is_searched else None for each, is_searched in zip(pair, searched, strict=True)
         ]
-        known += [values[name] for values in settings if name in values]
-        known += [ends(each, 1)[name] for each, is_searched in zip(pair, searched, strict=True) if is_searched]
-        for values, is_searched in zip(settings, searched, strict=True):
-            if is_searched:
-                values[name] = known[0]
+        unsearched = [
+            values[name] for values, its in zip(settings, searched, strict=True) if name in values and not its
+        ]
+        defaults = [values[name] for values in settings if name in values]
+        common = next(iter([*unsearched, *defaults, *(each for each in highest if each is not None)]))
+        for values, high, is_searched in zip(settings, highest, searched, strict=True):
+            if is_searched:  # a weight decay that is searched is not 0, whatever the other one's is
+                values[name] = high if is_penalty(name) else common
     return settings[0], settings[1]

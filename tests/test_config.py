@@ -104,6 +104,17 @@ def test_the_flagship_is_valid_and_every_profile_too(repository):
         assert load(file, profile)[0].name == "dogscats"
 
 
+@pytest.mark.parametrize("name", ["weight_decay", "weight_decay_1d", "wd", "lambd", "l2"])
+@pytest.mark.parametrize("said", ["{ low = 1e-4, high = 1e-1, log = true }", "1e-2"])
+def test_a_weight_decay_by_another_name_is_one_too(benchmark_file, name, said):
+    text = ("[compare]", f"[search.space.adam]\n{name} = {said}\n[compare]")
+    with pytest.raises(
+        BenchmarkError, match=rf"search\.space\.adam\.{name}: must be 0 where the arms have one objective"
+    ):
+        load(benchmark_file(text))
+    assert load(benchmark_file((text[0], text[1].replace(said, "0"))))
+
+
 def test_weight_decay_of_ones_own_is_no_common_objective(benchmark_file):
     text = ("[compare]", "[search.space.adam]\nweight_decay = { low = 1e-4, high = 1e-1, log = true }\n[compare]")
     with pytest.raises(

@@ -185,6 +185,10 @@ def test_optimizers_that_differ_are_not_said_to_be_one(prepared):
         ("[compare]", "[search.space.adamw]\nweight_decay = 1e-2\n[compare]"),
     )
     assert equal(prepared(ONE_CYCLE, *free, optimizers='"adam", "adamw"')) == []
+    searched = ("[compare]", "[search.space.adamw]\nweight_decay = { low = 1e-4, high = 1.0, log = true }\n[compare]")
+    assert equal(prepared(ONE_CYCLE, free[0], searched, optimizers='"adam", "adamw", "torch:AdamW"')) == [
+        ("torch:AdamW", "adam", True)
+    ]
     pinned = ("[compare]", "[search.space.adamw]\nbeta1 = 0.5\n[search.space.adam]\nbeta1 = 0.9\n[compare]")
     assert equal(prepared(ONE_CYCLE, pinned, optimizers='"adam", "adamw"')) == []
     others = '"sgd", "adam", "rmsprop", "adagrad", "nadam", "lion", "torch:RAdam", "torch:Adamax", "schedulefree"'
