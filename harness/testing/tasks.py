@@ -112,8 +112,8 @@ def verdict_has_its_metrics(offer: Task) -> str:
     _seen(offer)
     loss = "metric 'loss'" if "loss" in offer.metrics else "no metric 'loss', so the task's own loss"
     if "accuracy" in offer.metrics:
-        return f"{loss}; metric 'accuracy', so classes"
-    return f"{loss}; no metric 'accuracy', so predictions as numbers, and barriers without an error"
+        return f"{loss}; metric 'accuracy', so classes are compared"
+    return f"{loss}; no metric 'accuracy', so predictions are compared as numbers"
 
 
 def _examples(offer: Task) -> Iterator[_Example]:

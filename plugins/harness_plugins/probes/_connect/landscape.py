@@ -26,7 +26,7 @@ class Height:
     """What a network is worth at some weights."""
 
     loss: float  # the task's, without a penalty
-    error: float | None  # the part of examples, in [0, 1], that are put into a wrong class; None without an accuracy
+    error: float | None  # the part of examples, in [0, 1], that are put into a wrong class; None without classes
 
 
 class Landscape:
@@ -77,7 +77,10 @@ class Landscape:
                 targets = use.train.targets[rows]
                 outputs = self.network(use.train.as_input(use.train.inputs[rows])).float()
                 losses.append(use.task.loss(outputs, targets).double() * len(rows))
-                if accuracy is not None:
+                classes = targets.ndim == 1 and not targets.is_floating_point()
+                if accuracy is None and classes and outputs.shape[1] > 1:
+                    wrong.append(int((outputs.argmax(1) != targets).sum()))
+                elif accuracy is not None:
                     right = accuracy.compute(use.task.predict(outputs).cpu().numpy(), targets.cpu().numpy())
                     wrong.append(round((1 - right) * len(rows)) if right == right else len(rows))
         count = len(self._rows)
