@@ -72,24 +72,29 @@ class Valley(nn.Module):
 class Slope(nn.Module):
     """A function whose gradient is the same everywhere, so that what one weight does cannot change what another does.
 
-    With a ``curvature`` it is a bowl far from its minimum, for optimizers that ask for second derivatives.
+    With a ``curvature`` it is a bowl far from its minimum, for optimizers that ask for second derivatives. An ``uneven``
+    one curves in every direction by another amount, from 1 to 10 times that, so that no line search ends at the minimum.
     """
 
-    def __init__(self, curvature: float = 0.0, idle: bool = False) -> None:
+    def __init__(self, curvature: float = 0.0, idle: bool = False, uneven: bool = False) -> None:
         super().__init__()
         random = torch.Generator().manual_seed(0)
         shapes = ((4, 3), (5,), (3, 4), (2, 3, 2, 2))
         self.weights = nn.ParameterList([torch.randn(shape, generator=random) for shape in shapes])
         self.slopes = [torch.randn(shape, generator=random) for shape in shapes]
-        self.curvature = curvature
+        self.curvatures = [
+            curvature * 10 ** torch.rand(shape, generator=random) if uneven else torch.full(shape, curvature)
+            for shape in shapes
+        ]
         if idle:
             self.idle = nn.Parameter(torch.ones(3))  # no gradient ever
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the value times the row, ``[B, 1]``."""
         value = torch.stack([(w * c).sum() for w, c in zip(self.weights, self.slopes, strict=True)]).sum()
-        if self.curvature:
-            value = value + self.curvature / 2 * torch.stack([w.square().sum() for w in self.weights]).sum()
+        if self.curvatures[0].any():
+            bent = zip(self.weights, self.curvatures, strict=True)
+            value = value + torch.stack([(h * w.square()).sum() / 2 for w, h in bent]).sum()
         return rows * value
 
 
@@ -158,9 +163,19 @@ LARGER = replace(
 
 
 def slope(offer: Optimizer, idle: bool = False) -> Problem:
-    """Return the slope for an optimizer: curved, if it asks for second derivatives; with a parameter out of sight."""
-    build = partial(Slope, curvature=0.1 if offer.second_order else 0.0, idle=idle)
-    return Problem("a slope", build, VALUE, ONE)
+    """Return the slope for an optimizer; with a parameter out of sight.
+
+    It is curved for one that asks for second derivatives, and for one that searches along lines: where a line has no
+    lowest point, that one ends where float32 does, and where that is differs from processor to processor.
+    """
+    lines = searches_lines(offer)
+    curvature = 0.1 if offer.second_order or lines else 0.0
+    return Problem("a slope", partial(Slope, curvature=curvature, idle=idle, uneven=lines), VALUE, ONE)
+
+
+def searches_lines(offer: Optimizer) -> bool:
+    """Return whether it finds the lengths of its steps by a line search: it evaluates the objective, and wants no schedule."""
+    return offer.closure and not offer.scheduled
 
 
 def perceptron(*widths: int) -> nn.Module:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from functools import partial
 
 import pytest
 import torch
+from harness_plugins.optimizers import lbfgs
 
 from harness import Float, Optimizer
 from harness.testing import checks
+from harness.testing.driving import distance, start, step, weights
+from harness.testing.problems import slope
 
 
 class Momentum(torch.optim.Optimizer):
@@ -241,13 +243,25 @@ def test_an_honest_one_passes_everything():
     assert failures(offer(Momentum), quick=None) == {}
 
 
+(LBFGS,) = lbfgs.harness_optimizers()  # the one with a line search
+
+
 def test_a_line_search_is_judged_on_all_rows_at_once():
     """On batches its best rate is another one on every processor; with all rows any rate comes to the minimum."""
-    lbfgs = partial(torch.optim.LBFGS, max_iter=5, line_search_fn="strong_wolfe")
-    found = Optimizer("lbfgs", lbfgs, {"lr": Float(0.1, 1.0, log=True)}, closure=True, scheduled=False)
-    outcomes = {check.name: check.outcome() for check in checks(found, quick=False)}
-    assert outcomes["space_brackets_best_lr"].status == "ok"
-    assert float(outcomes["space_brackets_best_lr"].text.rpartition("loss ")[2]) < 1e-3  # about 1e-7, anywhere
+    (outcome,) = [each.outcome() for each in checks(LBFGS) if each.name == "space_brackets_best_lr"]
+    assert outcome.status == "ok"
+    assert float(outcome.text.rpartition("loss ")[2]) < 1e-3  # about 1e-7, anywhere
+
+
+@pytest.mark.parametrize("lr", [0.1, 0.5, 0.95, 1.0])
+def test_a_line_search_meets_a_lowest_point(lr):
+    """On a straight slope it went on to 1e8, where float32 ends, and stood still there or not, by the processor."""
+    parts = start(LBFGS, slope(LBFGS), {"lr": lr})
+    step(parts, 2)
+    before = weights(parts)
+    step(parts, 10)
+    assert 1e-3 < distance(before, weights(parts)) < 10  # it is near the minimum by then, and comes nearer
+    assert all(float(each.abs().max()) < 100 for each in weights(parts))
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,14 @@ from harness.testing.driving import (
 )
 from harness.testing.optimizers.descent import train_on
 from harness.testing.outcomes import NotApplicable, require
-from harness.testing.problems import slope
+from harness.testing.problems import searches_lines, slope
 
 
 @torch_check
 def obeys_lr(offer: Optimizer) -> str:
     """Built with a greater rate, it moves farther, by about as much."""
+    if searches_lines(offer):
+        raise NotApplicable("it finds the lengths of its steps by a line search")
     low, high = _two_rates(offer)
     near, far = _moved(offer, {"lr": low}), _moved(offer, {"lr": high})
     _require_in_proportion(near, far, low, high, "built with")
@@ -58,7 +60,7 @@ def obeys_schedule(offer: Optimizer) -> str:
         f"must come to rest when the schedule falls to 0, moved {moved:.2g} x as far as at its default rate forty steps "
         "later; read group['lr'] in every step()",
     )
-    if "lr" in offer.space:
+    if "lr" in offer.space and not searches_lines(offer):
         low, high = _two_rates(offer)
         far = _moved(offer, {"lr": low}, times(high / low))
         _require_in_proportion(_moved(offer, {"lr": low}), far, low, high, "scheduled to")
