@@ -67,7 +67,7 @@ def check_out_folder(out: Path, option: str = "--out", new: bool = False) -> Non
         raise DataError(f"{option}: must be a new folder, got '{out}', which is there; name another or remove it")
     there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
     if why := _unwritable(there) if there.is_dir() else f"'{there}' is a file":
-        raise DataError(f"{option}: must be a folder that can be written, got '{out}': {why}")
+        raise DataError(f"{option}: must be a folder that can be written to, got '{out}': {why}")
 
 
 def _unwritable(folder: Path) -> str:

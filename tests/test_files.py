@@ -34,7 +34,7 @@ def test_what_cannot_be_a_file_is_one_line(tmp_path, monkeypatch, new):
     with pytest.raises(DataError, match=r"got '.*a\.csv': Permission denied$"):
         check_out_file(tmp_path / "a.csv", new=new)
     with pytest.raises(
-        DataError, match=r"^--out: must be a folder that can be written, got '.*deep': Permission denied$"
+        DataError, match=r"^--out: must be a folder that can be written to, got '.*deep': Permission denied$"
     ):
         check_out_folder(tmp_path / "new" / "deep", new=new)
 
@@ -50,7 +50,7 @@ def test_a_folder_can_be_made_anywhere_but_in_a_file(tmp_path):
         with pytest.raises(DataError, match="--out: must be a new folder"):
             check_out_folder(tmp_path / name, new=True)
     for name in ("file", "file/deep"):
-        with pytest.raises(DataError, match=r"must be a folder that can be written, got '.*': '.*file' is a file"):
+        with pytest.raises(DataError, match=r"must be a folder that can be written to, got '.*': '.*file' is a file"):
             check_out_folder(tmp_path / name)
     assert not (tmp_path / "new").exists()
 

@@ -186,7 +186,7 @@ def _write(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> N
         beside.replace(out)
     except OSError as error:
         raise DataError(
-            f"--out: must be a folder that can be written, got '{out}': {error.strerror or error}"
+            f"--out: must be a folder that can be written to, got '{out}': {error.strerror or error}"
         ) from error
     finally:
         with suppress(OSError):
