@@ -105,7 +105,7 @@ class _Cut:
     def replaced(self, *key: str) -> bool:
         """Return whether a ``--set`` has chosen otherwise than the file and its profile."""
         before = _get(self._source.chosen, key)
-        return self.value(*key) != (_get(self._defaults, key) if before is None else before)
+        return bool(self.value(*key) != (_get(self._defaults, key) if before is None else before))
 
     def drop(self, known: Iterable[Any], name: Any, *key: str) -> None:
         """Take a key out that belongs to a name, if the file knows the name and no ``--set`` says the key."""

@@ -313,7 +313,7 @@ class Benchmark(Section):
 
 def load(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) -> tuple[Benchmark, Source]:
     """Return the checked benchmark and where each of its values was said; raises BenchmarkError."""
-    source = without_absent(read(file, profile, overrides), as_plain(Benchmark(name="defaults")))  # type: ignore[call-arg]
+    source = without_absent(read(file, profile, overrides), as_plain(Benchmark(name="defaults")))
     _check_values(source.values, source)
     try:
         benchmark = Benchmark.model_validate(source.values)

@@ -130,10 +130,10 @@ def _carry_out(
     about = (store.noted("probes") or {}).get(probe.name, {})
     same = (about.get("version"), about.get("of")) == (version, of)
     if not same or (about["asked"], about["budget"]) != (work.asked, limit):
-        spent = {name: about[name] if same else 0.0 for name in ("seconds", "seconds_each")}
+        earlier = {name: about[name] if same else 0.0 for name in ("seconds", "seconds_each")}
         about = {
             "version": version, "of": of, "asked": work.asked, "budget": limit, "networks": probe.networks, "unit": work.unit,
-            "possible": len(work.all), "groups": 0, "planned": 0, "done": 0, **spent, "over": False, "subset": "",
+            "possible": len(work.all), "groups": 0, "planned": 0, "done": 0, **earlier, "over": False, "subset": "",
             "left_out": "", "problems": [],
         }  # fmt: skip
 
@@ -166,11 +166,11 @@ def _carry_out(
             if limit is not None and todo and about["seconds"] + about["seconds_each"] * len(todo) > limit:
                 break
             note(groups=number + 1, planned=len(work.first(number + 1)))
-        spent, earlier = 0.0, len(work.first(number + 1)) - len(todo)
+        spent, before_it = 0.0, len(work.first(number + 1)) - len(todo)
         for place, runs in enumerate(todo):
             interruption.check()
             spent += measure(runs)
-            reporter.preparing(f"{probe.name}: {work.unit}", earlier + place + 1, about["planned"])
+            reporter.preparing(f"{probe.name}: {work.unit}", before_it + place + 1, about["planned"])
         if todo:
             note(seconds_each=spent / len(todo))
     planned = {_key(runs) for runs in work.first(about["groups"])}
