@@ -94,13 +94,14 @@ def test_going_on_from_a_saved_state_is_bit_equal_to_not_stopping(parts_of, opti
         assert torch.equal(tensor, second.model.state_dict()[name]), name
 
 
+def linear(shape, outputs):
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(math.prod(shape), outputs))
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop", *ODD], ids=lambda o: getattr(o, "name", o))
 def test_training_learns(parts_of, optimizer):
     if optimizer is ODD[0]:  # a line search wants one function: with small batches and dropout, where it ends is luck
-        flat = lambda shape, outputs: torch.nn.Sequential(
-            torch.nn.Flatten(), torch.nn.Linear(math.prod(shape), outputs)
-        )  # noqa: E731
-        parts = parts_of(optimizer, {"lr": 1.0}, backbone=flat, epochs=10, augment=(), batch_size=40)
+        parts = parts_of(optimizer, {"lr": 1.0}, backbone=linear, epochs=10, augment=(), batch_size=40)
     else:
         parts = parts_of(optimizer, {"lr": 0.05}, epochs=10, augment=())
     records = list(train(parts.run, parts))
