@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -93,9 +94,16 @@ def test_going_on_from_a_saved_state_is_bit_equal_to_not_stopping(parts_of, opti
         assert torch.equal(tensor, second.model.state_dict()[name]), name
 
 
+def linear(shape, outputs):
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(math.prod(shape), outputs))
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop", *ODD], ids=lambda o: getattr(o, "name", o))
 def test_training_learns(parts_of, optimizer):
-    parts = parts_of(optimizer, {"lr": 1.0 if optimizer is ODD[0] else 0.05}, epochs=10, augment=())
+    if optimizer is ODD[0]:  # a line search wants one function: with small batches and dropout, where it ends is luck
+        parts = parts_of(optimizer, {"lr": 1.0}, backbone=linear, epochs=10, augment=(), batch_size=40)
+    else:
+        parts = parts_of(optimizer, {"lr": 0.05}, epochs=10, augment=())
     records = list(train(parts.run, parts))
     assert records[-1].metrics["running_loss"] < 0.8 * records[0].metrics["running_loss"]
     assert records[-1].metrics["tune_accuracy"] > 0.8
