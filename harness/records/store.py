@@ -493,8 +493,7 @@ def load_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     notes: dict[str, str] = header.get("__metadata__", {})
     if notes.pop("sha256", "") != _checksum(header, data):
         raise ValueError("contents that do not match their checksum")
-    # Cloned, so that they lie in memory as those of a run that was never saved do: the order of a sum may depend on it.
-    return {name: tensor.clone() for name, tensor in load(content).items()}, notes
+    return load(content), notes
 
 
 def _header_and_data(content: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -130,7 +130,12 @@ def _strain(fact: Mapping[Any, Any]) -> float:
 
 
 def estimate(fact: Mapping[Any, Any]) -> str:
-    """Return an estimate with its 90 % interval, in points, as a ratio or in its own unit."""
+    """Return an estimate with its 90 % interval over seeds, in points, as a ratio or in its own unit.
+
+    Where it is the same in every seed, that is said instead: an interval of no width would claim to know it exactly.
+    """
+    if fact["low"] == fact["high"]:
+        return f"{_value(fact, fact['estimate'])} (the same in every seed)"
     low, high = (_value(fact, fact[end]) for end in ("low", "high"))
     return f"{_value(fact, fact['estimate'])} ({low} to {high})"
 
