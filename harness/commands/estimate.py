@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -16,7 +15,7 @@ from harness import protocol as protocols
 from harness.comparison import Cell
 from harness.config import as_plain
 from harness.device import contention, environment
-from harness.errors import HarnessError, PluginError, one_line
+from harness.errors import PluginError
 from harness.evidence.probe_costs import late_probes, middle, planned_cells, probe_line
 from harness.plan import Competitor, Setting
 from harness.preparation import Request, prepare
@@ -141,11 +140,9 @@ def _time(setting: Setting, competitor: Competitor) -> Timing:
     params = {name: middle(space) for name, space in competitor.space.items()}
     run = replace(setting.compare_run(competitor, params, seed=0), head_epochs=0)  # the costlier stage is timed
     parts = Bench(setting, lambda _: None).parts(run)
-    _try_out(parts, competitor)
-    with _named("optimizer", competitor.optimizer.name):
-        step = _step_seconds(parts)
-        tune = _seconds(partial(parts.predict, parts.use.tune))
-        test = _seconds(partial(parts.predict, parts.use.test or parts.use.tune, exact=True))
+    step = _step_seconds(parts)
+    tune = _seconds(partial(parts.predict, parts.use.tune))
+    test = _seconds(partial(parts.predict, parts.use.test or parts.use.tune, exact=True))
     kept = 1 + len(parts.snapshots.epochs)
     return Timing(
         step=step,
@@ -158,31 +155,6 @@ def _time(setting: Setting, competitor: Competitor) -> Timing:
         predictions=4 * parts.use.outputs * (kept * len(setting.data.test) + len(setting.data.tune)),
         kept=kept,
     )
-
-
-def _try_out(parts: Parts, competitor: Competitor) -> None:
-    """Look at one batch without a step, so that a network or a task that fails is not taken for the optimizer."""
-    import torch
-
-    from harness.training.augmentation import blended
-
-    inputs, targets = next(iter(parts.batches.of(1)))
-    with torch.no_grad(), parts.autocast():
-        with _named("backbone", competitor.network.name):
-            outputs = parts.model(inputs)
-        with _named("task", parts.use.task.name):
-            blended(parts.use.task.loss, outputs.float(), targets)
-
-
-@contextmanager
-def _named(kind: str, name: str) -> Iterator[None]:
-    """Raise PluginError in place of anything else, with the plugin's kind and name in front."""
-    try:
-        yield
-    except HarnessError as error:
-        raise PluginError(f"{kind} '{name}': {error}") from error
-    except Exception as error:  # a plugin may raise anything
-        raise PluginError(f"{kind} '{name}': must run, got {one_line(error)}") from error
 
 
 def _search(competitor: Competitor, searches: int, epoch_seconds: float) -> tuple[int, float]:

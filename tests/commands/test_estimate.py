@@ -235,14 +235,14 @@ def harness_backbones():
         (
             'optimizers = ["raises", "sgd", "unbuilt"]',
             {
-                "lesson_cnn/raises/cosine": "optimizer 'raises': must run, got RuntimeError: no step today",
+                "lesson_cnn/raises/cosine": "optimizer 'raises': must step, got RuntimeError: no step today",
                 "lesson_cnn/unbuilt/cosine": "optimizer 'unbuilt': must build, got TypeError: not this one",
             },
         ),
         (
             'optimizers = ["sgd"]\nbackbones = ["small", "none", "lesson_cnn"]',
             {
-                "small/sgd/cosine": "backbone 'small': must run, got ValueError: images are too small",
+                "small/sgd/cosine": "backbone 'small': must map inputs to outputs, got ValueError: images are too small",
                 "none/sgd/cosine": "backbone 'none': must build, got TypeError: not this one",
             },
         ),

@@ -398,7 +398,7 @@ def test_one_arm_may_be_named_and_drawn(benchmark_file, tmp_path, capsys):
     [
         (["--arm", "lesson_cnn/adm/cosine"], "did you mean 'lesson_cnn/adam/cosine'"),
         (["--out", "curve.jpg"], ".svg or .png"),
-        (["--out", "nowhere/curve.svg"], "folder that is there"),
+        (["--out", "nowhere/curve.svg"], "its folder is not there"),
         (["--steps", "3"], "--steps"),
     ],
 )

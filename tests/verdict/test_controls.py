@@ -62,7 +62,8 @@ def compared(world, solutions, data, gradient, start):
                 }
             )  # fmt: skip
     metrics = {"mse": {"goal": "min", "unit": ""}, "loss": {"goal": "min", "unit": ""}}
-    meta = {**records.meta, "metrics": metrics, "metric": "mse"}
+    data_of_numbers = {**records.meta["data"], "classes": []}
+    meta = {**records.meta, "metrics": metrics, "metric": "mse", "data": data_of_numbers}
     more = {
         "comparison": pd.DataFrame(rows),
         "kept": kept,

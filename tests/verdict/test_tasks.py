@@ -56,7 +56,7 @@ def test_the_documented_task_without_a_metric_loss_has_a_verdict(carried_out, do
     assert (
         records.measured.query("name == 'naive_error'")["value"].max() > 0
     )  # one output does not name one class for all
-    assert records.meta["metrics"]["loss"] == {"goal": "min", "unit": ""}
+    assert records.meta["metrics"]["loss"] == {"goal": "min", "unit": "", "each": False}
     for row in records.compared().to_dict("records"):  # the loss is that of the predictions: cross-entropy
         p = records.predictions(row["run_id"]).astype(float)
         right = np.where(records.targets == 1, p, 1 - p)
