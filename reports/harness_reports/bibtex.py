@@ -22,10 +22,12 @@ UNSAFE = re.compile(r"[^A-Za-z0-9./:_()+-]")  # of an address or a DOI
 def render(results: Results) -> str:
     """Return the entries, each after a comment that says which arms' parts it is of; same records, same keys."""
     cited: dict[str, tuple[Work, list[str]]] = {}
+    equal = {pair["name"]: pair["same_as"] for pair in results.records.meta.get("fairness", {}).get("equal", ())}
     for kind, name, reference in _used(results):
+        here = f" (takes the steps of {equal[name]} here)" if kind == "optimizer" and name in equal else ""
         for work in works(name, reference):
             key = next(k for k in _keys(work.key) if k not in cited or cited[k][0].fields == work.fields)
-            cited.setdefault(key, (replace(work, key=key), []))[1].append(f"{kind} {name}")
+            cited.setdefault(key, (replace(work, key=key), []))[1].append(f"{kind} {name}{here}")
     parts = [_entry(work, users) for work, users in cited.values()]
     return "\n".join([*parts, _entry(_harness(), ["the benchmark"])])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness_reports import _facts, html, latex, markdown
+from harness_reports import _facts, bibtex, html, latex, markdown
 
 NOTE = (
     "adamw is adam here: without weight decay both take the same steps (compared over 20 steps); see search.objective"
@@ -13,7 +13,7 @@ NOTE = (
 
 def test_that_two_arms_are_one_algorithm_is_said_in_every_format(make_records: Any, analysed: Any) -> None:
     records = make_records(("adam", "adamw"))
-    records.meta["fairness"] = {"notes": [NOTE]}
+    records.meta["fairness"] = {"notes": [NOTE], "equal": [{"name": "adamw", "same_as": "adam"}]}
     results = analysed(records)
     assert _facts.Notice("warn", f"{NOTE}.") in _facts.notices(results)
     page = html.render(results)
@@ -22,6 +22,7 @@ def test_that_two_arms_are_one_algorithm_is_said_in_every_format(make_records: A
     table = latex.render(results)
     below = table[table.index(r"\bottomrule") : table.index(r"\end{table}")]
     assert "adamw is adam here" in below
+    assert "optimizer adamw (takes the steps of adam here)" in bibtex.render(results)
 
 
 def test_nothing_is_said_where_nothing_was_found(make_records: Any, analysed: Any) -> None:
