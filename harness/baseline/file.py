@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
 from typing import Any
 
+from harness import files
 from harness.errors import DataError, RunFolderError, one_line
-from harness.files import check_out_file
 from harness.records import Records, database, open_records, schema
 from harness.runs import digest
 
@@ -87,7 +86,7 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     Arms without a result, because no trial or no seed of them ended, are left out and named in ``Baseline.left_out``.
     Raises RunFolderError for a run whose comparison is not over, and DataError where the file cannot be written.
     """
-    check_out_file(out, new=True)
+    files.check_out_file(out, new=True)
     records = open_records(folder)
     cells = [
         cell for cell in records.meta.get("comparison", []) if cell["role"] in ROLES and not _imported(records, cell)
@@ -244,14 +243,9 @@ def _member(file: Path, archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _write(out: Path, members: Mapping[str, bytes]) -> None:
     """Write a zip that is the same for the same content: its times are the format's first."""
-    beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
     try:
-        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
+        with files.replacing(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in members.items():
                 archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-        beside.replace(out)
     except OSError as error:
         raise DataError(f"--out: must be a file that can be written, got '{out}': {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import files
 from harness.contracts import Report, Several
 from harness.errors import HarnessError, one_line
-from harness.files import check_out_file
 from harness.registry import Registry
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ VERSION = 1  # of the JSON document
 
 def format_of(out: Path, registry: Registry) -> Report:
     """Return the report format that writes such a file; raises HarnessError where none does or it cannot be written."""
-    check_out_file(out, "compare --out")
+    files.check_out_file(out, "compare --out")
     offers = [each for each in registry.all("report") if isinstance(each, Report) and each.compare is not None]
     for offer in offers:
         if out.suffix == f".{offer.extension}":
@@ -40,10 +39,8 @@ def write(out: Path, several: Several, report: Report) -> None:
         raise HarnessError(
             f"report '{report.name}': must compare runs, got {one_line(error)}; the runs are whole"
         ) from error
-    beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(out)
+        files.write(out, text.encode(), durable=False)
     except OSError as error:
         raise HarnessError(f"compare --out: must be a file that can be written, got {one_line(error)}") from error
 
