@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from harness.absent import REGIMES, without_absent
 from harness.errors import BenchmarkError, did_you_mean
-from harness.keys import kinds_at, words
+from harness.keys import Of, kinds_at, words
 from harness.rules import brief, is_penalty, shown
 from harness.toml import Source, read
 
@@ -64,7 +64,7 @@ class Section(BaseModel):
 class DataSection(Section):
     """``[data]``: what to learn from."""
 
-    dataset: Name = "dogscats"
+    dataset: Annotated[Name, Of("dataset")] = "dogscats"
     size: int = Field(32, ge=8, le=1024)  # pixels; smaller ones show nothing, larger ones fill the memory
     # part of train set aside for the search, where the source has no tune split; something is left of both
     tune: float = Field(0.2, ge=0.001, le=0.9)
@@ -79,15 +79,17 @@ class DataSection(Section):
 class TrainSection(Section):
     """``[train]``: what every run has in common, and the arms: backbones x optimizers x schedulers."""
 
-    task: Name = "classification"
+    task: Annotated[Name, Of("task")] = "classification"
     regime: Literal["features", "finetune", "scratch"] = "scratch"
     pretrained: bool | PathName = True  # features and finetune: true finds the weights, a string is a file or a folder
-    heads: Names = Field(["linear"], min_length=1)  # features only: what is trained on the frozen backbone's features
-    backbones: Names = Field(["lesson_cnn"], min_length=1)
-    optimizers: Names = Field(["sgd", "adam", "rmsprop"], min_length=1)
-    schedulers: Names = Field(["cosine"], min_length=1)
+    heads: Annotated[Names, Of("backbone")] = Field(
+        ["linear"], min_length=1
+    )  # features only: what is trained on the frozen backbone's features
+    backbones: Annotated[Names, Of("backbone")] = Field(["lesson_cnn"], min_length=1)
+    optimizers: Annotated[Names, Of("optimizer")] = Field(["sgd", "adam", "rmsprop"], min_length=1)
+    schedulers: Annotated[Names, Of("scheduler")] = Field(["cosine"], min_length=1)
     # another name -> optimizer, so that one can be two arms with spaces of their own
-    aliases: dict[Alias, Name] = Field({}, max_length=100)
+    aliases: dict[Alias, Annotated[Name, Of("optimizer")]] = Field({}, max_length=100)
     batch_size: Count = 64
     l2: Penalty = 5e-4  # part of the common objective, the same for every arm
     augment: Annotated[
@@ -101,7 +103,7 @@ class TrainSection(Section):
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$", description="auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: int = Field(0, ge=0, le=4096)  # 0: as many as this process may use
-    executor: Name = "inprocess"
+    executor: Annotated[Name, Of("executor")] = "inprocess"
 
 
 class SearchSection(Section):
@@ -118,15 +120,17 @@ class SearchSection(Section):
     objectives: list[Literal["score", "seconds"]] = Field(["score"], min_length=1, max_length=2)
     # whole searches of each arm, with other seeds: luck in tuning, measured; those of controls begin at 100
     replicates: int = Field(1, ge=1, le=100)
-    sampler: Name = "tpe"
+    sampler: Annotated[Name, Of("sampler")] = "tpe"
     sampler_options: Options = {}
-    pruner: Name = "none"
+    pruner: Annotated[Name, Of("pruner")] = "none"
     pruner_options: Options = {}
     epochs: list[Count] = Field([4, 12], min_length=1, max_length=2)  # [from, to], or [exactly]
     # choices; where empty, the one of [train]
     batch_size: Annotated[list[Count], Field(max_length=100), AfterValidator(_each_once)] = []
     layer_factor: list[Factor] = Field([], max_length=2)  # [low, high]; where empty, the one of [train]
-    metric: str = Field("", max_length=100)  # of the tune split; the task's first metric where empty
+    metric: Annotated[str, Of("metric")] = Field(
+        "", max_length=100
+    )  # of the tune split; the task's first metric where empty
     lr_range_test: bool = False  # before it, centre each arm's learning rates on what a range test suggests
     seed: Seed = 0
     # per optimizer or scheduler: a value, or what ``Range`` or ``Choices`` says
@@ -166,7 +170,9 @@ class Range(Section):
 class Choices(Section):
     """A hyperparameter that is searched among some values, in ``[search.space.NAME]``."""
 
-    choices: Annotated[list[bool | float | str], Field(min_length=1, max_length=100), AfterValidator(_each_once)]
+    choices: Annotated[
+        list[bool | Hyperparameter | PathOrNone], Field(min_length=1, max_length=100), AfterValidator(_each_once)
+    ]
 
 
 class CompareSection(Section):
@@ -176,13 +182,15 @@ class CompareSection(Section):
     epochs: Count = 40  # common to all arms, enough to reach a minimum
     untuned: CountOrNone = 3  # seeds of each optimizer with its own defaults
     twins: CountOrNone = 0  # so many first seeds again, at most all: the same initial weights, another order
-    aa: bool | Name = False  # the A/A arm: an optimizer, or true for the first, once more under an alias
+    aa: bool | Annotated[Name, Of("optimizer")] = (
+        False  # the A/A arm: an optimizer, or true for the first, once more under an alias
+    )
     label_noise: float = Field(0.0, ge=0, le=1)  # the known-different arm: this part of the labels shuffled; 0: none
     gate: bool = True  # is it a minimum? One run of each arm goes on for a fifth of its steps
     fit: float = Field(
         0.01, ge=0, le=0.5
     )  # the largest un-augmented train error at a minimum; at .5 two classes are guessed
-    probes: Names = ["gradient_norm"]
+    probes: Annotated[Names, Of("probe")] = ["gradient_norm"]
     probe_options: dict[Name, Options] = Field({}, max_length=100)  # by probe: its own
     # by late probe: at most so many measurements (networks, pairs or threes), in whole groups; all where none is named
     probe_sizes: dict[Name, Count] = Field({}, max_length=100)
@@ -295,14 +303,14 @@ class BaselineSection(Section):
 class Target(Section):
     """``report.target``: a metric of the tune split, and the value that time is taken to; see docs/search.md."""
 
-    metric: Name
+    metric: Annotated[Name, Of("metric")]
     value: float = Field(ge=-1e6, le=1e6)  # and within the metric's own bounds
 
 
 class ReportSection(Section):
     """``[report]``: which formats are written at the end."""
 
-    formats: Names = ["html"]
+    formats: Annotated[Names, Of("report")] = ["html"]
     paths: bool = True  # draw the tuned optimizers' paths over two parameters: about a second per arm
     target: Options = {}  # what ``Target`` says, or nothing
 

@@ -83,7 +83,9 @@ def test_wrong_arguments_are_one_line_and_2(harness, benchmark_file, tmp_path):
     refused(harness("run", file, "--data", "nowhere"), "--data: must be a folder with the data, got 'nowhere'")
     refused(harness("run", file, "--data", file), "which is a file")
     refused(harness("run", file, "--data", tmp_path), "must have train/CLASS and valid/CLASS")
-    refused(harness("run", file, "--set", "train.l2=lots"), "--set: train.l2: must be a number >= 0 and <= 100, got 'lots'")
+    refused(
+        harness("run", file, "--set", "train.l2=lots"), "--set: train.l2: must be a number >= 0 and <= 100, got 'lots'"
+    )
     refused(harness("run", file, "--set", "nothing"), "--set: must be KEY=VALUE")
     refused(harness("run", file, "--plugin", "none.py"), "none.py: must be a plugin file")
     refused(harness("run", file, "--block", "nobody"), "block: must name a plugin")

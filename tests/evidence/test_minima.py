@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from dataclasses import replace
@@ -414,7 +415,10 @@ def test_no_benchmark_file_of_ours_has_a_limit_in_seconds(repository):
         ("probe_options = { hesian = { } }", r"compare\.probe_options\.hesian: .*'hesian'; did you mean 'hessian'"),
         ("probe_budgets = { hesian = 3.0 }", r"compare\.probe_budgets\.hesian: .*'hesian'; did you mean 'hessian'"),
         ("probe_sizes = { hesian = 3 }", r"compare\.probe_sizes\.hesian: .*'hesian'; did you mean 'hessian'"),
-        ("probe_sizes = { hessian = 0 }", r"compare\.probe_sizes\.hessian: must be a whole number >= 1 and <= 1000000, got 0"),
+        (
+            "probe_sizes = { hessian = 0 }",
+            r"compare\.probe_sizes\.hessian: must be a whole number >= 1 and <= 1000000, got 0",
+        ),
         ("probe_sizes = { gradient_norm = 3 }", r"probe_sizes\.gradient_norm: must be for a probe that measures after"),
         (
             "probe_budget = 0.0",
