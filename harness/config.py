@@ -65,9 +65,9 @@ class DataSection(Section):
     """``[data]``: what to learn from."""
 
     dataset: Annotated[Name, Of("dataset")] = "dogscats"
-    size: int = Field(32, ge=8, le=1024)  # pixels; smaller ones show nothing, larger ones fill the memory
+    size: int = Field(default=32, ge=8, le=1024)  # pixels; smaller ones show nothing, larger ones fill the memory
     # part of train set aside for the search, where the source has no tune split; something is left of both
-    tune: float = Field(0.2, ge=0.001, le=0.9)
+    tune: float = Field(default=0.2, ge=0.001, le=0.9)
     seed: Seed = 0
     on_bad_image: Literal["error", "skip"] = "error"
     exclude: PathOrNone = (
@@ -83,13 +83,13 @@ class TrainSection(Section):
     regime: Literal["features", "finetune", "scratch"] = "scratch"
     pretrained: bool | PathName = True  # features and finetune: true finds the weights, a string is a file or a folder
     heads: Annotated[Names, Of("backbone")] = Field(
-        ["linear"], min_length=1
+        default=["linear"], min_length=1
     )  # features only: what is trained on the frozen backbone's features
-    backbones: Annotated[Names, Of("backbone")] = Field(["lesson_cnn"], min_length=1)
-    optimizers: Annotated[Names, Of("optimizer")] = Field(["sgd", "adam", "rmsprop"], min_length=1)
-    schedulers: Annotated[Names, Of("scheduler")] = Field(["cosine"], min_length=1)
+    backbones: Annotated[Names, Of("backbone")] = Field(default=["lesson_cnn"], min_length=1)
+    optimizers: Annotated[Names, Of("optimizer")] = Field(default=["sgd", "adam", "rmsprop"], min_length=1)
+    schedulers: Annotated[Names, Of("scheduler")] = Field(default=["cosine"], min_length=1)
     # another name -> optimizer, so that one can be two arms with spaces of their own
-    aliases: dict[Alias, Annotated[Name, Of("optimizer")]] = Field({}, max_length=100)
+    aliases: dict[Alias, Annotated[Name, Of("optimizer")]] = Field(default={}, max_length=100)
     batch_size: Count = 64
     l2: Penalty = 5e-4  # part of the common objective, the same for every arm
     augment: Annotated[
@@ -100,9 +100,11 @@ class TrainSection(Section):
     head_epochs: CountOrNone = 0  # finetune only: so many first epochs train the head alone
     layer_factor: Factor = 1.0  # finetune only: of the rate of the layer group after it
     batch_norm: Literal["train", "frozen"] = "train"  # finetune only: frozen keeps and uses the pretrained statistics
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$", description="auto, cpu, cuda or cuda:N")
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$", description="auto, cpu, cuda or cuda:N"
+    )
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    threads: int = Field(0, ge=0, le=4096)  # 0: as many as this process may use
+    threads: int = Field(default=0, ge=0, le=4096)  # 0: as many as this process may use
     executor: Annotated[Name, Of("executor")] = "inprocess"
 
 
@@ -111,30 +113,32 @@ class SearchSection(Section):
 
     trials: Count = 12  # of each arm, a total: resuming never adds to it
     unit: Literal["trials", "epochs", "seconds"] = "trials"  # of each arm's budget
-    budget: float = Field(0.0, ge=0, le=1e9)  # where the unit is epochs or seconds of training: a total
-    seeds: int = Field(1, ge=1, le=1000)  # that a trial is trained under (plan.NEXT_SEED); its score is their mean
+    budget: float = Field(default=0.0, ge=0, le=1e9)  # where the unit is epochs or seconds of training: a total
+    seeds: int = Field(
+        default=1, ge=1, le=1000
+    )  # that a trial is trained under (plan.NEXT_SEED); its score is their mean
     objective: Literal["common", "free"] = (
         "common"  # free: weight decay too is an arm's own, and minima are not compared
     )
     # with both, the report shows which trials are on the front
-    objectives: list[Literal["score", "seconds"]] = Field(["score"], min_length=1, max_length=2)
+    objectives: list[Literal["score", "seconds"]] = Field(default=["score"], min_length=1, max_length=2)
     # whole searches of each arm, with other seeds: luck in tuning, measured; those of controls begin at 100
-    replicates: int = Field(1, ge=1, le=100)
+    replicates: int = Field(default=1, ge=1, le=100)
     sampler: Annotated[Name, Of("sampler")] = "tpe"
     sampler_options: Options = {}
     pruner: Annotated[Name, Of("pruner")] = "none"
     pruner_options: Options = {}
-    epochs: list[Count] = Field([4, 12], min_length=1, max_length=2)  # [from, to], or [exactly]
+    epochs: list[Count] = Field(default=[4, 12], min_length=1, max_length=2)  # [from, to], or [exactly]
     # choices; where empty, the one of [train]
     batch_size: Annotated[list[Count], Field(max_length=100), AfterValidator(_each_once)] = []
-    layer_factor: list[Factor] = Field([], max_length=2)  # [low, high]; where empty, the one of [train]
+    layer_factor: list[Factor] = Field(default=[], max_length=2)  # [low, high]; where empty, the one of [train]
     metric: Annotated[str, Of("metric")] = Field(
-        "", max_length=100
+        default="", max_length=100
     )  # of the tune split; the task's first metric where empty
     lr_range_test: bool = False  # before it, centre each arm's learning rates on what a range test suggests
     seed: Seed = 0
     # per optimizer or scheduler: a value, or what ``Range`` or ``Choices`` says
-    space: dict[Name, Options] = Field({}, max_length=200)
+    space: dict[Name, Options] = Field(default={}, max_length=200)
 
     @field_validator("epochs")
     @classmethod
@@ -185,23 +189,27 @@ class CompareSection(Section):
     aa: bool | Annotated[Name, Of("optimizer")] = (
         False  # the A/A arm: an optimizer, or true for the first, once more under an alias
     )
-    label_noise: float = Field(0.0, ge=0, le=1)  # the known-different arm: this part of the labels shuffled; 0: none
+    label_noise: float = Field(
+        default=0.0, ge=0, le=1
+    )  # the known-different arm: this part of the labels shuffled; 0: none
     gate: bool = True  # is it a minimum? One run of each arm goes on for a fifth of its steps
     fit: float = Field(
-        0.01, ge=0, le=0.5
+        default=0.01, ge=0, le=0.5
     )  # the largest un-augmented train error at a minimum; at .5 two classes are guessed
     probes: Annotated[Names, Of("probe")] = ["gradient_norm"]
-    probe_options: dict[Name, Options] = Field({}, max_length=100)  # by probe: its own
+    probe_options: dict[Name, Options] = Field(default={}, max_length=100)  # by probe: its own
     # by late probe: at most so many measurements (networks, pairs or threes), in whole groups; all where none is named
-    probe_sizes: dict[Name, Count] = Field({}, max_length=100)
+    probe_sizes: dict[Name, Count] = Field(default={}, max_length=100)
     # a limit in seconds for each late probe, and for those that need another; none where it is left out, for what is
     # measured then depends on the machine
     probe_budget: Seconds | None = None
-    probe_budgets: dict[Name, Seconds] = Field({}, max_length=100)
+    probe_budgets: dict[Name, Seconds] = Field(default={}, max_length=100)
     tta: bool = False  # score the mean of predictions for each test image and its mirror image too
     snapshots: bool = False  # keep and ensemble the weights at the ends of a schedule's cycles (sgdr)
     confirm: bool = True  # regime features: the whole network is run on test photos, to confirm what the features gave
-    folds: int = Field(0, ge=0, le=100)  # 2 or more: predict the train split out of fold, to find suspects in it
+    folds: int = Field(
+        default=0, ge=0, le=100
+    )  # 2 or more: predict the train split out of fold, to find suspects in it
 
     @field_validator("folds")
     @classmethod
@@ -257,7 +265,7 @@ class GateSection(Section):
 class VerdictSection(Section):
     """``[verdict]``: the rules of the verdict, registered before the comparison; see docs/protocol.md."""
 
-    alpha: float = Field(0.05, ge=1e-6, lt=0.5)  # below a millionth no design has any power
+    alpha: float = Field(default=0.05, ge=1e-6, lt=0.5)  # below a millionth no design has any power
     margins: MarginsSection = MarginsSection()
     floors: FloorsSection = FloorsSection()
     gate: GateSection = GateSection()
@@ -273,7 +281,7 @@ class HeadTrain(Section):
 class HeadSearch(Section):
     """``[heads.NAME.search]``."""
 
-    epochs: list[Count] | None = Field(None, min_length=1, max_length=2)
+    epochs: list[Count] | None = Field(default=None, min_length=1, max_length=2)
     space: Annotated[dict[Name, Options], Field(max_length=200)] | None = None
 
 
@@ -332,7 +340,7 @@ class Benchmark(Section):
     search: SearchSection = SearchSection()
     compare: CompareSection = CompareSection()
     verdict: VerdictSection = VerdictSection()
-    heads: dict[Name, HeadSection] = Field({}, max_length=100)  # by one of train.heads
+    heads: dict[Name, HeadSection] = Field(default={}, max_length=100)  # by one of train.heads
     baseline: BaselineSection = BaselineSection()
     report: ReportSection = ReportSection()
 

@@ -5,6 +5,7 @@ Errors, tests and references of the file take it from here, so that a range is w
 
 from __future__ import annotations
 
+import builtins
 import types
 import typing
 from collections.abc import Iterator, Sequence
@@ -60,7 +61,7 @@ class Kind:
     choices: tuple[Any, ...] = ()  # where only these may stand
     items: tuple[Kind, ...] = ()  # of a list's entries or a table's values
     names: tuple[Kind, ...] = ()  # of a table's own keys
-    section: type[BaseModel] | None = None
+    section: builtins.type[BaseModel] | None = None
     of: str = ""  # what its names are of: a plugin's kind, a metric, a sampler, a pruner, a plugin
 
     @property

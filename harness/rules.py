@@ -118,7 +118,7 @@ def _is_float(limit: Any) -> bool:
 
 def _on_grid(value: float, limit: Any) -> bool:
     steps = (value - limit.low) / limit.step
-    return abs(steps - round(steps)) < 1e-9 * max(1.0, steps)
+    return bool(abs(steps - round(steps)) < 1e-9 * max(1.0, steps))
 
 
 def _one_of(choices: Iterable[Any]) -> str:
