@@ -74,6 +74,9 @@ def run(
     extend: Annotated[
         bool, typer.Option("--extend", help="Widen the range or budget of arms whose search raised an alarm.")
     ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try again what was given up because the process died in it.")
+    ] = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
     from harness import interruption
@@ -81,9 +84,8 @@ def run(
     from harness.progress import Reporter
     from harness.run import run as carry_out
 
-    request = _request(file, profile, data, out, plugin, block, set_, only_search, extend)
-    interruption.listen()
-    with Reporter() as reporter:
+    request = _request(file, profile, data, out, plugin, block, set_, only_search, extend, retry)
+    with interruption.listening(), Reporter() as reporter:
         code = carry_out(
             request,
             reporter,
@@ -139,9 +141,9 @@ def lr_find_(
 
     if out:
         check_picture(out)
-    interruption.listen()
     request = _request(file, profile, data, Path("runs"), plugin, block, set_)
-    tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
+    with interruption.listening():
+        tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
     print(json.dumps(document(tests), indent=2, allow_nan=False) if as_json else "\n".join(lines(tests)))
     if out:
         with quiet_libraries():
@@ -215,6 +217,7 @@ def show(folder: RunFolder, plugin: Plugins = None, block: Block = None, as_json
 
     found = look(folder, discover(plugin or [], block or []))
     print(json.dumps(found, indent=2, allow_nan=False) if as_json else "\n".join(show_lines(found)))
+    raise typer.Exit(1 if found["problems"] else 0)
 
 
 @app.command()
@@ -232,8 +235,12 @@ def report(
     from harness.report import write_reports
 
     formats = [name.strip() for name in format_.split(",") if name.strip()]
-    for path in write_reports(folder, formats, discover(plugin or [], block or []), out=out):
+    written = write_reports(folder, formats, discover(plugin or [], block or []), out=out)
+    for path in written.files:
         print(path)
+    for line in written.failures:
+        print(f"warning: {line}", file=sys.stderr)
+    raise typer.Exit(1 if written.failures else 0)
 
 
 @app.command()
@@ -290,8 +297,7 @@ def predict(
     from harness.predict import predict as carry_out
     from harness.progress import Reporter
 
-    interruption.listen()
-    with Reporter() as reporter:
+    with interruption.listening(), Reporter() as reporter:
         more = (tuple(plugin or ()), tuple(set_ or ()), snapshots, ids)
         wanted = Prediction(folder, photos, out, arm, ensemble, tta, clip, *more)
         carry_out(wanted, reporter)
@@ -411,12 +417,12 @@ def get(
 
 def _request(
     file: Path, profile: str | None, data: Path | None, out: Path, plugin: list[Path] | None, block: list[str] | None,
-    set_: list[str] | None, only_search: bool = False, extend: bool = False,
+    set_: list[str] | None, only_search: bool = False, extend: bool = False, retry: bool = False,
 ) -> Request:  # fmt: skip
     from harness.preparation import Request
 
     return Request(
-        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend
+        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry
     )
 
 

@@ -11,11 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Backbone, Data, Split, Weights
 from harness.data.images import kept, written
 from harness.data.places import cache_folder
 from harness.device import Device, environment
-from harness.errors import HarnessError, PluginError, one_line
+from harness.errors import PluginError
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -109,11 +110,7 @@ def _compute(
 def _called(backbone: Backbone, call: Callable[[], Any]) -> Any:
     """Return what the backbone's own code returns; raises PluginError, naming it, for whatever that raises."""
     try:
-        return call()
-    except HarnessError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"backbone '{backbone.name}': must give features of these images, got {one_line(error):.200}; "
-            "try another data.size, or leave it out"
-        ) from error
+        with Boundary("backbone", backbone.name, "give features of these images"):
+            return call()
+    except PluginFailed as error:
+        raise PluginError(f"{error}; try another data.size, or leave it out") from error

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import analyse
+from harness.analysis import analyse, own
+from harness.boundary import Boundary
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
 from harness.records import Records, open_records
@@ -85,7 +86,8 @@ class Loaded:
         offer = next((each for each in self._registry.all("report") if each.name == "text"), None)
         if not isinstance(offer, Report):
             return ()
-        return tuple(offer.render(Results(self.records, self.tables)).splitlines())
+        with Boundary("report", offer.name, "render", everything=True):
+            return tuple(offer.render(own(Results(self.records, self.tables))).splitlines())
 
     def __getattr__(self, name: str) -> DataFrame:
         if name.startswith("_") or name in ("records", "tables"):  # a copy asks before they are there

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from harness import config, device, interruption
+from harness.boundary import Boundary
 from harness.config import TrainSection
 from harness.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
@@ -322,6 +323,7 @@ def _score(request: Request, model: Model, train: TrainSection, reporter: Report
     nothing = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
     like = resident(nothing, chosen, model.mean, model.std)
     body, networks = load(model, registry, chosen, reporter)
+    predicting = Boundary("backbone", model.head or model.backbone, "predict")
 
     def of_view(squares: NDArray[np.uint8]) -> torch.Tensor:
         inputs = like.as_input(torch.from_numpy(np.ascontiguousarray(squares)).to(chosen.name))
@@ -336,7 +338,8 @@ def _score(request: Request, model: Model, train: TrainSection, reporter: Report
         views = [pixels[:, place] for place in range(pixels.shape[1])]
         if request.tta:
             views.append(pixels[:, 0, :, ::-1])
-        return torch.stack([of_view(view) for view in views]).mean(dim=0).cpu().numpy()
+        with predicting:
+            return torch.stack([of_view(view) for view in views]).mean(dim=0).cpu().numpy()
 
     return score
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -27,7 +28,7 @@ from harness.range_test.centring import centre
 from harness.records import Store, schema
 from harness.records.store import save_arrays
 from harness.registry import Registry
-from harness.report import results_of, write_reports
+from harness.report import Written, write_reports
 from harness.training.constant import constant_scores
 
 
@@ -37,15 +38,29 @@ def run(
     command: Sequence[str] = (),
     closing: Callable[[Results, Registry, float], Sequence[str]] | None = None,
 ) -> int:
-    """Carry out a benchmark and write its reports; return 0, or 1 where some runs failed.
+    """Carry out a benchmark and write its reports; return 0, or 1 where a run, a measurement, an analysis or a report failed.
 
     ``closing`` makes the lines that it ends with, from the results, the plugins found and the seconds it all took.
     """
     began = time.monotonic()
     check_out_folder(request.out)
-    ready = prepare(request, reporter)
+    ready = prepare(request, reporter, journal=True)
+    with contextlib.closing(ready.attempts):
+        failures, written = _in_folder(ready, request, reporter, command)
+    failures += written.failures
+    for line in failures:
+        reporter.say(f"warning: {line}", style="yellow")
+    for line in closing(written.results, ready.registry, time.monotonic() - began) if closing else ():
+        reporter.say(line)
+    for path in written.files:
+        reporter.say(f"report: {path}")
+    return 1 if failures else 0
+
+
+def _in_folder(ready: Ready, request: Request, reporter: Reporter, command: Sequence[str]) -> tuple[list[str], Written]:
+    """Carry the benchmark out in its run folder; return a line for whatever went wrong, and the reports."""
     folder = request.out / ready.setting.folder_name
-    with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow")) as store:
+    with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), ready.attempts) as store:
         centred = centre(ready.setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             ready = replace(ready, setting=extended(centred, store))
@@ -57,15 +72,8 @@ def run(
                 reporter.say(line, style="bold")
             if not more:
                 break
-    results = results_of(folder, ready.registry)
-    paths = write_reports(folder, ready.setting.plan.benchmark.report.formats, ready.registry, results)
-    for line in failures:
-        reporter.say(f"warning: {line}", style="yellow")
-    for line in closing(results, ready.registry, time.monotonic() - began) if closing else ():
-        reporter.say(line)
-    for path in paths:
-        reporter.say(f"report: {path}")
-    return 1 if failures else 0
+    formats = ready.setting.plan.benchmark.report.formats
+    return failures, write_reports(folder, formats, ready.registry, attempts=ready.attempts)
 
 
 def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter, command: Sequence[str]) -> list[str]:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import device
+from harness.analysis import computed
+from harness.boundary import Boundary, PluginFailed
 from harness.commands.model_card import interval, model_card, shown, winner
 from harness.config import Benchmark, as_plain
 from harness.contracts import Analysis, Backbone, Kind, Task
 from harness.discovery import discover
-from harness.errors import DataError, HarnessError, RunFolderError, one_line
+from harness.errors import DataError, RunFolderError
 from harness.exported import FILE, describe_model, named
 from harness.files import check_out_folder
 from harness.predict import Choice, choose, model_of, plugins_of
@@ -116,6 +118,16 @@ def _in_plain_words(model: Model, frozen: Path | None, registry: Registry, repor
 
     Nothing too where the frozen backbone's file has other names than the network, for then it needs reading first.
     """
+    try:
+        with Boundary("backbone", model.backbone, "say how to build it", everything=True):
+            return _calls(model, frozen, registry, reporter)
+    except PluginFailed as error:  # it may be the file too, that is no safetensors
+        reporter.say(f"note: the card does not say how to load the model without the harness: {error.why}")
+        return {}
+
+
+def _calls(model: Model, frozen: Path | None, registry: Registry, reporter: Reporter) -> dict[str, str]:
+    """Return the Python text that builds each network."""
     import torch
     from safetensors import safe_open
 
@@ -124,28 +136,18 @@ def _in_plain_words(model: Model, frozen: Path | None, registry: Registry, repor
         return {}
     shape: tuple[int, ...] = (3, model.cut.size, model.cut.size)
     body, *head = parts
-    try:
-        if not head or not frozen:
-            return {"network": body.plain(shape, len(model.classes))} if body.plain else {}
-        network, features = load_frozen(
-            model.origin,
-            model.backbone,
-            registry,
-            device.choose("cpu", "fp32", torch.get_num_threads()),
-            shape,
-            reporter,
-        )
-        with safe_open(frozen, "pt") as file:
-            if set(network.state_dict()) - set(file.keys()):
-                return {}
-        texts = [
-            part.plain(*of)
-            for part, of in zip(parts, ((shape, 0), (features, len(model.classes))), strict=True)
-            if part.plain
-        ]
-    except Exception as error:  # a plugin may raise anything, and a file may be no safetensors
-        reporter.say(f"note: the card does not say how to load the model without the harness: {one_line(error)}")
-        return {}
+    if not head or not frozen:
+        return {"network": body.plain(shape, len(model.classes))} if body.plain else {}
+    chosen = device.choose("cpu", "fp32", torch.get_num_threads())
+    network, features = load_frozen(model.origin, model.backbone, registry, chosen, shape, reporter)
+    with safe_open(frozen, "pt") as file:
+        if set(network.state_dict()) - set(file.keys()):
+            return {}
+    texts = [
+        part.plain(*of)
+        for part, of in zip(parts, ((shape, 0), (features, len(model.classes))), strict=True)
+        if part.plain
+    ]
     return {"backbone": texts[0], "network": texts[1]}
 
 
@@ -158,14 +160,10 @@ def _scores(records: Records, choice: Choice, registry: Registry) -> dict[str, A
     files = [schema.prediction(records.folder, run_id) for run_id in choice.run_ids]
     stacked = np.stack([load_arrays(file)["predictions"] for file in files])
     predictions: NDArray[np.float32] = np.asarray(stacked.mean(axis=0, dtype=np.float64), np.float32)
-    own = {name: float(m.compute(predictions, records.targets)) for name, m in task.metrics.items()}
-    try:
-        table = registry.get("analysis", ANALYSIS, Analysis, "harness export").compute(records)
-        arms = [_plain(row) for row in table.to_dict("records")]
-    except HarnessError:
-        raise
-    except Exception as error:  # a plugin may raise anything
-        raise RunFolderError(f"{records.folder}: must have a winner, got {one_line(error)}") from error
+    with Boundary("task", task.name, "compute its metrics"):
+        own = {name: float(m.compute(predictions, records.targets)) for name, m in task.metrics.items()}
+    table = computed(registry.get("analysis", ANALYSIS, Analysis, "harness export"), records)
+    arms = [_plain(row) for row in table.to_dict("records")]
     return {"metric": meta["metric"], "metrics": meta["metrics"], "own": own, "arms": arms}
 
 

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.analysis import computed
 from harness.contracts import Analysis
 from harness.errors import DataError, RunFolderError
 from harness.records import open_records
@@ -30,7 +31,7 @@ def suspects(folder: Path, registry: Registry, limit: int | None = None) -> Data
             f"{folder}: must be a finished run on photos of classes, got one without names of photos; "
             "the same 'harness run' again adds them, where the data are photos"
         )
-    table = registry.get("analysis", ANALYSIS, Analysis, "harness data suspects").compute(records)
+    table = computed(registry.get("analysis", ANALYSIS, Analysis, "harness data suspects"), records)
     kept = table if limit is None else table.groupby("reason", sort=False).head(limit)
     return kept[list(COLUMNS)].reset_index(drop=True)
 

@@ -24,10 +24,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
+from harness.boundary import Boundary, PluginFailed
 from harness.data.kinds import HEAD, NOT_READ, image_format
 from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
-from harness.errors import DataError
+from harness.errors import DataError, message_of
 from harness.files import replacing
 from harness.runs import digest
 
@@ -136,11 +137,12 @@ def stream_photos(
         broken = {}
         for photo, i in zip(pixels, rows, strict=True):
             try:
-                for place, square in zip(photo, _squares(photos[i].read(), cut, places), strict=True):
-                    place[...] = np.asarray(square)
-            except Exception as error:  # Pillow raises many types on a damaged file
+                with Boundary(everything=True):  # Pillow raises many types on a damaged file, and a source anything
+                    for place, square in zip(photo, _squares(photos[i].read(), cut, places), strict=True):
+                        place[...] = np.asarray(square)
+            except PluginFailed as error:
                 photo[...] = 0
-                broken[i] = _reason(error)
+                broken[i] = _reason(error.raised)
         return pixels, broken
 
     piece = min(8, batch)
@@ -179,12 +181,13 @@ def look_at_photos(photos: Sequence[ImageSource], progress: Progress) -> list[Lo
 def _look(photo: ImageSource) -> Look:
     sha256 = ""
     try:
-        content = photo.read()
-        sha256 = hashlib.sha256(content).hexdigest()
-        with _opened(content, 64) as (upright, about):
-            grey, bits = _impression(upright)
-    except Exception as error:  # Pillow raises many types on a damaged file
-        return Look(sha256, broken=_reason(error))
+        with Boundary(everything=True):
+            content = photo.read()
+            sha256 = hashlib.sha256(content).hexdigest()
+            with _opened(content, 64) as (upright, about):
+                grey, bits = _impression(upright)
+    except PluginFailed as error:
+        return Look(sha256, broken=_reason(error.raised))
     return Look(sha256, grey=grey, hash=bits, **about)
 
 
@@ -367,11 +370,10 @@ def _fill(
         pixels = np.zeros((len(rows), size, size, 3), dtype=np.uint8)
         for row, i in zip(pixels, rows, strict=True):
             try:
-                row[...] = np.asarray(image(i))
-            except DataError:  # of the source: not this photo's fault
-                raise
-            except Exception as error:  # Pillow raises many types on a damaged file
-                broken[str(i)] = _reason(error)
+                with Boundary():  # a DataError of the source passes: that is not this photo's fault
+                    row[...] = np.asarray(image(i))
+            except PluginFailed as error:
+                broken[str(i)] = _reason(error.raised)
         return pixels
 
     head = io.BytesIO()
@@ -389,9 +391,9 @@ def _fill(
     return {"broken": dict(sorted(broken.items(), key=lambda item: int(item[0]))), "sha256": sha256.hexdigest()}
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return why a photo could not be read or decoded, in one line that is the same on every machine: without a path."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    said = error.strerror if isinstance(error, OSError) and error.strerror else message_of(error)
     return " ".join(re.sub(r"<_io\.BytesIO[^>]*>", "", said).split())[:200] or type(error).__name__
 
 

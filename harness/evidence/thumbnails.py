@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from harness import files
+from harness.analysis import computed
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Data
 from harness.records import Records, schema
 
@@ -41,12 +43,13 @@ def _wanted(records: Records, analyses: Iterable[Analysis]) -> list[tuple[str, i
     found: dict[tuple[str, int], int] = {}
     for analysis in analyses:
         try:
-            table = analysis.compute(records)
-            named = zip(table["split"].astype(str), table["row"].astype(int), strict=True)
-            for place, each in enumerate(dict.fromkeys(named)):
-                found[each] = min(place, found.get(each, place))
-        except Exception:  # a plugin may raise anything; its report will say so
+            table = computed(analysis, records)
+            with Boundary("analysis", analysis.name, "name photos", everything=True):
+                named = [*zip(table["split"].astype(str), table["row"].astype(int), strict=True)]
+        except PluginFailed:  # its report will say so
             continue
+        for place, each in enumerate(dict.fromkeys(named)):
+            found[each] = min(place, found.get(each, place))
     return sorted(found.keys() & there, key=lambda each: (found[each], each))
 
 

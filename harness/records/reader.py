@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from pandas import DataFrame
+
+
+class Token:
+    """The identity of records."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,18 @@ class Records:
     comparison: DataFrame = field(default_factory=lambda: _no_comparison())
     measured: DataFrame = field(default_factory=lambda: _no_measured())
     repeated: DataFrame = field(default_factory=lambda: _no_repeated())
+
+    @cached_property
+    def token(self) -> Token:
+        """What these records and their copies share, and no others: they were read together."""
+        return Token()
+
+    def own(self) -> Records:
+        """Return a copy for one plugin, which may write to it: nobody else sees that. What it does not look at is not copied.
+
+        It has the same ``token``, by which plugins of one package find work that they share.
+        """
+        return _own(self)
 
     @property
     def name(self) -> str:
@@ -172,6 +189,63 @@ class Records:
         """
         file = schema.scores(self.folder)
         return load_arrays(file) if file.is_file() else {}
+
+
+class _Own(Records):
+    """Records whose tables are copied when they are first looked at; see ``Records.own``."""
+
+    def __getattr__(self, name: str) -> Any:
+        held = self.__dict__.get("_held")  # a function: what it holds is out of reach
+        if held is None or (value := held(name)) is None:
+            raise AttributeError(f"records have no '{name}'")
+        object.__setattr__(self, name, value)
+        return value
+
+
+def _own(records: Records) -> Records:
+    held = {each.name: getattr(records, each.name) for each in fields(records)}
+    own = object.__new__(_Own)
+    object.__setattr__(own, "folder", held.pop("folder"))
+    object.__setattr__(own, "token", records.token)
+    object.__setattr__(own, "_held", lambda name: copied(held[name]) if name in held else None)
+    return own
+
+
+def copied(value: Any) -> Any:
+    """Return a copy that shares nothing that can be changed: of plain values, or of a table with such values in its cells."""
+    from pandas import DataFrame
+    from pandas.api.types import is_object_dtype
+
+    if not isinstance(value, DataFrame):
+        return _plain(value)
+    table = value.copy()
+    for place, kind in enumerate(value.dtypes):
+        if is_object_dtype(kind):  # anything at all
+            table.isetitem(place, _objects([_plain(each) for each in value.iloc[:, place]]))
+    return table
+
+
+_CONSTANT = (str, int, float, bool, type(None))
+
+
+def _plain(value: Any) -> Any:
+    if type(value) in _CONSTANT:
+        return value
+    if type(value) is dict:
+        return {key: each if type(each) in _CONSTANT else _plain(each) for key, each in value.items()}
+    if type(value) is list:
+        return [_plain(each) for each in value]
+    return copy.deepcopy(value)
+
+
+def _objects(cells: list[Any]) -> NDArray[Any]:
+    """Return cells as they are, lists too, in one column."""
+    import numpy as np
+
+    column = np.empty(len(cells), dtype=object)
+    for row, cell in enumerate(cells):
+        column[row] = cell
+    return column
 
 
 def _split_and_metric(column: str) -> tuple[str, str]:

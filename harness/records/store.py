@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import tomli_w
 
 from harness import files
+from harness.attempts import Attempts
 from harness.errors import RunFolderError, one_line, printable
 from harness.records import database, schema
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
@@ -32,8 +33,11 @@ SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is sho
 class Store:
     """A run folder open for writing; ``with Store(folder):`` locks it against a second process."""
 
-    def __init__(self, folder: Path, warn: Callable[[str], object] = lambda line: None) -> None:
+    def __init__(
+        self, folder: Path, warn: Callable[[str], object] = lambda line: None, attempts: Attempts | None = None
+    ) -> None:
         self.folder = folder
+        self.attempts = attempts or Attempts()  # of what is under way
         whole = str(folder.absolute())
         if printable(whole) != whole:  # the address of Optuna's database is UTF-8
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")

@@ -245,7 +245,7 @@ def test_a_report_goes_elsewhere_where_the_run_folder_cannot_be_written(carry_ou
     )
     with pytest.raises(RunFolderError, match=line):
         write_reports(folder, ["text"], registry)
-    (report,) = write_reports(folder, ["text"], registry, out=tmp_path / "new" / "out")
+    (report,) = write_reports(folder, ["text"], registry, out=tmp_path / "new" / "out").files
     assert report == tmp_path / "new" / "out" / "report.txt"
     assert report.read_bytes() == (folder / "report.txt").read_bytes()
     assert {path.name for path in (report.parent / "tables").iterdir()} == {
