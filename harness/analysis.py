@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.contracts import Analysis, Results
-from harness.errors import one_line
+from harness.errors import DiskError, one_line
 from harness.records import Records
 
 
@@ -17,6 +17,8 @@ def analyse(records: Records, analyses: Iterable[Analysis]) -> Results:
     for analysis in analyses:
         try:
             table = analysis.compute(records)
+        except DiskError:  # of the records that it read: no analysis can do anything about that
+            raise
         except Exception as error:  # a plugin may raise anything; the report says so
             problems.append(f"analysis '{analysis.name}' failed: {one_line(error)}")
             continue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from harness.disk import refused
 from harness.errors import HarnessError, one_line
 
 if TYPE_CHECKING:
@@ -431,10 +432,11 @@ def main(arguments: list[str] | None = None) -> Any:
         arguments.remove("--debug")  # wherever it stands
     try:
         code = app(arguments, standalone_mode=False, prog_name="harness", obj=tuple(arguments))
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:  # an OSError of a plugin is its failure, and named where it is called
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        line = refused(error, must="be usable") if isinstance(error, OSError) else error
+        print(f"error: {line}", file=sys.stderr)
         code = 2
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # 'harness data' alone, as 'harness' alone

@@ -12,16 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import files
+from harness import disk, files
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
-from harness.errors import HarnessError, RunFolderError, one_line, printable
+from harness.errors import DiskError, HarnessError, one_line, printable
 from harness.records import open_records
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+HINT = "name another folder with 'harness report --out'"  # where a report cannot be written
 
 
 def write_reports(
@@ -37,26 +39,26 @@ def write_reports(
     lie beside the others. ``results`` are those of the folder, where they have been computed already.
 
     Raises UnknownName for a format nobody offers, HarnessError for two that write one file, and for reports that fail,
-    when the others are written; RunFolderError where nothing can be written.
+    when the others are written; DiskError where nothing can be written.
     """
     out = out or folder
     reports = [registry.get("report", name, Report, "report --format") for name in dict.fromkeys(formats)]
     if both := clash(reports):
         raise HarnessError(f"report --format: {both}")
     results = results or results_of(folder, registry)
-    with _writing_into(out):
-        problems = _write_tables(out / "tables", results, reports)
+    problems = _write_tables(out / "tables", results, reports)
     results = replace(results, problems=(*results.problems, *problems))
     written, failed = [], []
     for report in reports:
         try:
             text = _rendered(report, results)
+        except DiskError:
+            raise
         except Exception as error:  # a plugin may raise anything; the other formats are written first
             failed.append(f"report '{report.name}': must render, got {one_line(error)}")
         else:
             written.append(out / f"report.{report.extension}")
-            with _writing_into(out):
-                files.write(written[-1], text, durable=False)
+            files.write(written[-1], text, durable=False, hint=HINT)
     if failed:
         raise HarnessError(f"{'; '.join(failed)}; the records are whole: 'harness report' tries again")
     return written
@@ -71,16 +73,6 @@ def results_of(folder: Path, registry: Registry) -> Results:
     """Return a run folder's records with the table of every analysis."""
     with quiet_libraries():
         return analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
-
-
-@contextmanager
-def _writing_into(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RunFolderError(
-            f"{out}: must be a folder that can be written to, got {error.strerror or error}; name another with 'harness report --out'"
-        ) from error
 
 
 def _rendered(report: Report, results: Results) -> bytes:
@@ -116,7 +108,8 @@ def _write_tables(folder: Path, results: Results, reports: Iterable[Report]) -> 
     tables = {name: getattr(records, name) for name in RECORD_TABLES}
     formats: list[tuple[str, str, Callable[[DataFrame], bytes]]] = [("Parquet", "parquet", _parquet)]
     formats += [(r.name, r.extension, partial(_encoded, r.table)) for r in reports if r.table is not None]
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk.writing(folder, HINT):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, table in {**tables, **results.tables}.items():
         for title, extension, make in formats:
             file = folder / f"{name}.{extension}"
@@ -124,9 +117,10 @@ def _write_tables(folder: Path, results: Results, reports: Iterable[Report]) -> 
                 content = make(_plain(table))
             except Exception as error:  # an analysis may put anything into its cells
                 problems.append(f"table '{name}' must fit into {title}, got {one_line(error)}")
-                file.unlink(missing_ok=True)  # one of an earlier report would tell of other records
+                with disk.writing(folder, HINT):
+                    file.unlink(missing_ok=True)  # one of an earlier report would tell of other records
             else:
-                files.write(file, content, durable=False)
+                files.write(file, content, durable=False, hint=HINT)
     return problems
 
 

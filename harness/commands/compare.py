@@ -39,10 +39,7 @@ def write(out: Path, several: Several, report: Report) -> None:
         raise HarnessError(
             f"report '{report.name}': must compare runs, got {one_line(error)}; the runs are whole"
         ) from error
-    try:
-        files.write(out, text.encode(), durable=False)
-    except OSError as error:
-        raise HarnessError(f"compare --out: must be a file that can be written, got {one_line(error)}") from error
+    files.write(out, text.encode(), durable=False, hint="name another file with --out")
 
 
 def document(several: Several) -> dict[str, Any]:

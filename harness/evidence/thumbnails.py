@@ -6,8 +6,9 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from harness import files
+from harness import disk, files
 from harness.contracts import Analysis, Data
+from harness.errors import DiskError
 from harness.records import Records, schema
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis])
     wanted = _wanted(records, analyses)
     places = {schema.thumbnail(records.folder, split, row): (split, row) for split, row in wanted[:MOST]}
     folder = schema.thumbnail(records.folder, "test", 0).parent
-    folder.mkdir(exist_ok=True)
-    for old in set(folder.glob("*.jpg")) - set(places):
-        old.unlink(missing_ok=True)
+    with disk.writing(folder):
+        folder.mkdir(exist_ok=True)
+        for old in set(folder.glob("*.jpg")) - set(places):
+            old.unlink(missing_ok=True)
     for file, (split, row) in places.items():
         pixels = getattr(data, split).inputs[row]
         files.write(file, small(pixels), durable=False)
@@ -45,6 +47,8 @@ def _wanted(records: Records, analyses: Iterable[Analysis]) -> list[tuple[str, i
             named = zip(table["split"].astype(str), table["row"].astype(int), strict=True)
             for place, each in enumerate(dict.fromkeys(named)):
                 found[each] = min(place, found.get(each, place))
+        except DiskError:
+            raise
         except Exception:  # a plugin may raise anything; its report will say so
             continue
     return sorted(found.keys() & there, key=lambda each: (found[each], each))

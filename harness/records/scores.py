@@ -10,8 +10,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import disk
 from harness.contracts import Metric
-from harness.errors import one_line
+from harness.errors import DiskError, one_line
 from harness.records import schema
 from harness.records.reader import load_arrays, open_records
 from harness.records.store import save_arrays
@@ -27,7 +28,8 @@ def write_scores(folder: Path, name: str, metric: Metric) -> str:
     wrong with ``each``, in a line, or "": the results of a run are kept whatever its report cannot say.
     """
     file = schema.scores(folder)
-    file.unlink(missing_ok=True)  # of an earlier comparison
+    with disk.writing(file):
+        file.unlink(missing_ok=True)  # of an earlier comparison
     if metric.each is None:
         return ""
     records, found = open_records(folder), {}
@@ -38,6 +40,8 @@ def write_scores(folder: Path, name: str, metric: Metric) -> str:
             scores, wrong = _scores(
                 metric, load_arrays(schema.prediction(folder, run_id))["predictions"], records.targets
             )
+        except DiskError:
+            raise
         except Exception as error:  # a plugin may raise anything
             wrong = f"must return scores [N], got {one_line(error)}"
         if wrong:

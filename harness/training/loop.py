@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.contracts import Workbench
-from harness.errors import Diverged, PluginError, one_line
+from harness.errors import DiskError, Diverged, PluginError, one_line
 from harness.runs import Epoch, Event, Failed, Run, State
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
                 epoch.state()  # so that an optimizer whose state cannot be saved fails here, and not when a save is due
             yield epoch
         yield parts.done()
+    except DiskError:  # no plugin's failure: the same command goes on
+        raise
     except Diverged as error:
         yield Failed("diverged", str(error))
     except PluginError as error:
