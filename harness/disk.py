@@ -52,27 +52,28 @@ def reading(place: Path) -> Iterator[None]:
 
 
 def refused(
-    error: OSError, place: Path | None = None, hint: str = "", needed: int = 0, must: str = "be written"
+    error: OSError, place: Path | str = "", hint: str = "", needed: int = 0, must: str = "be written"
 ) -> DiskError:
     """Return the line for an OSError; it names the file of the error, or ``place`` where it has none."""
     named = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
-    if place is not None and (not named or named.startswith(f"{place}.")):  # the temporary file beside it
-        named = str(place)
+    if named and not (place and named.startswith(f"{place}.")):  # that is the temporary file beside it
+        place = Path(named)
     got = error.strerror or " ".join(str(error).split()) or type(error).__name__
-    return explained(Path(named) if named else None, got, error.errno or 0, hint, needed, must)
+    return explained(place or "a file", got, error.errno or 0, hint, needed, must)
 
 
 def explained(
-    place: Path | None, got: str, code: int, hint: str = "", needed: int = 0, must: str = "be written"
+    place: Path | str, got: str, code: int, hint: str = "", needed: int = 0, must: str = "be written"
 ) -> DiskError:
-    """Return the line for a place, what the system said of it, and the code of that in ``errno``."""
+    """Return the line for a path, or for what has none, with what the system said and the code of that in ``errno``."""
     facts = [f"'{got}'"]
-    if code in _ROOM and place is not None:
+    if code in _ROOM and isinstance(place, Path):
         facts += [f"{size(needed)} needed"] if needed else []
         facts += [fact for fact in (_room(place), file_limit()) if fact]
-    remedy = " or ".join(filter(None, (_REMEDIES.get(code, "" if hint else "see what is there"), hint)))
-    where = _shortened(str(place)) if place else "files"
-    return DiskError(f"{where}: must {must}, got {', '.join(facts)}; {remedy}, then the same command goes on")
+    remedy = _REMEDIES.get(code, "" if hint else "see what is there")
+    again = ", then the same command goes on" if remedy and code != errno.ENAMETOOLONG else ""
+    what_to_do = ", or ".join(filter(None, (f"{remedy}{again}", hint)))
+    return DiskError(f"{_shortened(str(place))}: must {must}, got {', '.join(facts)}; {what_to_do}")
 
 
 def free(place: Path) -> int | None:

@@ -341,7 +341,7 @@ def _store(
 
 def say_not_kept(what: str, error: DiskError) -> None:
     """Warn that something is not in the cache, and why; the work goes on without it."""
-    line = str(error).removesuffix(", then the same command goes on")
+    line = str(error).replace(", then the same command goes on", "")
     logging.getLogger("harness").warning("warning: %s are not kept for the next command: %s", what, line)
 
 

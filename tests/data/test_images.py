@@ -395,7 +395,7 @@ def test_images_that_cannot_be_kept_are_held_in_memory_if_they_are_few(tmp_path,
     (line,) = caplog.messages
     assert line.startswith(NOT_KEPT.format("decoded images", tmp_path))
     monkeypatch.setattr(images, "HELD", 100)
-    line = r"must be written, got 'Not a directory'; set HARNESS_CACHE to another folder, then the same command goes on"
+    line = r"must be written, got 'Not a directory'; set HARNESS_CACHE to another folder$"
     with pytest.raises(DiskError, match=line):
         decode_photos(photos, 8, quiet)
 

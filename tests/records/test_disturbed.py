@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import files
 from harness.errors import DiskError, RunFolderError
 from harness.preparation import Request
 from harness.progress import Reporter
@@ -150,7 +149,10 @@ def test_a_reader_says_too_that_the_database_is_locked(tmp_path, monkeypatch):
     ("code", "line"),
     [
         (sqlite3.SQLITE_FULL, r"must be usable, got 'what SQLite said', [\d,.]+ [kMG]B free; make room, then the same"),
-        (sqlite3.SQLITE_IOERR_WRITE, r"must be usable, got 'what SQLite said', [\d,.]+ [kMG]B free; look after the disk"),
+        (
+            sqlite3.SQLITE_IOERR_WRITE,
+            r"must be usable, got 'what SQLite said', [\d,.]+ [kMG]B free; look after the disk",
+        ),
         (sqlite3.SQLITE_CORRUPT, "must be the records of a run, got what SQLite said; move the folder away"),
         (sqlite3.SQLITE_READONLY, "must be usable, got 'what SQLite said'; change its permissions, then the same"),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, "must be free to be used, got locked by another program"),
@@ -242,7 +244,7 @@ def test_a_report_goes_elsewhere_where_the_run_folder_cannot_be_written(carry_ou
         return opened(file, mode, *more, **options)
 
     monkeypatch.setattr(Path, "open", refuse)
-    line = r"parquet: must be written, got 'Read-only file system'; .* or name another folder with 'harness report --out'"
+    line = r"parquet: must be written, got 'Read-only file system'; .* goes on, or name another folder with 'harness report --out'"
     with pytest.raises(DiskError, match=line):
         write_reports(folder, ["text"], registry)
     (report,) = write_reports(folder, ["text"], registry, out=tmp_path / "new" / "out")
