@@ -20,6 +20,7 @@ class _Raw(io.FileIO):
     failed: OSError | None = None
 
     def write(self, data: object) -> int:
+        """Write bytes, or take them for written; return how many they were."""
         if self.failed is None:
             try:
                 return super().write(data)  # type: ignore[arg-type]
@@ -34,8 +35,8 @@ def lasting_stdout() -> Iterator[Callable[[], str]]:
 
     Gives a function that returns why it ended, in a line; "" where it did not, or where its reader had seen enough.
     """
-    before = sys.stdout
-    if before is None or before is not sys.__stdout__ or before.isatty():  # closed, a test's own, a terminal
+    before = sys.__stdout__
+    if before is None or sys.stdout is not before or before.isatty():  # closed, a test's own, a terminal
         yield lambda: ""
         return
     raw = _Raw(before.fileno(), "w", closefd=False)
