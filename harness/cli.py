@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from harness.disk import refused
 from harness.errors import HarnessError, one_line
+from harness.stdout import lasting_stdout
 
 if TYPE_CHECKING:
     from harness.preparation import Request
@@ -428,6 +430,15 @@ def _request(
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
+    with lasting_stdout() as ending:
+        code = _carry_out(arguments)
+        if line := ending():
+            print(f"error: {line}", file=sys.stderr)
+            code = code or 2
+    sys.exit(code)
+
+
+def _carry_out(arguments: list[str] | None) -> int:
     usage_error: Any = typer.BadParameter.__base__  # typer brings its own copy of click, or uses click's
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -437,15 +448,16 @@ def main(arguments: list[str] | None = None) -> Any:
         arguments.remove("--debug")  # wherever it stands
     try:
         code = app(arguments, standalone_mode=False, prog_name="harness", obj=tuple(arguments))
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:  # an OSError of a plugin is its failure, and named where it is called
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        line = refused(error, must="be usable") if isinstance(error, OSError) else error
+        print(f"error: {line}", file=sys.stderr)
         code = 2
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # 'harness data' alone, as 'harness' alone
             print(error.format_message())
-            sys.exit(0)
+            return 0
         command = error.ctx.command_path if error.ctx else "harness"
         print(f"error: command line: {error.format_message().rstrip('.')}; try '{command} --help'", file=sys.stderr)
         code = 2
@@ -459,4 +471,4 @@ def main(arguments: list[str] | None = None) -> Any:
     if code == 130:  # which is also what typer makes of Ctrl-C
         again = f"; 'harness {shlex.join(arguments)}' goes on from here" if arguments[0] == "run" else ""
         print(f"interrupted{again}", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0

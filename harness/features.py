@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Backbone, Data, Split, Weights
-from harness.data.images import kept, written
+from harness.data.images import kept, say_not_kept, written
 from harness.data.places import cache_folder
 from harness.device import Device, environment
-from harness.errors import PluginError
+from harness.errors import DiskError, PluginError
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def extract(
 ) -> Data:
     """Return the data with its images replaced by the backbone's pooled features.
 
-    ``source`` is the hash of the backbone's plugin: a corrected one gives other features. Raises DataError where they
-    cannot be kept in the cache.
+    ``source`` is the hash of the backbone's plugin: a corrected one gives other features.
     """
     network = _network(backbone, weights, device, source)
     rows = _kept(backbone, weights, [data.train, data.tune, data.test], [data.fingerprint, network], device, progress)
@@ -73,12 +72,18 @@ def _kept(
     key = ["features", VERSION, *of, *(["mirrored"] if mirrored else [])]
     file = cache_folder() / "features" / f"{digest(key)[:32]}.npy"
 
+    rows: NDArray[np.float32]
+
     def make() -> None:
+        nonlocal rows
         rows = _compute(backbone, weights, splits, device, progress, mirrored)
         with written(file) as out:
             np.save(out, rows)
 
-    rows: NDArray[np.float32] = kept(lambda: np.load(file, mmap_mode="c"), make)
+    try:
+        rows = kept(lambda: np.load(file, mmap_mode="c"), make)
+    except DiskError as error:
+        say_not_kept("features", error)
     return rows
 
 

@@ -9,30 +9,33 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from harness import disk
 from harness.errors import DataError
 
 
-def write(file: Path, content: bytes, durable: bool = True) -> None:
+def write(file: Path, content: bytes, durable: bool = True, hint: str = "") -> None:
     """Write a file in place of what was there; see ``replacing``."""
-    with replacing(file, durable) as out:
+    with replacing(file, durable, hint, len(content)) as out:
         out.write(content)
 
 
 @contextmanager
-def replacing(file: Path, durable: bool = True) -> Iterator[BinaryIO]:
+def replacing(file: Path, durable: bool = True, hint: str = "", needed: int = 0) -> Iterator[BinaryIO]:
     """Give a file to be written beside ``file``, which it replaces once it is whole; after an error it is gone.
 
     Its content is on the disk before it has its name, and the name is on the disk at the end. What can be made again
-    need not wait for the disk: then it is not ``durable``.
+    need not wait for the disk: then it is not ``durable``. Raises DiskError where the system refuses it; ``hint`` and
+    ``needed`` are those of ``disk.writing``.
     """
     beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
-        with beside.open("wb") as out:
-            yield out
-            if durable:
-                out.flush()
-                os.fsync(out.fileno())
-        beside.replace(file)
+        with disk.writing(file, hint, needed):
+            with beside.open("wb") as out:
+                yield out
+                if durable:
+                    out.flush()
+                    os.fsync(out.fileno())
+            beside.replace(file)
     except BaseException:
         with suppress(OSError):
             beside.unlink()

@@ -7,11 +7,11 @@ frozen backbone from the same weights file, and then the trained weights.
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -23,9 +23,9 @@ from harness.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
 from harness.discovery import discover
-from harness.errors import BenchmarkError, DataError, RunFolderError, did_you_mean
+from harness.errors import BenchmarkError, RunFolderError, did_you_mean
 from harness.exported import is_export, read_model
-from harness.files import check_out_file
+from harness.files import check_out_file, replacing
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
 from harness.sources import fingerprint
@@ -278,33 +278,9 @@ def _stream(
 @contextmanager
 def _table(out: Path) -> Iterator[Callable[[Sequence[object]], object]]:
     """Give a function that writes a row; the file is there once it is whole."""
-    beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-    try:
-        with _writing(out):
-            file = beside.open("w", newline="", encoding="utf-8")
-        with file:
-            rows = csv.writer(file, lineterminator="\n")
-
-            def write(row: Sequence[object]) -> None:
-                with _writing(out):
-                    rows.writerow(row)
-
-            yield write
-            with _writing(out):
-                file.flush()
-        with _writing(out):
-            beside.replace(out)
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"--out: must be a file that can be written, got '{out}': {error.strerror or error}") from error
+    with replacing(out, durable=False, hint="name another file with --out") as file:
+        lines = SimpleNamespace(write=lambda text: file.write(text.encode()))
+        yield csv.writer(lines, lineterminator="\n").writerow
 
 
 # --- the network

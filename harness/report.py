@@ -12,18 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import files
+from harness import disk, files
 from harness.analysis import analyse, own
 from harness.attempts import Attempts
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Report, Results
-from harness.errors import HarnessError, RunFolderError, printable
+from harness.errors import HarnessError, printable
 from harness.records import Records, copied, open_records
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+HINT = "name another folder with 'harness report --out'"  # where a report cannot be written
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def write_reports(
     The tables of the records are written before any plugin has seen them. Where a format is one of tables too,
     ``tables/*.EXTENSION`` lie beside the others. An analysis or a report that fails is named, and the others are written.
 
-    Raises UnknownName for a format nobody offers, HarnessError for two that write one file, and RunFolderError where
+    Raises UnknownName for a format nobody offers, HarnessError for two that write one file, and DiskError where
     nothing can be written.
     """
     out = out or folder
@@ -54,13 +56,11 @@ def write_reports(
     tables = {name: getattr(records, name) for name in RECORD_TABLES}
     parquet = _Format("Parquet", "parquet", _parquet)
     of_tables = [_Format(r.name, r.extension, partial(_encoded, r.table)) for r in reports if r.table is not None]
-    with _writing_into(out):
-        problems = _write_tables(out / "tables", tables, [parquet])
+    problems = _write_tables(out / "tables", tables, [parquet])
     attempts = attempts or Attempts()
     results = _analysed(records, registry, attempts)
-    with _writing_into(out):
-        problems += _write_tables(out / "tables", tables, of_tables)
-        problems += _write_tables(out / "tables", results.tables, [parquet, *of_tables])
+    problems += _write_tables(out / "tables", tables, of_tables)
+    problems += _write_tables(out / "tables", results.tables, [parquet, *of_tables])
     results = replace(results, problems=(*results.problems, *problems))
     written, failed = [], []
     for report in reports:
@@ -75,8 +75,7 @@ def write_reports(
             failed.append(f"{error}; the records are whole: 'harness report' tries again")
         else:
             written.append(out / f"report.{report.extension}")
-            with _writing_into(out):
-                files.write(written[-1], text, durable=False)
+            files.write(written[-1], text, durable=False, hint=HINT)
     return Written(written, results, (*results.problems, *failed))
 
 
@@ -93,16 +92,6 @@ def results_of(folder: Path, registry: Registry) -> Results:
 def _analysed(records: Records, registry: Registry, attempts: Attempts | None = None) -> Results:
     with quiet_libraries():
         return analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
-
-
-@contextmanager
-def _writing_into(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RunFolderError(
-            f"{out}: must be a folder that can be written to, got {error.strerror or error}; name another with 'harness report --out'"
-        ) from error
 
 
 def _rendered(report: Report, results: Results) -> bytes:
@@ -145,7 +134,8 @@ class _Format:
 def _write_tables(folder: Path, tables: Mapping[str, DataFrame], formats: Iterable[_Format]) -> list[str]:
     """Write tables in these formats; return a line for each table that a format cannot hold, with the reason."""
     problems = []
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk.writing(folder, HINT):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         for each in formats:
             file = folder / f"{name}.{each.extension}"
@@ -154,9 +144,10 @@ def _write_tables(folder: Path, tables: Mapping[str, DataFrame], formats: Iterab
                     content = each.make(_plain(copied(table)))
             except PluginFailed as error:  # an analysis may put anything into its cells
                 problems.append(f"table '{name}' must fit into {each.name}, got {error.why}")
-                file.unlink(missing_ok=True)  # one of an earlier report would tell of other records
+                with disk.writing(folder, HINT):
+                    file.unlink(missing_ok=True)  # one of an earlier report would tell of other records
             else:
-                files.write(file, content, durable=False)
+                files.write(file, content, durable=False, hint=HINT)
     return problems
 
 

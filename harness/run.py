@@ -19,6 +19,7 @@ from harness.errors import printable
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
 from harness.evidence.probe_costs import foretell
+from harness.evidence.room import room_for, warning
 from harness.extension import ROUNDS, extend, extended
 from harness.files import check_out_folder
 from harness.plan import describe_space
@@ -94,6 +95,8 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
         reporter.say(f"{counted(left, 'run')} to do on {where}, into {store.folder}")
         if busy := device.contention(setting.device):
             reporter.say(f"warning: {busy}", style="yellow")
+        if little_room := warning(room_for(setting), store.folder):
+            reporter.say(f"warning: {little_room}", style="yellow")
         for line in () if request.only_search or driver.compared else foretell(setting, command):
             reporter.say(line)
         driver.drive()

@@ -11,6 +11,7 @@ networks that another run has not both of.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import sqlite3
 import zipfile
@@ -243,9 +244,8 @@ def _member(file: Path, archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _write(out: Path, members: Mapping[str, bytes]) -> None:
     """Write a zip that is the same for the same content: its times are the format's first."""
-    try:
-        with files.replacing(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in members.items():
-                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-    except OSError as error:
-        raise DataError(f"--out: must be a file that can be written, got '{out}': {error.strerror or error}") from error
+    packed = io.BytesIO()  # a full disk then stops one write, and not the closing of an archive as well
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    files.write(out, packed.getvalue(), hint="name another file with --out")

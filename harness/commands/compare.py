@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness import files
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Report, Several
-from harness.errors import HarnessError, one_line
+from harness.errors import HarnessError
 from harness.registry import Registry
 
 if TYPE_CHECKING:
@@ -39,10 +39,7 @@ def write(out: Path, several: Several, report: Report) -> None:
             content = report.compare(several).encode()
     except PluginFailed as error:
         raise HarnessError(f"{error}; the runs are whole") from error
-    try:
-        files.write(out, content, durable=False)
-    except OSError as error:
-        raise HarnessError(f"compare --out: must be a file that can be written, got {one_line(error)}") from error
+    files.write(out, content, durable=False, hint="name another file with --out")
 
 
 def document(several: Several) -> dict[str, Any]:

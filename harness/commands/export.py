@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import device
+from harness import device, disk
 from harness.analysis import computed
 from harness.boundary import Boundary, PluginFailed
 from harness.commands.model_card import interval, model_card, shown, winner
 from harness.config import Benchmark, as_plain
 from harness.contracts import Analysis, Backbone, Kind, Task
 from harness.discovery import discover
-from harness.errors import DataError, RunFolderError
+from harness.errors import RunFolderError
 from harness.exported import FILE, describe_model, named
 from harness.files import check_out_folder
 from harness.predict import Choice, choose, model_of, plugins_of
@@ -175,17 +175,15 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _write(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> None:
     beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
+    needed = sum(file.stat().st_size for file in copies.values())
     try:
-        beside.mkdir(parents=True)
-        for name, file in copies.items():
-            shutil.copyfile(file, beside / name)
-        for name, text in texts.items():
-            (beside / name).write_text(text, encoding="utf-8")
-        beside.replace(out)
-    except OSError as error:
-        raise DataError(
-            f"--out: must be a folder that can be written to, got '{out}': {error.strerror or error}"
-        ) from error
+        with disk.writing(out, "name another folder with --out", needed):
+            beside.mkdir(parents=True)
+            for name, file in copies.items():
+                shutil.copyfile(file, beside / name)
+            for name, text in texts.items():
+                (beside / name).write_text(text, encoding="utf-8")
+            beside.replace(out)
     finally:
         with suppress(OSError):
             shutil.rmtree(beside)

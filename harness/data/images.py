@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import math
 import os
 import re
@@ -28,7 +29,8 @@ from harness.boundary import Boundary, PluginFailed
 from harness.data.kinds import HEAD, NOT_READ, image_format
 from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
-from harness.errors import DataError, message_of
+from harness.disk import writing
+from harness.errors import DataError, DiskError, message_of
 from harness.files import replacing
 from harness.runs import digest
 
@@ -42,6 +44,7 @@ INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # whatever the file's name says; no EPS, which is a program
 MOST_PIXELS = 2**30 // 12  # of one photo, 89 million, as in Pillow: beyond it a small file may fill the memory
 RUN = 32  # images a thread decodes before it hands them over
+HELD = 2**30  # bytes of images that are held in memory where the cache cannot keep them; more would be a danger
 UNREADABLE = "cannot be read: "  # begins the key of a photo that has no bytes to hash
 
 Progress = Callable[[str, int, int], None]
@@ -309,7 +312,7 @@ def _span(side: int, short: int, scaled: int, size: int, place: int) -> tuple[fl
 def _store(
     key: str, keys: tuple[str, ...], size: int, image: Callable[[int], Image], progress: Progress, what: str
 ) -> ImageStore:
-    """Return the store of this key, made if it is not there."""
+    """Return the store of this key, made if it is not there; one that cannot be kept is held in memory, if it is small."""
     import numpy as np
 
     folder = cache_folder() / "images"
@@ -327,7 +330,22 @@ def _store(
             with written(notes) as text:  # there before the pixels are: a store with pixels is whole
                 text.write(json.dumps(noted).encode())
 
-    return kept(read, make)
+    try:
+        return kept(read, make)
+    except DiskError as error:
+        if len(keys) * size * size * 3 > HELD:
+            raise
+        say_not_kept("decoded images", error)
+    held = io.BytesIO()
+    noted = _fill(held, len(keys), size, image, progress, what)
+    held.seek(0)
+    return ImageStore(np.load(held), keys, {int(i): why for i, why in noted["broken"].items()}, noted["sha256"])
+
+
+def say_not_kept(what: str, error: DiskError) -> None:
+    """Warn that something is not in the cache, and why; the work goes on without it."""
+    line = str(error).replace(", then the same command goes on", "")
+    logging.getLogger("harness").warning("warning: %s are not kept for the next command: %s", what, line)
 
 
 def kept(read: Callable[[], T], make: Callable[[], None]) -> T:
@@ -342,17 +360,14 @@ def kept(read: Callable[[], T], make: Callable[[], None]) -> T:
 def written(file: Path) -> Iterator[BinaryIO]:
     """Give a file of the cache to be written: it is there once it is whole, and nothing is after an error or Ctrl-C.
 
-    Raises DataError where the cache cannot be written.
+    Raises DiskError where the cache cannot be written.
     """
-    try:
+    hint = "set HARNESS_CACHE to another folder"
+    with writing(file.parent, hint):
         file.parent.mkdir(parents=True, exist_ok=True)
         _clean(file.parent)
-        with replacing(file) as out:
-            yield out
-    except OSError as error:
-        raise DataError(
-            f"{file.parent}: must be writable and have room, got {error}; set HARNESS_CACHE to another folder"
-        ) from error
+    with replacing(file, hint=hint) as out:
+        yield out
 
 
 def _fill(

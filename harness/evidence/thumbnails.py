@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from harness import files
+from harness import disk, files
 from harness.analysis import computed
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Data
@@ -28,9 +28,10 @@ def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis])
     wanted = _wanted(records, analyses)
     places = {schema.thumbnail(records.folder, split, row): (split, row) for split, row in wanted[:MOST]}
     folder = schema.thumbnail(records.folder, "test", 0).parent
-    folder.mkdir(exist_ok=True)
-    for old in set(folder.glob("*.jpg")) - set(places):
-        old.unlink(missing_ok=True)
+    with disk.writing(folder):
+        folder.mkdir(exist_ok=True)
+        for old in set(folder.glob("*.jpg")) - set(places):
+            old.unlink(missing_ok=True)
     for file, (split, row) in places.items():
         pixels = getattr(data, split).inputs[row]
         files.write(file, small(pixels), durable=False)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import RunFolderError
+from harness import disk
+from harness.errors import HarnessError, RunFolderError
 from harness.records import schema
 
 PATIENCE = 60.0  # seconds that a connection waits for another program's lock before it gives up
 
-_PASSING = (
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM,
-)  # fmt: skip
+LONGEST = 500  # bytes of a path that SQLite opens, with its journal's name 512
+
+_REFUSALS = {  # what the system would not do for SQLite, which keeps the system's own code to itself
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EACCES,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+}
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, *_REFUSALS}
 
 
 def connect(folder: Path) -> sqlite3.Connection:
@@ -31,7 +40,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     try:
         db = _opened(file)
         yield db
-    except RunFolderError:
+    except HarnessError:
         raise
     except Exception as error:
         if (plain := explained(error, folder)) is not error:
@@ -82,23 +91,28 @@ def is_passing(error: BaseException) -> bool:
 
 
 def explained(error: Exception, folder: Path) -> Exception:
-    """Return a RunFolderError of one line where the user can mend what SQLite failed for; else the error itself."""
-    file = schema.database(folder)
-    match _code(error):
+    """Return a DiskError or a RunFolderError where the user can mend what SQLite failed for; else the error itself."""
+    file, code = schema.database(folder), _code(error)
+    if code in _REFUSALS:
+        return disk.explained(file, str(sqlites(error)), _refusal(code, file), must="be usable")
+    match code:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return RunFolderError(
                 f"{file}: must be free to be used, got locked by another program for {PATIENCE:g} s; "
                 "close it (a database browser, a dashboard?), then the same command goes on"
             )
-        case sqlite3.SQLITE_FULL:
-            return RunFolderError(
-                f"{file}: must have room to grow, got a full disk; make room, then the same command goes on"
-            )
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return RunFolderError(f"{file}: must be a file that may be used, got {sqlites(error)}; see its permissions")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return RunFolderError(f"{file}: must be the records of a run, got {sqlites(error)}; move the folder away")
     return error
+
+
+def _refusal(code: int, file: Path) -> int:
+    """Return the system's code behind one of SQLite's, as far as it can be told."""
+    if code == sqlite3.SQLITE_CANTOPEN and len(os.fsencode(file.absolute())) > LONGEST:
+        return errno.ENAMETOOLONG
+    if code == sqlite3.SQLITE_IOERR and disk.file_limit():
+        return errno.EFBIG
+    return _REFUSALS[code]
 
 
 def _code(error: BaseException) -> int:

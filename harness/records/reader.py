@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import disk
 from harness.errors import RunFolderError
 from harness.records import database, schema
 from harness.records.imported import with_imported
@@ -172,7 +173,8 @@ class Records:
     def thumbnail(self, split: str, row: int) -> bytes | None:
         """Return a small copy of a photo as JPEG; None where there is none."""
         file = schema.thumbnail(self.folder, split, row)
-        return file.read_bytes() if file.is_file() else None
+        with disk.reading(file):
+            return file.read_bytes() if file.is_file() else None
 
     @cached_property
     def recipes(self) -> Mapping[str, Mapping[str, Any]]:
@@ -424,6 +426,7 @@ def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
     from safetensors.numpy import load_file
 
     try:
-        return load_file(file)
+        with disk.reading(file):
+            return load_file(file)
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{file}: must be there for this, got {error}") from error

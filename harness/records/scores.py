@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import disk
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Metric
 from harness.records import schema
@@ -27,7 +28,8 @@ def write_scores(folder: Path, name: str, metric: Metric) -> str:
     wrong with ``each``, in a line, or "": the results of a run are kept whatever its report cannot say.
     """
     file = schema.scores(folder)
-    file.unlink(missing_ok=True)  # of an earlier comparison
+    with disk.writing(file):
+        file.unlink(missing_ok=True)  # of an earlier comparison
     if metric.each is None:
         return ""
     records, found = open_records(folder), {}

@@ -17,9 +17,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import tomli_w
 
-from harness import files
+from harness import disk, files
 from harness.attempts import Attempts
-from harness.errors import RunFolderError, one_line, printable
+from harness.errors import DiskError, RunFolderError, one_line, printable
 from harness.records import database, schema
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
@@ -43,25 +43,27 @@ class Store:
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
-        try:
+        with disk.writing(folder, "name another folder with --out"):
             for name in ("solutions", "predictions", "states", "probes"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder / "lock")
-        except OSError as error:
-            raise RunFolderError(
-                f"{folder}: must be a folder that can be written to, got {error}; see --out"
-            ) from error
-        self.db = database.connect(folder)
-        self.db.isolation_level = None
-        self.db.row_factory = sqlite3.Row
         self._closing = ExitStack()
         self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
+            self.db = database.connect(folder)
+        except sqlite3.Error as error:
+            self._lock.close()
+            raise database.explained(error, folder) from error
+        self.db.isolation_level = None
+        self.db.row_factory = sqlite3.Row
+        try:
             self._open()
-        except sqlite3.DatabaseError as error:
+        except Exception as error:
             self.__exit__()
             if (plain := database.explained(error, folder)) is not error:
                 raise plain from error
+            if not isinstance(error, sqlite3.DatabaseError):
+                raise
             raise RunFolderError(
                 f"{schema.database(folder)}: must be the records of a run, got {error}; move the folder away"
             ) from error
@@ -70,7 +72,7 @@ class Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None = None, error: BaseException | None = None, *_: object) -> None:
-        """Close the folder; an error of SQLite that the user can mend, Optuna's too, is raised as RunFolderError."""
+        """Close the folder; an error of SQLite that the user can mend, Optuna's too, is raised as a HarnessError."""
         try:
             self._closing.close()
             with suppress(sqlite3.Error):  # another program is at it: then the folder is read as a killed run's is
@@ -235,7 +237,8 @@ class Store:
         """Enter what a late probe measured on these networks; also that it had nothing to say."""
         if arrays:
             file = schema.probed_together(self.folder, probe, version, *runs)
-            file.parent.mkdir(parents=True, exist_ok=True)
+            with disk.writing(file):
+                file.parent.mkdir(parents=True, exist_ok=True)
             save_arrays(file, arrays)
         key = (probe, version, *runs, *[""] * (3 - len(runs)))
         rows = [(*key, name, value if math.isfinite(value) else None) for name, value in numbers.items()]
@@ -383,9 +386,10 @@ class Store:
             (state, reason, traceback, _json(metrics), _now(), _now(), run_id),
         )
         self._saved.pop(run_id, None)
-        for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
-            file.unlink(missing_ok=True)
-        schema.saved_state(self.folder, run_id).unlink(missing_ok=True)
+        with disk.writing(self.folder):
+            for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
+                file.unlink(missing_ok=True)
+            schema.saved_state(self.folder, run_id).unlink(missing_ok=True)
 
     def run(self, run_id: str) -> dict[str, Any] | None:
         """Return a run's row, with its metrics as a dict; None where there is none."""
@@ -402,6 +406,8 @@ class Store:
         file = schema.solution(self.folder, run_id)
         try:
             return load_tensors(file)[0]
+        except DiskError:
+            raise
         except Exception as error:  # safetensors raises its own
             raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
 
@@ -428,8 +434,11 @@ class Store:
             if notes["run"] != run_id:
                 raise ValueError(f"the state of run {notes['run']}")
             return State(tensors, json.loads(notes["plain"]))
+        except DiskError:  # what is in it is not known
+            raise
         except Exception as error:  # safetensors raises its own
-            aside = file.replace(file.with_name(f"{file.name}.damaged"))
+            with disk.writing(file):
+                aside = file.replace(file.with_name(f"{file.name}.damaged"))
             self.warn(
                 f"{file}: must be the saved state of a run, got {one_line(error)}; "
                 f"it is put aside as {aside.name}, and the run begins again"
@@ -449,11 +458,12 @@ class Store:
 
     def _tidy(self) -> None:
         """Remove files that a kill left half written, and states of runs that have ended."""
-        for file in self.folder.rglob("*.tmp"):
-            file.unlink(missing_ok=True)
-        ended = self.db.execute(f"SELECT run_id FROM runs WHERE state IN {schema.ENDED}")
-        for (run_id,) in ended.fetchall():
-            schema.saved_state(self.folder, run_id).unlink(missing_ok=True)
+        ended = self.db.execute(f"SELECT run_id FROM runs WHERE state IN {schema.ENDED}").fetchall()
+        with disk.writing(self.folder):
+            for file in self.folder.rglob("*.tmp"):
+                file.unlink(missing_ok=True)
+            for (run_id,) in ended:
+                schema.saved_state(self.folder, run_id).unlink(missing_ok=True)
 
 
 class _Transaction:
@@ -483,7 +493,7 @@ def save_tensors(file: Path, tensors: Mapping[str, torch.Tensor], notes: Mapping
     header["__metadata__"] = {**header["__metadata__"], "sha256": _checksum(header, data)}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
-    with files.replacing(file) as out:
+    with files.replacing(file, needed=8 + len(text) + len(data)) as out:
         out.write(len(text).to_bytes(8, "little") + text)
         out.write(data)
 
@@ -492,7 +502,8 @@ def load_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Return what ``save_tensors`` wrote, tensors and notes; raises ValueError, or safetensors' own, where it is not that."""
     from safetensors.torch import load
 
-    content = file.read_bytes()
+    with disk.reading(file):
+        content = file.read_bytes()
     header, data = _header_and_data(content)
     notes: dict[str, str] = header.get("__metadata__", {})
     if notes.pop("sha256", "") != _checksum(header, data):
@@ -530,23 +541,25 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _lock(file: Path) -> IO[str]:
+def _lock(file: Path) -> IO[bytes]:
     """Return the lock file, locked as long as it is open; raises RunFolderError where another process holds it."""
-    handle = file.open("a+")
+    handle = file.open("a+b", buffering=0)  # so that nothing is left to be written when it is closed
     if sys.platform != "win32":
         import fcntl
 
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             handle.seek(0)
-            holder = handle.read().strip() or "unknown"
+            holder = (handle.read() or b"").decode(errors="replace").strip() or "unknown"
             handle.close()
             raise RunFolderError(
                 f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
             ) from error
-    with suppress(OSError):
+        except OSError:  # as on a network's file system that knows no locks
+            handle.close()
+            raise
+    with suppress(OSError):  # it only tells who holds the lock
         handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
+        handle.write(str(os.getpid()).encode())
     return handle
