@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,13 +16,16 @@ from typing import TYPE_CHECKING
 from harness import files
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
-from harness.errors import HarnessError, RunFolderError, one_line, printable
+from harness.errors import DataError, HarnessError, RunFolderError, one_line, printable
 from harness.records import open_records
+from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+WRITTEN = ".harness-report"  # a file in a folder that 'harness report --out' wrote
 
 
 def write_reports(
@@ -43,6 +47,8 @@ def write_reports(
     reports = [registry.get("report", name, Report, "report --format") for name in dict.fromkeys(formats)]
     if both := clash(reports):
         raise HarnessError(f"report --format: {both}")
+    if out.absolute() != folder.absolute():
+        _check_elsewhere(out, reports)
     results = results or results_of(folder, registry)
     with _writing_into(out):
         problems = _write_tables(out / "tables", results, reports)
@@ -62,6 +68,23 @@ def write_reports(
     return written
 
 
+def _check_elsewhere(out: Path, reports: Iterable[Report]) -> None:
+    """Raise DataError for a folder that reports may not be written into: a run's, or one with other reports or tables."""
+    files.check_out_folder(out, "report --out")
+    wrong = next((each for each in (out / f"report.{r.extension}" for r in reports) if os.path.lexists(each)), None)
+    wrong = wrong or (out / "tables" if os.path.lexists(out / "tables") else None)
+    got = f"'{out}', a run folder" if (out / "run.db").exists() else f"'{wrong}', which is another's"
+    if (out / "run.db").exists() or (wrong and not (out / WRITTEN).is_file()):
+        raise DataError(
+            f"report --out: must be a folder without reports, or one that this command wrote, got {got}; name another"
+        )
+    with _writing_into(out):
+        out.mkdir(parents=True, exist_ok=True)
+        files.write(
+            out / WRITTEN, b"'harness report' writes report.* and tables/ here, and replaces them\n", durable=False
+        )
+
+
 def text_of(results: Results, name: str, registry: Registry) -> str:
     """Return a report of results as text, and write nothing; raises UnknownName for a format nobody offers."""
     return _rendered(registry.get("report", name, Report, "harness"), results).decode()
@@ -70,7 +93,10 @@ def text_of(results: Results, name: str, registry: Registry) -> str:
 def results_of(folder: Path, registry: Registry) -> Results:
     """Return a run folder's records with the table of every analysis."""
     with quiet_libraries():
-        return analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
+        records = open_records(folder)
+        results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)])
+    lacking = summary(records.lacking)
+    return replace(results, problems=(lacking, *results.problems)) if lacking else results
 
 
 @contextmanager

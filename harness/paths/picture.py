@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.files import check_out_file
+from harness.files import MARK, check_out_file
 from harness.paths.landscapes import LANDSCAPES, Landscape
 from harness.paths.walk import TARGET
 
@@ -146,10 +146,10 @@ def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> None:
         try:
             if file.suffix.lower() == ".svg":
                 text = io.StringIO()
-                figure.savefig(text, format="svg", metadata={"Date": None})
+                figure.savefig(text, format="svg", metadata={"Date": None, "Creator": MARK})
                 file.write_text(_rounded(text.getvalue()), encoding="utf-8")
             else:
-                figure.savefig(file, dpi=150, metadata={"Software": None})
+                figure.savefig(file, dpi=150, metadata={"Software": MARK})
         except OSError as error:
             raise HarnessError(f"--plot: must be a file that can be written, got '{file}' ({error})") from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import BenchmarkError
-from harness.files import check_out_file
+from harness.files import MARK, check_out_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def write_picture(file: Path, tests: Sequence[RangeTest]) -> None:
             axes.spines[["top", "right"]].set_visible(False)
         for axes in list(panels)[len(drawn) :]:
             axes.axis("off")
-        metadata = {"Date": None} if file.suffix.lower() == ".svg" else {"Software": None}
+        metadata = {"Date": None, "Creator": MARK} if file.suffix.lower() == ".svg" else {"Software": MARK}
         try:
             figure.savefig(file, dpi=150, metadata=metadata)
         except OSError as error:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from harness.contracts import Metric
 from harness.errors import one_line
 from harness.records import schema
-from harness.records.reader import load_arrays, open_records
-from harness.records.store import save_arrays
+from harness.records.checked import load_arrays, save_arrays
+from harness.records.reader import open_records
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
