@@ -6,13 +6,16 @@ comes back is ordinary data: ``float32 [N, F]`` where the images were.
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.contracts import Backbone, Data, Split, Weights
-from harness.data.images import kept, written
+from harness.data.images import check_whole, kept, written
 from harness.data.places import cache_folder
 from harness.device import Device, environment
 from harness.errors import HarnessError, PluginError, one_line
@@ -72,13 +75,22 @@ def _kept(
     key = ["features", VERSION, *of, *(["mirrored"] if mirrored else [])]
     file = cache_folder() / "features" / f"{digest(key)[:32]}.npy"
 
-    def make() -> None:
-        rows = _compute(backbone, weights, splits, device, progress, mirrored)
-        with written(file) as out:
-            np.save(out, rows)
+    notes = file.with_suffix(".json")
 
-    rows: NDArray[np.float32] = kept(lambda: np.load(file, mmap_mode="c"), make)
-    return rows
+    def read() -> NDArray[np.float32]:
+        check_whole(file, json.loads(notes.read_text(encoding="utf-8"))["sha256"])
+        rows: NDArray[np.float32] = np.load(file, mmap_mode="c")
+        return rows
+
+    def make() -> None:
+        rows, content = _compute(backbone, weights, splits, device, progress, mirrored), io.BytesIO()
+        with written(file) as out:
+            np.save(content, rows)
+            with written(notes) as text:  # there before the features are
+                text.write(json.dumps({"sha256": hashlib.sha256(content.getbuffer()).hexdigest()}).encode())
+            out.write(content.getbuffer())
+
+    return kept(read, make)
 
 
 def _compute(

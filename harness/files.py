@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -48,6 +49,12 @@ def replacing(file: Path, durable: bool = True) -> Iterator[BinaryIO]:
         raise
     if durable:
         _sync_folder(file.parent)
+
+
+def checksum(file: Path) -> str:
+    """Return the SHA-256 of a file's contents."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def put_aside(path: Path) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.files import checksum
 from harness.records import schema
 
 SHOWN = 5  # files that are named, at the most
@@ -50,12 +50,6 @@ def lacking(
         if not same:
             lacks.append(Lack(file, run_id, path.exists()))
     return lacks
-
-
-def checksum(file: Path) -> str:
-    """Return the SHA-256 of a file's contents."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def summary(lacks: Collection[Lack]) -> str:

@@ -265,7 +265,7 @@ class Store:
 
     def _enter_files(self, written: Iterable[Path], run_id: str = "") -> None:
         rows = [
-            (file.relative_to(self.folder).as_posix(), run_id, file.stat().st_size, promised.checksum(file))
+            (file.relative_to(self.folder).as_posix(), run_id, file.stat().st_size, files.checksum(file))
             for file in written
         ]
         self.db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
