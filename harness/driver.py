@@ -261,9 +261,14 @@ class Driver:
 
     def _enter_restarts(self) -> None:
         """Once the comparison's own runs have ended, enter those that show whether they had arrived."""
-        if self._cells is not None and not self._restarted:
-            self._restarted = True
-            self._enter(self._next_restarts())
+        if self._cells is None or self._restarted:
+            return
+        new = self._next_restarts()
+        if again := self.store.restore({str(cell.run.follows) for cell in new}):  # damaged since they ended
+            self._waiting.extend({cell.run.id: cell.run for cell in self._cells if cell.run.id in again}.values())
+            return
+        self._restarted = True
+        self._enter(new)
 
     def _next_restarts(self) -> list[Cell]:
         ended = [cell for cell in self.cells if (self.store.run(cell.run.id) or {}).get("state") == schema.DONE]

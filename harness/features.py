@@ -6,6 +6,9 @@ comes back is ordinary data: ``float32 [N, F]`` where the images were.
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Backbone, Data, Split, Weights
-from harness.data.images import kept, say_not_kept, written
+from harness.data.images import check_whole, kept, say_not_kept, written
 from harness.data.places import cache_folder
 from harness.device import Device, environment
 from harness.errors import DiskError, PluginError
@@ -71,17 +74,25 @@ def _kept(
 
     key = ["features", VERSION, *of, *(["mirrored"] if mirrored else [])]
     file = cache_folder() / "features" / f"{digest(key)[:32]}.npy"
-
+    notes = file.with_suffix(".json")
     rows: NDArray[np.float32]
+
+    def read() -> NDArray[np.float32]:
+        check_whole(file, json.loads(notes.read_text(encoding="utf-8"))["sha256"])
+        stored: NDArray[np.float32] = np.load(file, mmap_mode="c")
+        return stored
 
     def make() -> None:
         nonlocal rows
-        rows = _compute(backbone, weights, splits, device, progress, mirrored)
+        rows, content = _compute(backbone, weights, splits, device, progress, mirrored), io.BytesIO()
         with written(file) as out:
-            np.save(out, rows)
+            np.save(content, rows)
+            with written(notes) as text:  # there before the features are
+                text.write(json.dumps({"sha256": hashlib.sha256(content.getbuffer()).hexdigest()}).encode())
+            out.write(content.getbuffer())
 
     try:
-        rows = kept(lambda: np.load(file, mmap_mode="c"), make)
+        rows = kept(read, make)
     except DiskError as error:
         say_not_kept("features", error)
     return rows

@@ -11,6 +11,7 @@ from harness.boundary import Boundary
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
 from harness.records import Records, open_records
+from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES
 
@@ -77,8 +78,9 @@ class Loaded:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """The analyses that failed so far, each named with its reason."""
-        return tuple(self.tables.problems)
+        """The files that the records promise and the folder lacks, and the analyses that failed so far, with the reason."""
+        lacking = summary(self.records.lacking)
+        return (*([lacking] if lacking else []), *self.tables.problems)
 
     @property
     def headline(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ frozen backbone from the same weights file, and then the trained weights.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -79,13 +80,14 @@ def predict(request: Request, reporter: Reporter) -> int:
 
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
     """
-    check_out_file(request.out)
+    check_out_file(request.out, header=f"{ID},")
     low, high = request.clip
     if not 0 <= low < high <= 1:
         raise BenchmarkError(f"--clip: must be LOW HIGH with 0 <= LOW < HIGH <= 1, got {low} {high}")
     if request.ids not in IDS:
         raise BenchmarkError(f"--ids: must be {' or '.join(IDS)}, got '{request.ids}'{did_you_mean(request.ids, IDS)}")
     model, train = opened(request)
+    check_out_file(request.out, header=_header(model))
     places: tuple[Place, ...] = (CENTRE,)
     if request.tta and model.cut.scaled > model.cut.size:
         places += CORNERS
@@ -129,6 +131,7 @@ def opened(request: Request) -> tuple[Model, TrainSection]:
     benchmark = config.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
     named = any(override.startswith("train.pretrained") for override in request.overrides)
     choice = choose(records, request.arm, request.ensemble, request.snapshots)
+    records.check_files(choice.run_ids, "solutions/")
     return model_of(records, choice, benchmark.train.pretrained if named else None), benchmark.train
 
 
@@ -237,6 +240,13 @@ def _cut(records: Records) -> Cut:
             "the same 'harness run' again adds that and trains nothing"
         )
     return Cut(about["input_shape"][0], about["interpolation"], about["crop"])
+
+
+def _header(model: Model) -> str:
+    """Return the first line of the table."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([ID, *_columns(model.classes)])
+    return line.getvalue()
 
 
 def _columns(classes: Sequence[str]) -> dict[str, int]:

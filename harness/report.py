@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +18,9 @@ from harness.analysis import analyse, own
 from harness.attempts import Attempts
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Report, Results
-from harness.errors import HarnessError, printable
+from harness.errors import DataError, HarnessError, printable
 from harness.records import Records, copied, open_records
+from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
 
@@ -37,6 +39,9 @@ class Written:
     failures: Sequence[str]
 
 
+WRITTEN = ".harness-report"  # a file in a folder that 'harness report --out' wrote
+
+
 def write_reports(
     folder: Path, formats: Iterable[str], registry: Registry, out: Path | None = None, attempts: Attempts | None = None
 ) -> Written:
@@ -52,6 +57,8 @@ def write_reports(
     reports = [registry.get("report", name, Report, "report --format") for name in dict.fromkeys(formats)]
     if both := clash(reports):
         raise HarnessError(f"report --format: {both}")
+    if out.absolute() != folder.absolute():
+        _check_elsewhere(out, reports)
     records = open_records(folder)
     tables = {name: getattr(records, name) for name in RECORD_TABLES}
     parquet = _Format("Parquet", "parquet", _parquet)
@@ -79,6 +86,22 @@ def write_reports(
     return Written(written, results, (*results.problems, *failed))
 
 
+def _check_elsewhere(out: Path, reports: Iterable[Report]) -> None:
+    """Raise DataError for a folder that reports may not be written into: a run's, or one with other reports or tables."""
+    files.check_out_folder(out, "report --out")
+    wrong = next((each for each in (out / f"report.{r.extension}" for r in reports) if os.path.lexists(each)), None)
+    wrong = wrong or (out / "tables" if os.path.lexists(out / "tables") else None)
+    got = f"'{out}', a run folder" if (out / "run.db").exists() else f"'{wrong}', which is another's"
+    if (out / "run.db").exists() or (wrong and not (out / WRITTEN).is_file()):
+        raise DataError(
+            f"report --out: must be a folder without reports, or one that this command wrote, got {got}; name another"
+        )
+    with disk.writing(out, HINT):
+        out.mkdir(parents=True, exist_ok=True)
+    text = b"'harness report' writes report.* and tables/ here, and replaces them\n"
+    files.write(out / WRITTEN, text, durable=False, hint=HINT)
+
+
 def text_of(results: Results, name: str, registry: Registry) -> str:
     """Return a report of results as text, and write nothing; raises UnknownName for a format nobody offers."""
     return _rendered(registry.get("report", name, Report, "harness"), results).decode()
@@ -91,7 +114,9 @@ def results_of(folder: Path, registry: Registry) -> Results:
 
 def _analysed(records: Records, registry: Registry, attempts: Attempts | None = None) -> Results:
     with quiet_libraries():
-        return analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
+        results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
+    lacking = summary(records.lacking)
+    return replace(results, problems=(lacking, *results.problems)) if lacking else results
 
 
 def _rendered(report: Report, results: Results) -> bytes:

@@ -27,7 +27,7 @@ from harness.preparation import Ready, Request, cut_of, prepare
 from harness.progress import Reporter, counted
 from harness.range_test.centring import centre
 from harness.records import Store, schema
-from harness.records.store import save_arrays
+from harness.records.checked import save_arrays
 from harness.registry import Registry
 from harness.report import Written, write_reports
 from harness.training.constant import constant_scores
@@ -81,6 +81,7 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
     """Carry out what is left of the benchmark; return a line for whatever went wrong."""
     setting = ready.setting
     environment = device.environment(setting.device)
+    store.restore()
     _describe(store, ready)
     if line := _of_unequal_classes(store.noted("constant")):
         reporter.say(line, style="yellow")
@@ -169,6 +170,7 @@ def _describe(store: Store, ready: Ready) -> None:
     name_examples(data, store)
     if not schema.targets(store.folder).is_file():
         save_arrays(schema.targets(store.folder), {"targets": data.test.targets})
+        store.promise([schema.targets(store.folder)])
 
 
 def _class_counts(data: Data) -> dict[str, list[int]]:

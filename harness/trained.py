@@ -19,6 +19,7 @@ from harness.errors import DataError, PluginError, RunFolderError, one_line
 from harness.pretrained import find_weights
 from harness.progress import Reporter
 from harness.records import Records
+from harness.records.checked import AGAIN, load_tensors
 from harness.registry import Registry
 
 if TYPE_CHECKING:
@@ -146,12 +147,12 @@ def _weights(origin: Origin, backbone: Backbone) -> Weights:
 
 
 def _load(network: torch.nn.Module, file: Path) -> None:
-    from safetensors.torch import load_file
-
     try:
-        state = load_file(file)
+        state, _ = load_tensors(file)
     except Exception as error:  # safetensors raises its own
-        raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
+        raise RunFolderError(
+            f"{file}: must be the weights of a finished run, got {one_line(error)}; {AGAIN}"
+        ) from error
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

@@ -98,6 +98,7 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     tables = _tables(folder, arms, cells)
     about = _about(records, arms, cells, tables, solutions)
     runs = [row["run_id"] for row in tables["runs"] if row["phase"] == "compare"]
+    records.check_files(runs, "predictions/", *(["solutions/"] if solutions else []))
     content = {"about": about, "tables": {name: _packed(rows) for name, rows in tables.items()}}
     members = {"baseline.json": json.dumps(content, allow_nan=False, separators=(",", ":")).encode()}
     places = [schema.prediction, *([schema.solution] if solutions else [])]

@@ -24,7 +24,7 @@ from harness.files import check_out_folder
 from harness.predict import Choice, choose, model_of, plugins_of
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
-from harness.records.reader import load_arrays
+from harness.records.checked import load_arrays
 from harness.registry import Registry
 from harness.trained import Model, check_weights, load_frozen
 
@@ -61,6 +61,7 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     check_out_folder(out, new=True)
     records = open_records(request.folder)
     choice = choose(records, request.arm, request.ensemble)
+    records.check_files(choice.run_ids, "solutions/", "predictions/")
     model = model_of(records, choice)
     for file in model.files:
         if not file.is_file():

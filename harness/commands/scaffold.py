@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import keyword
+import os
 import re
 import shlex
 import sys
@@ -81,11 +82,11 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
     names = _Names(kind, offer, name)
     root = out / f"harness-{name}" if package else out
     texts = _distribution(names) if package else _loose(names)
-    if package and root.exists():
+    if package and os.path.lexists(root):
         raise HarnessError(f"new: must be a new folder, got '{root}', which exists; take another name or --out DIR")
     written = [root / file for file in texts]
     for file in written:
-        if file.exists():
+        if os.path.lexists(file):
             raise HarnessError(f"new: must be a new file, got '{file}', which exists; take another name or --out DIR")
     with disk.writing(out, "name another folder with --out"):
         for file, text in zip(written, texts.values(), strict=True):

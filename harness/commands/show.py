@@ -13,6 +13,7 @@ from harness.commands.verdicts import verdict_lines, verdict_of
 from harness.contracts import Results
 from harness.progress import counted, duration
 from harness.records import Records, open_records, schema
+from harness.records.promised import summary
 from harness.registry import Registry
 from harness.report import results_of, text_of
 
@@ -51,6 +52,7 @@ def status(folder: Path) -> dict[str, Any]:
         "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
         "seconds": float(records.runs["seconds"].sum()),
         "left_out": left_out(records),
+        "lacking": summary(records.find_lacking(whole=False)),
         "command": records.meta["command"],
     }
 
@@ -95,6 +97,7 @@ def document(records: Records, registry: Registry | None = None, results: Result
         "data": records.meta["data"],
         "notes": records.meta.get("fairness", {}).get("notes", []),
         "left_out": left_out(records),
+        "lacking": summary(records.lacking),
         "environment": records.meta["environment"],
         "command": records.meta["command"],
         "benchmark": records.meta["benchmark"],
@@ -191,7 +194,7 @@ def status_lines(found: dict[str, Any]) -> list[str]:
             parts.append(f"{what} {sum(counts[s] for s in schema.ENDED)}/{counts['total']}{grid}{bad}")
         lines.append(f"  {arm['arm']}: {'; '.join(parts)}")
     lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in found["under_way"].items()]
-    return lines + [f"  {sentence}" for sentence in found["left_out"]]
+    return lines + [f"  {sentence}" for sentence in (*found["left_out"], found["lacking"]) if sentence]
 
 
 def show_lines(found: dict[str, Any]) -> list[str]:
@@ -200,6 +203,7 @@ def show_lines(found: dict[str, Any]) -> list[str]:
     if found["data"]["notice"]:
         lines.append(f"note: {found['data']['notice']}")
     lines += [f"note: {note}" for note in found["notes"]]
+    lines += [f"warning: {found['lacking']}"] if found["lacking"] else []
     lines += found.get("headline", [])
     for arm in _ranked(found):
         tuned = " ".join(

@@ -31,7 +31,7 @@ from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
 from harness.disk import writing
 from harness.errors import DataError, DiskError, message_of
-from harness.files import replacing
+from harness.files import checksum, replacing
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -321,6 +321,7 @@ def _store(
     def read() -> ImageStore:
         noted = json.loads(notes.read_text(encoding="utf-8"))
         broken = {int(i): why for i, why in noted["broken"].items()}
+        check_whole(pixels, noted["sha256"])
         array = np.load(pixels, mmap_mode="c")  # "c": torch wants to be able to write
         return ImageStore(array, keys, broken, noted["sha256"])
 
@@ -349,11 +350,17 @@ def say_not_kept(what: str, error: DiskError) -> None:
 
 
 def kept(read: Callable[[], T], make: Callable[[], None]) -> T:
-    """Return what ``read`` finds in the cache, after ``make`` where nothing is there or what is there was cut short."""
+    """Return what ``read`` finds in the cache, after ``make`` where nothing is there or what is there is damaged."""
     with suppress(Exception):  # NumPy and JSON raise many types on a damaged file
         return read()
     make()
     return read()
+
+
+def check_whole(file: Path, sha256: str) -> None:
+    """Raise ValueError for a file of the cache whose contents have another SHA-256."""
+    if checksum(file) != sha256:
+        raise ValueError(f"{file} is not as it was written")
 
 
 @contextmanager

@@ -18,8 +18,7 @@ from harness.device import environment
 from harness.plan import Competitor, Setting
 from harness.progress import Reporter
 from harness.records import Store, schema
-from harness.records.reader import load_arrays
-from harness.records.store import save_arrays
+from harness.records.checked import load_arrays, save_arrays
 from harness.runs import Done, Epoch, Failed, Run, State, digest
 from harness.training.executing import Executing
 from harness.training.parts import Parts
@@ -47,7 +46,7 @@ def predict_out_of_fold(
     folds = [_fold(setting, competitor, params, rows, count) for rows in assign(setting.data, count)]
     made_by = [fold.run.id for fold in folds]
     file = schema.out_of_fold(store.folder)
-    if _noted(store).get("runs") == made_by and file.is_file():
+    if _noted(store).get("runs") == made_by and file.is_file() and all(_done(store, run_id) for run_id in made_by):
         return ""
     reporter.say(f"predicting the train split out of {count} folds, with {competitor.arm.name}")
     _carry_out(folds, store)
@@ -57,6 +56,7 @@ def predict_out_of_fold(
             reason = f"{row['state']}: {row['reason']}" if row else "it was not carried out"
             return f"the train split has no out-of-fold predictions: {competitor.arm.name} on a fold, {reason}"
     save_arrays(file, {"predictions": _assembled(folds, store, len(setting.data.train))})
+    store.promise([file])
     store.note("folds", {"arm": competitor.arm.name, "count": count, "runs": made_by})
     return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disk, files
@@ -20,8 +21,8 @@ MOST = 500  # at 2 to 4 kB each
 SIDE = 112  # pixels, at most
 
 
-def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis]) -> int:
-    """Write a JPEG of every photo that an analysis with ``thumbnails`` names, and return how many there are.
+def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis]) -> list[Path]:
+    """Write a JPEG of every photo that an analysis with ``thumbnails`` names, and return where they are.
 
     Those of an earlier comparison go. An analysis that fails is left to the report, which names it.
     """
@@ -35,7 +36,7 @@ def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis])
     for file, (split, row) in places.items():
         pixels = getattr(data, split).inputs[row]
         files.write(file, small(pixels), durable=False)
-    return len(places)
+    return list(places)
 
 
 def _wanted(records: Records, analyses: Iterable[Analysis]) -> list[tuple[str, int]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.files import check_out_file, write
+from harness.files import MARK, check_out_file, write
 from harness.paths.landscapes import LANDSCAPES, Landscape
 from harness.paths.walk import TARGET
 
@@ -145,10 +145,10 @@ def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> None:
         figure.supxlabel(NOTE, fontsize=8, color=MUTED)
         content = io.BytesIO()
         if file.suffix.lower() == ".svg":
-            figure.savefig(content, format="svg", metadata={"Date": None})
+            figure.savefig(content, format="svg", metadata={"Date": None, "Creator": MARK})
             picture = _rounded(content.getvalue().decode()).encode()
         else:
-            figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
+            figure.savefig(content, format="png", dpi=150, metadata={"Software": MARK})
             picture = content.getvalue()
     write(file, picture, durable=False, hint="name another file with --plot")
 

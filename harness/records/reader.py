@@ -7,15 +7,16 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disk
-from harness.errors import RunFolderError
-from harness.records import database, schema
+from harness.errors import RunFolderError, one_line
+from harness.records import database, promised, schema
+from harness.records.checked import load_arrays
 from harness.records.imported import with_imported
 from harness.toml import command_with
 
@@ -177,6 +178,21 @@ class Records:
             return file.read_bytes() if file.is_file() else None
 
     @cached_property
+    def lacking(self) -> tuple[promised.Lack, ...]:
+        """The files that the records promise and the run folder lacks, because they are gone or damaged; all are read."""
+        return self.find_lacking()
+
+    def find_lacking(self, whole: bool = True, run_ids: Collection[str] | None = None) -> tuple[promised.Lack, ...]:
+        """Return those of all runs or of some; not ``whole``, damage is seen only where it has changed a file's size."""
+        with database.reading(self.folder) as db:
+            return tuple(promised.lacking(self.folder, db, whole, run_ids))
+
+    def check_files(self, run_ids: Collection[str], *places: str) -> None:
+        """Raise RunFolderError where files of these runs, in one of these folders, are gone or damaged."""
+        if needed := [lack for lack in self.find_lacking(run_ids=run_ids) if lack.file.startswith(places)]:
+            raise RunFolderError(f"{self.folder}: must have its files whole: {promised.summary(needed)}")
+
+    @cached_property
     def recipes(self) -> Mapping[str, Mapping[str, Any]]:
         """Everything that decided a comparison run's outcome, as plain values, by run (``harness.Run``)."""
         with database.reading(self.folder) as db:
@@ -258,22 +274,32 @@ def _split_and_metric(column: str) -> tuple[str, str]:
 
 def open_records(folder: Path) -> Records:
     """Return the records of a run folder; raises RunFolderError where it is none."""
-    import pandas as pd
-
     if not schema.database(folder).is_file():
         raise RunFolderError(
             f"{folder}: must be a run folder, got {'no run.db in it' if folder.is_dir() else 'nothing there'}; check the path"
         )
+    try:
+        return _opened(folder)
+    except RunFolderError:
+        raise
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+    ) as error:  # the tables are there, and say nonsense
+        raise RunFolderError(
+            f"{schema.database(folder)}: must be the records of a run, got {one_line(error)}; move the folder away"
+        ) from error
+
+
+def _opened(folder: Path) -> Records:
+    import pandas as pd
+
     with database.reading(folder) as db:
-        meta = with_imported({key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")})
-        if meta.get("schema_version") != schema.VERSION:
-            raise RunFolderError(
-                f"{folder}: must have records of version {schema.VERSION}, got {meta.get('schema_version')}; use the release that wrote it"
-            )
-        if missing := {"benchmark", "arms", "spaces", "environment", "command", "metrics", "data"} - set(meta):
-            raise RunFolderError(
-                f"{folder}: must be a run that has begun, got no {min(missing)}; 'harness run' goes on"
-            )
+        database.check(db, folder)
+        meta = _meta(folder, {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")})
         arms = pd.read_sql_query("SELECT * FROM arms ORDER BY position", db)
         asks = pd.read_sql_query("SELECT * FROM asks ORDER BY arm, number", db)
         runs = pd.read_sql_query("SELECT * FROM runs ORDER BY arm, phase, seed, run_id", db)
@@ -321,6 +347,17 @@ def open_records(folder: Path) -> Records:
         measured,
         repeated,
     )
+
+
+def _meta(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
+    """Return the meta table of a run that has begun; raises RunFolderError where it has not, or where it is damaged."""
+    kinds = dict.fromkeys(("benchmark", "spaces", "environment", "metrics", "data"), dict)
+    if missing := {*kinds, "arms", "command"} - set(meta):
+        raise RunFolderError(f"{folder}: must be a run that has begun, got no {min(missing)}; 'harness run' goes on")
+    for name, kind in {**kinds, "arms": list, "command": list}.items():
+        if not isinstance(meta[name], kind):
+            raise TypeError(f"{meta[name]!r:.80} as '{name}' in the table 'meta'")
+    return with_imported(meta)
 
 
 def _repeated(asks: DataFrame, meta: Mapping[str, Any]) -> DataFrame:
@@ -419,14 +456,3 @@ def _spread(table: DataFrame) -> DataFrame:
 
     metrics = pd.DataFrame([json.loads(text) for text in table["metrics"]], index=table.index, dtype=float)
     return pd.concat([table.drop(columns="metrics"), metrics], axis=1).reset_index(drop=True)
-
-
-def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a safetensors file by name; raises RunFolderError where it cannot be read."""
-    from safetensors.numpy import load_file
-
-    try:
-        with disk.reading(file):
-            return load_file(file)
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{file}: must be there for this, got {error}") from error

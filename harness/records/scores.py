@@ -14,8 +14,8 @@ from harness import disk
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Metric
 from harness.records import schema
-from harness.records.reader import load_arrays, open_records
-from harness.records.store import save_arrays
+from harness.records.checked import load_arrays, save_arrays
+from harness.records.reader import open_records
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
