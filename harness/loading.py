@@ -12,6 +12,7 @@ from harness.discovery import discover
 from harness.records import Records, open_records
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES
+from harness.showing import shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -111,7 +112,7 @@ class Loaded:
         done = int((runs["state"] == "done").sum())
         return (
             f"<run {self.name}: {arms} arms, {len(self.records.trials)} trials, {done} comparison runs; "
-            f"{self.records.folder}>"
+            f"{shown(str(self.records.folder))}>"
         )
 
     def _repr_html_(self) -> str:
@@ -122,7 +123,7 @@ class Loaded:
             Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
         ]
         if notice := self.meta["data"]["notice"]:
-            lines.append(Markup("<p><em>{}</em></p>").format(notice))
+            lines.append(Markup("<p><em>{}</em></p>").format(shown(notice)))
         return str(
             Markup("").join(
                 [*lines, self._board(), *(Markup("<p><small>{}</small></p>").format(s) for s in said[2:] if s)]

@@ -21,15 +21,14 @@ from harness.config import TrainSection
 from harness.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
-from harness.discovery import discover
 from harness.errors import BenchmarkError, DataError, RunFolderError, did_you_mean
 from harness.exported import is_export, read_model
 from harness.files import check_out_file
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
-from harness.sources import fingerprint
+from harness.showing import spreadsheet_cell
 from harness.toml import parse_override
-from harness.trained import Model, load, origin_of
+from harness.trained import Model, load, origin_of, registry_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,7 +147,7 @@ def model_of(records: Records, choice: Choice, pretrained: bool | str | None = N
         for file in (*(schema.snapshots(folder, run_id) if choice.snapshots else ()), schema.solution(folder, run_id))
     ]
     return Model(
-        origin=origin_of(records, pretrained),
+        origin=origin_of(records, pretrained, choice.run_ids[0]),
         arm=choice.arm,
         backbone=choice.backbone,
         head=choice.head,
@@ -286,7 +285,7 @@ def _table(out: Path) -> Iterator[Callable[[Sequence[object]], object]]:
 
             def write(row: Sequence[object]) -> None:
                 with _writing(out):
-                    rows.writerow(row)
+                    rows.writerow([spreadsheet_cell(value) for value in row])
 
             yield write
             with _writing(out):
@@ -316,12 +315,12 @@ def _score(request: Request, model: Model, train: TrainSection, reporter: Report
 
     from harness.training.batches import resident
 
-    registry = discover(plugins_of(model, request.plugins, reporter), model.block)
+    registry = registry_for(model, request.plugins, reporter)
     chosen = device.choose(train.device, train.precision, train.threads)
     task = registry.get("task", model.task, Task, str(request.folder))
     nothing = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
     like = resident(nothing, chosen, model.mean, model.std)
-    body, networks = load(model, registry, chosen, reporter)
+    body, networks = load(model, registry, chosen)
 
     def of_view(squares: NDArray[np.uint8]) -> torch.Tensor:
         inputs = like.as_input(torch.from_numpy(np.ascontiguousarray(squares)).to(chosen.name))
@@ -339,23 +338,3 @@ def _score(request: Request, model: Model, train: TrainSection, reporter: Report
         return torch.stack([of_view(view) for view in views]).mean(dim=0).cpu().numpy()
 
     return score
-
-
-def plugins_of(model: Model, named: Sequence[Path], reporter: Reporter) -> list[Path]:
-    """Return the loose plugin files: those named, and the run's own that are still where and what they were.
-
-    What a run folder names is run only if it lies outside of it: a folder from somebody else brings no code.
-    """
-    found, mine = list(named), {file.stem for file in named}
-    for about in model.origin.plugins.values():
-        file = Path(about.get("file", ""))
-        if file.suffix != ".py" or file.stem in mine or not file.is_file():
-            continue
-        if model.origin.folder.resolve() in file.resolve().parents or fingerprint(file, file.stem) != about["sha256"]:
-            reporter.say(
-                f"warning: plugin {file} is not the one the run was made with, so it is not used; name it with --plugin",
-                style="yellow",
-            )
-            continue
-        found.append(file)
-    return found

@@ -19,6 +19,7 @@ from harness.errors import HarnessError, RunFolderError, one_line, printable
 from harness.records import open_records
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
+from harness.showing import shown, shown_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -43,7 +44,7 @@ def write_reports(
     reports = [registry.get("report", name, Report, "report --format") for name in dict.fromkeys(formats)]
     if both := clash(reports):
         raise HarnessError(f"report --format: {both}")
-    results = results or results_of(folder, registry)
+    results = _for_readers(results or results_of(folder, registry))
     with _writing_into(out):
         problems = _write_tables(out / "tables", results, reports)
     results = replace(results, problems=(*results.problems, *problems))
@@ -64,13 +65,24 @@ def write_reports(
 
 def text_of(results: Results, name: str, registry: Registry) -> str:
     """Return a report of results as text, and write nothing; raises UnknownName for a format nobody offers."""
-    return _rendered(registry.get("report", name, Report, "harness"), results).decode()
+    return _rendered(registry.get("report", name, Report, "harness"), _for_readers(results)).decode()
 
 
 def results_of(folder: Path, registry: Registry) -> Results:
     """Return a run folder's records with the table of every analysis."""
     with quiet_libraries():
         return analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
+
+
+def _for_readers(results: Results) -> Results:
+    """Return results as they may be given away: no home folder, user name or host name is in their texts."""
+    records = results.records
+    tables = {name: shown_table(getattr(records, name)) for name in RECORD_TABLES}
+    return Results(
+        replace(records, meta=shown(records.meta), **tables),
+        {name: shown_table(table) for name, table in results.tables.items()},
+        shown(results.problems),
+    )
 
 
 @contextmanager

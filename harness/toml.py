@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BenchmarkError, did_you_mean, printable
+from harness.showing import typed
 
 Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
@@ -130,7 +131,7 @@ def command_with(command: Sequence[str], key: str, value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)  # numbers, strings and lists of them are written as in TOML
     setting = f"--set {shlex.quote(f'{key}={text}')}"
     parts = [part for part in command if part not in ("--only-search", "--extend")]
-    return f"{shlex.join(parts) if parts else 'harness run ...'} {setting}"
+    return f"{typed(parts) if parts else 'harness run ...'} {setting}"
 
 
 def _new(key: Path_, values: Mapping[str, Any]) -> list[Path_]:

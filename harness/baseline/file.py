@@ -25,6 +25,7 @@ from harness import files
 from harness.errors import DataError, RunFolderError, one_line
 from harness.records import Records, database, open_records, schema
 from harness.runs import digest
+from harness.showing import shown
 
 FORMAT, VERSION = "optimizer-harness baseline", 1
 ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
@@ -95,7 +96,7 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     arms = _with_results(folder, tables, cells, _own(records), "comparison" in records.meta)
     cells = [cell for cell in cells if cell["of"] in arms]
     tables = _tables(folder, arms, cells)
-    about = _about(records, arms, cells, tables, solutions)
+    about = shown(_about(records, arms, cells, tables, solutions))
     runs = [row["run_id"] for row in tables["runs"] if row["phase"] == "compare"]
     content = {"about": about, "tables": {name: _packed(rows) for name, rows in tables.items()}}
     members = {"baseline.json": json.dumps(content, allow_nan=False, separators=(",", ":")).encode()}
@@ -154,7 +155,7 @@ def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str
     kept = {
         "arms": [row for row in found["arms"] if row["arm"] in studies],
         "asks": asks,
-        "runs": [row for row in found["runs"] if row["run_id"] in wanted],
+        "runs": [{**row, "reason": shown(row["reason"])} for row in found["runs"] if row["run_id"] in wanted],
         "epochs": [row for row in found["epochs"] if row["run_id"] in wanted],
     }
     return {name: sorted(rows, key=lambda row: [row[key] for key in KEYS[name]]) for name, rows in kept.items()}

@@ -11,6 +11,7 @@ from harness.contracts import Analysis
 from harness.errors import DataError, RunFolderError
 from harness.records import open_records
 from harness.registry import Registry
+from harness.showing import spreadsheet_cell
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,7 +42,7 @@ def as_csv(table: DataFrame) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in table.itertuples(index=False):
-        writer.writerow([f"{value:.6f}" if isinstance(value, float) else value for value in row])
+        writer.writerow([f"{value:.6f}" if isinstance(value, float) else spreadsheet_cell(value) for value in row])
     return out.getvalue()
 
 
