@@ -17,6 +17,7 @@ from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
 from harness.errors import HarnessError, RunFolderError, one_line, printable
 from harness.records import open_records
+from harness.records.links import check_no_links
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
 from harness.showing import shown, shown_table
@@ -45,6 +46,7 @@ def write_reports(
     if both := clash(reports):
         raise HarnessError(f"report --format: {both}")
     results = _for_readers(results or results_of(folder, registry))
+    check_no_links(out)
     with _writing_into(out):
         problems = _write_tables(out / "tables", results, reports)
     results = replace(results, problems=(*results.problems, *problems))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from harness import files
 from harness.contracts import Analysis, Data
 from harness.records import Records, schema
+from harness.records.pictures import SIDE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 MOST = 500  # at 2 to 4 kB each
-SIDE = 112  # pixels, at most
 
 
 def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis]) -> int:

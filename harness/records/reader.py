@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RunFolderError
 from harness.records import database, schema
 from harness.records.imported import with_imported
+from harness.records.pictures import made_again
 from harness.toml import command_with
 
 if TYPE_CHECKING:
@@ -153,9 +154,9 @@ class Records:
         return load_arrays(file)["predictions"] if "folds" in self.meta and file.is_file() else None
 
     def thumbnail(self, split: str, row: int) -> bytes | None:
-        """Return a small copy of a photo as JPEG; None where there is none."""
+        """Return a small copy of a photo as JPEG, made anew from its pixels; None where there is none."""
         file = schema.thumbnail(self.folder, split, row)
-        return file.read_bytes() if file.is_file() else None
+        return made_again(file.read_bytes()) if file.is_file() else None
 
     @cached_property
     def recipes(self) -> Mapping[str, Mapping[str, Any]]:

@@ -15,6 +15,7 @@ Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the s
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 VERSION = 2  # of these tables; stands in meta as schema_version
@@ -61,6 +62,8 @@ CREATE TABLE IF NOT EXISTS examples (
     PRIMARY KEY (split, row)
 ) WITHOUT ROWID;
 """
+
+NAMES = tuple(re.findall(r"TABLE IF NOT EXISTS (\w+)", TABLES))
 
 # states of a run and of an ask
 WAITING, DONE, STOPPED, DIVERGED, FAILED = "waiting", "done", "stopped", "diverged", "failed"

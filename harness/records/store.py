@@ -20,6 +20,7 @@ import tomli_w
 from harness import files
 from harness.errors import RunFolderError, one_line, printable
 from harness.records import database, schema
+from harness.records.links import check_no_links
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Store:
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
+        check_no_links(folder)
         try:
             for name in ("solutions", "predictions", "states", "probes"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
@@ -54,6 +56,9 @@ class Store:
         self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
             self._open()
+        except RunFolderError:
+            self.__exit__()
+            raise
         except sqlite3.DatabaseError as error:
             self.__exit__()
             if (plain := database.explained(error, folder)) is not error:
@@ -435,6 +440,7 @@ class Store:
     # --- inside
 
     def _open(self) -> None:
+        database.check_tables(self.db, schema.database(self.folder))
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")
         self.db.executescript(schema.TABLES)
