@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +44,8 @@ KEPT = (
     "exhausted",
 )  # of meta, as it is
 MOST = 2 * 10**9  # bytes of one member: more is no baseline
+MOST_TEXT = 2**28  # bytes of baseline.json
+MOST_RATIO, SMALL = 200, 2**20  # of baseline.json, unpacked to packed, where it is larger than so many bytes
 
 Row = Mapping[str, Any]
 
@@ -115,7 +118,7 @@ def read_baseline(file: Path, where: str = "baseline") -> Baseline:
         raise DataError(f"{where}: must be a file of 'harness baseline export', got {got}: '{file}'; check the path")
     try:
         with zipfile.ZipFile(file) as archive:
-            said = json.loads(_member(file, archive, "baseline.json"))
+            said = json.loads(_member(file, archive, "baseline.json", MOST_TEXT, MOST_RATIO))
         about = said["about"]
         kind = (about["format"], about["version"])
         if kind == (FORMAT, VERSION):
@@ -125,7 +128,7 @@ def read_baseline(file: Path, where: str = "baseline") -> Baseline:
                 raise ValueError(f"run {wrong[0]} with another recipe")
             with file.open("rb") as content:
                 return Baseline(file, hashlib.file_digest(content, "sha256").hexdigest(), about, tables)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{where}: must be a file of 'harness baseline export', got {one_line(error)} in '{file}'"
         ) from error
@@ -232,12 +235,16 @@ def _about(
     }
 
 
-def _member(file: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+def _member(file: Path, archive: zipfile.ZipFile, name: str, most: int = MOST, ratio: float = math.inf) -> bytes:
     """Return a member's bytes; raises DataError for a damaged or a huge one."""
     try:
-        if archive.getinfo(name).file_size > MOST:
-            raise ValueError(f"more than {MOST / 1e9:.0f} GB")
-        return archive.read(name)
+        about = archive.getinfo(name)
+        if about.file_size > most:
+            raise ValueError(f"more than {most / 1e9:.2g} GB")
+        if about.file_size > max(SMALL, ratio * about.compress_size):
+            raise ValueError(f"more than {ratio} times its packed size")
+        with archive.open(about) as content:
+            return content.read(about.file_size + 1)  # which stops there, whatever the data would become
     except (KeyError, ValueError, OSError, RuntimeError, zipfile.BadZipFile) as error:  # a wrong CRC is one of them
         raise DataError(f"{file}: must have '{name}' whole, got {one_line(error)}; export it again") from error
 

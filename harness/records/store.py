@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+MOST_HEADER = 100_000_000  # bytes, of a file in safetensors' format: no reader of it takes more
 SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is shorter than that
 
 
@@ -505,7 +506,7 @@ def load_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 def _header_and_data(content: bytes) -> tuple[dict[str, Any], memoryview]:
     """Return the two parts of a file in safetensors' format; raises ValueError where it is cut."""
     end = 8 + int.from_bytes(content[:8], "little")
-    if not 8 < end <= len(content):
+    if not 8 < end <= min(len(content), 8 + MOST_HEADER):
         raise ValueError(f"{len(content)} bytes that are no safetensors")
     return json.loads(content[8:end]), memoryview(content)[end:]
 
