@@ -91,8 +91,9 @@ def _model(folder: Path, said: Mapping[str, Any]) -> Model:
     if not networks:
         raise ValueError("no networks")
     plugins = {
-        name: {"sha256": about["sha256"]} for name, about in said["plugins"].items()
-    }  # no file: it brings no code
+        name: {"origin": str(about.get("origin", "")), "sha256": str(about["sha256"])}
+        for name, about in said["plugins"].items()
+    }  # for a person: it brings no code
     weights = {}
     if used:
         frozen = str(_inside(folder, used["file"])) if used["file"] else ""
