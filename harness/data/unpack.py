@@ -72,7 +72,8 @@ def _opened(archive: Path) -> Iterator[tuple[tarfile.TarFile, _Metered, IO[bytes
         with opener(raw) if opener else archive.open("rb") as plain:  # type: ignore[arg-type]
             metered = _Metered(archive, plain)
             with _damage(archive):
-                tar = tarfile.open(fileobj=metered, mode="r|", errorlevel=2)  # noqa: SIM115 (only its beginning is guarded)
+                stream: Any = metered
+                tar = tarfile.open(fileobj=stream, mode="r|", errorlevel=2)  # noqa: SIM115 (only its beginning is guarded)
             with tar:
                 yield tar, metered, raw
             metered.left = MOST_BEHIND

@@ -15,13 +15,13 @@ def made_again(content: bytes) -> bytes | None:
     Nothing else of the file goes along: no place and time (EXIF), no comment, nothing behind its end.
     """
     from PIL import Image
-    from PIL.JpegImagePlugin import get_sampling
+    from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
     if len(content) > MOST_BYTES:
         return None
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG",)) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
+            if not isinstance(picture, JpegImageFile) or picture.width * picture.height > MOST_PIXELS:
                 return None
             # With the tables it was coded by, coding it once more loses next to nothing.
             coded = {"qtables": picture.quantization, "subsampling": get_sampling(picture)}
