@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from harness.records import Records, open_records, schema
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.runs import digest
+from harness.showing import shown, shown_table
 from harness.statistics.intervals import (
     EQUAL,
     LEVEL,
@@ -73,7 +74,7 @@ def open_several(folders: Sequence[Path], registry: Registry, margin: float | No
         )
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise HarnessError("compare: must be different run folders, got one of them twice; name each once")
-    records = tuple(open_records(folder) for folder in folders)
+    records = tuple(_for_readers(open_records(folder)) for folder in folders)
     labels = _labels(folders)
     metric, goal, unit = _metric(records, labels)
     shared = set.intersection(*({str(arm) for arm in each.arms["arm"]} for each in records))
@@ -94,6 +95,13 @@ def open_several(folders: Sequence[Path], registry: Registry, margin: float | No
         pd.DataFrame(scores, columns=list(CELL)),
         pd.DataFrame(_changes(records, labels, metric, goal, allowed), columns=list(CHANGE)),
         pd.DataFrame(_verdicts(records, labels, registry), columns=list(VERDICT)),
+    )
+
+
+def _for_readers(records: Records) -> Records:
+    """Return records as they may be given away: no home folder, user name or host name is in what they say of the run."""
+    return replace(
+        records, meta=shown(records.meta), runs=shown_table(records.runs), comparison=shown_table(records.comparison)
     )
 
 

@@ -35,10 +35,11 @@ from harness.sources import fingerprint
 GROUP = "harness"
 
 
-def discover(files: Sequence[Path] = (), block: Iterable[str] = ()) -> Registry:
+def discover(files: Sequence[Path] = (), block: Iterable[str] = (), check_block: bool = True) -> Registry:
     """Return every plugin installed, and those of the loose ``files``, except the blocked.
 
-    Raises PluginError for a loose file that cannot be loaded, and for two plugins that offer one name.
+    Raises PluginError for a loose file that cannot be loaded, for two plugins that offer one name and, with
+    ``check_block``, for a blocked name that no plugin has.
     """
     manager = pluggy.PluginManager("harness")
     manager.add_hookspecs(hookspecs)
@@ -52,7 +53,7 @@ def discover(files: Sequence[Path] = (), block: Iterable[str] = ()) -> Registry:
             registry.blocked.add(file.stem)
         else:
             _take(_Source(file.stem, str(file), file), manager, registry)
-    for name in sorted(block - registry.blocked):
+    for name in sorted(block - registry.blocked) if check_block else ():
         raise PluginError(f"block: must name a plugin, got '{name}'{did_you_mean(name, registry.origins)}")
     return registry
 

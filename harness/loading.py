@@ -14,6 +14,7 @@ from harness.records import Records, open_records
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES
+from harness.showing import shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -115,7 +116,7 @@ class Loaded:
         done = int((runs["state"] == "done").sum())
         return (
             f"<run {self.name}: {arms} arms, {len(self.records.trials)} trials, {done} comparison runs; "
-            f"{self.records.folder}>"
+            f"{shown(str(self.records.folder))}>"
         )
 
     def _repr_html_(self) -> str:
@@ -126,7 +127,7 @@ class Loaded:
             Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
         ]
         if notice := self.meta["data"]["notice"]:
-            lines.append(Markup("<p><em>{}</em></p>").format(notice))
+            lines.append(Markup("<p><em>{}</em></p>").format(shown(notice)))
         return str(
             Markup("").join(
                 [*lines, self._board(), *(Markup("<p><small>{}</small></p>").format(s) for s in said[2:] if s)]

@@ -65,7 +65,10 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     for notice in source.notices:
         reporter.say(f"note: {notice}")
     loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
-    registry = discover(loose, {*benchmark.block, *request.block})
+    block = {*benchmark.block, *request.block}
+    if running := [str(file) for file in loose if file.stem not in block]:
+        reporter.say(f"plugin files that are run: {', '.join(running)}")
+    registry = discover(loose, block)
     for name, why in registry.broken.items():
         reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
     plan = resolve(benchmark, source, registry)
@@ -112,7 +115,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
             reporter.say(f"note: {note}", style="bold yellow")
         imported = matched(setting, source, request.file.parent)
         closing.pop_all()  # it is for whoever carries the benchmark out
-    return Ready(with_networks(setting, imported, registry), registry, imported, fairness, attempts)
+    return Ready(with_networks(setting, imported, registry, reporter.say), registry, imported, fairness, attempts)
 
 
 def _attempts(request: Request, setting: Setting, reporter: Reporter) -> Attempts:

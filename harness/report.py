@@ -20,9 +20,11 @@ from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Report, Results
 from harness.errors import DataError, HarnessError, printable
 from harness.records import Records, copied, open_records
+from harness.records.links import check_no_links
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
+from harness.showing import shown, shown_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -59,13 +61,14 @@ def write_reports(
         raise HarnessError(f"report --format: {both}")
     if out.absolute() != folder.absolute():
         _check_elsewhere(out, reports)
+    check_no_links(out)
     records = open_records(folder)
-    tables = {name: getattr(records, name) for name in RECORD_TABLES}
+    tables = {name: shown_table(getattr(records, name)) for name in RECORD_TABLES}
     parquet = _Format("Parquet", "parquet", _parquet)
     of_tables = [_Format(r.name, r.extension, partial(_encoded, r.table)) for r in reports if r.table is not None]
     problems = _write_tables(out / "tables", tables, [parquet])
     attempts = attempts or Attempts()
-    results = _analysed(records, registry, attempts)
+    results = _for_readers(_analysed(records, registry, attempts))
     problems += _write_tables(out / "tables", tables, of_tables)
     problems += _write_tables(out / "tables", results.tables, [parquet, *of_tables])
     results = replace(results, problems=(*results.problems, *problems))
@@ -104,7 +107,7 @@ def _check_elsewhere(out: Path, reports: Iterable[Report]) -> None:
 
 def text_of(results: Results, name: str, registry: Registry) -> str:
     """Return a report of results as text, and write nothing; raises UnknownName for a format nobody offers."""
-    return _rendered(registry.get("report", name, Report, "harness"), results).decode()
+    return _rendered(registry.get("report", name, Report, "harness"), _for_readers(results)).decode()
 
 
 def results_of(folder: Path, registry: Registry) -> Results:
@@ -117,6 +120,17 @@ def _analysed(records: Records, registry: Registry, attempts: Attempts | None = 
         results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
     lacking = summary(records.lacking)
     return replace(results, problems=(lacking, *results.problems)) if lacking else results
+
+
+def _for_readers(results: Results) -> Results:
+    """Return results as they may be given away: no home folder, user name or host name is in their texts."""
+    records = results.records
+    tables = {name: shown_table(getattr(records, name)) for name in RECORD_TABLES}
+    return Results(
+        replace(records, meta=shown(records.meta), **tables),
+        {name: shown_table(table) for name, table in results.tables.items()},
+        shown(results.problems),
+    )
 
 
 def _rendered(report: Report, results: Results) -> bytes:

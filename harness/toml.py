@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BenchmarkError, did_you_mean, printable
+from harness.showing import typed
 
 Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
-_HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+_HEADER = re.compile(r"^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$")  # with blanks around the name, which _split leaves out
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_DOTTED = re.compile(r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+'))*+""")
+MOST_BYTES = 2**20  # of a file
+MOST_PARTS = 32  # of a dotted key
 _KEY = re.compile(rf"^\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 
 
@@ -48,6 +52,8 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
     Raises BenchmarkError where there is no such file, it is not TOML, or there is no such profile.
     """
     try:
+        if file.stat().st_size > MOST_BYTES:
+            raise BenchmarkError(f"{file}: must have at most {MOST_BYTES >> 20} MiB, got more; write less")
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = "a folder" if file.is_dir() else "nothing there" if not file.exists() else str(error)
@@ -82,6 +88,7 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
 
 def _parse(text: str, where: str) -> dict[str, Any]:
     """Return the values of TOML; raises TOMLDecodeError, or BenchmarkError for what is too much for Python."""
+    _check_size(text, where)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -89,6 +96,17 @@ def _parse(text: str, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         what = "brackets nested too deep" if isinstance(error, RecursionError) else "a number of too many digits"
         raise BenchmarkError(f"{where}: must be valid TOML, got {what}; write less") from error
+
+
+def _check_size(text: str, where: str) -> None:
+    """Raise BenchmarkError for a text, or a key in it, that takes the parser more time than any benchmark is worth."""
+    if len(text) > MOST_BYTES:
+        raise BenchmarkError(f"{where}: must have at most {MOST_BYTES >> 20} MiB, got {len(text):,} bytes; write less")
+    for dotted in _DOTTED.finditer(text):
+        if dotted[0].count(".") >= MOST_PARTS and len(_split(dotted[0])) > MOST_PARTS:
+            raise BenchmarkError(
+                f"{where}: must have keys of at most {MOST_PARTS} parts, got {dotted[0][:40]!r} ...; write less"
+            )
 
 
 def _lines(text: str) -> dict[Path_, int]:
@@ -110,6 +128,7 @@ def _split(dotted: str) -> Path_:
 
 def parse_override(text: str) -> tuple[Path_, Any]:
     """Return the key and the value of ``key=value``; a value that is not TOML is taken as a string."""
+    _check_size(text, "--set")
     found = _KEY.match(text)
     if not found:
         raise BenchmarkError(f"--set: must be KEY=VALUE, got '{text}'; for example --set train.l2=1e-4")
@@ -130,7 +149,7 @@ def command_with(command: Sequence[str], key: str, value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)  # numbers, strings and lists of them are written as in TOML
     setting = f"--set {shlex.quote(f'{key}={text}')}"
     parts = [part for part in command if part not in ("--only-search", "--extend")]
-    return f"{shlex.join(parts) if parts else 'harness run ...'} {setting}"
+    return f"{typed(parts) if parts else 'harness run ...'} {setting}"
 
 
 def _new(key: Path_, values: Mapping[str, Any]) -> list[Path_]:

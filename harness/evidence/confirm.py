@@ -90,7 +90,7 @@ def _confirm(
     rows = np.arange(len(test)) if len(test) <= MOST else np.linspace(0, len(test) - 1, MOST).round().astype(int)
     photos = resident(test, device, weights.mean, weights.std)
     origin = origin_of(records)
-    body, shape = load_frozen(origin, name, registry, device, photos.input_shape, reporter)
+    body, shape = load_frozen(origin, name, registry, device, photos.input_shape)
     found = []
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):
         for start in range(0, len(rows), BATCH):
@@ -103,7 +103,7 @@ def _confirm(
     for arm, run_id in runs.items():
         competitor = plan.competitor(arm)
         file, outputs = schema.solution(records.folder, run_id), plan.task.outputs(setting.data)
-        (head,) = load_trained(origin, competitor.arm.head, [file], registry, device, shape, outputs, reporter)
+        (head,) = load_trained(origin, competitor.arm.head, [file], registry, device, shape, outputs)
         with torch.no_grad():
             whole = (
                 torch.cat([plan.task.predict(head(each).float()) for each in torch.split(features, 512)]).cpu().numpy()

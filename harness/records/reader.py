@@ -18,6 +18,7 @@ from harness.errors import RunFolderError, one_line
 from harness.records import database, promised, schema
 from harness.records.checked import load_arrays
 from harness.records.imported import with_imported
+from harness.records.pictures import made_again
 from harness.toml import command_with
 
 if TYPE_CHECKING:
@@ -172,10 +173,10 @@ class Records:
         return load_arrays(file)["predictions"] if "folds" in self.meta and file.is_file() else None
 
     def thumbnail(self, split: str, row: int) -> bytes | None:
-        """Return a small copy of a photo as JPEG; None where there is none."""
+        """Return a small copy of a photo as JPEG, made anew from its pixels; None where there is none."""
         file = schema.thumbnail(self.folder, split, row)
         with disk.reading(file):
-            return file.read_bytes() if file.is_file() else None
+            return made_again(file.read_bytes()) if file.is_file() else None
 
     @cached_property
     def lacking(self) -> tuple[promised.Lack, ...]:

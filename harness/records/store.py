@@ -21,12 +21,14 @@ from harness.attempts import Attempts
 from harness.errors import DiskError, RunFolderError, one_line, printable
 from harness.records import database, promised, schema
 from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
+from harness.records.links import check_no_links
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+MOST_HEADER = 100_000_000  # bytes, of a file in safetensors' format: no reader of it takes more
 SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is shorter than that
 
 
@@ -43,6 +45,7 @@ class Store:
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
+        check_no_links(folder)
         with disk.writing(folder, "name another folder with --out"):
             for place in schema.own_folders(folder):
                 if place.is_file():
@@ -571,6 +574,7 @@ class Store:
     # --- inside
 
     def _open(self) -> None:
+        database.check_tables(self.db, schema.database(self.folder))
         self._check()
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")
