@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from harness import arguments
 from harness.contracts import Workbench
 from harness.errors import Diverged, PluginError, one_line
 from harness.runs import Epoch, Event, Failed, Run, State
@@ -29,6 +30,8 @@ def train(run: Run, parts: Parts, state: State | None = None) -> Iterator[Epoch]
 
 def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
     """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed."""
+    arguments.instance("run", run, Run, "a Run")
+    arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
     try:
         parts = workbench.parts(run)
         for trained, epoch in enumerate(train(run, parts, workbench.state(run.id))):
