@@ -46,8 +46,9 @@ def discover(files: Sequence[Path] = (), block: Iterable[str] = (), check_block:
     registry = Registry()
     block = set(block)
     for point in _entry_points():
+        origin = _distribution(point)  # reads a file each time
         for name in _modules_of(point, block, registry):
-            _take(_Source(name, _distribution(point)), manager, registry)
+            _take(_Source(name, origin), manager, registry)
     for file in files:
         if file.stem in block:
             registry.blocked.add(file.stem)

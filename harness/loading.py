@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import arguments
 from harness.analysis import analyse, own
 from harness.boundary import Boundary
 from harness.contracts import Analysis, Report, Results
@@ -171,7 +172,7 @@ def load(run: str | Path) -> Loaded:
         run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
         run.leaderboard
     """
-    return Loaded(open_records(Path(run)), discover())
+    return Loaded(open_records(arguments.path("run", run)), discover())
 
 
 def _shown(value: float, unit: str) -> str:

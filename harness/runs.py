@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness import arguments
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -16,8 +18,12 @@ if TYPE_CHECKING:
 
 
 def digest(value: object) -> str:
-    """Return the SHA-256 (hex) of a value's canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    """Return the SHA-256 (hex) of a value's canonical JSON; raises TypeError for a value that JSON does not have."""
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        raise TypeError(f"value: must be plain values, as JSON has them, got {arguments.shown(value)}") from None
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from harness import arguments
 from harness.boundary import Boundary
 from harness.contracts import Workbench
 from harness.errors import DiskError, Diverged, HarnessError, traceback_of
@@ -29,6 +30,8 @@ def train(run: Run, parts: Parts, state: State | None = None) -> Iterator[Epoch]
 
 def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
     """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed."""
+    arguments.instance("run", run, Run, "a Run")
+    arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
     events = _carry_out(run, workbench)
     while (event := _next(events)) is not None:
         yield event
