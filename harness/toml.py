@@ -16,10 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BenchmarkError, did_you_mean, printable
+<<<<<<< HEAD
 from harness.showing import typed
 
 Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
 _HEADER = re.compile(r"^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$")  # with blanks around the name, which _split leaves out
+=======
+from harness.rules import brief
+
+Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
+MOST_PROFILES = 100
+_HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+>>>>>>> hold-e
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _DOTTED = re.compile(r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+'))*+""")
 MOST_BYTES = 2**20  # of a file
@@ -36,6 +44,8 @@ class Source:
     places: Mapping[Path_, str]
     chosen: Mapping[str, Any] = field(default_factory=dict)  # what the file says with its profile, before any --set
     written: Sequence[Mapping[str, Any]] = ()  # the file's own tables: what holds for all profiles, then each profile
+    profile: Mapping[str, Any] = field(default_factory=dict)  # the chosen profile's own table
+    profiles: Sequence[str] = ()  # the names of all the file's profiles
     notices: Sequence[str] = ()  # for the user
 
     def where(self, *key: str) -> str:
@@ -68,22 +78,37 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
     places = {key: f"{file}:{line}" for key, line in _lines(text).items()}
     profiles = values.pop("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(value, dict) for value in profiles.values()):
-        raise BenchmarkError(f"{places.get(('profiles',), file)}: profiles must be tables, got {profiles!r}")
+        got = brief(profiles)
+        raise BenchmarkError(
+            f"{places.get(('profiles',), file)}: profiles: must be tables, [profiles.NAME.SECTION], got {got}"
+        )
+    if len(profiles) > MOST_PROFILES:
+        got = len(profiles)
+        raise BenchmarkError(f"{places.get(('profiles',), file)}: profiles: must be at most {MOST_PROFILES}, got {got}")
     written = [copied(table) for table in (values, *profiles.values())]
     if profile is not None:
         if profile not in profiles:
             hint = did_you_mean(profile, profiles) or "; the file has none"
             raise BenchmarkError(f"{file}: --profile must name a profile of the file, got '{profile}'{hint}")
-        _lay(profiles[profile], values)
+        _lay(copied(profiles[profile]), values)
         below = {key[2:]: place for key, place in places.items() if key[:2] == ("profiles", profile)}
         places.update({key: place for key, place in below.items() if key})
     chosen = copied(values)
+    plain: dict[Path_, str] = {}  # what a --set has given a value that is no table
     for override in overrides:
         key, value = parse_override(override)
+        for above in (key[:length] for length in range(1, len(key))):
+            if above in plain:
+                raise BenchmarkError(
+                    f"--set: {'.'.join(key)}: must be below a table, got it beside --set {plain[above]}; leave one out"
+                )
+        if not isinstance(value, dict):
+            plain[key] = printable(override)
         new = _new(key, values)
         _lay(_nested(key, value), values)
         places = {k: v for k, v in places.items() if k[: len(new[0])] != new[0]} | dict.fromkeys(new, "--set")
-    return Source(str(file), values, places, chosen, written)
+    laid = copied(profiles[profile]) if profile is not None else {}
+    return Source(str(file), values, places, chosen, written, laid, tuple(profiles))
 
 
 def _parse(text: str, where: str) -> dict[str, Any]:
@@ -135,6 +160,10 @@ def parse_override(text: str) -> tuple[Path_, Any]:
     if printable(text) != text:
         raise BenchmarkError(f"--set: must be UTF-8, got '{text}'; rename the file or folder")
     key, value = _split(found[1]), text[found.end() :]
+    if len(value.splitlines()) > 1:  # of several lines TOML would read all, and the first alone would be the value
+        raise BenchmarkError(
+            f"--set: {found[1]}: must be a value on one line, got {brief(value)}; say --set once for each key"
+        )
     try:
         return key, _parse(f"value = {value}", f"--set: {found[1]}")["value"]
     except tomllib.TOMLDecodeError:

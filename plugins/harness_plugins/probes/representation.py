@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from harness import Probe, hookimpl
+from harness import Int, Probe, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -103,6 +103,7 @@ def harness_probes() -> list[Probe]:
             networks=2,
             late=True,
             options={"images": IMAGES},
+            limits={"images": Int(2, 1_000_000)},
             reference="arXiv:2010.15327",
         )
     ]
