@@ -16,18 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BenchmarkError, did_you_mean, printable
-<<<<<<< HEAD
+from harness.rules import brief
 from harness.showing import typed
 
 Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
-_HEADER = re.compile(r"^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$")  # with blanks around the name, which _split leaves out
-=======
-from harness.rules import brief
-
-Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
 MOST_PROFILES = 100
-_HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
->>>>>>> hold-e
+_HEADER = re.compile(r"^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$")  # with blanks around the name, which _split leaves out
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _DOTTED = re.compile(r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+'))*+""")
 MOST_BYTES = 2**20  # of a file
