@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness import files
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
-from harness.errors import HarnessError, RunFolderError, one_line, printable
+from harness.errors import HarnessError, RunFolderError, encodable, one_line
 from harness.records import open_records
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
@@ -88,7 +88,7 @@ def _rendered(report: Report, results: Results) -> bytes:
         text = report.render(results)
     if not isinstance(text, str):
         raise TypeError(f"render() must return a text, got {type(text).__name__}")
-    return printable(text).encode()  # paths of weights and plugins are in it
+    return encodable(text).encode()  # paths of weights and plugins are in it
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BenchmarkError, did_you_mean, printable
+from harness.errors import BenchmarkError, did_you_mean, encodable
 
 Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
@@ -113,7 +113,7 @@ def parse_override(text: str) -> tuple[Path_, Any]:
     found = _KEY.match(text)
     if not found:
         raise BenchmarkError(f"--set: must be KEY=VALUE, got '{text}'; for example --set train.l2=1e-4")
-    if printable(text) != text:
+    if encodable(text) != text:
         raise BenchmarkError(f"--set: must be UTF-8, got '{text}'; rename the file or folder")
     key, value = _split(found[1]), text[found.end() :]
     try:

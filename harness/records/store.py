@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import tomli_w
 
 from harness import files
-from harness.errors import RunFolderError, one_line, printable
+from harness.errors import RunFolderError, encodable, one_line
 from harness.records import database, schema
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
@@ -35,7 +35,7 @@ class Store:
     def __init__(self, folder: Path, warn: Callable[[str], object] = lambda line: None) -> None:
         self.folder = folder
         whole = str(folder.absolute())
-        if printable(whole) != whole:  # the address of Optuna's database is UTF-8
+        if encodable(whole) != whole:  # the address of Optuna's database is UTF-8
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
