@@ -17,7 +17,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from harness.errors import LONGEST_LINE, on_one_line, printable, shortened
 
@@ -80,7 +80,7 @@ class Door:
         silence(self.stream)
 
 
-def silence(stream: TextIO) -> None:
+def silence(stream: IO[str]) -> None:
     """Send what a stream still holds, and all that is written to it from now on, nowhere."""
     with contextlib.suppress(OSError, ValueError):  # a stream in memory has no number
         number = stream.fileno()
@@ -98,7 +98,7 @@ def opened(with_warnings: bool = False) -> Iterator[Door]:
     _fill()
     before = sys.stdout, sys.stderr
     doors = [_door(stream) for stream in before]
-    sys.stdout, sys.stderr = doors  # type: ignore[assignment]
+    sys.stdout, sys.stderr = doors
     try:
         with contextlib.nullcontext() if with_warnings else _without_warnings():
             yield doors[0]
