@@ -19,7 +19,7 @@ from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.device import Device
 from harness.discovery import discover
-from harness.errors import BenchmarkError, PluginError, printable
+from harness.errors import BenchmarkError, PluginError, on_one_line, printable
 from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, data_request, resolve
@@ -193,7 +193,7 @@ def _printable(data: Data) -> Data:
         test=split(data.test),
         source=printable(data.source),
         classes=tuple(map(printable, data.classes)),
-        notice=printable(data.notice),
+        notice=on_one_line(data.notice),
         left_out=tuple(map(printable, data.left_out)),
     )
 

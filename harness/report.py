@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import disk, files
 from harness.analysis import analyse, own
 from harness.attempts import Attempts
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Report, Results
-from harness.errors import DataError, HarnessError, printable
+from harness.errors import DataError, HarnessError, encodable
 from harness.records import Records, copied, open_records
 from harness.records.links import check_no_links
 from harness.records.promised import summary
@@ -125,7 +125,7 @@ def _analysed(records: Records, registry: Registry, attempts: Attempts | None = 
 def _for_readers(results: Results) -> Results:
     """Return results as they may be given away: no home folder, user name or host name is in their texts."""
     records = results.records
-    tables = {name: shown_table(getattr(records, name)) for name in RECORD_TABLES}
+    tables: dict[str, Any] = {name: shown_table(getattr(records, name)) for name in RECORD_TABLES}
     return Results(
         replace(records, meta=shown(records.meta), **tables),
         {name: shown_table(table) for name, table in results.tables.items()},
@@ -139,7 +139,7 @@ def _rendered(report: Report, results: Results) -> bytes:
         text = report.render(own(results))
         if not isinstance(text, str):
             raise TypeError(f"render() must return a text, got {type(text).__name__}")
-        return printable(text).encode()  # paths of weights and plugins are in it
+        return encodable(text).encode()  # paths of weights and plugins are in it
 
 
 @contextmanager

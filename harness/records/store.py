@@ -18,7 +18,7 @@ import tomli_w
 
 from harness import disk, files
 from harness.attempts import Attempts
-from harness.errors import DiskError, RunFolderError, one_line, printable
+from harness.errors import DiskError, RunFolderError, encodable, one_line
 from harness.records import database, promised, schema
 from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
 from harness.records.links import check_no_links
@@ -41,7 +41,7 @@ class Store:
         self.folder = folder
         self.attempts = attempts or Attempts()  # of what is under way
         whole = str(folder.absolute())
-        if printable(whole) != whole:  # the address of Optuna's database is UTF-8
+        if encodable(whole) != whole:  # the address of Optuna's database is UTF-8
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
