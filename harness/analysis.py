@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from harness.contracts import Analysis, Results
 from harness.errors import one_line
+from harness.process_settings import kept
 from harness.records import Records
 
 
@@ -13,10 +14,12 @@ def analyse(records: Records, analyses: Iterable[Analysis]) -> Results:
     """Return the records with one table per analysis."""
     from pandas import DataFrame
 
-    tables, problems = {}, []
+    tables: dict[str, DataFrame] = {}
+    problems: list[str] = []
     for analysis in analyses:
         try:
-            table = analysis.compute(records)
+            with kept(f"analysis '{analysis.name}'", problems.append):
+                table = analysis.compute(records)
         except Exception as error:  # a plugin may raise anything; the report says so
             problems.append(f"analysis '{analysis.name}' failed: {one_line(error)}")
             continue

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from harness.errors import HarnessError, one_line
+from harness.process_settings import take_notes
 
 if TYPE_CHECKING:
     from harness.preparation import Request
@@ -450,6 +451,8 @@ def main(arguments: list[str] | None = None) -> Any:
             raise
         print(f"error: harness itself: {one_line(error)}; --debug shows where, please report it", file=sys.stderr)
         code = 70  # EX_SOFTWARE
+    for line in take_notes():
+        print(f"warning: {line}", file=sys.stderr)
     if code == 130:  # which is also what typer makes of Ctrl-C
         again = f"; 'harness {shlex.join(arguments)}' goes on from here" if arguments[0] == "run" else ""
         print(f"interrupted{again}", file=sys.stderr)

@@ -19,6 +19,7 @@ from harness.config import as_plain
 from harness.device import environment
 from harness.errors import PluginError, one_line
 from harness.plan import Setting
+from harness.process_settings import kept_apart
 from harness.progress import Reporter
 from harness.records import Store, schema
 from harness.runs import Epoch, Run
@@ -52,6 +53,7 @@ class Driver:
         self._waiting: deque[Run] = deque()
         self._cells: list[Cell] | None = None  # the comparison, entered when all searches have ended
         self._restarted = False  # whether its restarts are among them
+        self._changes: set[str] = set()  # lines on changed settings that were said
         self._noted: set[str] = set()  # searches of which it stands in the records what they chose
         for search in self.searches:
             self._choose(search)
@@ -62,8 +64,11 @@ class Driver:
     def drive(self) -> None:
         """Carry out everything that is left."""
         self._fill()
-        for run_id, event in self.executor.events():
+        executor = f"executor '{self.setting.plan.executor.name}'"
+        for (run_id, event), changed in kept_apart(self.executor.events(), executor):
             interruption.check()
+            self.store.note_changes(changed)
+            self._say_changes([*changed, *event.changed])
             run = self._flying[run_id]
             if isinstance(event, Epoch):
                 self._go_on(run, event)
@@ -73,9 +78,7 @@ class Driver:
                 self._end(run)
                 self._fill()
         if left := self.left():
-            raise PluginError(
-                f"executor '{self.setting.plan.executor.name}': must carry out every run it is given, got {left} left over"
-            )
+            raise PluginError(f"{executor}: must carry out every run it is given, got {left} left over")
 
     def left(self) -> int:
         """Return how many trainings are still to do, at the most: those of trials not yet asked included."""
@@ -133,6 +136,13 @@ class Driver:
         return lines
 
     # --- inside
+
+    def _say_changes(self, lines: list[str]) -> None:
+        """Say which settings of the process a plugin has changed, each once; the records have them too."""
+        for line in lines:
+            if line not in self._changes:
+                self._changes.add(line)
+                self.reporter.say(f"warning: {line}", style="yellow")
 
     def _go_on(self, run: Run, epoch: Epoch) -> None:
         """Write an epoch down, with the pruner's verdict on it; a run that is given up is stopped after that."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.errors import PluginError
 from harness.plan import SCHEDULE, Competitor, Setting, ends
+from harness.process_settings import kept
 from harness.registry import Registry
 from harness.rules import is_penalty
 from harness.runs import Run
@@ -71,9 +72,10 @@ def check_fairness(setting: Setting, registry: Registry) -> Fairness:
     """Return what a reader must know of the arms; raises PluginError for an arm that cannot be compared fairly."""
     moved = {}
     for competitor in setting.plan.competitors:
-        if setting.plan.benchmark.search.objective == "common":
-            _check_objective(setting, competitor, registry)
-        moved[competitor.arm.name] = _moved(setting, competitor, registry)
+        with kept(f"arm {competitor.arm.name}, tried out before the search,"):
+            if setting.plan.benchmark.search.objective == "common":
+                _check_objective(setting, competitor, registry)
+            moved[competitor.arm.name] = _moved(setting, competitor, registry)
     return Fairness(_equal_pairs(setting), {arm: entries for arm, entries in moved.items() if entries})
 
 
@@ -183,7 +185,8 @@ def _equal(one: Competitor, other: Competitor) -> Equal | None:
     """Return that two optimizers take the same steps; None where they do not, or cannot be compared."""
     settings, others = _equal_settings(one, other)
     try:
-        same = take_same_steps(one.optimizer, settings, other.optimizer, others)
+        with kept(f"optimizer '{one.entered}' or '{other.entered}', tried out before the search,"):
+            same = take_same_steps(one.optimizer, settings, other.optimizer, others)
     except Exception:  # one that cannot be built, or cannot step, is named in its first trial
         same = False
     if not same:

@@ -16,6 +16,7 @@ from harness import files
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
 from harness.errors import HarnessError, RunFolderError, one_line, printable
+from harness.process_settings import kept
 from harness.records import open_records
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
@@ -68,9 +69,11 @@ def text_of(results: Results, name: str, registry: Registry) -> str:
 
 
 def results_of(folder: Path, registry: Registry) -> Results:
-    """Return a run folder's records with the table of every analysis."""
+    """Return a run folder's records with the table of every analysis, and all that plugins did wrong."""
     with quiet_libraries():
-        return analyse(open_records(folder), [a for a in registry.all("analysis") if isinstance(a, Analysis)])
+        records = open_records(folder)
+        results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)])
+    return replace(results, problems=(*records.changes, *results.problems))
 
 
 @contextmanager
@@ -84,7 +87,7 @@ def _writing_into(out: Path) -> Iterator[None]:
 
 
 def _rendered(report: Report, results: Results) -> bytes:
-    with quiet_libraries():
+    with quiet_libraries(), kept(f"report '{report.name}'"):
         text = report.render(results)
     if not isinstance(text, str):
         raise TypeError(f"render() must return a text, got {type(text).__name__}")

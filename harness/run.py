@@ -22,6 +22,7 @@ from harness.extension import ROUNDS, extend, extended
 from harness.files import check_out_folder
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
+from harness.process_settings import take_notes
 from harness.progress import Reporter, counted
 from harness.range_test.centring import centre
 from harness.records import Store, schema
@@ -59,13 +60,13 @@ def run(
                 break
     results = results_of(folder, ready.registry)
     paths = write_reports(folder, ready.setting.plan.benchmark.report.formats, ready.registry, results)
-    for line in failures:
+    for line in [*failures, *(notes := take_notes())]:
         reporter.say(f"warning: {line}", style="yellow")
     for line in closing(results, ready.registry, time.monotonic() - began) if closing else ():
         reporter.say(line)
     for path in paths:
         reporter.say(f"report: {path}")
-    return 1 if failures else 0
+    return 1 if failures or notes else 0
 
 
 def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter, command: Sequence[str]) -> list[str]:
@@ -94,7 +95,9 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
         reporter.say(f"nothing left to do in {store.folder}: {what}")
     for line in driver.undefined():
         reporter.say(f"note: {line}")
-    return driver.failures() + collect(setting, driver, store, ready.registry, reporter)
+    failures = driver.failures() + collect(setting, driver, store, ready.registry, reporter)
+    store.note_changes(take_notes())
+    return failures + store.changes()
 
 
 def _describe(store: Store, ready: Ready) -> None:

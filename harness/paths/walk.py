@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from harness.contracts import Optimizer
 from harness.errors import one_line
 from harness.paths.landscapes import LANDSCAPES, Landscape
+from harness.process_settings import kept
 
 if TYPE_CHECKING:
     import numpy as np
@@ -192,10 +193,11 @@ def paths(arms: Mapping[str, tuple[Optimizer, Mapping[str, Any]]]) -> DataFrame:
     rows: list[tuple[Any, ...]] = []
     for arm, (optimizer, hyperparameters) in arms.items():
         deadline = time.thread_time() + PATIENCE
-        kept = {name: value for name, value in hyperparameters.items() if name != "lr" or not rates(optimizer)}
+        others = {name: value for name, value in hyperparameters.items() if name != "lr" or not rates(optimizer)}
         for landscape in LANDSCAPES.values():
             try:
-                lr, walked = best_walk(optimizer, landscape, kept, deadline)
+                with kept(f"arm {arm}, whose path was recorded,"):
+                    lr, walked = best_walk(optimizer, landscape, others, deadline)
             except Exception as error:  # a plugin may raise anything; the other arms have their picture
                 start = (*landscape.start, float(landscape.value(*landscape.start)))
                 rows.append((arm, landscape.name, 0, 0, *start, math.nan, f"failed: {one_line(error)}"))

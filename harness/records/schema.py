@@ -15,9 +15,12 @@ Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the s
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 VERSION = 2  # of these tables; stands in meta as schema_version
+CHANGES = "changed_settings"  # the key in meta of what plugins changed of the process, lines by run; "" for no run
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -65,6 +68,12 @@ CREATE TABLE IF NOT EXISTS examples (
 # states of a run and of an ask
 WAITING, DONE, STOPPED, DIVERGED, FAILED = "waiting", "done", "stopped", "diverged", "failed"
 ENDED = (DONE, STOPPED, DIVERGED, FAILED)
+
+
+def changes_of(noted: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the lines on changed settings, each once, with the number of runs where it is of several."""
+    runs = Counter(line for lines in noted.values() for line in lines)
+    return [line if count == 1 else f"{line} (in {count} runs)" for line, count in runs.items()]
 
 
 def database(folder: Path) -> Path:

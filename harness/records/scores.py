@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.contracts import Metric
 from harness.errors import one_line
+from harness.process_settings import kept
 from harness.records import schema
 from harness.records.reader import load_arrays, open_records
 from harness.records.store import save_arrays
@@ -35,9 +36,9 @@ def write_scores(folder: Path, name: str, metric: Metric) -> str:
         if not schema.prediction(folder, run_id).is_file():
             continue  # of an executor that brings none
         try:
-            scores, wrong = _scores(
-                metric, load_arrays(schema.prediction(folder, run_id))["predictions"], records.targets
-            )
+            predictions = load_arrays(schema.prediction(folder, run_id))["predictions"]
+            with kept(f"metric '{name}'"):
+                scores, wrong = _scores(metric, predictions, records.targets)
         except Exception as error:  # a plugin may raise anything
             wrong = f"must return scores [N], got {one_line(error)}"
         if wrong:

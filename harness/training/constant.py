@@ -16,6 +16,7 @@ import torch
 
 from harness.contracts import Data, Metric, Split, Task
 from harness.errors import one_line
+from harness.process_settings import kept
 
 MOST = 2_000_000  # numbers of a batch of outputs; of more targets, some are drawn
 STEPS = 100  # of LBFGS, at the most
@@ -31,7 +32,7 @@ def constant_scores(task: Task, data: Data) -> dict[str, Any]:
     whether that class is visibly larger than equal classes would be. ``problem`` says why there are no scores.
     """
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
+        with kept(f"task '{task.name}'"), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # a metric may have its own view of a constant
             output = _fitted(task, data)
             prediction = task.predict(output[None])[0].numpy()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.contracts import Workbench
 from harness.errors import Diverged, PluginError, one_line
+from harness.process_settings import kept_apart
 from harness.runs import Epoch, Event, Failed, Run, State
 
 if TYPE_CHECKING:
@@ -28,7 +30,17 @@ def train(run: Run, parts: Parts, state: State | None = None) -> Iterator[Epoch]
 
 
 def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
-    """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed."""
+    """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed.
+
+    A setting of the process that the run's plugins change is theirs alone: it is put back whenever the run is left, and
+    the event names it.
+    """
+    who = f"arm {run.arm.name}"
+    for event, changed in kept_apart(_carried_out(run, workbench), who):
+        yield replace(event, changed=tuple(changed)) if changed else event
+
+
+def _carried_out(run: Run, workbench: Workbench) -> Iterator[Event]:
     try:
         parts = workbench.parts(run)
         for trained, epoch in enumerate(train(run, parts, workbench.state(run.id))):
