@@ -19,6 +19,7 @@ from harness.attempts import Attempts
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Report, Results
 from harness.errors import DataError, HarnessError, encodable
+from harness.process_settings import kept
 from harness.records import Records, copied, open_records
 from harness.records.links import check_no_links
 from harness.records.promised import summary
@@ -118,8 +119,8 @@ def results_of(folder: Path, registry: Registry) -> Results:
 def _analysed(records: Records, registry: Registry, attempts: Attempts | None = None) -> Results:
     with quiet_libraries():
         results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
-    lacking = summary(records.lacking)
-    return replace(results, problems=(lacking, *results.problems)) if lacking else results
+    lacking = filter(None, [summary(records.lacking)])
+    return replace(results, problems=(*lacking, *records.changes, *results.problems))
 
 
 def _for_readers(results: Results) -> Results:
@@ -135,7 +136,8 @@ def _for_readers(results: Results) -> Results:
 
 def _rendered(report: Report, results: Results) -> bytes:
     """Return the report's text, made from results of its own; raises PluginFailed where there is none."""
-    with Boundary("report", report.name, "render", everything=True), quiet_libraries():
+    who = f"report '{report.name}'"
+    with Boundary("report", report.name, "render", everything=True), kept(who), quiet_libraries():
         text = report.render(own(results))
         if not isinstance(text, str):
             raise TypeError(f"render() must return a text, got {type(text).__name__}")

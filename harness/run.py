@@ -23,6 +23,7 @@ from harness.extension import ROUNDS, extend, extended
 from harness.files import check_out_folder
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
+from harness.process_settings import take_notes
 from harness.progress import Reporter, counted
 from harness.range_test.centring import centre
 from harness.records import Store, schema
@@ -48,7 +49,7 @@ def run(
     ready = prepare(request, reporter, journal=True)
     with contextlib.closing(ready.attempts):
         failures, written = _in_folder(ready, request, reporter, command)
-    failures += written.failures
+    failures += [*written.failures, *take_notes()]  # a report may have changed settings too
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")
     for line in closing(written.results, ready.registry, time.monotonic() - began) if closing else ():
@@ -106,7 +107,9 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
         reporter.say(f"nothing left to do in {store.folder}: {what}")
     for line in driver.undefined():
         reporter.say(f"note: {line}")
-    return driver.failures() + collect(setting, driver, store, ready.registry, reporter)
+    failures = driver.failures() + collect(setting, driver, store, ready.registry, reporter)
+    store.note_changes(take_notes())
+    return failures + store.changes()
 
 
 def _describe(store: Store, ready: Ready) -> None:

@@ -134,6 +134,18 @@ class Store:
         """Write one row of the meta table, as JSON."""
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
+    def note_changes(self, lines: Sequence[str], run_id: str = "") -> None:
+        """Note, a line each, which settings of the process a plugin has changed; of a run, or of what is not one."""
+        if not lines:
+            return
+        noted: dict[str, list[str]] = self.noted(schema.CHANGES) or {}
+        noted[run_id] = list(dict.fromkeys([*noted.get(run_id, ()), *lines]))
+        self.note(schema.CHANGES, noted)
+
+    def changes(self) -> list[str]:
+        """Return every line that was noted so, each once, with the number of the runs that it is of."""
+        return schema.changes_of(self.noted(schema.CHANGES) or {})
+
     def noted(self, key: str) -> Any:
         """Return a row of the meta table; None where there is none."""
         found = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -421,6 +433,7 @@ class Store:
 
         A final event is written after its files are, so a record never lacks them.
         """
+        self.note_changes(event.changed, run_id)
         match event:
             case Epoch():
                 self._append_epoch(run_id, event, verdict)
