@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from harness.absent import REGIMES, without_absent
-from harness.errors import BenchmarkError, did_you_mean
+from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.keys import Of, kinds_at, words
-from harness.rules import brief, is_penalty, shown
+from harness.rules import is_penalty
 from harness.toml import Source, read
 
 DEEPEST = 32  # tables in tables
@@ -25,7 +25,7 @@ MOST = 1000  # entries of a list or a table
 def _each_once(values: list[Any]) -> list[Any]:
     for value in values:
         if values.count(value) > 1:
-            raise ValueError(f"must name each only once, got {brief(value)} twice")
+            raise ValueError(f"must name each only once, got {shown(value)} twice")
     return values
 
 
@@ -445,11 +445,11 @@ def _check_values(value: Any, source: Source, *key: str) -> None:
 def _check_text(text: str, what: str, where: str) -> None:
     if len(text) > LONGEST:
         raise BenchmarkError(
-            f"{where}: must be {what} of at most {LONGEST} characters, got {brief(text)} of {len(text)}"
+            f"{where}: must be {what} of at most {LONGEST} characters, got {shown(text)} of {len(text)}"
         )
     if found := _UNPRINTABLE.search(text):
         raise BenchmarkError(
-            f"{where}: must be {what} on one line without control characters, got U+{ord(found[0]):04X} in {brief(text)}"
+            f"{where}: must be {what} on one line without control characters, got U+{ord(found[0]):04X} in {shown(text)}"
         )
 
 

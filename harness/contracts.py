@@ -168,6 +168,31 @@ class Metric:
     each: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[Any]] | None = None  # per-example scores [N]
     bounds: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value it can have
 
+    def __post_init__(self) -> None:
+        """Have both functions called with copies: one that sorts its arguments would falsify every metric after it."""
+        object.__setattr__(self, "compute", _on_copies(self.compute))
+        object.__setattr__(self, "each", self.each and _on_copies(self.each))
+
+
+class _OnCopies:
+    """A function of arrays that cannot change those of its caller."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = self.__wrapped__ = function  # the second is where `inspect` finds its signature
+
+    def __call__(self, *arrays: Any, **named: Any) -> Any:
+        return self.function(*map(_copy, arrays), **{name: _copy(array) for name, array in named.items()})
+
+
+def _on_copies(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function if isinstance(function, _OnCopies) or not callable(function) else _OnCopies(function)
+
+
+def _copy(array: Any) -> Any:
+    import numpy as np
+
+    return np.array(array) if isinstance(array, np.ndarray) else array
+
 
 @dataclass(frozen=True)
 class Task:

@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from harness.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
+from harness.errors import repr_of, shown
 
 RECORD_TABLES = (
     "arms",
@@ -75,13 +76,6 @@ def limit_of(offer: Any, name: str) -> Any:
         if declared.get(name) is not None:
             return declared[name]
     return None
-
-
-def shown(value: object) -> str:
-    """Return a value for a message as a benchmark file says it, on one line; of a long text, how it begins."""
-    if isinstance(value, str) and len(value) > 64:
-        return f"'{value[:24]}...' of {len(value)}"
-    return str(value).lower() if isinstance(value, bool) else brief(value)
 
 
 def fault(offer: Any, name: str, value: Any) -> str:
@@ -157,7 +151,7 @@ def _outside_its_limits(offer: Any) -> str:
 
 def brief(value: object) -> str:
     """Return a value for a message: its ``repr`` on one line of at most 80 characters."""
-    return f"{' '.join(repr(value).split()):.80}"
+    return f"{repr_of(value):.80}"
 
 
 def _first_fault(value: Any, rules: Mapping[str, Callable[[Any], str]]) -> str:

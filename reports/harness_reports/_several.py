@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
-from harness import Records, Several
+from harness import Records, Several, typed
 from harness_reports import _figures
 from harness_reports._axes import formatter, with_unit
 from harness_reports._facts import sentence, shortened, title_of
@@ -179,9 +178,9 @@ def _run(label: str, records: Records) -> dict[str, Any]:
     ended = sorted(time for time in records.runs["ended"] if isinstance(time, str))
     facts = [
         ("benchmark", records.name),
-        ("folder", str(records.folder)),
+        ("folder", records.folder.name),
         ("data", f"{records.meta['data']['source']}"),
-        ("command", shlex.join(records.meta["command"])),
+        ("command", typed(records.meta["command"])),
         ("training", duration(float(records.runs["seconds"].sum()))),
         ("last run", ended[-1] if ended else NOTHING),
     ]
@@ -244,7 +243,7 @@ def markdown(several: Several) -> str:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     runs = [escaped(shortened(label)) for label in several.labels]
-    parts = [f"**{escaped(answer(several))}**", escaped(question(several))]
+    parts = ["<!-- optimizer-harness -->", f"**{escaped(answer(several))}**", escaped(question(several))]
     differs = [
         [row["group"], row["what"], *(row[each][:60] for each in several.labels)]
         for row in several.differs.to_dict("records")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from textwrap import shorten
 from typing import Any
 
 from harness import Report, Results, hookimpl
+from harness import markdown_text as escaped
 from harness_reports import _alarms, _constant, _facts, _several
 from harness_reports._headline import deciding_rows, headline, leads_of
 from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, measure, sampled
 from harness_reports._statements import FACETS, Statement, statements
 
 REASONS, MOST = 3, 400  # of a verdict, and of their letters; the page has all
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!@])")
 
 WORDS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
 
@@ -37,12 +36,6 @@ def render(results: Results) -> str:
         parts.append("\n".join(f"- {WORDS[notice.level]}: {escaped(notice.text)}" for notice in notices))
     parts.append(_made_of(results))
     return "\n\n".join(parts) + "\n"
-
-
-def escaped(text: object) -> str:
-    """Return a line in which nothing is read as Markdown, HTML, mathematics or a mention."""
-    line = " ".join(str(text).split())
-    return SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u200b").replace("\\<", "&lt;").replace("\\>", "&gt;")
 
 
 def _verdict(said: list[Statement]) -> str:

@@ -70,12 +70,12 @@ def _represent(parts: Parts, images: int) -> dict[str, Representation]:
     split = parts.use.test
     if split is None or len(split) < FEWEST or images < FEWEST:
         return {}
-    rows = chosen(len(split), images).to(split.inputs.device)
+    rows = chosen(len(split), images).to(split.device)
     modes = {module: module.training for module in parts.model.modules()}
     parts.model.eval()
     try:
-        batches = (split.as_input(split.inputs[some]) for some in torch.split(rows, BATCH))
-        penultimate, blocks = places(parts.model, split.as_input(split.inputs[:1]))
+        batches = (split.batch(some)[0] for some in torch.split(rows, BATCH))
+        penultimate, blocks = places(parts.model, split.batch(slice(1))[0])
         if penultimate is None:
             return {}
         found = activations(parts.model, batches, [*blocks, penultimate])
