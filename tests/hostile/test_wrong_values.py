@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import copy
 import math
+import random
 import re
 import string
 import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
+from functools import cache
 from typing import Any
 
 import pytest
 import tomli_w
 import typer
 
-from harness import cli, config, keys, preparation, rules
+from harness import cli, config, keys, preparation, rules, run
 from harness.commands import estimate
 from harness.discovery import discover
 from harness.keys import Kind
+
+REGISTRY = discover()
+COMMANDS = typer.main.get_command(cli.app)  # building them takes longer than all that a command does with a wrong value
 
 # --- the generator -------------------------------------------------------------------------------------------
 
@@ -36,6 +41,18 @@ POOL: tuple[Any, ...] = (
     datetime(2026, 1, 1, 12),  # noqa: DTZ001 - as a file may say it
 )  # fmt: skip
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+@cache
+def known(of: str) -> tuple[str, ...]:
+    """Return some names that there are: of plugins of a kind, of metrics, samplers or pruners."""
+    some = {
+        "metric": ("accuracy", "error", "loss", "balanced_accuracy"),
+        "sampler": ("tpe", "random"),
+        "pruner": ("none",),
+    }
+    some["optimizer"] = ("sgd", "adam")  # of the tiny benchmark
+    return some[of] if of in some else tuple(REGISTRY.found[of])[:3]
 
 
 def allowed(kinds: Sequence[Kind], value: Any) -> bool:
@@ -57,6 +74,14 @@ def _allowed(kind: Kind, value: Any) -> bool:
         if not number or isinstance(value, bool) or not math.isfinite(value) or not -(2**63) <= value < 2**63:
             return isinstance(value, float) and kind.type == "float" and math.isfinite(value) and _inside(kind, value)
         return _inside(kind, value)
+    if kind.of and isinstance(value, str):
+        return value in known(kind.of) or not (value or kind.shortest)
+    if (
+        kind.of
+        and isinstance(value, list)
+        and not all(isinstance(item, str) and item in known(kind.of) for item in value)
+    ):
+        return False
     if kind.type == "str":
         fits = isinstance(value, str) and kind.shortest <= len(value) <= (kind.longest or math.inf)
         return fits and bool(re.fullmatch(kind.pattern or r".*", value))
@@ -103,7 +128,7 @@ def right(kinds: Sequence[Kind]) -> Iterator[Any]:
         elif kind.type in ("int", "float"):
             yield from (low(kind), high(kind))
         elif kind.type == "str":
-            yield from _texts(kind)
+            yield from known(kind.of) if kind.of else _texts(kind)
         elif kind.type == "list":
             yield from _lists(kind)
         elif kind.type == "table":
@@ -135,7 +160,7 @@ def _texts(kind: Kind) -> Iterator[str]:
 
 
 def _lists(kind: Kind) -> Iterator[list[Any]]:
-    items = list(right(kind.items))
+    items = list(known(kind.of) if kind.of else right(kind.items))
     for length in {kind.shortest, min(kind.longest or 1, len(items))}:
         yield sorted(items)[:length] if kind.items[0].type in ("int", "float") else items[:length]
 
@@ -181,8 +206,11 @@ def _near(kinds: Sequence[Kind]) -> Iterator[Any]:
                 *(["ä", "a b", ".", "-a", "a/b"] * bool(kind.pattern)),
             )
             yield from (f"a{mark}b" for mark in ("\r", "\t", "\x7f", "\x85", "\u2028"))
+        if kind.of:
+            names = (*NAMES, *(name.upper() for name in known(kind.of)), *(f"{name} " for name in known(kind.of)))
+            yield from names[:12] if kind.type == "str" else ([name] for name in names[:12])
         if kind.type == "list":
-            items = list(right(kind.items))
+            items = list(known(kind.of) if kind.of else right(kind.items))
             yield from ([item] * 2 for item in items[:1])
             yield from ([*items[:1], item] for item in wrong(kind.items))
             yield ",".join(map(str, items[:2]))
@@ -236,14 +264,14 @@ def of_tables() -> dict[tuple[str, ...], tuple[Kind, ...]]:
 
 def of_plugins() -> dict[tuple[str, ...], tuple[Kind, ...]]:
     """Return the keys that built-in plugins bring, with what their limits say, or their spaces and defaults."""
-    registry, found = discover(), {}
+    found = {}
     for above, kind in (
         (("data", "options"), "dataset"),
         (("compare", "probe_options"), "probe"),
         (("search", "space"), "optimizer"),
         (("search", "space"), "scheduler"),
     ):
-        for offer in registry.all(kind):
+        for offer in REGISTRY.all(kind):
             names = {**getattr(offer, "options", {}), **getattr(offer, "space", {}), **getattr(offer, "defaults", {})}
             for name in {**names, **offer.limits}:
                 place = (*above, name) if kind == "dataset" else (*above, offer.name, name)
@@ -273,6 +301,12 @@ EVERY = {
 }
 
 
+def wrong_of(key: tuple[str, ...]) -> list[Any]:
+    """Return the wrong values of a key; a hyperparameter may also be searched, in a range."""
+    searched = key[:2] in (("plugin", "optimizer"), ("plugin", "scheduler"))
+    return [value for value in wrong(EVERY[key]) if not (searched and isinstance(value, dict) and "low" in value)]
+
+
 def test_every_key_has_a_type_and_every_number_two_ends():
     for key, kinds in EVERY.items():
         for kind in (*kinds, *(item for each in kinds for item in each.items)):
@@ -292,7 +326,7 @@ def test_a_table_that_the_model_leaves_open_is_checked_elsewhere():
 
 @pytest.mark.parametrize("key", EVERY, ids=".".join)
 def test_every_key_has_twenty_wrong_values(key):
-    assert len(wrong(EVERY[key])) >= 20
+    assert len(wrong_of(key)) >= 20
 
 
 # --- what comes of them --------------------------------------------------------------------------------------
@@ -305,8 +339,6 @@ TINY = {
     "compare": {"seeds": 2, "epochs": 2},
     "report": {"paths": False},
 }
-REGISTRY = discover()
-COMMANDS = typer.main.get_command(cli.app)  # building them takes longer than all that a command does with a wrong value
 
 
 def benchmark(key: tuple[str, ...], value: Any) -> dict[str, Any]:
@@ -353,6 +385,7 @@ def refusal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(cli, "app", COMMANDS)
     monkeypatch.setattr(preparation, "discover", registry)
     monkeypatch.setattr(estimate, "contention", accepted)  # the first that is done with a benchmark that is right
+    monkeypatch.setattr(run, "_in_folder", accepted)
 
     def call(command: str, said: dict[str, Any], place: Sequence[str]) -> str:
         try:
@@ -383,7 +416,61 @@ def place_of(key: tuple[str, ...]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("key", EVERY, ids=".".join)
 def test_a_wrong_value_is_refused_in_one_line_that_names_its_key(refusal, key):
-    values = wrong(EVERY[key])
-    values = values if key[0] != "plugin" else values[:2]
+    values = wrong_of(key)
+    values = values if key[0] != "plugin" else values[:3]  # all of them: see below
     found = {repr(value)[:60]: refusal("plan", benchmark(key, value), place_of(key)) for value in values}
     assert not {value: why for value, why in found.items() if why}
+
+
+def test_a_run_with_a_wrong_value_makes_nothing(refusal):
+    every = [(key, value) for key in EVERY for value in wrong_of(key)]
+    assert len(every) >= 2000
+    found = {}
+    for key, value in random.Random(0).sample(every, 300):
+        found[".".join(key), repr(value)[:60]] = refusal("run", benchmark(key, value), place_of(key))
+    assert len(found) >= 290
+    assert not {value: why for value, why in found.items() if why}
+
+
+@pytest.mark.parametrize("key", list(PLUGINS), ids=".".join)
+def test_a_plugins_limits_refuse_what_is_wrong_and_take_their_own_ends(key):
+    _, kind, name, *_, option = key
+    offer = REGISTRY.found[kind][name].offer
+    for value in wrong(PLUGINS[key]):
+        if isinstance(value, bool | int | float | str) and allowed(
+            [Kind("any")], value
+        ):  # the others are refused before
+            assert rules.fault(offer, option, value), value
+    for value in right(PLUGINS[key]):
+        assert not rules.fault(offer, option, value), value
+
+
+def test_what_the_built_in_plugins_take_has_ends():
+    without = {
+        f"{kind} {offer.name}: {name}"
+        for kind in ("dataset", "probe", "optimizer", "scheduler")
+        for offer in REGISTRY.all(kind)
+        for name in {**getattr(offer, "options", {}), **getattr(offer, "space", {}), **getattr(offer, "defaults", {})}
+        if name not in offer.limits and not isinstance(rules.limit_of(offer, name), str | bool)
+    }
+    assert not without
+
+
+MODELS = [key for key in MODEL if key not in OPEN and key != ("name",)]
+
+
+@pytest.mark.parametrize("key", MODELS, ids=".".join)
+def test_both_ends_of_a_range_are_accepted(key):
+    for value in right(MODEL[key]):
+        said: dict[str, Any] = {"name": "tiny"}
+        table = said
+        for part in concrete(key)[:-1]:
+            table = table.setdefault(part, {})
+        table[concrete(key)[-1]] = value
+        assert config.Benchmark.model_validate(said)
+
+
+def test_a_kind_of_key_that_has_no_end_would_be_noticed():
+    for kind in (Kind("int"), Kind("float", ge=0), Kind("float", lt=1)):
+        with pytest.raises(AssertionError):
+            list(right([kind]))
