@@ -11,6 +11,7 @@ import math
 import random
 import re
 import string
+import tomllib
 import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
@@ -20,11 +21,14 @@ from typing import Any
 import pytest
 import tomli_w
 import typer
+from optuna.distributions import FloatDistribution
 
 from harness import cli, config, keys, preparation, rules, run
 from harness.commands import estimate
 from harness.discovery import discover
+from harness.errors import BenchmarkError
 from harness.keys import Kind
+from harness.plan import resolve
 
 REGISTRY = discover()
 COMMANDS = typer.main.get_command(cli.app)  # building them takes longer than all that a command does with a wrong value
@@ -474,3 +478,132 @@ def test_a_kind_of_key_that_has_no_end_would_be_noticed():
     for kind in (Kind("int"), Kind("float", ge=0), Kind("float", lt=1)):
         with pytest.raises(AssertionError):
             list(right([kind]))
+
+
+# --- what no type and no range says: values that do not go together -------------------------------------------
+
+TOGETHER = {
+    "flags for numbers": ("[search.space.sgd]\nlr = true", "search.space.sgd.lr: must be a number >= 1e-12 and <= 1000, got true"),
+    "a text for a flag": ('[search.space.sgd]\nnesterov = "cosine"', "search.space.sgd.nesterov: must be false or true, got 'cosine'"),
+    "flags for ends": ("[search.space.sgd]\nlr = { low = false, high = true }", "search.space.sgd.lr.low: must be a number"),
+    "a text for log": ('[search.space.sgd]\nlr = { low = 0.1, high = 1.0, log = "yes" }', "search.space.sgd.lr.log: must be true or false, got 'yes'"),
+    "a logarithm of zero": ("[search.space.sgd]\nmomentum = { low = 0.0, high = 0.9, log = true }", "search.space.sgd.momentum: must have a low above 0 where log = true"),
+    "equal choices": ("[search.space.sgd]\nmomentum = { choices = [0.9, 0.9] }", "search.space.sgd.momentum.choices: must name each only once, got 0.9 twice"),
+    "equal choices of two types": ("[search.space.sgd]\nmomentum = { choices = [0, 0.0] }", "must name each only once"),
+    "a step that leaves something over": ("[search.space.sgd]\nlr = { low = 0.1, high = 1.0, step = 0.4 }", "search.space.sgd.lr: must have a step that divides the range"),
+    "a step and a logarithm": ("[search.space.sgd]\nlr = { low = 0.1, high = 1.0, step = 0.1, log = true }", "must have log = true or a step, got both"),
+    "half a step between whole numbers": ("[search.space.sgdr]\ncycles = { low = 1, high = 3, step = 0.5 }", "search.space.sgdr.cycles.step: must be a whole number"),
+    "ends the wrong way round": ("[search.space.sgd]\nlr = { low = 1.0, high = 0.1 }", "search.space.sgd.lr: must be a range with low < high"),
+    "a mean that forgets": ("[search.space.rmsprop]\nalpha = 1e6", "search.space.rmsprop.alpha: must be a number >= 0 and <= 0.999999, got 1000000.0"),
+    "a choice beyond": ("[search.space.rmsprop]\nalpha = { choices = [0.9, 1e6] }", "search.space.rmsprop.alpha: must be a number >= 0 and <= 0.999999, got 1000000.0"),
+    "an end beyond": ("[search.space.sgd]\nmomentum = { low = 0.5, high = 1.5 }", "search.space.sgd.momentum: must be a number >= 0 and <= 0.999999, got 1.5"),
+    "a rise before the beginning": ("[search.space.cosine]\nwarmup = -1", "search.space.cosine.warmup: must be a number >= 0 and <= 1, got -1"),
+    "parts of a run beyond it": ('[search.space.step]\nat = "0.5 2.0"', "search.space.step: must be what 'step' takes, got ValueError: at must be parts of the run"),
+    "heads without features": ('[train]\nheads = ["mlp"]', "train.heads: must be ['linear'] in the regime 'scratch', got ['mlp']; it needs regime = \"features\""),
+    "weights from scratch": ('[train]\npretrained = "weights"', "train.pretrained: must be true in the regime 'scratch', got 'weights'"),
+    "arms of no baseline": ('[baseline]\narms = ["sgd"]', "baseline.arms: must go with baseline.file, got none"),
+    "the environment of no baseline": ('[baseline]\nenvironment = "any"', "baseline.environment: must go with baseline.file, got none"),
+    "snapshots of no cycles": ("[compare]\nsnapshots = true", "compare.snapshots: must be false where no schedule has cycles, got true with cosine"),
+    "an A/A arm without a name": ('[compare]\naa = ""', "compare.aa: must be true or false or a string of 1 to 100 characters, got ''"),
+    "equal formats": ('[report]\nformats = ["html", "html"]', "report.formats: must name each only once, got 'html' twice"),
+    "an accuracy of 99": ('[report]\ntarget = { metric = "accuracy", value = 99 }', "report.target.value: must be a number >= 0 and <= 1 for the metric 'accuracy', got 99"),
+    "a loss below zero": ('[report]\ntarget = { metric = "loss", value = -1 }', "report.target.value: must be a number >= 0 for the metric 'loss', got -1"),
+    "more twins than seeds": ("[compare]\ntwins = 3", "compare.twins: must be at most compare.seeds, which is 2, for each is the twin of a seed, got 3"),
+    "a margin for everything": ("[verdict.margins]\nfunction = 1e308", "verdict.margins.function: must be a number > 1 and <= 10, got 1e+308"),
+    "a floor for everything": ("[verdict.floors]\nsharpness = 1e308", "verdict.floors.sharpness: must be a number >= 0 and <= 1, got 1e+308"),
+    "a gate for everything": ("[verdict.gate]\nnats = 1e308", "verdict.gate.nats: must be a number >= 0 and <= 1, got 1e+308"),
+    "options of a probe not asked for": ("[compare.probe_options.hessian]\nimages = 8", "compare.probe_options.hessian: must be one of compare.probes, got 'hessian'"),
+    "sizes of a probe not asked for": ("[compare.probe_sizes]\nhessian = 8", "compare.probe_sizes.hessian: must be one of compare.probes, got 'hessian'"),
+    "an odd number of drawings": ("[data.options]\ntrain = 63", "data.options.train: must be a whole number >= 2 and <= 1000000 in steps of 2 from 2, got 63"),
+    "a profile that is not chosen": ("[profiles.other.train]\nl2 = -1", "train.l2: must be a number >= 0 and <= 100, got -1 (in the profile 'other')"),
+    "a key of a profile that is not chosen": ("[profiles.other.trian]\nl2 = 1", "trian: must be a known key, got 'trian'; did you mean 'train'? (in the profile 'other')"),
+    "a profile that does not go together": ("[profiles.other.compare]\ntwins = 9", "compare.twins: must be at most compare.seeds, which is 2"),
+    "a name of a profile that is not chosen": ('[profiles.other.train]\noptimizers = ["sdg"]', "train.optimizers: must name an optimizer, got 'sdg'; did you mean 'sgd'? (in the profile 'other')"),
+    "a limit in a profile that is not chosen": ("[profiles.other.search.space.sgd]\nmomentum = 2", "search.space.sgd.momentum: must be a number"),
+    "a profile in a profile": ("[profiles.other.profiles.more.train]\nl2 = 1", "profiles: must be a known key, got 'profiles'"),
+    "profiles that are no tables": ("[profiles]\nother = 3", "profiles: must be tables"),
+}  # fmt: skip
+
+
+def laid(text: str) -> dict[str, Any]:
+    """Return the tiny benchmark with a piece of TOML laid over it."""
+    said = copy.deepcopy(TINY)
+    parts = {"rmsprop": "optimizers", "step": "schedulers", "sgdr": "schedulers"}
+    for name, kind in parts.items():
+        if f"space.{name}]" in text:
+            said["train"][kind] = [name]
+
+    def lay(top: dict[str, Any], below: dict[str, Any]) -> None:
+        for key, value in top.items():
+            if isinstance(value, dict) and isinstance(below.get(key), dict):
+                lay(value, below[key])
+            else:
+                below[key] = value
+
+    lay(tomllib.loads(text), said)
+    return said
+
+
+@pytest.mark.parametrize("case", TOGETHER)
+def test_what_does_not_go_together_is_refused(refusal, case, capsys, tmp_path):
+    text, message = TOGETHER[case]
+    assert refusal("plan", laid(text), ("",)) == ""
+    with pytest.raises(SystemExit):
+        cli.main(["plan", str(tmp_path / "tiny.toml")])
+    assert message in capsys.readouterr().err
+
+
+SETS = {
+    "two lines": (["train.l2=1\ntrain.batch_size=8"], "--set: train.l2: must be a value on one line"),
+    "a line feed at the end": (["train.l2=1\n"], "--set: train.l2: must be a value on one line"),
+    "a table lost": (["train=3", "train.l2=3"], "--set: train.l2: must be below a table, got it beside --set train=3"),
+    "a space lost": (["search.space.sgd=3", "search.space.sgd.lr=1"], "--set: search.space.sgd.lr: must be below a table"),
+    "a whole table": (["train=3"], "--set: train: must be a table, got 3"),
+    "a table with a wrong key": (["train={ l3 = 1 }"], "--set: train.l3: must be a known key, got 'l3'"),
+    "an empty key": (['""=3'], "must have keys with a name, got an empty one"),
+    "an empty key below": (['train.""=3'], "train: must have keys with a name, got an empty one"),
+    "no key": (["=3"], "--set: must be KEY=VALUE"),
+    "dots in quotes": (['"train.l2"=3'], "--set: train.l2: must be a known key, got 'train.l2'"),
+    "a date": (["train.l2=2026-01-01"], "--set: train.l2: must be a string, a number, true or false, a list or a table"),
+    "a control character": (['name="a\\u001b[31m"'], "--set: name: must be a string on one line without control characters, got U+001B"),
+    "twins beside few seeds": (["compare.seeds=1", "compare.twins=2"], "--set: compare.twins: must be at most compare.seeds, which is 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SETS)
+@pytest.mark.usefixtures("refusal")
+def test_a_wrong_set_is_refused_in_one_line(case, capsys, tmp_path):
+    settings, message = SETS[case]
+    (tmp_path / "tiny.toml").write_text(tomli_w.dumps(TINY), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["plan", "tiny.toml", *(part for each in settings for part in ("--set", each))])
+    _, err = capsys.readouterr()
+    assert message in err
+    assert (ended.value.code, err.count("\n")) == (2, 1)
+
+
+def test_settings_that_a_set_or_a_profile_leaves_without_use_are_left_out(tmp_path):
+    file = tmp_path / "tiny.toml"
+
+    def load(said, profile=None, settings=()):
+        file.write_text(tomli_w.dumps(said), encoding="utf-8")
+        return config.load(file, profile, settings)
+
+    twins = laid("[compare]\nseeds = 4\ntwins = 3")
+    benchmark, source = load(twins, settings=["compare.seeds=2"])
+    assert benchmark.compare.twins == 2
+    assert source.notices == ("compare.twins is 3, but there are 2 seeds: each seed has its twin",)
+    features = laid('[train]\nregime = "features"\nheads = ["mlp"]\n[profiles.whole.train]\nregime = "scratch"')
+    assert load(features, "whole")[0].train.heads == ["linear"]
+    assert load(features, settings=['train.regime="scratch"'])[0].train.heads == ["linear"]
+    both = laid('[train]\nregime = "features"\n[profiles.whole.train]\nregime = "scratch"\nheads = ["mlp"]')
+    with pytest.raises(BenchmarkError, match=r"train\.heads: must be \['linear'\] in the regime 'scratch'"):
+        load(both)
+
+
+def test_a_range_between_whole_numbers_is_one_of_all_numbers_where_the_hyperparameter_is_one(tmp_path):
+    file = tmp_path / "tiny.toml"
+    text = "[search.space.sgd]\nlr = { low = 1, high = 2 }\n[search.space.adam]\nlr = 1"
+    file.write_text(tomli_w.dumps(laid(text)), encoding="utf-8")
+    sgd = resolve(*config.load(file), REGISTRY).competitors[0]
+    assert sgd.space["lr"] == FloatDistribution(1, 2)
