@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from harness.absent import REGIMES, without_absent
-from harness.errors import BenchmarkError, did_you_mean, shown
+from harness.errors import BenchmarkError, HarnessError, did_you_mean, shown
 from harness.keys import Of, kinds_at, words
 from harness.rules import is_penalty
 from harness.toml import Source, read
@@ -371,11 +372,27 @@ def load(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
     benchmark, source = _checked(source)
     for other in (None, *source.profiles):
         if other != profile or overrides:
-            try:
+            with in_profile(other):
                 _checked(read(file, other))
-            except BenchmarkError as error:
-                raise BenchmarkError(f"{error} (in the profile '{other}')" if other else str(error)) from error
     return benchmark, source
+
+
+def others(file: Path, profile: str | None) -> Iterator[tuple[str | None, Benchmark, Source]]:
+    """Yield the file as it stands and with each profile, except as it is run; with the name of the profile."""
+    for other in (None, *read(file).profiles):
+        if other != profile:
+            yield other, *_checked(read(file, other))
+
+
+@contextmanager
+def in_profile(name: str | None) -> Iterator[None]:
+    """Say in an error which profile it is in, for a line of the file may be wrong in one and right in another."""
+    try:
+        yield
+    except HarnessError as error:
+        if name is None:
+            raise
+        raise BenchmarkError(f"{error} (in the profile {shown(name)})") from error
 
 
 def _checked(source: Source) -> tuple[Benchmark, Source]:
