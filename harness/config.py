@@ -53,7 +53,8 @@ Names = Annotated[list[Name], Field(max_length=100), AfterValidator(_each_once)]
 Options = Annotated[dict[Name, Any], Field(max_length=100)]  # by option: what its plugin says that it may be
 
 
-Hyperparameter = Annotated[float, Field(ge=-1e12, le=1e12)]  # beyond that float32 has lost what comes after the number
+ENDS = (-1e12, 1e12)  # of any hyperparameter: beyond them float32 has lost what comes after the number
+Hyperparameter = Annotated[float, Field(ge=ENDS[0], le=ENDS[1])]
 
 
 class Section(BaseModel):
@@ -510,6 +511,9 @@ def _check_hyperparameter(said: Any, source: Source, *key: str) -> None:
     """Raise BenchmarkError for a line of ``[search.space.NAME]`` that is neither a value nor a range nor choices."""
     where = source.where(*key)
     if isinstance(said, str | int | float | bool):
+        number, (least, most) = isinstance(said, int | float), ENDS
+        if number and not least <= said <= most:
+            raise BenchmarkError(f"{where}: must be a number >= {least:g} and <= {most:g}, got {shown(said)}")
         return
     if not isinstance(said, dict):
         raise BenchmarkError(f"{where}: must be a value, {{low, high, log, step}} or {{choices}}, got {shown(said)}")

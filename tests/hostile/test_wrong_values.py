@@ -23,7 +23,7 @@ import tomli_w
 import typer
 from optuna.distributions import FloatDistribution
 
-from harness import cli, config, keys, preparation, rules, run
+from harness import Float, Optimizer, cli, config, keys, preparation, rules, run
 from harness.commands import estimate
 from harness.discovery import discover
 from harness.errors import BenchmarkError
@@ -606,3 +606,66 @@ def test_a_range_between_whole_numbers_is_one_of_all_numbers_where_the_hyperpara
     file.write_text(tomli_w.dumps(laid(text)), encoding="utf-8")
     sgd = resolve(*config.load(file), REGISTRY).competitors[0]
     assert sgd.space["lr"] == FloatDistribution(1, 2)
+
+
+LOOSE = """
+import torch
+
+from harness import Choice, Float, Optimizer, Scheduler, hookimpl
+
+
+class Growing(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1, growth=1.0):
+        super().__init__(params, {"lr": lr, "growth": growth})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.sub_(p.grad, alpha=group["lr"] * group["growth"])
+
+
+def fall(optimizer, total_steps, depth=0.5):
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - depth * step / total_steps)
+
+
+@hookimpl
+def harness_optimizers():
+    return [Optimizer("growing", Growing, {"lr": Float(0.01, 0.1)}, {"growth": 1.0})]
+
+
+@hookimpl
+def harness_schedulers():
+    return [Scheduler("fall", fall, defaults={"depth": 0.5})]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[search.space.growing]\ngrowth = 1e12", "growing.growth: must be what 'growing' takes, got ValueError: weights that are not finite"),
+        ("[search.space.growing]\ngrowth = { choices = [1.0, 1e12, 2.0] }", "weights that are not finite after five steps"),
+        ("[search.space.growing]\ngrowth = true", "growing.growth: must be a number, got true"),
+        ('[search.space.growing]\ngrowth = "much"', "growing.growth: must be a number, got 'much'"),
+        ("[search.space.fall]\ndepth = 2.0", "fall.depth: must be what 'fall' takes, got ValueError: a learning rate of -0.0"),
+        ("[search.space.fall]\ndepth = [1]", "fall.depth: must be a value, {low, high, log, step} or {choices}, got [1]"),
+    ],
+)  # fmt: skip
+def test_a_plugin_without_limits_is_tried_with_what_the_file_says(refusal, text, message, tmp_path, capsys):
+    (tmp_path / "loose.py").write_text(LOOSE, encoding="utf-8")
+    said = laid(text) | {"plugins": ["loose.py"]}
+    said["train"] |= {"optimizers": ["growing"], "schedulers": ["fall"]}
+    assert refusal("plan", said, ("search",)) == ""
+    with pytest.raises(SystemExit):
+        cli.main(["plan", str(tmp_path / "tiny.toml")])
+    assert message in capsys.readouterr().err
+
+
+def test_an_offer_outside_its_own_limits_is_refused():
+    space, limits = {"lr": Float(0.1, 2.0)}, {"lr": Float(0.0, 1.0), "momentum": Float(0.0, 0.9)}
+    assert rules.check(Optimizer("x", dict, space, limits=limits)) == (
+        "optimizer 'x': space['lr'] must be a number >= 0 and <= 1, got 2.0, as limits say"
+    )
+    assert rules.check(Optimizer("x", dict, {}, {"momentum": 1}, limits)).startswith(
+        "optimizer 'x': defaults['momentum'] must"
+    )
