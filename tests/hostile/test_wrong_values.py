@@ -498,7 +498,7 @@ TOGETHER = {
     "a choice beyond": ("[search.space.rmsprop]\nalpha = { choices = [0.9, 1e6] }", "search.space.rmsprop.alpha: must be a number >= 0 and <= 0.999999, got 1000000.0"),
     "an end beyond": ("[search.space.sgd]\nmomentum = { low = 0.5, high = 1.5 }", "search.space.sgd.momentum: must be a number >= 0 and <= 0.999999, got 1.5"),
     "a rise before the beginning": ("[search.space.cosine]\nwarmup = -1", "search.space.cosine.warmup: must be a number >= 0 and <= 1, got -1"),
-    "parts of a run beyond it": ('[search.space.step]\nat = "0.5 2.0"', "search.space.step: must be what 'step' takes, got ValueError: at must be parts of the run"),
+    "parts of a run beyond it": ('[search.space.step]\nat = "0.5 2.0"', "search.space.step.at: must be what 'step' takes, got ValueError: at must be parts of the run"),
     "heads without features": ('[train]\nheads = ["mlp"]', "train.heads: must be ['linear'] in the regime 'scratch', got ['mlp']; it needs regime = \"features\""),
     "weights from scratch": ('[train]\npretrained = "weights"', "train.pretrained: must be true in the regime 'scratch', got 'weights'"),
     "arms of no baseline": ('[baseline]\narms = ["sgd"]', "baseline.arms: must go with baseline.file, got none"),
