@@ -317,6 +317,8 @@ def test_every_key_has_a_type_and_every_number_two_ends():
             if kind.type in ("int", "float"):
                 assert kind.ge is not None or kind.gt is not None, key
                 assert kind.le is not None or kind.lt is not None, key
+                assert abs(low(kind)) <= 1e12, key  # an end beyond is none
+                assert abs(high(kind)) <= 1e12, key
             if kind.type in ("str", "list", "table") and not kind.choices:
                 assert kind.longest or kind.pattern or key[0] == "plugin", key
 
