@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import files
 from harness.analysis import analyse
@@ -79,7 +79,7 @@ def results_of(folder: Path, registry: Registry) -> Results:
 def _for_readers(results: Results) -> Results:
     """Return results as they may be given away: no home folder, user name or host name is in their texts."""
     records = results.records
-    tables = {name: shown_table(getattr(records, name)) for name in RECORD_TABLES}
+    tables: dict[str, Any] = {name: shown_table(getattr(records, name)) for name in RECORD_TABLES}
     return Results(
         replace(records, meta=shown(records.meta), **tables),
         {name: shown_table(table) for name, table in results.tables.items()},

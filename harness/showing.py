@@ -106,7 +106,7 @@ def shown(value: T) -> T:
     if isinstance(value, Mapping):
         return {key: shown(each) for key, each in value.items()}  # type: ignore[return-value]
     if isinstance(value, list | tuple):
-        return type(value)(shown(each) for each in value)  # type: ignore[return-value]
+        return type(value)(shown(each) for each in value)
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,7 @@ def _bound(db: sqlite3.Connection, file: Path) -> None:
     The steps are those of SQLite's virtual machine, so the bound is the same on every machine. Sound records take less
     than one for every ten bytes.
     """
-    if hasattr(db, "setconfig"):  # Python 3.12 and later
+    if sys.version_info >= (3, 12):
         db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
     size = sum(each.stat().st_size for each in (file, file.with_name(f"{file.name}-wal")) if each.is_file())
     left = [STEPS + STEPS_A_BYTE * size]
