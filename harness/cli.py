@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from harness.disk import refused
 from harness.errors import HarnessError, one_line
+from harness.stdout import lasting_stdout
 
 if TYPE_CHECKING:
     from harness.preparation import Request
@@ -74,6 +76,9 @@ def run(
     extend: Annotated[
         bool, typer.Option("--extend", help="Widen the range or budget of arms whose search raised an alarm.")
     ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try again what was given up because the process died in it.")
+    ] = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
     from harness import interruption
@@ -81,9 +86,8 @@ def run(
     from harness.progress import Reporter
     from harness.run import run as carry_out
 
-    request = _request(file, profile, data, out, plugin, block, set_, only_search, extend)
-    interruption.listen()
-    with Reporter() as reporter:
+    request = _request(file, profile, data, out, plugin, block, set_, only_search, extend, retry)
+    with interruption.listening(), Reporter() as reporter:
         code = carry_out(
             request,
             reporter,
@@ -139,9 +143,9 @@ def lr_find_(
 
     if out:
         check_picture(out)
-    interruption.listen()
     request = _request(file, profile, data, Path("runs"), plugin, block, set_)
-    tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
+    with interruption.listening():
+        tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
     print(json.dumps(document(tests), indent=2, allow_nan=False) if as_json else "\n".join(lines(tests)))
     if out:
         with quiet_libraries():
@@ -215,6 +219,7 @@ def show(folder: RunFolder, plugin: Plugins = None, block: Block = None, as_json
 
     found = look(folder, discover(plugin or [], block or []))
     print(json.dumps(found, indent=2, allow_nan=False) if as_json else "\n".join(show_lines(found)))
+    raise typer.Exit(1 if found["problems"] else 0)
 
 
 @app.command()
@@ -232,8 +237,12 @@ def report(
     from harness.report import write_reports
 
     formats = [name.strip() for name in format_.split(",") if name.strip()]
-    for path in write_reports(folder, formats, discover(plugin or [], block or []), out=out):
+    written = write_reports(folder, formats, discover(plugin or [], block or []), out=out)
+    for path in written.files:
         print(path)
+    for line in written.failures:
+        print(f"warning: {line}", file=sys.stderr)
+    raise typer.Exit(1 if written.failures else 0)
 
 
 @app.command()
@@ -290,8 +299,7 @@ def predict(
     from harness.predict import predict as carry_out
     from harness.progress import Reporter
 
-    interruption.listen()
-    with Reporter() as reporter:
+    with interruption.listening(), Reporter() as reporter:
         more = (tuple(plugin or ()), tuple(set_ or ()), snapshots, ids)
         wanted = Prediction(folder, photos, out, arm, ensemble, tta, clip, *more)
         carry_out(wanted, reporter)
@@ -411,17 +419,26 @@ def get(
 
 def _request(
     file: Path, profile: str | None, data: Path | None, out: Path, plugin: list[Path] | None, block: list[str] | None,
-    set_: list[str] | None, only_search: bool = False, extend: bool = False,
+    set_: list[str] | None, only_search: bool = False, extend: bool = False, retry: bool = False,
 ) -> Request:  # fmt: skip
     from harness.preparation import Request
 
     return Request(
-        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend
+        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry
     )
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
+    with lasting_stdout() as ending:
+        code = _carry_out(arguments)
+        if line := ending():
+            print(f"error: {line}", file=sys.stderr)
+            code = code or 2
+    sys.exit(code)
+
+
+def _carry_out(arguments: list[str] | None) -> int:
     usage_error: Any = typer.BadParameter.__base__  # typer brings its own copy of click, or uses click's
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -431,15 +448,16 @@ def main(arguments: list[str] | None = None) -> Any:
         arguments.remove("--debug")  # wherever it stands
     try:
         code = app(arguments, standalone_mode=False, prog_name="harness", obj=tuple(arguments))
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:  # an OSError of a plugin is its failure, and named where it is called
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        line = refused(error, must="be usable") if isinstance(error, OSError) else error
+        print(f"error: {line}", file=sys.stderr)
         code = 2
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # 'harness data' alone, as 'harness' alone
             print(error.format_message())
-            sys.exit(0)
+            return 0
         command = error.ctx.command_path if error.ctx else "harness"
         print(f"error: command line: {error.format_message().rstrip('.')}; try '{command} --help'", file=sys.stderr)
         code = 2
@@ -453,4 +471,4 @@ def main(arguments: list[str] | None = None) -> Any:
     if code == 130:  # which is also what typer makes of Ctrl-C
         again = f"; 'harness {shlex.join(arguments)}' goes on from here" if arguments[0] == "run" else ""
         print(f"interrupted{again}", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0

@@ -242,7 +242,7 @@ def markdown(several: Several) -> str:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     runs = [markdown_text(shortened(label)) for label in several.labels]
-    parts = [f"**{markdown_text(answer(several))}**", markdown_text(question(several))]
+    parts = ["<!-- optimizer-harness -->", f"**{markdown_text(answer(several))}**", markdown_text(question(several))]
     differs = [
         [row["group"], row["what"], *(row[each][:60] for each in several.labels)]
         for row in several.differs.to_dict("records")

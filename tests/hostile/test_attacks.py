@@ -36,9 +36,9 @@ from harness.errors import BenchmarkError, DataError, RunFolderError, UnknownNam
 from harness.inspection import inspect
 from harness.progress import Reporter
 from harness.records import Store, database, open_records, schema
+from harness.records.checked import load_tensors, save_arrays
 from harness.records.links import check_no_links
 from harness.records.pictures import SIDE, made_again
-from harness.records.store import save_arrays
 from harness.showing import markdown_code, markdown_text, shown, typed
 from harness.toml import _lines, parse_override, read
 
@@ -437,7 +437,8 @@ def test_links_in_the_place_of_what_is_written_are_replaced(harness, made, stran
     assert target.read_text() == "mine"
     assert not (stranger / "report.md").is_symlink()
     out = tmp_path / "out"
-    out.mkdir()
+    assert harness("report", stranger, "--out", out, "--format", "md")[0] == 0
+    shutil.rmtree(out / "tables")
     (out / "tables").symlink_to(tmp_path)
     code, said = harness("report", stranger, "--out", out, "--format", "md")
     assert code == 2
@@ -464,6 +465,8 @@ def test_pictures_in_a_page_are_made_again_from_their_pixels(harness, stranger, 
     assert thumbnails
     for file in thumbnails:
         file.write_bytes(secret.read_bytes() + b"<script>behind the end</script>")
+    with closing(sqlite3.connect(schema.database(stranger))) as db, db:
+        db.execute("DELETE FROM files WHERE file LIKE 'thumbnails/%'")  # whose sizes and checksums would tell
     assert harness("report", stranger)[0] == 0
     page = (stranger / "report.html").read_text()
     pictures = [base64.b64decode(text) for text in re.findall(r"data:image/jpeg;base64,([\w+/=]+)", page)]
@@ -502,19 +505,31 @@ def test_what_is_no_small_jpeg_is_no_picture():
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize("name", ["../../victim", "..", "a/b", "a\\b", ""])
-def test_no_name_in_the_records_leads_out_of_the_folder(stranger, tmp_path, name):
+def test_no_name_in_the_records_leads_out_of_the_folder(stranger, tmp_path):
     """A run's name is part of the names of its files, which are read, replaced and removed."""
     victim = tmp_path / "victim.safetensors"
     victim.write_text("mine")
-    with closing(sqlite3.connect(schema.database(stranger))) as db, db:
-        db.execute("UPDATE runs SET run_id = ? WHERE run_id = (SELECT max(run_id) FROM runs)", (name,))
-    with pytest.raises(RunFolderError, match="must have names that stay in the run folder"):
-        Store(stranger)
+    line = "must have names that stay in the run folder"
+
+    def write(sql, *values):
+        with closing(sqlite3.connect(schema.database(stranger))) as db, db:
+            db.execute(sql, values)
+
+    for name in ("../../../victim", "..", "a/b", "a\\b", ""):
+        write("UPDATE runs SET run_id = ? WHERE run_id = (SELECT max(run_id) FROM runs)", name)
+        with pytest.raises(RunFolderError, match=line):
+            Store(stranger)
+        for place in (schema.solution, schema.saved_state, schema.prediction, schema.probed, schema.snapshots):
+            with pytest.raises(RunFolderError, match=line):
+                place(stranger, name)
+        write("UPDATE runs SET run_id = 'fine' WHERE run_id = ?", name)
+    for file in ("../../victim.safetensors", str(victim), "solutions/../../../victim.safetensors", "a//b"):
+        write("INSERT INTO files VALUES (?, '', 4, 'a')", file)
+        for look in (lambda _: open_records(stranger).lacking, Store.restore):
+            with Store(stranger) as store, pytest.raises(RunFolderError, match=line):
+                look(store)
+        write("DELETE FROM files WHERE file = ?", file)
     assert victim.read_text() == "mine"
-    for place in (schema.solution, schema.saved_state, schema.prediction, schema.probed, schema.snapshots):
-        with pytest.raises(RunFolderError, match="must have names that stay in the run folder"):
-            place(stranger, name)
 
 
 # --- spreadsheets
@@ -836,11 +851,9 @@ def test_a_database_of_pages_that_are_used_again_and_again_is_refused(tmp_path):
     for place in cell_places:
         content[page + place : page + place + 4] = first
     file.write_bytes(content)
-    with (
-        pytest.raises(RunFolderError, match=r"must be the records of a run, got .*2nd reference to page"),
-        database.reading(tmp_path),
-    ):
-        pass
+    for look in (open_records, Store):
+        with pytest.raises(RunFolderError, match=r"must be the records of a run, got .*2nd reference to page"):
+            look(tmp_path)
 
 
 def test_reading_ends_where_it_takes_more_steps_than_the_file_is_worth(made):
@@ -853,7 +866,8 @@ def test_reading_ends_where_it_takes_more_steps_than_the_file_is_worth(made):
     size, steps = schema.database(made).stat().st_size, []
     with database.reading(made) as db:
         db.set_progress_handler(lambda: steps.append(1), 100)
-        for name in schema.NAMES:
+        database.check(db, made)
+        for name in database._ours():
             db.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()
     assert 100 * len(steps) < (database.STEPS + database.STEPS_A_BYTE * size) / 20  # honest records are far from it
 
@@ -867,8 +881,6 @@ def test_values_nested_without_end_are_refused(harness, stranger):
 
 
 def test_a_header_of_weights_has_a_bound(tmp_path):
-    from harness.records.store import load_tensors
-
     file = tmp_path / "x.safetensors"
     with file.open("wb") as out:
         out.write((200_000_000).to_bytes(8, "little"))
