@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import json
 import shlex
 import sys
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from harness.console import opened, say_error, say_lines
 from harness.disk import refused
 from harness.errors import HarnessError, one_line
-from harness.stdout import lasting_stdout
+from harness.process_settings import take_notes
 
 if TYPE_CHECKING:
     from harness.preparation import Request
@@ -113,7 +114,7 @@ def plan(
     from harness.progress import Reporter
 
     found = estimate(_request(file, profile, data, out, plugin, block, set_), Reporter(quiet=as_json))
-    print(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+    print(json.dumps(found, indent=2)) if as_json else say_lines(lines(found))
     raise typer.Exit(1 if any(arm["problem"] for arm in found["arms"]) else 0)
 
 
@@ -146,12 +147,12 @@ def lr_find_(
     request = _request(file, profile, data, Path("runs"), plugin, block, set_)
     with interruption.listening():
         tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
-    print(json.dumps(document(tests), indent=2, allow_nan=False) if as_json else "\n".join(lines(tests)))
+    print(json.dumps(document(tests), indent=2, allow_nan=False)) if as_json else say_lines(lines(tests))
     if out:
         with quiet_libraries():
             write_picture(out, tests)
         if not as_json:
-            print(f"picture: {out}")
+            say_lines([f"picture: {out}"])
     raise typer.Exit(1 if any(test.failed for test in tests) else 0)
 
 
@@ -168,7 +169,7 @@ def list_(
 
     registry = discover(plugin or [], block or [])
     found = listing(registry, kind)
-    print(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+    print(json.dumps(found, indent=2)) if as_json else say_lines(lines(found))
 
 
 @app.command()
@@ -196,7 +197,7 @@ def check(
     if plot:
         draw(drawn, plot)
         if not as_json:
-            print(f"picture: {plot}")
+            say_lines([f"picture: {plot}"])
     raise typer.Exit(code)
 
 
@@ -207,7 +208,7 @@ def status(folder: RunFolder, as_json: AsJson = False) -> None:
     from harness.commands.show import status_lines
 
     found = look(folder)
-    print(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
+    print(json.dumps(found, indent=2)) if as_json else say_lines(status_lines(found))
 
 
 @app.command()
@@ -218,7 +219,7 @@ def show(folder: RunFolder, plugin: Plugins = None, block: Block = None, as_json
     from harness.discovery import discover
 
     found = look(folder, discover(plugin or [], block or []))
-    print(json.dumps(found, indent=2, allow_nan=False) if as_json else "\n".join(show_lines(found)))
+    print(json.dumps(found, indent=2, allow_nan=False)) if as_json else say_lines(show_lines(found))
     raise typer.Exit(1 if found["problems"] else 0)
 
 
@@ -238,8 +239,7 @@ def report(
 
     formats = [name.strip() for name in format_.split(",") if name.strip()]
     written = write_reports(folder, formats, discover(plugin or [], block or []), out=out)
-    for path in written.files:
-        print(path)
+    say_lines(str(path) for path in written.files)
     for line in written.failures:
         print(f"warning: {line}", file=sys.stderr)
     raise typer.Exit(1 if written.failures else 0)
@@ -271,11 +271,11 @@ def compare(
     registry = discover(plugin or [], block or [])
     report = format_of(out, registry) if out else None
     found = open_several(folders, registry, margin)
-    print(json.dumps(document(found), indent=2, allow_nan=False) if as_json else "\n".join(lines(found)))
+    print(json.dumps(document(found), indent=2, allow_nan=False)) if as_json else say_lines(lines(found))
     if out and report:
         write(out, found, report)
         if not as_json:
-            print(out)
+            say_lines([str(out)])
     raise typer.Exit(1 if fail_on_regression and len(found.regressions) else 0)
 
 
@@ -324,7 +324,7 @@ def export(
 
     with Reporter() as reporter:
         written, about = of_run.export(of_run.Request(folder, out, arm, ensemble, light, tuple(plugin or ())), reporter)
-    print("\n".join(of_run.lines(written, about)))
+    say_lines(of_run.lines(written, about))
 
 
 @app.command()
@@ -339,7 +339,7 @@ def new(
     """Write a working plugin and its test, to begin from."""
     from harness.commands.scaffold import lines, scaffold
 
-    print("\n".join(lines(scaffold(kind, name, out, package))))
+    say_lines(lines(scaffold(kind, name, out, package)))
 
 
 @baseline_app.command("export")
@@ -354,12 +354,10 @@ def baseline_export(
     from harness.baseline import pack
 
     found = pack(folder, out or Path(f"{folder.resolve().name}.baseline.zip"), with_solutions)
-    print(
-        f"{len(found.arms)} arms, {found.file.stat().st_size / 1e6:.2f} MB, SHA-256 {found.sha256}, into {found.file}"
-    )
-    for arm in found.left_out:
-        print(f"left out: {arm}, which has no result; 'harness show' says why")
-    print(f'[baseline]\nfile = "{found.file.name}"')
+    size = f"{found.file.stat().st_size / 1e6:.2f} MB"
+    say_lines([f"{len(found.arms)} arms, {size}, SHA-256 {found.sha256}, into {found.file}"])
+    say_lines(f"left out: {arm}, which has no result; 'harness show' says why" for arm in found.left_out)
+    say_lines(["[baseline]", f'file = "{found.file.name}"'])
 
 
 @data_app.command()
@@ -378,7 +376,7 @@ def inspect(
 
     with Reporter(quiet=as_json) as reporter:
         found = inspection.inspect(file, profile, data, plugin or [], set_ or [], reporter)
-    print(json.dumps(found, indent=2) if as_json else "\n".join(inspection.lines(found, None if all_ else 10)))
+    print(json.dumps(found, indent=2)) if as_json else say_lines(inspection.lines(found, None if all_ else 10))
 
 
 @data_app.command()
@@ -396,7 +394,7 @@ def suspects(
     check_out_file(out, new=True)
     table = of_run.suspects(folder, discover(plugin or []), limit)
     of_run.write_csv(table, out)
-    print("\n".join(of_run.lines(table, out)))
+    say_lines(of_run.lines(table, out))
 
 
 @data_app.command()
@@ -430,44 +428,46 @@ def _request(
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
-    with lasting_stdout() as ending:
-        code = _carry_out(arguments)
-        if line := ending():
-            print(f"error: {line}", file=sys.stderr)
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    debug = "--debug" in arguments
+    if debug:
+        arguments.remove("--debug")  # wherever it stands
+    with opened(with_warnings=debug or arguments[0] == "check") as output:  # authors of plugins see warnings
+        code = _carried_out(arguments, debug)
+        output.flush()
+        if output.failure and output.failure.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: Windows' broken pipe
+            say_error(str(refused(output.failure, "standard output")))
             code = code or 2
     sys.exit(code)
 
 
-def _carry_out(arguments: list[str] | None) -> int:
+def _carried_out(arguments: list[str], debug: bool) -> int:
+    """Carry out a command and return its exit code; with ``debug`` errors are raised on."""
     usage_error: Any = typer.BadParameter.__base__  # typer brings its own copy of click, or uses click's
-    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: a path need not be in the terminal's alphabet
-    debug = "--debug" in arguments
-    if debug:
-        arguments.remove("--debug")  # wherever it stands
     try:
         code = app(arguments, standalone_mode=False, prog_name="harness", obj=tuple(arguments))
     except (HarnessError, OSError) as error:  # an OSError of a plugin is its failure, and named where it is called
         if debug:
             raise
         line = refused(error, must="be usable") if isinstance(error, OSError) else error
-        print(f"error: {line}", file=sys.stderr)
+        say_error(str(line))
         code = 2
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # 'harness data' alone, as 'harness' alone
             print(error.format_message())
             return 0
         command = error.ctx.command_path if error.ctx else "harness"
-        print(f"error: command line: {error.format_message().rstrip('.')}; try '{command} --help'", file=sys.stderr)
+        say_error(f"command line: {error.format_message().rstrip('.')}; try '{command} --help'")
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except Exception as error:
         if debug:
             raise
-        print(f"error: harness itself: {one_line(error)}; --debug shows where, please report it", file=sys.stderr)
+        say_error(f"harness itself: {one_line(error)}; --debug shows where, please report it")
         code = 70  # EX_SOFTWARE
+    for line in take_notes():
+        print(f"warning: {line}", file=sys.stderr)
     if code == 130:  # which is also what typer makes of Ctrl-C
         again = f"; 'harness {shlex.join(arguments)}' goes on from here" if arguments[0] == "run" else ""
         print(f"interrupted{again}", file=sys.stderr)

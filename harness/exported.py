@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness import arguments
 from harness.data.images import Cut
 from harness.errors import HarnessError, RunFolderError, one_line
 from harness.trained import Model, Origin
@@ -27,7 +28,7 @@ MOST_BYTES = 2**24  # of model.json
 
 def is_export(folder: Path) -> bool:
     """Return whether a folder is an exported model."""
-    return (folder / FILE).is_file()
+    return (arguments.path("folder", folder) / FILE).is_file()
 
 
 def describe_model(model: Model, frozen: str) -> dict[str, Any]:
@@ -65,6 +66,7 @@ def read_model(folder: Path) -> tuple[Model, Mapping[str, Any]]:
 
     Raises RunFolderError where the folder is no exported model of this version, or is damaged.
     """
+    folder = arguments.path("folder", folder)
     file = folder / FILE
     try:
         if file.stat().st_size > MOST_BYTES:

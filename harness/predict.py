@@ -26,6 +26,7 @@ from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_lin
 from harness.errors import BenchmarkError, RunFolderError, did_you_mean
 from harness.exported import is_export, read_model
 from harness.files import check_out_file, replacing
+from harness.process_settings import kept
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
 from harness.showing import spreadsheet_cell
@@ -98,7 +99,11 @@ def predict(request: Request, reporter: Reporter) -> int:
         reporter.say(f"mean over {len(places) + 1} views of each photo: as it is, mirrored{corners}")
     score = _score(request, model, train, reporter)
     skipped = Skipped(request.photos)
-    with open_photos(request.photos, skipped, request.ids) as photos, _table(request.out) as write:
+    with (
+        kept(f"the model {model.arm}"),
+        open_photos(request.photos, skipped, request.ids) as photos,
+        _table(request.out) as write,
+    ):
         broken = _stream(photos, model.cut, places, score, _columns(model.classes), request.clip, write, reporter)
     reporter.say(f"{len(photos)} photos predicted, into {request.out}")
     if skipped.by_reason:

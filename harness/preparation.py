@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import config, device, search
 from harness.attempts import Attempts
@@ -19,14 +19,18 @@ from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.device import Device
 from harness.discovery import discover
-from harness.errors import BenchmarkError, PluginError, printable
+from harness.errors import BenchmarkError, PluginError, on_one_line, printable
 from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, data_request, resolve
 from harness.pretrained import Fit, check_fit
+from harness.process_settings import kept
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.workbench import check_layer_factor, check_overrides
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
         names = read_exclusion(file, source.where("data", "exclude"))
         data = exclude(data, names, file)
         features = {name: exclude(each, names, file) for name, each in features.items()}
+    data, features = _taken_over(data), {name: _taken_over(each) for name, each in features.items()}
     setting = Setting(plan, data, chosen, features, mirrored, fits)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
@@ -131,7 +136,10 @@ def _attempts(request: Request, setting: Setting, reporter: Reporter) -> Attempt
 
 def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, device: Device, reporter: Reporter) -> Any:
     """Return the features that ``make`` extracts with a backbone; raises PluginError where the backbone fails."""
-    with Boundary("backbone", name, "give features of the photos"):
+    with (
+        Boundary("backbone", name, "give features of the photos"),
+        kept(f"backbone '{name}', whose features were extracted,"),
+    ):
         return make(plan.backbones[name], plan.weights[name], data, device, reporter.preparing, plan.sources[name])
 
 
@@ -146,9 +154,12 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     more = {"progress": reporter.preparing, "skipped": skipped, **looks}
     request = data_request(plan.dataset, plan.benchmark.data, found, **more)
     with Boundary("dataset", plan.dataset.name, "open"):
-        data = plan.dataset.open(request)
-        wrong = _wrong(data, plan)
-        data = data if wrong else _printable(data)
+        with kept(f"dataset '{plan.dataset.name}'"):
+            data = plan.dataset.open(request)
+        wrong = _wrong(data)
+        if not wrong:
+            data = _taken_over(data)
+            wrong = _wrong_outputs(data, plan)
     if wrong:
         raise PluginError(f"dataset '{plan.dataset.name}': {wrong}")
     if data.notice:
@@ -180,11 +191,11 @@ def _fits(plan: Plan, data: Data, where: str, reporter: Reporter) -> dict[str, F
     return fits
 
 
-def _printable(data: Data) -> Data:
-    """Return the data with every text in it printable, whatever names of files a dataset took as they are."""
+def _taken_over(data: Data) -> Data:
+    """Return a dataset's data with its arrays read-only and every text printable, whatever names of files are in it."""
 
     def split(one: Split) -> Split:
-        return replace(one, names=tuple(map(printable, one.names)))
+        return Split(_read_only(one.inputs), _read_only(one.targets), tuple(map(printable, one.names)))
 
     return replace(
         data,
@@ -193,9 +204,16 @@ def _printable(data: Data) -> Data:
         test=split(data.test),
         source=printable(data.source),
         classes=tuple(map(printable, data.classes)),
-        notice=printable(data.notice),
+        notice=on_one_line(data.notice),
         left_out=tuple(map(printable, data.left_out)),
     )
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view of an array that no plugin can write through by mistake."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def cut_of(plan: Plan) -> Cut:
@@ -204,8 +222,8 @@ def cut_of(plan: Plan) -> Cut:
     return Cut(size, looks.interpolation, looks.crop) if looks else Cut(size)
 
 
-def _wrong(data: Any, plan: Plan) -> str:
-    """Return what is wrong with a dataset's data; empty where nothing is. Raises DataError where the task refuses it."""
+def _wrong(data: Any) -> str:
+    """Return what is wrong with a dataset's data; empty where nothing is."""
     if not isinstance(data, Data):
         return f"must open as a Data, got {type(data).__name__}"
     for name in ("train", "tune", "test"):
@@ -218,6 +236,11 @@ def _wrong(data: Any, plan: Plan) -> str:
         kind, axes = str(split.inputs.dtype), split.inputs.ndim
         if (kind, axes) != ("uint8", 4) and kind != "float32":
             return f"must have images uint8 [N, H, W, 3] or float32 inputs in '{name}', got {kind} with {axes} axes"
-    with Boundary("task", plan.task.name, "say how many outputs it needs"):
+    return ""
+
+
+def _wrong_outputs(data: Data, plan: Plan) -> str:
+    """Return what is wrong with a task's outputs for this data, or ""; raises DataError where the task refuses it."""
+    with Boundary("task", plan.task.name, "say how many outputs it needs"), kept(f"task '{plan.task.name}'"):
         outputs = plan.task.outputs(data)
     return "" if outputs >= 1 else f"must need one output or more for task '{plan.task.name}', got {outputs}"

@@ -6,7 +6,6 @@ On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only the plai
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from types import TracebackType
@@ -14,6 +13,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from harness.console import Door, raw, silence
 from harness.errors import printable
 
 TRAINING = "training"  # the phase in which the bar counts epochs
@@ -25,20 +25,21 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Print nothing more."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(self.file)
 
 
 class Reporter:
     """Prints lines and, on a terminal, draws one bar counted in epochs."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = _Console(file=sys.stdout, highlight=False, soft_wrap=True, quiet=quiet)
+        self._door = sys.stdout
+        self.console = _Console(file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet)
         self._bar: Progress | None = None
         self._said = 0.0
         self._phase = ""  # what the bar counts now; "" after a phase that is over
         if self.console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[unit]}"),
@@ -53,6 +54,7 @@ class Reporter:
     def __enter__(self) -> Reporter:
         if self._bar:
             self._bar.start()
+            sys.stdout, sys.stderr = Door(sys.stdout), Door(sys.stderr)  # what others print stands above the bar
         return self
 
     def __exit__(
@@ -65,8 +67,10 @@ class Reporter:
         """Print a line above the bar."""
         try:
             self.console.print(printable(text), style=style or None, markup=False)
-        except OSError:  # a full disk, say
+        except OSError as error:  # a full disk, say
             self.console.on_broken_pipe()
+            if isinstance(self._door, Door):
+                self._door.breaks(error)
 
     def move(self, what: str, done: int, total: int) -> None:
         """Set the bar of the training: ``done`` of ``total`` epochs of all runs, ``what`` is the one that trains now."""
@@ -89,7 +93,9 @@ class Reporter:
         if phase != self._phase:  # rich would go on with the clocks of the phase before, and call it finished
             self._bar.reset(self._task, total=total, completed=done)
         self._phase = phase if done < total or phase == TRAINING else ""  # restarts come when all else has been trained
-        self._bar.update(self._task, description=what, completed=done, total=total, unit=unit, visible=done < total)
+        self._bar.update(
+            self._task, description=printable(what), completed=done, total=total, unit=unit, visible=done < total
+        )
 
 
 def duration(seconds: float) -> str:

@@ -27,7 +27,7 @@ from harness import files
 from harness.errors import DataError, RunFolderError, one_line
 from harness.records import Records, database, open_records, schema
 from harness.runs import digest
-from harness.showing import shown
+from harness.showing import impersonal
 
 FORMAT, VERSION = "optimizer-harness baseline", 1
 ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
@@ -100,7 +100,7 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     arms = _with_results(folder, tables, cells, _own(records), "comparison" in records.meta)
     cells = [cell for cell in cells if cell["of"] in arms]
     tables = _tables(folder, arms, cells)
-    about = shown(_about(records, arms, cells, tables, solutions))
+    about = impersonal(_about(records, arms, cells, tables, solutions))
     runs = [row["run_id"] for row in tables["runs"] if row["phase"] == "compare"]
     records.check_files(runs, "predictions/", *(["solutions/"] if solutions else []))
     content = {"about": about, "tables": {name: _packed(rows) for name, rows in tables.items()}}
@@ -160,7 +160,7 @@ def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str
     kept = {
         "arms": [row for row in found["arms"] if row["arm"] in studies],
         "asks": asks,
-        "runs": [{**row, "reason": shown(row["reason"])} for row in found["runs"] if row["run_id"] in wanted],
+        "runs": [{**row, "reason": impersonal(row["reason"])} for row in found["runs"] if row["run_id"] in wanted],
         "epochs": [row for row in found["epochs"] if row["run_id"] in wanted],
     }
     return {name: sorted(rows, key=lambda row: [row[key] for key in KEYS[name]]) for name, rows in kept.items()}

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import arguments
 from harness.data.kinds import is_rubbish
 from harness.errors import DataError
 
@@ -67,6 +68,7 @@ class Archive:
 @contextmanager
 def open_archive(file: Path) -> Iterator[Archive]:
     """Give the zip opened and checked; raises DataError for one that is broken or not to be trusted."""
+    file = arguments.path("file", file)
     try:
         opened = zipfile.ZipFile(file)
     except DAMAGE as error:

@@ -85,6 +85,11 @@ class Records:
         """The benchmark's name."""
         return str(self.meta["benchmark"]["name"])
 
+    @property
+    def changes(self) -> list[str]:
+        """A line for each setting of the process that a plugin changed while it ran; they were put back after it."""
+        return schema.changes_of(self.meta.get(schema.CHANGES, {}))
+
     def search_over(self, arm: str) -> bool:
         """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
         search, trials = self.meta["benchmark"]["search"], self.trials[self.trials["arm"] == arm]

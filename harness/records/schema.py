@@ -18,11 +18,14 @@ from __future__ import annotations
 
 import glob
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import RunFolderError
 
 VERSION = 3  # of these tables; stands in meta as schema_version
+CHANGES = "changed_settings"  # the key in meta of what plugins changed of the process, lines by run; "" for no run
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -98,6 +101,12 @@ def _part(name: str) -> str:
 def inside(folder: Path, file: str) -> Path:
     """Return a file of the run folder by its place there; raises RunFolderError for one that leads elsewhere."""
     return folder.joinpath(*map(_part, file.split("/")))
+
+
+def changes_of(noted: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the lines on changed settings, each once, with the number of runs where it is of several."""
+    runs = Counter(line for lines in noted.values() for line in lines)
+    return [line if count == 1 else f"{line} (in {count} runs)" for line, count in runs.items()]
 
 
 def database(folder: Path) -> Path:

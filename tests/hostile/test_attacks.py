@@ -39,7 +39,7 @@ from harness.records import Store, database, open_records, schema
 from harness.records.checked import load_tensors, save_arrays
 from harness.records.links import check_no_links
 from harness.records.pictures import SIDE, made_again
-from harness.showing import markdown_code, markdown_text, shown, typed
+from harness.showing import impersonal, markdown_code, markdown_text, typed
 from harness.toml import _lines, parse_override, read
 
 CLASSES = ("=1+1", "<img src=x onerror=alert(1)>|`*")
@@ -935,13 +935,16 @@ def test_paths_are_shown_without_names(home):
         f"{USER} trained it": f"{USER} trained it",
         "net+head/sgd/cosine": "net+head/sgd/cosine",
     }.items():
-        assert shown(text) == expected
-    assert shown({"a": [f"{home}/x", 1, (f"{home}",)], f"{home}": None}) == {"a": ["~/x", 1, ("~",)], f"{home}": None}
+        assert impersonal(text) == expected
+    assert impersonal({"a": [f"{home}/x", 1, (f"{home}",)], f"{home}": None}) == {
+        "a": ["~/x", 1, ("~",)],
+        f"{home}": None,
+    }
 
 
 def test_a_command_with_a_home_folder_can_be_typed_again(home):
     words = ["harness", "run", f"{home}/my file.toml", "--set", f'train.pretrained="{home}/w x"', f"--data={home}/d"]
-    line = typed(shown(words))
+    line = typed(impersonal(words))
     assert HOME not in line
     done = subprocess.run(
         ["sh", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True, env={**os.environ, "HOME": str(home)}
