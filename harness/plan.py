@@ -28,10 +28,10 @@ from harness.contracts import (
 )
 from harness.data.places import Root
 from harness.device import Device, Precision
-from harness.errors import BenchmarkError, did_you_mean
+from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.pretrained import Fit, find_weights
 from harness.registry import Registry
-from harness.rules import clash, fault, shown, takes_fractions
+from harness.rules import clash, fault, takes_fractions
 from harness.runs import Arm, Run, digest
 from harness.toml import Source
 
