@@ -20,6 +20,7 @@ from harness.contracts import Analysis, Several
 from harness.errors import HarnessError
 from harness.protocol import FACETS, standing_first, standing_protocol
 from harness.records import Records, open_records, schema
+from harness.records.promised import summary
 from harness.registry import Registry
 from harness.runs import digest
 from harness.statistics.intervals import (
@@ -134,6 +135,7 @@ def _differs(records: Sequence[Records], labels: Sequence[str], arms: set[str]) 
 
 def _facts(records: Sequence[Records], arms: set[str]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
     """Yield the groups of facts, each with a mapping per run, those that a score hangs on most first."""
+    yield "files", [{"gone or damaged": summary(each.lacking) or None} for each in records]
     about = ("name", "source", "fingerprint", "counts", "classes", "input_shape", "interpolation", "crop")
     yield "data", [dict(_flat({key: each.meta["data"].get(key) for key in about})) for each in records]
     left = {"name", "plugins", "block", "report"}

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from harness.console import opened, say_error, say_lines
+from harness.disk import refused
 from harness.errors import HarnessError, one_line
+from harness.stdout import lasting_stdout
 
 if TYPE_CHECKING:
     from harness.preparation import Request
@@ -74,6 +76,9 @@ def run(
     extend: Annotated[
         bool, typer.Option("--extend", help="Widen the range or budget of arms whose search raised an alarm.")
     ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try again what was given up because the process died in it.")
+    ] = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
     from harness import interruption
@@ -81,9 +86,8 @@ def run(
     from harness.progress import Reporter
     from harness.run import run as carry_out
 
-    request = _request(file, profile, data, out, plugin, block, set_, only_search, extend)
-    interruption.listen()
-    with Reporter() as reporter:
+    request = _request(file, profile, data, out, plugin, block, set_, only_search, extend, retry)
+    with interruption.listening(), Reporter() as reporter:
         code = carry_out(
             request,
             reporter,
@@ -139,9 +143,9 @@ def lr_find_(
 
     if out:
         check_picture(out)
-    interruption.listen()
     request = _request(file, profile, data, Path("runs"), plugin, block, set_)
-    tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
+    with interruption.listening():
+        tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
     print(json.dumps(document(tests), indent=2, allow_nan=False)) if as_json else say_lines(lines(tests))
     if out:
         with quiet_libraries():
@@ -215,6 +219,7 @@ def show(folder: RunFolder, plugin: Plugins = None, block: Block = None, as_json
 
     found = look(folder, discover(plugin or [], block or []))
     print(json.dumps(found, indent=2, allow_nan=False)) if as_json else say_lines(show_lines(found))
+    raise typer.Exit(1 if found["problems"] else 0)
 
 
 @app.command()
@@ -232,8 +237,10 @@ def report(
     from harness.report import write_reports
 
     formats = [name.strip() for name in format_.split(",") if name.strip()]
-    for path in write_reports(folder, formats, discover(plugin or [], block or []), out=out):
-        say_lines([str(path)])
+    written = write_reports(folder, formats, discover(plugin or [], block or []), out=out)
+    say_lines(map(str, written.files))
+    say_lines((f"warning: {line}" for line in written.failures), sys.stderr)
+    raise typer.Exit(1 if written.failures else 0)
 
 
 @app.command()
@@ -290,8 +297,7 @@ def predict(
     from harness.predict import predict as carry_out
     from harness.progress import Reporter
 
-    interruption.listen()
-    with Reporter() as reporter:
+    with interruption.listening(), Reporter() as reporter:
         more = (tuple(plugin or ()), tuple(set_ or ()), snapshots, ids)
         wanted = Prediction(folder, photos, out, arm, ensemble, tta, clip, *more)
         carry_out(wanted, reporter)
@@ -409,12 +415,12 @@ def get(
 
 def _request(
     file: Path, profile: str | None, data: Path | None, out: Path, plugin: list[Path] | None, block: list[str] | None,
-    set_: list[str] | None, only_search: bool = False, extend: bool = False,
+    set_: list[str] | None, only_search: bool = False, extend: bool = False, retry: bool = False,
 ) -> Request:  # fmt: skip
     from harness.preparation import Request
 
     return Request(
-        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend
+        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry
     )
 
 
@@ -424,12 +430,11 @@ def main(arguments: list[str] | None = None) -> Any:
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")  # wherever it stands
-    with opened(with_warnings=debug or arguments[0] == "check") as output:  # authors of plugins see warnings
+    with lasting_stdout() as ending, opened(with_warnings=debug or arguments[0] == "check"):  # for authors of plugins
         code = _carried_out(arguments, debug)
-        output.flush()
-        if code == 0 and output.failure and not isinstance(output.failure, BrokenPipeError) and arguments[0] != "run":
-            say_error(f"standard output: must take what is printed, got {output.failure.strerror}; send it elsewhere")
-            code = 2
+        if line := ending():
+            say_error(line)
+            code = code or 2
     sys.exit(code)
 
 
@@ -438,10 +443,10 @@ def _carried_out(arguments: list[str], debug: bool) -> int:
     usage_error: Any = typer.BadParameter.__base__  # typer brings its own copy of click, or uses click's
     try:
         code = app(arguments, standalone_mode=False, prog_name="harness", obj=tuple(arguments))
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:  # an OSError of a plugin is its failure, and named where it is called
         if debug:
             raise
-        say_error(str(error))
+        say_error(str(refused(error, must="be usable") if isinstance(error, OSError) else error))
         code = 2
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # 'harness data' alone, as 'harness' alone

@@ -25,8 +25,9 @@ from typing import Any
 import pluggy
 
 from harness import hookspecs
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import KINDS, OFFERS, Catalogue, Kind
-from harness.errors import PluginError, did_you_mean, one_line
+from harness.errors import PluginError, did_you_mean
 from harness.registry import Found, Registry
 from harness.rules import brief, check
 from harness.sources import fingerprint
@@ -82,9 +83,10 @@ def _modules_of(point: EntryPoint, block: set[str], registry: Registry) -> list[
         registry.blocked.add(point.name)
         return []
     try:
-        spec = importlib.util.find_spec(point.module)
-    except _ANYTHING as error:  # a parent package may raise anything while it is imported
-        registry.broken[point.name] = one_line(error)
+        with Boundary("plugin", point.name, "import", everything=True):
+            spec = importlib.util.find_spec(point.module)  # which imports a parent package
+    except PluginFailed as error:
+        registry.broken[point.name] = error.why
         return []
     if spec is None:
         registry.broken[point.name] = f"no module named '{point.module}'"
@@ -108,9 +110,10 @@ def _submodules(folders: Iterable[str], package: str, registry: Registry) -> Ite
             yield info.name
             continue
         try:
-            inner = importlib.import_module(info.name).__path__
-        except _ANYTHING as error:
-            registry.broken[info.name] = f"must import, got {one_line(error)}"
+            with Boundary("plugin", info.name, "import", everything=True):
+                inner = importlib.import_module(info.name).__path__
+        except PluginFailed as error:
+            registry.broken[info.name] = f"must import, got {error.why}"
         else:
             yield from _submodules(inner, info.name, registry)
 
@@ -159,19 +162,18 @@ def _claim(source: _Source, registry: Registry) -> None:
     registry.origins[source.name] = source.origin
 
 
-_ANYTHING = (Exception, SystemExit)  # what a stranger's code may raise; it is named, and the others go on
-
-
 @contextmanager
 def _guarded(must: str, file: Path | None) -> Iterator[None]:
     """Turn whatever a stranger's code raises into a refusal."""
     try:
-        yield
-    except _Refused:
-        raise
-    except _ANYTHING as error:
-        must = "be valid Python" if isinstance(error, SyntaxError) else must
-        raise _Refused(f"must {must}, got {one_line(error)}", _line_in(error, file)) from error
+        with Boundary(everything=True):
+            yield
+    except PluginFailed as error:
+        cause = error.raised
+        if isinstance(cause, _Refused):
+            raise cause from None
+        must = "be valid Python" if isinstance(cause, SyntaxError) else must
+        raise _Refused(f"must {must}, got {error.why}", _line_in(cause, file)) from cause
 
 
 def _line_in(error: BaseException, file: Path | None) -> str:

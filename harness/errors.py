@@ -7,6 +7,7 @@
     │   └── UnknownName          no plugin of that kind has that name
     ├── DeviceError              the device asked for is not there
     ├── RunFolderError           a run folder is missing, damaged, or in use by another process
+    ├── DiskError                the system refuses a file: no room, no permission, a limit (harness.disk)
     └── Diverged                 training left the finite numbers (ends one run, never the benchmark)
 
 Every message reads ``WHERE: what must be, got what; what to do``.
@@ -33,6 +34,8 @@ _UNSEEN = re.compile(
 )
 
 _LETTERS = {0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r"}
+
+MOST = 1000  # characters of an exception's message that are kept
 
 
 class HarnessError(Exception):
@@ -65,6 +68,10 @@ class DeviceError(HarnessError):
 
 class RunFolderError(HarnessError):
     """A run folder is missing, damaged, or in use by another process."""
+
+
+class DiskError(HarnessError):
+    """The system refuses to write a file, or to read it: no room, no permission, a limit; it is no plugin's failure."""
 
 
 class Diverged(HarnessError):
@@ -158,7 +165,39 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return by_letters[near[0]] if near else ""
 
 
+def message_of(error: BaseException) -> str:
+    """Return what an exception says, on one line, whatever its class does: ``__str__`` may raise, or return no text."""
+    try:
+        text = str.__str__(str(error))  # of a subclass, which can do anything too
+    except BaseException:  # the user's Ctrl-C is noted: it is raised at the next check
+        return "(its message cannot be read)"
+    line = " ".join(text[: 4 * MOST].split())
+    if len(line) > MOST or len(text) > 4 * MOST:
+        line = f"{line[:MOST]} ... ({len(text):,} characters)"
+    return printable(line)
+
+
+def repr_of(value: object) -> str:
+    """Return a value's ``repr`` on one line, whatever its class does."""
+    try:
+        return printable(" ".join(str.__str__(repr(value))[: 4 * MOST].split()))
+    except BaseException:  # see message_of
+        return f"<{type(value).__name__} that cannot be shown>"
+
+
 def one_line(error: BaseException) -> str:
     """Return ``TypeName: message`` of any exception on one line, for records and messages."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    name: str = type.__dict__["__name__"].__get__(type(error))  # whatever a metaclass says
+    name, text = printable(" ".join(name.split())), message_of(error)
+    return f"{name}: {text}" if text else name
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return an exception's traceback as text, for the records; its last part where it is very long."""
+    import traceback
+
+    try:
+        text = "".join(traceback.format_exception(error))
+    except BaseException:  # its attributes are not what Python expects
+        text = f"{one_line(error)} (its traceback cannot be read)"
+    return text[-20 * MOST :].encode("utf-8", "backslashreplace").decode()

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import config
+from harness.boundary import Boundary
 from harness.config import Benchmark
 from harness.contracts import Dataset, Photo
 from harness.data.images import Look, look_at_photos
@@ -60,7 +62,9 @@ def inspect(
     root = find_root(data, dataset.name)
     skipped = Skipped(root.path)
     request = data_request(dataset, benchmark.data, root, skipped=skipped)
-    with dataset.photos(request) as (where, photos):
+    with ExitStack() as stack:
+        with Boundary("dataset", dataset.name, "give its photos"):
+            where, photos = stack.enter_context(dataset.photos(request))
         looks, counts = look_at_photos(photos, reporter.preparing), _counts(photos)
         return {
             "schema_version": INSPECT_VERSION,

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import analyse
+from harness.analysis import analyse, own
+from harness.boundary import Boundary
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
 from harness.records import Records, open_records
+from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES
 
@@ -76,8 +78,9 @@ class Loaded:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """The analyses that failed so far, each named with its reason."""
-        return tuple(self.tables.problems)
+        """The files that the records promise and the folder lacks, and the analyses that failed so far, with the reason."""
+        lacking = summary(self.records.lacking)
+        return (*([lacking] if lacking else []), *self.tables.problems)
 
     @property
     def headline(self) -> tuple[str, ...]:
@@ -85,7 +88,8 @@ class Loaded:
         offer = next((each for each in self._registry.all("report") if each.name == "text"), None)
         if not isinstance(offer, Report):
             return ()
-        return tuple(offer.render(Results(self.records, self.tables)).splitlines())
+        with Boundary("report", offer.name, "render", everything=True):
+            return tuple(offer.render(own(Results(self.records, self.tables))).splitlines())
 
     def __getattr__(self, name: str) -> DataFrame:
         if name.startswith("_") or name in ("records", "tables"):  # a copy asks before they are there

@@ -7,24 +7,26 @@ frozen backbone from the same weights file, and then the trained weights.
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from harness import config, device, interruption
+from harness.boundary import Boundary
 from harness.config import TrainSection
 from harness.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
 from harness.discovery import discover
-from harness.errors import BenchmarkError, DataError, RunFolderError, did_you_mean
+from harness.errors import BenchmarkError, RunFolderError, did_you_mean
 from harness.exported import is_export, read_model
-from harness.files import check_out_file
+from harness.files import check_out_file, replacing
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
 from harness.sources import fingerprint
@@ -78,13 +80,14 @@ def predict(request: Request, reporter: Reporter) -> int:
 
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
     """
-    check_out_file(request.out)
+    check_out_file(request.out, header=f"{ID},")
     low, high = request.clip
     if not 0 <= low < high <= 1:
         raise BenchmarkError(f"--clip: must be LOW HIGH with 0 <= LOW < HIGH <= 1, got {low} {high}")
     if request.ids not in IDS:
         raise BenchmarkError(f"--ids: must be {' or '.join(IDS)}, got '{request.ids}'{did_you_mean(request.ids, IDS)}")
     model, train = opened(request)
+    check_out_file(request.out, header=_header(model))
     places: tuple[Place, ...] = (CENTRE,)
     if request.tta and model.cut.scaled > model.cut.size:
         places += CORNERS
@@ -128,6 +131,7 @@ def opened(request: Request) -> tuple[Model, TrainSection]:
     benchmark = config.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
     named = any(override.startswith("train.pretrained") for override in request.overrides)
     choice = choose(records, request.arm, request.ensemble, request.snapshots)
+    records.check_files(choice.run_ids, "solutions/")
     return model_of(records, choice, benchmark.train.pretrained if named else None), benchmark.train
 
 
@@ -238,6 +242,13 @@ def _cut(records: Records) -> Cut:
     return Cut(about["input_shape"][0], about["interpolation"], about["crop"])
 
 
+def _header(model: Model) -> str:
+    """Return the first line of the table."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([ID, *_columns(model.classes)])
+    return line.getvalue()
+
+
 def _columns(classes: Sequence[str]) -> dict[str, int]:
     """Return the columns of the table, each with the class it is the probability of; none is called as the first, id."""
     if len(classes) > 2:
@@ -277,33 +288,9 @@ def _stream(
 @contextmanager
 def _table(out: Path) -> Iterator[Callable[[Sequence[object]], object]]:
     """Give a function that writes a row; the file is there once it is whole."""
-    beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-    try:
-        with _writing(out):
-            file = beside.open("w", newline="", encoding="utf-8")
-        with file:
-            rows = csv.writer(file, lineterminator="\n")
-
-            def write(row: Sequence[object]) -> None:
-                with _writing(out):
-                    rows.writerow(row)
-
-            yield write
-            with _writing(out):
-                file.flush()
-        with _writing(out):
-            beside.replace(out)
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"--out: must be a file that can be written, got '{out}': {error.strerror or error}") from error
+    with replacing(out, durable=False, hint="name another file with --out") as file:
+        lines = SimpleNamespace(write=lambda text: file.write(text.encode()))
+        yield csv.writer(lines, lineterminator="\n").writerow
 
 
 # --- the network
@@ -322,6 +309,7 @@ def _score(request: Request, model: Model, train: TrainSection, reporter: Report
     nothing = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
     like = resident(nothing, chosen, model.mean, model.std)
     body, networks = load(model, registry, chosen, reporter)
+    predicting = Boundary("backbone", model.head or model.backbone, "predict")
 
     def of_view(squares: NDArray[np.uint8]) -> torch.Tensor:
         inputs = like.as_input(torch.from_numpy(np.ascontiguousarray(squares)).to(chosen.name))
@@ -336,7 +324,8 @@ def _score(request: Request, model: Model, train: TrainSection, reporter: Report
         views = [pixels[:, place] for place in range(pixels.shape[1])]
         if request.tta:
             views.append(pixels[:, 0, :, ::-1])
-        return torch.stack([of_view(view) for view in views]).mean(dim=0).cpu().numpy()
+        with predicting:
+            return torch.stack([of_view(view) for view in views]).mean(dim=0).cpu().numpy()
 
     return score
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness import config, device, search
+from harness.attempts import Attempts
 from harness.baseline import Imported, matched, with_networks
+from harness.boundary import Boundary
 from harness.contracts import Data, Split
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
@@ -16,7 +19,7 @@ from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.device import Device
 from harness.discovery import discover
-from harness.errors import BenchmarkError, HarnessError, PluginError, on_one_line, one_line, printable
+from harness.errors import BenchmarkError, PluginError, on_one_line, printable
 from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, data_request, resolve
@@ -39,6 +42,7 @@ class Request:
     overrides: tuple[str, ...] = ()
     only_search: bool = False
     extend: bool = False
+    retry: bool = False  # what was given up because the process died in it again and again
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,14 @@ class Ready:
     registry: Registry
     imported: Imported | None = None  # arms of a baseline, to be compared with
     fairness: Fairness = field(default_factory=Fairness)
+    attempts: Attempts = field(default_factory=Attempts)
 
 
-def prepare(request: Request, reporter: Reporter) -> Ready:
-    """Return the request checked: file, plugins, names, device and data; raises HarnessError and writes no run folder."""
+def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Ready:
+    """Return the request checked: file, plugins, names, device and data; raises HarnessError and writes no run folder.
+
+    With a ``journal`` it is noted beside the run folder what is under way, from here on.
+    """
     benchmark, source = config.load(request.file, request.profile, request.overrides)
     for notice in source.notices:
         reporter.say(f"note: {notice}")
@@ -96,21 +104,32 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     setting = Setting(plan, data, chosen, features, mirrored, fits)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
-    fairness = check_fairness(setting, registry)
-    for note in fairness.notes():
-        reporter.say(f"note: {note}", style="bold yellow")
-    imported = matched(setting, source, request.file.parent)
-    return Ready(with_networks(setting, imported, registry), registry, imported, fairness)
+    attempts = _attempts(request, setting, reporter) if journal else Attempts()
+    with ExitStack() as closing:
+        closing.callback(attempts.close)
+        fairness = check_fairness(setting, registry, attempts)
+        for note in fairness.notes():
+            reporter.say(f"note: {note}", style="bold yellow")
+        imported = matched(setting, source, request.file.parent)
+        closing.pop_all()  # it is for whoever carries the benchmark out
+    return Ready(with_networks(setting, imported, registry), registry, imported, fairness, attempts)
+
+
+def _attempts(request: Request, setting: Setting, reporter: Reporter) -> Attempts:
+    """Return the journal of the run folder, after the deaths that it tells of have been said."""
+    with suppress(OSError):  # the run folder, which is made next, will say so
+        request.out.mkdir(parents=True, exist_ok=True)
+    file = request.out / f"{setting.folder_name}.attempts"
+    attempts = Attempts(file, lambda line: reporter.say(f"warning: {line}", style="yellow"))
+    if request.retry:
+        attempts.forget()
+    return attempts
 
 
 def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, device: Device, reporter: Reporter) -> Any:
     """Return the features that ``make`` extracts with a backbone; raises PluginError where the backbone fails."""
-    try:
+    with Boundary("backbone", name, "give features of the photos"):
         return make(plan.backbones[name], plan.weights[name], data, device, reporter.preparing, plan.sources[name])
-    except HarnessError:
-        raise
-    except Exception as error:  # a plugin may raise anything
-        raise PluginError(f"backbone '{name}': must give features of the photos, got {one_line(error)}") from error
 
 
 def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
@@ -123,14 +142,10 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     skipped = Skipped(found.path)
     more = {"progress": reporter.preparing, "skipped": skipped, **looks}
     request = data_request(plan.dataset, plan.benchmark.data, found, **more)
-    try:
+    with Boundary("dataset", plan.dataset.name, "open"):
         data = plan.dataset.open(request)
         wrong = _wrong(data, plan)
         data = data if wrong else _printable(data)
-    except HarnessError:
-        raise
-    except Exception as error:  # a plugin may raise anything
-        raise PluginError(f"dataset '{plan.dataset.name}': must open, got {one_line(error)}") from error
     if wrong:
         raise PluginError(f"dataset '{plan.dataset.name}': {wrong}")
     if data.notice:
@@ -200,5 +215,6 @@ def _wrong(data: Any, plan: Plan) -> str:
         kind, axes = str(split.inputs.dtype), split.inputs.ndim
         if (kind, axes) != ("uint8", 4) and kind != "float32":
             return f"must have images uint8 [N, H, W, 3] or float32 inputs in '{name}', got {kind} with {axes} axes"
-    outputs = plan.task.outputs(data)
+    with Boundary("task", plan.task.name, "say how many outputs it needs"):
+        outputs = plan.task.outputs(data)
     return "" if outputs >= 1 else f"must need one output or more for task '{plan.task.name}', got {outputs}"

@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from harness.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
+from harness.errors import repr_of
 
 RECORD_TABLES = (
     "arms",
@@ -63,7 +64,7 @@ def is_penalty(name: str, value: object = 1.0) -> bool:
 
 def brief(value: object) -> str:
     """Return a value for a message: its ``repr`` on one line of at most 80 characters."""
-    return f"{' '.join(repr(value).split()):.80}"
+    return f"{repr_of(value):.80}"
 
 
 def _first_fault(value: Any, rules: Mapping[str, Callable[[Any], str]]) -> str:

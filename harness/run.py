@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -18,6 +19,7 @@ from harness.errors import printable
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
 from harness.evidence.probe_costs import foretell
+from harness.evidence.room import room_for, warning
 from harness.extension import ROUNDS, extend, extended
 from harness.files import check_out_folder
 from harness.plan import describe_space
@@ -25,9 +27,9 @@ from harness.preparation import Ready, Request, cut_of, prepare
 from harness.progress import Reporter, counted
 from harness.range_test.centring import centre
 from harness.records import Store, schema
-from harness.records.store import save_arrays
+from harness.records.checked import save_arrays
 from harness.registry import Registry
-from harness.report import results_of, write_reports
+from harness.report import Written, write_reports
 from harness.training.constant import constant_scores
 
 
@@ -37,15 +39,29 @@ def run(
     command: Sequence[str] = (),
     closing: Callable[[Results, Registry, float], Sequence[str]] | None = None,
 ) -> int:
-    """Carry out a benchmark and write its reports; return 0, or 1 where some runs failed.
+    """Carry out a benchmark and write its reports; return 0, or 1 where a run, a measurement, an analysis or a report failed.
 
     ``closing`` makes the lines that it ends with, from the results, the plugins found and the seconds it all took.
     """
     began = time.monotonic()
     check_out_folder(request.out)
-    ready = prepare(request, reporter)
+    ready = prepare(request, reporter, journal=True)
+    with contextlib.closing(ready.attempts):
+        failures, written = _in_folder(ready, request, reporter, command)
+    failures += written.failures
+    for line in failures:
+        reporter.say(f"warning: {line}", style="yellow")
+    for line in closing(written.results, ready.registry, time.monotonic() - began) if closing else ():
+        reporter.say(line)
+    for path in written.files:
+        reporter.say(f"report: {path}")
+    return 1 if failures else 0
+
+
+def _in_folder(ready: Ready, request: Request, reporter: Reporter, command: Sequence[str]) -> tuple[list[str], Written]:
+    """Carry the benchmark out in its run folder; return a line for whatever went wrong, and the reports."""
     folder = request.out / ready.setting.folder_name
-    with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow")) as store:
+    with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), ready.attempts) as store:
         centred = centre(ready.setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             ready = replace(ready, setting=extended(centred, store))
@@ -57,21 +73,15 @@ def run(
                 reporter.say(line, style="bold")
             if not more:
                 break
-    results = results_of(folder, ready.registry)
-    paths = write_reports(folder, ready.setting.plan.benchmark.report.formats, ready.registry, results)
-    for line in failures:
-        reporter.say(f"warning: {line}", style="yellow")
-    for line in closing(results, ready.registry, time.monotonic() - began) if closing else ():
-        reporter.say(line)
-    for path in paths:
-        reporter.say(f"report: {path}")
-    return 1 if failures else 0
+    formats = ready.setting.plan.benchmark.report.formats
+    return failures, write_reports(folder, formats, ready.registry, attempts=ready.attempts)
 
 
 def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter, command: Sequence[str]) -> list[str]:
     """Carry out what is left of the benchmark; return a line for whatever went wrong."""
     setting = ready.setting
     environment = device.environment(setting.device)
+    store.restore()
     _describe(store, ready)
     if line := _of_unequal_classes(store.noted("constant")):
         reporter.say(line, style="yellow")
@@ -86,6 +96,8 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
         reporter.say(f"{counted(left, 'run')} to do on {where}, into {store.folder}")
         if busy := device.contention(setting.device):
             reporter.say(f"warning: {busy}", style="yellow")
+        if little_room := warning(room_for(setting), store.folder):
+            reporter.say(f"warning: {little_room}", style="yellow")
         for line in () if request.only_search or driver.compared else foretell(setting, command):
             reporter.say(line)
         driver.drive()
@@ -158,6 +170,7 @@ def _describe(store: Store, ready: Ready) -> None:
     name_examples(data, store)
     if not schema.targets(store.folder).is_file():
         save_arrays(schema.targets(store.folder), {"targets": data.test.targets})
+        store.promise([schema.targets(store.folder)])
 
 
 def _class_counts(data: Data) -> dict[str, list[int]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.boundary import Boundary
 from harness.contracts import Backbone, Weights
 from harness.data.images import Cut
 from harness.device import Device
@@ -18,6 +19,7 @@ from harness.errors import DataError, PluginError, RunFolderError, one_line
 from harness.pretrained import find_weights
 from harness.progress import Reporter
 from harness.records import Records
+from harness.records.checked import AGAIN, load_tensors
 from harness.registry import Registry
 
 if TYPE_CHECKING:
@@ -84,8 +86,10 @@ def load_frozen(
     import torch
 
     backbone = _backbone(registry, name, origin, reporter)
-    body = _ready(backbone.build(shape, 0, _weights(origin, backbone)), chosen)
-    with torch.no_grad():
+    weights = _weights(origin, backbone)
+    with Boundary("backbone", name, "build"):
+        body = _ready(backbone.build(shape, 0, weights), chosen)
+    with torch.no_grad(), Boundary("backbone", name, "map inputs to outputs"):
         return body, tuple(body(torch.zeros(1, *shape, device=chosen.name)).shape[1:])
 
 
@@ -97,8 +101,9 @@ def load_trained(
     backbone = _backbone(registry, name, origin, reporter)
     networks = []
     for file in files:
-        network = backbone.build(shape, outputs)
-        _load(network, file)
+        with Boundary("backbone", name, "build"):
+            network = backbone.build(shape, outputs)
+            _load(network, file)
         networks.append(_ready(network, chosen))
     return networks
 
@@ -128,7 +133,8 @@ def _weights(origin: Origin, backbone: Backbone) -> Weights:
     recorded = origin.weights[backbone.name]
     file = Path(recorded["file"])
     if backbone.weights and file.is_file() and not origin.named:
-        weights = backbone.weights(file)
+        with Boundary("backbone", backbone.name, "have weights"):
+            weights = backbone.weights(file)
     else:
         beside = Path() if origin.named else origin.folder
         weights = find_weights(backbone, origin.pretrained, beside, "train.pretrained")
@@ -141,12 +147,12 @@ def _weights(origin: Origin, backbone: Backbone) -> Weights:
 
 
 def _load(network: torch.nn.Module, file: Path) -> None:
-    from safetensors.torch import load_file
-
     try:
-        state = load_file(file)
+        state, _ = load_tensors(file)
     except Exception as error:  # safetensors raises its own
-        raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
+        raise RunFolderError(
+            f"{file}: must be the weights of a finished run, got {one_line(error)}; {AGAIN}"
+        ) from error
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

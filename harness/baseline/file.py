@@ -11,6 +11,7 @@ networks that another run has not both of.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import sqlite3
 import zipfile
@@ -97,6 +98,7 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     tables = _tables(folder, arms, cells)
     about = _about(records, arms, cells, tables, solutions)
     runs = [row["run_id"] for row in tables["runs"] if row["phase"] == "compare"]
+    records.check_files(runs, "predictions/", *(["solutions/"] if solutions else []))
     content = {"about": about, "tables": {name: _packed(rows) for name, rows in tables.items()}}
     members = {"baseline.json": json.dumps(content, allow_nan=False, separators=(",", ":")).encode()}
     places = [schema.prediction, *([schema.solution] if solutions else [])]
@@ -243,9 +245,8 @@ def _member(file: Path, archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _write(out: Path, members: Mapping[str, bytes]) -> None:
     """Write a zip that is the same for the same content: its times are the format's first."""
-    try:
-        with files.replacing(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in members.items():
-                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-    except OSError as error:
-        raise DataError(f"--out: must be a file that can be written, got '{out}': {error.strerror or error}") from error
+    packed = io.BytesIO()  # a full disk then stops one write, and not the closing of an archive as well
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    files.write(out, packed.getvalue(), hint="name another file with --out")

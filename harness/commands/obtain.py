@@ -13,6 +13,7 @@ from harness.contracts import Dataset, Download
 from harness.data.download import PATIENCE, fetch
 from harness.data.places import downloads_folder
 from harness.data.unpack import unpack
+from harness.disk import writing
 from harness.errors import DataError
 from harness.progress import Reporter
 from harness.registry import Registry
@@ -87,7 +88,8 @@ def _place(archive: Path, unpacked: Path, folder: Path, wanted: Download, exact:
     """Unpack the archive and move what is in it to the folder; raises DataError where it is not as expected."""
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
-        unpack(archive, unpacked, reporter.preparing)
+        with writing(folder, "see --to"):
+            unpack(archive, unpacked, reporter.preparing)
         found = _layout(unpacked, wanted.files) or _layout_below(unpacked, wanted.files)
         if found is None:
             raise DataError(f"{wanted.url}: must have the folders {', '.join(wanted.files)}, got {_shown(unpacked)}")
@@ -98,12 +100,11 @@ def _place(archive: Path, unpacked: Path, folder: Path, wanted: Download, exact:
                 )
         with suppress(OSError):
             folder.rmdir()  # it is empty, or not there
-        found.rename(folder)
+        with writing(folder, "see --to"):
+            found.rename(folder)
     except DataError:
         archive.unlink(missing_ok=True)  # what is wrong with it stays wrong
         raise
-    except OSError as error:
-        raise DataError(f"{folder}: must be writable and have room, got {error}; see --to") from error
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import keyword
+import os
 import re
 import shlex
 import sys
@@ -16,10 +17,11 @@ from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
 
-from harness import __version__
+from harness import __version__, disk
 from harness.contracts import KINDS
 from harness.discovery import discover
 from harness.errors import HarnessError, did_you_mean
+from harness.files import write
 
 ALL = (*KINDS, "catalogue")
 LONGEST = 30  # characters of a name, with which every line written fits the style
@@ -80,18 +82,16 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
     names = _Names(kind, offer, name)
     root = out / f"harness-{name}" if package else out
     texts = _distribution(names) if package else _loose(names)
-    if package and root.exists():
+    if package and os.path.lexists(root):
         raise HarnessError(f"new: must be a new folder, got '{root}', which exists; take another name or --out DIR")
     written = [root / file for file in texts]
     for file in written:
-        if file.exists():
+        if os.path.lexists(file):
             raise HarnessError(f"new: must be a new file, got '{file}', which exists; take another name or --out DIR")
-    try:
+    with disk.writing(out, "name another folder with --out"):
         for file, text in zip(written, texts.values(), strict=True):
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"new: must be able to write {out}, got {error}; name another folder with --out") from error
+            write(file, text.encode(), durable=False)
     return Scaffold(tuple(written), _commands(names, root, package), note)
 
 

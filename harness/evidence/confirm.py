@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import interruption
-from harness.errors import one_line
+from harness.boundary import Boundary, PluginFailed
 from harness.plan import Setting
 from harness.predict import BATCH
 from harness.progress import Reporter
@@ -38,9 +38,10 @@ def confirm(setting: Setting, store: Store, registry: Registry, reporter: Report
     for backbone in setting.plan.backbones:
         mine = {arm: run for arm, run in wanted.items() if setting.plan.competitor(arm).arm.backbone == backbone}
         try:
-            new = _confirm(setting, records, registry, backbone, mine, reporter) if mine else {}
-        except Exception as error:  # a plugin may raise anything; the results are kept all the same
-            lines.append(f"the whole network of {backbone} could not be run to confirm its features: {one_line(error)}")
+            with Boundary("backbone", backbone, "confirm its features", everything=True):
+                new = _confirm(setting, records, registry, backbone, mine, reporter) if mine else {}
+        except PluginFailed as error:  # the results are kept all the same
+            lines.append(f"the whole network of {backbone} could not be run to confirm its features: {error.why}")
             continue
         found |= new
         if new:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
-from harness.errors import RunFolderError
+from harness import disk
+from harness.errors import HarnessError, RunFolderError
 from harness.records import schema
 
 PATIENCE = 60.0  # seconds that a connection waits for another program's lock before it gives up
 
-_PASSING = (
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM,
-)  # fmt: skip
+LONGEST = 500  # bytes of a path that SQLite opens, with its journal's name 512
+
+_REFUSALS = {  # what the system would not do for SQLite, which keeps the system's own code to itself
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EACCES,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+}
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, *_REFUSALS}
+_KINDS = {"INTEGER": "'integer'", "REAL": "'real', 'integer'", "TEXT": "'text'"}  # what a column of a type may hold
 
 
 def connect(folder: Path) -> sqlite3.Connection:
@@ -31,7 +43,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     try:
         db = _opened(file)
         yield db
-    except RunFolderError:
+    except HarnessError:
         raise
     except Exception as error:
         if (plain := explained(error, folder)) is not error:
@@ -68,6 +80,71 @@ def _opened(file: Path) -> sqlite3.Connection:
     return db
 
 
+def check(db: sqlite3.Connection, folder: Path) -> None:
+    """Raise RunFolderError where our tables are not all there, are damaged, or hold what they cannot hold.
+
+    Optuna's are left out: they are made anew from ours.
+    """
+    meta = "SELECT value FROM meta WHERE key = 'schema_version'"
+    version = db.execute(meta).fetchone() if "meta" in _columns(db) else None
+    if version and version[0] != json.dumps(schema.VERSION):
+        raise RunFolderError(
+            f"{folder}: must have records of version {schema.VERSION}, got {version[0]!s:.80}; use the release that wrote it"
+        )
+    if wrong := _wrong(db):
+        raise RunFolderError(
+            f"{schema.database(folder)}: must be the records of a run, got {wrong}; move the folder away"
+        )
+
+
+def _wrong(db: sqlite3.Connection) -> str:
+    """Return what is wrong with our tables; "" for nothing."""
+    tables = _columns(db)
+    db.create_function("json_kind", 1, _json_kind, deterministic=True)
+    if not set(tables) & set(_ours()):
+        return "no tables of the harness"
+    for table, columns in _ours().items():
+        if table not in tables:
+            return f"no table '{table}'"
+        if missing := [column for column in columns if column not in tables[table]]:
+            return f"no column '{missing[0]}' in the table '{table}'"
+        (damage,) = db.execute(f"PRAGMA integrity_check({table})").fetchone()
+        if damage != "ok":
+            return " ".join(str(damage).split())
+        for column, (kind, needed) in columns.items():
+            kinds = _KINDS[kind] if needed else f"{_KINDS[kind]}, 'null'"
+            wrong = f"typeof({column}) NOT IN ({kinds})"
+            if column in schema.JSON.get(table, ()):
+                wrong += f" OR coalesce(json_kind({column}), 'dict') != 'dict'"
+            if (table, column) == ("meta", "value"):
+                wrong += f" OR json_kind({column}) = ''"
+            if row := db.execute(f"SELECT {column} FROM {table} WHERE {wrong} LIMIT 1").fetchone():
+                return f"{row[0]!r:.80} in '{column}' of the table '{table}'"
+    return ""
+
+
+def _json_kind(text: object) -> str | None:
+    """Return of which type the JSON in a cell is, "" where it is none; None for an empty cell. It may have a NaN."""
+    try:
+        return None if text is None else type(json.loads(str(text))).__name__
+    except (ValueError, RecursionError):
+        return ""
+
+
+@cache
+def _ours() -> dict[str, dict[str, tuple[str, bool]]]:
+    """Return our tables' columns, each with its type and whether it always has a value."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(schema.TABLES)
+        return _columns(db)
+
+
+def _columns(db: sqlite3.Connection) -> dict[str, dict[str, tuple[str, bool]]]:
+    names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
+    found = {name: db.execute('SELECT name, type, "notnull" FROM pragma_table_info(?)', (name,)) for name in names}
+    return {name: {row[0]: (row[1], bool(row[2])) for row in rows.fetchall()} for name, rows in found.items()}
+
+
 def sqlites(error: BaseException) -> sqlite3.Error | None:
     """Return SQLite's own error: this one, or the one that caused it, for Optuna, SQLAlchemy and pandas wrap them."""
     cause: BaseException | None = error
@@ -82,23 +159,28 @@ def is_passing(error: BaseException) -> bool:
 
 
 def explained(error: Exception, folder: Path) -> Exception:
-    """Return a RunFolderError of one line where the user can mend what SQLite failed for; else the error itself."""
-    file = schema.database(folder)
-    match _code(error):
+    """Return a DiskError or a RunFolderError where the user can mend what SQLite failed for; else the error itself."""
+    file, code = schema.database(folder), _code(error)
+    if code in _REFUSALS:
+        return disk.explained(file, str(sqlites(error)), _refusal(code, file), must="be usable")
+    match code:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return RunFolderError(
                 f"{file}: must be free to be used, got locked by another program for {PATIENCE:g} s; "
                 "close it (a database browser, a dashboard?), then the same command goes on"
             )
-        case sqlite3.SQLITE_FULL:
-            return RunFolderError(
-                f"{file}: must have room to grow, got a full disk; make room, then the same command goes on"
-            )
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return RunFolderError(f"{file}: must be a file that may be used, got {sqlites(error)}; see its permissions")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return RunFolderError(f"{file}: must be the records of a run, got {sqlites(error)}; move the folder away")
     return error
+
+
+def _refusal(code: int, file: Path) -> int:
+    """Return the system's code behind one of SQLite's, as far as it can be told."""
+    if code == sqlite3.SQLITE_CANTOPEN and len(os.fsencode(file.absolute())) > LONGEST:
+        return errno.ENAMETOOLONG
+    if code == sqlite3.SQLITE_IOERR and disk.file_limit():
+        return errno.EFBIG
+    return _REFUSALS[code]
 
 
 def _code(error: BaseException) -> int:

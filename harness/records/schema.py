@@ -11,13 +11,14 @@ Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the s
     paths    one row a step of an arm's walk over a function of two parameters; of which hyperparameters stands in meta
     measured one row a number that a late probe measured, on one network or on two or three together
     examples  one row a photo, where the data are photos of classes: its name and class, and whether it is excluded
+    files    one row a file that was written for good: the run it belongs to ("" for none), its size and checksum
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-VERSION = 2  # of these tables; stands in meta as schema_version
+VERSION = 3  # of these tables; stands in meta as schema_version
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -60,7 +61,23 @@ CREATE TABLE IF NOT EXISTS examples (
     split TEXT NOT NULL, row INTEGER NOT NULL, name TEXT NOT NULL, target INTEGER NOT NULL, excluded INTEGER NOT NULL,
     PRIMARY KEY (split, row)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    file TEXT PRIMARY KEY, run_id TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL
+) WITHOUT ROWID;
 """
+JSON = {
+    "arms": ("tuned_params",),
+    "asks": ("params", "trial_attrs", "study_attrs"),
+    "runs": ("recipe", "metrics"),
+    "epochs": ("metrics",),
+}  # columns that hold an object as text; so does meta.value, of any kind
+
+FOLDERS = ("solutions", "predictions", "states", "probes")  # that a run folder always has
+MORE_FOLDERS = ("thumbnails", "tables")  # that it may have
+_FILES = (
+    "benchmark.toml", "environment.json", "report.*", "tables/*.*", "thumbnails/*.jpg", "probes/*/*.safetensors",
+    *(f"{name}/*.safetensors" for name in FOLDERS),
+)  # fmt: skip
 
 # states of a run and of an ask
 WAITING, DONE, STOPPED, DIVERGED, FAILED = "waiting", "done", "stopped", "diverged", "failed"
@@ -70,6 +87,17 @@ ENDED = (DONE, STOPPED, DIVERGED, FAILED)
 def database(folder: Path) -> Path:
     """Return the folder's SQLite file."""
     return folder / "run.db"
+
+
+def own_files(folder: Path) -> list[Path]:
+    """Return whatever there is in the places of files that a run writes, but for the database and the lock."""
+    return [path for pattern in _FILES for path in folder.glob(pattern) if path.suffix != ".damaged"]
+
+
+def own_folders(folder: Path) -> list[Path]:
+    """Return the places of folders that a run writes into, whatever there is."""
+    inner = [path for path in folder.glob("probes/*") if not path.suffix]
+    return [*(folder / name for name in (*FOLDERS, *MORE_FOLDERS)), *inner]
 
 
 def solution(folder: Path, run_id: str) -> Path:
@@ -86,6 +114,15 @@ def snapshots(folder: Path, run_id: str) -> list[Path]:
     """Return the snapshots of a run before its final weights, the earliest first."""
     found = (folder / "solutions").glob(f"{run_id}.epoch*.safetensors")
     return sorted(found, key=lambda file: int(file.name.split(".")[1].removeprefix("epoch")))
+
+
+def late_probe(file: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """Return the probe, its version and the runs of a file that a late probe kept, given by its place; None for another."""
+    parts = Path(file).parts
+    if len(parts) != 3 or parts[0] != "probes":
+        return None
+    probe, _, version = parts[1].rpartition("-")
+    return probe, version, tuple(Path(file).stem.split("-"))
 
 
 def saved_state(folder: Path, run_id: str) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from harness.boundary import Boundary
 from harness.contracts import Workbench
-from harness.errors import Diverged, PluginError, one_line
+from harness.errors import DiskError, Diverged, HarnessError, traceback_of
 from harness.runs import Epoch, Event, Failed, Run, State
 
 if TYPE_CHECKING:
@@ -29,16 +29,28 @@ def train(run: Run, parts: Parts, state: State | None = None) -> Iterator[Epoch]
 
 def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
     """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed."""
+    events = _carry_out(run, workbench)
+    while (event := _next(events)) is not None:
+        yield event
+
+
+def _next(events: Iterator[Event]) -> Event | None:
+    """Return the next event, None where there is no more; a plugin may raise anything, and ends this run and no other."""
     try:
-        parts = workbench.parts(run)
-        for trained, epoch in enumerate(train(run, parts, workbench.state(run.id))):
-            if trained == 0:
-                epoch.state()  # so that an optimizer whose state cannot be saved fails here, and not when a save is due
-            yield epoch
-        yield parts.done()
+        with Boundary():
+            return next(events, None)
+    except DiskError:
+        raise
     except Diverged as error:
-        yield Failed("diverged", str(error))
-    except PluginError as error:
-        yield Failed("error", str(error), traceback.format_exc())
-    except Exception as error:  # a plugin may raise anything; it ends this run and no other
-        yield Failed("error", one_line(error), traceback.format_exc())
+        return Failed("diverged", str(error))
+    except HarnessError as error:
+        return Failed("error", str(error), traceback_of(error))
+
+
+def _carry_out(run: Run, workbench: Workbench) -> Iterator[Event]:
+    parts = workbench.parts(run)
+    for trained, epoch in enumerate(train(run, parts, workbench.state(run.id))):
+        if trained == 0:
+            epoch.state()  # so that an optimizer whose state cannot be saved fails here, and not when a save is due
+        yield epoch
+    yield parts.done()

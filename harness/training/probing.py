@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Probe
-from harness.errors import one_line
 
 if TYPE_CHECKING:
     import torch
@@ -31,10 +31,11 @@ def probe_all(parts: Parts, probes: Iterable[Probe]) -> Found:
     found = Found({name: each.detach().clone() for name, each in parts.model.state_dict().items()})
     for probe in probes:
         try:
-            measured = probe.measure(parts, **probe.options)
-            numbers, arrays = sorted_out({f"{probe.name}.{name}": value for name, value in measured.items()})
-        except Exception as error:  # a probe may raise anything
-            found.problems.append(f"probe '{probe.name}' failed: {one_line(error)}")
+            with Boundary("probe", probe.name, "measure", everything=True):
+                measured = probe.measure(parts, **probe.options)
+                numbers, arrays = sorted_out({f"{probe.name}.{name}": value for name, value in measured.items()})
+        except PluginFailed as error:
+            found.problems.append(f"probe '{probe.name}' failed: {error.why}")
             parts.model.load_state_dict(found.weights)  # it may have raised in the middle of a change
             continue
         found.numbers |= numbers

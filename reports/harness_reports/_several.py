@@ -244,7 +244,7 @@ def markdown(several: Several) -> str:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     runs = [escaped(shortened(label)) for label in several.labels]
-    parts = [f"**{escaped(answer(several))}**", escaped(question(several))]
+    parts = ["<!-- optimizer-harness -->", f"**{escaped(answer(several))}**", escaped(question(several))]
     differs = [
         [row["group"], row["what"], *(row[each][:60] for each in several.labels)]
         for row in several.differs.to_dict("records")
