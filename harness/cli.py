@@ -54,7 +54,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # see main()
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, and warnings.")
+    ] = False,  # see main()
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,

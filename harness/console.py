@@ -12,6 +12,7 @@ import codecs
 import contextlib
 import errno
 import io
+import logging
 import os
 import re
 import sys
@@ -119,12 +120,12 @@ def _fill() -> None:
 
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
-    before = warnings.showwarning
-    warnings.showwarning = lambda *_, **__: None
+    before = warnings.showwarning, logging.lastResort
+    warnings.showwarning, logging.lastResort = (lambda *_, **__: None), None
     try:
         yield
     finally:
-        warnings.showwarning = before
+        warnings.showwarning, logging.lastResort = before
 
 
 def raw(stream: Any) -> Any:

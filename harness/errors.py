@@ -145,15 +145,17 @@ def _in_toml(value: object, depth: int = 3) -> str:
         return f"a {type(value).__name__}"
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'adam'?"`` for the nearest known name, or a short list of what there is.
+def did_you_mean(name: str, known: Iterable[str], listed: bool = False) -> str:
+    """Return ``"; did you mean 'adam'?"`` for the nearest known name, or else a short list of what there is.
 
-    Capitals make no difference.
+    Capitals make no difference. What the message has ``listed`` already is not listed again.
     """
     known = sorted(known)
     if near := nearest(name, known):
         return f"; did you mean '{near}'?"
-    return f"; there is {', '.join(known[:12])}{' ...' if len(known) > 12 else ''}" if known else ""
+    if listed or not known:
+        return ""
+    return f"; there is {', '.join(known[:12])}{' ...' if len(known) > 12 else ''}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
