@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import shlex
 import sys
@@ -14,6 +13,7 @@ import typer
 from harness.console import opened, say_error, say_lines
 from harness.disk import refused
 from harness.errors import HarnessError, one_line
+from harness.stdout import lasting_stdout
 from harness.process_settings import take_notes
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # see main()
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, and warnings.")
+    ] = False,  # see main()
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -239,9 +241,8 @@ def report(
 
     formats = [name.strip() for name in format_.split(",") if name.strip()]
     written = write_reports(folder, formats, discover(plugin or [], block or []), out=out)
-    say_lines(str(path) for path in written.files)
-    for line in written.failures:
-        print(f"warning: {line}", file=sys.stderr)
+    say_lines(map(str, written.files))
+    say_lines((f"warning: {line}" for line in written.failures), sys.stderr)
     raise typer.Exit(1 if written.failures else 0)
 
 
@@ -432,11 +433,10 @@ def main(arguments: list[str] | None = None) -> Any:
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")  # wherever it stands
-    with opened(with_warnings=debug or arguments[0] == "check") as output:  # authors of plugins see warnings
+    with lasting_stdout() as ending, opened(with_warnings=debug or arguments[0] == "check"):  # for authors of plugins
         code = _carried_out(arguments, debug)
-        output.flush()
-        if output.failure and output.failure.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: Windows' broken pipe
-            say_error(str(refused(output.failure, "standard output")))
+        if line := ending():
+            say_error(line)
             code = code or 2
     sys.exit(code)
 
@@ -449,8 +449,7 @@ def _carried_out(arguments: list[str], debug: bool) -> int:
     except (HarnessError, OSError) as error:  # an OSError of a plugin is its failure, and named where it is called
         if debug:
             raise
-        line = refused(error, must="be usable") if isinstance(error, OSError) else error
-        say_error(str(line))
+        say_error(str(refused(error, must="be usable") if isinstance(error, OSError) else error))
         code = 2
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # 'harness data' alone, as 'harness' alone

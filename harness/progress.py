@@ -32,7 +32,6 @@ class Reporter:
     """Prints lines and, on a terminal, draws one bar counted in epochs."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self._door = sys.stdout
         self.console = _Console(file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet)
         self._bar: Progress | None = None
         self._said = 0.0
@@ -67,10 +66,8 @@ class Reporter:
         """Print a line above the bar."""
         try:
             self.console.print(printable(text), style=style or None, markup=False)
-        except OSError as error:  # a full disk, say
+        except OSError:  # a full disk, say
             self.console.on_broken_pipe()
-            if isinstance(self._door, Door):
-                self._door.breaks(error)
 
     def move(self, what: str, done: int, total: int) -> None:
         """Set the bar of the training: ``done`` of ``total`` epochs of all runs, ``what`` is the one that trains now."""

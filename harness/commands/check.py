@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.contracts import KINDS, Catalogue, Kind, Optimizer
 from harness.discovery import discover
-from harness.errors import HarnessError, UnknownName, did_you_mean
+from harness.errors import HarnessError, UnknownName, did_you_mean, shown
 from harness.paths import check_picture, paths, save_picture
 from harness.registry import Found, Registry
 from harness.report import quiet_libraries
@@ -54,7 +54,7 @@ def find(
         here = [(each, found) for each in wanted for found in registry.found[each].values() if found.origin == plugin]
         here += _in_catalogues(plugin, wanted, registry)
         if not here:
-            raise HarnessError(f"check: must be a file that offers a plugin{_of(kind)}, got '{plugin}'")
+            raise HarnessError(f"check: must be a file that offers a plugin{_of(kind)}, got {shown(plugin)}")
         return here
     registry = discover(files, block)
     return list(_named(plugin, wanted, registry))
@@ -93,13 +93,13 @@ def _named(name: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tup
     works_not = next((error for error in refusals if "that works here" in str(error)), None)
     known = {each for found in registry.found.values() for each in found}
     raise works_not or UnknownName(
-        f"check: must be a plugin's name or FILE.py, got '{name}'{did_you_mean(name, known)}"
+        f"check: must be a plugin's name or FILE.py, got {shown(name)}{did_you_mean(name, known)}"
     )
 
 
 def _kinds(kind: str | None) -> Sequence[Kind]:
     if kind is not None and kind not in KINDS:
-        raise HarnessError(f"--kind: must be a kind of plugin, got '{kind}'{did_you_mean(kind, KINDS)}")
+        raise HarnessError(f"--kind: must be a kind of plugin, got {shown(kind)}{did_you_mean(kind, KINDS)}")
     return [each for each in KINDS if kind in (None, each)]
 
 
