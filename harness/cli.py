@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from harness import ending
 from harness.errors import HarnessError, one_line
 
 if TYPE_CHECKING:
@@ -429,6 +430,9 @@ def _request(
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
     usage_error: Any = typer.BadParameter.__base__  # typer brings its own copy of click, or uses click's
+    alone = arguments is None  # the process is ours, to its end
+    if alone:
+        ending.crashes_speak()
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: a path need not be in the terminal's alphabet
@@ -451,7 +455,7 @@ def main(arguments: list[str] | None = None) -> Any:
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    except Exception as error:
+    except BaseException as error:  # SystemExit too: nothing but this line decides with which code the process ends
         if debug:
             raise
         print(f"error: harness itself: {one_line(error)}; --debug shows where, please report it", file=sys.stderr)
@@ -459,4 +463,7 @@ def main(arguments: list[str] | None = None) -> Any:
     if code == 130:  # which is also what typer makes of Ctrl-C
         again = f"; 'harness {shlex.join(arguments)}' goes on from here" if arguments[0] == "run" else ""
         print(f"interrupted{again}", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
+    code = code if isinstance(code, int) else 0
+    if alone:
+        ending.leave_threads(code)
+    sys.exit(code)

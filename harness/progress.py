@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from types import TracebackType
 
@@ -90,6 +91,36 @@ class Reporter:
             self._bar.reset(self._task, total=total, completed=done)
         self._phase = phase if done < total or phase == TRAINING else ""  # restarts come when all else has been trained
         self._bar.update(self._task, description=what, completed=done, total=total, unit=unit, visible=done < total)
+
+
+class Watch:
+    """Says what is under way where nothing has come of it for long: after ``first`` seconds, and after twice as many each time."""
+
+    def __init__(self, reporter: Reporter, first: float = 300.0) -> None:
+        self._reporter = reporter
+        self._first = first
+        self._happened: tuple[str, float] = ("", time.monotonic())  # what is under way, and since when
+        self._over = threading.Event()
+
+    def __enter__(self) -> Watch:
+        threading.Thread(target=self._look, name="watch", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def happened(self, what: str) -> None:
+        """Note that something has come of the work, and what is under way now."""
+        self._happened = (what, time.monotonic())
+
+    def _look(self) -> None:
+        last, due = self._happened, self._first
+        while not self._over.wait(last[1] + due - time.monotonic()):
+            if last is self._happened:
+                self._reporter.say(f"{last[0]}: nothing has come of it for {duration(due)}; Ctrl-C stops it", "yellow")
+                due *= 2
+            else:
+                last, due = self._happened, self._first
 
 
 def duration(seconds: float) -> str:

@@ -254,6 +254,12 @@ def _split_and_metric(column: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("", column)
 
 
+_STARTING = (
+    "{}: must be a run with something recorded, got one in its first moment; look again in a while, or let the same "
+    "'harness run' go on"
+)
+
+
 def open_records(folder: Path) -> Records:
     """Return the records of a run folder; raises RunFolderError where it is none."""
     import pandas as pd
@@ -263,15 +269,17 @@ def open_records(folder: Path) -> Records:
             f"{folder}: must be a run folder, got {'no run.db in it' if folder.is_dir() else 'nothing there'}; check the path"
         )
     with database.reading(folder) as db:
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise RunFolderError(_STARTING.format(folder))
         meta = with_imported({key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")})
+        if not meta:
+            raise RunFolderError(_STARTING.format(folder))
         if meta.get("schema_version") != schema.VERSION:
             raise RunFolderError(
                 f"{folder}: must have records of version {schema.VERSION}, got {meta.get('schema_version')}; use the release that wrote it"
             )
-        if missing := {"benchmark", "arms", "spaces", "environment", "command", "metrics", "data"} - set(meta):
-            raise RunFolderError(
-                f"{folder}: must be a run that has begun, got no {min(missing)}; 'harness run' goes on"
-            )
+        if {"benchmark", "arms", "spaces", "environment", "command", "metrics", "data"} - set(meta):
+            raise RunFolderError(_STARTING.format(folder))
         arms = pd.read_sql_query("SELECT * FROM arms ORDER BY position", db)
         asks = pd.read_sql_query("SELECT * FROM asks ORDER BY arm, number", db)
         runs = pd.read_sql_query("SELECT * FROM runs ORDER BY arm, phase, seed, run_id", db)

@@ -7,9 +7,8 @@ import json
 import math
 import os
 import sqlite3
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +42,11 @@ class Store:
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
+        if not schema.database(folder).is_file() and (kept := next(_of_runs(folder), None)):
+            raise RunFolderError(
+                f"{schema.database(folder)}: must be beside '{kept.relative_to(folder)}' and what else runs have left, got "
+                "nothing there; put it back, or move the folder away, and everything is trained again"
+            )
         try:
             for name in ("solutions", "predictions", "states", "probes"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
@@ -456,6 +460,12 @@ class Store:
             schema.saved_state(self.folder, run_id).unlink(missing_ok=True)
 
 
+def _of_runs(folder: Path) -> Iterator[Path]:
+    """Yield the files that runs have left in a folder."""
+    for name in ("solutions", "states", "predictions"):
+        yield from (folder / name).glob("*.safetensors")
+
+
 class _Transaction:
     """All of it or nothing."""
 
@@ -533,18 +543,13 @@ def _now() -> str:
 def _lock(file: Path) -> IO[str]:
     """Return the lock file, locked as long as it is open; raises RunFolderError where another process holds it."""
     handle = file.open("a+")
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            holder = handle.read().strip() or "unknown"
-            handle.close()
-            raise RunFolderError(
-                f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
-            ) from error
+    if not files.lock(handle):
+        handle.seek(0)
+        holder = handle.read().strip() or "unknown"
+        handle.close()
+        raise RunFolderError(
+            f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
+        )
     with suppress(OSError):
         handle.truncate(0)
         handle.write(str(os.getpid()))
