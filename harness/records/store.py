@@ -6,9 +6,8 @@ import json
 import math
 import os
 import sqlite3
-import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +43,11 @@ class Store:
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
+        if not schema.database(folder).is_file() and (kept := next(_of_runs(folder), None)):
+            raise RunFolderError(
+                f"{schema.database(folder)}: must be beside '{kept.relative_to(folder)}' and what else runs have left, got "
+                "nothing there; put it back, or move the folder away, and everything is trained again"
+            )
         check_no_links(folder)
         with disk.writing(folder, "name another folder with --out"):
             for place in schema.own_folders(folder):
@@ -626,6 +630,12 @@ class Store:
             self._drop_state(run_id)
 
 
+def _of_runs(folder: Path) -> Iterator[Path]:
+    """Yield the files that runs have left in a folder."""
+    for name in ("solutions", "states", "predictions"):
+        yield from (folder / name).glob("*.safetensors")
+
+
 class _Transaction:
     """All of it or nothing."""
 
@@ -654,21 +664,18 @@ def _now() -> str:
 def _lock(file: Path) -> IO[bytes]:
     """Return the lock file, locked as long as it is open; raises RunFolderError where another process holds it."""
     handle = file.open("a+b", buffering=0)  # so that nothing is left to be written when it is closed
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.seek(0)
-            holder = (handle.read() or b"").decode(errors="replace").strip() or "unknown"
-            handle.close()
-            raise RunFolderError(
-                f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
-            ) from error
-        except OSError:  # as on a network's file system that knows no locks
-            handle.close()
-            raise
+    try:
+        free = files.lock(handle)
+    except OSError:  # as on a network's file system that knows no locks
+        handle.close()
+        raise
+    if not free:
+        handle.seek(0)
+        holder = (handle.read() or b"").decode(errors="replace").strip() or "unknown"
+        handle.close()
+        raise RunFolderError(
+            f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
+        )
     with suppress(OSError):  # it only tells who holds the lock
         handle.truncate(0)
         handle.write(str(os.getpid()).encode())
