@@ -50,11 +50,21 @@ class Store:
             raise RunFolderError(
                 f"{folder}: must be a folder that can be written to, got {error}; see --out"
             ) from error
-        self.db = database.connect(folder)
+        try:
+            self.db = database.connect(folder)
+        except sqlite3.Error as error:
+            self._lock.close()
+            raise database.explained(error, folder) from error
         self.db.isolation_level = None
         self.db.row_factory = sqlite3.Row
         self._closing = ExitStack()
         self._saved: dict[str, float] = {}  # run -> when its state was last safe
+        try:
+            self._check()
+        except BaseException:  # what is damaged is left as it is
+            self.db.close()
+            self._lock.close()
+            raise
         try:
             self._open()
         except sqlite3.DatabaseError as error:
@@ -334,11 +344,10 @@ class Store:
         ).fetchall():
             probe, version, *runs = row
             self._measure_again((probe, version, tuple(each for each in runs if each)))
-        followers = self.db.execute(
-            "SELECT run_id FROM runs WHERE state = ? AND json_extract(recipe, '$.follows') = ?", (schema.DONE, run_id)
-        ).fetchall()
-        for (follower,) in followers:
-            self._begin_again(follower)
+        done = self.db.execute("SELECT run_id, recipe FROM runs WHERE state = ?", (schema.DONE,)).fetchall()
+        for follower, recipe in done:
+            if json.loads(recipe).get("follows") == run_id:
+                self._begin_again(follower)
         confirmed = self.noted("confirmations") or {}
         self.note("confirmations", {arm: about for arm, about in confirmed.items() if about.get("run_id") != run_id})
 
@@ -557,7 +566,6 @@ class Store:
     # --- inside
 
     def _open(self) -> None:
-        self._check()
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")
         if self._is_new():
@@ -567,9 +575,19 @@ class Store:
 
     def _check(self) -> None:
         """Raise RunFolderError where the records that are there are damaged, or are gone and their files are not."""
-        if not self._is_new():
-            database.check(self.db, self.folder)
-        elif any(file.suffix == ".safetensors" for name in schema.FOLDERS for file in (self.folder / name).iterdir()):
+        try:
+            is_new = self._is_new()
+            if not is_new:
+                database.check(self.db, self.folder)
+        except sqlite3.DatabaseError as error:
+            if (plain := database.explained(error, self.folder)) is not error:
+                raise plain from error
+            raise RunFolderError(
+                f"{schema.database(self.folder)}: must be the records of a run, got {error}; move the folder away"
+            ) from error
+        if is_new and any(
+            file.suffix == ".safetensors" for name in schema.FOLDERS for file in (self.folder / name).iterdir()
+        ):
             raise RunFolderError(
                 f"{schema.database(self.folder)}: must be the records of a run, got an empty file and a folder with "
                 "results; move the folder away"
@@ -587,8 +605,9 @@ class Store:
         for file in self.folder.rglob("*.tmp"):
             if file.is_file():
                 file.unlink()
+        known = {self.folder / file for (file,) in self.db.execute("SELECT file FROM files").fetchall()}  # see restore
         for place in schema.own_files(self.folder):
-            if place.is_dir():
+            if place.is_dir() and place not in known:
                 self._put_aside(place, "a file", "a folder")
         ended = self.db.execute(f"SELECT run_id FROM runs WHERE state IN {schema.ENDED}")
         for (run_id,) in ended.fetchall():
