@@ -148,6 +148,7 @@ def _wrong(db: sqlite3.Connection) -> str:
     """Return what is wrong with our tables; "" for nothing."""
     tables = _columns(db)
     db.create_function("json_kind", 1, _json_kind, deterministic=True)
+    db.create_function("has_precision", 1, lambda text: _json_kind(text) == "dict" and "precision" in json.loads(text))
     if not set(tables) & set(_ours()):
         return "no tables of the harness"
     for table, columns in _ours().items():
@@ -163,6 +164,8 @@ def _wrong(db: sqlite3.Connection) -> str:
             wrong = f"typeof({column}) NOT IN ({kinds})"
             if column in schema.JSON.get(table, ()):
                 wrong += f" OR coalesce(json_kind({column}), 'dict') != 'dict'"
+            if column == "recipe":  # which is read for this
+                wrong += f" OR NOT has_precision({column})"
             if (table, column) == ("meta", "value"):
                 wrong += f" OR json_kind({column}) = ''"
             if row := db.execute(f"SELECT {column} FROM {table} WHERE {wrong} LIMIT 1").fetchone():

@@ -66,6 +66,15 @@ class Store:
         self.db.isolation_level = None
         self.db.row_factory = sqlite3.Row
         try:
+            database.check_tables(self.db, schema.database(folder))
+            self._check()
+        except BaseException as error:  # what is damaged is left as it is
+            self.db.close()
+            self._lock.close()
+            if isinstance(error, sqlite3.Error):
+                raise database.explained(error, folder) from error
+            raise
+        try:
             self._open()
         except Exception as error:
             self.__exit__()
@@ -360,11 +369,10 @@ class Store:
         ).fetchall():
             probe, version, *runs = row
             self._measure_again((probe, version, tuple(each for each in runs if each)))
-        followers = self.db.execute(
-            "SELECT run_id FROM runs WHERE state = ? AND json_extract(recipe, '$.follows') = ?", (schema.DONE, run_id)
-        ).fetchall()
-        for (follower,) in followers:
-            self._begin_again(follower)
+        done = self.db.execute("SELECT run_id, recipe FROM runs WHERE state = ?", (schema.DONE,)).fetchall()
+        for follower, recipe in done:
+            if json.loads(recipe).get("follows") == run_id:
+                self._begin_again(follower)
         confirmed = self.noted("confirmations") or {}
         self.note("confirmations", {arm: about for arm, about in confirmed.items() if about.get("run_id") != run_id})
 
@@ -590,8 +598,6 @@ class Store:
     # --- inside
 
     def _open(self) -> None:
-        database.check_tables(self.db, schema.database(self.folder))
-        self._check()
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")
         if self._is_new():
@@ -601,9 +607,19 @@ class Store:
 
     def _check(self) -> None:
         """Raise RunFolderError where the records that are there are damaged, or are gone and their files are not."""
-        if not self._is_new():
-            database.check(self.db, self.folder)
-        elif any(file.suffix == ".safetensors" for name in schema.FOLDERS for file in (self.folder / name).iterdir()):
+        try:
+            is_new = self._is_new()
+            if not is_new:
+                database.check(self.db, self.folder)
+        except sqlite3.DatabaseError as error:
+            if (plain := database.explained(error, self.folder)) is not error:
+                raise plain from error
+            raise RunFolderError(
+                f"{schema.database(self.folder)}: must be the records of a run, got {error}; move the folder away"
+            ) from error
+        if is_new and any(
+            file.suffix == ".safetensors" for name in schema.FOLDERS for file in (self.folder / name).iterdir()
+        ):
             raise RunFolderError(
                 f"{schema.database(self.folder)}: must be the records of a run, got an empty file and a folder with "
                 "results; move the folder away"
@@ -622,8 +638,9 @@ class Store:
             for file in self.folder.rglob("*.tmp"):
                 if file.is_file():
                     file.unlink()
+        known = {self.folder / file for (file,) in self.db.execute("SELECT file FROM files").fetchall()}  # see restore
         for place in schema.own_files(self.folder):
-            if place.is_dir():
+            if place.is_dir() and place not in known:
                 self._put_aside(place, "a file", "a folder")
         ended = self.db.execute(f"SELECT run_id FROM runs WHERE state IN {schema.ENDED}")
         for (run_id,) in ended.fetchall():
