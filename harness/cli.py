@@ -231,8 +231,11 @@ def report(
 ) -> None:
     """Write the reports again, from the records alone."""
     from harness.discovery import discover
+    from harness.files import check_out_folder
     from harness.report import write_reports
 
+    if out:
+        check_out_folder(out)
     formats = [name.strip() for name in format_.split(",") if name.strip()]
     for path in write_reports(folder, formats, discover(plugin or [], block or []), out=out):
         print(path)

@@ -18,7 +18,7 @@ from harness.errors import printable
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
 from harness.evidence.probe_costs import foretell
-from harness.evidence.room import room_for, warning
+from harness.evidence.room import naming_need, room_for, warning
 from harness.extension import ROUNDS, extend, extended
 from harness.files import check_out_folder
 from harness.plan import describe_space
@@ -46,7 +46,10 @@ def run(
     check_out_folder(request.out)
     ready = prepare(request, reporter)
     folder = request.out / ready.setting.folder_name
-    with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow")) as store:
+    with (
+        naming_need(ready.setting, folder),
+        Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow")) as store,
+    ):
         centred = centre(ready.setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             ready = replace(ready, setting=extended(centred, store))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from unittest import SkipTest
 
 from harness.contracts import Offer
-from harness.errors import PluginError, one_line
+from harness.errors import DiskError, PluginError, one_line
 
 Status = Literal["ok", "FAILED", "known", "n/a"]
 
@@ -58,6 +58,8 @@ class Check:
             measured = self.test(self.offer)
         except NotApplicable as why:
             found = Outcome("n/a", str(why))
+        except DiskError:  # no plugin's fault
+            raise
         except AssertionError as fault:
             found = Outcome("FAILED", " ".join(str(fault).split()))
         except PluginError as error:  # it says what must be
