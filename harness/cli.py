@@ -238,8 +238,11 @@ def report(
 ) -> None:
     """Write the reports again, from the records alone."""
     from harness.discovery import discover
+    from harness.files import check_out_folder
     from harness.report import write_reports
 
+    if out:
+        check_out_folder(out)
     formats = [name.strip() for name in format_.split(",") if name.strip()]
     written = write_reports(folder, formats, discover(plugin or [], block or []), out=out)
     say_lines(map(str, written.files))

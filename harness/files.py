@@ -80,6 +80,15 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder that is removed at the end; raises DiskError where none can be made."""
+    with disk.writing("temporary files", "set TMPDIR to another folder"):
+        folder = tempfile.TemporaryDirectory(prefix="harness-check-", ignore_cleanup_errors=True)
+    with folder as name:
+        yield Path(name)
+
+
 def check_out_file(out: Path, option: str = "--out", new: bool = False, header: str = "") -> None:
     """Raise DataError, naming the option, for a file that cannot be written or may not be replaced.
 

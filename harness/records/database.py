@@ -21,6 +21,7 @@ STEPS, STEPS_A_BYTE = 1_000_000, 10  # of SQLite's virtual machine: what reading
 STEPS_AT_A_TIME = 100_000
 PATIENCE = 60.0  # seconds that a connection waits for another program's lock before it gives up
 
+LITTLE = 1_000_000  # bytes free, below which an error of the disk is taken for a full one
 LONGEST = 500  # bytes of a path that SQLite opens, with its journal's name 512
 
 _REFUSALS = {  # what the system would not do for SQLite, which keeps the system's own code to itself
@@ -235,6 +236,8 @@ def _refusal(code: int, file: Path) -> int:
         return errno.ENAMETOOLONG
     if code == sqlite3.SQLITE_IOERR and disk.file_limit():
         return errno.EFBIG
+    if code == sqlite3.SQLITE_IOERR and disk.free(file) in range(LITTLE):
+        return errno.ENOSPC
     return _REFUSALS[code]
 
 
