@@ -84,7 +84,10 @@ def read_weights(file: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
     holds no tensors, and where two prefixes would do.
     """
     file = arguments.path("file", file)
-    names = [arguments.text("names", name) for name in arguments.items("names", names, "names")]
+    names = [
+        arguments.text("names", name)
+        for name in arguments.items("names", list(names) if isinstance(names, Mapping) else names, "names")
+    ]
     content = _content(file)
     nested = next((content[key] for key in NESTED if isinstance(content, Mapping) and content.get(key)), content)
     state = nested if isinstance(nested, Mapping) else {}
