@@ -35,7 +35,7 @@ def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
     A setting of the process that the run's plugins change is theirs alone: it is put back whenever the run is left, and
     the event names it.
     """
-    who = f"arm {run.arm.name}"
+    who = f"arm {run.arm.name} (or its task, {run.task})"
     for event, changed in kept_apart(_carried_out(run, workbench), who):
         yield replace(event, changed=tuple(changed)) if changed else event
 
