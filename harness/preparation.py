@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import config, device, search
 from harness.attempts import Attempts
@@ -28,9 +28,6 @@ from harness.process_settings import kept
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.workbench import check_layer_factor, check_overrides
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -195,7 +192,7 @@ def _taken_over(data: Data) -> Data:
     """Return a dataset's data with its arrays read-only and every text printable, whatever names of files are in it."""
 
     def split(one: Split) -> Split:
-        return Split(_read_only(one.inputs), _read_only(one.targets), tuple(map(printable, one.names)))
+        return replace(one.read_only(), names=tuple(map(printable, one.names)))
 
     return replace(
         data,
@@ -207,13 +204,6 @@ def _taken_over(data: Data) -> Data:
         notice=on_one_line(data.notice),
         left_out=tuple(map(printable, data.left_out)),
     )
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a view of an array that no plugin can write through by mistake."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def cut_of(plan: Plan) -> Cut:
