@@ -46,11 +46,11 @@ def without_absent(source: Source, defaults: Table) -> Source:
     for head in cut.names("heads"):
         if features and head not in cut.chosen("heads"):
             cut.drop(cut.written("heads"), head, "heads", head)
-    others = [key for key, regimes in REGIMES.items() if cut.value("train", "regime") not in regimes]
+    others: list[Path_] = [key for key, regimes in REGIMES.items() if cut.value("train", "regime") not in regimes]
     others += [] if features else [("heads", head) for head in cut.names("heads")]
-    for key in others:
-        if cut.replaced("train", "regime") or (cut.relaid("train", "regime") and not cut.laid(*key)):
-            cut.drop([key], key, *key)
+    for other in others:
+        if cut.replaced("train", "regime") or (cut.relaid("train", "regime") and not cut.laid(*other)):
+            cut.drop([other], other, *other)
     for choice, options in OPTIONS.items():
         if cut.replaced(*choice):
             for name in cut.names(*options):

@@ -10,11 +10,12 @@ on. Whatever ends in any other way, well, with an error or by Ctrl-C, is no deat
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from harness import files
 
 MOST = 3  # deaths in a row
 
@@ -116,7 +117,7 @@ class Attempts:
             return False
         with suppress(OSError, ValueError, TypeError, KeyError):
             out = self._file.open("r+b" if self._file.is_file() else "x+b", buffering=0)
-            if not _locked(out):
+            if not files.lock(out):
                 out.close()
                 return False
             self._out = out
@@ -146,16 +147,3 @@ def _checked(about: Any) -> dict[str, Any]:
         "label": str(about["label"]), "under_way": bool(about["under_way"]),
         "deaths": int(about["deaths"]), "progress": int(about["progress"]), "died_at": int(about["died_at"]),
     }  # fmt: skip
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Lock a file as long as it is open; return False where another process holds it."""
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from harness.absent import REGIMES, without_absent
-from harness.errors import BenchmarkError, did_you_mean
-from harness.keys import kinds_at, words
-from harness.rules import brief, is_penalty, shown
+from harness.errors import BenchmarkError, did_you_mean, shown
+from harness.keys import Of, kinds_at, words
+from harness.rules import is_penalty
 from harness.toml import Source, read
 
 DEEPEST = 32  # tables in tables
@@ -25,7 +25,7 @@ MOST = 1000  # entries of a list or a table
 def _each_once(values: list[Any]) -> list[Any]:
     for value in values:
         if values.count(value) > 1:
-            raise ValueError(f"must name each only once, got {brief(value)} twice")
+            raise ValueError(f"must name each only once, got {shown(value)} twice")
     return values
 
 
@@ -64,10 +64,10 @@ class Section(BaseModel):
 class DataSection(Section):
     """``[data]``: what to learn from."""
 
-    dataset: Name = "dogscats"
-    size: int = Field(32, ge=8, le=1024)  # pixels; smaller ones show nothing, larger ones fill the memory
+    dataset: Annotated[Name, Of("dataset")] = "dogscats"
+    size: int = Field(default=32, ge=8, le=1024)  # pixels; smaller ones show nothing, larger ones fill the memory
     # part of train set aside for the search, where the source has no tune split; something is left of both
-    tune: float = Field(0.2, ge=0.001, le=0.9)
+    tune: float = Field(default=0.2, ge=0.001, le=0.9)
     seed: Seed = 0
     on_bad_image: Literal["error", "skip"] = "error"
     exclude: PathOrNone = (
@@ -79,15 +79,17 @@ class DataSection(Section):
 class TrainSection(Section):
     """``[train]``: what every run has in common, and the arms: backbones x optimizers x schedulers."""
 
-    task: Name = "classification"
+    task: Annotated[Name, Of("task")] = "classification"
     regime: Literal["features", "finetune", "scratch"] = "scratch"
     pretrained: bool | PathName = True  # features and finetune: true finds the weights, a string is a file or a folder
-    heads: Names = Field(["linear"], min_length=1)  # features only: what is trained on the frozen backbone's features
-    backbones: Names = Field(["lesson_cnn"], min_length=1)
-    optimizers: Names = Field(["sgd", "adam", "rmsprop"], min_length=1)
-    schedulers: Names = Field(["cosine"], min_length=1)
+    heads: Annotated[Names, Of("backbone")] = Field(
+        default=["linear"], min_length=1
+    )  # features only: what is trained on the frozen backbone's features
+    backbones: Annotated[Names, Of("backbone")] = Field(default=["lesson_cnn"], min_length=1)
+    optimizers: Annotated[Names, Of("optimizer")] = Field(default=["sgd", "adam", "rmsprop"], min_length=1)
+    schedulers: Annotated[Names, Of("scheduler")] = Field(default=["cosine"], min_length=1)
     # another name -> optimizer, so that one can be two arms with spaces of their own
-    aliases: dict[Alias, Name] = Field({}, max_length=100)
+    aliases: dict[Alias, Annotated[Name, Of("optimizer")]] = Field(default={}, max_length=100)
     batch_size: Count = 64
     l2: Penalty = 5e-4  # part of the common objective, the same for every arm
     augment: Annotated[
@@ -98,10 +100,12 @@ class TrainSection(Section):
     head_epochs: CountOrNone = 0  # finetune only: so many first epochs train the head alone
     layer_factor: Factor = 1.0  # finetune only: of the rate of the layer group after it
     batch_norm: Literal["train", "frozen"] = "train"  # finetune only: frozen keeps and uses the pretrained statistics
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$", description="auto, cpu, cuda or cuda:N")
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$", description="auto, cpu, cuda or cuda:N"
+    )
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    threads: int = Field(0, ge=0, le=4096)  # 0: as many as this process may use
-    executor: Name = "inprocess"
+    threads: int = Field(default=0, ge=0, le=4096)  # 0: as many as this process may use
+    executor: Annotated[Name, Of("executor")] = "inprocess"
 
 
 class SearchSection(Section):
@@ -109,28 +113,32 @@ class SearchSection(Section):
 
     trials: Count = 12  # of each arm, a total: resuming never adds to it
     unit: Literal["trials", "epochs", "seconds"] = "trials"  # of each arm's budget
-    budget: float = Field(0.0, ge=0, le=1e9)  # where the unit is epochs or seconds of training: a total
-    seeds: int = Field(1, ge=1, le=1000)  # that a trial is trained under (plan.NEXT_SEED); its score is their mean
+    budget: float = Field(default=0.0, ge=0, le=1e9)  # where the unit is epochs or seconds of training: a total
+    seeds: int = Field(
+        default=1, ge=1, le=1000
+    )  # that a trial is trained under (plan.NEXT_SEED); its score is their mean
     objective: Literal["common", "free"] = (
         "common"  # free: weight decay too is an arm's own, and minima are not compared
     )
     # with both, the report shows which trials are on the front
-    objectives: list[Literal["score", "seconds"]] = Field(["score"], min_length=1, max_length=2)
+    objectives: list[Literal["score", "seconds"]] = Field(default=["score"], min_length=1, max_length=2)
     # whole searches of each arm, with other seeds: luck in tuning, measured; those of controls begin at 100
-    replicates: int = Field(1, ge=1, le=100)
-    sampler: Name = "tpe"
+    replicates: int = Field(default=1, ge=1, le=100)
+    sampler: Annotated[Name, Of("sampler")] = "tpe"
     sampler_options: Options = {}
-    pruner: Name = "none"
+    pruner: Annotated[Name, Of("pruner")] = "none"
     pruner_options: Options = {}
-    epochs: list[Count] = Field([4, 12], min_length=1, max_length=2)  # [from, to], or [exactly]
+    epochs: list[Count] = Field(default=[4, 12], min_length=1, max_length=2)  # [from, to], or [exactly]
     # choices; where empty, the one of [train]
     batch_size: Annotated[list[Count], Field(max_length=100), AfterValidator(_each_once)] = []
-    layer_factor: list[Factor] = Field([], max_length=2)  # [low, high]; where empty, the one of [train]
-    metric: str = Field("", max_length=100)  # of the tune split; the task's first metric where empty
+    layer_factor: list[Factor] = Field(default=[], max_length=2)  # [low, high]; where empty, the one of [train]
+    metric: Annotated[str, Of("metric")] = Field(
+        default="", max_length=100
+    )  # of the tune split; the task's first metric where empty
     lr_range_test: bool = False  # before it, centre each arm's learning rates on what a range test suggests
     seed: Seed = 0
     # per optimizer or scheduler: a value, or what ``Range`` or ``Choices`` says
-    space: dict[Name, Options] = Field({}, max_length=200)
+    space: dict[Name, Options] = Field(default={}, max_length=200)
 
     @field_validator("epochs")
     @classmethod
@@ -166,7 +174,9 @@ class Range(Section):
 class Choices(Section):
     """A hyperparameter that is searched among some values, in ``[search.space.NAME]``."""
 
-    choices: Annotated[list[bool | float | str], Field(min_length=1, max_length=100), AfterValidator(_each_once)]
+    choices: Annotated[
+        list[bool | Hyperparameter | PathOrNone], Field(min_length=1, max_length=100), AfterValidator(_each_once)
+    ]
 
 
 class CompareSection(Section):
@@ -176,24 +186,30 @@ class CompareSection(Section):
     epochs: Count = 40  # common to all arms, enough to reach a minimum
     untuned: CountOrNone = 3  # seeds of each optimizer with its own defaults
     twins: CountOrNone = 0  # so many first seeds again, at most all: the same initial weights, another order
-    aa: bool | Name = False  # the A/A arm: an optimizer, or true for the first, once more under an alias
-    label_noise: float = Field(0.0, ge=0, le=1)  # the known-different arm: this part of the labels shuffled; 0: none
+    aa: bool | Annotated[Name, Of("optimizer")] = (
+        False  # the A/A arm: an optimizer, or true for the first, once more under an alias
+    )
+    label_noise: float = Field(
+        default=0.0, ge=0, le=1
+    )  # the known-different arm: this part of the labels shuffled; 0: none
     gate: bool = True  # is it a minimum? One run of each arm goes on for a fifth of its steps
     fit: float = Field(
-        0.01, ge=0, le=0.5
+        default=0.01, ge=0, le=0.5
     )  # the largest un-augmented train error at a minimum; at .5 two classes are guessed
-    probes: Names = ["gradient_norm"]
-    probe_options: dict[Name, Options] = Field({}, max_length=100)  # by probe: its own
+    probes: Annotated[Names, Of("probe")] = ["gradient_norm"]
+    probe_options: dict[Name, Options] = Field(default={}, max_length=100)  # by probe: its own
     # by late probe: at most so many measurements (networks, pairs or threes), in whole groups; all where none is named
-    probe_sizes: dict[Name, Count] = Field({}, max_length=100)
+    probe_sizes: dict[Name, Count] = Field(default={}, max_length=100)
     # a limit in seconds for each late probe, and for those that need another; none where it is left out, for what is
     # measured then depends on the machine
     probe_budget: Seconds | None = None
-    probe_budgets: dict[Name, Seconds] = Field({}, max_length=100)
+    probe_budgets: dict[Name, Seconds] = Field(default={}, max_length=100)
     tta: bool = False  # score the mean of predictions for each test image and its mirror image too
     snapshots: bool = False  # keep and ensemble the weights at the ends of a schedule's cycles (sgdr)
     confirm: bool = True  # regime features: the whole network is run on test photos, to confirm what the features gave
-    folds: int = Field(0, ge=0, le=100)  # 2 or more: predict the train split out of fold, to find suspects in it
+    folds: int = Field(
+        default=0, ge=0, le=100
+    )  # 2 or more: predict the train split out of fold, to find suspects in it
 
     @field_validator("folds")
     @classmethod
@@ -249,7 +265,7 @@ class GateSection(Section):
 class VerdictSection(Section):
     """``[verdict]``: the rules of the verdict, registered before the comparison; see docs/protocol.md."""
 
-    alpha: float = Field(0.05, ge=1e-6, lt=0.5)  # below a millionth no design has any power
+    alpha: float = Field(default=0.05, ge=1e-6, lt=0.5)  # below a millionth no design has any power
     margins: MarginsSection = MarginsSection()
     floors: FloorsSection = FloorsSection()
     gate: GateSection = GateSection()
@@ -265,7 +281,7 @@ class HeadTrain(Section):
 class HeadSearch(Section):
     """``[heads.NAME.search]``."""
 
-    epochs: list[Count] | None = Field(None, min_length=1, max_length=2)
+    epochs: list[Count] | None = Field(default=None, min_length=1, max_length=2)
     space: Annotated[dict[Name, Options], Field(max_length=200)] | None = None
 
 
@@ -295,14 +311,14 @@ class BaselineSection(Section):
 class Target(Section):
     """``report.target``: a metric of the tune split, and the value that time is taken to; see docs/search.md."""
 
-    metric: Name
+    metric: Annotated[Name, Of("metric")]
     value: float = Field(ge=-1e6, le=1e6)  # and within the metric's own bounds
 
 
 class ReportSection(Section):
     """``[report]``: which formats are written at the end."""
 
-    formats: Names = ["html"]
+    formats: Annotated[Names, Of("report")] = ["html"]
     paths: bool = True  # draw the tuned optimizers' paths over two parameters: about a second per arm
     target: Options = {}  # what ``Target`` says, or nothing
 
@@ -324,7 +340,7 @@ class Benchmark(Section):
     search: SearchSection = SearchSection()
     compare: CompareSection = CompareSection()
     verdict: VerdictSection = VerdictSection()
-    heads: dict[Name, HeadSection] = Field({}, max_length=100)  # by one of train.heads
+    heads: dict[Name, HeadSection] = Field(default={}, max_length=100)  # by one of train.heads
     baseline: BaselineSection = BaselineSection()
     report: ReportSection = ReportSection()
 
@@ -429,11 +445,11 @@ def _check_values(value: Any, source: Source, *key: str) -> None:
 def _check_text(text: str, what: str, where: str) -> None:
     if len(text) > LONGEST:
         raise BenchmarkError(
-            f"{where}: must be {what} of at most {LONGEST} characters, got {brief(text)} of {len(text)}"
+            f"{where}: must be {what} of at most {LONGEST} characters, got {shown(text)} of {len(text)}"
         )
     if found := _UNPRINTABLE.search(text):
         raise BenchmarkError(
-            f"{where}: must be {what} on one line without control characters, got U+{ord(found[0]):04X} in {brief(text)}"
+            f"{where}: must be {what} on one line without control characters, got U+{ord(found[0]):04X} in {shown(text)}"
         )
 
 

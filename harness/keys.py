@@ -5,6 +5,7 @@ Errors, tests and references of the file take it from here, so that a range is w
 
 from __future__ import annotations
 
+import builtins
 import types
 import typing
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,13 @@ _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
 @dataclass(frozen=True)
+class Of:
+    """Marks a name, or names, as those of plugins of a kind, or of what else has names of its own."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
 class Kind:
     """What may stand at a key; of a union, one of several kinds."""
 
@@ -53,7 +61,8 @@ class Kind:
     choices: tuple[Any, ...] = ()  # where only these may stand
     items: tuple[Kind, ...] = ()  # of a list's entries or a table's values
     names: tuple[Kind, ...] = ()  # of a table's own keys
-    section: type[BaseModel] | None = None
+    section: builtins.type[BaseModel] | None = None
+    of: str = ""  # what its names are of: a plugin's kind, a metric, a sampler, a pruner, a plugin
 
     @property
     def words(self) -> str:
@@ -151,6 +160,8 @@ def _constraints(metadata: Sequence[Any]) -> list[Any]:
 
 def _narrowed(kind: Kind, constraint: Any) -> Kind:
     """Return the kind with one constraint more: pydantic's own, or one of ``annotated_types``."""
+    if isinstance(constraint, Of):
+        return replace(kind, of=constraint.kind)
     found = {name: getattr(constraint, name) for name in _SIGNS if hasattr(constraint, name)}
     for name, ours in (("min_length", "shortest"), ("max_length", "longest"), ("pattern", "pattern")):
         if getattr(constraint, name, None) is not None:

@@ -19,7 +19,7 @@ from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.device import Device
 from harness.discovery import discover
-from harness.errors import BenchmarkError, PluginError, on_one_line, printable
+from harness.errors import BenchmarkError, PluginError, on_one_line, printable, shown
 from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, data_request, resolve
@@ -85,11 +85,11 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     if train.regime == "features" and train.augment:
         raise BenchmarkError(
             f"{source.where('train', 'augment')}: must be empty in the regime 'features', where the images are seen once, "
-            f"got {train.augment}"
+            f"got {shown(train.augment)}"
         )
     if train.augment and data.train.inputs.ndim != 4:
         raise BenchmarkError(
-            f"{source.where('train', 'augment')}: must be empty for data that are not images, got {train.augment}"
+            f"{source.where('train', 'augment')}: must be empty for data that are not images, got {shown(train.augment)}"
         )
     fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
     features = {}

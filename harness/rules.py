@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from harness.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
-from harness.errors import repr_of
+from harness.errors import repr_of, shown
 
 RECORD_TABLES = (
     "arms",
@@ -78,13 +78,6 @@ def limit_of(offer: Any, name: str) -> Any:
     return None
 
 
-def shown(value: object) -> str:
-    """Return a value for a message as a benchmark file says it, on one line; of a long text, how it begins."""
-    if isinstance(value, str) and len(value) > 64:
-        return f"'{value[:24]}...' of {len(value)}"
-    return str(value).lower() if isinstance(value, bool) else brief(value)
-
-
 def fault(offer: Any, name: str, value: Any) -> str:
     """Return what is wrong with a value that a benchmark gives an offer, ``must be ..., got ...``, or ``""``.
 
@@ -119,7 +112,7 @@ def _is_float(limit: Any) -> bool:
 
 def _on_grid(value: float, limit: Any) -> bool:
     steps = (value - limit.low) / limit.step
-    return abs(steps - round(steps)) < 1e-9 * max(1.0, steps)
+    return bool(abs(steps - round(steps)) < 1e-9 * max(1.0, steps))
 
 
 def _one_of(choices: Iterable[Any]) -> str:

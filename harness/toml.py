@@ -68,8 +68,8 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
             f"{places.get(('profiles',), file)}: profiles: must be tables, [profiles.NAME.SECTION], got {got}"
         )
     if len(profiles) > MOST_PROFILES:
-        got = len(profiles)
-        raise BenchmarkError(f"{places.get(('profiles',), file)}: profiles: must be at most {MOST_PROFILES}, got {got}")
+        where = places.get(("profiles",), file)
+        raise BenchmarkError(f"{where}: profiles: must be at most {MOST_PROFILES}, got {len(profiles)}")
     written = [copied(table) for table in (values, *profiles.values())]
     if profile is not None:
         if profile not in profiles:

@@ -21,6 +21,7 @@ STEPS, STEPS_A_BYTE = 1_000_000, 10  # of SQLite's virtual machine: what reading
 STEPS_AT_A_TIME = 100_000
 PATIENCE = 60.0  # seconds that a connection waits for another program's lock before it gives up
 
+LITTLE = 1_000_000  # bytes free, below which an error of the disk is taken for a full one
 LONGEST = 500  # bytes of a path that SQLite opens, with its journal's name 512
 
 _REFUSALS = {  # what the system would not do for SQLite, which keeps the system's own code to itself
@@ -148,6 +149,7 @@ def fault(db: sqlite3.Connection) -> str:
     """Return what is wrong with our tables; "" for nothing."""
     tables = _columns(db)
     db.create_function("json_kind", 1, _json_kind, deterministic=True)
+    db.create_function("has_precision", 1, lambda text: _json_kind(text) == "dict" and "precision" in json.loads(text))
     if not set(tables) & set(_ours()):
         return "no tables of the harness"
     for table, columns in _ours().items():
@@ -163,6 +165,8 @@ def fault(db: sqlite3.Connection) -> str:
             wrong = f"typeof({column}) NOT IN ({kinds})"
             if column in schema.JSON.get(table, ()):
                 wrong += f" OR coalesce(json_kind({column}), 'dict') != 'dict'"
+            if column == "recipe":  # which is read for this
+                wrong += f" OR NOT has_precision({column})"
             if (table, column) == ("meta", "value"):
                 wrong += f" OR json_kind({column}) = ''"
             if row := db.execute(f"SELECT {column} FROM {table} WHERE {wrong} LIMIT 1").fetchone():
@@ -232,6 +236,8 @@ def _refusal(code: int, file: Path) -> int:
         return errno.ENAMETOOLONG
     if code == sqlite3.SQLITE_IOERR and disk.file_limit():
         return errno.EFBIG
+    if code == sqlite3.SQLITE_IOERR and disk.free(file) in range(LITTLE):
+        return errno.ENOSPC
     return _REFUSALS[code]
 
 

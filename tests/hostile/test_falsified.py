@@ -126,7 +126,7 @@ CHANGES = {
     "harness.training.batches.Resident.batch": lambda: replace_member(sys.modules["harness.training.batches"].Resident, "batch"),
     "numpy's error state": lambda: np.seterr(all="raise"),
     "Python's warnings as errors": lambda: warnings.filterwarnings("error", message="mine"),
-    "Python's recursion limit": lambda: sys.setrecursionlimit(sys.getrecursionlimit() + 7),
+    "Python's recursion limit": lambda: sys.setrecursionlimit(sys.getrecursionlimit() - 7),
     "Python's garbage collection": gc.disable,
     "the thresholds of garbage collection": lambda: gc.set_threshold(1, 2, 3),
     "Python's trace function": lambda: sys.settrace(hook),
