@@ -447,6 +447,21 @@ def test_links_in_the_place_of_what_is_written_are_replaced(harness, made, stran
     assert open_records(tmp_path / "linked").name == "strange"
 
 
+def test_the_journal_beside_a_run_folder_is_no_link(tmp_path):
+    from harness.attempts import Attempts
+
+    (tmp_path / "mine.txt").write_text("mine")
+    for text in ("", "[" * 100_000, "[1]", '{"a": {"label": 3}}'):
+        (tmp_path / "run.attempts").unlink(missing_ok=True)
+        (tmp_path / "run.attempts").symlink_to(tmp_path / "mine.txt")
+        attempts = Attempts(tmp_path / "run.attempts")
+        attempts.begin("run x", "x")
+        attempts.close()
+        (tmp_path / "run.attempts").write_text(text)
+        Attempts(tmp_path / "run.attempts").close()
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
 def test_a_pipe_in_a_run_folder_is_not_waited_for(stranger):
     os.mkfifo(stranger / "predictions" / "x.safetensors")
     with pytest.raises(RunFolderError, match="got a special file"):
