@@ -100,6 +100,7 @@ _FAULTS = {
     "Unclosed inline table": "a table without its '}', or without a comma",
     "Expected ']": "a table's name without its closing bracket",
     "Illegal character '\\n'": "a text without its closing quote",
+    "Found invalid character '\\n'": "a text without its closing quote",
     "Illegal character": "a control character",
     "Found invalid character": "a control character",
     "Expected newline": "something more behind a value; texts stand in quotes",
@@ -128,7 +129,8 @@ def _line(error: tomllib.TOMLDecodeError, text: str, file: Path) -> str:
 def _begun(lines: Sequence[str]) -> int:
     """Return on which line begins what has no end: the one after the last that are TOML together."""
     whole = len(lines)
-    for number in range(whole - 1, max(whole - 100, 0) if sum(map(len, lines)) < 20_000 else whole - 1, -1):
+    tries = 100 if sum(map(len, lines)) < 20_000 else 0
+    for number in range(whole - 1, max(whole - tries, 0) - 1, -1):
         with suppress(ValueError, RecursionError):
             tomllib.loads("\n".join(lines[:number]))
             return number + 1

@@ -229,6 +229,7 @@ def test_a_byte_order_mark_and_any_line_ends_are_read(tmp_path, content):
         ("# \u0085 \u2028 \n\nb =\n".encode(), ":3: must be valid TOML, got a value that TOML does not have: 'b ='; texts stand in quotes"),
         ("# \u0085\n[a]\nb = adam\n".encode(), ":3: must be valid TOML, got a value that TOML does not have: 'b = adam'; texts stand in quotes"),
         (b"a = 'x\nb = 1", ":1: must be valid TOML, got a text without its closing quote: \"a = 'x\""),
+        (b"a = 'x\nb = 'y'", ":1: must be valid TOML, got a text without its closing quote: \"a = 'x\""),
         (b"a = [1, 2\n", ":1: must be valid TOML, got a list without its ']', or without a comma: 'a = [1, 2'"),
         (b"[a]\nb = 1\n[a]\n", ":3: must be valid TOML, got a key or a table that is there already: '[a]'"),
         (b"b = [\n1,\n]\na = [\n1,\n2\n\n", ":4: must be valid TOML, got a list without its ']', or without a comma: 'a = ['"),
