@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.attempts import Attempts
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Results
+from harness.process_settings import kept
 from harness.records import Records, copied
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 def analyse(records: Records, analyses: Iterable[Analysis], attempts: Attempts | None = None) -> Results:
     """Return the records with one table per analysis; none can change the records, or the table of another."""
-    tables, problems, attempts = {}, [], attempts or Attempts()
+    tables: dict[str, DataFrame] = {}
+    problems: list[str] = []
+    attempts = attempts or Attempts()
     for analysis in analyses:
         work = f"analysis {analysis.name}"
         if why := attempts.given_up(work):
@@ -26,17 +29,20 @@ def analyse(records: Records, analyses: Iterable[Analysis], attempts: Attempts |
             continue
         try:
             with attempts.during(work, f"the analysis '{analysis.name}'"):
-                tables[analysis.name] = computed(analysis, records)
+                tables[analysis.name] = computed(analysis, records, problems.append)
         except PluginFailed as error:
             problems.append(f"analysis '{analysis.name}' failed: {error.why}")
     return Results(records, tables, tuple(problems))
 
 
-def computed(analysis: Analysis, records: Records) -> DataFrame:
-    """Return the table of an analysis, from records of its own; raises PluginFailed where there is none."""
+def computed(analysis: Analysis, records: Records, note: Callable[[str], object] = lambda line: None) -> DataFrame:
+    """Return the table of an analysis, from records of its own; raises PluginFailed where there is none.
+
+    ``note`` takes a line for each setting of the process that it has changed.
+    """
     from pandas import DataFrame
 
-    with Boundary("analysis", analysis.name, "compute", everything=True):
+    with Boundary("analysis", analysis.name, "compute", everything=True), kept(f"analysis '{analysis.name}'", note):
         table = analysis.compute(records.own())
         if not isinstance(table, DataFrame):
             raise TypeError(f"compute() must return a pandas DataFrame, got {type(table).__name__}")

@@ -12,10 +12,11 @@ import importlib.util
 import inspect
 import os
 import pkgutil
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -28,31 +29,35 @@ from harness import hookspecs
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import KINDS, OFFERS, Catalogue, Kind
 from harness.errors import PluginError, did_you_mean, shown
+from harness.process_settings import kept
 from harness.registry import Found, Registry
 from harness.rules import brief, check
 from harness.sources import fingerprint
 
 GROUP = "harness"
+OURS = ("harness_plugins.", "harness_reports.")  # they change no setting of the process: the tests look
 
 
-def discover(files: Sequence[Path] = (), block: Iterable[str] = ()) -> Registry:
+def discover(files: Sequence[Path] = (), block: Iterable[str] = (), check_block: bool = True) -> Registry:
     """Return every plugin installed, and those of the loose ``files``, except the blocked.
 
-    Raises PluginError for a loose file that cannot be loaded, and for two plugins that offer one name.
+    Raises PluginError for a loose file that cannot be loaded, for two plugins that offer one name and, with
+    ``check_block``, for a blocked name that no plugin has.
     """
     manager = pluggy.PluginManager("harness")
     manager.add_hookspecs(hookspecs)
     registry = Registry()
     block = set(block)
     for point in _entry_points():
+        origin = _distribution(point)  # reads a file each time
         for name in _modules_of(point, block, registry):
-            _take(_Source(name, _distribution(point)), manager, registry)
+            _take(_Source(name, origin), manager, registry)
     for file in files:
         if file.stem in block:
             registry.blocked.add(file.stem)
         else:
             _take(_Source(file.stem, str(file), file), manager, registry)
-    for name in sorted(block - registry.blocked):
+    for name in sorted(block - registry.blocked) if check_block else ():
         raise PluginError(f"block: must name a plugin, got {shown(name)}{did_you_mean(name, registry.origins)}")
     return registry
 
@@ -139,9 +144,10 @@ def _take(source: _Source, manager: pluggy.PluginManager, registry: Registry) ->
     """Take in all that a plugin offers, or nothing of it: raise PluginError for a loose file, else remember why."""
     try:
         _claim(source, registry)
-        module = _load(source)
-        with _guarded("offer its plugins", source.file):
-            offers = _offers(module, source, manager)
+        with nullcontext() if source.name.startswith(OURS) else kept(f"plugin {source.name}, while it was loaded,"):
+            module = _load(source)
+            with _guarded("offer its plugins", source.file):
+                offers = _offers(module, source, manager)
     except _Refused as error:
         if source.file:
             raise PluginError(f"{source.file}{error.line}: {error}") from error
@@ -194,6 +200,8 @@ def _load(source: _Source) -> ModuleType:
     if not file.is_file():
         raise _Refused("must be a plugin file, got nothing there; check the path")
     key = hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:8]
+    if re.search(rb"^(import|from) torch\b", file.read_bytes(), re.MULTILINE):
+        importlib.import_module("torch")  # before the plugin does, so that what it changes of torch is seen
     spec = importlib.util.spec_from_file_location(f"harness_plugin_{file.stem}_{key}", file)
     if spec is None or spec.loader is None:
         raise _Refused(f"must be a Python file (.py), got '{file.suffix}'")

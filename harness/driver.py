@@ -22,6 +22,7 @@ from harness.device import environment
 from harness.errors import PluginError, traceback_of
 from harness.fairness import rehearsal
 from harness.plan import Setting
+from harness.process_settings import kept_apart
 from harness.progress import Reporter
 from harness.records import Store, schema
 from harness.runs import Epoch, Failed, Run
@@ -53,6 +54,7 @@ class Driver:
         self._waiting: deque[Run] = deque()
         self._cells: list[Cell] | None = None  # the comparison, entered when all searches have ended
         self._restarted = False  # whether its restarts are among them
+        self._changes: set[str] = set()  # lines on changed settings that were said
         self._noted: set[str] = set()  # searches of which it stands in the records what they chose
         for search in self.searches:
             self._choose(search)
@@ -63,8 +65,11 @@ class Driver:
     def drive(self) -> None:
         """Carry out everything that is left."""
         self._fill()
-        for run_id, event in self.executor.events():
+        executor = f"executor '{self.setting.plan.executor.name}'"
+        for (run_id, event), changed in kept_apart(self.executor.events(), executor):
             interruption.check()
+            self.store.note_changes(changed)
+            self._say_changes([*changed, *event.changed])
             run = self._flying.get(run_id)
             if run is None:
                 continue  # it has failed while it was saved, and ends now
@@ -76,9 +81,7 @@ class Driver:
                 self._end(run)
                 self._fill()
         if left := self.left():
-            raise PluginError(
-                f"executor '{self.setting.plan.executor.name}': must carry out every run it is given, got {left} left over"
-            )
+            raise PluginError(f"{executor}: must carry out every run it is given, got {left} left over")
 
     def left(self) -> int:
         """Return how many trainings are still to do, at the most: those of trials not yet asked included."""
@@ -152,6 +155,13 @@ class Driver:
     def _land(self, run: Run) -> None:
         self.store.attempts.end(of_run(run.id))
         del self._flying[run.id], self._trained[run.id]
+
+    def _say_changes(self, lines: list[str]) -> None:
+        """Say which settings of the process a plugin has changed, each once; the records have them too."""
+        for line in lines:
+            if line not in self._changes:
+                self._changes.add(line)
+                self.reporter.say(f"warning: {line}", style="yellow")
 
     def _go_on(self, run: Run, epoch: Epoch) -> Failed | None:
         """Write an epoch down, with the pruner's verdict on it; a run that is given up is stopped after that.

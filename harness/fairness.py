@@ -13,6 +13,7 @@ from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Optimizer
 from harness.errors import PluginError
 from harness.plan import SCHEDULE, Competitor, Setting, ends
+from harness.process_settings import kept
 from harness.registry import Registry
 from harness.rules import is_penalty
 from harness.runs import Arm, Run
@@ -84,7 +85,10 @@ def check_fairness(setting: Setting, registry: Registry, attempts: Attempts | No
     moved, attempts = {}, attempts or Attempts()
     left = [each for each in setting.plan.competitors if not attempts.given_up(rehearsal(each.arm))]
     for competitor in left:
-        with attempts.during(rehearsal(competitor.arm), f"the rehearsal of {competitor.arm.name}"):
+        with (
+            attempts.during(rehearsal(competitor.arm), f"the rehearsal of {competitor.arm.name}"),
+            kept(f"arm {competitor.arm.name}, tried out before the search,"),
+        ):
             if setting.plan.benchmark.search.objective == "common":
                 _check_objective(setting, competitor, registry)
             moved[competitor.arm.name] = _moved(setting, competitor, registry)
@@ -204,7 +208,8 @@ def _equal(one: Competitor, other: Competitor, attempts: Attempts) -> Equal | No
 def _compared(one: Competitor, other: Competitor) -> Equal | None:
     settings, others = _equal_settings(one, other)
     same = False
-    with suppress(PluginFailed), _rehearsing(one.optimizer):
+    who = f"optimizer '{one.entered}' or '{other.entered}', tried out before the search,"
+    with suppress(PluginFailed), _rehearsing(one.optimizer), kept(who):
         same = take_same_steps(one.optimizer, settings, other.optimizer, others)
     if not same:
         return None

@@ -115,7 +115,7 @@ def _compute(
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):
         for split in splits:
             for start in range(0, len(split), BATCH):
-                inputs = split.as_input(split.inputs[start : start + BATCH])
+                inputs, _ = split.batch(slice(start, start + BATCH))
                 features = _called(backbone, partial(model, inputs))
                 found.append(features.float().cpu().numpy())
                 done += len(features)

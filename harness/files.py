@@ -40,7 +40,8 @@ def replacing(file: Path, durable: bool = True, hint: str = "", needed: int = 0)
     beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
         with disk.writing(file, hint, needed):
-            with beside.open("wb") as out:
+            beside.unlink(missing_ok=True)  # a link that somebody put there
+            with beside.open("xb") as out:
                 yield out
                 if durable:
                     out.flush()

@@ -23,7 +23,7 @@ from harness.data.images import Look, look_at_photos
 from harness.data.photos import Skipped
 from harness.data.places import find_root
 from harness.discovery import discover
-from harness.errors import DataError, printable, shown
+from harness.errors import DataError, PluginError, UnknownName, printable, shown
 from harness.plan import data_request
 from harness.progress import Reporter
 
@@ -51,12 +51,20 @@ def inspect(
 ) -> dict[str, Any]:  # fmt: skip
     """Return counts, sizes and findings as plain values, ready for JSON; splits as the benchmark would make them.
 
-    Raises DataError where the dataset has no photos, or they cannot be found.
+    A look runs nothing: the plugins that the benchmark file lists are not imported, only those named here. Raises
+    DataError where the dataset has no photos, or they cannot be found, and PluginError where a listed plugin may have it.
     """
     benchmark = config.load(file, profile, overrides)[0] if file else Benchmark(name="dogscats")
-    loose = [*(file.parent / name for name in benchmark.plugins), *plugins] if file else plugins
-    registry = discover(loose, benchmark.block)
-    dataset = registry.get("dataset", benchmark.data.dataset, Dataset, "data.dataset")
+    registry = discover(plugins, benchmark.block, check_block=False)
+    try:
+        dataset = registry.get("dataset", benchmark.data.dataset, Dataset, "data.dataset")
+    except UnknownName as error:
+        if listed := [name for name in benchmark.plugins if Path(name).stem not in registry.origins]:
+            raise PluginError(
+                f"data.dataset: must name a dataset, got '{benchmark.data.dataset}'; 'harness data inspect' runs no plugin "
+                f"that {file} lists, so name the file that has it with --plugin: {', '.join(listed)}"
+            ) from error
+        raise
     if dataset.photos is None:
         raise DataError(f"data.dataset: must be one of photos, got {shown(dataset.name)}, which has none to look at")
     root = find_root(data, dataset.name)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import arguments
 from harness.analysis import analyse, own
 from harness.boundary import Boundary
 from harness.contracts import Analysis, Report, Results
@@ -14,6 +15,7 @@ from harness.records import Records, open_records
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES
+from harness.showing import impersonal
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -115,7 +117,7 @@ class Loaded:
         done = int((runs["state"] == "done").sum())
         return (
             f"<run {self.name}: {arms} arms, {len(self.records.trials)} trials, {done} comparison runs; "
-            f"{self.records.folder}>"
+            f"{impersonal(str(self.records.folder))}>"
         )
 
     def _repr_html_(self) -> str:
@@ -126,7 +128,7 @@ class Loaded:
             Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
         ]
         if notice := self.meta["data"]["notice"]:
-            lines.append(Markup("<p><em>{}</em></p>").format(notice))
+            lines.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
         return str(
             Markup("").join(
                 [*lines, self._board(), *(Markup("<p><small>{}</small></p>").format(s) for s in said[2:] if s)]
@@ -170,7 +172,7 @@ def load(run: str | Path) -> Loaded:
         run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
         run.leaderboard
     """
-    return Loaded(open_records(Path(run)), discover())
+    return Loaded(open_records(arguments.path("run", run)), discover())
 
 
 def _shown(value: float, unit: str) -> str:

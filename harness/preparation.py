@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import config, device, search
 from harness.attempts import Attempts
@@ -24,9 +24,13 @@ from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, data_request, resolve
 from harness.pretrained import Fit, check_fit
+from harness.process_settings import kept
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.workbench import check_layer_factor, check_overrides
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,10 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     for notice in source.notices:
         reporter.say(f"note: {notice}")
     loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
-    registry = discover(loose, {*benchmark.block, *request.block})
+    block = {*benchmark.block, *request.block}
+    if running := [str(file) for file in loose if file.stem not in block]:
+        reporter.say(f"plugin files that are run: {', '.join(running)}")
+    registry = discover(loose, block)
     for name, why in registry.broken.items():
         reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
     plan = resolve(benchmark, source, registry)
@@ -101,6 +108,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
         names = read_exclusion(file, source.where("data", "exclude"))
         data = exclude(data, names, file)
         features = {name: exclude(each, names, file) for name, each in features.items()}
+    data, features = _taken_over(data), {name: _taken_over(each) for name, each in features.items()}
     setting = Setting(plan, data, chosen, features, mirrored, fits)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
@@ -112,7 +120,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
             reporter.say(f"note: {note}", style="bold yellow")
         imported = matched(setting, source, request.file.parent)
         closing.pop_all()  # it is for whoever carries the benchmark out
-    return Ready(with_networks(setting, imported, registry), registry, imported, fairness, attempts)
+    return Ready(with_networks(setting, imported, registry, reporter.say), registry, imported, fairness, attempts)
 
 
 def _attempts(request: Request, setting: Setting, reporter: Reporter) -> Attempts:
@@ -128,7 +136,10 @@ def _attempts(request: Request, setting: Setting, reporter: Reporter) -> Attempt
 
 def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, device: Device, reporter: Reporter) -> Any:
     """Return the features that ``make`` extracts with a backbone; raises PluginError where the backbone fails."""
-    with Boundary("backbone", name, "give features of the photos"):
+    with (
+        Boundary("backbone", name, "give features of the photos"),
+        kept(f"backbone '{name}', whose features were extracted,"),
+    ):
         return make(plan.backbones[name], plan.weights[name], data, device, reporter.preparing, plan.sources[name])
 
 
@@ -143,9 +154,12 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     more = {"progress": reporter.preparing, "skipped": skipped, **looks}
     request = data_request(plan.dataset, plan.benchmark.data, found, **more)
     with Boundary("dataset", plan.dataset.name, "open"):
-        data = plan.dataset.open(request)
-        wrong = _wrong(data, plan)
-        data = data if wrong else _printable(data)
+        with kept(f"dataset '{plan.dataset.name}'"):
+            data = plan.dataset.open(request)
+        wrong = _wrong(data)
+        if not wrong:
+            data = _taken_over(data)
+            wrong = _wrong_outputs(data, plan)
     if wrong:
         raise PluginError(f"dataset '{plan.dataset.name}': {wrong}")
     if data.notice:
@@ -177,11 +191,11 @@ def _fits(plan: Plan, data: Data, where: str, reporter: Reporter) -> dict[str, F
     return fits
 
 
-def _printable(data: Data) -> Data:
-    """Return the data with every text in it printable, whatever names of files a dataset took as they are."""
+def _taken_over(data: Data) -> Data:
+    """Return a dataset's data with its arrays read-only and every text printable, whatever names of files are in it."""
 
     def split(one: Split) -> Split:
-        return replace(one, names=tuple(map(printable, one.names)))
+        return Split(_read_only(one.inputs), _read_only(one.targets), tuple(map(printable, one.names)))
 
     return replace(
         data,
@@ -195,14 +209,21 @@ def _printable(data: Data) -> Data:
     )
 
 
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view of an array that no plugin can write through by mistake."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def cut_of(plan: Plan) -> Cut:
     """Return how photos become squares: as the first pretrained backbone wants them, the same for all arms."""
     size, looks = plan.benchmark.data.size, next(iter(plan.weights.values()), None)
     return Cut(size, looks.interpolation, looks.crop) if looks else Cut(size)
 
 
-def _wrong(data: Any, plan: Plan) -> str:
-    """Return what is wrong with a dataset's data; empty where nothing is. Raises DataError where the task refuses it."""
+def _wrong(data: Any) -> str:
+    """Return what is wrong with a dataset's data; empty where nothing is."""
     if not isinstance(data, Data):
         return f"must open as a Data, got {type(data).__name__}"
     for name in ("train", "tune", "test"):
@@ -215,6 +236,11 @@ def _wrong(data: Any, plan: Plan) -> str:
         kind, axes = str(split.inputs.dtype), split.inputs.ndim
         if (kind, axes) != ("uint8", 4) and kind != "float32":
             return f"must have images uint8 [N, H, W, 3] or float32 inputs in '{name}', got {kind} with {axes} axes"
-    with Boundary("task", plan.task.name, "say how many outputs it needs"):
+    return ""
+
+
+def _wrong_outputs(data: Data, plan: Plan) -> str:
+    """Return what is wrong with a task's outputs for this data, or ""; raises DataError where the task refuses it."""
+    with Boundary("task", plan.task.name, "say how many outputs it needs"), kept(f"task '{plan.task.name}'"):
         outputs = plan.task.outputs(data)
     return "" if outputs >= 1 else f"must need one output or more for task '{plan.task.name}', got {outputs}"

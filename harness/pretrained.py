@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import arguments
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Backbone, Weights
 from harness.errors import BenchmarkError, DataError, HarnessError, one_line
@@ -82,13 +83,15 @@ def read_weights(file: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
     ``model.``, it is taken off, and what is not behind it is left out. Raises DataError for a file that is damaged or
     holds no tensors, and where two prefixes would do.
     """
+    file = arguments.path("file", file)
+    names = [arguments.text("names", name) for name in arguments.items("names", names, "names")]
     content = _content(file)
     nested = next((content[key] for key in NESTED if isinstance(content, Mapping) and content.get(key)), content)
     state = nested if isinstance(nested, Mapping) else {}
     state = {str(key): value for key, value in state.items() if hasattr(value, "is_floating_point")}
     if not state:
         raise DataError(f"{file}: must hold a network's tensors by name, got none; use a file with its state_dict")
-    prefix = _prefix(state, list(names), file)
+    prefix = _prefix(state, names, file)
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 

@@ -12,6 +12,7 @@ from harness.errors import PluginError, UnknownName, did_you_mean, shown
 from harness.rules import brief, check
 from harness.runs import digest
 
+MOST_AROUND = 8  # optimizers around one another
 T = TypeVar("T")
 
 
@@ -55,7 +56,7 @@ class Registry:
         """Return the plugin of that kind and name; raises UnknownName, which names ``where`` it was asked for."""
         if name in self.found[kind]:
             return self.found[kind][name]
-        if kind == "optimizer" and name.endswith(")"):
+        if kind == "optimizer" and name.endswith(")") and name.count("(") <= MOST_AROUND:
             return self._wrapped(name, where)
         for catalogue, source in self.catalogues:
             prefix = f"{catalogue.name}:"

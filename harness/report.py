@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import disk, files
 from harness.analysis import analyse, own
@@ -19,10 +19,13 @@ from harness.attempts import Attempts
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Report, Results
 from harness.errors import DataError, HarnessError, encodable
+from harness.process_settings import kept
 from harness.records import Records, copied, open_records
+from harness.records.links import check_no_links
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
+from harness.showing import impersonal, impersonal_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -59,13 +62,15 @@ def write_reports(
         raise HarnessError(f"report --format: {both}")
     if out.absolute() != folder.absolute():
         _check_elsewhere(out, reports)
-    records = open_records(folder)
+    check_no_links(out)
+    records = _for_readers(open_records(folder))
     tables = {name: getattr(records, name) for name in RECORD_TABLES}
     parquet = _Format("Parquet", "parquet", _parquet)
     of_tables = [_Format(r.name, r.extension, partial(_encoded, r.table)) for r in reports if r.table is not None]
     problems = _write_tables(out / "tables", tables, [parquet])
     attempts = attempts or Attempts()
     results = _analysed(records, registry, attempts)
+    results = replace(results, tables={name: impersonal_table(table) for name, table in results.tables.items()})
     problems += _write_tables(out / "tables", tables, of_tables)
     problems += _write_tables(out / "tables", results.tables, [parquet, *of_tables])
     results = replace(results, problems=(*results.problems, *problems))
@@ -115,13 +120,20 @@ def results_of(folder: Path, registry: Registry) -> Results:
 def _analysed(records: Records, registry: Registry, attempts: Attempts | None = None) -> Results:
     with quiet_libraries():
         results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
-    lacking = summary(records.lacking)
-    return replace(results, problems=(lacking, *results.problems)) if lacking else results
+    lacking = filter(None, [summary(records.lacking)])
+    return replace(results, problems=impersonal((*lacking, *records.changes, *results.problems)))
+
+
+def _for_readers(records: Records) -> Records:
+    """Return records as they may be given away: no home folder, user name or host name is in their texts."""
+    tables: dict[str, Any] = {name: impersonal_table(getattr(records, name)) for name in RECORD_TABLES}
+    return replace(records, meta=impersonal(records.meta), **tables)
 
 
 def _rendered(report: Report, results: Results) -> bytes:
     """Return the report's text, made from results of its own; raises PluginFailed where there is none."""
-    with Boundary("report", report.name, "render", everything=True), quiet_libraries():
+    who = f"report '{report.name}'"
+    with Boundary("report", report.name, "render", everything=True), kept(who), quiet_libraries():
         text = report.render(own(results))
         if not isinstance(text, str):
             raise TypeError(f"render() must return a text, got {type(text).__name__}")

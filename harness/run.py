@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,14 @@ from harness.extension import ROUNDS, extend, extended
 from harness.files import check_out_folder
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
+from harness.process_settings import take_notes
 from harness.progress import Reporter, counted
 from harness.range_test.centring import centre
 from harness.records import Store, schema
 from harness.records.checked import save_arrays
 from harness.registry import Registry
 from harness.report import Written, write_reports
+from harness.showing import impersonal
 from harness.training.constant import constant_scores
 
 
@@ -48,7 +49,7 @@ def run(
     ready = prepare(request, reporter, journal=True)
     with contextlib.closing(ready.attempts):
         failures, written = _in_folder(ready, request, reporter, command)
-    failures += written.failures
+    failures += [*written.failures, *take_notes()]  # a report may have changed settings too
     for line in failures:
         reporter.say(f"warning: {line}", style="yellow")
     for line in closing(written.results, ready.registry, time.monotonic() - began) if closing else ():
@@ -88,7 +89,7 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
     bring_in(ready.imported, store)
     driver = Driver(setting, store, reporter, request.only_search)
     if left := driver.left():
-        store.work_begins(environment, [printable(word) for word in command])
+        store.work_begins(environment, [impersonal(printable(word)) for word in command])
         precision = setting.precision_of(
             setting.plan.competitors[0].arm
         )  # all arms of a benchmark have a head, or none
@@ -106,7 +107,9 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
         reporter.say(f"nothing left to do in {store.folder}: {what}")
     for line in driver.undefined():
         reporter.say(f"note: {line}")
-    return driver.failures() + collect(setting, driver, store, ready.registry, reporter)
+    failures = driver.failures() + collect(setting, driver, store, ready.registry, reporter)
+    store.note_changes(take_notes())
+    return failures + store.changes()
 
 
 def _describe(store: Store, ready: Ready) -> None:
@@ -119,13 +122,16 @@ def _describe(store: Store, ready: Ready) -> None:
         {
             "data": {
                 "name": data.name,
-                "source": data.source,
-                "notice": data.notice,
+                "source": impersonal(data.source),
+                "notice": impersonal(data.notice),
                 "fingerprint": data.fingerprint,
                 "classes": list(data.classes),
-                "left_out": list(data.left_out),
+                "left_out": impersonal(list(data.left_out)),
                 "skipped": {reason: len(names) for reason, names in data.skipped.items()},
-                "excluded": {"file": plan.benchmark.data.exclude, **{k: list(v) for k, v in data.excluded.items()}},
+                "excluded": {
+                    "file": impersonal(plan.benchmark.data.exclude),
+                    **{k: list(v) for k, v in data.excluded.items()},
+                },
                 "counts": {"train": len(data.train), "tune": len(data.tune), "test": len(data.test)},
                 "class_counts": _class_counts(data),
                 "input_shape": list(data.train.inputs.shape[1:]),
@@ -159,11 +165,8 @@ def _describe(store: Store, ready: Ready) -> None:
             "scheduler_references": {c.arm.scheduler: c.scheduler.reference for c in plan.competitors},
             "roles": {c.arm.name: {"role": c.role, "of": c.of} for c in plan.controls},
             "convex": {c.arm.network: c.network.convex for c in plan.competitors},
-            "plugins": {
-                name: {"origin": f.origin, "file": _loose(f.origin), "sha256": f.sha256}
-                for name, f in sorted(used.items())
-            },
-            "broken_plugins": ready.registry.broken,
+            "plugins": {name: {"origin": impersonal(f.origin), "sha256": f.sha256} for name, f in sorted(used.items())},
+            "broken_plugins": impersonal(ready.registry.broken),
             "fairness": ready.fairness.plain(),
         },
     )
@@ -192,8 +195,3 @@ def _of_unequal_classes(constant: Mapping[str, Any]) -> str:
         f"note: classes are unequal: always answering '{constant['answer']}' gives a test accuracy of {100 * score:.2f} %; "
         'search.metric = "balanced_accuracy" counts every class alike'
     )
-
-
-def _loose(origin: str) -> str:
-    """Return the whole path of a loose plugin file, or nothing for an installed plugin."""
-    return str(Path(origin).resolve()) if origin.endswith(".py") else ""

@@ -17,11 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, shown
+from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, printable, shown
+from harness.showing import typed
 
 Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
-_HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
+MOST_PROFILES = 100
+_HEADER = re.compile(r"^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$")  # with blanks around the name, which _split leaves out
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_DOTTED = re.compile(r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+'))*+""")
+MOST_BYTES = 2**20  # of a file
+MOST_PARTS = 32  # of a dotted key
 _KEY = re.compile(rf"^\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 
 
@@ -34,6 +39,8 @@ class Source:
     places: Mapping[Path_, str]
     chosen: Mapping[str, Any] = field(default_factory=dict)  # what the file says with its profile, before any --set
     written: Sequence[Mapping[str, Any]] = ()  # the file's own tables: what holds for all profiles, then each profile
+    profile: Mapping[str, Any] = field(default_factory=dict)  # the chosen profile's own table
+    profiles: Sequence[str] = ()  # the names of all the file's profiles
     notices: Sequence[str] = ()  # for the user
 
     def where(self, *key: str) -> str:
@@ -57,27 +64,44 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
     places = {key: f"{file}:{line}" for key, line in _lines(text).items()}
     profiles = values.pop("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(value, dict) for value in profiles.values()):
-        raise BenchmarkError(f"{places.get(('profiles',), file)}: profiles must be tables, got {shown(profiles)}")
+        got = shown(profiles)
+        raise BenchmarkError(
+            f"{places.get(('profiles',), file)}: profiles: must be tables, [profiles.NAME.SECTION], got {got}"
+        )
+    if len(profiles) > MOST_PROFILES:
+        where = places.get(("profiles",), file)
+        raise BenchmarkError(f"{where}: profiles: must be at most {MOST_PROFILES}, got {len(profiles)}")
     written = [copied(table) for table in (values, *profiles.values())]
     if profile is not None:
         if profile not in profiles:
             hint = did_you_mean(profile, profiles) or "; the file has none"
             raise BenchmarkError(f"{file}: --profile must name a profile of the file, got {shown(profile)}{hint}")
-        _lay(profiles[profile], values)
+        _lay(copied(profiles[profile]), values)
         below = {key[2:]: place for key, place in places.items() if key[:2] == ("profiles", profile)}
         places.update({key: place for key, place in below.items() if key})
     chosen = copied(values)
+    plain: dict[Path_, str] = {}  # what a --set has given a value that is no table
     for override in overrides:
         key, value = parse_override(override)
+        for above in (key[:length] for length in range(1, len(key))):
+            if above in plain:
+                raise BenchmarkError(
+                    f"--set: {'.'.join(key)}: must be below a table, got it beside --set {plain[above]}; leave one out"
+                )
+        if not isinstance(value, dict):
+            plain[key] = printable(override)
         new = _new(key, values)
         _lay(_nested(key, value), values)
         places = {k: v for k, v in places.items() if k[: len(new[0])] != new[0]} | dict.fromkeys(new, "--set")
-    return Source(str(file), values, places, chosen, written)
+    laid = copied(profiles[profile]) if profile is not None else {}
+    return Source(str(file), values, places, chosen, written, laid, tuple(profiles))
 
 
 def _text(file: Path) -> str:
     """Return a file's text, its lines ended by line feeds alone; raises BenchmarkError where it cannot be read as UTF-8."""
     try:
+        if file.stat().st_size > MOST_BYTES:
+            raise BenchmarkError(f"{file}: must have at most {MOST_BYTES >> 20} MiB, got more; write less")
         content = file.read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
         why = "a folder" if file.is_dir() else "nothing there" if not file.exists() else one_line(error)
@@ -139,6 +163,7 @@ def _begun(lines: Sequence[str]) -> int:
 
 def _parse(text: str, where: str) -> dict[str, Any]:
     """Return the values of TOML; raises TOMLDecodeError, or BenchmarkError for what is too much for Python."""
+    _check_size(text, where)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -146,6 +171,17 @@ def _parse(text: str, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         what = "brackets nested too deep" if isinstance(error, RecursionError) else "a number of too many digits"
         raise BenchmarkError(f"{where}: must be valid TOML, got {what}; write less") from error
+
+
+def _check_size(text: str, where: str) -> None:
+    """Raise BenchmarkError for a text, or a key in it, that takes the parser more time than any benchmark is worth."""
+    if len(text) > MOST_BYTES:
+        raise BenchmarkError(f"{where}: must have at most {MOST_BYTES >> 20} MiB, got {len(text):,} bytes; write less")
+    for dotted in _DOTTED.finditer(text):
+        if dotted[0].count(".") >= MOST_PARTS and len(_split(dotted[0])) > MOST_PARTS:
+            raise BenchmarkError(
+                f"{where}: must have keys of at most {MOST_PARTS} parts, got {dotted[0][:40]!r} ...; write less"
+            )
 
 
 def _lines(text: str) -> dict[Path_, int]:
@@ -167,12 +203,17 @@ def _split(dotted: str) -> Path_:
 
 def parse_override(text: str) -> tuple[Path_, Any]:
     """Return the key and the value of ``key=value``; a value that is not TOML is taken as a string."""
+    _check_size(text, "--set")
     found = _KEY.match(text)
     if not found:
         raise BenchmarkError(f"--set: must be KEY=VALUE, got {shown(text)}; for example --set train.l2=1e-4")
     if encodable(text) != text:
         raise BenchmarkError(f"--set: must be UTF-8, got {shown(text)}; rename the file or folder")
     key, value = _split(found[1]), text[found.end() :]
+    if len(value.splitlines()) > 1:  # of several lines TOML would read all, and the first alone would be the value
+        raise BenchmarkError(
+            f"--set: {found[1]}: must be a value on one line, got {shown(value)}; say --set once for each key"
+        )
     try:
         return key, _parse(f"value = {value}", f"--set: {found[1]}")["value"]
     except tomllib.TOMLDecodeError:
@@ -187,7 +228,7 @@ def command_with(command: Sequence[str], key: str, value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)  # numbers, strings and lists of them are written as in TOML
     setting = f"--set {shlex.quote(f'{key}={text}')}"
     parts = [part for part in command if part not in ("--only-search", "--extend")]
-    return f"{shlex.join(parts) if parts else 'harness run ...'} {setting}"
+    return f"{typed(parts) if parts else 'harness run ...'} {setting}"
 
 
 def _new(key: Path_, values: Mapping[str, Any]) -> list[Path_]:

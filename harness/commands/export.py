@@ -16,17 +16,17 @@ from harness.analysis import computed
 from harness.boundary import Boundary, PluginFailed
 from harness.commands.model_card import interval, model_card, shown, winner
 from harness.config import Benchmark, as_plain
-from harness.contracts import Analysis, Backbone, Kind, Task
-from harness.discovery import discover
+from harness.contracts import Analysis, Backbone, Task
 from harness.errors import RunFolderError
 from harness.exported import FILE, describe_model, named
 from harness.files import check_out_folder
-from harness.predict import Choice, choose, model_of, plugins_of
+from harness.predict import Choice, choose, model_of
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
 from harness.records.checked import load_arrays
 from harness.registry import Registry
-from harness.trained import Model, check_weights, load_frozen
+from harness.showing import impersonal
+from harness.trained import Model, check_weights, load_frozen, registry_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,11 +69,11 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
                 f"{file}: must be the weights of {choice.arm}, got nothing there; they were removed or, of an imported "
                 "arm, never here: name another --arm"
             )
-    registry = discover(plugins_of(model, request.plugins, reporter), model.block)
+    registry = registry_for(model, request.plugins, reporter)
     frozen = check_weights(model.origin, model.backbone, registry) if model.head else None
     kept = f"backbone{frozen.suffix}" if frozen and not request.light else ""
     about = describe_model(_with_own_plugins(model, registry), kept) | _about(records, choice, request, registry)
-    about["plain"] = _in_plain_words(model, frozen, registry, reporter)
+    about = impersonal(about) | {"plain": _in_plain_words(model, frozen, registry, reporter)}
     copies = {**named(model), **({kept: frozen} if frozen and kept else {})}
     _write(out, copies, {FILE: json.dumps(about, indent=2, allow_nan=False) + "\n", "README.md": model_card(about)})
     return out, about
@@ -81,9 +81,7 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
 
 def _with_own_plugins(model: Model, registry: Registry) -> Model:
     """Return the model with only those of the run's plugins that it is made of."""
-    parts: list[tuple[Kind, str]] = [("task", model.task), ("backbone", model.backbone)]
-    parts += [("backbone", model.head)] if model.head else []
-    used = {registry.find(kind, name, str(model.origin.folder)).plugin for kind, name in parts}
+    used = {registry.find(kind, name, str(model.origin.folder)).plugin for kind, name in model.parts.values()}
     plugins = {name: about for name, about in model.origin.plugins.items() if name in used}
     return replace(model, origin=replace(model.origin, plugins=plugins))
 
@@ -140,7 +138,7 @@ def _calls(model: Model, frozen: Path | None, registry: Registry, reporter: Repo
     if not head or not frozen:
         return {"network": body.plain(shape, len(model.classes))} if body.plain else {}
     chosen = device.choose("cpu", "fp32", torch.get_num_threads())
-    network, features = load_frozen(model.origin, model.backbone, registry, chosen, shape, reporter)
+    network, features = load_frozen(model.origin, model.backbone, registry, chosen, shape)
     with safe_open(frozen, "pt") as file:
         if set(network.state_dict()) - set(file.keys()):
             return {}

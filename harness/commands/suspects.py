@@ -13,6 +13,7 @@ from harness.disk import writing
 from harness.errors import DataError, RunFolderError
 from harness.records import open_records
 from harness.registry import Registry
+from harness.showing import spreadsheet_cell
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -43,7 +44,7 @@ def as_csv(table: DataFrame) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in table.itertuples(index=False):
-        writer.writerow([f"{value:.6f}" if isinstance(value, float) else value for value in row])
+        writer.writerow([f"{value:.6f}" if isinstance(value, float) else spreadsheet_cell(value) for value in row])
     return out.getvalue()
 
 

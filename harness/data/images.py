@@ -25,6 +25,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
+from harness import arguments
 from harness.boundary import Boundary, PluginFailed
 from harness.data.kinds import HEAD, NOT_READ, image_format
 from harness.data.pixels import upright_rgb
@@ -43,6 +44,7 @@ DECODER = 3  # raised whenever the same photo gives other pixels
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # whatever the file's name says; no EPS, which is a program
 MOST_PIXELS = 2**30 // 12  # of one photo, 89 million, as in Pillow: beyond it a small file may fill the memory
+LARGEST = 65_535  # pixels along a side; Pillow and JPEG go no further
 RUN = 32  # images a thread decodes before it hands them over
 HELD = 2**30  # bytes of images that are held in memory where the cache cannot keep them; more would be a danger
 UNREADABLE = "cannot be read: "  # begins the key of a photo that has no bytes to hash
@@ -82,7 +84,7 @@ class Cut:
         if self.interpolation not in INTERPOLATIONS:
             known = ", ".join(INTERPOLATIONS)
             raise DataError(f"data.interpolation: must be one of {known}, got {shown(self.interpolation)}")
-        if not (0 < self.crop <= 1 and self.size / self.crop <= 65_535):  # Pillow and JPEG go no further
+        if not (0 < self.crop <= 1 and self.size / self.crop <= LARGEST):
             raise DataError(f"data.crop: must be a number above 0 and at most 1, got {shown(self.crop)}")
 
     @property
@@ -111,8 +113,12 @@ def decode_photos(
     ``crop``, in (0, 1], is the part of the short side that is kept. A source that cannot be read (OSError) or decoded is
     among ``broken``, which says why without its name, the same on every machine.
     """
-    cut = Cut(size, interpolation, crop)
-    keys = _keys(photos, progress)
+    photos = arguments.items("photos", photos, "photos")
+    for photo in photos:
+        arguments.having("photos", photo, "photos, each with a name and read()", "name", "read")
+    size, crop = arguments.whole("size", size, 1, LARGEST), arguments.number("crop", crop, 0, 1)
+    cut = Cut(size, arguments.one_of("interpolation", interpolation, INTERPOLATIONS), crop)
+    keys = _keys(photos, arguments.function("progress", progress))
     key = digest(["photos", DECODER, size, interpolation, float(crop), keys])
 
     def image(i: int) -> Image:
@@ -229,7 +235,10 @@ def draw_images(draw: Callable[[int], Image], keys: Sequence[str], size: int, pr
 
     Raises DataError where one of them cannot be drawn.
     """
-    store = _store(digest(["drawn", size, list(keys)]), tuple(keys), size, draw, progress, "drawing the sample")
+    arguments.function("draw", draw)
+    keys = [arguments.text("keys", key) for key in arguments.items("keys", keys, "texts", 1)]
+    size, progress = arguments.whole("size", size, 1, LARGEST), arguments.function("progress", progress)
+    store = _store(digest(["drawn", size, keys]), tuple(keys), size, draw, progress, "drawing the sample")
     for i, why in store.broken.items():
         raise DataError(
             f"data: must be drawn whole, got {len(store.broken)} of {len(keys)} failed: {keys[i]}: {why}; "
@@ -449,10 +458,15 @@ def stratified(labels: Sequence[Any], part: float, seed: int) -> tuple[list[int]
     """
     import numpy as np
 
-    random = np.random.default_rng(seed)
+    labels, part = arguments.items("labels", labels, "labels", 1), arguments.share("part", part)
+    random = np.random.default_rng(arguments.whole("seed", seed))
     kept: list[int] = []
     aside: list[int] = []
-    for label in sorted(set(labels)):
+    try:
+        classes = sorted(set(labels))
+    except TypeError:
+        raise TypeError(f"labels: must be labels of one kind, such as texts, got {arguments.shown(labels)}") from None
+    for label in classes:
         members = random.permutation([i for i, other in enumerate(labels) if other == label]).tolist()
         if len(members) < 2:
             raise DataError(f"data: must have two or more examples of every class, got {len(members)} of '{label}'")

@@ -22,6 +22,7 @@ from harness.boundary import Boundary, PluginFailed
 from harness.comparison import Cell
 from harness.contracts import Probe
 from harness.plan import Setting
+from harness.process_settings import kept
 from harness.progress import Reporter
 from harness.records import Store, schema
 from harness.runs import Run, digest
@@ -250,11 +251,16 @@ def _price(group: Sequence[Runs], measure: Callable[[Runs], float]) -> float:
 
 def _measure(probe: Probe, version: str, runs: Runs, solutions: Solutions, store: Store, problems: list[str]) -> bool:
     """Measure these networks and enter what was found; return False, and say why, where that failed."""
+    from harness.training.batches import mix, seed_all
+
     parts = [solutions.parts(run) for run in runs]
     before = [{name: each.detach().clone() for name, each in one.model.state_dict().items()} for one in parts]
     try:
         with Boundary("probe", probe.name, "measure", everything=True):
-            numbers, arrays = sorted_out(probe.measure(*parts, **probe.options))
+            seed_all(mix(*(run.order_seed for run in runs)))
+            with kept(f"probe '{probe.name}'"):
+                measured = probe.measure(*parts, **probe.options)
+            numbers, arrays = sorted_out(measured)
     except PluginFailed as error:
         problems[MOST_PROBLEMS - 1 :] = [f"{_who(runs)}: {error.why}"]
         for one, weights in zip(parts, before, strict=True):

@@ -15,6 +15,7 @@ from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Optimizer, Scheduler
 from harness.errors import PluginError
 from harness.plan import Competitor, Setting
+from harness.process_settings import kept
 from harness.records import Store
 from harness.runs import Run
 from harness.training.snapshots import cycle_ends, cycle_epochs
@@ -31,7 +32,11 @@ def note_schedules(setting: Setting, tuned: Mapping[str, Mapping[str, Any]], sto
         competitor = setting.plan.competitor(arm)
         run = setting.compare_run(competitor, params, seed=0)
         there = known.get(arm)
-        found[arm] = there if there and there["run_id"] == run.id else describe_schedule(run, competitor, setting)
+        if there and there["run_id"] == run.id:
+            found[arm] = there
+            continue
+        with kept(f"arm {arm}, whose schedule was recorded,"):
+            found[arm] = describe_schedule(run, competitor, setting)
     if found != known:
         store.note("schedules", found)
 

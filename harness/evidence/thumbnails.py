@@ -12,13 +12,13 @@ from harness.analysis import computed
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Data
 from harness.records import Records, schema
+from harness.records.pictures import SIDE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 MOST = 500  # at 2 to 4 kB each
-SIDE = 112  # pixels, at most
 
 
 def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis]) -> list[Path]:

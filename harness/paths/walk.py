@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Optimizer
 from harness.paths.landscapes import LANDSCAPES, Landscape
+from harness.process_settings import kept
 
 if TYPE_CHECKING:
     import numpy as np
@@ -193,11 +194,14 @@ def paths(arms: Mapping[str, tuple[Optimizer, Mapping[str, Any]]]) -> DataFrame:
     rows: list[tuple[Any, ...]] = []
     for arm, (optimizer, hyperparameters) in arms.items():
         deadline = time.thread_time() + PATIENCE
-        kept = {name: value for name, value in hyperparameters.items() if name != "lr" or not rates(optimizer)}
+        others = {name: value for name, value in hyperparameters.items() if name != "lr" or not rates(optimizer)}
         for landscape in LANDSCAPES.values():
             try:
-                with Boundary("optimizer", optimizer.name, "step", everything=True):
-                    lr, walked = best_walk(optimizer, landscape, kept, deadline)
+                with (
+                    Boundary("optimizer", optimizer.name, "step", everything=True),
+                    kept(f"arm {arm}, whose path was recorded,"),
+                ):
+                    lr, walked = best_walk(optimizer, landscape, others, deadline)
             except PluginFailed as error:  # the other arms have their picture
                 start = (*landscape.start, float(landscape.value(*landscape.start)))
                 rows.append((arm, landscape.name, 0, 0, *start, math.nan, f"failed: {error.why}"))

@@ -22,6 +22,7 @@ import numpy as np
 from harness.boundary import Boundary
 from harness.contracts import Schedule, Scheduler
 from harness.errors import DiskError, HarnessError
+from harness.process_settings import kept
 from harness.range_test.picture import WORDS
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ def range_test(
     low, high = space.low / BEYOND, space.high * BEYOND
     steps = steps or range_test_steps(competitor)
     try:
-        with Boundary(), _generators_kept(setting.device.name):
+        with Boundary(), _generators_kept(setting.device.name), kept(f"arm {arm}, in its range test,"):
             curve = sweep(_parts(setting, competitor, low), low, high, steps, check)
     except DiskError:
         raise

@@ -18,6 +18,7 @@ from harness.errors import RunFolderError, one_line
 from harness.records import database, promised, schema
 from harness.records.checked import load_arrays
 from harness.records.imported import with_imported
+from harness.records.pictures import made_again
 from harness.toml import command_with
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ class Records:
     def name(self) -> str:
         """The benchmark's name."""
         return str(self.meta["benchmark"]["name"])
+
+    @property
+    def changes(self) -> list[str]:
+        """A line for each setting of the process that a plugin changed while it ran; they were put back after it."""
+        return schema.changes_of(self.meta.get(schema.CHANGES, {}))
 
     def search_over(self, arm: str) -> bool:
         """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
@@ -172,10 +178,11 @@ class Records:
         return load_arrays(file)["predictions"] if "folds" in self.meta and file.is_file() else None
 
     def thumbnail(self, split: str, row: int) -> bytes | None:
-        """Return a small copy of a photo as JPEG; None where there is none."""
+        """Return a small copy of a photo as JPEG, made anew from its pixels; None where there is none."""
         file = schema.thumbnail(self.folder, split, row)
         with disk.reading(file):
-            return file.read_bytes() if file.is_file() else None
+            content = file.read_bytes() if file.is_file() else b""
+        return made_again(content)
 
     @cached_property
     def lacking(self) -> tuple[promised.Lack, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import disk
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Metric
+from harness.process_settings import kept
 from harness.records import schema
 from harness.records.checked import load_arrays, save_arrays
 from harness.records.reader import open_records
@@ -39,7 +40,8 @@ def write_scores(folder: Path, name: str, metric: Metric) -> str:
         try:
             with Boundary("metric", name, "return scores", everything=True):
                 predictions = load_arrays(schema.prediction(folder, run_id))["predictions"]
-                scores, wrong = _scores(metric, predictions, records.targets)
+                with kept(f"metric '{name}'"):
+                    scores, wrong = _scores(metric, predictions, records.targets)
         except PluginFailed as error:
             wrong = f"must return scores [N], got {error.why}"
         if wrong:

@@ -21,6 +21,7 @@ from harness.attempts import Attempts
 from harness.errors import DiskError, RunFolderError, encodable, one_line
 from harness.records import database, promised, schema
 from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
+from harness.records.links import check_no_links
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Store:
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
+        check_no_links(folder)
         with disk.writing(folder, "name another folder with --out"):
             for place in schema.own_folders(folder):
                 if place.is_file():
@@ -130,6 +132,18 @@ class Store:
     def note(self, key: str, value: Any) -> None:
         """Write one row of the meta table, as JSON."""
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def note_changes(self, lines: Sequence[str], run_id: str = "") -> None:
+        """Note, a line each, which settings of the process a plugin has changed; of a run, or of what is not one."""
+        if not lines:
+            return
+        noted: dict[str, list[str]] = self.noted(schema.CHANGES) or {}
+        noted[run_id] = list(dict.fromkeys([*noted.get(run_id, ()), *lines]))
+        self.note(schema.CHANGES, noted)
+
+    def changes(self) -> list[str]:
+        """Return every line that was noted so, each once, with the number of the runs that it is of."""
+        return schema.changes_of(self.noted(schema.CHANGES) or {})
 
     def noted(self, key: str) -> Any:
         """Return a row of the meta table; None where there is none."""
@@ -418,6 +432,7 @@ class Store:
 
         A final event is written after its files are, so a record never lacks them.
         """
+        self.note_changes(event.changed, run_id)
         match event:
             case Epoch():
                 self._append_epoch(run_id, event, verdict)
@@ -571,6 +586,7 @@ class Store:
     # --- inside
 
     def _open(self) -> None:
+        database.check_tables(self.db, schema.database(self.folder))
         self._check()
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")

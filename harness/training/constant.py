@@ -16,6 +16,7 @@ import torch
 
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Data, Metric, Split, Task
+from harness.process_settings import kept
 
 MOST = 2_000_000  # numbers of a batch of outputs; of more targets, some are drawn
 STEPS = 100  # of LBFGS, at the most
@@ -33,6 +34,7 @@ def constant_scores(task: Task, data: Data) -> dict[str, Any]:
     try:
         with (
             Boundary("task", task.name, "score a constant", everything=True),
+            kept(f"task '{task.name}'"),
             warnings.catch_warnings(),
             np.errstate(all="ignore"),
         ):

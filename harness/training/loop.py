@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness import arguments
 from harness.boundary import Boundary
 from harness.contracts import Workbench
 from harness.errors import DiskError, Diverged, HarnessError, traceback_of
+from harness.process_settings import kept_apart
 from harness.runs import Epoch, Event, Failed, Run, State
 
 if TYPE_CHECKING:
@@ -28,8 +31,19 @@ def train(run: Run, parts: Parts, state: State | None = None) -> Iterator[Epoch]
 
 
 def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
-    """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed."""
-    events = _carry_out(run, workbench)
+    """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed.
+
+    A setting of the process that the run's plugins change is theirs alone: it is put back whenever the run is left, and
+    the event names it.
+    """
+    arguments.instance("run", run, Run, "a Run")
+    arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
+    for event, changed in kept_apart(_carried_out(run, workbench), f"arm {run.arm.name}"):
+        yield replace(event, changed=tuple(changed)) if changed else event
+
+
+def _carried_out(run: Run, workbench: Workbench) -> Iterator[Event]:
+    events = _events(run, workbench)
     while (event := _next(events)) is not None:
         yield event
 
@@ -47,7 +61,7 @@ def _next(events: Iterator[Event]) -> Event | None:
         return Failed("error", str(error), traceback_of(error))
 
 
-def _carry_out(run: Run, workbench: Workbench) -> Iterator[Event]:
+def _events(run: Run, workbench: Workbench) -> Iterator[Event]:
     parts = workbench.parts(run)
     for trained, epoch in enumerate(train(run, parts, workbench.state(run.id))):
         if trained == 0:

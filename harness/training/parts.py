@@ -17,8 +17,8 @@ from harness.device import Device
 from harness.errors import Diverged, PluginError
 from harness.runs import Done, Epoch, Run, State
 from harness.training import entries
-from harness.training.augmentation import Targets, blended
-from harness.training.batches import Batches, Resident, mix, shuffled
+from harness.training.augmentation import Targets, blended, copied
+from harness.training.batches import Batches, Resident, mix, seed_all, shuffled
 from harness.training.probing import probe_all
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
@@ -109,7 +109,7 @@ class Parts:
         groups = self.groups[-1:] if stage.head_only else self.groups
         settings, timing = {**use.optimizer.defaults, **run.optimizer}, {**use.scheduler.defaults, **run.scheduler}
         steps = stage.epochs * len(self.batches)
-        torch.manual_seed(mix(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
+        seed_all(mix(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage
         self.parameters = choose(groups, self.groups)
         with Boundary("optimizer", use.optimizer.name, "build"):
@@ -138,13 +138,14 @@ class Parts:
         Returns the loss ``[]`` where the step began, without the penalty.
         """
         losses: list[torch.Tensor] = []  # without the penalty, one per evaluation
+        again = self.use.optimizer.closure  # the batch may be evaluated more than once, so each evaluation gets a copy
 
         def objective() -> torch.Tensor:
             self.optimizer.zero_grad()  # set_to_none is torch's default, and some optimizers take no such argument
             with self._forward, self.autocast():
-                outputs = self.model(inputs).float()
+                outputs = self.model(inputs.clone() if again else inputs).float()
             with self._loss_of:
-                loss = blended(self.use.task.loss, outputs, targets)
+                loss = blended(self.use.task.loss, outputs, copied(targets) if again else targets)
             losses.append(loss.detach())
             with self._backward:
                 if self.use.optimizer.second_order:
@@ -268,7 +269,7 @@ class Parts:
         return predictions, metrics if "loss" in self.use.task.metrics else {**metrics, f"{prefix}_loss": loss}
 
     def _score(self, predictions: torch.Tensor, split: Resident, prefix: str) -> dict[str, float]:
-        predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()
+        predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()  # a metric gets copies of its own
         metrics = {}
         for name, metric in self.use.task.metrics.items():
             with Boundary("task", self.use.task.name, f"compute its metric '{name}'"):
@@ -287,14 +288,14 @@ class Parts:
         self._switch("eval")
         task, predictions, losses = self.use.task, [], []
         for start in range(0, len(split), batch_size):
-            inputs = split.as_input(split.inputs[start : start + batch_size])
+            inputs, targets = split.batch(slice(start, start + batch_size))
             with contextlib.nullcontext() if exact else self.autocast(), self._forward:
                 outputs = self.model(inputs).float()
             with Boundary("task", task.name, "predict"):
-                predictions.append(task.predict(outputs))
+                predictions.append(task.predict(outputs.clone()))  # the loss is of the outputs as they are
             if "loss" not in task.metrics:
                 with self._loss_of:
-                    losses.append(task.loss(outputs, split.targets[start : start + batch_size]) * len(inputs))
+                    losses.append(task.loss(outputs, targets) * len(inputs))
         return torch.cat(predictions), float(torch.stack(losses).sum()) / len(split) if losses else math.nan
 
     def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
@@ -309,13 +310,13 @@ class Parts:
         network.zero_grad(set_to_none=True)
         train = self.use.train
         for start in range(0, len(train), 512):
-            rows, targets = train.inputs[start : start + 512], train.targets[start : start + 512]
+            inputs, targets = train.batch(slice(start, start + 512))
             with self._forward:
-                outputs = network(train.as_input(rows)).float()
+                outputs = network(inputs).float()
             with self._loss_of:
                 loss = self.use.task.loss(outputs, targets)
             with self._backward:
-                (loss * len(rows) / len(train)).backward()  # type: ignore[no-untyped-call]
+                (loss * len(inputs) / len(train)).backward()  # type: ignore[no-untyped-call]
         moved = [p for p in network.parameters() if p.grad is not None]
         norms = [torch.norm(p.grad + self.run.l2 * p.detach()) for p in moved if p.grad is not None]
         network.zero_grad(set_to_none=True)
@@ -413,13 +414,15 @@ def assemble(run: Run, use: Ingredients, device: Device, weights: Mapping[str, t
         model = model.to(memory_format=torch.channels_last)
     with Boundary("backbone", use.backbone.name, "have layer groups"):
         groups = layer_groups(run, use.backbone, model)
-    seen = replace(use.train, targets=shuffled(use.train.targets, run.label_noise)) if run.label_noise else use.train
+    seen = use.train
+    if run.label_noise:
+        seen = replace(seen, stored_targets=shuffled(seen.stored_targets, run.label_noise))
     batches = Batches(seen, run.batch_size, run.augment, run.order_seed)
     return Parts(run, use, device, model, groups, batches, Clock(device))
 
 
 def _network(run: Run, use: Ingredients) -> torch.nn.Module:
-    torch.manual_seed(mix(run.init_seed))
+    seed_all(mix(run.init_seed))
     start = () if use.weights is None else (use.weights,)
     shape, outputs = use.train.input_shape, use.outputs
     with Boundary("backbone", use.backbone.name, "build"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Probe
+from harness.process_settings import kept
 
 if TYPE_CHECKING:
     import torch
@@ -28,10 +29,16 @@ class Found:
 
 def probe_all(parts: Parts, probes: Iterable[Probe]) -> Found:
     """Return what all probes find; one that fails is named, and the others, and the trained network, are kept."""
+    from harness.training.batches import mix, seed_all
+
     found = Found({name: each.detach().clone() for name, each in parts.model.state_dict().items()})
-    for probe in probes:
+    for number, probe in enumerate(probes):
         try:
-            with Boundary("probe", probe.name, "measure", everything=True):
+            seed_all(mix(parts.run.order_seed, number))  # whatever the network drew, and wherever it was interrupted
+            with (
+                Boundary("probe", probe.name, "measure", everything=True),
+                kept(f"probe '{probe.name}'", found.problems.append),
+            ):
                 measured = probe.measure(parts, **probe.options)
                 numbers, arrays = sorted_out({f"{probe.name}.{name}": value for name, value in measured.items()})
         except PluginFailed as error:

@@ -239,7 +239,7 @@ def test_a_report_goes_elsewhere_where_the_run_folder_cannot_be_written(carry_ou
     opened = Path.open
 
     def refuse(file, mode="r", *more, **options):
-        if folder in file.parents and mode == "wb":
+        if folder in file.parents and mode in ("wb", "xb"):
             raise OSError(errno.EROFS, "Read-only file system", str(file))
         return opened(file, mode, *more, **options)
 
