@@ -477,9 +477,8 @@ def _carried_out(arguments: list[str], debug: bool) -> int:
             raise
         say_error(f"harness itself: {one_line(error)}; --debug shows where, please report it")
         code = 70  # EX_SOFTWARE
-    for line in take_notes():
-        print(f"warning: {line}", file=sys.stderr)
+    say_lines((f"warning: {line}" for line in take_notes()), sys.stderr)
     if code == 130:  # which is also what typer makes of Ctrl-C
         again = f"; 'harness {shlex.join(arguments)}' goes on from here" if arguments[0] == "run" else ""
-        print(f"interrupted{again}", file=sys.stderr)
+        say_lines([f"interrupted{again}"], sys.stderr)
     return code if isinstance(code, int) else 0

@@ -89,20 +89,19 @@ def opened(with_warnings: bool = False) -> Iterator[None]:
     """
     _fill()
     before = sys.stdout, sys.stderr
-    doors = [_door(stream) for stream in before]
-    sys.stdout, sys.stderr = doors
-    try:
-        with contextlib.nullcontext() if with_warnings else _without_warnings():
-            yield
-    finally:
-        for door in doors:
-            door.flush()
-        sys.stdout, sys.stderr = before
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - for a stream that is closed
+        doors = [_door(stream or nowhere) for stream in before]
+        sys.stdout, sys.stderr = doors
+        try:
+            with contextlib.nullcontext() if with_warnings else _without_warnings():
+                yield
+        finally:
+            for door in doors:
+                door.flush()
+            sys.stdout, sys.stderr = before
 
 
 def _door(stream: Any) -> Door:
-    if stream is None:
-        stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - as long as the process
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="harness.plain")
     return Door(stream)

@@ -83,7 +83,7 @@ class Registry:
         if outer.offer.around is None:
             able = ", ".join(n for n, f in self.found["optimizer"].items() if getattr(f.offer, "around", None))
             raise UnknownName(
-                f"{where}: must name an optimizer that goes around another, got '{outer_name}' in '{name}'; "
+                f"{where}: must name an optimizer that goes around another, got {shown(outer_name)} in {shown(name)}; "
                 f"these do: {able or 'none'}"
             )
         try:

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.contracts import KINDS, Catalogue, Kind, Optimizer
 from harness.discovery import discover
-from harness.errors import HarnessError, PluginError, UnknownName, did_you_mean, shown
+from harness.errors import HarnessError, PluginError, UnknownName, did_you_mean, printable, shown
 from harness.paths import check_picture, paths, save_picture
 from harness.registry import Found, Registry
 from harness.report import quiet_libraries
@@ -166,10 +166,10 @@ def show(results: Iterable[Checked], as_json: bool) -> int:
     seen: list[Checked] = []
     for result in results:
         if not as_json and (not seen or (seen[-1].kind, seen[-1].plugin) != (result.kind, result.plugin)):
-            print(f"{result.kind} {result.plugin}")
+            print(printable(f"{result.kind} {result.plugin}"))
         seen.append(result)
         if not as_json:
-            print(f"  {result.line()}", flush=True)
+            print(printable(f"  {result.line()}"), flush=True)
     failed = sum(each.outcome.status == "FAILED" for each in seen)
     if as_json:
         print(json.dumps({"failed": failed, "checks": [each.plain() for each in seen]}, indent=2))
