@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
+from weakref import WeakSet
 
+from harness import disk
 from harness.errors import DataError
 
 MARK = "optimizer-harness"  # near the beginning of every page, summary and picture that a command writes
@@ -22,27 +25,30 @@ RUN_FOLDER = (
 # what a run folder has, beside its reports
 
 
-def write(file: Path, content: bytes, durable: bool = True) -> None:
+def write(file: Path, content: bytes, durable: bool = True, hint: str = "") -> None:
     """Write a file in place of what was there; see ``replacing``."""
-    with replacing(file, durable) as out:
+    with replacing(file, durable, hint, len(content)) as out:
         out.write(content)
 
 
 @contextmanager
-def replacing(file: Path, durable: bool = True) -> Iterator[BinaryIO]:
+def replacing(file: Path, durable: bool = True, hint: str = "", needed: int = 0) -> Iterator[BinaryIO]:
     """Give a file to be written beside ``file``, which it replaces once it is whole; after an error it is gone.
 
     Its content is on the disk before it has its name, and the name is on the disk at the end. What can be made again
-    need not wait for the disk: then it is not ``durable``.
+    need not wait for the disk: then it is not ``durable``. Raises DiskError where the system refuses it; ``hint`` and
+    ``needed`` are those of ``disk.writing``.
     """
     beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
-        with beside.open("wb") as out:
-            yield out
-            if durable:
-                out.flush()
-                os.fsync(out.fileno())
-        beside.replace(file)
+        with disk.writing(file, hint, needed):
+            beside.unlink(missing_ok=True)  # a link that somebody put there
+            with beside.open("xb") as out:
+                yield out
+                if durable:
+                    out.flush()
+                    os.fsync(out.fileno())
+            beside.replace(file)
     except BaseException:
         with suppress(OSError):
             beside.unlink()
@@ -72,6 +78,15 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder that is removed at the end; raises DiskError where none can be made."""
+    with disk.writing("temporary files", "set TMPDIR to another folder"):
+        folder = tempfile.TemporaryDirectory(prefix="harness-check-", ignore_cleanup_errors=True)
+    with folder as name:
+        yield Path(name)
 
 
 def check_out_file(out: Path, option: str = "--out", new: bool = False, header: str = "") -> None:
@@ -132,3 +147,33 @@ def _unwritable(folder: Path) -> str:
             return ""
     except OSError as error:
         return error.strerror or str(error)
+
+
+_locked: WeakSet[IO[Any]] = WeakSet()
+
+
+def lock(file: IO[Any]) -> bool:
+    """Lock an open file against other processes, until it is closed; return False where another one holds it.
+
+    A child process that a plugin forks does not hold it: the lock ends with this process.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    _locked.add(file)
+    return True
+
+
+def _let_go() -> None:
+    for file in [*_locked]:
+        with suppress(OSError):
+            os.close(file.fileno())  # not file.close(), which would write what is left in its buffer
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)

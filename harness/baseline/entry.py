@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness import disk
 from harness.baseline.match import Imported
 from harness.records import Store, schema
 
@@ -20,7 +21,8 @@ def bring_in(imported: Imported | None, store: Store) -> None:
     if before:
         for run_id in store.take_out(before["names"], before["studies"]):
             for place in (schema.prediction, schema.solution):
-                place(store.folder, run_id).unlink(missing_ok=True)
+                with disk.writing(store.folder):
+                    place(store.folder, run_id).unlink(missing_ok=True)
     if imported:
         baseline, names = imported.baseline, set(about["names"])
         studies = set(about["studies"])

@@ -74,7 +74,7 @@ def document(records: Records, registry: Registry | None = None, results: Result
 
     With a registry and results they begin with the ``headline``, the lines of the report format "text", so that the console says
     what the reports say, and have the ``alarms`` of the searches and the ``verdict``, once something has been compared.
-    ``constant`` is what the best constant answer scores, by split and metric.
+    ``problems`` are the analyses that failed. ``constant`` is what the best constant answer scores, by split and metric.
 
     A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
     """
@@ -93,7 +93,7 @@ def document(records: Records, registry: Registry | None = None, results: Result
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
         "constant": records.meta.get("constant", {}),
-        **({"alarms": _alarms(results)} if results else {}),
+        **({"alarms": _alarms(results), "problems": list(results.problems)} if results else {}),
         "data": records.meta["data"],
         "notes": records.meta.get("fairness", {}).get("notes", []),
         "left_out": left_out(records),
@@ -219,6 +219,7 @@ def show_lines(found: dict[str, Any]) -> list[str]:
             why = none if ended else "no finished comparison run"
             lines.append(f"  {arm['arm']}: {why}{f'; tuned to {tuned}' if tuned else ''}")
     lines += verdict_lines(found["verdict"]) if "verdict" in found else []
+    lines += [f"warning: {problem}" for problem in found.get("problems", ())]
     return lines + [sentence for sentence in found["left_out"] if not any(sentence in line for line in lines)]
 
 

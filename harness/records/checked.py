@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import files
-from harness.errors import RunFolderError, one_line
+from harness import disk, files
+from harness.errors import DiskError, RunFolderError, one_line
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
 
+MOST_HEADER = 100_000_000  # bytes, of a file in safetensors' format: no reader of it takes more
 AGAIN = "the same 'harness run' makes it again"  # what the records promise and the folder lacks
 
 
@@ -49,6 +50,8 @@ def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
 
     try:
         return load(_read(file)[0])
+    except DiskError:
+        raise
     except FileNotFoundError as error:
         raise RunFolderError(f"{file}: must be there for this, got nothing; {AGAIN}") from error
     except Exception as error:  # safetensors raises its own
@@ -61,14 +64,15 @@ def _write(file: Path, content: bytes, notes: Mapping[str, str]) -> None:
     header["__metadata__"] = {**header["__metadata__"], "sha256": _checksum(header, data)}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
-    with files.replacing(file) as out:
+    with files.replacing(file, needed=8 + len(text) + len(data)) as out:
         out.write(len(text).to_bytes(8, "little") + text)
         out.write(data)
 
 
 def _read(file: Path) -> tuple[bytes, dict[str, str]]:
     """Return the content of a file and its notes; raises ValueError where they do not match their checksum."""
-    content = file.read_bytes()
+    with disk.reading(file):
+        content = file.read_bytes()
     header, data = _header_and_data(content)
     notes: dict[str, str] = header.get("__metadata__", {})
     if notes.pop("sha256", "") != _checksum(header, data):
@@ -79,7 +83,7 @@ def _read(file: Path) -> tuple[bytes, dict[str, str]]:
 def _header_and_data(content: bytes) -> tuple[dict[str, Any], memoryview]:
     """Return the two parts of a file in safetensors' format; raises ValueError where it is cut."""
     end = 8 + int.from_bytes(content[:8], "little")
-    if not 8 < end <= len(content):
+    if not 8 < end <= min(len(content), 8 + MOST_HEADER):
         raise ValueError(f"{len(content)} bytes that are no safetensors")
     return json.loads(content[8:end]), memoryview(content)[end:]
 

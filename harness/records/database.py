@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
-from harness.errors import RunFolderError
+from harness import disk
+from harness.errors import HarnessError, RunFolderError
 from harness.records import schema
+from harness.records.links import check_no_links
 
+STEPS, STEPS_A_BYTE = 1_000_000, 10  # of SQLite's virtual machine: what reading may take
+STEPS_AT_A_TIME = 100_000
 PATIENCE = 60.0  # seconds that a connection waits for another program's lock before it gives up
 
-_KINDS = {"INTEGER": "'integer'", "REAL": "'real', 'integer'", "TEXT": "'text'"}  # what a column of a type may hold
+LITTLE = 1_000_000  # bytes free, below which an error of the disk is taken for a full one
+LONGEST = 500  # bytes of a path that SQLite opens, with its journal's name 512
 
-_PASSING = (
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM,
-)  # fmt: skip
+_REFUSALS = {  # what the system would not do for SQLite, which keeps the system's own code to itself
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EACCES,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+}
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, *_REFUSALS}
+_KINDS = {"INTEGER": "'integer'", "REAL": "'real', 'integer'", "TEXT": "'text'"}  # what a column of a type may hold
 
 
 def connect(folder: Path) -> sqlite3.Connection:
@@ -31,11 +44,14 @@ def connect(folder: Path) -> sqlite3.Connection:
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """Give a connection that only reads; raises RunFolderError where the records cannot be read."""
     file = schema.database(folder)
+    check_no_links(folder)
     db: sqlite3.Connection | None = None
     try:
         db = _opened(file)
+        _bound(db, file)
+        check_tables(db, file)
         yield db
-    except RunFolderError:
+    except HarnessError:
         raise
     except Exception as error:
         if (plain := explained(error, folder)) is not error:
@@ -70,6 +86,46 @@ def _opened(file: Path) -> sqlite3.Connection:
             ) from error
         return sqlite3.connect(f"{uri}&immutable=1", uri=True)
     return db
+
+
+def _bound(db: sqlite3.Connection, file: Path) -> None:
+    """Have reading end with an error where it takes far more steps than a file of that size can be worth.
+
+    The steps are those of SQLite's virtual machine, so the bound is the same on every machine. Sound records take about
+    one for every four bytes.
+    """
+    if sys.version_info >= (3, 12):
+        db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+    size = sum(each.stat().st_size for each in (file, file.with_name(f"{file.name}-wal")) if each.is_file())
+    left = [STEPS + STEPS_A_BYTE * size]
+
+    def spent() -> bool:
+        left[0] -= STEPS_AT_A_TIME
+        return left[0] < 0
+
+    db.set_progress_handler(spent, STEPS_AT_A_TIME)
+
+
+def check_tables(db: sqlite3.Connection, file: Path) -> None:
+    """Raise RunFolderError for a database with anything in it that computes, where ours has nothing but stored rows.
+
+    A view, a trigger, a virtual table or a generated column is a program that a stranger may have written. SQLite is told
+    to trust none of it: https://www.sqlite.org/security.html.
+    """
+    db.execute("PRAGMA trusted_schema = OFF")
+    db.execute("PRAGMA cell_size_check = ON")
+    strange = db.execute(
+        "SELECT CASE WHEN type = 'table' THEN 'virtual table' ELSE type END, name FROM sqlite_master "
+        "WHERE type NOT IN ('table', 'index') OR (type = 'table' AND rootpage = 0) "
+        "UNION ALL SELECT 'generated column', name || '.' || extra FROM "
+        "(SELECT t.name, c.name AS extra FROM sqlite_master t, pragma_table_xinfo(t.name) c "
+        "WHERE t.type = 'table' AND t.rootpage > 0 AND c.hidden > 1) LIMIT 1"
+    ).fetchone()
+    if strange:
+        kind, name = strange
+        raise RunFolderError(
+            f"{file}: must have only tables of rows, got the {kind} '{name}'; do not trust it, and get the folder anew"
+        )
 
 
 def check(db: sqlite3.Connection, folder: Path) -> None:
@@ -154,23 +210,35 @@ def is_passing(error: BaseException) -> bool:
 
 
 def explained(error: Exception, folder: Path) -> Exception:
-    """Return a RunFolderError of one line where the user can mend what SQLite failed for; else the error itself."""
-    file = schema.database(folder)
-    match _code(error):
+    """Return a DiskError or a RunFolderError where the user can mend what SQLite failed for; else the error itself."""
+    file, code = schema.database(folder), _code(error)
+    if code in _REFUSALS:
+        return disk.explained(file, str(sqlites(error)), _refusal(code, file), must="be usable")
+    match code:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return RunFolderError(
                 f"{file}: must be free to be used, got locked by another program for {PATIENCE:g} s; "
                 "close it (a database browser, a dashboard?), then the same command goes on"
             )
-        case sqlite3.SQLITE_FULL:
+        case sqlite3.SQLITE_INTERRUPT:
             return RunFolderError(
-                f"{file}: must have room to grow, got a full disk; make room, then the same command goes on"
+                f"{file}: must be records that reading takes as many steps for as there are rows, got many more; "
+                "do not trust it, and get the folder anew"
             )
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return RunFolderError(f"{file}: must be a file that may be used, got {sqlites(error)}; see its permissions")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return RunFolderError(f"{file}: must be the records of a run, got {sqlites(error)}; move the folder away")
     return error
+
+
+def _refusal(code: int, file: Path) -> int:
+    """Return the system's code behind one of SQLite's, as far as it can be told."""
+    if code == sqlite3.SQLITE_CANTOPEN and len(os.fsencode(file.absolute())) > LONGEST:
+        return errno.ENAMETOOLONG
+    if code == sqlite3.SQLITE_IOERR and disk.file_limit():
+        return errno.EFBIG
+    if code == sqlite3.SQLITE_IOERR and disk.free(file) in range(LITTLE):
+        return errno.ENOSPC
+    return _REFUSALS[code]
 
 
 def _code(error: BaseException) -> int:

@@ -16,9 +16,16 @@ Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the s
 
 from __future__ import annotations
 
+import glob
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.errors import RunFolderError
+
 VERSION = 3  # of these tables; stands in meta as schema_version
+CHANGES = "changed_settings"  # the key in meta of what plugins changed of the process, lines by run; "" for no run
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -84,6 +91,24 @@ WAITING, DONE, STOPPED, DIVERGED, FAILED = "waiting", "done", "stopped", "diverg
 ENDED = (DONE, STOPPED, DIVERGED, FAILED)
 
 
+def _part(name: str) -> str:
+    """Return a name out of the records as part of a file's name; raises RunFolderError for one that leads elsewhere."""
+    if "/" in name or "\\" in name or "\0" in name or name in ("", ".", ".."):
+        raise RunFolderError(f"run.db: must have names that stay in the run folder, got {name!r:.80}; do not trust it")
+    return name
+
+
+def inside(folder: Path, file: str) -> Path:
+    """Return a file of the run folder by its place there; raises RunFolderError for one that leads elsewhere."""
+    return folder.joinpath(*map(_part, file.split("/")))
+
+
+def changes_of(noted: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the lines on changed settings, each once, with the number of runs where it is of several."""
+    runs = Counter(line for lines in noted.values() for line in lines)
+    return [line if count == 1 else f"{line} (in {count} runs)" for line, count in runs.items()]
+
+
 def database(folder: Path) -> Path:
     """Return the folder's SQLite file."""
     return folder / "run.db"
@@ -102,18 +127,20 @@ def own_folders(folder: Path) -> list[Path]:
 
 def solution(folder: Path, run_id: str) -> Path:
     """Return where a run's final weights are."""
-    return folder / "solutions" / f"{run_id}.safetensors"
+    return folder / "solutions" / f"{_part(run_id)}.safetensors"
 
 
 def snapshot(folder: Path, run_id: str, epoch: int) -> Path:
     """Return where the weights are that a run had after an epoch, if it keeps those."""
-    return folder / "solutions" / f"{run_id}.epoch{epoch}.safetensors"
+    return folder / "solutions" / f"{_part(run_id)}.epoch{epoch}.safetensors"
 
 
 def snapshots(folder: Path, run_id: str) -> list[Path]:
     """Return the snapshots of a run before its final weights, the earliest first."""
-    found = (folder / "solutions").glob(f"{run_id}.epoch*.safetensors")
-    return sorted(found, key=lambda file: int(file.name.split(".")[1].removeprefix("epoch")))
+    name = re.compile(rf"{re.escape(_part(run_id))}\.epoch(\d+)\.safetensors")
+    files = {file: name.fullmatch(file.name) for file in (folder / "solutions").glob(f"{glob.escape(run_id)}.epoch*")}
+    epochs = {int(match[1]): file for file, match in files.items() if match}
+    return [epochs[epoch] for epoch in sorted(epochs)]
 
 
 def late_probe(file: str) -> tuple[str, str, tuple[str, ...]] | None:
@@ -127,22 +154,22 @@ def late_probe(file: str) -> tuple[str, str, tuple[str, ...]] | None:
 
 def saved_state(folder: Path, run_id: str) -> Path:
     """Return where a run under way is saved."""
-    return folder / "states" / f"{run_id}.safetensors"
+    return folder / "states" / f"{_part(run_id)}.safetensors"
 
 
 def prediction(folder: Path, run_id: str) -> Path:
     """Return where a run's predictions are, ``float32 [N, ...]``: ``predictions`` of test, ``tune``, and ``snapshots`` ``[S, N, ...]``."""
-    return folder / "predictions" / f"{run_id}.safetensors"
+    return folder / "predictions" / f"{_part(run_id)}.safetensors"
 
 
 def probed(folder: Path, run_id: str) -> Path:
     """Return where the arrays are that a run's probes kept, by ``PROBE.name``; there is no file where none did."""
-    return folder / "probes" / f"{run_id}.safetensors"
+    return folder / "probes" / f"{_part(run_id)}.safetensors"
 
 
 def probed_together(folder: Path, probe: str, version: str, *run_ids: str) -> Path:
     """Return where the arrays are that a late probe kept of these networks."""
-    return folder / "probes" / f"{probe}-{version}" / f"{'-'.join(run_ids)}.safetensors"
+    return folder / "probes" / _part(f"{probe}-{version}") / f"{_part('-'.join(run_ids))}.safetensors"
 
 
 def targets(folder: Path) -> Path:
@@ -162,4 +189,4 @@ def out_of_fold(folder: Path) -> Path:
 
 def thumbnail(folder: Path, split: str, row: int) -> Path:
     """Return where a small copy of a photo is, for reports: of the few that they show."""
-    return folder / "thumbnails" / f"{split}-{row}.jpg"
+    return folder / "thumbnails" / f"{_part(split)}-{row:d}.jpg"

@@ -6,9 +6,8 @@ import json
 import math
 import os
 import sqlite3
-import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +15,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import tomli_w
 
-from harness import files
-from harness.errors import RunFolderError, one_line, printable
+from harness import disk, files
+from harness.attempts import Attempts
+from harness.errors import DiskError, RunFolderError, encodable, one_line
 from harness.records import database, promised, schema
 from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
+from harness.records.links import check_no_links
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
 if TYPE_CHECKING:
@@ -32,24 +33,31 @@ SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is sho
 class Store:
     """A run folder open for writing; ``with Store(folder):`` locks it against a second process."""
 
-    def __init__(self, folder: Path, warn: Callable[[str], object] = lambda line: None) -> None:
+    def __init__(
+        self, folder: Path, warn: Callable[[str], object] = lambda line: None, attempts: Attempts | None = None
+    ) -> None:
         self.folder = folder
+        self.attempts = attempts or Attempts()  # of what is under way
         whole = str(folder.absolute())
-        if printable(whole) != whole:  # the address of Optuna's database is UTF-8
+        if encodable(whole) != whole:  # the address of Optuna's database is UTF-8
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
-        try:
+        if not schema.database(folder).is_file() and (kept := next(_of_runs(folder), None)):
+            raise RunFolderError(
+                f"{schema.database(folder)}: must be beside '{kept.relative_to(folder)}' and what else runs have left, got "
+                "nothing there; put it back, or move the folder away, and everything is trained again"
+            )
+        check_no_links(folder)
+        with disk.writing(folder, "name another folder with --out"):
             for place in schema.own_folders(folder):
                 if place.is_file():
                     self._put_aside(place, "a folder", "a file")
             for name in schema.FOLDERS:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder / "lock")
-        except OSError as error:
-            raise RunFolderError(
-                f"{folder}: must be a folder that can be written to, got {error}; see --out"
-            ) from error
+        self._closing = ExitStack()
+        self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
             self.db = database.connect(folder)
         except sqlite3.Error as error:
@@ -57,20 +65,23 @@ class Store:
             raise database.explained(error, folder) from error
         self.db.isolation_level = None
         self.db.row_factory = sqlite3.Row
-        self._closing = ExitStack()
-        self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
+            database.check_tables(self.db, schema.database(folder))
             self._check()
-        except BaseException:  # what is damaged is left as it is
+        except BaseException as error:  # what is damaged is left as it is
             self.db.close()
             self._lock.close()
+            if isinstance(error, sqlite3.Error):
+                raise database.explained(error, folder) from error
             raise
         try:
             self._open()
-        except sqlite3.DatabaseError as error:
+        except Exception as error:
             self.__exit__()
             if (plain := database.explained(error, folder)) is not error:
                 raise plain from error
+            if not isinstance(error, sqlite3.DatabaseError):
+                raise
             raise RunFolderError(
                 f"{schema.database(folder)}: must be the records of a run, got {error}; move the folder away"
             ) from error
@@ -79,7 +90,7 @@ class Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None = None, error: BaseException | None = None, *_: object) -> None:
-        """Close the folder; an error of SQLite that the user can mend, Optuna's too, is raised as RunFolderError."""
+        """Close the folder; an error of SQLite that the user can mend, Optuna's too, is raised as a HarnessError."""
         try:
             self._closing.close()
             with suppress(sqlite3.Error):  # another program is at it: then the folder is read as a killed run's is
@@ -134,6 +145,18 @@ class Store:
     def note(self, key: str, value: Any) -> None:
         """Write one row of the meta table, as JSON."""
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def note_changes(self, lines: Sequence[str], run_id: str = "") -> None:
+        """Note, a line each, which settings of the process a plugin has changed; of a run, or of what is not one."""
+        if not lines:
+            return
+        noted: dict[str, list[str]] = self.noted(schema.CHANGES) or {}
+        noted[run_id] = list(dict.fromkeys([*noted.get(run_id, ()), *lines]))
+        self.note(schema.CHANGES, noted)
+
+    def changes(self) -> list[str]:
+        """Return every line that was noted so, each once, with the number of the runs that it is of."""
+        return schema.changes_of(self.noted(schema.CHANGES) or {})
 
     def noted(self, key: str) -> Any:
         """Return a row of the meta table; None where there is none."""
@@ -246,7 +269,8 @@ class Store:
         """Enter what a late probe measured on these networks; also that it had nothing to say."""
         file = schema.probed_together(self.folder, probe, version, *runs)
         if arrays:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            with disk.writing(file):
+                file.parent.mkdir(parents=True, exist_ok=True)
             save_arrays(file, arrays)
         key = (probe, version, *runs, *[""] * (3 - len(runs)))
         rows = [(*key, name, value if math.isfinite(value) else None) for name, value in numbers.items()]
@@ -312,7 +336,8 @@ class Store:
         return again
 
     def _put_aside(self, path: Path, must: str, got: str, then: str = "") -> None:
-        aside = files.put_aside(path)
+        with disk.writing(path):
+            aside = files.put_aside(path)
         self.warn(
             f"{path}: must be {must}, got {got}; it is put aside as {aside.name}{f', and {then}' if then else ''}"
         )
@@ -419,6 +444,7 @@ class Store:
 
         A final event is written after its files are, so a record never lacks them.
         """
+        self.note_changes(event.changed, run_id)
         match event:
             case Epoch():
                 self._append_epoch(run_id, event, verdict)
@@ -501,8 +527,9 @@ class Store:
             if former not in (None, self._promised(solution)):
                 self._forget_what_followed(run_id)
         self._saved.pop(run_id, None)
-        for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
-            file.unlink(missing_ok=True)
+        with disk.writing(self.folder):
+            for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
+                file.unlink(missing_ok=True)
         self._drop_state(run_id)
 
     def _promised(self, file: Path) -> str | None:
@@ -513,8 +540,9 @@ class Store:
 
     def _drop_state(self, run_id: str) -> None:
         file = schema.saved_state(self.folder, run_id)
-        if file.is_file():
-            file.unlink()
+        with disk.writing(file):
+            if file.is_file():
+                file.unlink()
 
     def run(self, run_id: str) -> dict[str, Any] | None:
         """Return a run's row, with its metrics as a dict; None where there is none."""
@@ -531,6 +559,8 @@ class Store:
         file = schema.solution(self.folder, run_id)
         try:
             return load_tensors(file)[0]
+        except DiskError:
+            raise
         except Exception as error:  # safetensors raises its own
             raise RunFolderError(
                 f"{file}: must be the weights of a finished run, got {one_line(error)}; {AGAIN}"
@@ -559,6 +589,8 @@ class Store:
             if notes["run"] != run_id:
                 raise ValueError(f"the state of run {notes['run']}")
             return State(tensors, json.loads(notes["plain"]))
+        except DiskError:  # what is in it is not known
+            raise
         except Exception as error:  # safetensors raises its own
             self._put_aside(file, "the saved state of a run", one_line(error), "the run begins again")
             return None
@@ -595,16 +627,17 @@ class Store:
 
     def _is_new(self) -> bool:
         """Return whether there are no records yet, not even empty ones."""
-        return self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        return bool(self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self.db)
 
     def _tidy(self) -> None:
         """Remove files that a kill left half written, and states of runs that have ended; put aside what is no file."""
-        for file in self.folder.rglob("*.tmp"):
-            if file.is_file():
-                file.unlink()
+        with disk.writing(self.folder):
+            for file in self.folder.rglob("*.tmp"):
+                if file.is_file():
+                    file.unlink()
         known = {self.folder / file for (file,) in self.db.execute("SELECT file FROM files").fetchall()}  # see restore
         for place in schema.own_files(self.folder):
             if place.is_dir() and place not in known:
@@ -612,6 +645,12 @@ class Store:
         ended = self.db.execute(f"SELECT run_id FROM runs WHERE state IN {schema.ENDED}")
         for (run_id,) in ended.fetchall():
             self._drop_state(run_id)
+
+
+def _of_runs(folder: Path) -> Iterator[Path]:
+    """Yield the files that runs have left in a folder."""
+    for name in ("solutions", "states", "predictions"):
+        yield from (folder / name).glob("*.safetensors")
 
 
 class _Transaction:
@@ -639,23 +678,22 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _lock(file: Path) -> IO[str]:
+def _lock(file: Path) -> IO[bytes]:
     """Return the lock file, locked as long as it is open; raises RunFolderError where another process holds it."""
-    handle = file.open("a+")
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            holder = handle.read().strip() or "unknown"
-            handle.close()
-            raise RunFolderError(
-                f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
-            ) from error
-    with suppress(OSError):
+    handle = file.open("a+b", buffering=0)  # so that nothing is left to be written when it is closed
+    try:
+        free = files.lock(handle)
+    except OSError:  # as on a network's file system that knows no locks
+        handle.close()
+        raise
+    if not free:
+        handle.seek(0)
+        holder = (handle.read() or b"").decode(errors="replace").strip() or "unknown"
+        handle.close()
+        raise RunFolderError(
+            f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
+        )
+    with suppress(OSError):  # it only tells who holds the lock
         handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
+        handle.write(str(os.getpid()).encode())
     return handle

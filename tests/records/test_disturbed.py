@@ -7,11 +7,11 @@ import shutil
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
-from harness import files
-from harness.errors import RunFolderError
+from harness.errors import DiskError, RunFolderError
 from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import Store, database, open_records, schema
@@ -113,9 +113,13 @@ def test_a_reader_says_too_that_the_database_is_locked(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("code", "line"),
     [
-        (sqlite3.SQLITE_FULL, "must have room to grow, got a full disk; make room, then the same command goes on"),
+        (sqlite3.SQLITE_FULL, r"must be usable, got 'what SQLite said', [\d,.]+ [kMG]B free; make room, then the same"),
+        (
+            sqlite3.SQLITE_IOERR_WRITE,
+            r"must be usable, got 'what SQLite said', [\d,.]+ [kMG]B free; look after the disk",
+        ),
         (sqlite3.SQLITE_CORRUPT, "must be the records of a run, got what SQLite said; move the folder away"),
-        (sqlite3.SQLITE_READONLY, "must be a file that may be used, got what SQLite said; see its permissions"),
+        (sqlite3.SQLITE_READONLY, "must be usable, got 'what SQLite said'; change its permissions, then the same"),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, "must be free to be used, got locked by another program"),
     ],
 )
@@ -125,7 +129,7 @@ def test_an_error_of_sqlite_is_explained_however_deep_it_is_wrapped(tmp_path, co
     outer = RuntimeError("invalid data in the commit")
     outer.__cause__ = ValueError("wrapped once")
     outer.__cause__.__cause__ = innermost
-    with pytest.raises(RunFolderError, match=f"run.db: {line}"), Store(tmp_path):
+    with pytest.raises((RunFolderError, DiskError), match=f"run.db: {line}"), Store(tmp_path):
         raise outer
 
 
@@ -197,20 +201,18 @@ def test_a_reader_at_the_end_of_a_run_does_not_stop_it(tmp_path):
 
 def test_a_report_goes_elsewhere_where_the_run_folder_cannot_be_written(carry_out, registry, tmp_path, monkeypatch):
     folder, _ = carry_out("run")
-    writing = files.replacing
+    opened = Path.open
 
-    def replacing(file, durable=True):
-        if folder in file.parents:
+    def refuse(file, mode="r", *more, **options):
+        if folder in file.parents and mode in ("wb", "xb"):
             raise OSError(errno.EROFS, "Read-only file system", str(file))
-        return writing(file, durable)
+        return opened(file, mode, *more, **options)
 
-    monkeypatch.setattr(files, "replacing", replacing)
-    line = (
-        r"must be a folder that can be written to, got Read-only file system; name another with 'harness report --out'"
-    )
-    with pytest.raises(RunFolderError, match=line):
+    monkeypatch.setattr(Path, "open", refuse)
+    line = r"parquet: must be written, got 'Read-only file system'; .* goes on, or name another folder with 'harness report --out'"
+    with pytest.raises(DiskError, match=line):
         write_reports(folder, ["text"], registry)
-    (report,) = write_reports(folder, ["text"], registry, out=tmp_path / "new" / "out")
+    (report,) = write_reports(folder, ["text"], registry, out=tmp_path / "new" / "out").files
     assert report == tmp_path / "new" / "out" / "report.txt"
     assert report.read_bytes() == (folder / "report.txt").read_bytes()
     assert {path.name for path in (report.parent / "tables").iterdir()} == {
