@@ -11,17 +11,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import arguments
 from harness.analysis import analyse
 from harness.contracts import Analysis, Several
 from harness.errors import HarnessError
 from harness.protocol import FACETS, standing_first, standing_protocol
 from harness.records import Records, open_records, schema
+from harness.records.promised import summary
 from harness.registry import Registry
 from harness.runs import digest
+from harness.showing import impersonal, impersonal_table
 from harness.statistics.intervals import (
     EQUAL,
     LEVEL,
@@ -30,6 +33,7 @@ from harness.statistics.intervals import (
     half_width,
     mean_interval,
     newcombe,
+    standard_deviation,
 )
 from harness.statistics.labels import ALPHA, holm
 from harness.statistics.paired import difference, permutation_p
@@ -66,13 +70,16 @@ def open_several(folders: Sequence[Path], registry: Registry, margin: float | No
     Raises HarnessError for fewer than two runs, for a folder that is none, for runs that are decided by
     different metrics, and for runs without an arm in common.
     """
+    folders = [arguments.path("folders", folder) for folder in arguments.items("folders", folders, "run folders")]
+    arguments.instance("registry", registry, Registry, "a Registry, which discover() returns")
+    margin = None if margin is None else arguments.number("margin", margin, 0)
     if len(folders) < 2:
         raise HarnessError(
             f"compare: must be two runs or more, got {len(folders)}; name the run folders one after another"
         )
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise HarnessError("compare: must be different run folders, got one of them twice; name each once")
-    records = tuple(open_records(folder) for folder in folders)
+    records = tuple(_for_readers(open_records(folder)) for folder in folders)
     labels = _labels(folders)
     metric, goal, unit = _metric(records, labels)
     shared = set.intersection(*({str(arm) for arm in each.arms["arm"]} for each in records))
@@ -93,6 +100,16 @@ def open_several(folders: Sequence[Path], registry: Registry, margin: float | No
         pd.DataFrame(scores, columns=list(CELL)),
         pd.DataFrame(_changes(records, labels, metric, goal, allowed), columns=list(CHANGE)),
         pd.DataFrame(_verdicts(records, labels, registry), columns=list(VERDICT)),
+    )
+
+
+def _for_readers(records: Records) -> Records:
+    """Return records as they may be given away: no home folder, user name or host name is in what they say of the run."""
+    return replace(
+        records,
+        meta=impersonal(records.meta),
+        runs=impersonal_table(records.runs),
+        comparison=impersonal_table(records.comparison),
     )
 
 
@@ -134,6 +151,7 @@ def _differs(records: Sequence[Records], labels: Sequence[str], arms: set[str]) 
 
 def _facts(records: Sequence[Records], arms: set[str]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
     """Yield the groups of facts, each with a mapping per run, those that a score hangs on most first."""
+    yield "files", [{"gone or damaged": summary(each.lacking) or None} for each in records]
     about = ("name", "source", "fingerprint", "counts", "classes", "input_shape", "interpolation", "crop")
     yield "data", [dict(_flat({key: each.meta["data"].get(key) for key in about})) for each in records]
     left = {"name", "plugins", "block", "report"}
@@ -202,7 +220,7 @@ def _cells(label: str, records: Records, metric: str) -> Iterator[dict[str, Any]
     for about in records.arms.to_dict("records"):
         values = np.array([value for value, _ in _seeds(records, about["arm"], metric).values()], dtype=float)
         n = len(values)
-        mean, sd = (float(values.mean()) if n else math.nan), (float(values.std(ddof=1)) if n > 1 else math.nan)
+        mean, sd = (float(values.mean()) if n else math.nan), (float(standard_deviation(values)) if n else math.nan)
         about_metric = (records.bounds_of(f"test_{metric}"), records.examples_of(f"test_{metric}"))
         low, high = map(float, mean_interval(mean, sd, n, *about_metric))
         states = compared.loc[compared["arm"] == about["arm"], "state"]
@@ -307,6 +325,7 @@ def by_pairs(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, e
     """
     from scipy import stats
 
+    before, after = arguments.arrays(("before", before, "S"), ("after", after, "S"))
     found = difference(after, before, LEVEL)
     low, high = difference_interval(after, before, bounds, examples)
     if found.se <= EQUAL * max(map(abs, (*before, *after))):
@@ -321,19 +340,22 @@ def welch(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, exam
     Where neither spreads, the interval is Newcombe's of two proportions of ``examples``, NaN for other numbers, and the
     p-value that of exchanging seeds between the two.
     """
-    import numpy as np
     from scipy import stats
 
-    value = float(np.mean(after) - np.mean(before))
-    if min(len(before), len(after)) < 2:
+    before, after = arguments.arrays(("before", before, "S"), ("after", after, "T"))
+    bounds, examples = arguments.ends("bounds", bounds), arguments.whole("examples", examples)
+    value = float(after.mean() - before.mean())
+    if min(len(before), len(after)) < 2 or not math.isfinite(value):
         return Difference(value, math.nan, math.nan, math.nan)
-    parts = [float(np.var(each, ddof=1)) / len(each) for each in (before, after)]
-    if sum(parts) == 0:
+    sds = [float(standard_deviation(each)) for each in (before, after)]
+    size = max(sds)
+    if size == 0:
         ends = newcombe(float(after[0]), float(before[0]), examples) if examples else (math.nan, math.nan)
         orders = math.comb(len(before) + len(after), len(before))
         return Difference(value, *ends, 1.0 if value == 0 else min(1.0, 2 / orders), value == 0)
-    freedom = sum(parts) ** 2 / sum(p**2 / (len(x) - 1) for p, x in zip(parts, (before, after), strict=True) if p)
-    se = math.sqrt(sum(parts))
+    parts = [(sd / size) ** 2 / len(each) for sd, each in zip(sds, (before, after), strict=True)]
+    freedom = sum(parts) ** 2 / sum(p**2 / (len(x) - 1) for p, x in zip(parts, (before, after), strict=True))
+    se = size * math.sqrt(sum(parts))
     half, most = float(half_width(se, freedom, LEVEL)), bounds[1] - bounds[0]
     low, high = (min(max(end, -most), most) for end in (value - half, value + half))
     return Difference(value, low, high, 2 * float(stats.t.sf(abs(value) / se, freedom)))

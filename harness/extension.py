@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis import computed
 from harness.contracts import Analysis
 from harness.plan import Competitor, Setting, describe_space
 from harness.records import Store, open_records
@@ -68,7 +69,7 @@ def extend(setting: Setting, store: Store, registry: Registry, rounds_left: int)
     """
     analysis = registry.get("analysis", "alarms", Analysis)
     records = open_records(store.folder)
-    table = analysis.compute(records)
+    table = computed(analysis, records)
     raised = table[table["state"] == "alarm"]
     raised = raised[raised["arm"].isin([competitor.arm.name for competitor in setting.plan.competitors])]
     if not len(raised):

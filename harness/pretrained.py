@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import arguments
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Backbone, Weights
 from harness.errors import BenchmarkError, DataError, HarnessError, one_line
 
@@ -58,7 +60,8 @@ def find_weights(backbone: Backbone, said: bool | str, beside: Path, where: str)
             raise DataError(f"{VARIABLE}: must be a folder with weights, got '{folder}'; check the path")
         file = _in_folder(Path(folder), backbone.name, where) if folder else None
     try:
-        return backbone.weights(file)
+        with Boundary("backbone", backbone.name, "have weights"):
+            return backbone.weights(file)
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
 
@@ -80,13 +83,18 @@ def read_weights(file: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
     ``model.``, it is taken off, and what is not behind it is left out. Raises DataError for a file that is damaged or
     holds no tensors, and where two prefixes would do.
     """
+    file = arguments.path("file", file)
+    names = [
+        arguments.text("names", name)
+        for name in arguments.items("names", list(names) if isinstance(names, Mapping) else names, "names")
+    ]
     content = _content(file)
     nested = next((content[key] for key in NESTED if isinstance(content, Mapping) and content.get(key)), content)
     state = nested if isinstance(nested, Mapping) else {}
     state = {str(key): value for key, value in state.items() if hasattr(value, "is_floating_point")}
     if not state:
         raise DataError(f"{file}: must hold a network's tensors by name, got none; use a file with its state_dict")
-    prefix = _prefix(state, list(names), file)
+    prefix = _prefix(state, names, file)
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
@@ -147,14 +155,14 @@ def check_fit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], wher
 
     try:
         plain = _tensors(backbone, shape, 2)
-    except Exception:  # without its weights it fails too, so each of its runs will say why
+    except HarnessError:  # without its weights it fails too, so each of its runs will say why
         return None
     try:
         own, other = (_tensors(backbone, shape, 0, weights, seed) for seed in (0, 1))
+    except PluginFailed as error:  # a library raises its own where shapes differ
+        raise DataError(f"{where}: {_misfit(backbone, weights, shape, error)}") from error
     except HarnessError as error:
         raise DataError(f"{where}: {error}") from error
-    except Exception as error:  # a library raises its own where shapes differ
-        raise DataError(f"{where}: {_misfit(backbone, weights, shape, error)}") from error
     drawn = {name for name in own if not _same(own[name], other.get(name))}
     unchanged = {name for name in own.keys() - drawn if _same(own[name], plain.get(name))}
     missing = drawn | (unchanged - _held(weights.file, own, unchanged, trusted=not drawn))
@@ -190,7 +198,7 @@ def _tensors(
     """Return the floating-point tensors of a new network by name; no random number of the process is used up."""
     import torch
 
-    with torch.random.fork_rng(devices=()):
+    with torch.random.fork_rng(devices=()), Boundary("backbone", backbone.name, "build"):
         torch.manual_seed(seed)
         network = backbone.build(shape, outputs, *([weights] if weights else []))
     return {name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
@@ -218,17 +226,17 @@ def _held(file: Path, own: Mapping[str, torch.Tensor], names: set[str], trusted:
     return {name for name in names if name in state or any(_same(own[name], tensor) for tensor in unknown)}
 
 
-def _misfit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], error: Exception) -> str:
+def _misfit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], error: PluginFailed) -> str:
     """Return why a network cannot be built from these weights: the first tensor of another shape, or what was raised."""
     try:
         own = _tensors(backbone, shape, 0)
         state = read_weights(weights.file, own)
-    except Exception:  # then what was raised first must do
+    except HarnessError:  # then what was raised first must do
         own, state = {}, {}
     fitting = [name for name in own if name in state and state[name].shape == own[name].shape]
     first = next((name for name in own if name not in fitting), None)
     if first is None or not fitting:  # names that only the backbone knows
-        return f"must be weights that '{backbone.name}' can be built from, got {one_line(error):.200} with '{weights.file}'"
+        return f"must be weights that '{backbone.name}' can be built from, got {error.why:.200} with '{weights.file}'"
     found = f"the first missing is '{first}'{_elsewhere(weights.file, own, first)}"
     if first in state:
         shapes = f"{list(state[first].shape)} instead of {list(own[first].shape)}"

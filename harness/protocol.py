@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
+from harness import arguments
 from harness.runs import digest
 
 EXPLORATORY = 0.5  # the power below which a design cannot be expected to support anything
@@ -222,6 +223,7 @@ def registered_protocols(meta: Mapping[str, Any]) -> list[Registered]:
     Where none was registered it is the one that the benchmark describes, and says so; none at all for a benchmark of
     before there were verdicts.
     """
+    arguments.mapping("meta", meta, "the meta table of a run, as records.meta", "benchmark", "arms", "metrics")
     if meta.get(KEY):
         return [Registered(_read(entry["protocol"]), str(entry["registered"])) for entry in meta[KEY]]
     if "verdict" not in meta["benchmark"]:
@@ -245,6 +247,7 @@ def standing_protocol(meta: Mapping[str, Any]) -> Registered | None:
 def standing_first(meta: Mapping[str, Any], hashes: Iterable[str]) -> list[str]:
     """Return the different hashes of protocols, that of the standing protocol first, the others in their order."""
     standing = standing_protocol(meta)
+    hashes = [arguments.text("hashes", each) for each in arguments.items("hashes", hashes, "hashes")]
     return sorted(dict.fromkeys(hashes), key=lambda each: standing is None or each != standing.protocol.hash)
 
 

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness import arguments
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -16,8 +18,12 @@ if TYPE_CHECKING:
 
 
 def digest(value: object) -> str:
-    """Return the SHA-256 (hex) of a value's canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    """Return the SHA-256 (hex) of a value's canonical JSON; raises TypeError for a value that JSON does not have."""
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        raise TypeError(f"value: must be plain values, as JSON has them, got {arguments.shown(value)}") from None
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ class Epoch:
     metrics: Mapping[str, float]
     state: Callable[[], State]
     snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # the weights, if they are kept
+    changed: tuple[str, ...] = ()  # as in Done
     ends_run = False
 
 
@@ -115,6 +122,7 @@ class Done:
     problems: tuple[str, ...] = ()  # measurements that failed; the run itself ended well
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # of its probes, by PROBE.name
     snapshots: NDArray[np.float32] | None = None  # [S, N, ...]: test predictions of what was kept before
+    changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each
     ends_run = True
 
 
@@ -125,6 +133,7 @@ class Failed:
     kind: Literal["diverged", "error"]
     reason: str  # one line
     traceback: str = ""
+    changed: tuple[str, ...] = ()  # as in Done
     ends_run = True
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Split
-from harness.errors import BenchmarkError, did_you_mean, one_line
+from harness.errors import BenchmarkError, did_you_mean
 from harness.plan import Setting, ends
 from harness.runs import Arm, Run, State
 from harness.training.batches import Resident, resident
@@ -33,19 +34,18 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
             overrides = competitor.benchmark.search.space.get(part, {})
             for end in (0, 1) if overrides else ():
                 run = setting.search_run(competitor, ends(competitor, end))
+                weights = [torch.nn.Parameter(torch.zeros(2, 2))]
+                settings = {**competitor.optimizer.defaults, **run.optimizer}
                 try:
-                    weights = [torch.nn.Parameter(torch.zeros(2, 2))]
-                    settings = {**competitor.optimizer.defaults, **run.optimizer}
-                    optimizer = build_optimizer(competitor.optimizer, settings, [weights], layer_factor=1)
-                    competitor.scheduler.build(optimizer, 10, **{**competitor.scheduler.defaults, **run.scheduler})
-                except Exception as error:
+                    with Boundary("optimizer", competitor.optimizer.name, "build", everything=True):
+                        optimizer = build_optimizer(competitor.optimizer, settings, [weights], layer_factor=1)
+                        competitor.scheduler.build(optimizer, 10, **{**competitor.scheduler.defaults, **run.scheduler})
+                except PluginFailed as error:
                     known = [*plugin.space, *plugin.defaults]
                     strange = [name for name in overrides if name not in known]
                     place = where("search", "space", part, *strange[:1])
                     hint = did_you_mean(strange[0], known) if strange else ""
-                    raise BenchmarkError(
-                        f"{place}: must be what '{part}' takes, got {one_line(error)}{hint}"
-                    ) from error
+                    raise BenchmarkError(f"{place}: must be what '{part}' takes, got {error.why}{hint}") from error
 
 
 def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:
@@ -64,12 +64,13 @@ def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:
         settings = {**competitor.optimizer.defaults, **run.optimizer}
         timing = {**competitor.scheduler.defaults, **run.scheduler}
         try:
-            optimizer = build_optimizer(competitor.optimizer, settings, groups, factor)
-            build_schedule(competitor.scheduler, timing, optimizer, 10, groups, factor)
-        except Exception as error:
+            with Boundary("optimizer", competitor.optimizer.name, "build", everything=True):
+                optimizer = build_optimizer(competitor.optimizer, settings, groups, factor)
+                build_schedule(competitor.scheduler, timing, optimizer, 10, groups, factor)
+        except PluginFailed as error:
             place = where("search" if searched else "train", "layer_factor")
             raise BenchmarkError(
-                f"{place}: must be left out for the arm {competitor.arm.name}, got {one_line(error)}"
+                f"{place}: must be left out for the arm {competitor.arm.name}, got {error.why}"
             ) from error
 
 
@@ -104,6 +105,8 @@ class Bench:
             weights = self._solution(run.follows)
         plan = self.setting.plan
         competitor = plan.competitor(run.arm.name)
+        with Boundary("task", plan.task.name, "say how many outputs it needs"):
+            outputs = plan.task.outputs(self.setting.data)
         compared = run.phase == "compare"
         ingredients = Ingredients(
             task=plan.task,
@@ -111,7 +114,7 @@ class Bench:
             weights=None if run.arm.head else competitor.weights,
             optimizer=competitor.optimizer,
             scheduler=competitor.scheduler,
-            outputs=plan.task.outputs(self.setting.data),
+            outputs=outputs,
             train=self._split(run.arm, "train"),
             tune=self._split(run.arm, "tune"),
             test=self._split(run.arm, "test") if compared else None,

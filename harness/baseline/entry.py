@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from harness import disk
@@ -14,6 +15,8 @@ def bring_in(imported: Imported | None, store: Store) -> None:
     before = store.noted("baseline") or {}
     about = _noted(imported) if imported else {}
     if before == about:
+        if imported:
+            _complete(imported, store)
         return
     if before:
         for run_id in store.take_out(before["names"], before["studies"]):
@@ -26,7 +29,7 @@ def bring_in(imported: Imported | None, store: Store) -> None:
         runs = [row for row in baseline.tables["runs"] if row["arm"] in names]
         ids = {row["run_id"] for row in runs}
         for name, content in baseline.files(ids):  # before the rows, so that a record never lacks its files
-            store.keep(name, content)
+            store.keep(name, content, Path(name).stem)
         tables = {
             "arms": [row for row in baseline.tables["arms"] if row["arm"] in studies],
             "asks": [row for row in baseline.tables["asks"] if row["arm"] in studies],
@@ -36,6 +39,18 @@ def bring_in(imported: Imported | None, store: Store) -> None:
         store.put_in(tables, about)
     else:
         store.note("baseline", None)
+
+
+def _complete(imported: Imported, store: Store) -> None:
+    """Bring in the files again that the run folder lacks."""
+    ids = {
+        row["run_id"]
+        for row in imported.baseline.tables["runs"]
+        if row["arm"] in (store.noted("baseline") or {})["names"]
+    }
+    for name, content in imported.baseline.files(ids) if store.lacking(ids) else ():
+        if not (store.folder / name).is_file():
+            store.keep(name, content, Path(name).stem)
 
 
 def _noted(imported: Imported) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import sqlite3
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from harness import files
 from harness.errors import DataError, RunFolderError, one_line
 from harness.records import Records, database, open_records, schema
 from harness.runs import digest
+from harness.showing import impersonal
 
 FORMAT, VERSION = "optimizer-harness baseline", 1
 ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
@@ -43,6 +45,8 @@ KEPT = (
     "exhausted",
 )  # of meta, as it is
 MOST = 2 * 10**9  # bytes of one member: more is no baseline
+MOST_TEXT = 2**28  # bytes of baseline.json
+MOST_RATIO, SMALL = 200, 2**20  # of baseline.json, unpacked to packed, where it is larger than so many bytes
 
 Row = Mapping[str, Any]
 
@@ -96,8 +100,9 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     arms = _with_results(folder, tables, cells, _own(records), "comparison" in records.meta)
     cells = [cell for cell in cells if cell["of"] in arms]
     tables = _tables(folder, arms, cells)
-    about = _about(records, arms, cells, tables, solutions)
+    about = impersonal(_about(records, arms, cells, tables, solutions))
     runs = [row["run_id"] for row in tables["runs"] if row["phase"] == "compare"]
+    records.check_files(runs, "predictions/", *(["solutions/"] if solutions else []))
     content = {"about": about, "tables": {name: _packed(rows) for name, rows in tables.items()}}
     members = {"baseline.json": json.dumps(content, allow_nan=False, separators=(",", ":")).encode()}
     places = [schema.prediction, *([schema.solution] if solutions else [])]
@@ -115,7 +120,7 @@ def read_baseline(file: Path, where: str = "baseline") -> Baseline:
         raise DataError(f"{where}: must be a file of 'harness baseline export', got {got}: '{file}'; check the path")
     try:
         with zipfile.ZipFile(file) as archive:
-            said = json.loads(_member(file, archive, "baseline.json"))
+            said = json.loads(_member(file, archive, "baseline.json", MOST_TEXT, MOST_RATIO))
         about = said["about"]
         kind = (about["format"], about["version"])
         if kind == (FORMAT, VERSION):
@@ -125,7 +130,7 @@ def read_baseline(file: Path, where: str = "baseline") -> Baseline:
                 raise ValueError(f"run {wrong[0]} with another recipe")
             with file.open("rb") as content:
                 return Baseline(file, hashlib.file_digest(content, "sha256").hexdigest(), about, tables)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{where}: must be a file of 'harness baseline export', got {one_line(error)} in '{file}'"
         ) from error
@@ -155,7 +160,7 @@ def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str
     kept = {
         "arms": [row for row in found["arms"] if row["arm"] in studies],
         "asks": asks,
-        "runs": [row for row in found["runs"] if row["run_id"] in wanted],
+        "runs": [{**row, "reason": impersonal(row["reason"])} for row in found["runs"] if row["run_id"] in wanted],
         "epochs": [row for row in found["epochs"] if row["run_id"] in wanted],
     }
     return {name: sorted(rows, key=lambda row: [row[key] for key in KEYS[name]]) for name, rows in kept.items()}
@@ -232,12 +237,16 @@ def _about(
     }
 
 
-def _member(file: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+def _member(file: Path, archive: zipfile.ZipFile, name: str, most: int = MOST, ratio: float = math.inf) -> bytes:
     """Return a member's bytes; raises DataError for a damaged or a huge one."""
     try:
-        if archive.getinfo(name).file_size > MOST:
-            raise ValueError(f"more than {MOST / 1e9:.0f} GB")
-        return archive.read(name)
+        about = archive.getinfo(name)
+        if about.file_size > most:
+            raise ValueError(f"more than {most / 1e9:.2g} GB")
+        if about.file_size > max(SMALL, ratio * about.compress_size):
+            raise ValueError(f"more than {ratio} times its packed size")
+        with archive.open(about) as content:
+            return content.read(about.file_size + 1)  # which stops there, whatever the data would become
     except (KeyError, ValueError, OSError, RuntimeError, zipfile.BadZipFile) as error:  # a wrong CRC is one of them
         raise DataError(f"{file}: must have '{name}' whole, got {one_line(error)}; export it again") from error
 

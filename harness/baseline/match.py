@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from harness.baseline.file import Baseline, read_baseline
 from harness.config import Benchmark, as_plain, identity
 from harness.device import environment
-from harness.errors import BenchmarkError, did_you_mean
+from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.plan import Plan, Setting
 from harness.toml import Source
 
@@ -71,7 +71,7 @@ def _wanted(baseline: Baseline, names: Sequence[str], where: str) -> list[str]:
     for name in names:
         if name not in {*known, *known.values()}:
             raise BenchmarkError(
-                f"{where}: must be arms of the baseline, got '{name}'{did_you_mean(name, [*known, *known.values()])}"
+                f"{where}: must be arms of the baseline, got {shown(name)}{did_you_mean(name, [*known, *known.values()])}"
             )
     return [arm for arm, optimizer in known.items() if not names or arm in names or optimizer in names]
 

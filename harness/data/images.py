@@ -25,12 +25,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
+from harness import arguments
+from harness.boundary import Boundary, PluginFailed
 from harness.data.kinds import HEAD, NOT_READ, image_format
 from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
 from harness.disk import writing
-from harness.errors import DataError, DiskError
-from harness.files import replacing
+from harness.errors import DataError, DiskError, message_of, shown
+from harness.files import checksum, replacing
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ DECODER = 3  # raised whenever the same photo gives other pixels
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # whatever the file's name says; no EPS, which is a program
 MOST_PIXELS = 2**30 // 12  # of one photo, 89 million, as in Pillow: beyond it a small file may fill the memory
+LARGEST = 65_535  # pixels along a side; Pillow and JPEG go no further
 RUN = 32  # images a thread decodes before it hands them over
 HELD = 2**30  # bytes of images that are held in memory where the cache cannot keep them; more would be a danger
 UNREADABLE = "cannot be read: "  # begins the key of a photo that has no bytes to hash
@@ -80,9 +83,9 @@ class Cut:
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
             known = ", ".join(INTERPOLATIONS)
-            raise DataError(f"data.interpolation: must be one of {known}, got {self.interpolation!r}")
-        if not (0 < self.crop <= 1 and self.size / self.crop <= 65_535):  # Pillow and JPEG go no further
-            raise DataError(f"data.crop: must be a number above 0 and at most 1, got {self.crop!r}")
+            raise DataError(f"data.interpolation: must be one of {known}, got {shown(self.interpolation)}")
+        if not (0 < self.crop <= 1 and self.size / self.crop <= LARGEST):
+            raise DataError(f"data.crop: must be a number above 0 and at most 1, got {shown(self.crop)}")
 
     @property
     def scaled(self) -> int:
@@ -110,8 +113,12 @@ def decode_photos(
     ``crop``, in (0, 1], is the part of the short side that is kept. A source that cannot be read (OSError) or decoded is
     among ``broken``, which says why without its name, the same on every machine.
     """
-    cut = Cut(size, interpolation, crop)
-    keys = _keys(photos, progress)
+    photos = arguments.items("photos", photos, "photos")
+    for photo in photos:
+        arguments.having("photos", photo, "photos, each with a name and read()", "name", "read")
+    size, crop = arguments.whole("size", size, 1, LARGEST), arguments.number("crop", crop, nan=True)
+    cut = Cut(size, arguments.text("interpolation", interpolation), crop)
+    keys = _keys(photos, arguments.function("progress", progress))
     key = digest(["photos", DECODER, size, interpolation, float(crop), keys])
 
     def image(i: int) -> Image:
@@ -139,11 +146,12 @@ def stream_photos(
         broken = {}
         for photo, i in zip(pixels, rows, strict=True):
             try:
-                for place, square in zip(photo, _squares(photos[i].read(), cut, places), strict=True):
-                    place[...] = np.asarray(square)
-            except Exception as error:  # Pillow raises many types on a damaged file
+                with Boundary(everything=True):  # Pillow raises many types on a damaged file, and a source anything
+                    for place, square in zip(photo, _squares(photos[i].read(), cut, places), strict=True):
+                        place[...] = np.asarray(square)
+            except PluginFailed as error:
                 photo[...] = 0
-                broken[i] = _reason(error)
+                broken[i] = _reason(error.raised)
         return pixels, broken
 
     piece = min(8, batch)
@@ -182,12 +190,13 @@ def look_at_photos(photos: Sequence[ImageSource], progress: Progress) -> list[Lo
 def _look(photo: ImageSource) -> Look:
     sha256 = ""
     try:
-        content = photo.read()
-        sha256 = hashlib.sha256(content).hexdigest()
-        with _opened(content, 64) as (upright, about):
-            grey, bits = _impression(upright)
-    except Exception as error:  # Pillow raises many types on a damaged file
-        return Look(sha256, broken=_reason(error))
+        with Boundary(everything=True):
+            content = photo.read()
+            sha256 = hashlib.sha256(content).hexdigest()
+            with _opened(content, 64) as (upright, about):
+                grey, bits = _impression(upright)
+    except PluginFailed as error:
+        return Look(sha256, broken=_reason(error.raised))
     return Look(sha256, grey=grey, hash=bits, **about)
 
 
@@ -226,7 +235,10 @@ def draw_images(draw: Callable[[int], Image], keys: Sequence[str], size: int, pr
 
     Raises DataError where one of them cannot be drawn.
     """
-    store = _store(digest(["drawn", size, list(keys)]), tuple(keys), size, draw, progress, "drawing the sample")
+    arguments.function("draw", draw)
+    keys = [arguments.text("keys", key) for key in arguments.items("keys", keys, "texts", 1)]
+    size, progress = arguments.whole("size", size, 1, LARGEST), arguments.function("progress", progress)
+    store = _store(digest(["drawn", size, keys]), tuple(keys), size, draw, progress, "drawing the sample")
     for i, why in store.broken.items():
         raise DataError(
             f"data: must be drawn whole, got {len(store.broken)} of {len(keys)} failed: {keys[i]}: {why}; "
@@ -318,6 +330,7 @@ def _store(
     def read() -> ImageStore:
         noted = json.loads(notes.read_text(encoding="utf-8"))
         broken = {int(i): why for i, why in noted["broken"].items()}
+        check_whole(pixels, noted["sha256"])
         array = np.load(pixels, mmap_mode="c")  # "c": torch wants to be able to write
         return ImageStore(array, keys, broken, noted["sha256"])
 
@@ -346,11 +359,17 @@ def say_not_kept(what: str, error: DiskError) -> None:
 
 
 def kept(read: Callable[[], T], make: Callable[[], None]) -> T:
-    """Return what ``read`` finds in the cache, after ``make`` where nothing is there or what is there was cut short."""
+    """Return what ``read`` finds in the cache, after ``make`` where nothing is there or what is there is damaged."""
     with suppress(Exception):  # NumPy and JSON raise many types on a damaged file
         return read()
     make()
     return read()
+
+
+def check_whole(file: Path, sha256: str) -> None:
+    """Raise ValueError for a file of the cache whose contents have another SHA-256."""
+    if checksum(file) != sha256:
+        raise ValueError(f"{file} is not as it was written")
 
 
 @contextmanager
@@ -382,11 +401,10 @@ def _fill(
         pixels = np.zeros((len(rows), size, size, 3), dtype=np.uint8)
         for row, i in zip(pixels, rows, strict=True):
             try:
-                row[...] = np.asarray(image(i))
-            except DataError:  # of the source: not this photo's fault
-                raise
-            except Exception as error:  # Pillow raises many types on a damaged file
-                broken[str(i)] = _reason(error)
+                with Boundary():  # a DataError of the source passes: that is not this photo's fault
+                    row[...] = np.asarray(image(i))
+            except PluginFailed as error:
+                broken[str(i)] = _reason(error.raised)
         return pixels
 
     head = io.BytesIO()
@@ -404,9 +422,9 @@ def _fill(
     return {"broken": dict(sorted(broken.items(), key=lambda item: int(item[0]))), "sha256": sha256.hexdigest()}
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return why a photo could not be read or decoded, in one line that is the same on every machine: without a path."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    said = error.strerror if isinstance(error, OSError) and error.strerror else message_of(error)
     return " ".join(re.sub(r"<_io\.BytesIO[^>]*>", "", said).split())[:200] or type(error).__name__
 
 
@@ -440,10 +458,15 @@ def stratified(labels: Sequence[Any], part: float, seed: int) -> tuple[list[int]
     """
     import numpy as np
 
-    random = np.random.default_rng(seed)
+    labels, part = arguments.items("labels", labels, "labels", 1), arguments.share("part", part)
+    random = np.random.default_rng(arguments.whole("seed", seed))
     kept: list[int] = []
     aside: list[int] = []
-    for label in sorted(set(labels)):
+    try:
+        classes = sorted(set(labels))
+    except TypeError:
+        raise TypeError(f"labels: must be labels of one kind, such as texts, got {arguments.shown(labels)}") from None
+    for label in classes:
         members = random.permutation([i for i, other in enumerate(labels) if other == label]).tolist()
         if len(members) < 2:
             raise DataError(f"data: must have two or more examples of every class, got {len(members)} of '{label}'")

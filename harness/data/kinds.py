@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
+from harness import arguments
 from harness.errors import DataError
 
 HEAD = 32  # bytes, which tell what an image is
@@ -41,7 +42,7 @@ def image_format(head: bytes) -> str:
 
 def is_rubbish(name: str) -> bool:
     """Return whether a file or folder of this name is hidden, or is what a system leaves behind."""
-    return name.startswith(".") or name.lower() in RUBBISH
+    return arguments.text("name", name).startswith(".") or name.lower() in RUBBISH
 
 
 def why_no_photo(name: str, head: Callable[[], bytes]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from harness import arguments
 from harness.contracts import Photo
 from harness.data.archive import Archive, open_archive
 from harness.data.kinds import HEAD, SUFFIXES, is_rubbish, why_no_photo
@@ -54,8 +55,12 @@ def photo_files(folder: Path, skipped: Skip = lambda file, reason: None) -> list
     A file is a photo by its suffix or by its first bytes. A link that leads nowhere and has a photo's suffix is among them:
     it is a photo that cannot be read. ``skipped`` is called with every file that is passed over, and the reason.
     """
-    photos = []
-    for file, regular in sorted(_files(folder, skipped)):
+    folder, photos = arguments.path("folder", folder), []
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: must be a folder, got {'a file' if folder.exists() else 'nothing there'}; check the path"
+        )
+    for file, regular in sorted(_files(folder, arguments.function("skipped", skipped))):
         reason = _why_no_photo(file, regular)
         if reason:
             skipped(file, reason)
@@ -68,7 +73,8 @@ def photo_members(
     archive: Archive, within: str = "", skipped: Skip = lambda file, reason: None
 ) -> dict[str, zipfile.ZipInfo]:
     """Return the photos of an archive of which the name begins with ``within``, as ``photo_files`` does for a folder."""
-    photos = {}
+    arguments.instance("archive", archive, Archive, "an archive, which open_archive() gives")
+    within, skipped, photos = arguments.text("within", within), arguments.function("skipped", skipped), {}
     for name, member in archive.members.items():
         if name.startswith(within):
             reason = why_no_photo(name, partial(archive.head, member, HEAD))

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import arguments
 from harness.errors import HarnessError
-from harness.files import check_out_file, write
+from harness.files import MARK, check_out_file, write
 from harness.paths.landscapes import LANDSCAPES, Landscape
 from harness.paths.walk import TARGET
 
@@ -57,7 +58,13 @@ def draw_walks(
     steps where there is room, so that the distance between marks is the speed. ``strokes`` has the arms that are
     drawn, the first on top.
     """
-    place = LANDSCAPES[landscape]
+    arguments.having("axes", axes, "matplotlib's axes", "plot", "set_xlim")
+    arguments.table("walks", walks, "arm", "landscape", "step", "x", "y")
+    place = LANDSCAPES[arguments.one_of("landscape", landscape, LANDSCAPES)]
+    for stroke in arguments.mapping("strokes", strokes, "a mapping from arms to a Stroke").values():
+        arguments.instance("strokes", stroke, Stroke, "a mapping from arms to a Stroke")
+    for name, color in (("ink", ink), ("muted", muted), ("paper", paper)):
+        arguments.color(name, color)
     (left, right), (bottom, top) = place.window
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
     _draw_contours(axes, place, ink, muted)
@@ -98,7 +105,9 @@ def _draw_contours(axes: Axes, place: Landscape, ink: str, muted: str) -> None:
 
 def describe_walk(walk: DataFrame) -> str:
     """Return in words how one arm's walk on one landscape went: ``lr 0.03, 42 steps to 1e-4``."""
-    rows = walk.sort_values("step")
+    rows = arguments.table("walk", walk, "step", "gradients", "value", "lr", "problem").sort_values("step")
+    if not len(rows):
+        raise ValueError("walk: must be a table with a row or more, got none")
     last = rows.iloc[-1]
     problem = str(last["problem"])
     if problem.startswith("failed"):
@@ -145,10 +154,10 @@ def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> None:
         figure.supxlabel(NOTE, fontsize=8, color=MUTED)
         content = io.BytesIO()
         if file.suffix.lower() == ".svg":
-            figure.savefig(content, format="svg", metadata={"Date": None})
+            figure.savefig(content, format="svg", metadata={"Date": None, "Creator": MARK})
             picture = _rounded(content.getvalue().decode()).encode()
         else:
-            figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
+            figure.savefig(content, format="png", dpi=150, metadata={"Software": MARK})
             picture = content.getvalue()
     write(file, picture, durable=False, hint="name another file with --plot")
 

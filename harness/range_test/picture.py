@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import arguments
 from harness.errors import BenchmarkError
-from harness.files import check_out_file, write
+from harness.files import MARK, check_out_file, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,15 +37,24 @@ def draw_range_test(
 
     The height is that of the smoothed curve, so that one explosion does not flatten the rest.
     """
-    axes.plot(lr, loss, color=color, alpha=0.3, lw=0.6)
-    axes.plot(lr, smoothed, color=color, lw=1.8)
+    arguments.having("axes", axes, "matplotlib's axes", "plot", "set_xlim")
+    rates, losses, smooth = arguments.arrays(("lr", lr, "N"), ("loss", loss, "N"), ("smoothed", smoothed, "N"))
+    for rule, rate in arguments.mapping("suggestions", suggestions, "a mapping from rules to rates").items():
+        arguments.one_of("suggestions", rule, WORDS)
+        arguments.number("suggestions", rate, 0, 1e308)
+    tuned = None if tuned is None else arguments.number("tuned", tuned, 0, 1e308)
+    for name, text in (("color", color), ("ink", ink), ("muted", muted)):
+        arguments.color(name, text)
+    legend = arguments.flag("legend", legend)
+    axes.plot(rates, losses, color=color, alpha=0.3, lw=0.6)
+    axes.plot(rates, smooth, color=color, lw=1.8)
     for rule, rate in suggestions.items():
         axes.axvline(rate, color=muted, ls=DASHES[rule], lw=1.2, label=f"{WORDS[rule]} {rate:.2g}")
     if tuned is not None:
         axes.axvline(tuned, color=ink, ls=(0, (6, 2)), lw=1.8, label=f"tuned {tuned:.2g}")
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    low, high = min(smoothed), max(smoothed)
+    low, high = float(smooth.min()), float(smooth.max())
     room = 0.15 * (high - low) or 0.1
     axes.set(xscale="log", ylim=(low - room, high + room))
     axes.xaxis.set_major_locator(LogLocator(numticks=7))
@@ -94,7 +104,7 @@ def write_picture(file: Path, tests: Sequence[RangeTest]) -> None:
             axes.spines[["top", "right"]].set_visible(False)
         for axes in list(panels)[len(drawn) :]:
             axes.axis("off")
-        metadata = {"Date": None} if file.suffix.lower() == ".svg" else {"Software": None}
+        metadata = {"Date": None, "Creator": MARK} if file.suffix.lower() == ".svg" else {"Software": MARK}
         content = io.BytesIO()
         figure.savefig(content, format=file.suffix[1:].lower(), dpi=150, metadata=metadata)
     write(file, content.getvalue(), durable=False, hint="name another file with --out")

@@ -12,6 +12,9 @@ it is needed here, it covers less than it says; Brown, Cai and DasGupta 2001, do
 
 An interval of a bounded quantity is cut off at its bounds. That costs no coverage: what it is an interval of cannot lie in
 the part that is cut off.
+
+A function that works elementwise takes single numbers and arrays of one shape; it broadcasts nothing else. A number that is
+NaN gives NaN in its own place. Everywhere, a ValueError or TypeError names the argument that is wrong.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from harness import arguments
+from harness.statistics import scale
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -49,8 +55,9 @@ def half_width(se: ArrayLike, freedom: ArrayLike, level: float = LEVEL) -> Array
     """
     from scipy.stats import t
 
-    quantile = t.ppf((1 + level) / 2, np.asarray(freedom, dtype=float))
-    found: Array = np.asarray(quantile * np.asarray(se, dtype=float))
+    errors, degrees = arguments.alike(("se", se), ("freedom", freedom))
+    quantile = t.ppf((1 + arguments.share("level", level)) / 2, degrees)
+    found: Array = np.asarray(quantile * errors)
     return found
 
 
@@ -70,11 +77,11 @@ def t_interval(mean: ArrayLike, sd: ArrayLike, n: ArrayLike, level: float = LEVE
     >>> print(f"{low:.4f} to {high:.4f}")
     0.8682 to 0.9318
     """
-    count = np.asarray(n, dtype=float)
+    middle, spread, count = arguments.alike(("mean", mean), ("sd", sd), ("n", n))
     enough = np.where(count >= 2, count, np.nan)
-    half = half_width(np.asarray(sd, dtype=float) / np.sqrt(enough), enough - 1, level)
-    middle = np.asarray(mean, dtype=float)
-    return middle - half, middle + half
+    half = half_width(spread / np.sqrt(enough), enough - 1, level)
+    with np.errstate(invalid="ignore"):  # infinity less infinity is NaN
+        return middle - half, middle + half
 
 
 def mean_interval(
@@ -106,12 +113,14 @@ def mean_interval(
     >>> print([f"{a:.4f} to {b:.4f}" for a, b in zip(low, high)])
     ['0.9487 to 1.0000', '0.9002 to 1.0000']
     """
-    middle, spread, count = np.broadcast_arrays(*(np.asarray(each, dtype=float) for each in (mean, sd, n)))
+    middle, spread, count = arguments.alike(("mean", mean), ("sd", sd), ("n", n))
+    least, most = arguments.ends("bounds", bounds)
+    examples = arguments.whole("examples", examples)
     low, high = t_interval(middle, spread, count, level)
     equal = equal_numbers(middle, spread) & (count >= 2)
     fixed = clopper_pearson(middle, examples, level) if examples > 0 else (np.nan, np.nan)
     low, high = np.where(equal, fixed[0], low), np.where(equal, fixed[1], high)
-    return np.clip(low, *bounds), np.clip(high, *bounds)
+    return np.clip(low, least, most), np.clip(high, least, most)
 
 
 def equal_numbers(mean: ArrayLike, sd: ArrayLike) -> NDArray[np.bool_]:
@@ -120,8 +129,27 @@ def equal_numbers(mean: ArrayLike, sd: ArrayLike) -> NDArray[np.bool_]:
     >>> print(equal_numbers([0.1, 0.1, 0.1], [0.0, 1e-17, 1e-3]))
     [ True  True False]
     """
-    found: NDArray[np.bool_] = np.asarray(sd, dtype=float) <= EQUAL * np.abs(np.asarray(mean, dtype=float))
+    middle, spread = arguments.alike(("mean", mean), ("sd", sd))
+    found: NDArray[np.bool_] = spread <= EQUAL * np.abs(middle)
     return found
+
+
+def standard_deviation(values: ArrayLike, ddof: int = 1) -> Array:
+    """Return the standard deviations ``[...]`` of numbers ``[..., S]``, with ``S - ddof`` in the divisor.
+
+    NaN where S is not above ``ddof``, and where a number is not finite. It is right for numbers of any size, also where
+    their squares are no floating-point numbers.
+
+    >>> print(f"{standard_deviation([1e-200, 3e-200]):.6g}")
+    1.41421e-200
+    """
+    (numbers,) = arguments.arrays(("values", values, "... S"), empty=True)
+    if numbers.shape[-1] <= arguments.whole("ddof", ddof):
+        return np.full(numbers.shape[:-1], np.nan)
+    exponent = scale.exponents(numbers, axis=-1)
+    with np.errstate(invalid="ignore"):  # infinity less infinity is NaN
+        near: Any = np.ldexp(numbers, -exponent).std(axis=-1, ddof=ddof)
+    return np.asarray(np.ldexp(near, exponent[..., 0]))
 
 
 def clopper_pearson(part: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Ends:
@@ -145,12 +173,12 @@ def clopper_pearson(part: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Ends
     """
     from scipy.stats import beta
 
-    share, count = np.broadcast_arrays(np.asarray(part, dtype=float), np.asarray(n, dtype=float))
-    hits, tail = share * count, (1 - level) / 2
+    share, count = _proportions(part, n)
+    hits, tail = share * count, (1 - arguments.share("level", level)) / 2
     low = np.where(share == 0, 0.0, beta.ppf(tail, hits, count - hits + 1))
     high = np.where(share == 1, 1.0, beta.ppf(1 - tail, hits + 1, count - hits))
-    known = (share >= 0) & (share <= 1) & (count > 0)
-    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+    unknown = np.isnan(hits)
+    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
 
 
 def wilson(part: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Ends:
@@ -162,7 +190,8 @@ def wilson(part: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Ends:
         level: The coverage, in (0, 1), which it has on average over the proportions.
 
     Returns:
-        The two shares whose score test does not reject ``part``, within [0, 1]; NaN where ``part`` is NaN.
+        The two shares whose score test does not reject ``part``, within [0, 1]; NaN where ``part`` is NaN, or lies
+        outside of [0, 1], or ``n`` is not above 0.
 
     Source: Wilson 1927, doi:10.2307/2276774.
 
@@ -172,8 +201,8 @@ def wilson(part: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Ends:
     """
     from scipy.stats import norm
 
-    share, count = np.asarray(part, dtype=float), np.asarray(n, dtype=float)
-    z = float(norm.ppf((1 + level) / 2))
+    share, count = _proportions(part, n)
+    z = float(norm.ppf((1 + arguments.share("level", level)) / 2))
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     return np.maximum(0.0, middle - half), np.minimum(1.0, middle + half)
@@ -192,13 +221,15 @@ def newcombe(one: float, other: float, n: float, level: float = LEVEL) -> tuple[
         level: The coverage, in (0, 1).
 
     Returns:
-        The ends of ``one - other``, within [-1, 1]; NaN where a share is NaN.
+        The ends of ``one - other``, within [-1, 1]; NaN where a share is NaN, or lies outside of [0, 1].
 
     Source: Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I, method 10.
 
     >>> print("{:.4f} to {:.4f}".format(*newcombe(1.0, 1.0, 70)))
     -0.0520 to 0.0520
     """
+    one, other = arguments.number("one", one, nan=True), arguments.number("other", other, nan=True)
+    n = arguments.number("n", n, nan=True)
     (low, high), (other_low, other_high) = (tuple(map(float, wilson(part, n, level))) for part in (one, other))
     down, up = np.hypot(one - low, other_high - other), np.hypot(high - one, other - other_low)
     return float(one - other - down), float(one - other + up)
@@ -232,17 +263,20 @@ def difference_interval(
     >>> print("{:.4f} to {:.4f}".format(*difference_interval([0.9, 0.92, 0.91], [0.88, 0.89, 0.9], bounds=(0, 1))))
     -0.0048 to 0.0448
     """
-    first, second = (np.asarray(each, dtype=float) for each in (one, other))
-    if first.shape != second.shape:
-        raise ValueError(f"difference_interval: must have as many numbers of both, got {len(first)} and {len(second)}")
-    if len(first) < 2:
+    first, second = arguments.arrays(("one", one, "S"), ("other", other, "S"), empty=True)
+    least, most = arguments.ends("bounds", bounds)
+    examples = arguments.whole("examples", examples)
+    level = arguments.share("level", level)
+    if len(first) < 2 or not np.isfinite(first).all() or not np.isfinite(second).all():
         return np.nan, np.nan
     differences = first - second
-    spread = float(differences.std(ddof=1))
+    spread = float(standard_deviation(differences))
     if spread <= EQUAL * max(np.abs(first).max(), np.abs(second).max()):
-        return newcombe(first.mean(), second.mean(), examples, level) if examples > 0 else (np.nan, np.nan)
+        return (
+            newcombe(float(first.mean()), float(second.mean()), examples, level) if examples > 0 else (np.nan, np.nan)
+        )
     low, high = t_interval(differences.mean(), spread, len(differences), level)
-    widest = bounds[1] - bounds[0]
+    widest = most - least
     return float(np.clip(low, -widest, widest)), float(np.clip(high, -widest, widest))
 
 
@@ -266,6 +300,9 @@ def matched_difference(better: int, worse: int, n: int, level: float = LEVEL) ->
     >>> print("{:.4f} to {:.4f}".format(*matched_difference(0, 0, 70)))  # two networks that agree on all of 70 photos
     -0.0513 to 0.0513
     """
+    n = arguments.whole("n", n, 1)
+    better = arguments.whole("better", better, 0, n)
+    worse = arguments.whole("worse", worse, 0, n - better)
     up, down = (float(clopper_pearson(count / n, n, level)[1]) for count in (better, worse))
     return -down, up
 
@@ -279,7 +316,7 @@ def fewest_discordant(level: float = LEVEL) -> int:
     >>> fewest_discordant()
     6
     """
-    return int(np.floor(np.log2(2 / (1 - level)) + EQUAL)) + 1
+    return int(np.floor(np.log2(2 / (1 - arguments.share("level", level))) + EQUAL)) + 1
 
 
 def detectable_share(n: int, power: float, level: float = LEVEL) -> float:
@@ -299,7 +336,7 @@ def detectable_share(n: int, power: float, level: float = LEVEL) -> float:
     """
     from scipy.stats import beta
 
-    few = fewest_discordant(level)
+    n, power, few = arguments.whole("n", n), arguments.share("power", power), fewest_discordant(level)
     return float(beta.ppf(power, few, n - few + 1)) if n >= few else float("nan")
 
 
@@ -319,10 +356,20 @@ def jackknife_se(without: ArrayLike) -> Array:
     >>> print(f"{jackknife_se(means):.6f} {numbers.std(ddof=1) / np.sqrt(3):.6f}")  # of a mean it is the usual one
     2.081666 2.081666
     """
-    values = np.asarray(without, dtype=float)
+    (values,) = arguments.arrays(("without", without, "... S"), empty=True)
     count = values.shape[-1]
     if count < 2:
         return np.full(values.shape[:-1], np.nan)
-    squares = np.square(values - values.mean(axis=-1, keepdims=True)).sum(axis=-1)
-    found: Any = np.sqrt((count - 1) / count * squares)
+    exponent = scale.exponents(values, axis=-1)
+    near = np.ldexp(values, -exponent)
+    with np.errstate(invalid="ignore"):  # infinity less infinity is NaN
+        squares = np.square(near - near.mean(axis=-1, keepdims=True)).sum(axis=-1)
+    found: Any = np.ldexp(np.sqrt((count - 1) / count * squares), exponent[..., 0])
     return np.asarray(found)
+
+
+def _proportions(part: ArrayLike, n: ArrayLike) -> tuple[Array, Array]:
+    """Return shares and their numbers of examples, both NaN where one is unknown or out of its range."""
+    share, count = arguments.alike(("part", part), ("n", n))
+    known = (share >= 0) & (share <= 1) & (count > 0) & np.isfinite(count)
+    return np.where(known, share, np.nan), np.where(known, count, np.nan)

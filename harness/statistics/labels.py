@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from harness import arguments
 from harness.statistics.pairwise import Estimate
 
 Label = Literal["similar", "different", "inconclusive"]
 Statement = Literal["supported", "value only", "refuted", "inconclusive"]
 ALPHA = 0.05
 MOST_SEEDS = 999  # beyond which no number of seeds is named
+LABELS = ("similar", "different", "inconclusive")
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,15 @@ def judge(
     """Return the label of an estimate from its margin and its two p-values, adjusted or not as the caller needs.
 
     ``p_same`` is of the equivalence test, ``p_different`` of the difference test; ``negligible`` says that the distance
-    itself lies below its floor.
+    itself lies below its floor. A p-value that is NaN shows nothing.
     """
+    arguments.instance("estimate", estimate, Estimate, "an Estimate")
+    arguments.instance("margin", margin, Margin, "a Margin")
+    p_same = arguments.number("p_same", p_same, 0, 1, nan=True)
+    p_different = arguments.number("p_different", p_different, 0, 1, nan=True)
+    alpha = arguments.share("alpha", alpha)
     detected = p_different < alpha
-    if negligible or p_same < alpha:
+    if arguments.flag("negligible", negligible) or p_same < alpha:
         return Judged("similar", "detectable, negligible" if detected else "")
     if detected and margin.outside(estimate):
         return Judged("different", "")
@@ -63,12 +70,23 @@ def judge(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values adjusted for their number, in their order (Holm 1979, https://www.jstor.org/stable/4615733)."""
-    count, adjusted, largest = len(p_values), [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(sorted(range(count), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (count - rank) * p_values[index]))
+    """Return the p-values adjusted for their number, in their order (Holm 1979, https://www.jstor.org/stable/4615733).
+
+    A NaN stays NaN in its place, and the others are adjusted as if it were not there: it is of a test that was not made.
+    R's ``p.adjust`` does the same.
+    """
+    values = known_or_nan("p_values", p_values)
+    order = sorted((i for i, p in enumerate(values) if not math.isnan(p)), key=lambda i: values[i])
+    adjusted, largest = [math.nan] * len(values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * values[index]))
         adjusted[index] = largest
     return adjusted
+
+
+def known_or_nan(name: str, p_values: Iterable[float]) -> list[float]:
+    """Return p-values, each in [0, 1] or NaN."""
+    return [arguments.number(name, p, 0, 1, nan=True) for p in arguments.items(name, p_values, "p-values")]
 
 
 def together(labels: Iterable[Label]) -> Label:
@@ -76,7 +94,7 @@ def together(labels: Iterable[Label]) -> Label:
 
     "All similar" is an intersection-union test, which needs no adjustment (Berger 1982).
     """
-    found = set(labels)
+    found = {arguments.one_of("labels", label, LABELS) for label in arguments.items("labels", labels, "labels")}
     if "different" in found:
         return "different"
     return "similar" if found == {"similar"} else "inconclusive"
@@ -88,6 +106,9 @@ def overall(facets: Mapping[str, Label]) -> Statement:
     Supported: all similar. Refuted: the loss is different. Value only: equally good, and not the same minima: the loss
     is similar and another facet is different. Else inconclusive.
     """
+    arguments.instance("facets", facets, Mapping, "a mapping of labels by facet")
+    for label in facets.values():
+        arguments.one_of("facets", label, LABELS)
     others = [label for name, label in facets.items() if name != "loss"]
     if facets.get("loss") == "different":
         return "refuted"
@@ -108,6 +129,10 @@ def seeds_needed(
     adjusted p-values can fall below alpha at all. None where nothing is known or more than 999 would be needed, as for
     an estimate on the margin itself.
     """
+    arguments.instance("estimate", estimate, Estimate, "an Estimate")
+    arguments.instance("margin", margin, Margin, "a Margin")
+    comparisons = arguments.whole("comparisons", comparisons, 1)
+    power, alpha = arguments.share("power", power), arguments.share("alpha", alpha)
     if not math.isfinite(estimate.se) or not math.isfinite(estimate.value):
         return None
     distance = abs(margin.size - (abs(estimate.value) if margin.two_sided else estimate.value))

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness import arguments
+from harness.statistics import scale
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -38,9 +41,18 @@ class Omnibus:
     omega2: float  # the same, less what chance alone would account for
 
 
+UNKNOWN = Omnibus(math.nan, math.nan, math.nan, math.nan)
+
+
 def permanova(distances: Array, seed: int = 0) -> Omnibus:
-    """Return the pseudo-F of the arms; with all distances zero, F and effect are nan and p is 1."""
+    """Return the pseudo-F of the arms; with all distances zero, F and effect are nan and p is 1.
+
+    All four are NaN where a distance is not finite. Raises ValueError for fewer than two arms or two seeds.
+    """
+    distances, seed = _distances(distances), arguments.whole("seed", seed)
     arms, seeds = distances.shape[:2]
+    if not np.isfinite(distances).all():
+        return UNKNOWN
     squares = distances**2
     flat = squares.reshape(arms * seeds, arms * seeds)
     total = flat.sum() / (2 * arms * seeds)
@@ -67,10 +79,14 @@ def permdisp(distances: Array, seed: int = 0) -> Omnibus:
     """Return the F of the networks' distances to the centroid of their own arm.
 
     The squared distance to the centroid of n points is mean_j d_ij^2 - sum_jk d_jk^2 / (2 n^2), which needs no
-    coordinates; where a non-Euclidean distance makes it negative it counts as zero.
+    coordinates; where a non-Euclidean distance makes it negative it counts as zero. All four numbers are NaN where a
+    distance within an arm is not finite: the others have no part in it. Raises ValueError for fewer than two arms or seeds.
     """
+    distances, seed = _distances(distances), arguments.whole("seed", seed)
     arms, seeds = distances.shape[:2]
-    own = np.stack([distances[a, :, a, :] for a in range(arms)]) ** 2  # [k, S, S]
+    if not all(np.isfinite(distances[a, :, a, :]).all() for a in range(arms)):
+        return UNKNOWN
+    own = scale.scaled(np.stack([distances[a, :, a, :] for a in range(arms)]))[0] ** 2  # [k, S, S]
     spread = np.sqrt(np.maximum(0.0, own.mean(axis=2) - own.sum(axis=(1, 2))[:, None] / (2 * seeds**2)))  # [k, S]
     total = float(((spread - spread.mean()) ** 2).sum())
 
@@ -87,6 +103,14 @@ def permdisp(distances: Array, seed: int = 0) -> Omnibus:
     f = (between / (arms - 1)) / mean_square if mean_square else math.inf
     p = _p(actual, within, arms, seeds, seed)
     return Omnibus(f, p, between / total, (between - (arms - 1) * mean_square) / (total + mean_square))
+
+
+def _distances(distances: object) -> Array:
+    """Return distances [k, S, k, S] divided by a power of two, which no result depends on, of two arms and seeds or more."""
+    (found,) = arguments.arrays(("distances", distances, "k S k S"))
+    if min(found.shape) < 2:
+        raise ValueError(f"distances: must be [k, S, k, S] of 2 arms and 2 seeds or more, got {arguments.shown(found)}")
+    return scale.scaled(found)[0]
 
 
 def _identity(arms: int, seeds: int) -> Order:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness import arguments
 from harness.statistics.intervals import jackknife_se
 from harness.statistics.labels import ALPHA
 
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 DIMENSIONS = 20
 RUNS = 4_000
 FEWEST_RUNS, EASY = 1_000, 80  # of many networks fewer runs are simulated: the time goes with their square
+MOST_DISTANCES, LEAST_RUNS = 10**9, 100  # of more than 1,000 networks still fewer, or it would take minutes
 HELD = 250  # runs at a time: what they need fits into a processor's cache
+ROOM = 2**24  # distances at a time, 128 MiB of them, where one run alone has not more
+MOST_RUNS = 10**6
+MOST_NETWORKS = 10_000  # 800 MB of distances in a single run
 
 
 def all_similar(
@@ -40,9 +45,17 @@ def all_similar(
     """Return P(every pair of ``arms`` identical arms is similar on ``primaries`` independent measures).
 
     Only pairs of seeds up to ``circle`` apart in a circle of all seeds are measured; all where it is None. Of one measure
-    it is known to within 0.016 (two standard errors of 4,000 simulations; of fewer for more than 80 networks, but never
-    of less than 1,000: 0.032); the same for the same arguments. Fewer than three seeds can show nothing: 0.
+    it is known to within 0.016 (two standard errors of 4,000 simulations; of fewer for more than 80 networks, but of no
+    less than 1,000 for up to 1,000 networks: 0.032, and never of less than 100: 0.1); the same for the same arguments.
+    Fewer than three seeds can show nothing: 0.
+
+    Raises TypeError or ValueError for an argument out of its range, and for more than 10,000 networks.
     """
+    arms, seeds = arguments.whole("arms", arms, 1, MOST_NETWORKS), arguments.whole("seeds", seeds, 0)
+    seeds = arguments.whole("seeds", seeds, 0, MOST_NETWORKS // arms)
+    primaries, runs = arguments.whole("primaries", primaries), arguments.whole("runs", runs, 1, MOST_RUNS)
+    margin, alpha = arguments.number("margin", margin), arguments.share("alpha", alpha)
+    circle = None if circle is None else arguments.whole("circle", circle)
     if seeds < 3 or circle == 0:
         return 0.0
     whole = seeds // 2
@@ -57,12 +70,15 @@ def _one_similar(arms: int, seeds: int, margin: float, runs: int, alpha: float, 
     apart = np.abs(np.arange(seeds)[:, None] - np.arange(seeds))
     measured = (np.minimum(apart, seeds - apart) <= circle).astype(float)  # alike for all seeds: counts still fall out
     random = np.random.default_rng([arms, seeds])
-    runs = max(min(runs, FEWEST_RUNS), math.floor(runs * min(1.0, (EASY / (arms * seeds)) ** 2)))
+    networks = arms * seeds
+    least = min(FEWEST_RUNS, max(LEAST_RUNS, MOST_DISTANCES // networks**2))
+    runs = max(min(runs, least), math.floor(runs * min(1.0, (EASY / networks) ** 2)))
+    block = max(1, min(HELD, ROOM // networks**2))  # the random numbers are the same whatever its size
     quantile = float(stats.t.ppf(1 - alpha, seeds - 1))
     similar = 0
-    for start in range(0, runs, HELD):
-        held = min(HELD, runs - start)
-        distances = _distances(random.standard_normal((held, arms * seeds, DIMENSIONS)))
+    for start in range(0, runs, block):
+        held = min(block, runs - start)
+        distances = _distances(random.standard_normal((held, networks, DIMENSIONS)))
         distances = distances.reshape(held, arms, seeds, arms, seeds)
         if circle < seeds // 2:
             distances *= measured[:, None, :]
@@ -81,25 +97,42 @@ def seeds_for_better(probability: float = 0.75, alpha: float = 0.05, power: floa
     """
     from scipy import stats
 
-    reach = float(stats.norm.ppf(1 - alpha) + stats.norm.ppf(power))
+    probability = arguments.number("probability", probability, 0.5, 1.0)
+    if probability == 0.5:
+        raise ValueError("probability: must be above 0.5, got 0.5")
+    alpha, power = arguments.share("alpha", alpha), arguments.share("power", power)
+    reach = max(0.0, float(stats.norm.ppf(1 - alpha) + stats.norm.ppf(power)))
     return math.ceil((reach / (math.sqrt(6) * (0.5 - probability))) ** 2)
 
 
 def log_rho_and_se(aa: Array, bb: Array, ab: Array) -> tuple[Array, Array]:
-    """Return log rho [R] and its jackknife standard error [R] of R comparisons at once, from distances [R, S, S]."""
+    """Return log rho [R] and its jackknife standard error [R] of R comparisons at once, from distances [R, S, S].
+
+    NaN where a distance is not finite, or their sum is not positive.
+    """
+    aa, bb, ab = arguments.arrays(("aa", aa, "R S S"), ("bb", bb, "R S S"), ("ab", ab, "R S S"))
     within_all, within_less = _sums((aa + bb) / 2)
     between_all, between_less = _sums(ab)
-    value = np.log(between_all / within_all)
-    without = np.log(between_less / within_less)  # the counts of pairs are equal and fall out
+    value = _log_ratio(between_all, within_all)
+    without = _log_ratio(between_less, within_less)  # the counts of pairs are equal and fall out
     return value, jackknife_se(without)
+
+
+def _log_ratio(above: Array, below: Array) -> Array:
+    """Return log(above / below); NaN where one of them is not positive and finite."""
+    known = (above > 0) & (below > 0) & np.isfinite(above) & np.isfinite(below)
+    ratio = np.divide(above, below, out=np.full_like(above, np.nan), where=known)
+    found: Array = np.log(ratio)
+    return found
 
 
 def _sums(distances: Array) -> tuple[Array, Array]:
     """Return the sums over pairs of different seeds: of all [R], and without each seed in turn [R, S]."""
     diagonal = np.einsum("rss->rs", distances)
-    total = distances.sum(axis=(1, 2)) - diagonal.sum(axis=1)
-    of_seed = distances.sum(axis=1) + distances.sum(axis=2) - 2 * diagonal
-    return total, total[:, None] - of_seed
+    with np.errstate(invalid="ignore"):  # infinity less infinity is NaN
+        total = distances.sum(axis=(1, 2)) - diagonal.sum(axis=1)
+        of_seed = distances.sum(axis=1) + distances.sum(axis=2) - 2 * diagonal
+        return total, total[:, None] - of_seed
 
 
 def _distances(points: Array) -> Array:

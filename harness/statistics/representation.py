@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness import arguments
+from harness.statistics import scale
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -28,9 +31,13 @@ ROUNDING = 1e-12  # of a mean, relative
 
 @dataclass(frozen=True)
 class Representation:
-    """Activations ready to be compared with many others: centred, and no wider than they are long."""
+    """Activations ready to be compared with many others: centred, and no wider than they are long.
 
-    rows: Matrix  # [n, p], p <= n
+    They are divided by a power of two, so that no product of four of them leaves the floating-point numbers.
+    """
+
+    rows: Matrix  # [n, p], p <= n, divided by 2 ** exponent
+    exponent: int = 0
 
     @cached_property
     def own(self) -> float:
@@ -38,8 +45,13 @@ class Representation:
         return hsic(self, self)
 
     @cached_property
+    def scaled(self) -> float:
+        """HSIC_1 of the rows, with themselves."""
+        return _hsic(self, self)
+
+    @cached_property
     def squares(self) -> Matrix:
-        """The squared Euclidean norms [n] of the rows."""
+        """The squared Euclidean norms [n] of the rows, divided by 2 ** (2 * exponent)."""
         found: Matrix = np.einsum("ij,ij->i", self.rows, self.rows)
         return found
 
@@ -48,11 +60,14 @@ def represent(activations: ArrayLike) -> Representation:
     """Return activations [n, p], n >= 4, centred, in float64.
 
     Where p > n, the triangular factor of their Gram matrix, [n, n], stands for them: their inner products are its own,
-    and nothing else counts here.
+    and nothing else counts here. Where one of them is not finite, nothing is known: every similarity and distance is NaN.
     """
-    rows = np.array(activations, dtype=np.float64)
-    if rows.ndim != 2 or len(rows) < FEWEST:
-        raise ValueError(f"activations: must be [n, p] of {FEWEST} examples or more, got {list(rows.shape)}")
+    (given,) = arguments.arrays(("activations", activations, "n p"))
+    if len(given) < FEWEST:
+        raise ValueError(f"activations: must be [n, p] of {FEWEST} examples or more, got {arguments.shown(given)}")
+    if not np.isfinite(given).all():
+        return Representation(np.full((len(given), 1), np.nan))
+    rows, exponent = scale.scaled(given)
     size = np.abs(rows).max(initial=0.0)
     rows -= rows.mean(0)
     if np.abs(rows).max(initial=0.0) <= ROUNDING * size:
@@ -60,7 +75,7 @@ def represent(activations: ArrayLike) -> Representation:
     if rows.shape[1] > len(rows):
         factor: Any = np.linalg.qr(rows.T, mode="r")
         rows = factor.T
-    return Representation(rows)
+    return Representation(rows, exponent)
 
 
 def hsic(one: Representation, other: Representation) -> float:
@@ -68,8 +83,15 @@ def hsic(one: Representation, other: Representation) -> float:
 
     [tr(K'L') + (1'K'1)(1'L'1) / ((n-1)(n-2)) - 2 * 1'K'L'1 / (n-2)] / (n(n-3)), K = XX', L = YY', ' on K and L takes
     the diagonal away: Song et al. 2012, JMLR 13, 1393. From X'Y [p, q], so n x n numbers are never held: O(npq). A
-    shift does not change it, and the rows of a centred K add up to zero, those of K' therefore to -k, its diagonal.
+    shift does not change it, and the rows of a centred K add up to zero, those of K' therefore to -k, its diagonal. It
+    grows with the fourth power of the activations: infinite or 0 where that is no floating-point number.
     """
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.ldexp(_hsic(*_pair(one, other)), 2 * (one.exponent + other.exponent)))
+
+
+def _hsic(one: Representation, other: Representation) -> float:
+    """Return HSIC_1 of the rows."""
     n = len(one.rows)
     k, its = one.squares, other.squares
     trace = np.square(one.rows.T @ other.rows).sum() - k @ its
@@ -82,7 +104,8 @@ def cka(one: Representation, other: Representation) -> float:
     Slightly below 0 too, for it is unbiased; nan where either says the same of all examples. Kornblith et al.
     2019, arXiv:1905.00414, with the estimate of Nguyen et al. 2021, arXiv:2010.15327.
     """
-    return _ratio(hsic(one, other), one.own, other.own)
+    one, other = _pair(one, other)
+    return _ratio(_hsic(one, other), one.scaled, other.scaled)
 
 
 def minibatch_cka(batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
@@ -90,15 +113,28 @@ def minibatch_cka(batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
 
     The three terms are averaged before the division; an average of quotients would be biased again.
     """
+    pairs = []
+    for batch in arguments.items("batches", batches, "pairs of activations", 1):
+        x, y = _two(batch)
+        pairs.append(_pair(represent(x), represent(y)))
+    first, second = (max(pair[i].exponent for pair in pairs) for i in (0, 1))
     terms = []
-    for x, y in batches:
-        one, other = represent(x), represent(y)
-        terms.append((hsic(one, other), one.own, other.own))
+    for one, other in pairs:
+        a, b = 2 * (one.exponent - first), 2 * (other.exponent - second)
+        terms.append(np.ldexp([_hsic(one, other), one.scaled, other.scaled], [a + b, 2 * a, 2 * b]))
     return _ratio(*np.mean(terms, axis=0))
+
+
+def _two(batch: object) -> list[Any]:
+    found = arguments.items("batches", batch, "pairs of activations")
+    if len(found) != 2:
+        raise ValueError(f"batches: must be pairs of activations, got {len(found)} of them in one batch")
+    return found
 
 
 def cka_distance(similarity: float) -> float:
     """Return sqrt(max(0, 1 - CKA_u)); nan for nan."""
+    similarity = arguments.number("similarity", similarity, nan=True)
     return float(np.sqrt(max(0.0, 1 - similarity))) if np.isfinite(similarity) else float("nan")
 
 
@@ -108,8 +144,9 @@ def procrustes(one: Representation, other: Representation) -> float:
     Nan where either says the same of all examples. A metric, and what Ding et al. 2021, arXiv:2108.01661, find to tell
     what changes a network's function more faithfully than CKA does.
     """
+    one, other = _pair(one, other)
     size = np.linalg.norm(one.rows) * np.linalg.norm(other.rows)
-    if not size:
+    if not size > 0:
         return float("nan")
     nuclear = float(np.linalg.svd(one.rows.T @ other.rows, compute_uv=False).sum() / size)
     return float(np.sqrt(max(0.0, 2 - 2 * nuclear)))
@@ -123,11 +160,28 @@ def without_largest(
     A single far example can decide CKA alone (Davari et al. 2022, arXiv:2210.16156), so it should be shown without
     them. At least one is left out of each; what is left is centred anew.
     """
-    many = max(1, round(part * len(one.rows)))
+    one, other = _pair(one, other)
+    many = max(1, round(arguments.number("part", part, 0, 1) * len(one.rows)))
+    if len(one.rows) - 2 * many < FEWEST:
+        raise ValueError(f"part: must leave {FEWEST} examples or more of {len(one.rows)}, got {part:g}")
     kept = np.ones(len(one.rows), dtype=bool)
     for each in (one, other):
         kept[np.argsort(each.squares, kind="stable")[-many:]] = False
-    return represent(one.rows[kept]), represent(other.rows[kept])
+    return _rest(one, kept), _rest(other, kept)
+
+
+def _rest(whole: Representation, kept: NDArray[np.bool_]) -> Representation:
+    rest = represent(whole.rows[kept])
+    return Representation(rest.rows, rest.exponent + whole.exponent)
+
+
+def _pair(one: object, other: object) -> tuple[Representation, Representation]:
+    """Return two representations of the same examples."""
+    first = arguments.instance("one", one, Representation, "a Representation, which represent() returns")
+    second = arguments.instance("other", other, Representation, "a Representation, which represent() returns")
+    if len(first.rows) != len(second.rows):
+        raise ValueError(f"other: must be of {len(first.rows)} examples as one is, got {len(second.rows)}")
+    return first, second
 
 
 def _ratio(both: float, one: float, other: float) -> float:

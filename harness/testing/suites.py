@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from harness import arguments
 from harness.contracts import OFFERS, Kind, Offer
 from harness.errors import did_you_mean
 from harness.testing.outcomes import Check, require
@@ -18,6 +19,9 @@ MODULES: Mapping[Kind, str] = {
 
 def checks(offer: Offer, quick: bool | None = None) -> list[Check]:
     """Return the checks of an offer, in a fixed order: all, the quick ones (True) or the others (False)."""
+    arguments.instance("offer", offer, tuple(OFFERS.values()), "an Optimizer, a Backbone or another value of a plugin")
+    if quick is not None:
+        arguments.flag("quick", quick)
     found = _suite(offer)
     known: Mapping[str, str] = getattr(offer, "known_failures", {})
     made = [Check(name, offer, test, fast, known.get(name, "")) for name, (test, fast) in found.items()]

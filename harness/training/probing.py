@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Probe
-from harness.errors import one_line
+from harness.process_settings import kept
 
 if TYPE_CHECKING:
     import torch
@@ -28,13 +29,20 @@ class Found:
 
 def probe_all(parts: Parts, probes: Iterable[Probe]) -> Found:
     """Return what all probes find; one that fails is named, and the others, and the trained network, are kept."""
+    from harness.training.batches import mix, seed_all
+
     found = Found({name: each.detach().clone() for name, each in parts.model.state_dict().items()})
-    for probe in probes:
+    for number, probe in enumerate(probes):
         try:
-            measured = probe.measure(parts, **probe.options)
-            numbers, arrays = sorted_out({f"{probe.name}.{name}": value for name, value in measured.items()})
-        except Exception as error:  # a probe may raise anything
-            found.problems.append(f"probe '{probe.name}' failed: {one_line(error)}")
+            seed_all(mix(parts.run.order_seed, number))  # whatever the network drew, and wherever it was interrupted
+            with (
+                Boundary("probe", probe.name, "measure", everything=True),
+                kept(f"probe '{probe.name}'", found.problems.append),
+            ):
+                measured = probe.measure(parts, **probe.options)
+                numbers, arrays = sorted_out({f"{probe.name}.{name}": value for name, value in measured.items()})
+        except PluginFailed as error:
+            found.problems.append(f"probe '{probe.name}' failed: {error.why}")
             parts.model.load_state_dict(found.weights)  # it may have raised in the middle of a change
             continue
         found.numbers |= numbers

@@ -307,6 +307,16 @@ def test_a_store_cut_short_is_made_again(tmp_path, suffix, left):
     assert file.read_bytes() == content
 
 
+def test_a_store_with_a_flipped_bit_is_made_again(tmp_path):
+    photos = [noise(tmp_path / "a.png", (20, 20))]
+    expected = decode_photos(photos, 16, quiet).pixels.copy()
+    (file,) = (cache_folder() / "images").glob("*.npy")
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert np.array_equal(decode_photos(photos, 16, quiet).pixels, expected)
+    assert file.read_bytes() == content
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", '{"broken": 3}', "\ufeff"])
 def test_a_store_with_damaged_notes_is_made_again(tmp_path, text):
     photo = noise(tmp_path / "a.png", (20, 20))
@@ -354,10 +364,14 @@ def test_features_cut_short_are_extracted_again(extract, left):
     run, made = extract
     assert run().test.inputs.tolist() == run().test.inputs.tolist() == [[8, 9, 10, 11]]
     assert len(made) == 1
-    (file,) = (cache_folder() / "features").iterdir()
-    file.write_bytes(file.read_bytes()[:left])
+    (file,) = (cache_folder() / "features").glob("*.npy")
+    content = file.read_bytes()
+    file.write_bytes(content[:left])
     assert run().test.inputs.tolist() == [[8, 9, 10, 11]]
     assert len(made) == 2
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert run().test.inputs.tolist() == [[8, 9, 10, 11]]
+    assert len(made) == 3
 
 
 NOT_KEPT = "warning: {} are not kept for the next command: {}"

@@ -145,7 +145,7 @@ def test_equal_differences_say_nothing_of_other_seeds():
         assert np.isnan(difference_interval(equal, equal)).all()
     assert np.isnan(difference_interval([1.0], [1.0], (0, 1), 70)).all()
     assert np.isnan(difference_interval([1.0, np.nan], [1.0, 1.0], (0, 1), 70)).all()
-    with pytest.raises(ValueError, match="must have as many numbers of both, got 2 and 3"):
+    with pytest.raises(ValueError, match=r"other: must be \[S\] with S = 2 as in one, got \[3\]"):
         difference_interval([1, 2], [1, 2, 3])
 
 

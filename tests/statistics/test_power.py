@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from harness.statistics import power
 from harness.statistics.pairwise import jackknife
 from harness.statistics.power import all_similar, log_rho_and_se, seeds_for_better
 
@@ -51,6 +55,42 @@ def test_fewer_pairs_show_less_and_a_laxer_test_more():
     assert shown[-1] == all_similar(2, 8, 1) == all_similar(2, 8, 1, circle=9)
     assert all_similar(2, 8, 1, circle=0) == 0.0
     assert all_similar(2, 6, 1, alpha=0.01) < all_similar(2, 6, 1) < all_similar(2, 6, 1, alpha=0.2)
+
+
+@pytest.mark.parametrize(("arms", "seeds", "circle"), [(2, 8, None), (3, 7, 2)])
+def test_how_many_worlds_are_held_at_a_time_changes_no_number(monkeypatch, arms, seeds, circle):
+    expected = all_similar(arms, seeds, 1, runs=501, circle=circle)
+    for room in (1, 3 * (arms * seeds) ** 2):
+        power._one_similar.cache_clear()
+        monkeypatch.setattr(power, "ROOM", room)
+        assert all_similar(arms, seeds, 1, runs=501, circle=circle) == expected
+    power._one_similar.cache_clear()
+
+
+def test_many_seeds_take_the_memory_of_one_world():
+    """1,500 seeds took 16.8 GiB: the distances of 250 worlds of 3,000 networks."""
+    tracemalloc.start()
+    try:
+        assert all_similar(2, 1500, 1, runs=1) in (0.0, 1.0)
+        assert tracemalloc.get_traced_memory()[1] < 5 * 8 * 3000**2
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ((3, 8, -3), "primaries: must be a whole number, 0 or more, got -3"),
+        ((0, 8, 1), "arms: must be a whole number from 1 to 10000, got 0"),
+        ((2, 5001, 1), "seeds: must be a whole number from 0 to 5000, got 5001"),
+        ((2, 8, 1, np.nan), "margin: must be a number, got nan"),
+        ((2, 8, 1, 0.1, 0), "runs: must be a whole number from 1 to 1e+06, got 0"),
+        ((2, 8, 1, 0.1, 10, 1.5), "alpha: must be a number above 0 and below 1, got 1.5"),
+    ],
+)
+def test_what_no_design_has_is_refused(arguments, line):
+    with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
+        all_similar(*arguments)
 
 
 def test_pairs_for_a_probability_are_those_of_noether():

@@ -44,6 +44,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl, standing_protocol
+from harness.statistics.intervals import standard_deviation
+from harness.statistics.scale import scaled
 from harness_plugins.analyses._constant import level
 from harness_plugins.analyses._names import alike, network_of
 from harness_plugins.analyses._order import SPENT, chance, scores, sign
@@ -115,14 +117,17 @@ def seed_noise(records: Records) -> dict[str, float]:
     from scipy.stats import t
 
     samples = {str(arm): _finals(records, str(arm)) for arm in records.arms["arm"]}
-    spread = {arm: (len(v) - 1, float(np.var(list(v.values()), ddof=1))) for arm, v in samples.items() if len(v) > 1}
+    exponent = scaled([score for of_seed in samples.values() for score in of_seed.values()])[1]
+    near = {arm: np.ldexp(list(v.values()), -exponent) for arm, v in samples.items() if len(v) > 1}
+    spread = {arm: (len(v) - 1, float(np.var(v, ddof=1))) for arm, v in near.items()}
     free = sum(df for df, _ in spread.values())
     pooled = (free, sum(df * variance for df, variance in spread.values()) / free) if free else (0, math.nan)
     least = _one_example(records)
     noises = {}
     for arm in samples:
         df, variance = spread.get(arm, pooled)
-        noises[arm] = max(least, float(t.ppf(1 - BY_CHANCE, df)) * math.sqrt(2 * variance)) if df else math.nan
+        noise = float(np.ldexp(t.ppf(1 - BY_CHANCE, df) * math.sqrt(2 * variance), exponent)) if df else math.nan
+        noises[arm] = max(least, noise) if df else math.nan
     return noises
 
 
@@ -363,7 +368,9 @@ def _t(differences: list[float]) -> float:
     """Return mean over standard error; infinite, with the mean's sign, where all are equal, 0 where they are 0."""
     import numpy as np
 
-    mean, se = float(np.mean(differences)), float(np.std(differences, ddof=1)) / math.sqrt(len(differences))
+    mean, se = float(np.mean(differences)), float(standard_deviation(differences)) / math.sqrt(len(differences))
+    if math.isnan(mean) or math.isnan(se):
+        return math.nan
     return mean / se if se > 0 else math.copysign(math.inf, mean) if mean else 0.0
 
 

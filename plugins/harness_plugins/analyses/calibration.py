@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
-from harness.statistics.intervals import mean_interval, wilson
+from harness.statistics.intervals import mean_interval, standard_deviation, wilson
 from harness_plugins.analyses._probabilities import by_arm, targets
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def compute(records: Records) -> DataFrame:
         truth = targets(records, "test")
         confident, right = probabilities.max(axis=2), probabilities.argmax(axis=2) == truth  # [S, N] both
         each = np.array([ece(c, r) for c, r in zip(confident, right, strict=True)])
-        ends = mean_interval(each.mean(), each.std(ddof=1) if len(each) > 1 else np.nan, len(each), (0.0, 1.0))
+        ends = mean_interval(each.mean(), standard_deviation(each), len(each), (0.0, 1.0))
         chance = float(np.mean([by_chance(c) for c in confident]))
         about = (float(each.mean()), float(ends[0]), float(ends[1]), chance, len(each), len(truth))
         place = bin_of(confident)

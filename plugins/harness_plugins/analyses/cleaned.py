@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
-from harness.statistics.intervals import mean_interval
+from harness.statistics.intervals import mean_interval, standard_deviation
 from harness_plugins.analyses.leaderboard import ranked
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def compute(records: Records) -> DataFrame:
             for split, inside in (("test", np.ones(len(kept), dtype=bool)), ("test without excluded", kept)):
                 means = np.array([float(scores[inside].mean(dtype=np.float64)) for scores in mine])
                 if len(means):
-                    sd = means.std(ddof=1) if len(means) > 1 else np.nan
+                    sd = standard_deviation(means)
                     many = int(inside.sum()) if records.examples_of(about[0]) else 0
                     ends = map(float, mean_interval(means.mean(), sd, len(means), records.bounds_of(about[0]), many))
                     rows.append((arm, *about, len(means), split, int(inside.sum()), float(means.mean()), *ends))

@@ -39,7 +39,9 @@ from harness.statistics.intervals import (
     half_width,
     matched_difference,
     newcombe,
+    standard_deviation,
 )
+from harness.statistics.scale import scaled
 from harness_plugins.analyses.leaderboard import ranked
 
 if TYPE_CHECKING:
@@ -171,8 +173,10 @@ def over_both(table: NDArray[np.float64]) -> Estimate:
     mean = float(table.mean())
     if min(seeds, examples) < 2:
         return Estimate(mean, math.nan, math.nan, math.nan, math.nan)
-    of_seeds, of_examples = table.mean(axis=1) - mean, table.mean(axis=0) - mean
-    rest = table - mean - of_seeds[:, None] - of_examples
+    table, exponent = scaled(table)
+    middle = float(table.mean())
+    of_seeds, of_examples = table.mean(axis=1) - middle, table.mean(axis=0) - middle
+    rest = table - middle - of_seeds[:, None] - of_examples
     free = (seeds - 1, _carriers(of_examples) - 1, (seeds - 1) * (examples - 1))
     between = examples * float(np.square(of_seeds).sum()) / free[0]
     across = seeds * float(np.square(of_examples).sum()) / (examples - 1)
@@ -185,8 +189,9 @@ def over_both(table: NDArray[np.float64]) -> Estimate:
     spread = sum(square**2 / df for square, df in terms)
     df = total**2 / spread if spread > 0 else math.inf
     size = seeds * examples
-    by_seeds, by_examples = (math.sqrt(max(0.0, square - within) / size) for square in (between, across))
-    return Estimate(mean, math.sqrt(total / size), by_seeds, by_examples, max(df, min(free)))
+    squares = (total, max(0.0, between - within), max(0.0, across - within))
+    se, by_seeds, by_examples = (float(np.ldexp(math.sqrt(square / size), exponent)) for square in squares)
+    return Estimate(mean, se, by_seeds, by_examples, max(df, min(free)))
 
 
 def over_seeds(differences: list[float]) -> Estimate:
@@ -195,7 +200,7 @@ def over_seeds(differences: list[float]) -> Estimate:
 
     count = len(differences)
     mean = float(np.mean(differences)) if count else math.nan
-    se = float(np.std(differences, ddof=1)) / math.sqrt(count) if count > 1 else math.nan
+    se = float(standard_deviation(differences)) / math.sqrt(count) if count > 1 else math.nan
     return Estimate(mean, se, se, math.nan, float(count - 1))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness.statistics.intervals import equal_numbers, mean_interval
+from harness.statistics.intervals import equal_numbers, mean_interval, standard_deviation
 from harness_plugins.analyses._constant import level
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _summary(records: Records, runs: DataFrame, name: str) -> dict[str, Any]:
         return dict.fromkeys(("mean", "low", "high", "sd", "min", "max"), np.nan) | counts | {"covers": ""}
     with np.errstate(over="ignore", invalid="ignore"):  # a mean that overflows is shown as infinite
         mean = values.mean()
-        sd = values.std(ddof=1) if len(values) > 1 else np.nan
+        sd = standard_deviation(values)
         low, high = mean_interval(mean, sd, len(values), records.bounds_of(name), records.examples_of(name))
         equal = bool(equal_numbers(mean, sd))
     covers = f"{name.removeprefix('tta_').partition('_')[0]} examples" if equal else "seeds"

@@ -10,7 +10,8 @@ import math
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
-from harness.statistics.intervals import mean_interval
+from harness.statistics.intervals import mean_interval, standard_deviation
+from harness.statistics.scale import scaled
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,15 +41,17 @@ def compute(records: Records) -> DataFrame:
             continue
         means = np.array([values.mean() for values in groups])
         free = sum(len(values) - 1 for values in groups)
-        within = sum(float(((v - v.mean()) ** 2).sum()) for v in groups) / free if free else math.nan
+        exponent = scaled(np.concatenate(groups))[1]  # squares of the numbers as they are may be none
+        near = [np.ldexp(values, -exponent) for values in groups]
+        within = sum(float(((v - v.mean()) ** 2).sum()) for v in near) / free if free else math.nan
         seeds = len(groups) / sum(1 / len(values) for values in groups)  # harmonic mean: what a mean's noise goes by
-        between = float(means.var(ddof=1)) - (within / seeds if free else 0.0)
+        between = float(np.ldexp(means, -exponent).var(ddof=1)) - (within / seeds if free else 0.0)
         about_metric = (records.bounds_of(metric), records.examples_of(metric))
-        low, high = map(float, mean_interval(means.mean(), means.std(ddof=1), len(means), *about_metric))
+        low, high = map(float, mean_interval(means.mean(), standard_deviation(means), len(means), *about_metric))
         ends = (float(means.min()), float(means.max()))
         worst, best = ends if about["goal"] == "max" else ends[::-1]
         middle = float(means.mean())
-        spreads = (math.sqrt(max(0.0, between)), math.sqrt(within))
+        spreads = [float(np.ldexp(math.sqrt(square), exponent)) for square in (max(0.0, between), within)]
         counts = (len(groups), min(len(values) for values in groups))
         found.append((arm, *counts, middle, low, high, *spreads, worst, best, about["unit"]))
     return pd.DataFrame(found, columns=list(COLUMNS))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness.statistics.intervals import difference_interval, mean_interval
+from harness.statistics.intervals import difference_interval, mean_interval, standard_deviation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,10 +53,8 @@ def compute(records: Records) -> DataFrame:
 
 def _summary(records: Records, values: NDArray[Any]) -> tuple[int, float, float, float]:
     """Return how many seeds, and their mean of the deciding metric with its interval."""
-    import numpy as np
-
     metric = f"test_{records.meta['metric']}"
-    sd = values.std(ddof=1) if len(values) > 1 else np.nan
+    sd = standard_deviation(values)
     about = (records.bounds_of(metric), records.examples_of(metric))
     low, high = mean_interval(values.mean(), sd, len(values), *about)
     return len(values), float(values.mean()), float(low), float(high)

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
-from harness.statistics.intervals import difference_interval
+from harness.statistics.intervals import difference_interval, standard_deviation
 from harness_plugins.analyses._names import alike
 from harness_plugins.analyses._order import sign
 
@@ -58,7 +58,7 @@ def compute(records: Records) -> DataFrame:
         gain = sign(records) * float((one - other).mean()) if seeds else math.nan
         ends = difference_interval(one, other, records.bounds_of(metric), records.examples_of(metric))
         low, high = ends if sign(records) > 0 else (-ends[1], -ends[0])
-        spread = float(done[metric].std(ddof=1)) if len(done) > 1 else math.nan
+        spread = float(standard_deviation(done[metric].dropna().to_numpy(dtype=float)))
         means = float(fresh[metric].mean()), float(done[metric].mean()), spread
         lost = int(controls["state"].isin(["failed", "diverged"]).sum())
         unit = records.meta["metrics"][name]["unit"]

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.statistics import paired
+from harness.statistics.intervals import standard_deviation
 from harness.statistics.labels import Margin
 from harness.statistics.pairwise import Estimate
+from harness.statistics.scale import scaled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,10 +46,9 @@ class Numbers:
         return paired.equivalence_p(estimate, margin.size)
 
     def arranged(self, signs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the test statistic of every arrangement of names within units: squared, as energies are."""
-        found: NDArray[np.float64] = (
-            paired.magnitudes(_values(self.a, self.units), _values(self.b, self.units), signs) ** 2
-        )
+        """Return the test statistic of every arrangement of names within units: squared, as energies are, in any unit."""
+        magnitudes = paired.magnitudes(_values(self.a, self.units), _values(self.b, self.units), signs)
+        found: NDArray[np.float64] = scaled(magnitudes)[0] ** 2
         return found
 
     def distance(self, alpha: float) -> Estimate:
@@ -62,11 +63,7 @@ class Numbers:
 
     def within(self) -> tuple[float, float]:
         """Return the standard deviation of each arm's numbers over the units."""
-        import numpy as np
-
-        if len(self.units) < 2:
-            return math.nan, math.nan
-        one, other = (float(np.std(_values(each, self.units), ddof=1)) for each in (self.a, self.b))
+        one, other = (float(standard_deviation(_values(each, self.units))) for each in (self.a, self.b))
         return one, other
 
     def size(self, units: Sequence[Unit]) -> float:

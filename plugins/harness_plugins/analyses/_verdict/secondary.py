@@ -73,6 +73,8 @@ def _probability(a: NDArray[np.float64], b: NDArray[np.float64], key: str, alpha
     """Return P(A > B), ties half, over pairs of one seed, with the ends of its bootstrap over seeds."""
     import numpy as np
 
+    if not (np.isfinite(a) & np.isfinite(b)).all():
+        return Estimate(math.nan, math.nan, math.nan, math.nan, len(a))
     wins = np.where(a == b, 0.5, (a > b).astype(float))
     random = np.random.default_rng(int(key[:8], 16))
     drawn = wins[random.integers(0, len(wins), (DRAWS, len(wins)))].mean(axis=1)
