@@ -36,8 +36,13 @@ _KINDS = {"INTEGER": "'integer'", "REAL": "'real', 'integer'", "TEXT": "'text'"}
 
 
 def connect(folder: Path) -> sqlite3.Connection:
-    """Return a connection that writes. Optuna's connections are made here too, so all of them are equally patient."""
-    return sqlite3.connect(schema.database(folder), timeout=PATIENCE, check_same_thread=False)
+    """Return a connection that writes. Optuna's connections are made here too, so all of them are equally patient.
+
+    What SQLite puts aside for a while stays in memory: no other disk than the run folder's can be full.
+    """
+    db = sqlite3.connect(schema.database(folder), timeout=PATIENCE, check_same_thread=False)
+    db.execute("PRAGMA temp_store = MEMORY")
+    return db
 
 
 @contextmanager
@@ -73,6 +78,7 @@ def _opened(file: Path) -> sqlite3.Connection:
     uri = f"{file.resolve().as_uri()}?mode=ro"
     db = sqlite3.connect(uri, uri=True, timeout=PATIENCE)
     try:
+        db.execute("PRAGMA temp_store = MEMORY")
         db.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.OperationalError as error:
         db.close()
@@ -232,11 +238,14 @@ def explained(error: Exception, folder: Path) -> Exception:
 
 def _refusal(code: int, file: Path) -> int:
     """Return the system's code behind one of SQLite's, as far as it can be told."""
-    if code == sqlite3.SQLITE_CANTOPEN and len(os.fsencode(file.absolute())) > LONGEST:
+    opening = code == sqlite3.SQLITE_CANTOPEN
+    if opening and len(os.fsencode(file.absolute())) > LONGEST:
         return errno.ENAMETOOLONG
+    if not (file.parent if opening else file).exists():  # somebody has moved it away
+        return errno.ENOENT
     if code == sqlite3.SQLITE_IOERR and disk.file_limit():
         return errno.EFBIG
-    if code == sqlite3.SQLITE_IOERR and disk.free(file) in range(LITTLE):
+    if (opening or code == sqlite3.SQLITE_IOERR) and disk.free(file) in range(LITTLE):
         return errno.ENOSPC
     return _REFUSALS[code]
 
