@@ -22,7 +22,7 @@ from harness.discovery import discover
 from harness.errors import BenchmarkError, PluginError, on_one_line, printable, shown
 from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
-from harness.plan import Plan, Setting, data_request, resolve
+from harness.plan import Plan, Setting, check_profile, data_request, resolve
 from harness.pretrained import Fit, check_fit
 from harness.process_settings import kept
 from harness.progress import Reporter
@@ -73,6 +73,10 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     for name, why in registry.broken.items():
         reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
     plan = resolve(benchmark, source, registry)
+    for profile, other, its in config.others(request.file, request.profile):
+        if (other.plugins, other.block) == (benchmark.plugins, benchmark.block):  # others have other names
+            with config.in_profile(profile):
+                check_profile(other, its, registry)
     search.check(plan, source.where)
     train = benchmark.train
     chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
