@@ -171,7 +171,7 @@ def lock(file: IO[Any]) -> bool:
 
 def _let_go() -> None:
     for file in [*_locked]:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # closed already
             os.close(file.fileno())  # not file.close(), which would write what is left in its buffer
 
 

@@ -113,9 +113,8 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     setting = Setting(plan, data, chosen, features, mirrored, fits)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
-    attempts = _attempts(request, setting, reporter) if journal else Attempts()
     with ExitStack() as closing:
-        closing.callback(attempts.close)
+        attempts = _attempts(request, setting, reporter, closing) if journal else Attempts()
         fairness = check_fairness(setting, registry, attempts)
         for note in fairness.notes():
             reporter.say(f"note: {note}", style="bold yellow")
@@ -124,15 +123,22 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     return Ready(with_networks(setting, imported, registry, reporter.say), registry, imported, fairness, attempts)
 
 
-def _attempts(request: Request, setting: Setting, reporter: Reporter) -> Attempts:
+def _attempts(request: Request, setting: Setting, reporter: Reporter, closing: ExitStack) -> Attempts:
     """Return the journal of the run folder, after the deaths that it tells of have been said."""
-    with suppress(OSError):  # the run folder, which is made next, will say so
-        request.out.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # the folder is there; or it cannot be made, which the run folder will say
+        request.out.mkdir(parents=True)
+        closing.callback(_remove_empty, request.out)
     file = request.out / f"{setting.folder_name}.attempts"
     attempts = Attempts(file, lambda line: reporter.say(f"warning: {line}", style="yellow"))
     if request.retry:
         attempts.forget()
+    closing.callback(attempts.close)
     return attempts
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, device: Device, reporter: Reporter) -> Any:
