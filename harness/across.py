@@ -24,7 +24,7 @@ from harness.records import Records, open_records, schema
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.runs import digest
-from harness.showing import shown, shown_table
+from harness.showing import impersonal, impersonal_table
 from harness.statistics.intervals import (
     EQUAL,
     LEVEL,
@@ -106,7 +106,10 @@ def open_several(folders: Sequence[Path], registry: Registry, margin: float | No
 def _for_readers(records: Records) -> Records:
     """Return records as they may be given away: no home folder, user name or host name is in what they say of the run."""
     return replace(
-        records, meta=shown(records.meta), runs=shown_table(records.runs), comparison=shown_table(records.comparison)
+        records,
+        meta=impersonal(records.meta),
+        runs=impersonal_table(records.runs),
+        comparison=impersonal_table(records.comparison),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import shlex
 import sys
@@ -11,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from harness import ending
 from harness.console import opened, say_error, say_lines
 from harness.disk import refused
 from harness.errors import HarnessError, one_line
 from harness.process_settings import take_notes
+from harness.stdout import lasting_stdout
 
 if TYPE_CHECKING:
     from harness.preparation import Request
@@ -55,7 +56,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # see main()
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, and warnings.")
+    ] = False,  # see main()
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -235,13 +238,15 @@ def report(
 ) -> None:
     """Write the reports again, from the records alone."""
     from harness.discovery import discover
+    from harness.files import check_out_folder
     from harness.report import write_reports
 
+    if out:
+        check_out_folder(out)
     formats = [name.strip() for name in format_.split(",") if name.strip()]
     written = write_reports(folder, formats, discover(plugin or [], block or []), out=out)
-    say_lines(str(path) for path in written.files)
-    for line in written.failures:
-        print(f"warning: {line}", file=sys.stderr)
+    say_lines(map(str, written.files))
+    say_lines((f"warning: {line}" for line in written.failures), sys.stderr)
     raise typer.Exit(1 if written.failures else 0)
 
 
@@ -428,16 +433,23 @@ def _request(
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
+    alone = arguments is None  # the process is ours, to its end
+    if alone:
+        ending.crashes_speak()
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")  # wherever it stands
-    with opened(with_warnings=debug or arguments[0] == "check") as output:  # authors of plugins see warnings
+    with (
+        lasting_stdout() as failed_output,
+        opened(with_warnings=debug or arguments[0] == "check"),
+    ):  # for authors of plugins
         code = _carried_out(arguments, debug)
-        output.flush()
-        if output.failure and output.failure.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: Windows' broken pipe
-            say_error(str(refused(output.failure, "standard output")))
+        if line := failed_output():
+            say_error(line)
             code = code or 2
+    if alone:
+        ending.leave_threads(code)
     sys.exit(code)
 
 
@@ -449,8 +461,7 @@ def _carried_out(arguments: list[str], debug: bool) -> int:
     except (HarnessError, OSError) as error:  # an OSError of a plugin is its failure, and named where it is called
         if debug:
             raise
-        line = refused(error, must="be usable") if isinstance(error, OSError) else error
-        say_error(str(line))
+        say_error(str(refused(error, must="be usable") if isinstance(error, OSError) else error))
         code = 2
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # 'harness data' alone, as 'harness' alone
@@ -461,14 +472,13 @@ def _carried_out(arguments: list[str], debug: bool) -> int:
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    except Exception as error:
+    except BaseException as error:  # SystemExit too: nothing but this line decides with which code the process ends
         if debug:
             raise
         say_error(f"harness itself: {one_line(error)}; --debug shows where, please report it")
         code = 70  # EX_SOFTWARE
-    for line in take_notes():
-        print(f"warning: {line}", file=sys.stderr)
+    say_lines((f"warning: {line}" for line in take_notes()), sys.stderr)
     if code == 130:  # which is also what typer makes of Ctrl-C
         again = f"; 'harness {shlex.join(arguments)}' goes on from here" if arguments[0] == "run" else ""
-        print(f"interrupted{again}", file=sys.stderr)
+        say_lines([f"interrupted{again}"], sys.stderr)
     return code if isinstance(code, int) else 0

@@ -412,7 +412,7 @@ def _checked(source: Source) -> tuple[Benchmark, Source]:
             raise BenchmarkError(f"{where}: must go with the regime 'features', got '{benchmark.train.regime}'")
         if head not in benchmark.train.heads:
             raise BenchmarkError(
-                f"{where}: must be one of train.heads, got '{head}'{did_you_mean(head, benchmark.train.heads)}"
+                f"{where}: must be one of train.heads, got {shown(head)}{did_you_mean(head, benchmark.train.heads)}"
             )
         epochs = benchmark.of_head(head).search.epochs
         if epochs != sorted(epochs):
@@ -438,7 +438,7 @@ def _check_values(value: Any, source: Source, *key: str) -> None:
     if not isinstance(value, bool | int | float | str | list | Mapping):
         what = "a string, a number, true or false, a list or a table"
         raise BenchmarkError(
-            f"{source.where(*key)}: must be {what}, got {type(value).__name__} {value}; put it in quotes"
+            f"{source.where(*key)}: must be {what}, got {type(value).__name__} {shown(str(value))}; put it in quotes"
         )
     if isinstance(value, float) and not math.isfinite(value):
         raise BenchmarkError(f"{source.where(*key)}: must be a finite number, got {value!r}")
@@ -490,7 +490,7 @@ def _check_spaces(benchmark: Benchmark, source: Source, *above: str) -> None:
         if part not in parts:
             where = source.where(*above, "search", "space", part)
             raise BenchmarkError(
-                f"{where}: must be for an arm's optimizer or scheduler, got '{part}'{did_you_mean(part, parts)}"
+                f"{where}: must be for an arm's optimizer or scheduler, got {shown(part)}{did_you_mean(part, parts)}"
             )
         for name, said in space.items():
             where = source.where(*above, "search", "space", part, name)

@@ -12,6 +12,7 @@ import codecs
 import contextlib
 import errno
 import io
+import logging
 import os
 import re
 import sys
@@ -45,14 +46,11 @@ class Door:
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self.failure: OSError | None = None  # why something that was written here is lost
-        self.broken: OSError | None = None  # why the stream takes no more
 
     def write(self, text: str) -> int:
         """Write text, its control characters escaped; a carriage return ends a line."""
         lines = re.split(r"\r\n?|\n", text)
         self._try(lambda: self.stream.write("\n".join(map(printable, lines))))
-        self.failure = self.failure or self.broken
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -70,14 +68,8 @@ class Door:
     def _try(self, action: Any) -> None:
         try:
             action()
-        except OSError as error:  # a closed pipe, a full disk
-            self.breaks(error)
-            self.failure = error
-
-    def breaks(self, error: OSError) -> None:
-        """Take note that the stream takes no more."""
-        self.broken = self.broken or error
-        silence(self.stream)
+        except OSError:  # a closed pipe, a full disk
+            silence(self.stream)
 
 
 def silence(stream: IO[str]) -> None:
@@ -90,27 +82,26 @@ def silence(stream: IO[str]) -> None:
 
 
 @contextlib.contextmanager
-def opened(with_warnings: bool = False) -> Iterator[Door]:
-    """Put the door in front of standard output and standard error; give the one in front of the output.
+def opened(with_warnings: bool = False) -> Iterator[None]:
+    """Put the door in front of standard output and standard error.
 
     The warnings of Python and of libraries, which would stand between our lines, are not printed, unless asked for.
     """
     _fill()
     before = sys.stdout, sys.stderr
-    doors = [_door(stream) for stream in before]
-    sys.stdout, sys.stderr = doors
-    try:
-        with contextlib.nullcontext() if with_warnings else _without_warnings():
-            yield doors[0]
-    finally:
-        for door in doors:
-            door.flush()
-        sys.stdout, sys.stderr = before
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - for a stream that is closed
+        doors = [_door(stream or nowhere) for stream in before]
+        sys.stdout, sys.stderr = doors
+        try:
+            with contextlib.nullcontext() if with_warnings else _without_warnings():
+                yield
+        finally:
+            for door in doors:
+                door.flush()
+            sys.stdout, sys.stderr = before
 
 
 def _door(stream: Any) -> Door:
-    if stream is None:
-        stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - as long as the process
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="harness.plain")
     return Door(stream)
@@ -128,12 +119,12 @@ def _fill() -> None:
 
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
-    before = warnings.showwarning
-    warnings.showwarning = lambda *_, **__: None
+    before = warnings.showwarning, logging.lastResort
+    warnings.showwarning, logging.lastResort = (lambda *_, **__: None), None
     try:
         yield
     finally:
-        warnings.showwarning = before
+        warnings.showwarning, logging.lastResort = before
 
 
 def raw(stream: Any) -> Any:
@@ -143,10 +134,10 @@ def raw(stream: Any) -> Any:
     return stream
 
 
-def say_lines(lines: Iterable[str]) -> None:
-    """Print lines; one that has a line break in it stays one line."""
+def say_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
+    """Print lines, to standard output where nothing else is said; one that has a line break in it stays one line."""
     for line in lines:
-        print(printable(line))
+        print(printable(line), file=stream)
 
 
 def say_error(text: str) -> None:

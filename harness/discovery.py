@@ -28,7 +28,7 @@ import pluggy
 from harness import hookspecs
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import KINDS, OFFERS, Catalogue, Kind
-from harness.errors import PluginError, did_you_mean
+from harness.errors import PluginError, did_you_mean, shown
 from harness.process_settings import kept
 from harness.registry import Found, Registry
 from harness.rules import brief, check
@@ -58,7 +58,7 @@ def discover(files: Sequence[Path] = (), block: Iterable[str] = (), check_block:
         else:
             _take(_Source(file.stem, str(file), file), manager, registry)
     for name in sorted(block - registry.blocked) if check_block else ():
-        raise PluginError(f"block: must name a plugin, got '{name}'{did_you_mean(name, registry.origins)}")
+        raise PluginError(f"block: must name a plugin, got {shown(name)}{did_you_mean(name, registry.origins)}")
     return registry
 
 

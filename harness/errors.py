@@ -73,6 +73,8 @@ class RunFolderError(HarnessError):
 class DiskError(HarnessError):
     """The system refuses to write a file, or to read it: no room, no permission, a limit; it is no plugin's failure."""
 
+    full = False  # whether more room would help
+
 
 class Diverged(HarnessError):
     """Training left the finite numbers; says where and with what value."""
@@ -145,15 +147,26 @@ def _in_toml(value: object, depth: int = 3) -> str:
         return f"a {type(value).__name__}"
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'adam'?"`` for the nearest known name, or a short list of what there is.
+def did_you_mean(name: str, known: Iterable[str], listed: bool = False) -> str:
+    """Return ``"; did you mean 'adam'?"`` for the nearest known name, or else a short list of what there is.
 
-    Capitals make no difference.
+    Capitals make no difference. What the message has ``listed`` already is not listed again.
     """
     known = sorted(known)
     if near := nearest(name, known):
         return f"; did you mean '{near}'?"
-    return f"; there is {', '.join(known[:12])}{' ...' if len(known) > 12 else ''}" if known else ""
+    if listed or not known:
+        return ""
+    return f"; there is {', '.join(known[:12])}{' ...' if len(known) > 12 else ''}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is most like a name, however they are capitalized; "" where none is."""
+    by_letters: dict[str, str] = {}
+    for each in known:
+        by_letters.setdefault(each.casefold(), each)
+    near = difflib.get_close_matches(name[:LONGEST_VALUE].casefold(), by_letters, n=1, cutoff=0.6)
+    return by_letters[near[0]] if near else ""
 
 
 def message_of(error: BaseException) -> str:
@@ -174,15 +187,6 @@ def repr_of(value: object) -> str:
         return printable(" ".join(str.__str__(repr(value))[: 4 * MOST].split()))
     except BaseException:  # see message_of
         return f"<{type(value).__name__} that cannot be shown>"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is most like a name, however they are capitalized; "" where none is."""
-    by_letters: dict[str, str] = {}
-    for each in known:
-        by_letters.setdefault(each.casefold(), each)
-    near = difflib.get_close_matches(name[:LONGEST_VALUE].casefold(), by_letters, n=1, cutoff=0.6)
-    return by_letters[near[0]] if near else ""
 
 
 def one_line(error: BaseException) -> str:

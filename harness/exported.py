@@ -18,7 +18,7 @@ from typing import Any
 
 from harness import arguments
 from harness.data.images import Cut
-from harness.errors import HarnessError, RunFolderError, one_line
+from harness.errors import HarnessError, RunFolderError, one_line, shown
 from harness.trained import Model, Origin
 
 FILE = "model.json"
@@ -119,7 +119,7 @@ def _model(folder: Path, said: Mapping[str, Any]) -> Model:
 def _inside(folder: Path, name: str) -> Path:
     """Return a file of the folder; raises RunFolderError for a name that leads out of it."""
     if Path(name).name != name:
-        raise RunFolderError(f"{folder / FILE}: must name files of its own folder, got '{name}'")
+        raise RunFolderError(f"{folder / FILE}: must name files of its own folder, got {shown(name)}")
     return folder / name
 
 

@@ -23,7 +23,7 @@ from harness.data.images import Look, look_at_photos
 from harness.data.photos import Skipped
 from harness.data.places import find_root
 from harness.discovery import discover
-from harness.errors import DataError, PluginError, UnknownName, printable
+from harness.errors import DataError, PluginError, UnknownName, printable, shown
 from harness.plan import data_request
 from harness.progress import Reporter
 
@@ -66,7 +66,7 @@ def inspect(
             ) from error
         raise
     if dataset.photos is None:
-        raise DataError(f"data.dataset: must be one of photos, got '{dataset.name}', which has none to look at")
+        raise DataError(f"data.dataset: must be one of photos, got {shown(dataset.name)}, which has none to look at")
     root = find_root(data, dataset.name)
     skipped = Skipped(root.path)
     request = data_request(dataset, benchmark.data, root, skipped=skipped)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import arguments
-from harness.analysis import analyse, own
+from harness.analysis import analyse, own_results
 from harness.boundary import Boundary
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
@@ -15,7 +15,7 @@ from harness.records import Records, open_records
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES
-from harness.showing import shown
+from harness.showing import impersonal
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -91,7 +91,7 @@ class Loaded:
         if not isinstance(offer, Report):
             return ()
         with Boundary("report", offer.name, "render", everything=True):
-            return tuple(offer.render(own(Results(self.records, self.tables))).splitlines())
+            return tuple(offer.render(own_results(Results(self.records, self.tables))).splitlines())
 
     def __getattr__(self, name: str) -> DataFrame:
         if name.startswith("_") or name in ("records", "tables"):  # a copy asks before they are there
@@ -117,7 +117,7 @@ class Loaded:
         done = int((runs["state"] == "done").sum())
         return (
             f"<run {self.name}: {arms} arms, {len(self.records.trials)} trials, {done} comparison runs; "
-            f"{shown(str(self.records.folder))}>"
+            f"{impersonal(str(self.records.folder))}>"
         )
 
     def _repr_html_(self) -> str:
@@ -128,7 +128,7 @@ class Loaded:
             Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
         ]
         if notice := self.meta["data"]["notice"]:
-            lines.append(Markup("<p><em>{}</em></p>").format(shown(notice)))
+            lines.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
         return str(
             Markup("").join(
                 [*lines, self._board(), *(Markup("<p><small>{}</small></p>").format(s) for s in said[2:] if s)]

@@ -324,12 +324,12 @@ def _asked(benchmark: Benchmark, source: Source, registry: Registry) -> tuple[Da
     metric = benchmark.search.metric or next(iter(task.metrics))
     if metric not in task.metrics:
         raise BenchmarkError(
-            f"{source.where('search', 'metric')}: must be a metric of task '{task.name}', got '{metric}'{did_you_mean(metric, task.metrics)}"
+            f"{source.where('search', 'metric')}: must be a metric of task '{task.name}', got {shown(metric)}{did_you_mean(metric, task.metrics)}"
         )
     target = str(benchmark.report.target.get("metric", metric))
     if target not in task.metrics:
         raise BenchmarkError(
-            f"{source.where('report', 'target', 'metric')}: must be a metric of task '{task.name}', got '{target}'{did_you_mean(target, task.metrics)}"
+            f"{source.where('report', 'target', 'metric')}: must be a metric of task '{task.name}', got {shown(target)}{did_you_mean(target, task.metrics)}"
         )
     if benchmark.report.target:
         _check_target(target, task.metrics[target], benchmark.report.target["value"], source)
@@ -346,7 +346,7 @@ def _entered(benchmark: Benchmark, source: Source, registry: Registry) -> list[s
         where = source.where("train", "aliases", alias)
         if alias not in train.optimizers:
             raise BenchmarkError(
-                f"{where}: must be one of train.optimizers, got '{alias}'{did_you_mean(alias, train.optimizers)}"
+                f"{where}: must be one of train.optimizers, got {shown(alias)}{did_you_mean(alias, train.optimizers)}"
             )
         registry.get("optimizer", name, Optimizer, where)
         if alias in registry.found["optimizer"]:
@@ -360,7 +360,7 @@ def _controls(competitors: tuple[Competitor, ...], benchmark: Benchmark, source:
     named = compare.aa if isinstance(compare.aa, str) and compare.aa else benchmark.train.optimizers[0]
     if compare.aa and named not in {c.entered for c in competitors}:
         raise BenchmarkError(
-            f"{source.where('compare', 'aa')}: must be one of train.optimizers, true or false, got '{compare.aa}'"
+            f"{source.where('compare', 'aa')}: must be one of train.optimizers, true or false, got {shown(compare.aa)}"
             f"{did_you_mean(named, benchmark.train.optimizers)}"
         )
     first: set[str] = set()  # networks that have their known-different arm
@@ -401,12 +401,14 @@ def _probe_versions(
             where = source.where("compare", key, name)
             probe = registry.get("probe", name, Probe, where)
             if key != "probe_options" and not _late(probe):
-                raise BenchmarkError(f"{where}: must be for a probe that measures after the comparison, got '{name}'")
+                raise BenchmarkError(
+                    f"{where}: must be for a probe that measures after the comparison, got {shown(name)}"
+                )
             # a profile or a --set may leave a probe out that the file has settings for
             known = benchmark.compare.probes if where.startswith("--set") else sorted(every)
             if name not in known:
                 raise BenchmarkError(
-                    f"{where}: must be one of compare.probes, got '{name}'; add it there, or leave this out"
+                    f"{where}: must be one of compare.probes, got {shown(name)}; add it there, or leave this out"
                 )
             if key == "probe_options":
                 _check_options(probe, said[name], source, "compare", key, name)

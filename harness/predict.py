@@ -23,7 +23,7 @@ from harness.config import TrainSection
 from harness.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
-from harness.errors import BenchmarkError, RunFolderError, did_you_mean
+from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.exported import is_export, read_model
 from harness.files import check_out_file, replacing
 from harness.process_settings import kept
@@ -85,7 +85,9 @@ def predict(request: Request, reporter: Reporter) -> int:
     if not 0 <= low < high <= 1:
         raise BenchmarkError(f"--clip: must be LOW HIGH with 0 <= LOW < HIGH <= 1, got {low} {high}")
     if request.ids not in IDS:
-        raise BenchmarkError(f"--ids: must be {' or '.join(IDS)}, got '{request.ids}'{did_you_mean(request.ids, IDS)}")
+        raise BenchmarkError(
+            f"--ids: must be {' or '.join(IDS)}, got {shown(request.ids)}{did_you_mean(request.ids, IDS, listed=True)}"
+        )
     model, train = opened(request)
     check_out_file(request.out, header=_header(model))
     places: tuple[Place, ...] = (CENTRE,)
@@ -128,7 +130,9 @@ def opened(request: Request) -> tuple[Model, TrainSection]:
     for override in request.overrides:
         key = override.partition("=")[0].strip()
         if key not in SETTABLE:
-            raise BenchmarkError(f"--set: must be one of {', '.join(SETTABLE)} for a run that is over, got '{key}'")
+            raise BenchmarkError(
+                f"--set: must be one of {', '.join(SETTABLE)} for a run that is over, got {shown(key)}"
+            )
     if is_export(request.folder):
         return _of_export(request)
     records = open_records(request.folder)
@@ -204,7 +208,7 @@ def choose(records: Records, arm: str | None = None, ensemble: bool = False, sna
     """
     arms = list(records.meta["arms"])
     if arm is not None and arm not in arms:
-        raise BenchmarkError(f"--arm: must be an arm of the run, got '{arm}'{did_you_mean(arm, arms)}")
+        raise BenchmarkError(f"--arm: must be an arm of the run, got {shown(arm)}{did_you_mean(arm, arms)}")
     metric = records.meta["metric"]
     about = records.meta["metrics"][metric]
     sign = 1 if about["goal"] == "max" else -1

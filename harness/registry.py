@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import KINDS, OFFERS, Catalogue, Kind, Offer, Optimizer
-from harness.errors import PluginError, UnknownName, did_you_mean
+from harness.errors import PluginError, UnknownName, did_you_mean, shown
 from harness.rules import brief, check
 from harness.runs import digest
 
@@ -65,14 +65,14 @@ class Registry:
                     offer = _look_up(catalogue, name.removeprefix(prefix))
                 except PluginError as error:
                     raise UnknownName(
-                        f"{where}: must name {_a(kind)} that works here, got '{name}': {error}"
+                        f"{where}: must name {_a(kind)} that works here, got {shown(name)}: {error}"
                     ) from error
                 if offer is not None:
                     return Found(offer, source.plugin, source.origin, source.sha256)
         hint = self._hint(kind, name)
         if self.broken:
             hint += f" (plugins that could not be loaded: {', '.join(sorted(self.broken))}; see 'harness list')"
-        raise UnknownName(f"{where}: must name {_a(kind)}, got '{name}'{hint}")
+        raise UnknownName(f"{where}: must name {_a(kind)}, got {shown(name)}{hint}")
 
     def in_library(self, kind: Kind, name: str) -> bool:
         """Return whether only a library can say if there is such a plugin; asking one takes seconds."""
@@ -89,7 +89,7 @@ class Registry:
         if outer.offer.around is None:
             able = ", ".join(n for n, f in self.found["optimizer"].items() if getattr(f.offer, "around", None))
             raise UnknownName(
-                f"{where}: must name an optimizer that goes around another, got '{outer_name}' in '{name}'; "
+                f"{where}: must name an optimizer that goes around another, got {shown(outer_name)} in {shown(name)}; "
                 f"these do: {able or 'none'}"
             )
         try:
@@ -99,7 +99,7 @@ class Registry:
         except PluginFailed as error:
             wrong = error.why
         if wrong:
-            raise UnknownName(f"{where}: must name an optimizer that works here, got '{name}': {wrong}")
+            raise UnknownName(f"{where}: must name an optimizer that works here, got {shown(name)}: {wrong}")
         return Found(offer, outer.plugin, outer.origin, digest([outer.sha256, inner.sha256]))
 
     def _hint(self, kind: Kind, name: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disk, files
-from harness.analysis import analyse, own
+from harness.analysis import analyse, own_results
 from harness.attempts import Attempts
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Report, Results
@@ -25,7 +25,7 @@ from harness.records.links import check_no_links
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
-from harness.showing import shown, shown_table
+from harness.showing import impersonal, impersonal_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -63,13 +63,14 @@ def write_reports(
     if out.absolute() != folder.absolute():
         _check_elsewhere(out, reports)
     check_no_links(out)
-    records = open_records(folder)
-    tables = {name: shown_table(getattr(records, name)) for name in RECORD_TABLES}
+    records = _for_readers(open_records(folder))
+    tables = {name: getattr(records, name) for name in RECORD_TABLES}
     parquet = _Format("Parquet", "parquet", _parquet)
     of_tables = [_Format(r.name, r.extension, partial(_encoded, r.table)) for r in reports if r.table is not None]
     problems = _write_tables(out / "tables", tables, [parquet])
     attempts = attempts or Attempts()
-    results = _for_readers(_analysed(records, registry, attempts))
+    results = _analysed(records, registry, attempts)
+    results = replace(results, tables={name: impersonal_table(table) for name, table in results.tables.items()})
     problems += _write_tables(out / "tables", tables, of_tables)
     problems += _write_tables(out / "tables", results.tables, [parquet, *of_tables])
     results = replace(results, problems=(*results.problems, *problems))
@@ -108,7 +109,7 @@ def _check_elsewhere(out: Path, reports: Iterable[Report]) -> None:
 
 def text_of(results: Results, name: str, registry: Registry) -> str:
     """Return a report of results as text, and write nothing; raises UnknownName for a format nobody offers."""
-    return _rendered(registry.get("report", name, Report, "harness"), _for_readers(results)).decode()
+    return _rendered(registry.get("report", name, Report, "harness"), results).decode()
 
 
 def results_of(folder: Path, registry: Registry) -> Results:
@@ -120,25 +121,20 @@ def _analysed(records: Records, registry: Registry, attempts: Attempts | None = 
     with quiet_libraries():
         results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
     lacking = filter(None, [summary(records.lacking)])
-    return replace(results, problems=(*lacking, *records.changes, *results.problems))
+    return replace(results, problems=impersonal((*lacking, *records.changes, *results.problems)))
 
 
-def _for_readers(results: Results) -> Results:
-    """Return results as they may be given away: no home folder, user name or host name is in their texts."""
-    records = results.records
-    tables: dict[str, Any] = {name: shown_table(getattr(records, name)) for name in RECORD_TABLES}
-    return Results(
-        replace(records, meta=shown(records.meta), **tables),
-        {name: shown_table(table) for name, table in results.tables.items()},
-        shown(results.problems),
-    )
+def _for_readers(records: Records) -> Records:
+    """Return records as they may be given away: no home folder, user name or host name is in their texts."""
+    tables: dict[str, Any] = {name: impersonal_table(getattr(records, name)) for name in RECORD_TABLES}
+    return replace(records, meta=impersonal(records.meta), **tables)
 
 
 def _rendered(report: Report, results: Results) -> bytes:
     """Return the report's text, made from results of its own; raises PluginFailed where there is none."""
     who = f"report '{report.name}'"
     with Boundary("report", report.name, "render", everything=True), kept(who), quiet_libraries():
-        text = report.render(own(results))
+        text = report.render(own_results(results))
         if not isinstance(text, str):
             raise TypeError(f"render() must return a text, got {type(text).__name__}")
         return encodable(text).encode()  # paths of weights and plugins are in it

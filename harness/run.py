@@ -18,7 +18,7 @@ from harness.errors import printable
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
 from harness.evidence.probe_costs import foretell
-from harness.evidence.room import room_for, warning
+from harness.evidence.room import naming_need, room_for, warning
 from harness.extension import ROUNDS, extend, extended
 from harness.files import check_out_folder
 from harness.plan import describe_space
@@ -30,7 +30,7 @@ from harness.records import Store, schema
 from harness.records.checked import save_arrays
 from harness.registry import Registry
 from harness.report import Written, write_reports
-from harness.showing import shown
+from harness.showing import impersonal
 from harness.training.constant import constant_scores
 
 
@@ -62,7 +62,10 @@ def run(
 def _in_folder(ready: Ready, request: Request, reporter: Reporter, command: Sequence[str]) -> tuple[list[str], Written]:
     """Carry the benchmark out in its run folder; return a line for whatever went wrong, and the reports."""
     folder = request.out / ready.setting.folder_name
-    with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), ready.attempts) as store:
+    with (
+        naming_need(ready.setting, folder),
+        Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), ready.attempts) as store,
+    ):
         centred = centre(ready.setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             ready = replace(ready, setting=extended(centred, store))
@@ -89,7 +92,7 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
     bring_in(ready.imported, store)
     driver = Driver(setting, store, reporter, request.only_search)
     if left := driver.left():
-        store.work_begins(environment, [shown(printable(word)) for word in command])
+        store.work_begins(environment, [impersonal(printable(word)) for word in command])
         precision = setting.precision_of(
             setting.plan.competitors[0].arm
         )  # all arms of a benchmark have a head, or none
@@ -122,14 +125,14 @@ def _describe(store: Store, ready: Ready) -> None:
         {
             "data": {
                 "name": data.name,
-                "source": shown(data.source),
-                "notice": shown(data.notice),
+                "source": impersonal(data.source),
+                "notice": impersonal(data.notice),
                 "fingerprint": data.fingerprint,
                 "classes": list(data.classes),
-                "left_out": shown(list(data.left_out)),
+                "left_out": impersonal(list(data.left_out)),
                 "skipped": {reason: len(names) for reason, names in data.skipped.items()},
                 "excluded": {
-                    "file": shown(plan.benchmark.data.exclude),
+                    "file": impersonal(plan.benchmark.data.exclude),
                     **{k: list(v) for k, v in data.excluded.items()},
                 },
                 "counts": {"train": len(data.train), "tune": len(data.tune), "test": len(data.test)},
@@ -165,8 +168,8 @@ def _describe(store: Store, ready: Ready) -> None:
             "scheduler_references": {c.arm.scheduler: c.scheduler.reference for c in plan.competitors},
             "roles": {c.arm.name: {"role": c.role, "of": c.of} for c in plan.controls},
             "convex": {c.arm.network: c.network.convex for c in plan.competitors},
-            "plugins": {name: {"origin": shown(f.origin), "sha256": f.sha256} for name, f in sorted(used.items())},
-            "broken_plugins": shown(ready.registry.broken),
+            "plugins": {name: {"origin": impersonal(f.origin), "sha256": f.sha256} for name, f in sorted(used.items())},
+            "broken_plugins": impersonal(ready.registry.broken),
             "fairness": ready.fairness.plain(),
         },
     )

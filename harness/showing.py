@@ -96,7 +96,7 @@ _HOMES = re.compile(
 _ABSOLUTE = re.compile(r"(?<![\w:/.\\])(?:[A-Za-z]:)?[\\/][^\s'\",;]*")  # and no part of an address
 
 
-def shown(value: T) -> T:
+def impersonal(value: T) -> T:
     """Return a value with ``~`` for every home folder in its texts, and no user name or host name in a path there.
 
     Texts may stand in lists, tuples and mappings; keys stay as they are.
@@ -104,14 +104,14 @@ def shown(value: T) -> T:
     if isinstance(value, str):
         return _shown_text(value)  # type: ignore[return-value]
     if isinstance(value, Mapping):
-        return {key: shown(each) for key, each in value.items()}  # type: ignore[return-value]
+        return {key: impersonal(each) for key, each in value.items()}  # type: ignore[return-value]
     if isinstance(value, list | tuple):
-        return type(value)(shown(each) for each in value)  # type: ignore[return-value]
+        return type(value)(impersonal(each) for each in value)
     return value
 
 
-def shown_table(table: DataFrame) -> DataFrame:
-    """Return the table with ``shown`` applied to every text in it."""
+def impersonal_table(table: DataFrame) -> DataFrame:
+    """Return the table with ``impersonal`` applied to every text in it."""
     return _each_text(table, _shown_text)
 
 

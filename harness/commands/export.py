@@ -25,7 +25,7 @@ from harness.progress import Reporter
 from harness.records import Records, open_records, schema
 from harness.records.checked import load_arrays
 from harness.registry import Registry
-from harness.showing import shown as for_readers
+from harness.showing import impersonal
 from harness.trained import Model, check_weights, load_frozen, registry_for
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     frozen = check_weights(model.origin, model.backbone, registry) if model.head else None
     kept = f"backbone{frozen.suffix}" if frozen and not request.light else ""
     about = describe_model(_with_own_plugins(model, registry), kept) | _about(records, choice, request, registry)
-    about = for_readers(about) | {"plain": _in_plain_words(model, frozen, registry, reporter)}
+    about = impersonal(about) | {"plain": _in_plain_words(model, frozen, registry, reporter)}
     copies = {**named(model), **({kept: frozen} if frozen and kept else {})}
     _write(out, copies, {FILE: json.dumps(about, indent=2, allow_nan=False) + "\n", "README.md": model_card(about)})
     return out, about

@@ -221,7 +221,7 @@ def _stages(about: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _scores(about: Mapping[str, Any]) -> str:
     scores, best = about["scores"], winner(about)
     metric = scores["metric"]
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     if "expected" in best:
         expected = shown(scores, metric, best["expected"])
         rows.append(

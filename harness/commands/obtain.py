@@ -14,7 +14,7 @@ from harness.data.download import PATIENCE, fetch
 from harness.data.places import downloads_folder
 from harness.data.unpack import unpack
 from harness.disk import writing
-from harness.errors import DataError
+from harness.errors import DataError, shown
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.runs import digest
@@ -72,11 +72,11 @@ def _wanted(request: Request, registry: Registry) -> Download:
     if declared is None:
         there = [name for name, found in registry.found["dataset"].items() if getattr(found.offer, "download", None)]
         raise DataError(
-            f"data get: must name a dataset that says where it can be got, got '{request.dataset}'; there is {', '.join(sorted(there)) or 'none'}"
+            f"data get: must name a dataset that says where it can be got, got {shown(request.dataset)}; there is {', '.join(sorted(there)) or 'none'}"
         )
     sha256 = request.sha256 or ""
     if sha256 and not (len(sha256) == 64 and set(sha256.lower()) <= set("0123456789abcdef")):
-        raise DataError(f"--sha256: must be 64 hex digits, got '{sha256}'")
+        raise DataError(f"--sha256: must be 64 hex digits, got {shown(sha256)}")
     if request.url:
         if urlsplit(request.url).scheme not in ("http", "https"):
             raise DataError(f"--from: must be an address, http or https, got '{request.url}'")

@@ -20,7 +20,7 @@ from pathlib import Path
 from harness import __version__, disk
 from harness.contracts import KINDS
 from harness.discovery import discover
-from harness.errors import HarnessError, did_you_mean
+from harness.errors import HarnessError, did_you_mean, shown
 from harness.files import write
 
 ALL = (*KINDS, "catalogue")
@@ -76,7 +76,7 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
     """
     kind = {"analyses": "analysis"}.get(kind, kind if kind in ALL else kind.removesuffix("s"))
     if kind not in ALL:
-        raise HarnessError(f"new: must be given a kind of plugin, got '{kind}'{did_you_mean(kind, ALL)}")
+        raise HarnessError(f"new: must be given a kind of plugin, got {shown(kind)}{did_you_mean(kind, ALL)}")
     _check_name(kind, name, package)
     offer, note = _free_name(kind, name)
     names = _Names(kind, offer, name)
@@ -108,14 +108,14 @@ def _check_name(kind: str, name: str, package: bool) -> None:
         better = f"; try '{hint}'" if re.match(r"[a-z]", hint) else ""
         raise HarnessError(
             f"new: must be a name of at most {LONGEST} small letters and digits, with single - or _ between, a letter first, "
-            f"got '{name:.60}'{better}"
+            f"got {shown(name)}{better}"
         )
     names = _Names(kind, name, name)
     own = {"conftest"} if package else {"conftest", *sys.stdlib_module_names, *packages_distributions()}
     words = {node.id for node in ast.walk(ast.parse(_template(f"{kind}.py"))) if isinstance(node, ast.Name)}
     if keyword.iskeyword(names.module) or names.module in own or names.type in words:
         raise HarnessError(
-            f"new: must be a name that Python code may take, got '{name}', which is in use; try 'my-{name}'"
+            f"new: must be a name that Python code may take, got {shown(name)}, which is in use; try 'my-{name}'"
         )
 
 
@@ -131,7 +131,7 @@ def _free_name(kind: str, name: str) -> tuple[str, str]:
     whose = f"{taken[name].plugin} ({taken[name].origin})"
     mine = f"my_{name}"
     if mine in taken:
-        raise HarnessError(f"new: must be a name that is free, got '{name}', which {whose} has; take another")
+        raise HarnessError(f"new: must be a name that is free, got {shown(name)}, which {whose} has; take another")
     return mine, f"the name '{name}' is taken by {whose}, so this {kind} is called '{mine}'"
 
 

@@ -31,7 +31,7 @@ from harness.data.kinds import HEAD, NOT_READ, image_format
 from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
 from harness.disk import writing
-from harness.errors import DataError, DiskError, message_of
+from harness.errors import DataError, DiskError, message_of, shown
 from harness.files import checksum, replacing
 from harness.runs import digest
 
@@ -83,9 +83,9 @@ class Cut:
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
             known = ", ".join(INTERPOLATIONS)
-            raise DataError(f"data.interpolation: must be one of {known}, got {self.interpolation!r}")
+            raise DataError(f"data.interpolation: must be one of {known}, got {shown(self.interpolation)}")
         if not (0 < self.crop <= 1 and self.size / self.crop <= LARGEST):
-            raise DataError(f"data.crop: must be a number above 0 and at most 1, got {self.crop!r}")
+            raise DataError(f"data.crop: must be a number above 0 and at most 1, got {shown(self.crop)}")
 
     @property
     def scaled(self) -> int:
@@ -116,8 +116,8 @@ def decode_photos(
     photos = arguments.items("photos", photos, "photos")
     for photo in photos:
         arguments.having("photos", photo, "photos, each with a name and read()", "name", "read")
-    size, crop = arguments.whole("size", size, 1, LARGEST), arguments.number("crop", crop, 0, 1)
-    cut = Cut(size, arguments.one_of("interpolation", interpolation, INTERPOLATIONS), crop)
+    size, crop = arguments.whole("size", size, 1, LARGEST), arguments.number("crop", crop, nan=True)
+    cut = Cut(size, arguments.text("interpolation", interpolation), crop)
     keys = _keys(photos, arguments.function("progress", progress))
     key = digest(["photos", DECODER, size, interpolation, float(crop), keys])
 

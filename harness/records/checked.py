@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MOST_HEADER = 100_000_000  # bytes, of a file in safetensors' format: no reader of it takes more
 AGAIN = "the same 'harness run' makes it again"  # what the records promise and the folder lacks
 
 
@@ -82,7 +83,7 @@ def _read(file: Path) -> tuple[bytes, dict[str, str]]:
 def _header_and_data(content: bytes) -> tuple[dict[str, Any], memoryview]:
     """Return the two parts of a file in safetensors' format; raises ValueError where it is cut."""
     end = 8 + int.from_bytes(content[:8], "little")
-    if not 8 < end <= len(content):
+    if not 8 < end <= min(len(content), 8 + MOST_HEADER):
         raise ValueError(f"{len(content)} bytes that are no safetensors")
     return json.loads(content[8:end]), memoryview(content)[end:]
 

@@ -6,24 +6,22 @@ import os
 from pathlib import Path
 
 from harness.errors import RunFolderError
+from harness.files import RUN_FOLDER
 
-# What is read or written there by name. Reports are not in it: a file that is put in their place replaces a link itself.
-FILES = ("run.db", "lock", "benchmark.toml", "environment.json")
-FOLDERS = ("solutions", "predictions", "states", "probes", "thumbnails", "tables")
 DEEPEST = 8  # folders inside one another; ours are two
 
 
 def check_no_links(folder: Path) -> None:
     """Raise RunFolderError for a link, or another special file, among what a run folder is read from and written to.
 
-    The folder itself may be reached by a link: that is the user's own path.
+    The folder itself may be reached by a link: that is the user's own path. Reports may be links too, for the file that
+    is put in their place replaces the link itself.
     """
-    for name in (*FILES, *FOLDERS):
+    for name in RUN_FOLDER:
         place = folder / name
         if place.is_symlink():
             raise _refused(place, "a link")
-        if name in FOLDERS:
-            _check_below(place)
+        _check_below(place)
 
 
 def _check_below(folder: Path, depth: int = 1) -> None:

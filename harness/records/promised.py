@@ -42,7 +42,7 @@ def lacking(
     for file, run_id, size, sha256 in found:
         if runs is not None and run_id not in runs:
             continue
-        path = folder / file
+        path = schema.inside(folder, file)
         try:
             same = path.is_file() and path.stat().st_size == size and (not whole or checksum(path) == sha256)
         except OSError:  # it cannot be read

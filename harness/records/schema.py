@@ -86,8 +86,6 @@ _FILES = (
     *(f"{name}/*.safetensors" for name in FOLDERS),
 )  # fmt: skip
 
-NAMES = tuple(re.findall(r"TABLE IF NOT EXISTS (\w+)", TABLES))
-
 # states of a run and of an ask
 WAITING, DONE, STOPPED, DIVERGED, FAILED = "waiting", "done", "stopped", "diverged", "failed"
 ENDED = (DONE, STOPPED, DIVERGED, FAILED)
@@ -98,6 +96,11 @@ def _part(name: str) -> str:
     if "/" in name or "\\" in name or "\0" in name or name in ("", ".", ".."):
         raise RunFolderError(f"run.db: must have names that stay in the run folder, got {name!r:.80}; do not trust it")
     return name
+
+
+def inside(folder: Path, file: str) -> Path:
+    """Return a file of the run folder by its place there; raises RunFolderError for one that leads elsewhere."""
+    return folder.joinpath(*map(_part, file.split("/")))
 
 
 def changes_of(noted: Mapping[str, Sequence[str]]) -> list[str]:

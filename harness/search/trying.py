@@ -81,12 +81,12 @@ def _check_pruner(plan: Plan, where: str) -> None:
     search = plan.benchmark.search
     by_seeds = short_name(search.pruner) == ACROSS_SEEDS
     if len(search.objectives) > 1:
-        raise BenchmarkError(f"{where}: must be 'none' with two search.objectives, got '{search.pruner}'")
+        raise BenchmarkError(f"{where}: must be 'none' with two search.objectives, got {shown(search.pruner)}")
     if by_seeds and search.seeds < 3:
         raise BenchmarkError(f"{where}: must have search.seeds of 3 or more to judge by, got {search.seeds}")
     if not by_seeds and search.seeds > 1:
         raise BenchmarkError(
-            f"{where}: must be '{ACROSS_SEEDS}' or 'none' where a trial has {search.seeds} seeds, got '{search.pruner}'"
+            f"{where}: must be '{ACROSS_SEEDS}' or 'none' where a trial has {search.seeds} seeds, got {shown(search.pruner)}"
         )
 
 
@@ -110,7 +110,7 @@ def _check_options(part: str, classes: Mapping[str, type], where: Where, name: s
             raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; Optuna does not use it any more")
         if key not in parameters:
             hint = did_you_mean(key, set(takes) - {*OURS, *GONE})
-            raise BenchmarkError(f"{place}: must be an option of Optuna's {of.__name__}, got '{key}'{hint}")
+            raise BenchmarkError(f"{place}: must be an option of Optuna's {of.__name__}, got {shown(key)}{hint}")
         if key not in takes:
             raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; it is not a value that TOML can hold")
         if wrong := _wrong(key, value, _types(takes[key].annotation)):
@@ -221,18 +221,21 @@ def _enough(plan: Plan, competitor: Competitor) -> tuple[int, int]:
 
 
 def _blamed(plan: Plan, competitor: Competitor, trouble: str, where: Where) -> str:
-    """Return the line that names the option without which the small search does not break, if there is such a one."""
+    """Return the line that names the options without which the small search does not break, if there are such."""
     search = plan.benchmark.search
     arm, trouble = competitor.arm.name, shortened(on_one_line(trouble), 120)
     for part in ("sampler", "pruner"):
         options = getattr(search, f"{part}_options")
-        for key, value in options.items():
+        guilty = []
+        for key in options:
             rest = {name: each for name, each in options.items() if name != key}
             if not _trouble(_changed(plan, {f"{part}_options": rest}), competitor):
-                place = where("search", f"{part}_options", key)
-                return (
-                    f"{place}: must be one that Optuna's {part} can search {arm} with, got {shown(value)} ({trouble})"
-                )
+                guilty.append(key)
+        if guilty:
+            key = (f"{part}_options", *guilty) if len(guilty) == 1 else (f"{part}_options",)
+            got = shown(options[guilty[0]] if len(guilty) == 1 else {name: options[name] for name in guilty})
+            must = f"must be such that Optuna's {part} can search {arm}"
+            return f"{where('search', *key)}: {must}, got {got} ({trouble})"
     without = _changed(plan, {"pruner": "none", "pruner_options": {}})
     part = "pruner" if search.pruner != "none" and not _trouble(without, competitor) else "sampler"
     return f"{where('search', part)}: must work for {arm}, got {trouble}; choose another, or other {part}_options"
