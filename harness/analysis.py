@@ -46,10 +46,11 @@ def computed(analysis: Analysis, records: Records, note: Callable[[str], object]
         table = analysis.compute(records.own())
         if not isinstance(table, DataFrame):
             raise TypeError(f"compute() must return a pandas DataFrame, got {type(table).__name__}")
-        return copied(table)  # the analysis may have kept it
+        own: DataFrame = copied(table)  # the analysis may have kept it
+    return own
 
 
-def own(results: Results) -> Results:
+def own_results(results: Results) -> Results:
     """Return a copy for one report, which may write to it: nobody else sees that."""
     return replace(results, records=results.records.own(), tables=_Copies(results.tables))
 

@@ -10,11 +10,13 @@ on. Whatever ends in any other way, well, with an error or by Ctrl-C, is no deat
 from __future__ import annotations
 
 import json
-import sys
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from harness import files
 
 MOST = 3  # deaths in a row
 
@@ -36,7 +38,7 @@ class Attempts:
         self._warn = warn
         self._out: IO[bytes] | None = None
         self._works: dict[str, dict[str, Any]] = {}
-        if file is not None and file.is_file() and self._open():
+        if file is not None and os.path.lexists(file) and self._open():
             self._count()
 
     @contextmanager
@@ -114,9 +116,11 @@ class Attempts:
     def _open(self) -> bool:
         if self._file is None:
             return False
-        with suppress(OSError, ValueError, TypeError, KeyError):
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            if self._file.is_symlink():  # it may lead to a file of somebody else's
+                self._file.unlink()
             out = self._file.open("r+b" if self._file.is_file() else "x+b", buffering=0)
-            if not _locked(out):
+            if not files.lock(out):
                 out.close()
                 return False
             self._out = out
@@ -146,16 +150,3 @@ def _checked(about: Any) -> dict[str, Any]:
         "label": str(about["label"]), "under_way": bool(about["under_way"]),
         "deaths": int(about["deaths"]), "progress": int(about["progress"]), "died_at": int(about["died_at"]),
     }  # fmt: skip
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Lock a file as long as it is open; return False where another process holds it."""
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

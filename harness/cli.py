@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from harness import ending
 from harness.console import opened, say_error, say_lines
 from harness.disk import refused
 from harness.errors import HarnessError, one_line
@@ -237,8 +238,11 @@ def report(
 ) -> None:
     """Write the reports again, from the records alone."""
     from harness.discovery import discover
+    from harness.files import check_out_folder
     from harness.report import write_reports
 
+    if out:
+        check_out_folder(out)
     formats = [name.strip() for name in format_.split(",") if name.strip()]
     written = write_reports(folder, formats, discover(plugin or [], block or []), out=out)
     say_lines(map(str, written.files))
@@ -429,15 +433,23 @@ def _request(
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
+    alone = arguments is None  # the process is ours, to its end
+    if alone:
+        ending.crashes_speak()
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")  # wherever it stands
-    with lasting_stdout() as ending, opened(with_warnings=debug or arguments[0] == "check"):  # for authors of plugins
+    with (
+        lasting_stdout() as failed_output,
+        opened(with_warnings=debug or arguments[0] == "check"),
+    ):  # for authors of plugins
         code = _carried_out(arguments, debug)
-        if line := ending():
+        if line := failed_output():
             say_error(line)
             code = code or 2
+    if alone:
+        ending.leave_threads(code)
     sys.exit(code)
 
 
@@ -460,7 +472,7 @@ def _carried_out(arguments: list[str], debug: bool) -> int:
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    except Exception as error:
+    except BaseException as error:  # SystemExit too: nothing but this line decides with which code the process ends
         if debug:
             raise
         say_error(f"harness itself: {one_line(error)}; --debug shows where, please report it")

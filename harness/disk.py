@@ -32,7 +32,7 @@ _REMEDIES = {
 
 
 @contextmanager
-def writing(place: Path, hint: str = "", needed: int = 0) -> Iterator[None]:
+def writing(place: Path | str, hint: str = "", needed: int = 0) -> Iterator[None]:
     """Raise DiskError for every OSError inside; ``needed`` is in bytes, ``hint`` says where else it can be written."""
     try:
         yield
@@ -73,7 +73,9 @@ def explained(
     remedy = _REMEDIES.get(code, "" if hint else "see what is there")
     again = ", then the same command goes on" if remedy and code != errno.ENAMETOOLONG else ""
     what_to_do = ", or ".join(filter(None, (f"{remedy}{again}", hint)))
-    return DiskError(f"{_shortened(str(place))}: must {must}, got {', '.join(facts)}; {what_to_do}")
+    error = DiskError(f"{_shortened(str(place))}: must {must}, got {', '.join(facts)}; {what_to_do}")
+    error.full = code in (errno.ENOSPC, errno.EDQUOT)
+    return error
 
 
 def free(place: Path) -> int | None:

@@ -23,7 +23,7 @@ from harness.errors import PluginError, traceback_of
 from harness.fairness import rehearsal
 from harness.plan import Setting
 from harness.process_settings import kept_apart
-from harness.progress import Reporter
+from harness.progress import Reporter, Watch
 from harness.records import Store, schema
 from harness.runs import Epoch, Failed, Run
 from harness.search import Search, study_name
@@ -64,7 +64,16 @@ class Driver:
 
     def drive(self) -> None:
         """Carry out everything that is left."""
+        with Watch(self.reporter) as watch:
+            self._drive(watch)
+        if left := self.left():
+            raise PluginError(
+                f"executor '{self.setting.plan.executor.name}': must carry out every run it is given, got {left} left over"
+            )
+
+    def _drive(self, watch: Watch) -> None:
         self._fill()
+        watch.happened(self._under_way())
         executor = f"executor '{self.setting.plan.executor.name}'"
         for (run_id, event), changed in kept_apart(self.executor.events(), executor):
             interruption.check()
@@ -73,15 +82,21 @@ class Driver:
             run = self._flying.get(run_id)
             if run is None:
                 continue  # it has failed while it was saved, and ends now
-            if isinstance(event, Epoch):
-                event = self._go_on(run, event)
-            if event is not None:
-                self.store.append(run_id, event)
+            end = self._go_on(run, event) if isinstance(event, Epoch) else event
+            if end is not None:
+                self.store.append(run_id, end)
                 self._land(run)
                 self._end(run)
                 self._fill()
-        if left := self.left():
-            raise PluginError(f"{executor}: must carry out every run it is given, got {left} left over")
+            watch.happened(self._under_way())
+
+    def _under_way(self) -> str:
+        """Return in words which runs are trained now, and how far they are."""
+        flying = [f"{self._called(run)}, {self._trained[run.id]} epochs" for run in self._flying.values()]
+        return "; ".join(flying) or "the search"
+
+    def _called(self, run: Run) -> str:
+        return f"{run.arm.name}, {run.phase} run {run.id}, seed {run.init_seed}"
 
     def left(self) -> int:
         """Return how many trainings are still to do, at the most: those of trials not yet asked included."""
@@ -148,7 +163,7 @@ class Driver:
             return False
         self._flying[run.id] = run
         self._trained[run.id] = 0
-        self.store.attempts.begin(of_run(run.id), f"{run.arm.name}, {run.phase} run {run.id}, seed {run.init_seed}")
+        self.store.attempts.begin(of_run(run.id), self._called(run))
         self.executor.submit([run])
         return True
 

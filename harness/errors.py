@@ -73,6 +73,8 @@ class RunFolderError(HarnessError):
 class DiskError(HarnessError):
     """The system refuses to write a file, or to read it: no room, no permission, a limit; it is no plugin's failure."""
 
+    full = False  # whether more room would help
+
 
 class Diverged(HarnessError):
     """Training left the finite numbers; says where and with what value."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
+from weakref import WeakSet
 
 from harness import disk
 from harness.errors import DataError
@@ -78,6 +80,15 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder that is removed at the end; raises DiskError where none can be made."""
+    with disk.writing("temporary files", "set TMPDIR to another folder"):
+        folder = tempfile.TemporaryDirectory(prefix="harness-check-", ignore_cleanup_errors=True)
+    with folder as name:
+        yield Path(name)
+
+
 def check_out_file(out: Path, option: str = "--out", new: bool = False, header: str = "") -> None:
     """Raise DataError, naming the option, for a file that cannot be written or may not be replaced.
 
@@ -136,3 +147,33 @@ def _unwritable(folder: Path) -> str:
             return ""
     except OSError as error:
         return error.strerror or str(error)
+
+
+_locked: WeakSet[IO[Any]] = WeakSet()
+
+
+def lock(file: IO[Any]) -> bool:
+    """Lock an open file against other processes, until it is closed; return False where another one holds it.
+
+    A child process that a plugin forks does not hold it: the lock ends with this process.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    _locked.add(file)
+    return True
+
+
+def _let_go() -> None:
+    for file in [*_locked]:
+        with suppress(OSError, ValueError):  # closed already
+            os.close(file.fileno())  # not file.close(), which would write what is left in its buffer
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)

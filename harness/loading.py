@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import arguments
-from harness.analysis import analyse, own
+from harness.analysis import analyse, own_results
 from harness.boundary import Boundary
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
@@ -91,7 +91,7 @@ class Loaded:
         if not isinstance(offer, Report):
             return ()
         with Boundary("report", offer.name, "render", everything=True):
-            return tuple(offer.render(own(Results(self.records, self.tables))).splitlines())
+            return tuple(offer.render(own_results(Results(self.records, self.tables))).splitlines())
 
     def __getattr__(self, name: str) -> DataFrame:
         if name.startswith("_") or name in ("records", "tables"):  # a copy asks before they are there

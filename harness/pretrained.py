@@ -84,7 +84,10 @@ def read_weights(file: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
     holds no tensors, and where two prefixes would do.
     """
     file = arguments.path("file", file)
-    names = [arguments.text("names", name) for name in arguments.items("names", names, "names")]
+    names = [
+        arguments.text("names", name)
+        for name in arguments.items("names", list(names) if isinstance(names, Mapping) else names, "names")
+    ]
     content = _content(file)
     nested = next((content[key] for key in NESTED if isinstance(content, Mapping) and content.get(key)), content)
     state = nested if isinstance(nested, Mapping) else {}
@@ -183,7 +186,7 @@ def _too_few(backbone: Backbone, weights: Weights, loaded: int, tensors: int, fo
 def _elsewhere(file: Path, own: Iterable[str], name: str) -> str:
     """Return what the file calls a tensor that may be the missing one, behind an unknown prefix; empty where it has none."""
     try:
-        like = next((key for key in read_weights(file, own) if key.endswith(f".{name}") and key not in own), "")
+        like = next((key for key in read_weights(file, tuple(own)) if key.endswith(f".{name}") and key not in own), "")
     except DataError:
         return ""
     return f" (there is a '{like}')" if like else ""
@@ -216,7 +219,7 @@ def _held(file: Path, own: Mapping[str, torch.Tensor], names: set[str], trusted:
     if not names:
         return set()
     try:
-        state = read_weights(file, own)
+        state = read_weights(file, tuple(own))
     except DataError:
         return names if trusted else set()
     unknown = [tensor for name, tensor in state.items() if trusted and name not in own]

@@ -31,7 +31,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
 from harness.errors import one_line, printable
@@ -44,7 +44,15 @@ OURS = (  # what trains and records, which a plugin might patch
 )
 WATCHED = ("numpy", "numpy.linalg", "numpy.random")  # other modules, where they are loaded
 TORCHS = ("torch", "torch.nn.functional", "torch.nn.init", "torch.linalg", "torch.autograd")
-OF_LIBRARIES = ("TORCHINDUCTOR_", "TRITON_", "KMP_", "CUDA_MODULE_LOADING", "TORCH_NCCL_", "PYTEST_")  # that they set
+OF_LIBRARIES = (
+    "TORCHINDUCTOR_",
+    "_TORCHINDUCTOR_",
+    "TRITON_",
+    "KMP_",
+    "CUDA_MODULE_LOADING",
+    "TORCH_NCCL_",
+    "PYTEST_",
+)  # that they set
 _ABSENT: Any = object()
 
 
@@ -81,8 +89,13 @@ class Change:
 _notes: list[str] = []
 
 
+def note_line(line: str) -> None:
+    """Note a line on what a plugin did to what others use, for ``take_notes``."""
+    _notes.append(line)
+
+
 @contextmanager
-def kept(who: str, note: Callable[[str], object] = _notes.append) -> Iterator[None]:
+def kept(who: str, note: Callable[[str], object] = note_line) -> Iterator[None]:
     """Put back what the code inside changes of the process's settings, also where it raises.
 
     ``note`` takes a line for each change, which begins with ``who``; without it ``take_notes`` returns the lines.
@@ -166,6 +179,7 @@ class Setting:
     get: Callable[[], Any]
     set: Callable[[Any], object]
     fresh: Any = _ABSENT
+    differ: Callable[[Any, Any], bool] = operator.ne  # of before and after
 
 
 @dataclass(frozen=True)
@@ -189,7 +203,7 @@ def changed(before: Taken) -> list[Change]:
 def _changed_settings(before: Taken) -> Iterator[Change]:
     for setting in _settings(_torch() is not None):
         old, new = before.values.get(setting.name, setting.fresh), _read(setting)
-        if old is not _ABSENT and new is not _ABSENT and old != new:
+        if old is not _ABSENT and new is not _ABSENT and setting.differ(old, new):
             yield Change(setting.name, old, new, setting.set)
 
 
@@ -315,14 +329,33 @@ def _counts(owner: Any, name: str, value: Any) -> bool:
 
 
 def _is_wrapped_by_library(new: Any, old: Any, owner: Any) -> bool:
-    """Return whether a library has put wrappers of its own around a function of its own, and nothing else."""
-    new, old = _function(new), _function(old)
-    while new is not old:
-        code = getattr(new, "__code__", None)
+    """Return whether a member is the one before in wrappers that its own library has put around it, and nothing else."""
+    inmost = _unwrapped(new, owner)
+    return inmost is not None and inmost is _unwrapped(old, owner)
+
+
+def _unwrapped(member: Any, owner: Any) -> Any:
+    """Return the function inside a library's wrappers; None where a part of it is not written in that library.
+
+    A wrapper has the function as ``__wrapped__``, or, in torch's compiler, as the only function that it closes over.
+    """
+    function = _function(member)
+    while True:
+        code = getattr(function, "__code__", None)
         if code is None or _file_is_foreign(code.co_filename, owner):
-            return False
-        new = getattr(new, "__wrapped__", None)
-    return True
+            return None
+        closed_over = list(_closed_over(function))
+        inner = getattr(function, "__wrapped__", closed_over[0] if len(closed_over) == 1 else None)
+        if inner is None:
+            return function
+        function = inner
+
+
+def _closed_over(function: FunctionType) -> Iterator[FunctionType]:
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # it is empty yet
+            if isinstance(cell.cell_contents, FunctionType):
+                yield cell.cell_contents
 
 
 def _function(member: Any) -> Any:
@@ -372,6 +405,7 @@ class _Filters:
         return f"{len(self.errors)} filters that raise"
 
     def set(self) -> None:
+        """Have these filters in force."""
         warnings.filters[:] = self.all  # type: ignore[index]
         warnings._filters_mutated()  # type: ignore[attr-defined]
 
@@ -400,7 +434,9 @@ def _of_python() -> list[Setting]:
     settings = [
         Setting("the working directory", os.getcwd, os.chdir),
         Setting("Python's warnings as errors", _Filters, _Filters.set),
-        Setting("Python's recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
+        Setting(
+            "Python's recursion limit", sys.getrecursionlimit, sys.setrecursionlimit, differ=operator.gt
+        ),  # lowered
         Setting("Python's garbage collection", gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
         Setting("the thresholds of garbage collection", gc.get_threshold, lambda values: gc.set_threshold(*values)),
         Setting("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda v: locale.setlocale(locale.LC_ALL, v)),
@@ -415,7 +451,7 @@ def _of_python() -> list[Setting]:
 
 
 def _of_signals() -> Iterator[Setting]:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGCHLD", "SIGFPE"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGFPE"):
         if hasattr(signal, name):
             number = getattr(signal, name)
             yield Setting(f"the handler of {name}", _reader_of_signal(number), _setter_of_signal(number))

@@ -7,6 +7,7 @@ On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only the plai
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 
@@ -93,6 +94,36 @@ class Reporter:
         self._bar.update(
             self._task, description=printable(what), completed=done, total=total, unit=unit, visible=done < total
         )
+
+
+class Watch:
+    """Says what is under way where nothing has come of it for long: after ``first`` seconds, and after twice as many each time."""
+
+    def __init__(self, reporter: Reporter, first: float = 300.0) -> None:
+        self._reporter = reporter
+        self._first = first
+        self._happened: tuple[str, float] = ("the first run", time.monotonic())  # what is under way, and since when
+        self._over = threading.Event()
+
+    def __enter__(self) -> Watch:
+        threading.Thread(target=self._look, name="watch", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def happened(self, what: str) -> None:
+        """Note that something has come of the work, and what is under way now."""
+        self._happened = (what, time.monotonic())
+
+    def _look(self) -> None:
+        last, due = self._happened, self._first
+        while not self._over.wait(last[1] + due - time.monotonic()):
+            if last is self._happened:
+                self._reporter.say(f"{last[0]}: nothing has come of it for {duration(due)}; Ctrl-C stops it", "yellow")
+                due *= 2
+            else:
+                last, due = self._happened, self._first
 
 
 def duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disk, files
-from harness.analysis import analyse, own
+from harness.analysis import analyse, own_results
 from harness.attempts import Attempts
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Report, Results
@@ -134,7 +134,7 @@ def _rendered(report: Report, results: Results) -> bytes:
     """Return the report's text, made from results of its own; raises PluginFailed where there is none."""
     who = f"report '{report.name}'"
     with Boundary("report", report.name, "render", everything=True), kept(who), quiet_libraries():
-        text = report.render(own(results))
+        text = report.render(own_results(results))
         if not isinstance(text, str):
             raise TypeError(f"render() must return a text, got {type(text).__name__}")
         return encodable(text).encode()  # paths of weights and plugins are in it

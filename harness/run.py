@@ -18,7 +18,7 @@ from harness.errors import printable
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
 from harness.evidence.probe_costs import foretell
-from harness.evidence.room import room_for, warning
+from harness.evidence.room import naming_need, room_for, warning
 from harness.extension import ROUNDS, extend, extended
 from harness.files import check_out_folder
 from harness.plan import describe_space
@@ -62,7 +62,10 @@ def run(
 def _in_folder(ready: Ready, request: Request, reporter: Reporter, command: Sequence[str]) -> tuple[list[str], Written]:
     """Carry the benchmark out in its run folder; return a line for whatever went wrong, and the reports."""
     folder = request.out / ready.setting.folder_name
-    with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), ready.attempts) as store:
+    with (
+        naming_need(ready.setting, folder),
+        Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), ready.attempts) as store,
+    ):
         centred = centre(ready.setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             ready = replace(ready, setting=extended(centred, store))

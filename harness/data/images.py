@@ -116,8 +116,8 @@ def decode_photos(
     photos = arguments.items("photos", photos, "photos")
     for photo in photos:
         arguments.having("photos", photo, "photos, each with a name and read()", "name", "read")
-    size, crop = arguments.whole("size", size, 1, LARGEST), arguments.number("crop", crop, 0, 1)
-    cut = Cut(size, arguments.one_of("interpolation", interpolation, INTERPOLATIONS), crop)
+    size, crop = arguments.whole("size", size, 1, LARGEST), arguments.number("crop", crop, nan=True)
+    cut = Cut(size, arguments.text("interpolation", interpolation), crop)
     keys = _keys(photos, arguments.function("progress", progress))
     key = digest(["photos", DECODER, size, interpolation, float(crop), keys])
 

@@ -6,14 +6,14 @@ goes by what was measured on run folders of 14 to 39 runs (docs/performance.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import disk
 from harness.comparison import Cell
-from harness.errors import HarnessError
+from harness.errors import DiskError, HarnessError
 from harness.evidence.minima import work_of
 from harness.evidence.probe_costs import planned_cells
 from harness.plan import Setting
@@ -23,12 +23,13 @@ from harness.training.snapshots import cycle_epochs
 BLOCK = 4096  # bytes of which a file takes a whole number
 DATABASE = 150_000  # bytes of run.db without rows, Optuna's tables and the meta table included
 RUN, TRIAL, EPOCH, EXAMPLE, PATHS = 2_400, 1_000, 300, 60, 90_000  # bytes of run.db a run, a trial, ..., an arm
-JOURNAL = 4_200_000  # bytes that SQLite writes beside it while a run is under way
+JOURNAL = 4_200_000  # bytes, at the most, that SQLite writes beside it while a run is under way
+JOURNAL_START, JOURNAL_RUN, JOURNAL_EPOCH = 250_000, 40_000, 12_000  # bytes of these
 PROBED, MEASURED = 30_000, 3_000  # bytes a probe of a seed's end, and a measurement of a late probe
 TABLES, TABLES_EPOCH = 430_000, 200  # bytes of tables/, and an epoch in it
 PAGE, PAGE_ARM, PAGE_EPOCH = 2_100_000, 180_000, 8  # bytes of report.html
 TEXT = 50_000  # bytes of a report in any other format
-PHOTOS = 550_000  # bytes of thumbnails, in their folder and in the page
+THUMBNAILS, PAGE_THUMBNAILS = 280_000, 270_000  # bytes in their folder, and in the page
 STATE = 3  # copies of the weights in a saved state: most optimizers keep two numbers a weight, or one
 
 
@@ -66,10 +67,12 @@ def room_of(setting: Setting, cells: Sequence[Cell], weights: Mapping[str, int],
     pages = TABLES + int(TABLES_EPOCH * epochs)
     for name in benchmark.report.formats:
         pages += PAGE + PAGE_ARM * arms + int(PAGE_EPOCH * epochs) if name == "html" else TEXT
-    pages += PHOTOS if data.are_photos else 0
+    if data.are_photos:
+        pages += THUMBNAILS + PAGE_THUMBNAILS * ("html" in benchmark.report.formats)
     largest = max(weights.values(), default=0)
+    journal = JOURNAL_START + JOURNAL_RUN * (len(runs) + 2 * trials) + int(JOURNAL_EPOCH * epochs)
     # The pages are written when SQLite's journal and the states are gone. A state is written beside the one before it.
-    return Room(DATABASE + rows + files + pages, max(0, JOURNAL + 2 * STATE * largest - pages))
+    return Room(DATABASE + rows + files + pages, max(0, min(JOURNAL, journal) + 2 * STATE * largest - pages))
 
 
 def room_for(setting: Setting) -> Room:
@@ -94,6 +97,18 @@ def warning(room: Room, folder: Path) -> str:
         f"{folder}: the run needs about {disk.size(needed)} more there, and {disk.size(free)} are free; "
         "make room, or name another folder with --out"
     )
+
+
+@contextmanager
+def naming_need(setting: Setting, folder: Path) -> Iterator[None]:
+    """Add to the error of a full disk how much more room the run needs."""
+    try:
+        yield
+    except DiskError as error:
+        if not error.full:
+            raise
+        needed = disk.size(room_for(setting).left(folder))
+        raise DiskError(f"{error} (the run needs about {needed} more)") from error
 
 
 def taken(folder: Path) -> int:

@@ -21,6 +21,7 @@ STEPS, STEPS_A_BYTE = 1_000_000, 10  # of SQLite's virtual machine: what reading
 STEPS_AT_A_TIME = 100_000
 PATIENCE = 60.0  # seconds that a connection waits for another program's lock before it gives up
 
+LITTLE = 1_000_000  # bytes free, below which an error of the disk is taken for a full one
 LONGEST = 500  # bytes of a path that SQLite opens, with its journal's name 512
 
 _REFUSALS = {  # what the system would not do for SQLite, which keeps the system's own code to itself
@@ -35,8 +36,13 @@ _KINDS = {"INTEGER": "'integer'", "REAL": "'real', 'integer'", "TEXT": "'text'"}
 
 
 def connect(folder: Path) -> sqlite3.Connection:
-    """Return a connection that writes. Optuna's connections are made here too, so all of them are equally patient."""
-    return sqlite3.connect(schema.database(folder), timeout=PATIENCE, check_same_thread=False)
+    """Return a connection that writes. Optuna's connections are made here too, so all of them are equally patient.
+
+    What SQLite puts aside for a while stays in memory: no other disk than the run folder's can be full.
+    """
+    db = sqlite3.connect(schema.database(folder), timeout=PATIENCE, check_same_thread=False)
+    db.execute("PRAGMA temp_store = MEMORY")
+    return db
 
 
 @contextmanager
@@ -72,6 +78,7 @@ def _opened(file: Path) -> sqlite3.Connection:
     uri = f"{file.resolve().as_uri()}?mode=ro"
     db = sqlite3.connect(uri, uri=True, timeout=PATIENCE)
     try:
+        db.execute("PRAGMA temp_store = MEMORY")
         db.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.OperationalError as error:
         db.close()
@@ -138,16 +145,17 @@ def check(db: sqlite3.Connection, folder: Path) -> None:
         raise RunFolderError(
             f"{folder}: must have records of version {schema.VERSION}, got {version[0]!s:.80}; use the release that wrote it"
         )
-    if wrong := _wrong(db):
+    if wrong := fault(db):
         raise RunFolderError(
             f"{schema.database(folder)}: must be the records of a run, got {wrong}; move the folder away"
         )
 
 
-def _wrong(db: sqlite3.Connection) -> str:
+def fault(db: sqlite3.Connection) -> str:
     """Return what is wrong with our tables; "" for nothing."""
     tables = _columns(db)
     db.create_function("json_kind", 1, _json_kind, deterministic=True)
+    db.create_function("has_precision", 1, lambda text: _json_kind(text) == "dict" and "precision" in json.loads(text))
     if not set(tables) & set(_ours()):
         return "no tables of the harness"
     for table, columns in _ours().items():
@@ -163,6 +171,8 @@ def _wrong(db: sqlite3.Connection) -> str:
             wrong = f"typeof({column}) NOT IN ({kinds})"
             if column in schema.JSON.get(table, ()):
                 wrong += f" OR coalesce(json_kind({column}), 'dict') != 'dict'"
+            if column == "recipe":  # which is read for this
+                wrong += f" OR NOT has_precision({column})"
             if (table, column) == ("meta", "value"):
                 wrong += f" OR json_kind({column}) = ''"
             if row := db.execute(f"SELECT {column} FROM {table} WHERE {wrong} LIMIT 1").fetchone():
@@ -228,10 +238,15 @@ def explained(error: Exception, folder: Path) -> Exception:
 
 def _refusal(code: int, file: Path) -> int:
     """Return the system's code behind one of SQLite's, as far as it can be told."""
-    if code == sqlite3.SQLITE_CANTOPEN and len(os.fsencode(file.absolute())) > LONGEST:
+    opening = code == sqlite3.SQLITE_CANTOPEN
+    if opening and len(os.fsencode(file.absolute())) > LONGEST:
         return errno.ENAMETOOLONG
+    if not (file.parent if opening else file).exists():  # somebody has moved it away
+        return errno.ENOENT
     if code == sqlite3.SQLITE_IOERR and disk.file_limit():
         return errno.EFBIG
+    if (opening or code == sqlite3.SQLITE_IOERR) and disk.free(file) in range(LITTLE):
+        return errno.ENOSPC
     return _REFUSALS[code]
 
 

@@ -279,6 +279,12 @@ def _split_and_metric(column: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("", column)
 
 
+_STARTING = (
+    "{}: must be a run with something recorded, got one in its first moment; look again in a while, or let the same "
+    "'harness run' go on"
+)
+
+
 def open_records(folder: Path) -> Records:
     """Return the records of a run folder; raises RunFolderError where it is none."""
     if not schema.database(folder).is_file():
@@ -305,6 +311,8 @@ def _opened(folder: Path) -> Records:
     import pandas as pd
 
     with database.reading(folder) as db:
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise RunFolderError(_STARTING.format(folder))
         database.check(db, folder)
         meta = _meta(folder, {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")})
         arms = pd.read_sql_query("SELECT * FROM arms ORDER BY position", db)
@@ -359,8 +367,8 @@ def _opened(folder: Path) -> Records:
 def _meta(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
     """Return the meta table of a run that has begun; raises RunFolderError where it has not, or where it is damaged."""
     kinds = dict.fromkeys(("benchmark", "spaces", "environment", "metrics", "data"), dict)
-    if missing := {*kinds, "arms", "command"} - set(meta):
-        raise RunFolderError(f"{folder}: must be a run that has begun, got no {min(missing)}; 'harness run' goes on")
+    if {*kinds, "arms", "command"} - set(meta):
+        raise RunFolderError(_STARTING.format(folder))
     for name, kind in {**kinds, "arms": list, "command": list}.items():
         if not isinstance(meta[name], kind):
             raise TypeError(f"{meta[name]!r:.80} as '{name}' in the table 'meta'")

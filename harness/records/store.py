@@ -6,9 +6,8 @@ import json
 import math
 import os
 import sqlite3
-import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +43,11 @@ class Store:
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
+        if not schema.database(folder).is_file() and (kept := next(_of_runs(folder), None)):
+            raise RunFolderError(
+                f"{schema.database(folder)}: must be beside '{kept.relative_to(folder)}' and what else runs have left, got "
+                "nothing there; put it back, or move the folder away, and everything is trained again"
+            )
         check_no_links(folder)
         with disk.writing(folder, "name another folder with --out"):
             for place in schema.own_folders(folder):
@@ -61,6 +65,15 @@ class Store:
             raise database.explained(error, folder) from error
         self.db.isolation_level = None
         self.db.row_factory = sqlite3.Row
+        try:
+            database.check_tables(self.db, schema.database(folder))
+            self._check()
+        except BaseException as error:  # what is damaged is left as it is
+            self.db.close()
+            self._lock.close()
+            if isinstance(error, sqlite3.Error):
+                raise database.explained(error, folder) from error
+            raise
         try:
             self._open()
         except Exception as error:
@@ -356,11 +369,10 @@ class Store:
         ).fetchall():
             probe, version, *runs = row
             self._measure_again((probe, version, tuple(each for each in runs if each)))
-        followers = self.db.execute(
-            "SELECT run_id FROM runs WHERE state = ? AND json_extract(recipe, '$.follows') = ?", (schema.DONE, run_id)
-        ).fetchall()
-        for (follower,) in followers:
-            self._begin_again(follower)
+        done = self.db.execute("SELECT run_id, recipe FROM runs WHERE state = ?", (schema.DONE,)).fetchall()
+        for follower, recipe in done:
+            if json.loads(recipe).get("follows") == run_id:
+                self._begin_again(follower)
         confirmed = self.noted("confirmations") or {}
         self.note("confirmations", {arm: about for arm, about in confirmed.items() if about.get("run_id") != run_id})
 
@@ -586,8 +598,6 @@ class Store:
     # --- inside
 
     def _open(self) -> None:
-        database.check_tables(self.db, schema.database(self.folder))
-        self._check()
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")
         if self._is_new():
@@ -597,9 +607,19 @@ class Store:
 
     def _check(self) -> None:
         """Raise RunFolderError where the records that are there are damaged, or are gone and their files are not."""
-        if not self._is_new():
-            database.check(self.db, self.folder)
-        elif any(file.suffix == ".safetensors" for name in schema.FOLDERS for file in (self.folder / name).iterdir()):
+        try:
+            is_new = self._is_new()
+            if not is_new:
+                database.check(self.db, self.folder)
+        except sqlite3.DatabaseError as error:
+            if (plain := database.explained(error, self.folder)) is not error:
+                raise plain from error
+            raise RunFolderError(
+                f"{schema.database(self.folder)}: must be the records of a run, got {error}; move the folder away"
+            ) from error
+        if is_new and any(
+            file.suffix == ".safetensors" for name in schema.FOLDERS for file in (self.folder / name).iterdir()
+        ):
             raise RunFolderError(
                 f"{schema.database(self.folder)}: must be the records of a run, got an empty file and a folder with "
                 "results; move the folder away"
@@ -618,12 +638,19 @@ class Store:
             for file in self.folder.rglob("*.tmp"):
                 if file.is_file():
                     file.unlink()
+        known = {self.folder / file for (file,) in self.db.execute("SELECT file FROM files").fetchall()}  # see restore
         for place in schema.own_files(self.folder):
-            if place.is_dir():
+            if place.is_dir() and place not in known:
                 self._put_aside(place, "a file", "a folder")
         ended = self.db.execute(f"SELECT run_id FROM runs WHERE state IN {schema.ENDED}")
         for (run_id,) in ended.fetchall():
             self._drop_state(run_id)
+
+
+def _of_runs(folder: Path) -> Iterator[Path]:
+    """Yield the files that runs have left in a folder."""
+    for name in ("solutions", "states", "predictions"):
+        yield from (folder / name).glob("*.safetensors")
 
 
 class _Transaction:
@@ -654,21 +681,18 @@ def _now() -> str:
 def _lock(file: Path) -> IO[bytes]:
     """Return the lock file, locked as long as it is open; raises RunFolderError where another process holds it."""
     handle = file.open("a+b", buffering=0)  # so that nothing is left to be written when it is closed
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.seek(0)
-            holder = (handle.read() or b"").decode(errors="replace").strip() or "unknown"
-            handle.close()
-            raise RunFolderError(
-                f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
-            ) from error
-        except OSError:  # as on a network's file system that knows no locks
-            handle.close()
-            raise
+    try:
+        free = files.lock(handle)
+    except OSError:  # as on a network's file system that knows no locks
+        handle.close()
+        raise
+    if not free:
+        handle.seek(0)
+        holder = (handle.read() or b"").decode(errors="replace").strip() or "unknown"
+        handle.close()
+        raise RunFolderError(
+            f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
+        )
     with suppress(OSError):  # it only tells who holds the lock
         handle.truncate(0)
         handle.write(str(os.getpid()).encode())

@@ -9,7 +9,7 @@ from unittest import SkipTest
 
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Offer
-from harness.errors import HarnessError, PluginError, message_of, one_line
+from harness.errors import DiskError, HarnessError, PluginError, message_of, one_line
 
 Status = Literal["ok", "FAILED", "known", "n/a"]
 
@@ -60,6 +60,8 @@ class Check:
                 found = Outcome("ok", self.test(self.offer))
         except PluginFailed as error:
             found = _outcome_of(error)
+        except DiskError:  # no plugin's fault
+            raise
         except PluginError as error:  # it says what must be
             found = Outcome("FAILED", str(error))
         except HarnessError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -42,6 +43,7 @@ from harness_reports._thumbs import Thumbs
 from harness_reports._verdict import verdict
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from pandas import DataFrame
 
 # shown with care; the table of any other analysis as it is
@@ -56,6 +58,11 @@ MOST_ROWS = 200  # of another analysis' table; the whole of it is in tables/*.pa
 
 def render(results: Results) -> str:
     """Return the page."""
+    return _house().get_template("_report.html.j2").render(page(results)) + "\n"
+
+
+@cache  # compiling the templates takes longer than filling them
+def _house() -> Environment:
     from importlib.resources import files
 
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -63,7 +70,7 @@ def render(results: Results) -> str:
     loader = FunctionLoader(lambda name: files("harness_reports").joinpath(name).read_text(encoding="utf-8"))
     house = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     house.filters["tight"] = _tight
-    return house.get_template("_report.html.j2").render(page(results)) + "\n"
+    return house
 
 
 def _tight(text: str) -> str:

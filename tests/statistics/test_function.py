@@ -113,7 +113,8 @@ def test_values_are_compared_in_standard_deviations_of_their_targets(random, val
 def test_to_say_the_mean_is_one_standard_deviation_from_being_right(random):
     targets = random.normal(size=30)
     assert rms_distance(np.stack([targets, np.full(30, targets.mean())]), targets)[0, 1] == pytest.approx(1)
-    assert np.isnan(rms_distance(np.ones((2, 5)), np.ones(5))).all()
+    for constant in (1.0, 0.1, 1e-300, 1e300):  # the standard deviation of seven times 0.1 is 1e-17
+        assert np.isnan(rms_distance(np.ones((2, 7)), np.full(7, constant))).all()
 
 
 def test_numbers_so_far_apart_that_their_squares_would_cancel_are_told_apart(random):

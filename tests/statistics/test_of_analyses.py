@@ -1,0 +1,76 @@
+"""What analyses and the comparison of runs compute themselves: right in any unit, NaN for NaN, against scipy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+from harness_plugins.analyses._verdict.numbers import Numbers
+from harness_plugins.analyses._verdict.secondary import _probability
+from harness_plugins.analyses.alarms import _t
+from harness_plugins.analyses.lead import over_both, over_seeds
+from scipy import stats
+
+from harness.across import by_pairs, welch
+from harness.statistics.joint import together
+from harness.statistics.labels import Margin
+from harness.statistics.pairwise import arrangements
+
+UNITS = (2.0**-900, 2.0**-500, 2.0**500, 2.0**900)
+RANDOM = np.random.default_rng(0)
+ONE, OTHER = RANDOM.normal(3, 1, 7), RANDOM.normal(3.4, 2, 7)
+TABLE = RANDOM.normal(0.2, 1, (5, 12))
+
+
+def test_the_difference_of_two_runs_is_scipys_t_test():
+    for found, test in ((by_pairs(ONE, OTHER), stats.ttest_rel(OTHER, ONE)),
+                        (welch(ONE, OTHER[:5]), stats.ttest_ind(OTHER[:5], ONE, equal_var=False))):  # fmt: skip
+        low, high = test.confidence_interval(0.95)
+        assert (found.low, found.high, found.p) == pytest.approx((low, high, test.pvalue), rel=1e-9)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("compare", [by_pairs, welch])
+def test_the_difference_of_two_runs_is_in_their_unit(compare, unit):
+    expected, found = compare(ONE, OTHER), compare(ONE * unit, OTHER * unit)
+    assert (found.value / unit, found.low / unit, found.high / unit, found.p) == pytest.approx(
+        (expected.value, expected.low, expected.high, expected.p), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("compare", [by_pairs, welch])
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_run_with_a_number_that_is_not_finite_has_no_p_value(compare, number):
+    found = compare([1.0, 2.0, number], [1.0, 2.0, 4.0])
+    assert np.isnan([found.low, found.high, found.p]).all()
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_error_over_seeds_and_examples_is_in_its_unit(unit):
+    expected, found = over_both(TABLE), over_both(TABLE * unit)
+    assert np.array(astuple(found)[:4]) / unit == pytest.approx(astuple(expected)[:4], rel=1e-9)
+    assert found.df == pytest.approx(expected.df, rel=1e-9)
+    assert over_seeds(list(ONE * unit)).se / unit == pytest.approx(stats.sem(ONE), rel=1e-9)
+    assert _t(list(ONE * unit)) == pytest.approx(ONE.mean() / stats.sem(ONE), rel=1e-9)
+
+
+def test_a_nan_is_no_infinite_difference():
+    assert math.isnan(_t([0.1, math.nan, 0.2]))
+    found = _probability(np.array([0.1, math.nan, 0.3]), np.array([0.2, 0.2, 0.2]), "0" * 16, 0.05)
+    assert np.isnan([found.value, found.low, found.high]).all()
+
+
+@pytest.mark.parametrize("unit", [1.0, *UNITS])
+def test_a_verdict_on_numbers_does_not_depend_on_their_unit(unit):
+    """Their differences are squared, and those of losses of 1e-200 would be 0: no difference, however sure."""
+    units = [("seed", s) for s in range(7)]
+    a, b = ({u: x * unit for u, x in zip(units, values, strict=True)} for values in (ONE, OTHER + 2))
+    compared, signs = Numbers(a, b), arrangements(7)
+    expected = together([np.abs(signs @ (ONE - OTHER - 2)) ** 2])
+    np.testing.assert_array_equal(together([compared.arranged(signs)]), expected)
+    estimate, margin = compared.estimate(0.05), Margin(3.0 * unit, two_sided=True)
+    away = (3 - abs((ONE - OTHER - 2).mean())) / stats.sem(ONE - OTHER)
+    assert compared.equivalence_p(estimate, margin) == pytest.approx(stats.t.sf(away, 6), rel=1e-9)
+    assert estimate.se / unit == pytest.approx(stats.sem(ONE - OTHER), rel=1e-9)
