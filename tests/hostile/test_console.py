@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 import shutil
@@ -135,6 +136,7 @@ def test_the_door_lets_only_line_breaks_through():
     Door(stream).writelines(["a\r\n", "b\rc"])
     assert not steers(stream.getvalue())
     assert stream.getvalue().endswith("\na\nb\nc")
+    assert copy.copy(Door(stream)).stream is stream
 
 
 def test_on_a_terminal_only_the_colours_of_the_bar_get_through(monkeypatch):
