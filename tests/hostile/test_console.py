@@ -6,6 +6,7 @@ import copy
 import io
 import re
 import shutil
+import subprocess
 import sys
 import unicodedata
 import warnings
@@ -176,6 +177,16 @@ def test_without_standard_error_the_code_is_right_and_nothing_goes_elsewhere(mon
     assert called(monkeypatch, ["nothing"], out, stderr) == 2
     assert called(monkeypatch, ["list", "metric"], out, stderr) in (0, 2)
     assert "error" not in out.getvalue()
+
+
+def test_no_file_that_is_opened_takes_the_place_of_a_closed_stream(tmp_path):
+    code = (
+        "import os, sys\nfor number in range(3): os.close(number)\nsys.stdin = sys.stdout = sys.stderr = None\n"
+        f"from harness import console\nwith console.opened():\n    file = open({str(tmp_path / 'a')!r}, 'w')\n"
+        "    print('lost')\n    file.write(str(file.fileno() > 2))\n    file.close()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert (tmp_path / "a").read_text() == "True"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
