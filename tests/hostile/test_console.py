@@ -118,6 +118,24 @@ def test_names_in_capitals_are_known(registry):
     assert sum(map(len, names.values())) > 80
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["PLAN"], "No such command 'PLAN'; did you mean 'plan'?"),
+        (["data", "INSPECT"], "No such command 'INSPECT'; did you mean 'inspect'?"),
+        (["pln"], "No such command 'pln'; did you mean 'plan'?"),
+        (["plan", "--PROFILE"], "No such option: --PROFILE; did you mean '--profile'?"),
+        (["plan", "--profle", "x"], "No such option: --profle; did you mean '--profile'?"),
+        (["plan", "--zzz"], "No such option: --zzz; try 'harness plan --help'"),
+        (["zzz"], "No such command 'zzz'; try 'harness --help'"),
+    ],
+)
+def test_commands_and_options_in_capitals_are_known(capsys, arguments, line):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"error: command line: {line}\n")
+
+
 def test_a_list_is_not_repeated():
     assert did_you_mean("zzz", ["number", "name"], listed=True) == ""
     assert did_you_mean("zzz", ["number", "name"]) == "; there is name, number"
