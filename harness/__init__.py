@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
     from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
+    from harness.showing import from_spreadsheet_cell, markdown_text, spreadsheet_cell, spreadsheet_table, typed
     from harness.training.loop import execute
     from harness.training.parts import Parts
 
@@ -78,6 +79,9 @@ _HOME = {
     "draw_range_test": "harness.range_test.picture",
     "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.runs"),
+    **dict.fromkeys(
+        ("from_spreadsheet_cell", "markdown_text", "spreadsheet_cell", "spreadsheet_table", "typed"), "harness.showing"
+    ),
     "execute": "harness.training.loop",
     "Parts": "harness.training.parts",
 }  # fmt: skip
@@ -137,17 +141,22 @@ __all__ = [
     "draw_range_test",
     "draw_walks",
     "execute",
+    "from_spreadsheet_cell",
     "hookimpl",
     "is_rubbish",
     "load",
+    "markdown_text",
     "open_archive",
     "photo_files",
     "photo_members",
     "read_weights",
     "registered_protocols",
+    "spreadsheet_cell",
+    "spreadsheet_table",
     "standing_first",
     "standing_protocol",
     "stratified",
+    "typed",
 ]
 
 

@@ -7,7 +7,7 @@ and is refused as the slip that it probably is; so is one that was given by ``--
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,12 +19,14 @@ OPTIONS: Mapping[Path_, Path_] = {
     ("search", "sampler"): ("search", "sampler_options"),
     ("search", "pruner"): ("search", "pruner_options"),
 }  # by choice: the options that are its own
-FINE_TUNING: tuple[Path_, ...] = (
-    ("train", "head_epochs"),
-    ("train", "layer_factor"),
-    ("train", "batch_norm"),
-    ("search", "layer_factor"),
-)  # settings of the regime "finetune" alone
+REGIMES: Mapping[Path_, Sequence[str]] = {
+    ("train", "heads"): ("features",),
+    ("train", "pretrained"): ("features", "finetune"),
+    ("train", "head_epochs"): ("finetune",),
+    ("train", "layer_factor"): ("finetune",),
+    ("train", "batch_norm"): ("finetune",),
+    ("search", "layer_factor"): ("finetune",),
+}  # by setting: the only regimes that it is for
 
 
 def without_absent(source: Source, defaults: Table) -> Source:
@@ -44,15 +46,18 @@ def without_absent(source: Source, defaults: Table) -> Source:
     for head in cut.names("heads"):
         if features and head not in cut.chosen("heads"):
             cut.drop(cut.written("heads"), head, "heads", head)
-    if cut.replaced("train", "regime"):
-        for head in () if features else cut.names("heads"):
-            cut.drop([head], head, "heads", head)
-        for key in FINE_TUNING if cut.value("train", "regime") != "finetune" else ():
-            cut.drop([key], key, *key)
+    others: list[Path_] = [key for key, regimes in REGIMES.items() if cut.value("train", "regime") not in regimes]
+    others += [] if features else [("heads", head) for head in cut.names("heads")]
+    for other in others:
+        if cut.replaced("train", "regime") or (cut.relaid("train", "regime") and not cut.laid(*other)):
+            cut.drop([other], other, *other)
     for choice, options in OPTIONS.items():
         if cut.replaced(*choice):
             for name in cut.names(*options):
                 cut.drop([name], name, *options, name)
+    if cut.replaced("baseline", "file") and not cut.value("baseline", "file"):
+        for key in ("arms", "environment"):
+            cut.drop([key], key, "baseline", key)
     notices = []
     if cut.dropped:
         names = ", ".join(".".join(key) for key in cut.dropped)
@@ -66,7 +71,17 @@ def without_absent(source: Source, defaults: Table) -> Source:
     ):
         cut.values["compare"]["aa"] = True
         notices.append(f"compare.aa is '{aa}', which takes no part: the first optimizer takes part twice instead")
+    twins, seeds = cut.value("compare", "twins"), cut.value("compare", "seeds")
+    fewer = cut.replaced("compare", "seeds") and not cut.overridden("compare", "twins")
+    if fewer and _is_count(twins) and _is_count(seeds) and twins > seeds:
+        cut.values["compare"]["twins"] = seeds
+        notices.append(f"compare.twins is {twins}, but there are {seeds} seeds: each seed has its twin")
     return replace(source, values=cut.values, notices=tuple(notices))
+
+
+def names_in(source: Source, defaults: Table, *key: str) -> set[str]:
+    """Return the names that a key has anywhere in the file, its profiles included, or by default."""
+    return {name for table in (*source.written, defaults) for name in _names(_get(table, key))}
 
 
 class _Cut:
@@ -94,8 +109,18 @@ class _Cut:
 
     def written(self, *keys: str) -> set[str]:
         """Return the names that keys of ``[train]`` have anywhere in the file, its profiles included, or by default."""
-        tables = (*self._source.written, self._defaults)
-        return {name for table in tables for key in keys for name in _names(_get(table, ("train", key)))}
+        return {name for key in keys for name in names_in(self._source, self._defaults, "train", key)}
+
+    def laid(self, *key: str) -> bool:
+        """Return whether the chosen profile says the key."""
+        return _get(self._source.profile, key) is not None
+
+    def relaid(self, *key: str) -> bool:
+        """Return whether the chosen profile has chosen otherwise than the file."""
+        before = _get(self._source.written[0], key) if self._source.written else None
+        return self.laid(*key) and _get(self._source.profile, key) != (
+            _get(self._defaults, key) if before is None else before
+        )
 
     def overridden(self, *key: str) -> bool:
         """Return whether a ``--set`` says the key, or something below it."""
@@ -121,6 +146,10 @@ def _get(table: Any, key: Path_) -> Any:
             return None
         table = table.get(part)
     return table
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _names(value: Any) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,10 @@ from harness.contracts import Analysis, Several
 from harness.errors import HarnessError
 from harness.protocol import FACETS, standing_first, standing_protocol
 from harness.records import Records, open_records, schema
+from harness.records.promised import summary
 from harness.registry import Registry
 from harness.runs import digest
+from harness.showing import impersonal, impersonal_table
 from harness.statistics.intervals import (
     EQUAL,
     LEVEL,
@@ -77,7 +79,7 @@ def open_several(folders: Sequence[Path], registry: Registry, margin: float | No
         )
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise HarnessError("compare: must be different run folders, got one of them twice; name each once")
-    records = tuple(open_records(folder) for folder in folders)
+    records = tuple(_for_readers(open_records(folder)) for folder in folders)
     labels = _labels(folders)
     metric, goal, unit = _metric(records, labels)
     shared = set.intersection(*({str(arm) for arm in each.arms["arm"]} for each in records))
@@ -98,6 +100,16 @@ def open_several(folders: Sequence[Path], registry: Registry, margin: float | No
         pd.DataFrame(scores, columns=list(CELL)),
         pd.DataFrame(_changes(records, labels, metric, goal, allowed), columns=list(CHANGE)),
         pd.DataFrame(_verdicts(records, labels, registry), columns=list(VERDICT)),
+    )
+
+
+def _for_readers(records: Records) -> Records:
+    """Return records as they may be given away: no home folder, user name or host name is in what they say of the run."""
+    return replace(
+        records,
+        meta=impersonal(records.meta),
+        runs=impersonal_table(records.runs),
+        comparison=impersonal_table(records.comparison),
     )
 
 
@@ -139,6 +151,7 @@ def _differs(records: Sequence[Records], labels: Sequence[str], arms: set[str]) 
 
 def _facts(records: Sequence[Records], arms: set[str]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
     """Yield the groups of facts, each with a mapping per run, those that a score hangs on most first."""
+    yield "files", [{"gone or damaged": summary(each.lacking) or None} for each in records]
     about = ("name", "source", "fingerprint", "counts", "classes", "input_shape", "interpolation", "crop")
     yield "data", [dict(_flat({key: each.meta["data"].get(key) for key in about})) for each in records]
     left = {"name", "plugins", "block", "report"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
 import sys
@@ -11,7 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from harness import ending
+from harness.console import opened, say_error, say_lines
+from harness.disk import refused
 from harness.errors import HarnessError, one_line
+from harness.process_settings import take_notes
+from harness.stdout import lasting_stdout
 
 if TYPE_CHECKING:
     from harness.preparation import Request
@@ -52,7 +56,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # see main()
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, and warnings.")
+    ] = False,  # see main()
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -74,6 +80,9 @@ def run(
     extend: Annotated[
         bool, typer.Option("--extend", help="Widen the range or budget of arms whose search raised an alarm.")
     ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try again what was given up because the process died in it.")
+    ] = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
     from harness import interruption
@@ -81,9 +90,8 @@ def run(
     from harness.progress import Reporter
     from harness.run import run as carry_out
 
-    request = _request(file, profile, data, out, plugin, block, set_, only_search, extend)
-    interruption.listen()
-    with Reporter() as reporter:
+    request = _request(file, profile, data, out, plugin, block, set_, only_search, extend, retry)
+    with interruption.listening(), Reporter() as reporter:
         code = carry_out(
             request,
             reporter,
@@ -109,7 +117,7 @@ def plan(
     from harness.progress import Reporter
 
     found = estimate(_request(file, profile, data, out, plugin, block, set_), Reporter(quiet=as_json))
-    print(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+    print(json.dumps(found, indent=2)) if as_json else say_lines(lines(found))
     raise typer.Exit(1 if any(arm["problem"] for arm in found["arms"]) else 0)
 
 
@@ -139,15 +147,15 @@ def lr_find_(
 
     if out:
         check_picture(out)
-    interruption.listen()
     request = _request(file, profile, data, Path("runs"), plugin, block, set_)
-    tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
-    print(json.dumps(document(tests), indent=2, allow_nan=False) if as_json else "\n".join(lines(tests)))
+    with interruption.listening():
+        tests = lr_find(request, Reporter(quiet=as_json), arm or (), steps)
+    print(json.dumps(document(tests), indent=2, allow_nan=False)) if as_json else say_lines(lines(tests))
     if out:
         with quiet_libraries():
             write_picture(out, tests)
         if not as_json:
-            print(f"picture: {out}")
+            say_lines([f"picture: {out}"])
     raise typer.Exit(1 if any(test.failed for test in tests) else 0)
 
 
@@ -164,7 +172,7 @@ def list_(
 
     registry = discover(plugin or [], block or [])
     found = listing(registry, kind)
-    print(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+    print(json.dumps(found, indent=2)) if as_json else say_lines(lines(found))
 
 
 @app.command()
@@ -192,7 +200,7 @@ def check(
     if plot:
         draw(drawn, plot)
         if not as_json:
-            print(f"picture: {plot}")
+            say_lines([f"picture: {plot}"])
     raise typer.Exit(code)
 
 
@@ -203,7 +211,7 @@ def status(folder: RunFolder, as_json: AsJson = False) -> None:
     from harness.commands.show import status_lines
 
     found = look(folder)
-    print(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
+    print(json.dumps(found, indent=2)) if as_json else say_lines(status_lines(found))
 
 
 @app.command()
@@ -214,7 +222,8 @@ def show(folder: RunFolder, plugin: Plugins = None, block: Block = None, as_json
     from harness.discovery import discover
 
     found = look(folder, discover(plugin or [], block or []))
-    print(json.dumps(found, indent=2, allow_nan=False) if as_json else "\n".join(show_lines(found)))
+    print(json.dumps(found, indent=2, allow_nan=False)) if as_json else say_lines(show_lines(found))
+    raise typer.Exit(1 if found["problems"] else 0)
 
 
 @app.command()
@@ -229,11 +238,16 @@ def report(
 ) -> None:
     """Write the reports again, from the records alone."""
     from harness.discovery import discover
+    from harness.files import check_out_folder
     from harness.report import write_reports
 
+    if out:
+        check_out_folder(out)
     formats = [name.strip() for name in format_.split(",") if name.strip()]
-    for path in write_reports(folder, formats, discover(plugin or [], block or []), out=out):
-        print(path)
+    written = write_reports(folder, formats, discover(plugin or [], block or []), out=out)
+    say_lines(map(str, written.files))
+    say_lines((f"warning: {line}" for line in written.failures), sys.stderr)
+    raise typer.Exit(1 if written.failures else 0)
 
 
 @app.command()
@@ -262,11 +276,11 @@ def compare(
     registry = discover(plugin or [], block or [])
     report = format_of(out, registry) if out else None
     found = open_several(folders, registry, margin)
-    print(json.dumps(document(found), indent=2, allow_nan=False) if as_json else "\n".join(lines(found)))
+    print(json.dumps(document(found), indent=2, allow_nan=False)) if as_json else say_lines(lines(found))
     if out and report:
         write(out, found, report)
         if not as_json:
-            print(out)
+            say_lines([str(out)])
     raise typer.Exit(1 if fail_on_regression and len(found.regressions) else 0)
 
 
@@ -290,8 +304,7 @@ def predict(
     from harness.predict import predict as carry_out
     from harness.progress import Reporter
 
-    interruption.listen()
-    with Reporter() as reporter:
+    with interruption.listening(), Reporter() as reporter:
         more = (tuple(plugin or ()), tuple(set_ or ()), snapshots, ids)
         wanted = Prediction(folder, photos, out, arm, ensemble, tta, clip, *more)
         carry_out(wanted, reporter)
@@ -316,7 +329,7 @@ def export(
 
     with Reporter() as reporter:
         written, about = of_run.export(of_run.Request(folder, out, arm, ensemble, light, tuple(plugin or ())), reporter)
-    print("\n".join(of_run.lines(written, about)))
+    say_lines(of_run.lines(written, about))
 
 
 @app.command()
@@ -331,7 +344,7 @@ def new(
     """Write a working plugin and its test, to begin from."""
     from harness.commands.scaffold import lines, scaffold
 
-    print("\n".join(lines(scaffold(kind, name, out, package))))
+    say_lines(lines(scaffold(kind, name, out, package)))
 
 
 @baseline_app.command("export")
@@ -346,12 +359,10 @@ def baseline_export(
     from harness.baseline import pack
 
     found = pack(folder, out or Path(f"{folder.resolve().name}.baseline.zip"), with_solutions)
-    print(
-        f"{len(found.arms)} arms, {found.file.stat().st_size / 1e6:.2f} MB, SHA-256 {found.sha256}, into {found.file}"
-    )
-    for arm in found.left_out:
-        print(f"left out: {arm}, which has no result; 'harness show' says why")
-    print(f'[baseline]\nfile = "{found.file.name}"')
+    size = f"{found.file.stat().st_size / 1e6:.2f} MB"
+    say_lines([f"{len(found.arms)} arms, {size}, SHA-256 {found.sha256}, into {found.file}"])
+    say_lines(f"left out: {arm}, which has no result; 'harness show' says why" for arm in found.left_out)
+    say_lines(["[baseline]", f'file = "{found.file.name}"'])
 
 
 @data_app.command()
@@ -370,7 +381,7 @@ def inspect(
 
     with Reporter(quiet=as_json) as reporter:
         found = inspection.inspect(file, profile, data, plugin or [], set_ or [], reporter)
-    print(json.dumps(found, indent=2) if as_json else "\n".join(inspection.lines(found, None if all_ else 10)))
+    print(json.dumps(found, indent=2)) if as_json else say_lines(inspection.lines(found, None if all_ else 10))
 
 
 @data_app.command()
@@ -388,7 +399,7 @@ def suspects(
     check_out_file(out, new=True)
     table = of_run.suspects(folder, discover(plugin or []), limit)
     of_run.write_csv(table, out)
-    print("\n".join(of_run.lines(table, out)))
+    say_lines(of_run.lines(table, out))
 
 
 @data_app.command()
@@ -411,46 +422,63 @@ def get(
 
 def _request(
     file: Path, profile: str | None, data: Path | None, out: Path, plugin: list[Path] | None, block: list[str] | None,
-    set_: list[str] | None, only_search: bool = False, extend: bool = False,
+    set_: list[str] | None, only_search: bool = False, extend: bool = False, retry: bool = False,
 ) -> Request:  # fmt: skip
     from harness.preparation import Request
 
     return Request(
-        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend
+        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry
     )
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
-    usage_error: Any = typer.BadParameter.__base__  # typer brings its own copy of click, or uses click's
+    alone = arguments is None  # the process is ours, to its end
+    if alone:
+        ending.crashes_speak()
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: a path need not be in the terminal's alphabet
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")  # wherever it stands
+    with (
+        lasting_stdout() as failed_output,
+        opened(with_warnings=debug or arguments[0] == "check"),
+    ):  # for authors of plugins
+        code = _carried_out(arguments, debug)
+        if line := failed_output():
+            say_error(line)
+            code = code or 2
+    if alone:
+        ending.leave_threads(code)
+    sys.exit(code)
+
+
+def _carried_out(arguments: list[str], debug: bool) -> int:
+    """Carry out a command and return its exit code; with ``debug`` errors are raised on."""
+    usage_error: Any = typer.BadParameter.__base__  # typer brings its own copy of click, or uses click's
     try:
         code = app(arguments, standalone_mode=False, prog_name="harness", obj=tuple(arguments))
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:  # an OSError of a plugin is its failure, and named where it is called
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        say_error(str(refused(error, must="be usable") if isinstance(error, OSError) else error))
         code = 2
     except usage_error as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # 'harness data' alone, as 'harness' alone
             print(error.format_message())
-            sys.exit(0)
+            return 0
         command = error.ctx.command_path if error.ctx else "harness"
-        print(f"error: command line: {error.format_message().rstrip('.')}; try '{command} --help'", file=sys.stderr)
+        say_error(f"command line: {error.format_message().rstrip('.')}; try '{command} --help'")
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    except Exception as error:
+    except BaseException as error:  # SystemExit too: nothing but this line decides with which code the process ends
         if debug:
             raise
-        print(f"error: harness itself: {one_line(error)}; --debug shows where, please report it", file=sys.stderr)
+        say_error(f"harness itself: {one_line(error)}; --debug shows where, please report it")
         code = 70  # EX_SOFTWARE
+    say_lines((f"warning: {line}" for line in take_notes()), sys.stderr)
     if code == 130:  # which is also what typer makes of Ctrl-C
         again = f"; 'harness {shlex.join(arguments)}' goes on from here" if arguments[0] == "run" else ""
-        print(f"interrupted{again}", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
+        say_lines([f"interrupted{again}"], sys.stderr)
+    return code if isinstance(code, int) else 0

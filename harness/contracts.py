@@ -9,6 +9,7 @@ K the outputs of the network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -60,6 +61,12 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def read_only(self) -> Split:
+        """Return the split with arrays that no plugin can write to by mistake; they are views of these."""
+        inputs, targets = self.inputs.view(), self.targets.view()
+        inputs.flags.writeable = targets.flags.writeable = False
+        return Split(inputs, targets, self.names)
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,7 @@ class Dataset:
     name: str
     open: Callable[[DataRequest], Data]
     options: Mapping[str, Any] = field(default_factory=dict)  # the keys of [data.options], with their defaults
+    limits: Space = field(default_factory=dict)  # what a benchmark may set an option to, as far as that has ends
     photos: Callable[[DataRequest], AbstractContextManager[tuple[Path, Sequence[Photo]]]] | None = None
     download: Download | None = None
     reference: str = ""
@@ -164,6 +172,32 @@ class Metric:
     goal: Literal["min", "max"]
     unit: str = ""  # "%" is shown times 100
     each: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[Any]] | None = None  # per-example scores [N]
+    bounds: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value it can have
+
+    def __post_init__(self) -> None:
+        """Have both functions called with copies: one that sorts its arguments would falsify every metric after it."""
+        object.__setattr__(self, "compute", _on_copies(self.compute))
+        object.__setattr__(self, "each", self.each and _on_copies(self.each))
+
+
+class _OnCopies:
+    """A function of arrays that cannot change those of its caller."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = self.__wrapped__ = function  # the second is where `inspect` finds its signature
+
+    def __call__(self, *arrays: Any, **named: Any) -> Any:
+        return self.function(*map(_copy, arrays), **{name: _copy(array) for name, array in named.items()})
+
+
+def _on_copies(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function if isinstance(function, _OnCopies) or not callable(function) else _OnCopies(function)
+
+
+def _copy(array: Any) -> Any:
+    import numpy as np
+
+    return np.array(array) if isinstance(array, np.ndarray) else array
 
 
 @dataclass(frozen=True)
@@ -223,8 +257,10 @@ class Optimizer:
     """A training algorithm: ``build(parameters, **hyperparameters)`` returns a ``torch.optim.Optimizer``.
 
     ``parameters`` is a list, of parameters or of groups (``{"params": [...], "lr": ...}``). ``space`` says what the
-    search may choose and from where, ``defaults`` what is passed beside it. The loop asks nothing else of an optimizer,
-    except what is declared here:
+    search may choose and from where, ``defaults`` what is passed beside it, and ``limits`` what a benchmark may set a
+    hyperparameter to: ``Float(0.0, 0.9999)`` for a momentum. A value of another type than in ``limits``, else in ``space``
+    or ``defaults``, is refused, and so is one outside the limits. The loop asks nothing else of an optimizer, except what
+    is declared here:
 
     - ``closure``: ``step(closure)`` evaluates the objective itself, as often as it likes (LBFGS, SAM);
     - ``switches``: it has ``train()`` and ``eval()``, because it evaluates other weights than it trains
@@ -242,6 +278,7 @@ class Optimizer:
     build: Callable[..., torch.optim.Optimizer]
     space: Space
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    limits: Space = field(default_factory=dict)
     closure: bool = False
     switches: bool = False
     second_order: bool = False
@@ -272,13 +309,15 @@ class Scheduler:
     With ``per_epoch`` it is stepped once an epoch, with the epoch's running loss, instead of once a batch.
 
     One that restarts has ``cycle_ends(total_steps, **hyperparameters)``, which returns the numbers of the steps that
-    end a cycle, rising, 1 is the first step and the last one is ``total_steps``. ``known_failures`` is as an optimizer's.
+    end a cycle, rising, 1 is the first step and the last one is ``total_steps``. ``limits`` and ``known_failures`` are as
+    an optimizer's.
     """
 
     name: str
     build: Callable[..., Schedule]
     space: Space = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    limits: Space = field(default_factory=dict)
     per_epoch: bool = False
     cycle_ends: Callable[..., Sequence[int]] | None = None
     known_failures: Mapping[str, str] = field(default_factory=dict)
@@ -338,7 +377,7 @@ class Probe:
     A network is in evaluation mode with its final weights, and is to be left as it was. Numbers stand in the records as
     ``PROBE.name`` (late ones in ``records.measured``); numpy arrays, of numbers and small, are what
     ``records.probed(run_id, PROBE)`` (late: ``records.probed_together(PROBE, *run_ids)``) returns. ``options`` are the
-    keywords with their defaults, which ``[compare.probe_options.PROBE]`` may set.
+    keywords with their defaults, which ``[compare.probe_options.PROBE]`` may set, to what ``limits`` say.
     """
 
     name: str
@@ -346,6 +385,7 @@ class Probe:
     networks: int = 1  # how many it looks at together: 1, 2 or 3
     late: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    limits: Space = field(default_factory=dict)
     reference: str = ""
 
 

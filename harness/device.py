@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import DeviceError
+from harness.errors import DeviceError, shown
 from harness.runs import digest
 
 Precision = Literal["fp32", "bf16"]
@@ -49,13 +49,13 @@ def choose(device: str, precision: str, threads: int, where: str = "train.device
         device = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = device.partition(":")
     if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
-        raise DeviceError(f"{where}: must be auto, cpu, cuda or cuda:N, got '{device}'")
+        raise DeviceError(f"{where}: must be auto, cpu, cuda or cuda:N, got {shown(device)}")
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(index or 0) >= count:
             has = f"{count} CUDA device{'s' if count > 1 else ''}" if count else "no CUDA device"
             raise DeviceError(
-                f"{where}: must be a device of this machine, got '{device}' on one that has {has}; use 'auto'"
+                f"{where}: must be a device of this machine, got {shown(device)} on one that has {has}; use 'auto'"
             )
         device = f"cuda:{index or 0}"
     if precision == "auto":

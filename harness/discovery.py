@@ -12,10 +12,11 @@ import importlib.util
 import inspect
 import os
 import pkgutil
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -25,19 +26,23 @@ from typing import Any
 import pluggy
 
 from harness import hookspecs
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import KINDS, OFFERS, Catalogue, Kind
-from harness.errors import PluginError, did_you_mean, one_line
+from harness.errors import PluginError, did_you_mean, shown
+from harness.process_settings import kept
 from harness.registry import Found, Registry
 from harness.rules import brief, check
 from harness.sources import fingerprint
 
 GROUP = "harness"
+OURS = ("harness_plugins.", "harness_reports.")  # they change no setting of the process: the tests look
 
 
-def discover(files: Sequence[Path] = (), block: Iterable[str] = ()) -> Registry:
+def discover(files: Sequence[Path] = (), block: Iterable[str] = (), check_block: bool = True) -> Registry:
     """Return every plugin installed, and those of the loose ``files``, except the blocked.
 
-    Raises PluginError for a loose file that cannot be loaded, and for two plugins that offer one name.
+    Raises PluginError for a loose file that cannot be loaded, for two plugins that offer one name and, with
+    ``check_block``, for a blocked name that no plugin has.
     """
     manager = pluggy.PluginManager("harness")
     manager.add_hookspecs(hookspecs)
@@ -52,8 +57,8 @@ def discover(files: Sequence[Path] = (), block: Iterable[str] = ()) -> Registry:
             registry.blocked.add(file.stem)
         else:
             _take(_Source(file.stem, str(file), file), manager, registry)
-    for name in sorted(block - registry.blocked):
-        raise PluginError(f"block: must name a plugin, got '{name}'{did_you_mean(name, registry.origins)}")
+    for name in sorted(block - registry.blocked) if check_block else ():
+        raise PluginError(f"block: must name a plugin, got {shown(name)}{did_you_mean(name, registry.origins)}")
     return registry
 
 
@@ -83,9 +88,10 @@ def _modules_of(point: EntryPoint, block: set[str], registry: Registry) -> list[
         registry.blocked.add(point.name)
         return []
     try:
-        spec = importlib.util.find_spec(point.module)
-    except _ANYTHING as error:  # a parent package may raise anything while it is imported
-        registry.broken[point.name] = one_line(error)
+        with Boundary("plugin", point.name, "import", everything=True):
+            spec = importlib.util.find_spec(point.module)  # which imports a parent package
+    except PluginFailed as error:
+        registry.broken[point.name] = error.why
         return []
     if spec is None:
         registry.broken[point.name] = f"no module named '{point.module}'"
@@ -109,9 +115,10 @@ def _submodules(folders: Iterable[str], package: str, registry: Registry) -> Ite
             yield info.name
             continue
         try:
-            inner = importlib.import_module(info.name).__path__
-        except _ANYTHING as error:
-            registry.broken[info.name] = f"must import, got {one_line(error)}"
+            with Boundary("plugin", info.name, "import", everything=True):
+                inner = importlib.import_module(info.name).__path__
+        except PluginFailed as error:
+            registry.broken[info.name] = f"must import, got {error.why}"
         else:
             yield from _submodules(inner, info.name, registry)
 
@@ -137,9 +144,10 @@ def _take(source: _Source, manager: pluggy.PluginManager, registry: Registry) ->
     """Take in all that a plugin offers, or nothing of it: raise PluginError for a loose file, else remember why."""
     try:
         _claim(source, registry)
-        module = _load(source)
-        with _guarded("offer its plugins", source.file):
-            offers = _offers(module, source, manager)
+        with nullcontext() if source.name.startswith(OURS) else kept(f"plugin {source.name}, while it was loaded,"):
+            module = _load(source)
+            with _guarded("offer its plugins", source.file):
+                offers = _offers(module, source, manager)
     except _Refused as error:
         if source.file:
             raise PluginError(f"{source.file}{error.line}: {error}") from error
@@ -160,19 +168,18 @@ def _claim(source: _Source, registry: Registry) -> None:
     registry.origins[source.name] = source.origin
 
 
-_ANYTHING = (Exception, SystemExit)  # what a stranger's code may raise; it is named, and the others go on
-
-
 @contextmanager
 def _guarded(must: str, file: Path | None) -> Iterator[None]:
     """Turn whatever a stranger's code raises into a refusal."""
     try:
-        yield
-    except _Refused:
-        raise
-    except _ANYTHING as error:
-        must = "be valid Python" if isinstance(error, SyntaxError) else must
-        raise _Refused(f"must {must}, got {one_line(error)}", _line_in(error, file)) from error
+        with Boundary(everything=True):
+            yield
+    except PluginFailed as error:
+        cause = error.raised
+        if isinstance(cause, _Refused):
+            raise cause from None
+        must = "be valid Python" if isinstance(cause, SyntaxError) else must
+        raise _Refused(f"must {must}, got {error.why}", _line_in(cause, file)) from cause
 
 
 def _line_in(error: BaseException, file: Path | None) -> str:
@@ -193,6 +200,8 @@ def _load(source: _Source) -> ModuleType:
     if not file.is_file():
         raise _Refused("must be a plugin file, got nothing there; check the path")
     key = hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:8]
+    if re.search(rb"^(import|from) torch\b", file.read_bytes(), re.MULTILINE):
+        importlib.import_module("torch")  # before the plugin does, so that what it changes of torch is seen
     spec = importlib.util.spec_from_file_location(f"harness_plugin_{file.stem}_{key}", file)
     if spec is None or spec.loader is None:
         raise _Refused(f"must be a Python file (.py), got '{file.suffix}'")

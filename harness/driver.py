@@ -14,15 +14,20 @@ from typing import Any
 
 from harness import interruption
 from harness import protocol as protocols
+from harness.attempts import of_run
+from harness.boundary import PluginFailed
 from harness.comparison import Cell, cells, count, restarts
 from harness.config import as_plain
 from harness.device import environment
-from harness.errors import PluginError, one_line
+from harness.errors import PluginError, traceback_of
+from harness.fairness import rehearsal
 from harness.plan import Setting
-from harness.progress import Reporter
+from harness.process_settings import kept_apart
+from harness.progress import Reporter, Watch
 from harness.records import Store, schema
-from harness.runs import Epoch, Run
+from harness.runs import Epoch, Failed, Run
 from harness.search import Search, study_name
+from harness.training.executing import Executing
 from harness.workbench import Bench
 
 
@@ -35,10 +40,7 @@ class Driver:
         self.reporter = reporter
         self.only_search = only_search
         plan = setting.plan
-        try:
-            self.executor = plan.executor.build(Bench(setting, store.state, store.solution))
-        except Exception as error:
-            raise PluginError(f"executor '{plan.executor.name}': must build, got {one_line(error)}") from error
+        self.executor = Executing(plan.executor, Bench(setting, store.state, store.solution))
         wanted = [
             *((competitor, 0) for competitor in (*plan.competitors, *plan.controls_of("aa"))),
             *((c, replicate) for replicate in range(1, plan.benchmark.search.replicates) for c in plan.competitors),
@@ -52,6 +54,7 @@ class Driver:
         self._waiting: deque[Run] = deque()
         self._cells: list[Cell] | None = None  # the comparison, entered when all searches have ended
         self._restarted = False  # whether its restarts are among them
+        self._changes: set[str] = set()  # lines on changed settings that were said
         self._noted: set[str] = set()  # searches of which it stands in the records what they chose
         for search in self.searches:
             self._choose(search)
@@ -61,21 +64,39 @@ class Driver:
 
     def drive(self) -> None:
         """Carry out everything that is left."""
-        self._fill()
-        for run_id, event in self.executor.events():
-            interruption.check()
-            run = self._flying[run_id]
-            if isinstance(event, Epoch):
-                self._go_on(run, event)
-            else:
-                self.store.append(run_id, event)
-                del self._flying[run_id], self._trained[run_id]
-                self._end(run)
-                self._fill()
+        with Watch(self.reporter) as watch:
+            self._drive(watch)
         if left := self.left():
             raise PluginError(
                 f"executor '{self.setting.plan.executor.name}': must carry out every run it is given, got {left} left over"
             )
+
+    def _drive(self, watch: Watch) -> None:
+        self._fill()
+        watch.happened(self._under_way())
+        executor = f"executor '{self.setting.plan.executor.name}'"
+        for (run_id, event), changed in kept_apart(self.executor.events(), executor):
+            interruption.check()
+            self.store.note_changes(changed)
+            self._say_changes([*changed, *event.changed])
+            run = self._flying.get(run_id)
+            if run is None:
+                continue  # it has failed while it was saved, and ends now
+            end = self._go_on(run, event) if isinstance(event, Epoch) else event
+            if end is not None:
+                self.store.append(run_id, end)
+                self._land(run)
+                self._end(run)
+                self._fill()
+            watch.happened(self._under_way())
+
+    def _under_way(self) -> str:
+        """Return in words which runs are trained now, and how far they are."""
+        flying = [f"{self._called(run)}, {self._trained[run.id]} epochs" for run in self._flying.values()]
+        return "; ".join(flying) or "the search"
+
+    def _called(self, run: Run) -> str:
+        return f"{run.arm.name}, {run.phase} run {run.id}, seed {run.init_seed}"
 
     def left(self) -> int:
         """Return how many trainings are still to do, at the most: those of trials not yet asked included."""
@@ -134,27 +155,59 @@ class Driver:
 
     # --- inside
 
-    def _go_on(self, run: Run, epoch: Epoch) -> None:
-        """Write an epoch down, with the pruner's verdict on it; a run that is given up is stopped after that."""
+    def _take_off(self, run: Run) -> bool:
+        """Hand a run to the executor; return False for one that the process has died in again and again: it has failed."""
+        works = (of_run(run.id), rehearsal(run.arm))
+        if why := next(filter(None, map(self.store.attempts.given_up, works)), ""):
+            self.store.append(run.id, Failed("error", why))
+            return False
+        self._flying[run.id] = run
+        self._trained[run.id] = 0
+        self.store.attempts.begin(of_run(run.id), self._called(run))
+        self.executor.submit([run])
+        return True
+
+    def _land(self, run: Run) -> None:
+        self.store.attempts.end(of_run(run.id))
+        del self._flying[run.id], self._trained[run.id]
+
+    def _say_changes(self, lines: list[str]) -> None:
+        """Say which settings of the process a plugin has changed, each once; the records have them too."""
+        for line in lines:
+            if line not in self._changes:
+                self._changes.add(line)
+                self.reporter.say(f"warning: {line}", style="yellow")
+
+    def _go_on(self, run: Run, epoch: Epoch) -> Failed | None:
+        """Write an epoch down, with the pruner's verdict on it; a run that is given up is stopped after that.
+
+        Returns Failed where the state that is due cannot be had: the run has ended then.
+        """
         verdict, stop = None, False
         if run.phase == "search" and epoch.number < run.epochs:
             search = self._asked_by[run.id]
             verdict = search.judge(run.id, epoch)
             stop = search.stops(run.id, epoch, verdict)
-        self.store.append(run.id, epoch, verdict)
+        try:
+            self.store.append(run.id, epoch, verdict)
+        except PluginFailed as error:
+            self.executor.stop(run.id)
+            return Failed("error", str(error), traceback_of(error))
         if stop:
             self.executor.stop(run.id)
+        self.store.attempts.come_to(of_run(run.id), epoch.number)
         self._epochs_done += 1
         self._trained[run.id] = epoch.number
         self.reporter.move(run.arm.name, self._epochs_done, self._epochs_done + self._epochs_left())
+        return None
 
     def _fill(self) -> None:
         """Submit runs until the executor's room is full or there is nothing to submit yet."""
         while len(self._flying) < self.executor.room and (run := self._next()) is not None:
-            if run.id not in self._flying and not self._ended(run):  # two trials of equal parameters are one run
-                self._flying[run.id] = run
-                self._trained[run.id] = 0
-                self.executor.submit([run])
+            if run.id in self._flying or self._ended(run):  # two trials of equal parameters are one run
+                continue
+            if not self._take_off(run):
+                self._end(run)
 
     def _next(self) -> Run | None:
         if self._waiting:
@@ -233,9 +286,14 @@ class Driver:
 
     def _enter_restarts(self) -> None:
         """Once the comparison's own runs have ended, enter those that show whether they had arrived."""
-        if self._cells is not None and not self._restarted:
-            self._restarted = True
-            self._enter(self._next_restarts())
+        if self._cells is None or self._restarted:
+            return
+        new = self._next_restarts()
+        if again := self.store.restore({str(cell.run.follows) for cell in new}):  # damaged since they ended
+            self._waiting.extend({cell.run.id: cell.run for cell in self._cells if cell.run.id in again}.values())
+            return
+        self._restarted = True
+        self._enter(new)
 
     def _next_restarts(self) -> list[Cell]:
         ended = [cell for cell in self.cells if (self.store.run(cell.run.id) or {}).get("state") == schema.DONE]
@@ -251,7 +309,7 @@ class Driver:
         waiting = {run.id for run in self._waiting}
         for cell in new:
             row = self.store.run(cell.run.id)
-            if row and row["state"] == schema.FAILED:
+            if row and row["state"] == schema.FAILED and not self.store.attempts.given_up(of_run(cell.run.id)):
                 self.store.reopen(cell.run.id)
             if not self._ended(cell.run) and cell.run.id not in waiting:
                 waiting.add(cell.run.id)

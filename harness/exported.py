@@ -18,11 +18,12 @@ from typing import Any
 
 from harness import arguments
 from harness.data.images import Cut
-from harness.errors import HarnessError, RunFolderError, one_line
+from harness.errors import HarnessError, RunFolderError, one_line, shown
 from harness.trained import Model, Origin
 
 FILE = "model.json"
 FORMAT, VERSION = "optimizer-harness model", 1
+MOST_BYTES = 2**24  # of model.json
 
 
 def is_export(folder: Path) -> bool:
@@ -68,9 +69,11 @@ def read_model(folder: Path) -> tuple[Model, Mapping[str, Any]]:
     folder = arguments.path("folder", folder)
     file = folder / FILE
     try:
+        if file.stat().st_size > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
         said = json.loads(file.read_text(encoding="utf-8"))
         kind = (said["format"], said["version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(f"{file}: must be an exported model, got {one_line(error)}; export it again") from error
     if kind != (FORMAT, VERSION):
         raise RunFolderError(
@@ -90,8 +93,9 @@ def _model(folder: Path, said: Mapping[str, Any]) -> Model:
     if not networks:
         raise ValueError("no networks")
     plugins = {
-        name: {"sha256": about["sha256"]} for name, about in said["plugins"].items()
-    }  # no file: it brings no code
+        name: {"origin": str(about.get("origin", "")), "sha256": str(about["sha256"])}
+        for name, about in said["plugins"].items()
+    }  # for a person: it brings no code
     weights = {}
     if used:
         frozen = str(_inside(folder, used["file"])) if used["file"] else ""
@@ -115,7 +119,7 @@ def _model(folder: Path, said: Mapping[str, Any]) -> Model:
 def _inside(folder: Path, name: str) -> Path:
     """Return a file of the folder; raises RunFolderError for a name that leads out of it."""
     if Path(name).name != name:
-        raise RunFolderError(f"{folder / FILE}: must name files of its own folder, got '{name}'")
+        raise RunFolderError(f"{folder / FILE}: must name files of its own folder, got {shown(name)}")
     return folder / name
 
 

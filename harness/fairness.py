@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from harness.attempts import Attempts
+from harness.boundary import Boundary, PluginFailed
+from harness.contracts import Optimizer
 from harness.errors import PluginError
 from harness.plan import SCHEDULE, Competitor, Setting, ends
+from harness.process_settings import kept
 from harness.registry import Registry
 from harness.rules import is_penalty
-from harness.runs import Run
+from harness.runs import Arm, Run
 from harness.training.entries import overwritten, refusal
 from harness.training.rehearsal import (
     STEPS,
@@ -67,14 +72,27 @@ class Fairness:
         return [each.line() for each in self.equal] + [f"{line}: {', '.join(arms)}" for line, arms in by_line.items()]
 
 
-def check_fairness(setting: Setting, registry: Registry) -> Fairness:
-    """Return what a reader must know of the arms; raises PluginError for an arm that cannot be compared fairly."""
-    moved = {}
-    for competitor in setting.plan.competitors:
-        if setting.plan.benchmark.search.objective == "common":
-            _check_objective(setting, competitor, registry)
-        moved[competitor.arm.name] = _moved(setting, competitor, registry)
-    return Fairness(_equal_pairs(setting), {arm: entries for arm, entries in moved.items() if entries})
+def rehearsal(arm: Arm) -> str:
+    """Return what the rehearsal of an arm is called in the journal of attempts."""
+    return f"rehearsal {arm.name}"
+
+
+def check_fairness(setting: Setting, registry: Registry, attempts: Attempts | None = None) -> Fairness:
+    """Return what a reader must know of the arms; raises PluginError for an arm that cannot be compared fairly.
+
+    An arm whose rehearsal the process has died in again and again is passed over.
+    """
+    moved, attempts = {}, attempts or Attempts()
+    left = [each for each in setting.plan.competitors if not attempts.given_up(rehearsal(each.arm))]
+    for competitor in left:
+        with (
+            attempts.during(rehearsal(competitor.arm), f"the rehearsal of {competitor.arm.name}"),
+            kept(f"arm {competitor.arm.name}, tried out before the search,"),
+        ):
+            if setting.plan.benchmark.search.objective == "common":
+                _check_objective(setting, competitor, registry)
+            moved[competitor.arm.name] = _moved(setting, competitor, registry)
+    return Fairness(_equal_pairs(setting, left, attempts), {arm: each for arm, each in moved.items() if each})
 
 
 def _runs(setting: Setting, competitor: Competitor) -> Iterator[Run]:
@@ -107,6 +125,11 @@ def _check_objective(setting: Setting, competitor: Competitor, registry: Registr
     )
 
 
+def _rehearsing(optimizer: Optimizer) -> Boundary:
+    """Return the boundary around a rehearsal; what fails in it is named in the arm's first trial."""
+    return Boundary("optimizer", optimizer.name, "be rehearsed", everything=True)
+
+
 def _own_penalty(setting: Setting, competitor: Competitor) -> _Penalty | None:
     """Return the weight decay that an optimizer has of its own; None where it has none."""
     optimizer, low, high = competitor.optimizer, ends(competitor, 0), ends(competitor, 1)
@@ -116,13 +139,11 @@ def _own_penalty(setting: Setting, competitor: Competitor) -> _Penalty | None:
         if is_penalty(name, value):
             return _Penalty(f"{name} = {value!r} in its defaults", name)
     for run in _runs(setting, competitor):
-        try:
+        with suppress(PluginFailed), _rehearsing(optimizer):
             for name, value in own_penalties(Rehearsal(optimizer, run.optimizer).optimizer).items():
                 return _Penalty(f"{name} = {value!r} in its parameter groups", name)
             if OBJECTIVE not in optimizer.known_failures and shrinks_weights(optimizer, run.optimizer):
                 return _Penalty("weights that shrink where the gradient is 0")
-        except Exception:  # one that cannot be built, or cannot step, is named in its first trial
-            continue
     return None
 
 
@@ -135,11 +156,9 @@ def _moved(setting: Setting, competitor: Competitor, registry: Registry) -> dict
     low, high = _runs(setting, competitor)
     moved: dict[str, Moved] = {}
     for run in (low, high):
-        try:
+        with suppress(PluginFailed), _rehearsing(optimizer):
             entries = moved_entries(optimizer, run.optimizer, scheduler, run.scheduler)
-        except Exception:  # one that cannot be built, or cannot step, is named in its first trial
-            continue
-        moved |= {entry: each.with_(moved.get(entry, each)) for entry, each in entries.items()}
+            moved |= {entry: each.with_(moved.get(entry, each)) for entry, each in entries.items()}
     holders = _holders(competitor, low.optimizer, high.optimizer) if moved else {}
     for entry, each in moved.items():
         if chosen := overwritten(entry, low.optimizer) or holders.get(entry):
@@ -154,24 +173,22 @@ def _holders(competitor: Competitor, low: Mapping[str, Any], high: Mapping[str, 
     """Return the searched hyperparameter that each entry of the groups holds, whatever the two are called."""
     holders: dict[str, str] = {}
     for name in {*low} - {*competitor.fixed}:
-        try:
+        with suppress(PluginFailed), _rehearsing(competitor.optimizer):  # the two ends need not go together
             holders |= dict.fromkeys(entries_of(competitor.optimizer, low, {**low, name: high[name]}), name)
-        except Exception:  # the two ends need not go together
-            continue
     return holders
 
 
 # --- two optimizers that are one -----------------------------------------------------------------------------
 
 
-def _equal_pairs(setting: Setting) -> tuple[Equal, ...]:
+def _equal_pairs(setting: Setting, competitors: Sequence[Competitor], attempts: Attempts) -> tuple[Equal, ...]:
     """Return each optimizer that takes the steps of one before it, with that one; an alias of an optimizer is meant to."""
-    first = {competitor.entered: competitor for competitor in reversed(setting.plan.competitors)}
+    first = {competitor.entered: competitor for competitor in reversed(competitors)}
     different: list[Competitor] = []
     found = []
-    for name in setting.plan.benchmark.train.optimizers:
+    for name in (name for name in setting.plan.benchmark.train.optimizers if name in first):
         others = [each for each in different if each.arm.optimizer != first[name].arm.optimizer]
-        equal = next((pair for pair in (_equal(each, first[name]) for each in others) if pair), None)
+        equal = next((pair for pair in (_equal(each, first[name], attempts) for each in others) if pair), None)
         if equal:
             found.append(equal)
         else:
@@ -179,13 +196,21 @@ def _equal_pairs(setting: Setting) -> tuple[Equal, ...]:
     return tuple(found)
 
 
-def _equal(one: Competitor, other: Competitor) -> Equal | None:
+def _equal(one: Competitor, other: Competitor, attempts: Attempts) -> Equal | None:
     """Return that two optimizers take the same steps; None where they do not, or cannot be compared."""
+    work = f"pair {one.entered} {other.entered}"
+    if attempts.given_up(work):
+        return None
+    with attempts.during(work, f"the steps of {one.entered} and {other.entered} side by side"):
+        return _compared(one, other)
+
+
+def _compared(one: Competitor, other: Competitor) -> Equal | None:
     settings, others = _equal_settings(one, other)
-    try:
+    same = False
+    who = f"optimizer '{one.entered}' or '{other.entered}', tried out before the search,"
+    with suppress(PluginFailed), _rehearsing(one.optimizer), kept(who):
         same = take_same_steps(one.optimizer, settings, other.optimizer, others)
-    except Exception:  # one that cannot be built, or cannot step, is named in its first trial
-        same = False
     if not same:
         return None
     decays = [any(is_penalty(name) and not each[name] for name in each) for each in (settings, others)]

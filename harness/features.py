@@ -6,16 +6,20 @@ comes back is ordinary data: ``float32 [N, F]`` where the images were.
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Backbone, Data, Split, Weights
-from harness.data.images import kept, written
+from harness.data.images import check_whole, kept, say_not_kept, written
 from harness.data.places import cache_folder
 from harness.device import Device, environment
-from harness.errors import HarnessError, PluginError, one_line
+from harness.errors import DiskError, PluginError
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -33,8 +37,7 @@ def extract(
 ) -> Data:
     """Return the data with its images replaced by the backbone's pooled features.
 
-    ``source`` is the hash of the backbone's plugin: a corrected one gives other features. Raises DataError where they
-    cannot be kept in the cache.
+    ``source`` is the hash of the backbone's plugin: a corrected one gives other features.
     """
     network = _network(backbone, weights, device, source)
     rows = _kept(backbone, weights, [data.train, data.tune, data.test], [data.fingerprint, network], device, progress)
@@ -71,13 +74,27 @@ def _kept(
 
     key = ["features", VERSION, *of, *(["mirrored"] if mirrored else [])]
     file = cache_folder() / "features" / f"{digest(key)[:32]}.npy"
+    notes = file.with_suffix(".json")
+    rows: NDArray[np.float32]
+
+    def read() -> NDArray[np.float32]:
+        check_whole(file, json.loads(notes.read_text(encoding="utf-8"))["sha256"])
+        stored: NDArray[np.float32] = np.load(file, mmap_mode="c")
+        return stored
 
     def make() -> None:
-        rows = _compute(backbone, weights, splits, device, progress, mirrored)
+        nonlocal rows
+        rows, content = _compute(backbone, weights, splits, device, progress, mirrored), io.BytesIO()
         with written(file) as out:
-            np.save(out, rows)
+            np.save(content, rows)
+            with written(notes) as text:  # there before the features are
+                text.write(json.dumps({"sha256": hashlib.sha256(content.getbuffer()).hexdigest()}).encode())
+            out.write(content.getbuffer())
 
-    rows: NDArray[np.float32] = kept(lambda: np.load(file, mmap_mode="c"), make)
+    try:
+        rows = kept(read, make)
+    except DiskError as error:
+        say_not_kept("features", error)
     return rows
 
 
@@ -98,7 +115,7 @@ def _compute(
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):
         for split in splits:
             for start in range(0, len(split), BATCH):
-                inputs = split.as_input(split.inputs[start : start + BATCH])
+                inputs, _ = split.batch(slice(start, start + BATCH))
                 features = _called(backbone, partial(model, inputs))
                 found.append(features.float().cpu().numpy())
                 done += len(features)
@@ -109,11 +126,7 @@ def _compute(
 def _called(backbone: Backbone, call: Callable[[], Any]) -> Any:
     """Return what the backbone's own code returns; raises PluginError, naming it, for whatever that raises."""
     try:
-        return call()
-    except HarnessError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"backbone '{backbone.name}': must give features of these images, got {one_line(error):.200}; "
-            "try another data.size, or leave it out"
-        ) from error
+        with Boundary("backbone", backbone.name, "give features of these images"):
+            return call()
+    except PluginFailed as error:
+        raise PluginError(f"{error}; try another data.size, or leave it out") from error

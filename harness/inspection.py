@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import config
+from harness.boundary import Boundary
 from harness.config import Benchmark
 from harness.contracts import Dataset, Photo
 from harness.data.images import Look, look_at_photos
 from harness.data.photos import Skipped
 from harness.data.places import find_root
 from harness.discovery import discover
-from harness.errors import DataError, printable
+from harness.errors import DataError, PluginError, UnknownName, printable, shown
 from harness.plan import data_request
 from harness.progress import Reporter
 
@@ -49,18 +51,28 @@ def inspect(
 ) -> dict[str, Any]:  # fmt: skip
     """Return counts, sizes and findings as plain values, ready for JSON; splits as the benchmark would make them.
 
-    Raises DataError where the dataset has no photos, or they cannot be found.
+    A look runs nothing: the plugins that the benchmark file lists are not imported, only those named here. Raises
+    DataError where the dataset has no photos, or they cannot be found, and PluginError where a listed plugin may have it.
     """
     benchmark = config.load(file, profile, overrides)[0] if file else Benchmark(name="dogscats")
-    loose = [*(file.parent / name for name in benchmark.plugins), *plugins] if file else plugins
-    registry = discover(loose, benchmark.block)
-    dataset = registry.get("dataset", benchmark.data.dataset, Dataset, "data.dataset")
+    registry = discover(plugins, benchmark.block, check_block=False)
+    try:
+        dataset = registry.get("dataset", benchmark.data.dataset, Dataset, "data.dataset")
+    except UnknownName as error:
+        if listed := [name for name in benchmark.plugins if Path(name).stem not in registry.origins]:
+            raise PluginError(
+                f"data.dataset: must name a dataset, got '{benchmark.data.dataset}'; 'harness data inspect' runs no plugin "
+                f"that {file} lists, so name the file that has it with --plugin: {', '.join(listed)}"
+            ) from error
+        raise
     if dataset.photos is None:
-        raise DataError(f"data.dataset: must be one of photos, got '{dataset.name}', which has none to look at")
+        raise DataError(f"data.dataset: must be one of photos, got {shown(dataset.name)}, which has none to look at")
     root = find_root(data, dataset.name)
     skipped = Skipped(root.path)
     request = data_request(dataset, benchmark.data, root, skipped=skipped)
-    with dataset.photos(request) as (where, photos):
+    with ExitStack() as stack:
+        with Boundary("dataset", dataset.name, "give its photos"):
+            where, photos = stack.enter_context(dataset.photos(request))
         looks, counts = look_at_photos(photos, reporter.preparing), _counts(photos)
         return {
             "schema_version": INSPECT_VERSION,

@@ -1,38 +1,56 @@
-"""Ctrl-C that is never lost.
+"""Ctrl-C that is never lost, and that is told from a KeyboardInterrupt of a plugin's own.
 
 Python raises KeyboardInterrupt wherever it happens to be, and drops it where that is a finalizer or the callback of a
-weak reference, of which torch and SQLAlchemy have many. So it is also noted, and raised again at the next check.
-Signals belong to the process, and so does the note.
+weak reference, of which torch and SQLAlchemy have many; a plugin may swallow it too. So it is also noted, and raised
+again at the next check. Signals belong to the process, and so does the note.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _noted = False
 
 
-def listen() -> None:
-    """Note every SIGINT from now on, besides raising KeyboardInterrupt; one that Python drops is dropped in silence."""
+@contextmanager
+def listening() -> Iterator[None]:
+    """Note every SIGINT inside, besides raising KeyboardInterrupt; one that Python drops is dropped in silence."""
+    global _noted
     complain = sys.unraisablehook
 
     def unraisable(dropped: sys.UnraisableHookArgs) -> None:
         if not isinstance(dropped.exc_value, KeyboardInterrupt):
             complain(dropped)
 
-    def note(*_: object) -> None:
-        global _noted
-        _noted = True
-        raise KeyboardInterrupt
+    try:
+        before = signal.signal(signal.SIGINT, _note)
+    except ValueError:  # not the main thread: then signals are not ours to handle
+        yield
+        return
+    _noted, sys.unraisablehook = False, unraisable
+    try:
+        yield
+    finally:
+        sys.unraisablehook = complain
+        signal.signal(signal.SIGINT, before)
+        _noted = False
 
-    with suppress(ValueError):  # not the main thread: then signals are not ours to handle
-        signal.signal(signal.SIGINT, note)
-        sys.unraisablehook = unraisable
+
+def _note(*_: object) -> None:
+    global _noted
+    _noted = True
+    raise KeyboardInterrupt
 
 
-def check() -> None:
-    """Raise KeyboardInterrupt where one has been noted."""
+def check(instead_of: BaseException | None = None) -> None:
+    """Raise KeyboardInterrupt where the user's has been noted, whatever else is on its way."""
     if _noted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt from instead_of
+
+
+def is_users(error: BaseException) -> bool:
+    """Return whether an exception is the user's Ctrl-C; where nobody listens, every KeyboardInterrupt is."""
+    return isinstance(error, KeyboardInterrupt) and (_noted or signal.getsignal(signal.SIGINT) is not _note)

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import arguments
-from harness.analysis import analyse
+from harness.analysis import analyse, own_results
+from harness.boundary import Boundary
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
 from harness.records import Records, open_records
+from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES
+from harness.showing import impersonal
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -77,8 +80,9 @@ class Loaded:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """The analyses that failed so far, each named with its reason."""
-        return tuple(self.tables.problems)
+        """The files that the records promise and the folder lacks, and the analyses that failed so far, with the reason."""
+        lacking = summary(self.records.lacking)
+        return (*([lacking] if lacking else []), *self.tables.problems)
 
     @property
     def headline(self) -> tuple[str, ...]:
@@ -86,7 +90,8 @@ class Loaded:
         offer = next((each for each in self._registry.all("report") if each.name == "text"), None)
         if not isinstance(offer, Report):
             return ()
-        return tuple(offer.render(Results(self.records, self.tables)).splitlines())
+        with Boundary("report", offer.name, "render", everything=True):
+            return tuple(offer.render(own_results(Results(self.records, self.tables))).splitlines())
 
     def __getattr__(self, name: str) -> DataFrame:
         if name.startswith("_") or name in ("records", "tables"):  # a copy asks before they are there
@@ -112,7 +117,7 @@ class Loaded:
         done = int((runs["state"] == "done").sum())
         return (
             f"<run {self.name}: {arms} arms, {len(self.records.trials)} trials, {done} comparison runs; "
-            f"{self.records.folder}>"
+            f"{impersonal(str(self.records.folder))}>"
         )
 
     def _repr_html_(self) -> str:
@@ -123,7 +128,7 @@ class Loaded:
             Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
         ]
         if notice := self.meta["data"]["notice"]:
-            lines.append(Markup("<p><em>{}</em></p>").format(notice))
+            lines.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
         return str(
             Markup("").join(
                 [*lines, self._board(), *(Markup("<p><small>{}</small></p>").format(s) for s in said[2:] if s)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.absent import names_in
 from harness.config import Benchmark, DataSection, identity
 from harness.contracts import (
     Backbone,
@@ -14,6 +16,7 @@ from harness.contracts import (
     DataRequest,
     Dataset,
     Executor,
+    Kind,
     Metric,
     Optimizer,
     Probe,
@@ -26,10 +29,10 @@ from harness.contracts import (
 )
 from harness.data.places import Root
 from harness.device import Device, Precision
-from harness.errors import BenchmarkError, did_you_mean
+from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.pretrained import Fit, find_weights
 from harness.registry import Registry
-from harness.rules import clash
+from harness.rules import clash, fault, takes_fractions
 from harness.runs import Arm, Run, digest
 from harness.toml import Source
 
@@ -228,26 +231,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     def find(kind: Any, name: str, type_: Any, *key: str) -> Any:
         return registry.get(kind, name, type_, source.where(*key))
 
-    dataset = find("dataset", benchmark.data.dataset, Dataset, "data", "dataset")
-    for name in benchmark.data.options:
-        if name not in dataset.options:
-            raise BenchmarkError(
-                f"{source.where('data', 'options', name)}: must be an option of dataset '{dataset.name}', got '{name}'{did_you_mean(name, dataset.options)}"
-            )
-    task = find("task", train.task, Task, "train", "task")
-    metric = benchmark.search.metric or next(iter(task.metrics))
-    if metric not in task.metrics:
-        raise BenchmarkError(
-            f"{source.where('search', 'metric')}: must be a metric of task '{task.name}', got '{metric}'{did_you_mean(metric, task.metrics)}"
-        )
-    target = str(benchmark.report.target.get("metric", metric))
-    if target not in task.metrics:
-        raise BenchmarkError(
-            f"{source.where('report', 'target', 'metric')}: must be a metric of task '{task.name}', got '{target}'{did_you_mean(target, task.metrics)}"
-        )
-    formats = [find("report", name, Report, "report", "formats") for name in benchmark.report.formats]
-    if both := clash(formats):
-        raise BenchmarkError(f"{source.where('report', 'formats')}: {both}")
+    dataset, task, metric = _asked(benchmark, source, registry)
     backbones = {name: find("backbone", name, Backbone, "train", "backbones") for name in train.backbones}
     _check_groups(backbones, benchmark, source)
     weights = {}
@@ -275,6 +259,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         for head in heads
         for name, scheduler in pairs
     )
+    _check_snapshots(benchmark, source, registry)
     probes = tuple(find("probe", name, Probe, "compare", "probes") for name in benchmark.compare.probes)
     versions = _probe_versions(probes, benchmark, source, registry)
     said = benchmark.compare.probe_options
@@ -297,6 +282,63 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     )
 
 
+def check_profile(benchmark: Benchmark, source: Source, registry: Registry) -> None:
+    """Raise UnknownName or BenchmarkError for what a profile that is not chosen names or sets, as ``resolve`` would.
+
+    What only a library knows is looked up where the profile is chosen, and so are weights, for that takes seconds.
+    """
+    train = benchmark.train
+    _asked(benchmark, source, registry)
+    names = _entered(benchmark, source, registry)
+    named: list[tuple[Kind, str, Sequence[str]]] = [
+        ("optimizer", "optimizers", names),
+        ("scheduler", "schedulers", train.schedulers),
+        ("backbone", "backbones", train.backbones),
+        ("backbone", "heads", train.heads),
+        ("executor", "executor", [train.executor]),
+    ]
+    for kind, key, part in ((kind, key, part) for kind, key, parts in named for part in parts):
+        name = train.aliases.get(part, part) if kind == "optimizer" else part
+        if registry.in_library(kind, name):
+            continue
+        plugin = registry.find(kind, name, source.where("train", key)).offer
+        for head in ("", *benchmark.heads):
+            if isinstance(plugin, Optimizer | Scheduler):
+                _overrides(benchmark.of_head(head), head, part, plugin, source)
+    _check_snapshots(benchmark, source, registry)
+    probes = tuple(
+        registry.get("probe", name, Probe, source.where("compare", "probes")) for name in benchmark.compare.probes
+    )
+    _probe_versions(probes, benchmark, source, registry)
+
+
+def _asked(benchmark: Benchmark, source: Source, registry: Registry) -> tuple[Dataset, Task, str]:
+    """Return dataset, task and deciding metric; raises UnknownName or BenchmarkError, for the report's formats too."""
+
+    def find(kind: Any, name: str, type_: Any, *key: str) -> Any:
+        return registry.get(kind, name, type_, source.where(*key))
+
+    dataset = find("dataset", benchmark.data.dataset, Dataset, "data", "dataset")
+    _check_options(dataset, benchmark.data.options, source, "data", "options")
+    task = find("task", benchmark.train.task, Task, "train", "task")
+    metric = benchmark.search.metric or next(iter(task.metrics))
+    if metric not in task.metrics:
+        raise BenchmarkError(
+            f"{source.where('search', 'metric')}: must be a metric of task '{task.name}', got '{metric}'{did_you_mean(metric, task.metrics)}"
+        )
+    target = str(benchmark.report.target.get("metric", metric))
+    if target not in task.metrics:
+        raise BenchmarkError(
+            f"{source.where('report', 'target', 'metric')}: must be a metric of task '{task.name}', got '{target}'{did_you_mean(target, task.metrics)}"
+        )
+    if benchmark.report.target:
+        _check_target(target, task.metrics[target], benchmark.report.target["value"], source)
+    formats = [find("report", name, Report, "report", "formats") for name in benchmark.report.formats]
+    if both := clash(formats):
+        raise BenchmarkError(f"{source.where('report', 'formats')}: {both}")
+    return dataset, task, metric
+
+
 def _entered(benchmark: Benchmark, source: Source, registry: Registry) -> list[str]:
     """Return the arms' optimizers as entered; raises BenchmarkError for an alias that is of no use."""
     train = benchmark.train
@@ -304,7 +346,7 @@ def _entered(benchmark: Benchmark, source: Source, registry: Registry) -> list[s
         where = source.where("train", "aliases", alias)
         if alias not in train.optimizers:
             raise BenchmarkError(
-                f"{where}: must be one of train.optimizers, got '{alias}'{did_you_mean(alias, train.optimizers)}"
+                f"{where}: must be one of train.optimizers, got {shown(alias)}{did_you_mean(alias, train.optimizers)}"
             )
         registry.get("optimizer", name, Optimizer, where)
         if alias in registry.found["optimizer"]:
@@ -318,7 +360,7 @@ def _controls(competitors: tuple[Competitor, ...], benchmark: Benchmark, source:
     named = compare.aa if isinstance(compare.aa, str) and compare.aa else benchmark.train.optimizers[0]
     if compare.aa and named not in {c.entered for c in competitors}:
         raise BenchmarkError(
-            f"{source.where('compare', 'aa')}: must be one of train.optimizers, true or false, got '{compare.aa}'"
+            f"{source.where('compare', 'aa')}: must be one of train.optimizers, true or false, got {shown(compare.aa)}"
             f"{did_you_mean(named, benchmark.train.optimizers)}"
         )
     first: set[str] = set()  # networks that have their known-different arm
@@ -353,30 +395,68 @@ def _probe_versions(
 ) -> dict[str, str]:
     """Return what each probe is, by name: its source and its options; raises BenchmarkError for options it has not."""
     said = benchmark.compare.probe_options
+    every = names_in(source, {}, "compare", "probes") | {probe.name for probe in probes}
     for key in ("probe_options", "probe_sizes", "probe_budgets"):
-        for name in getattr(benchmark.compare, key):  # a profile may leave a probe out that the file has settings for
+        for name in getattr(benchmark.compare, key):
             where = source.where("compare", key, name)
             probe = registry.get("probe", name, Probe, where)
             if key != "probe_options" and not _late(probe):
-                raise BenchmarkError(f"{where}: must be for a probe that measures after the comparison, got '{name}'")
+                raise BenchmarkError(
+                    f"{where}: must be for a probe that measures after the comparison, got {shown(name)}"
+                )
+            # a profile or a --set may leave a probe out that the file has settings for
+            known = benchmark.compare.probes if where.startswith("--set") else sorted(every)
+            if name not in known:
+                raise BenchmarkError(
+                    f"{where}: must be one of compare.probes, got {shown(name)}; add it there, or leave this out"
+                )
+            if key == "probe_options":
+                _check_options(probe, said[name], source, "compare", key, name)
     versions = {}
     for probe in probes:
-        for option, value in said.get(probe.name, {}).items():
-            where = source.where("compare", "probe_options", probe.name, option)
-            if option not in probe.options:
-                raise BenchmarkError(
-                    f"{where}: must be an option of probe '{probe.name}', got '{option}'{did_you_mean(option, probe.options)}"
-                )
-            default = probe.options[option]
-            kinds = (int, float) if type(default) is float else type(default)
-            if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
-                raise BenchmarkError(f"{where}: must be like its default {default!r}, got {value!r}")
-            if not isinstance(value, str | bool) and not value > 0:
-                raise BenchmarkError(f"{where}: must be above 0, got {value!r}")
         sha256 = registry.find("probe", probe.name, source.where("compare", "probes")).sha256
         options = said.get(probe.name, {})
         versions[probe.name] = digest([sha256, options]) if options else sha256
     return versions
+
+
+def _check_options(offer: Dataset | Probe, options: Mapping[str, Any], source: Source, *above: str) -> None:
+    """Raise BenchmarkError for options that a dataset or a probe does not have, or not with that value."""
+    kind = type(offer).__name__.lower()
+    for name, value in options.items():
+        where = source.where(*above, name)
+        if name not in offer.options:
+            raise BenchmarkError(
+                f"{where}: must be an option of {kind} '{offer.name}', got {shown(name)}{did_you_mean(name, offer.options)}"
+            )
+        wrong = fault(offer, name, value)
+        if not wrong and isinstance(offer, Probe) and not isinstance(value, str | bool) and not value > 0:
+            wrong = f" must be above 0, got {value!r}"
+        if wrong:
+            raise BenchmarkError(f"{where}:{wrong}")
+
+
+def _check_target(name: str, metric: Metric, value: float, source: Source) -> None:
+    """Raise BenchmarkError for a target that the metric can never have."""
+    low, high = (0.0, 1.0) if metric.unit == "%" else metric.bounds
+    if not low <= value <= high:
+        ends = [f">= {low:g}"] * math.isfinite(low) + [f"<= {high:g}"] * math.isfinite(high)
+        raise BenchmarkError(
+            f"{source.where('report', 'target', 'value')}: must be a number {' and '.join(ends)} for the metric '{name}', "
+            f"got {value!r}"
+        )
+
+
+def _check_snapshots(benchmark: Benchmark, source: Source, registry: Registry) -> None:
+    """Raise BenchmarkError where the ends of cycles are asked for, and no schedule has cycles."""
+    names = benchmark.train.schedulers
+    where = source.where("compare", "snapshots")
+    cycles = [registry.get("scheduler", name, Scheduler, where).cycle_ends for name in names]
+    if benchmark.compare.snapshots and not any(cycles):
+        raise BenchmarkError(
+            f"{where}: must be false where no schedule has cycles, got true with {', '.join(names)}; add one that has, such "
+            "as sgdr, to train.schedulers"
+        )
 
 
 def _check_groups(backbones: Mapping[str, Backbone], benchmark: Benchmark, source: Source) -> None:
@@ -411,13 +491,13 @@ def _competitor(
     space: dict[str, BaseDistribution] = dict(optimizer.space)
     space |= {f"{SCHEDULE}{name}": distribution for name, distribution in scheduler.space.items()}
     fixed: dict[str, Any] = {}
-    for part, prefix in ((arm.alias or arm.optimizer, ""), (arm.scheduler, SCHEDULE)):
-        for name, said in benchmark.search.space.get(part, {}).items():
-            above = ("heads", arm.head) if arm.head in benchmark.heads else ()
-            where = source.where(*above, "search", "space", part, name)
+    for part, prefix, plugin in (
+        (arm.alias or arm.optimizer, "", optimizer),
+        (arm.scheduler, SCHEDULE, scheduler),
+    ):
+        for name, value in _overrides(benchmark, arm.head, part, plugin, source).items():
             space.pop(f"{prefix}{name}", None)
-            value = _distribution(said, where)
-            (fixed if isinstance(said, str | int | float | bool) else space)[f"{prefix}{name}"] = value
+            (fixed if isinstance(value, str | int | float | bool) else space)[f"{prefix}{name}"] = value
     first, last = benchmark.search.epochs[0], benchmark.search.epochs[-1]
     if benchmark.search.pruner != "none":
         first = last  # a pruner compares trials at equal epochs, so all must share one schedule horizon
@@ -439,23 +519,33 @@ def _competitor(
     return Competitor(arm, network, weights, optimizer, scheduler, space, fixed, plugins, benchmark)
 
 
-def _distribution(said: Any, where: str) -> Any:
-    """Return what a line of ``[search.space.NAME]`` says: a fixed value, or a distribution."""
+def _overrides(
+    benchmark: Benchmark, head: str, part: str, plugin: Optimizer | Scheduler, source: Source
+) -> dict[str, Any]:
+    """Return what ``[search.space.PART]`` says by hyperparameter: a fixed value, or a distribution."""
+    above = ("heads", head) if head in benchmark.heads else ()
+    return {
+        name: _distribution(said, plugin, name, source.where(*above, "search", "space", part, name))
+        for name, said in benchmark.search.space.get(part, {}).items()
+    }
+
+
+def _distribution(said: Any, plugin: Optimizer | Scheduler, name: str, where: str) -> Any:
+    """Return what a line of ``[search.space.NAME]`` says: a fixed value, or a distribution.
+
+    Raises BenchmarkError for a value, an end or a choice that the plugin's limits refuse.
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    if isinstance(said, str | int | float | bool):
-        return said
-    shape = "a value, {low, high, log, step}, or {choices}"
+    values = said.get("choices", [said.get("low"), said.get("high")]) if isinstance(said, dict) else [said]
+    for value in values:
+        if wrong := fault(plugin, name, value):
+            raise BenchmarkError(f"{where}:{wrong}")
     if not isinstance(said, dict):
-        raise BenchmarkError(f"{where}: must be {shape}, got {said!r}")
-    try:
-        if set(said) == {"choices"}:
-            return CategoricalDistribution(said["choices"])
-        if not {"low", "high"} <= set(said) <= {"low", "high", "log", "step"}:
-            raise ValueError(f"must be {shape}")
-        whole = isinstance(said["low"], int) and isinstance(said["high"], int)
-        return (IntDistribution if whole else FloatDistribution)(**said)
-    except (ValueError, TypeError) as error:
-        raise BenchmarkError(
-            f"{where}: must be a range Optuna can search, got {said!r} ({' '.join(str(error).split())})"
-        ) from error
+        return said
+    if "choices" in said:
+        return CategoricalDistribution(said["choices"])
+    whole = isinstance(said["low"], int) and isinstance(said["high"], int) and not takes_fractions(plugin, name)
+    if whole and said.get("step") is not None and said["step"] != int(said["step"]):
+        raise BenchmarkError(f"{where}.step: must be a whole number between whole numbers, got {said['step']!r}")
+    return (IntDistribution if whole else FloatDistribution)(**said)

@@ -7,29 +7,31 @@ frozen backbone from the same weights file, and then the trained weights.
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from harness import config, device, interruption
+from harness.boundary import Boundary
 from harness.config import TrainSection
 from harness.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
-from harness.discovery import discover
-from harness.errors import BenchmarkError, DataError, RunFolderError, did_you_mean
+from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.exported import is_export, read_model
-from harness.files import check_out_file
+from harness.files import check_out_file, replacing
+from harness.process_settings import kept
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
-from harness.sources import fingerprint
+from harness.showing import spreadsheet_cell
 from harness.toml import parse_override
-from harness.trained import Model, load, origin_of
+from harness.trained import Model, load, origin_of, registry_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,13 +80,16 @@ def predict(request: Request, reporter: Reporter) -> int:
 
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
     """
-    check_out_file(request.out)
+    check_out_file(request.out, header=f"{ID},")
     low, high = request.clip
     if not 0 <= low < high <= 1:
         raise BenchmarkError(f"--clip: must be LOW HIGH with 0 <= LOW < HIGH <= 1, got {low} {high}")
     if request.ids not in IDS:
-        raise BenchmarkError(f"--ids: must be {' or '.join(IDS)}, got '{request.ids}'{did_you_mean(request.ids, IDS)}")
+        raise BenchmarkError(
+            f"--ids: must be {' or '.join(IDS)}, got {shown(request.ids)}{did_you_mean(request.ids, IDS, listed=True)}"
+        )
     model, train = opened(request)
+    check_out_file(request.out, header=_header(model))
     places: tuple[Place, ...] = (CENTRE,)
     if request.tta and model.cut.scaled > model.cut.size:
         places += CORNERS
@@ -96,7 +101,11 @@ def predict(request: Request, reporter: Reporter) -> int:
         reporter.say(f"mean over {len(places) + 1} views of each photo: as it is, mirrored{corners}")
     score = _score(request, model, train, reporter)
     skipped = Skipped(request.photos)
-    with open_photos(request.photos, skipped, request.ids) as photos, _table(request.out) as write:
+    with (
+        kept(f"the model {model.arm}"),
+        open_photos(request.photos, skipped, request.ids) as photos,
+        _table(request.out) as write,
+    ):
         broken = _stream(photos, model.cut, places, score, _columns(model.classes), request.clip, write, reporter)
     reporter.say(f"{len(photos)} photos predicted, into {request.out}")
     if skipped.by_reason:
@@ -121,13 +130,16 @@ def opened(request: Request) -> tuple[Model, TrainSection]:
     for override in request.overrides:
         key = override.partition("=")[0].strip()
         if key not in SETTABLE:
-            raise BenchmarkError(f"--set: must be one of {', '.join(SETTABLE)} for a run that is over, got '{key}'")
+            raise BenchmarkError(
+                f"--set: must be one of {', '.join(SETTABLE)} for a run that is over, got {shown(key)}"
+            )
     if is_export(request.folder):
         return _of_export(request)
     records = open_records(request.folder)
     benchmark = config.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
     named = any(override.startswith("train.pretrained") for override in request.overrides)
     choice = choose(records, request.arm, request.ensemble, request.snapshots)
+    records.check_files(choice.run_ids, "solutions/")
     return model_of(records, choice, benchmark.train.pretrained if named else None), benchmark.train
 
 
@@ -148,7 +160,7 @@ def model_of(records: Records, choice: Choice, pretrained: bool | str | None = N
         for file in (*(schema.snapshots(folder, run_id) if choice.snapshots else ()), schema.solution(folder, run_id))
     ]
     return Model(
-        origin=origin_of(records, pretrained),
+        origin=origin_of(records, pretrained, choice.run_ids[0]),
         arm=choice.arm,
         backbone=choice.backbone,
         head=choice.head,
@@ -196,7 +208,7 @@ def choose(records: Records, arm: str | None = None, ensemble: bool = False, sna
     """
     arms = list(records.meta["arms"])
     if arm is not None and arm not in arms:
-        raise BenchmarkError(f"--arm: must be an arm of the run, got '{arm}'{did_you_mean(arm, arms)}")
+        raise BenchmarkError(f"--arm: must be an arm of the run, got {shown(arm)}{did_you_mean(arm, arms)}")
     metric = records.meta["metric"]
     about = records.meta["metrics"][metric]
     sign = 1 if about["goal"] == "max" else -1
@@ -238,6 +250,13 @@ def _cut(records: Records) -> Cut:
     return Cut(about["input_shape"][0], about["interpolation"], about["crop"])
 
 
+def _header(model: Model) -> str:
+    """Return the first line of the table."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([ID, *_columns(model.classes)])
+    return line.getvalue()
+
+
 def _columns(classes: Sequence[str]) -> dict[str, int]:
     """Return the columns of the table, each with the class it is the probability of; none is called as the first, id."""
     if len(classes) > 2:
@@ -277,33 +296,10 @@ def _stream(
 @contextmanager
 def _table(out: Path) -> Iterator[Callable[[Sequence[object]], object]]:
     """Give a function that writes a row; the file is there once it is whole."""
-    beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-    try:
-        with _writing(out):
-            file = beside.open("w", newline="", encoding="utf-8")
-        with file:
-            rows = csv.writer(file, lineterminator="\n")
-
-            def write(row: Sequence[object]) -> None:
-                with _writing(out):
-                    rows.writerow(row)
-
-            yield write
-            with _writing(out):
-                file.flush()
-        with _writing(out):
-            beside.replace(out)
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(f"--out: must be a file that can be written, got '{out}': {error.strerror or error}") from error
+    with replacing(out, durable=False, hint="name another file with --out") as file:
+        lines = SimpleNamespace(write=lambda text: file.write(text.encode()))
+        rows = csv.writer(lines, lineterminator="\n")
+        yield lambda row: rows.writerow([spreadsheet_cell(value) for value in row])
 
 
 # --- the network
@@ -316,12 +312,13 @@ def _score(request: Request, model: Model, train: TrainSection, reporter: Report
 
     from harness.training.batches import resident
 
-    registry = discover(plugins_of(model, request.plugins, reporter), model.block)
+    registry = registry_for(model, request.plugins, reporter)
     chosen = device.choose(train.device, train.precision, train.threads)
     task = registry.get("task", model.task, Task, str(request.folder))
     nothing = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
     like = resident(nothing, chosen, model.mean, model.std)
-    body, networks = load(model, registry, chosen, reporter)
+    body, networks = load(model, registry, chosen)
+    predicting = Boundary("backbone", model.head or model.backbone, "predict")
 
     def of_view(squares: NDArray[np.uint8]) -> torch.Tensor:
         inputs = like.as_input(torch.from_numpy(np.ascontiguousarray(squares)).to(chosen.name))
@@ -336,26 +333,7 @@ def _score(request: Request, model: Model, train: TrainSection, reporter: Report
         views = [pixels[:, place] for place in range(pixels.shape[1])]
         if request.tta:
             views.append(pixels[:, 0, :, ::-1])
-        return torch.stack([of_view(view) for view in views]).mean(dim=0).cpu().numpy()
+        with predicting:
+            return torch.stack([of_view(view) for view in views]).mean(dim=0).cpu().numpy()
 
     return score
-
-
-def plugins_of(model: Model, named: Sequence[Path], reporter: Reporter) -> list[Path]:
-    """Return the loose plugin files: those named, and the run's own that are still where and what they were.
-
-    What a run folder names is run only if it lies outside of it: a folder from somebody else brings no code.
-    """
-    found, mine = list(named), {file.stem for file in named}
-    for about in model.origin.plugins.values():
-        file = Path(about.get("file", ""))
-        if file.suffix != ".py" or file.stem in mine or not file.is_file():
-            continue
-        if model.origin.folder.resolve() in file.resolve().parents or fingerprint(file, file.stem) != about["sha256"]:
-            reporter.say(
-                f"warning: plugin {file} is not the one the run was made with, so it is not used; name it with --plugin",
-                style="yellow",
-            )
-            continue
-        found.append(file)
-    return found

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness import config, device, search
+from harness.attempts import Attempts
 from harness.baseline import Imported, matched, with_networks
+from harness.boundary import Boundary
 from harness.contracts import Data, Split
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
@@ -16,11 +19,12 @@ from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.device import Device
 from harness.discovery import discover
-from harness.errors import BenchmarkError, HarnessError, PluginError, one_line, printable
+from harness.errors import BenchmarkError, PluginError, on_one_line, printable, shown
 from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
-from harness.plan import Plan, Setting, data_request, resolve
+from harness.plan import Plan, Setting, check_profile, data_request, resolve
 from harness.pretrained import Fit, check_fit
+from harness.process_settings import kept
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.workbench import check_layer_factor, check_overrides
@@ -39,6 +43,7 @@ class Request:
     overrides: tuple[str, ...] = ()
     only_search: bool = False
     extend: bool = False
+    retry: bool = False  # what was given up because the process died in it again and again
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,29 @@ class Ready:
     registry: Registry
     imported: Imported | None = None  # arms of a baseline, to be compared with
     fairness: Fairness = field(default_factory=Fairness)
+    attempts: Attempts = field(default_factory=Attempts)
 
 
-def prepare(request: Request, reporter: Reporter) -> Ready:
-    """Return the request checked: file, plugins, names, device and data; raises HarnessError and writes no run folder."""
+def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Ready:
+    """Return the request checked: file, plugins, names, device and data; raises HarnessError and writes no run folder.
+
+    With a ``journal`` it is noted beside the run folder what is under way, from here on.
+    """
     benchmark, source = config.load(request.file, request.profile, request.overrides)
     for notice in source.notices:
         reporter.say(f"note: {notice}")
     loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
-    registry = discover(loose, {*benchmark.block, *request.block})
+    block = {*benchmark.block, *request.block}
+    if running := [str(file) for file in loose if file.stem not in block]:
+        reporter.say(f"plugin files that are run: {', '.join(running)}")
+    registry = discover(loose, block)
     for name, why in registry.broken.items():
         reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
     plan = resolve(benchmark, source, registry)
+    for profile, other, its in config.others(request.file, request.profile):
+        if (other.plugins, other.block) == (benchmark.plugins, benchmark.block):  # others have other names
+            with config.in_profile(profile):
+                check_profile(other, its, registry)
     search.check(plan, source.where)
     train = benchmark.train
     chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
@@ -70,11 +86,11 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
     if train.regime == "features" and train.augment:
         raise BenchmarkError(
             f"{source.where('train', 'augment')}: must be empty in the regime 'features', where the images are seen once, "
-            f"got {train.augment}"
+            f"got {shown(train.augment)}"
         )
     if train.augment and data.train.inputs.ndim != 4:
         raise BenchmarkError(
-            f"{source.where('train', 'augment')}: must be empty for data that are not images, got {train.augment}"
+            f"{source.where('train', 'augment')}: must be empty for data that are not images, got {shown(train.augment)}"
         )
     fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
     features = {}
@@ -93,24 +109,45 @@ def prepare(request: Request, reporter: Reporter) -> Ready:
         names = read_exclusion(file, source.where("data", "exclude"))
         data = exclude(data, names, file)
         features = {name: exclude(each, names, file) for name, each in features.items()}
+    data, features = _taken_over(data), {name: _taken_over(each) for name, each in features.items()}
     setting = Setting(plan, data, chosen, features, mirrored, fits)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
-    fairness = check_fairness(setting, registry)
-    for note in fairness.notes():
-        reporter.say(f"note: {note}", style="bold yellow")
-    imported = matched(setting, source, request.file.parent)
-    return Ready(with_networks(setting, imported, registry), registry, imported, fairness)
+    with ExitStack() as closing:
+        attempts = _attempts(request, setting, reporter, closing) if journal else Attempts()
+        fairness = check_fairness(setting, registry, attempts)
+        for note in fairness.notes():
+            reporter.say(f"note: {note}", style="bold yellow")
+        imported = matched(setting, source, request.file.parent)
+        closing.pop_all()  # it is for whoever carries the benchmark out
+    return Ready(with_networks(setting, imported, registry, reporter.say), registry, imported, fairness, attempts)
+
+
+def _attempts(request: Request, setting: Setting, reporter: Reporter, closing: ExitStack) -> Attempts:
+    """Return the journal of the run folder, after the deaths that it tells of have been said."""
+    with suppress(OSError):  # the folder is there; or it cannot be made, which the run folder will say
+        request.out.mkdir(parents=True)
+        closing.callback(_remove_empty, request.out)
+    file = request.out / f"{setting.folder_name}.attempts"
+    attempts = Attempts(file, lambda line: reporter.say(f"warning: {line}", style="yellow"))
+    if request.retry:
+        attempts.forget()
+    closing.callback(attempts.close)
+    return attempts
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, device: Device, reporter: Reporter) -> Any:
     """Return the features that ``make`` extracts with a backbone; raises PluginError where the backbone fails."""
-    try:
+    with (
+        Boundary("backbone", name, "give features of the photos"),
+        kept(f"backbone '{name}', whose features were extracted,"),
+    ):
         return make(plan.backbones[name], plan.weights[name], data, device, reporter.preparing, plan.sources[name])
-    except HarnessError:
-        raise
-    except Exception as error:  # a plugin may raise anything
-        raise PluginError(f"backbone '{name}': must give features of the photos, got {one_line(error)}") from error
 
 
 def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
@@ -123,14 +160,13 @@ def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     skipped = Skipped(found.path)
     more = {"progress": reporter.preparing, "skipped": skipped, **looks}
     request = data_request(plan.dataset, plan.benchmark.data, found, **more)
-    try:
-        data = plan.dataset.open(request)
-        wrong = _wrong(data, plan)
-        data = data if wrong else _printable(data)
-    except HarnessError:
-        raise
-    except Exception as error:  # a plugin may raise anything
-        raise PluginError(f"dataset '{plan.dataset.name}': must open, got {one_line(error)}") from error
+    with Boundary("dataset", plan.dataset.name, "open"):
+        with kept(f"dataset '{plan.dataset.name}'"):
+            data = plan.dataset.open(request)
+        wrong = _wrong(data)
+        if not wrong:
+            data = _taken_over(data)
+            wrong = _wrong_outputs(data, plan)
     if wrong:
         raise PluginError(f"dataset '{plan.dataset.name}': {wrong}")
     if data.notice:
@@ -162,11 +198,11 @@ def _fits(plan: Plan, data: Data, where: str, reporter: Reporter) -> dict[str, F
     return fits
 
 
-def _printable(data: Data) -> Data:
-    """Return the data with every text in it printable, whatever names of files a dataset took as they are."""
+def _taken_over(data: Data) -> Data:
+    """Return a dataset's data with its arrays read-only and every text printable, whatever names of files are in it."""
 
     def split(one: Split) -> Split:
-        return replace(one, names=tuple(map(printable, one.names)))
+        return replace(one.read_only(), names=tuple(map(printable, one.names)))
 
     return replace(
         data,
@@ -175,7 +211,7 @@ def _printable(data: Data) -> Data:
         test=split(data.test),
         source=printable(data.source),
         classes=tuple(map(printable, data.classes)),
-        notice=printable(data.notice),
+        notice=on_one_line(data.notice),
         left_out=tuple(map(printable, data.left_out)),
     )
 
@@ -186,8 +222,8 @@ def cut_of(plan: Plan) -> Cut:
     return Cut(size, looks.interpolation, looks.crop) if looks else Cut(size)
 
 
-def _wrong(data: Any, plan: Plan) -> str:
-    """Return what is wrong with a dataset's data; empty where nothing is. Raises DataError where the task refuses it."""
+def _wrong(data: Any) -> str:
+    """Return what is wrong with a dataset's data; empty where nothing is."""
     if not isinstance(data, Data):
         return f"must open as a Data, got {type(data).__name__}"
     for name in ("train", "tune", "test"):
@@ -200,5 +236,11 @@ def _wrong(data: Any, plan: Plan) -> str:
         kind, axes = str(split.inputs.dtype), split.inputs.ndim
         if (kind, axes) != ("uint8", 4) and kind != "float32":
             return f"must have images uint8 [N, H, W, 3] or float32 inputs in '{name}', got {kind} with {axes} axes"
-    outputs = plan.task.outputs(data)
+    return ""
+
+
+def _wrong_outputs(data: Data, plan: Plan) -> str:
+    """Return what is wrong with a task's outputs for this data, or ""; raises DataError where the task refuses it."""
+    with Boundary("task", plan.task.name, "say how many outputs it needs"), kept(f"task '{plan.task.name}'"):
+        outputs = plan.task.outputs(data)
     return "" if outputs >= 1 else f"must need one output or more for task '{plan.task.name}', got {outputs}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import arguments
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Backbone, Weights
 from harness.errors import BenchmarkError, DataError, HarnessError, one_line
 
@@ -59,7 +60,8 @@ def find_weights(backbone: Backbone, said: bool | str, beside: Path, where: str)
             raise DataError(f"{VARIABLE}: must be a folder with weights, got '{folder}'; check the path")
         file = _in_folder(Path(folder), backbone.name, where) if folder else None
     try:
-        return backbone.weights(file)
+        with Boundary("backbone", backbone.name, "have weights"):
+            return backbone.weights(file)
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
 
@@ -153,14 +155,14 @@ def check_fit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], wher
 
     try:
         plain = _tensors(backbone, shape, 2)
-    except Exception:  # without its weights it fails too, so each of its runs will say why
+    except HarnessError:  # without its weights it fails too, so each of its runs will say why
         return None
     try:
         own, other = (_tensors(backbone, shape, 0, weights, seed) for seed in (0, 1))
+    except PluginFailed as error:  # a library raises its own where shapes differ
+        raise DataError(f"{where}: {_misfit(backbone, weights, shape, error)}") from error
     except HarnessError as error:
         raise DataError(f"{where}: {error}") from error
-    except Exception as error:  # a library raises its own where shapes differ
-        raise DataError(f"{where}: {_misfit(backbone, weights, shape, error)}") from error
     drawn = {name for name in own if not _same(own[name], other.get(name))}
     unchanged = {name for name in own.keys() - drawn if _same(own[name], plain.get(name))}
     missing = drawn | (unchanged - _held(weights.file, own, unchanged, trusted=not drawn))
@@ -184,7 +186,7 @@ def _too_few(backbone: Backbone, weights: Weights, loaded: int, tensors: int, fo
 def _elsewhere(file: Path, own: Iterable[str], name: str) -> str:
     """Return what the file calls a tensor that may be the missing one, behind an unknown prefix; empty where it has none."""
     try:
-        like = next((key for key in read_weights(file, own) if key.endswith(f".{name}") and key not in own), "")
+        like = next((key for key in read_weights(file, tuple(own)) if key.endswith(f".{name}") and key not in own), "")
     except DataError:
         return ""
     return f" (there is a '{like}')" if like else ""
@@ -196,7 +198,7 @@ def _tensors(
     """Return the floating-point tensors of a new network by name; no random number of the process is used up."""
     import torch
 
-    with torch.random.fork_rng(devices=()):
+    with torch.random.fork_rng(devices=()), Boundary("backbone", backbone.name, "build"):
         torch.manual_seed(seed)
         network = backbone.build(shape, outputs, *([weights] if weights else []))
     return {name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
@@ -217,24 +219,24 @@ def _held(file: Path, own: Mapping[str, torch.Tensor], names: set[str], trusted:
     if not names:
         return set()
     try:
-        state = read_weights(file, own)
+        state = read_weights(file, tuple(own))
     except DataError:
         return names if trusted else set()
     unknown = [tensor for name, tensor in state.items() if trusted and name not in own]
     return {name for name in names if name in state or any(_same(own[name], tensor) for tensor in unknown)}
 
 
-def _misfit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], error: Exception) -> str:
+def _misfit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], error: PluginFailed) -> str:
     """Return why a network cannot be built from these weights: the first tensor of another shape, or what was raised."""
     try:
         own = _tensors(backbone, shape, 0)
         state = read_weights(weights.file, own)
-    except Exception:  # then what was raised first must do
+    except HarnessError:  # then what was raised first must do
         own, state = {}, {}
     fitting = [name for name in own if name in state and state[name].shape == own[name].shape]
     first = next((name for name in own if name not in fitting), None)
     if first is None or not fitting:  # names that only the backbone knows
-        return f"must be weights that '{backbone.name}' can be built from, got {one_line(error):.200} with '{weights.file}'"
+        return f"must be weights that '{backbone.name}' can be built from, got {error.why:.200} with '{weights.file}'"
     found = f"the first missing is '{first}'{_elsewhere(weights.file, own, first)}"
     if first in state:
         shapes = f"{list(state[first].shape)} instead of {list(own[first].shape)}"

@@ -6,14 +6,15 @@ On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only the plai
 
 from __future__ import annotations
 
-import os
 import sys
+import threading
 import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from harness.console import Door, raw, silence
 from harness.errors import printable
 
 TRAINING = "training"  # the phase in which the bar counts epochs
@@ -25,20 +26,20 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Print nothing more."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(self.file)
 
 
 class Reporter:
     """Prints lines and, on a terminal, draws one bar counted in epochs."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = _Console(file=sys.stdout, highlight=False, soft_wrap=True, quiet=quiet)
+        self.console = _Console(file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet)
         self._bar: Progress | None = None
         self._said = 0.0
         self._phase = ""  # what the bar counts now; "" after a phase that is over
         if self.console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[unit]}"),
@@ -53,6 +54,7 @@ class Reporter:
     def __enter__(self) -> Reporter:
         if self._bar:
             self._bar.start()
+            sys.stdout, sys.stderr = Door(sys.stdout), Door(sys.stderr)  # what others print stands above the bar
         return self
 
     def __exit__(
@@ -89,7 +91,39 @@ class Reporter:
         if phase != self._phase:  # rich would go on with the clocks of the phase before, and call it finished
             self._bar.reset(self._task, total=total, completed=done)
         self._phase = phase if done < total or phase == TRAINING else ""  # restarts come when all else has been trained
-        self._bar.update(self._task, description=what, completed=done, total=total, unit=unit, visible=done < total)
+        self._bar.update(
+            self._task, description=printable(what), completed=done, total=total, unit=unit, visible=done < total
+        )
+
+
+class Watch:
+    """Says what is under way where nothing has come of it for long: after ``first`` seconds, and after twice as many each time."""
+
+    def __init__(self, reporter: Reporter, first: float = 300.0) -> None:
+        self._reporter = reporter
+        self._first = first
+        self._happened: tuple[str, float] = ("the first run", time.monotonic())  # what is under way, and since when
+        self._over = threading.Event()
+
+    def __enter__(self) -> Watch:
+        threading.Thread(target=self._look, name="watch", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def happened(self, what: str) -> None:
+        """Note that something has come of the work, and what is under way now."""
+        self._happened = (what, time.monotonic())
+
+    def _look(self) -> None:
+        last, due = self._happened, self._first
+        while not self._over.wait(last[1] + due - time.monotonic()):
+            if last is self._happened:
+                self._reporter.say(f"{last[0]}: nothing has come of it for {duration(due)}; Ctrl-C stops it", "yellow")
+                due *= 2
+            else:
+                last, due = self._happened, self._first
 
 
 def duration(seconds: float) -> str:

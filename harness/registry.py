@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import KINDS, OFFERS, Catalogue, Kind, Offer, Optimizer
-from harness.errors import PluginError, UnknownName, did_you_mean, one_line
+from harness.errors import PluginError, UnknownName, did_you_mean, shown
 from harness.rules import brief, check
 from harness.runs import digest
 
+MOST_AROUND = 8  # optimizers around one another
 T = TypeVar("T")
 
 
@@ -53,7 +56,7 @@ class Registry:
         """Return the plugin of that kind and name; raises UnknownName, which names ``where`` it was asked for."""
         if name in self.found[kind]:
             return self.found[kind][name]
-        if kind == "optimizer" and name.endswith(")"):
+        if kind == "optimizer" and name.endswith(")") and name.count("(") <= MOST_AROUND:
             return self._wrapped(name, where)
         for catalogue, source in self.catalogues:
             prefix = f"{catalogue.name}:"
@@ -62,14 +65,20 @@ class Registry:
                     offer = _look_up(catalogue, name.removeprefix(prefix))
                 except PluginError as error:
                     raise UnknownName(
-                        f"{where}: must name {_a(kind)} that works here, got '{name}': {error}"
+                        f"{where}: must name {_a(kind)} that works here, got {shown(name)}: {error}"
                     ) from error
                 if offer is not None:
                     return Found(offer, source.plugin, source.origin, source.sha256)
         hint = self._hint(kind, name)
         if self.broken:
             hint += f" (plugins that could not be loaded: {', '.join(sorted(self.broken))}; see 'harness list')"
-        raise UnknownName(f"{where}: must name {_a(kind)}, got '{name}'{hint}")
+        raise UnknownName(f"{where}: must name {_a(kind)}, got {shown(name)}{hint}")
+
+    def in_library(self, kind: Kind, name: str) -> bool:
+        """Return whether only a library can say if there is such a plugin; asking one takes seconds."""
+        inner = name.rstrip(")").rpartition("(")[2]
+        prefixes = [f"{c.name}:" if c.qualified else "" for c, _ in self.catalogues if c.kind == kind]
+        return inner not in self.found[kind] and any(inner.startswith(prefix) for prefix in prefixes)
 
     def _wrapped(self, name: str, where: str) -> Found:
         """Return the optimizer ``outer(inner)``: ``sam(adam)``, ``ema(sam(timm:lamb))``."""
@@ -80,16 +89,17 @@ class Registry:
         if outer.offer.around is None:
             able = ", ".join(n for n, f in self.found["optimizer"].items() if getattr(f.offer, "around", None))
             raise UnknownName(
-                f"{where}: must name an optimizer that goes around another, got '{outer_name}' in '{name}'; "
+                f"{where}: must name an optimizer that goes around another, got {shown(outer_name)} in {shown(name)}; "
                 f"these do: {able or 'none'}"
             )
         try:
-            offer = replace(outer.offer.around(inner.offer), name=name, around=None)
-            wrong = check(offer, found=True)
-        except Exception as error:  # a plugin may raise anything
-            wrong = one_line(error)
+            with Boundary("optimizer", outer_name, "go around another", everything=True):
+                offer = replace(outer.offer.around(inner.offer), name=name, around=None)
+                wrong = check(offer, found=True)
+        except PluginFailed as error:
+            wrong = error.why
         if wrong:
-            raise UnknownName(f"{where}: must name an optimizer that works here, got '{name}': {wrong}")
+            raise UnknownName(f"{where}: must name an optimizer that works here, got {shown(name)}: {wrong}")
         return Found(offer, outer.plugin, outer.origin, digest([outer.sha256, inner.sha256]))
 
     def _hint(self, kind: Kind, name: str) -> str:
@@ -98,7 +108,8 @@ class Registry:
         for catalogue, _ in self.catalogues:
             if catalogue.kind == kind:
                 prefix = f"{catalogue.name}:" if catalogue.qualified else ""
-                known |= {f"{prefix}{each}" for each in catalogue.names()}
+                with suppress(PluginFailed), Boundary("catalogue", catalogue.name, "say its names"):
+                    known |= {f"{prefix}{each}" for each in catalogue.names()}
         bare = name.lower().rpartition(":")[2]
         same = sorted(each for each in known if each.lower().rpartition(":")[2] == bare)
         return f"; did you mean {' or '.join(map(repr, same))}?" if same else did_you_mean(name, known)
@@ -117,12 +128,8 @@ class Registry:
 
 def _look_up(catalogue: Catalogue, name: str) -> Offer | None:
     """Return what a catalogue has by that name, checked; raises PluginError where it does not work here."""
-    try:
+    with Boundary("catalogue", catalogue.name, "find it or return None"):
         offer = catalogue.find(name)
-    except PluginError:
-        raise
-    except Exception as error:
-        raise PluginError(f"catalogue '{catalogue.name}' must find it or return None, got {one_line(error)}") from error
     if offer is None:
         return None
     type_ = OFFERS[catalogue.kind]

@@ -1,4 +1,7 @@
-"""What a plugin's values must be: one rule per field of the contracts, checked when they come in."""
+"""What a plugin's values must be: one rule per field of the contracts, checked when they come in.
+
+And what a benchmark may give a plugin, by the limits that the plugin declares.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from harness.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
+from harness.errors import repr_of, shown
 
 RECORD_TABLES = (
     "arms",
@@ -32,7 +36,7 @@ def check(offer: Offer | Catalogue, found: bool = False) -> str:
     rules = {**_RULES, "name": _found_name} if found else _RULES
     if isinstance(offer, Analysis):
         rules = {**rules, "name": _analysis_name}
-    wrong = _first_fault(offer, rules)
+    wrong = _first_fault(offer, rules) or _outside_its_limits(offer)
     return wrong and f"{type(offer).__name__.lower()} {brief(offer.name)}: {wrong}"
 
 
@@ -61,9 +65,93 @@ def is_penalty(name: str, value: object = 1.0) -> bool:
     return named and isinstance(value, int | float) and not isinstance(value, bool) and value != 0
 
 
+def limit_of(offer: Any, name: str) -> Any:
+    """Return what says what a value of an offer's own may be: a distribution, else a default; None where nothing does."""
+    for declared in (
+        offer.limits,
+        getattr(offer, "space", {}),
+        getattr(offer, "defaults", {}),
+        getattr(offer, "options", {}),
+    ):
+        if declared.get(name) is not None:
+            return declared[name]
+    return None
+
+
+def fault(offer: Any, name: str, value: Any) -> str:
+    """Return what is wrong with a value that a benchmark gives an offer, ``must be ..., got ...``, or ``""``.
+
+    Its type is that of the offer's limits, else of its space or its default; its ends are those of the limits alone. Where a
+    number is wanted a whole number will do, but not the other way round.
+    """
+    limit, ends = limit_of(offer, name), name in offer.limits
+    if limit is None:
+        return _refused(isinstance(value, bool | int | float | str), "a string, a number, true or false", value)
+    if hasattr(limit, "choices"):
+        if ends:
+            right = any(value == choice and type(value) is type(choice) for choice in limit.choices)
+            return _refused(right, _one_of(limit.choices), value)
+        kinds = {type(choice) for choice in limit.choices}
+    else:
+        kinds = {(float if _is_float(limit) else int) if hasattr(limit, "low") else type(limit)}
+    right = type(value) in kinds or (type(value) is int and float in kinds)
+    if right and ends:
+        right = limit.low <= value <= limit.high and (not limit.step or _on_grid(value, limit))
+    return _refused(right, _wanted(kinds, limit if ends else None), value)
+
+
+def takes_fractions(offer: Any, name: str) -> bool:
+    """Return whether a value of an offer's own is a number that need not be whole."""
+    limit = limit_of(offer, name)
+    return _is_float(limit) or isinstance(limit, float)
+
+
+def _is_float(limit: Any) -> bool:
+    return hasattr(limit, "low") and isinstance(limit.low, float)
+
+
+def _on_grid(value: float, limit: Any) -> bool:
+    steps = (value - limit.low) / limit.step
+    return bool(abs(steps - round(steps)) < 1e-9 * max(1.0, steps))
+
+
+def _one_of(choices: Iterable[Any]) -> str:
+    names = [shown(choice) for choice in choices]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _wanted(kinds: Iterable[type], limit: Any) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
+    what = " or ".join(sorted(names.get(kind, kind.__name__) for kind in kinds))
+    if limit is None:
+        return what
+    step = f" in steps of {limit.step} from {limit.low}" if limit.step and limit.step != 1 else ""
+    return f"{what} >= {limit.low:.15g} and <= {limit.high:.15g}{step}"
+
+
+def _refused(ok: object, what: str, value: object) -> str:
+    return "" if ok else f" must be {what}, got {shown(value)}"
+
+
+def _outside_its_limits(offer: Any) -> str:
+    """Return what of an offer's own space, defaults and options lies outside its limits, or ``""``."""
+    if not getattr(offer, "limits", None):
+        return ""
+    given = [("defaults", getattr(offer, "defaults", {})), ("options", getattr(offer, "options", {}))]
+    for field, values in given:
+        for name, value in values.items():
+            if value is not None and (wrong := fault(offer, name, value)):
+                return f"{field}[{name!r}]{wrong}, as limits say"
+    for name, distribution in getattr(offer, "space", {}).items():
+        for value in getattr(distribution, "choices", None) or (distribution.low, distribution.high):
+            if value is not None and (wrong := fault(offer, name, value)):
+                return f"space[{name!r}]{wrong}, as limits say"
+    return ""
+
+
 def brief(value: object) -> str:
     """Return a value for a message: its ``repr`` on one line of at most 80 characters."""
-    return f"{' '.join(repr(value).split()):.80}"
+    return f"{repr_of(value):.80}"
 
 
 def _first_fault(value: Any, rules: Mapping[str, Callable[[Any], str]]) -> str:
@@ -162,6 +250,11 @@ def _choice(value: Any) -> str:
     return fault and f"{fault}; search its parts one by one"
 
 
+def _bounds(value: Any) -> str:
+    ok = isinstance(value, tuple) and len(value) == 2 and all(isinstance(end, int | float) for end in value)
+    return _must_be(ok and value[0] < value[1], "two numbers, the least and the greatest value", value)
+
+
 def _metrics(value: Any) -> str:
     fault = _named(value) or _must_be(value, "at least one Metric", value)
     return fault or _first_of((key, _metric(each)) for key, each in value.items())
@@ -197,5 +290,7 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
     "kind": _kind,
     "goal": _goal,
     "space": _space,
+    "limits": _space,
+    "bounds": _bounds,
     "metrics": _metrics,
 }

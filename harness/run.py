@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,19 @@ from harness.errors import printable
 from harness.evidence.collect import collect
 from harness.evidence.looking import name_examples
 from harness.evidence.probe_costs import foretell
+from harness.evidence.room import naming_need, room_for, warning
 from harness.extension import ROUNDS, extend, extended
 from harness.files import check_out_folder
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
+from harness.process_settings import take_notes
 from harness.progress import Reporter, counted
 from harness.range_test.centring import centre
 from harness.records import Store, schema
-from harness.records.store import save_arrays
+from harness.records.checked import save_arrays
 from harness.registry import Registry
-from harness.report import results_of, write_reports
+from harness.report import Written, write_reports
+from harness.showing import impersonal
 from harness.training.constant import constant_scores
 
 
@@ -37,15 +40,32 @@ def run(
     command: Sequence[str] = (),
     closing: Callable[[Results, Registry, float], Sequence[str]] | None = None,
 ) -> int:
-    """Carry out a benchmark and write its reports; return 0, or 1 where some runs failed.
+    """Carry out a benchmark and write its reports; return 0, or 1 where a run, a measurement, an analysis or a report failed.
 
     ``closing`` makes the lines that it ends with, from the results, the plugins found and the seconds it all took.
     """
     began = time.monotonic()
     check_out_folder(request.out)
-    ready = prepare(request, reporter)
+    ready = prepare(request, reporter, journal=True)
+    with contextlib.closing(ready.attempts):
+        failures, written = _in_folder(ready, request, reporter, command)
+    failures += [*written.failures, *take_notes()]  # a report may have changed settings too
+    for line in failures:
+        reporter.say(f"warning: {line}", style="yellow")
+    for line in closing(written.results, ready.registry, time.monotonic() - began) if closing else ():
+        reporter.say(line)
+    for path in written.files:
+        reporter.say(f"report: {path}")
+    return 1 if failures else 0
+
+
+def _in_folder(ready: Ready, request: Request, reporter: Reporter, command: Sequence[str]) -> tuple[list[str], Written]:
+    """Carry the benchmark out in its run folder; return a line for whatever went wrong, and the reports."""
     folder = request.out / ready.setting.folder_name
-    with Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow")) as store:
+    with (
+        naming_need(ready.setting, folder),
+        Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), ready.attempts) as store,
+    ):
         centred = centre(ready.setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             ready = replace(ready, setting=extended(centred, store))
@@ -57,28 +77,22 @@ def run(
                 reporter.say(line, style="bold")
             if not more:
                 break
-    results = results_of(folder, ready.registry)
-    paths = write_reports(folder, ready.setting.plan.benchmark.report.formats, ready.registry, results)
-    for line in failures:
-        reporter.say(f"warning: {line}", style="yellow")
-    for line in closing(results, ready.registry, time.monotonic() - began) if closing else ():
-        reporter.say(line)
-    for path in paths:
-        reporter.say(f"report: {path}")
-    return 1 if failures else 0
+    formats = ready.setting.plan.benchmark.report.formats
+    return failures, write_reports(folder, formats, ready.registry, attempts=ready.attempts)
 
 
 def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter, command: Sequence[str]) -> list[str]:
     """Carry out what is left of the benchmark; return a line for whatever went wrong."""
     setting = ready.setting
     environment = device.environment(setting.device)
+    store.restore()
     _describe(store, ready)
     if line := _of_unequal_classes(store.noted("constant")):
         reporter.say(line, style="yellow")
     bring_in(ready.imported, store)
     driver = Driver(setting, store, reporter, request.only_search)
     if left := driver.left():
-        store.work_begins(environment, [printable(word) for word in command])
+        store.work_begins(environment, [impersonal(printable(word)) for word in command])
         precision = setting.precision_of(
             setting.plan.competitors[0].arm
         )  # all arms of a benchmark have a head, or none
@@ -86,6 +100,8 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
         reporter.say(f"{counted(left, 'run')} to do on {where}, into {store.folder}")
         if busy := device.contention(setting.device):
             reporter.say(f"warning: {busy}", style="yellow")
+        if little_room := warning(room_for(setting), store.folder):
+            reporter.say(f"warning: {little_room}", style="yellow")
         for line in () if request.only_search or driver.compared else foretell(setting, command):
             reporter.say(line)
         driver.drive()
@@ -94,7 +110,9 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
         reporter.say(f"nothing left to do in {store.folder}: {what}")
     for line in driver.undefined():
         reporter.say(f"note: {line}")
-    return driver.failures() + collect(setting, driver, store, ready.registry, reporter)
+    failures = driver.failures() + collect(setting, driver, store, ready.registry, reporter)
+    store.note_changes(take_notes())
+    return failures + store.changes()
 
 
 def _describe(store: Store, ready: Ready) -> None:
@@ -107,13 +125,16 @@ def _describe(store: Store, ready: Ready) -> None:
         {
             "data": {
                 "name": data.name,
-                "source": data.source,
-                "notice": data.notice,
+                "source": impersonal(data.source),
+                "notice": impersonal(data.notice),
                 "fingerprint": data.fingerprint,
                 "classes": list(data.classes),
-                "left_out": list(data.left_out),
+                "left_out": impersonal(list(data.left_out)),
                 "skipped": {reason: len(names) for reason, names in data.skipped.items()},
-                "excluded": {"file": plan.benchmark.data.exclude, **{k: list(v) for k, v in data.excluded.items()}},
+                "excluded": {
+                    "file": impersonal(plan.benchmark.data.exclude),
+                    **{k: list(v) for k, v in data.excluded.items()},
+                },
                 "counts": {"train": len(data.train), "tune": len(data.tune), "test": len(data.test)},
                 "class_counts": _class_counts(data),
                 "input_shape": list(data.train.inputs.shape[1:]),
@@ -147,17 +168,15 @@ def _describe(store: Store, ready: Ready) -> None:
             "scheduler_references": {c.arm.scheduler: c.scheduler.reference for c in plan.competitors},
             "roles": {c.arm.name: {"role": c.role, "of": c.of} for c in plan.controls},
             "convex": {c.arm.network: c.network.convex for c in plan.competitors},
-            "plugins": {
-                name: {"origin": f.origin, "file": _loose(f.origin), "sha256": f.sha256}
-                for name, f in sorted(used.items())
-            },
-            "broken_plugins": ready.registry.broken,
+            "plugins": {name: {"origin": impersonal(f.origin), "sha256": f.sha256} for name, f in sorted(used.items())},
+            "broken_plugins": impersonal(ready.registry.broken),
             "fairness": ready.fairness.plain(),
         },
     )
     name_examples(data, store)
     if not schema.targets(store.folder).is_file():
         save_arrays(schema.targets(store.folder), {"targets": data.test.targets})
+        store.promise([schema.targets(store.folder)])
 
 
 def _class_counts(data: Data) -> dict[str, list[int]]:
@@ -179,8 +198,3 @@ def _of_unequal_classes(constant: Mapping[str, Any]) -> str:
         f"note: classes are unequal: always answering '{constant['answer']}' gives a test accuracy of {100 * score:.2f} %; "
         'search.metric = "balanced_accuracy" counts every class alike'
     )
-
-
-def _loose(origin: str) -> str:
-    """Return the whole path of a loose plugin file, or nothing for an installed plugin."""
-    return str(Path(origin).resolve()) if origin.endswith(".py") else ""

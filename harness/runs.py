@@ -106,6 +106,7 @@ class Epoch:
     metrics: Mapping[str, float]
     state: Callable[[], State]
     snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # the weights, if they are kept
+    changed: tuple[str, ...] = ()  # as in Done
     ends_run = False
 
 
@@ -121,6 +122,7 @@ class Done:
     problems: tuple[str, ...] = ()  # measurements that failed; the run itself ended well
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # of its probes, by PROBE.name
     snapshots: NDArray[np.float32] | None = None  # [S, N, ...]: test predictions of what was kept before
+    changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each
     ends_run = True
 
 
@@ -131,6 +133,7 @@ class Failed:
     kind: Literal["diverged", "error"]
     reason: str  # one line
     traceback: str = ""
+    changed: tuple[str, ...] = ()  # as in Done
     ends_run = True
 
 

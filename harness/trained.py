@@ -7,21 +7,26 @@ backbone's weights must be those it was made with, by their hash.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from harness.contracts import Backbone, Weights
+from harness.boundary import Boundary
+from harness.contracts import Backbone, Kind, Weights
 from harness.data.images import Cut
 from harness.device import Device
-from harness.errors import DataError, PluginError, RunFolderError, one_line
+from harness.discovery import discover
+from harness.errors import DataError, PluginError, RunFolderError, UnknownName, one_line
 from harness.pretrained import find_weights
 from harness.progress import Reporter
 from harness.records import Records
+from harness.records.checked import AGAIN, load_tensors
 from harness.registry import Registry
 
 if TYPE_CHECKING:
     import torch
+
+SHOWN = 3  # plugins that are named as missing
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,9 @@ class Origin:
     weights: Mapping[str, Mapping[str, Any]]  # by backbone: file, sha256, mean and std of its pretrained weights
     pretrained: bool | str = True  # as in a benchmark: how they are found where that file is not there
     named: bool = False  # the user has just said ``pretrained``: it goes before the file
+    sources: Mapping[str, str] = field(
+        default_factory=dict
+    )  # SHA-256 of the plugins by part, "backbone"; none of an export
 
 
 @dataclass(frozen=True)
@@ -53,29 +61,87 @@ class Model:
     notice: str = ""  # of the data it was trained on
     block: tuple[str, ...] = ()  # plugins left out
 
+    @property
+    def parts(self) -> dict[str, tuple[Kind, str]]:
+        """The kind and the name of the plugin for each part that predicting needs, by part as a recipe calls it."""
+        parts: dict[str, tuple[Kind, str]] = {"task": ("task", self.task), "backbone": ("backbone", self.backbone)}
+        return parts | ({"head": ("backbone", self.head)} if self.head else {})
 
-def origin_of(records: Records, pretrained: bool | str | None = None) -> Origin:
-    """Return where a run's networks come from; ``pretrained`` where the user has just said another."""
+
+def origin_of(records: Records, pretrained: bool | str | None = None, run_id: str | None = None) -> Origin:
+    """Return where a run's networks come from; ``pretrained`` where the user has just said another.
+
+    With ``run_id`` it has the hashes of the plugins that this run was made with, by part.
+    """
     meta = records.meta
     said = meta["benchmark"]["train"].get("pretrained", True) if pretrained is None else pretrained
-    weights = meta.get("weights", {})
-    return Origin(records.folder, meta.get("plugins", {}), weights, said, named=pretrained is not None)
+    sources = records.recipes[run_id].get("plugins", {}) if run_id else {}
+    weights, named = meta.get("weights", {}), pretrained is not None
+    return Origin(records.folder, meta.get("plugins", {}), weights, said, named, sources)
 
 
-def load(
-    model: Model, registry: Registry, chosen: Device, reporter: Reporter
-) -> tuple[torch.nn.Module | None, list[torch.nn.Module]]:
+def registry_for(model: Model, plugins: Sequence[Path], reporter: Reporter) -> Registry:
+    """Return the installed plugins and those of these files, in which everything is that the model is made of.
+
+    Nothing that a run folder or a model names is imported: a loose plugin has to be named by the user. Raises
+    PluginError, saying which one, where a plugin is missing.
+    """
+    registry = discover(plugins, model.block, check_block=False)
+    for part, (kind, name) in model.parts.items():
+        try:
+            found = registry.find(kind, name, str(model.origin.folder))
+        except UnknownName as error:
+            if missing := _missing(model.origin, part, registry):
+                raise PluginError(
+                    f"{model.origin.folder}: must have the plugin of the {part} '{name}', got none of that name; "
+                    f"nothing that a run or a model names is imported by itself: name its file with --plugin FILE ({missing})"
+                ) from error
+            raise
+        sha256 = model.origin.sources.get(part) or model.origin.plugins.get(found.plugin, {}).get("sha256")
+        if sha256 and sha256 != found.sha256:
+            reporter.say(
+                f"warning: plugin {found.plugin} has changed since the run was made "
+                f"(SHA-256 {sha256[:12]}... then, {found.sha256[:12]}... now)",
+                style="yellow",
+            )
+    return registry
+
+
+def _missing(origin: Origin, part: str, registry: Registry) -> str:
+    """Return the recorded plugins that may be the one of a part and are not here, with their hashes; "" for none."""
+    absent = {name: about for name, about in origin.plugins.items() if name not in registry.origins}
+    sha256 = origin.sources.get(part)
+    exact = {name: about for name, about in absent.items() if about.get("sha256") == sha256}
+    shown = [
+        f"{_file_name(name, str(about.get('origin', '')))}, SHA-256 {str(about.get('sha256'))[:12]}..."
+        for name, about in (exact or absent).items()
+    ]
+    return "; ".join(shown[:SHOWN])
+
+
+def _file_name(name: str, origin: str) -> str:
+    """Return the name of a loose plugin's file, or an installed plugin's name and its distribution."""
+    return (
+        PurePath(origin.replace("\\", "/")).name
+        if origin.endswith(".py")
+        else f"{name} of {origin}"
+        if origin
+        else name
+    )
+
+
+def load(model: Model, registry: Registry, chosen: Device) -> tuple[torch.nn.Module | None, list[torch.nn.Module]]:
     """Return the frozen backbone, if the model has one, and the trained networks, ready on the device."""
     shape: tuple[int, ...] = (3, model.cut.size, model.cut.size)
     body = None
     if model.head:
-        body, shape = load_frozen(model.origin, model.backbone, registry, chosen, shape, reporter)
+        body, shape = load_frozen(model.origin, model.backbone, registry, chosen, shape)
     trained = model.head or model.backbone
-    return body, load_trained(model.origin, trained, model.files, registry, chosen, shape, len(model.classes), reporter)
+    return body, load_trained(model.origin, trained, model.files, registry, chosen, shape, len(model.classes))
 
 
 def load_frozen(
-    origin: Origin, name: str, registry: Registry, chosen: Device, shape: tuple[int, ...], reporter: Reporter
+    origin: Origin, name: str, registry: Registry, chosen: Device, shape: tuple[int, ...]
 ) -> tuple[torch.nn.Module, tuple[int, ...]]:
     """Return a frozen backbone, ready on the device, and the shape of its features.
 
@@ -83,22 +149,25 @@ def load_frozen(
     """
     import torch
 
-    backbone = _backbone(registry, name, origin, reporter)
-    body = _ready(backbone.build(shape, 0, _weights(origin, backbone)), chosen)
-    with torch.no_grad():
+    backbone = registry.get("backbone", name, Backbone, str(origin.folder))
+    weights = _weights(origin, backbone)
+    with Boundary("backbone", name, "build"):
+        body = _ready(backbone.build(shape, 0, weights), chosen)
+    with torch.no_grad(), Boundary("backbone", name, "map inputs to outputs"):
         return body, tuple(body(torch.zeros(1, *shape, device=chosen.name)).shape[1:])
 
 
 def load_trained(
     origin: Origin, name: str, files: Sequence[Path], registry: Registry, chosen: Device, shape: tuple[int, ...],
-    outputs: int, reporter: Reporter,
+    outputs: int,
 ) -> list[torch.nn.Module]:  # fmt: skip
     """Return a trained network, or head, from each of these files, ready on the device."""
-    backbone = _backbone(registry, name, origin, reporter)
+    backbone = registry.get("backbone", name, Backbone, str(origin.folder))
     networks = []
     for file in files:
-        network = backbone.build(shape, outputs)
-        _load(network, file)
+        with Boundary("backbone", name, "build"):
+            network = backbone.build(shape, outputs)
+            _load(network, file)
         networks.append(_ready(network, chosen))
     return networks
 
@@ -114,21 +183,13 @@ def _ready(network: Any, chosen: Device) -> Any:
     return network.to(chosen.name).to(memory_format=torch.channels_last).eval()
 
 
-def _backbone(registry: Registry, name: str, origin: Origin, reporter: Reporter) -> Backbone:
-    found = registry.find("backbone", name, str(origin.folder))
-    recorded = origin.plugins.get(found.plugin)
-    if recorded and recorded["sha256"] != found.sha256:
-        reporter.say(f"warning: plugin {found.plugin} has changed since the run was made", style="yellow")
-    assert isinstance(found.offer, Backbone)
-    return found.offer
-
-
 def _weights(origin: Origin, backbone: Backbone) -> Weights:
     """Return the weights the backbone was frozen at: the file that was used, or the one found in the same way."""
     recorded = origin.weights[backbone.name]
     file = Path(recorded["file"])
     if backbone.weights and file.is_file() and not origin.named:
-        weights = backbone.weights(file)
+        with Boundary("backbone", backbone.name, "have weights"):
+            weights = backbone.weights(file)
     else:
         beside = Path() if origin.named else origin.folder
         weights = find_weights(backbone, origin.pretrained, beside, "train.pretrained")
@@ -141,12 +202,12 @@ def _weights(origin: Origin, backbone: Backbone) -> Weights:
 
 
 def _load(network: torch.nn.Module, file: Path) -> None:
-    from safetensors.torch import load_file
-
     try:
-        state = load_file(file)
+        state, _ = load_tensors(file)
     except Exception as error:  # safetensors raises its own
-        raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
+        raise RunFolderError(
+            f"{file}: must be the weights of a finished run, got {one_line(error)}; {AGAIN}"
+        ) from error
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

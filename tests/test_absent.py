@@ -17,7 +17,7 @@ LEFT_OUT = "settings of the file that are left out, because what they are for ta
     [
         ("photos", ['train.optimizers=["sgd","adam"]'], "search.space.rmsprop, heads.linear.search.space.rmsprop"),
         ("photos", ['train.heads=["mlp"]'], "heads.linear"),
-        ("photos", ['train.regime="scratch"'], "heads.linear"),
+        ("photos", ['train.regime="scratch"'], "train.heads, heads.linear"),
         ("finetune", ['train.optimizers=["adamw"]'], "search.space.sgd, search.space.adam"),
         ("finetune", ['train.regime="scratch"'], "train.head_epochs, train.batch_norm, search.layer_factor"),
         (None, ['data.dataset="folder"'], "data.options.train, data.options.tune, data.options.test"),

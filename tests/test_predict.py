@@ -7,7 +7,6 @@ import hashlib
 import shutil
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,13 +15,12 @@ from PIL import Image
 
 from harness import predict as module
 from harness.contracts import Backbone
-from harness.errors import BenchmarkError, DataError, HarnessError, RunFolderError
-from harness.predict import Request, choose, plugins_of, predict
+from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, RunFolderError
+from harness.predict import Request, choose, predict
 from harness.preparation import Request as RunRequest
 from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
-from harness.trained import Origin
 
 WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
 NETWORK = "test_resnet"  # timm's tiny one
@@ -332,7 +330,9 @@ def test_the_command_writes_the_table_and_ends_well_though_photos_are_unreadable
     assert "warning: 1 of 80 photos could not be read and got 0.5:" in capsys.readouterr().out
 
 
-def test_a_loose_plugin_of_the_run_is_found_again_or_named(unlabelled, data, tmp_path, said):
+def test_a_loose_plugin_of_the_run_has_to_be_named_and_is_compared_with_the_recorded_one(
+    unlabelled, data, tmp_path, said
+):
     plugin = tmp_path / "pixels.py"
     plugin.write_text(
         """from harness import Backbone, hookimpl
@@ -352,30 +352,22 @@ def harness_backbones():
     (tmp_path / "b.toml").write_text(BENCHMARK.format(regime="scratch", backbone="pixels"))
     request = RunRequest(tmp_path / "b.toml", data=data, out=tmp_path / "runs", plugins=(plugin,))
     assert run(request, Reporter(quiet=True)) == 0
+    assert f"plugin files that are run: {plugin}" in said
     (folder,) = (tmp_path / "runs").iterdir()
-    go(folder, unlabelled, tmp_path / "a.csv")
+    recorded = hashlib.sha256(plugin.read_bytes()).hexdigest()
+    with pytest.raises(PluginError) as wrong:  # although it still is where and what it was
+        go(folder, unlabelled, tmp_path / "a.csv")
+    assert "must have the plugin of the backbone 'pixels', got none of that name" in str(wrong.value)
+    assert f"--plugin FILE (pixels.py, SHA-256 {recorded[:12]}...)" in str(wrong.value)
+    go(folder, unlabelled, tmp_path / "a.csv", plugins=(plugin,))
     moved = plugin.rename(tmp_path / "elsewhere.py")
-    with pytest.raises(HarnessError, match="must name a backbone, got 'pixels'"):
-        go(folder, unlabelled, tmp_path / "b.csv")
     go(folder, unlabelled, tmp_path / "b.csv", plugins=(moved,))
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     assert not [line for line in said if "has changed" in line]
-    moved.rename(plugin)
-    plugin.write_text(plugin.read_text().replace("nn.Flatten()", "nn.Flatten(), nn.Identity()"))
-    with pytest.raises(HarnessError, match="must name a backbone, got 'pixels'"):  # what it was then is not known
-        go(folder, unlabelled, tmp_path / "b.csv")
-    assert any("pixels.py is not the one the run was made with, so it is not used" in line for line in said)
+    moved.write_text(moved.read_text().replace("nn.Flatten()", "nn.Flatten(), nn.Identity()"))
     with pytest.raises(HarnessError, match="must fit the network, got RuntimeError"):
-        go(folder, unlabelled, tmp_path / "b.csv", plugins=(plugin,))
-    assert "warning: plugin pixels has changed since the run was made" in said
-
-
-def test_a_run_folder_brings_no_code_of_its_own(tmp_path):
-    """Even where the hash it records is right: whoever wrote the file wrote the hash too."""
-    (tmp_path / "run").mkdir()
-    evil, fair = tmp_path / "run" / "evil.py", tmp_path / "fair.py"
-    for file in (evil, fair):
-        file.write_text("x = 1\n")
-    about = {f.stem: {"file": str(f), "sha256": hashlib.sha256(f.read_bytes()).hexdigest()} for f in (evil, fair)}
-    model = SimpleNamespace(origin=Origin(tmp_path / "run", about, {}))
-    assert plugins_of(model, [], Reporter(quiet=True)) == [fair]
+        go(folder, unlabelled, tmp_path / "b.csv", plugins=(moved,))
+    now = hashlib.sha256(moved.read_bytes()).hexdigest()
+    assert (
+        f"warning: plugin elsewhere has changed since the run was made (SHA-256 {recorded[:12]}... then, {now[:12]}... now)"
+    ) in said

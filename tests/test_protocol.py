@@ -144,9 +144,9 @@ def test_without_a_registration_it_says_so(file):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ("verdict.margins.function=0.9", "must be greater than 1, got 0.9"),
+        ("verdict.margins.function=0.9", "must be a number > 1 and <= 10, got 0.9"),
         ("verdict.margins.funktion=1.2", "did you mean 'function'"),
-        ("verdict.alpha=0.7", "less than 0.5"),
+        ("verdict.alpha=0.7", "must be a number >= 1e-06 and < 0.5, got 0.7"),
     ],
 )
 def test_impossible_margins_stop_before_anything_runs(file, change, complaint):

@@ -231,7 +231,7 @@ def test_what_a_catalogue_finds_is_checked_too(plugin):
     for name, why in {
         "bad": "optimizer 'bad': build must be a function, got 5",
         "other": "catalogue 'odd' must return an optimizer, got 5",
-        "raises": "catalogue 'odd' must find it or return None, got ValueError: no luck",
+        "raises": "catalogue 'odd': must find it or return None, got ValueError: no luck",
     }.items():
         with pytest.raises(UnknownName, match=f"x: must name an optimizer that works here, got 'odd:{name}': {why}"):
             found.find("optimizer", f"odd:{name}", "x")

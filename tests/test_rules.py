@@ -11,7 +11,6 @@ import pytest
 
 from harness import Choice, Float, Int, analysis, report, rules
 from harness.contracts import OFFERS, Analysis, Catalogue, Dataset, Download, Metric, Optimizer, Report, Scheduler, Task
-from harness.errors import HarnessError
 from harness.records import Records
 from harness.rules import RECORD_TABLES, check
 
@@ -136,11 +135,13 @@ class Offers:
         return self.reports[name]
 
 
+EMPTY = Records({}, *(pd.DataFrame() for _ in fields(Records)[1:]))
+
+
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Return a function that writes reports of empty records with these analyses and formats."""
-    empty = Records({}, *(pd.DataFrame() for _ in fields(Records)[1:]))
-    monkeypatch.setattr(report, "open_records", lambda folder: empty)
+    monkeypatch.setattr(report, "open_records", lambda folder: EMPTY)
     return lambda analyses, reports: report.write_reports(
         tmp_path, [each.name for each in reports], Offers(analyses, reports)
     )
@@ -155,16 +156,17 @@ PROBLEMS = Report("problems", "txt", lambda results: "\n".join(results.problems)
 
 def test_an_analysis_without_a_table_is_a_problem():
     results = analysis.analyse(
-        None, [Analysis("cost", lambda records: None), Analysis("size", lambda r: pd.DataFrame())]
+        EMPTY, [Analysis("cost", lambda records: None), Analysis("size", lambda r: pd.DataFrame())]
     )
-    assert results.problems == ("analysis 'cost' must return a pandas DataFrame, got NoneType",)
+    (problem,) = results.problems
+    assert problem == "analysis 'cost' failed: TypeError: compute() must return a pandas DataFrame, got NoneType"
     assert list(results.tables) == ["size"]
 
 
 def test_a_table_that_parquet_cannot_hold_is_a_problem_and_loses_no_report(write, tmp_path):
     write([Analysis("odd", lambda records: pd.DataFrame({"x": [1, 2]}))], [PROBLEMS])
     assert pd.read_parquet(tmp_path / "tables" / "odd.parquet")["x"].tolist() == [1, 2]
-    (text,) = write([Analysis("odd", lambda records: pd.DataFrame({"x": [1, "a", object()]}))], [PROBLEMS])
+    (text,) = write([Analysis("odd", lambda records: pd.DataFrame({"x": [1, "a", object()]}))], [PROBLEMS]).files
     assert text.read_text().startswith("table 'odd' must fit into Parquet, got Arrow")
     assert "\n" not in text.read_text()
     assert sorted(file.name for file in (tmp_path / "tables").iterdir()) == [
@@ -174,13 +176,13 @@ def test_a_table_that_parquet_cannot_hold_is_a_problem_and_loses_no_report(write
 
 def test_a_format_that_fails_does_not_lose_the_others(write, tmp_path):
     bad, worse = Report("bad", "bad", raises), Report("worse", "worse", lambda results: None)
-    with pytest.raises(HarnessError) as caught:
-        write([], [bad, PROBLEMS, worse])
-    assert str(caught.value) == (
-        "report 'bad': must render, got ValueError: no luck; "
-        "report 'worse': must render, got TypeError: render() must return a text, got NoneType; "
-        "the records are whole: 'harness report' tries again"
+    written = write([], [bad, PROBLEMS, worse])
+    again = "; the records are whole: 'harness report' tries again"
+    assert written.failures == (
+        f"report 'bad': must render, got ValueError: no luck{again}",
+        f"report 'worse': must render, got TypeError: render() must return a text, got NoneType{again}",
     )
+    assert written.files == [tmp_path / "report.txt"]
     assert (tmp_path / "report.txt").exists()
 
 
@@ -198,7 +200,7 @@ def test_what_libraries_that_draw_have_to_say_stays_off_the_console(write, capsy
         pyplot.warning("findfont: no such font")
         return " ".join(results.problems)
 
-    (file,) = write([Analysis("noisy", compute)], [Report("noisy", "txt", draw)])
+    (file,) = write([Analysis("noisy", compute)], [Report("noisy", "txt", draw)]).files
     assert file.read_text(encoding="utf-8") == ""
     assert capsys.readouterr() == ("", "")
     assert logging.getLogger("matplotlib").level == level

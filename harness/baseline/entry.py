@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from harness import disk
 from harness.baseline.match import Imported
 from harness.records import Store, schema
 
@@ -13,18 +15,21 @@ def bring_in(imported: Imported | None, store: Store) -> None:
     before = store.noted("baseline") or {}
     about = _noted(imported) if imported else {}
     if before == about:
+        if imported:
+            _complete(imported, store)
         return
     if before:
         for run_id in store.take_out(before["names"], before["studies"]):
             for place in (schema.prediction, schema.solution):
-                place(store.folder, run_id).unlink(missing_ok=True)
+                with disk.writing(store.folder):
+                    place(store.folder, run_id).unlink(missing_ok=True)
     if imported:
         baseline, names = imported.baseline, set(about["names"])
         studies = set(about["studies"])
         runs = [row for row in baseline.tables["runs"] if row["arm"] in names]
         ids = {row["run_id"] for row in runs}
         for name, content in baseline.files(ids):  # before the rows, so that a record never lacks its files
-            store.keep(name, content)
+            store.keep(name, content, Path(name).stem)
         tables = {
             "arms": [row for row in baseline.tables["arms"] if row["arm"] in studies],
             "asks": [row for row in baseline.tables["asks"] if row["arm"] in studies],
@@ -34,6 +39,18 @@ def bring_in(imported: Imported | None, store: Store) -> None:
         store.put_in(tables, about)
     else:
         store.note("baseline", None)
+
+
+def _complete(imported: Imported, store: Store) -> None:
+    """Bring in the files again that the run folder lacks."""
+    ids = {
+        row["run_id"]
+        for row in imported.baseline.tables["runs"]
+        if row["arm"] in (store.noted("baseline") or {})["names"]
+    }
+    for name, content in imported.baseline.files(ids) if store.lacking(ids) else ():
+        if not (store.folder / name).is_file():
+            store.keep(name, content, Path(name).stem)
 
 
 def _noted(imported: Imported) -> dict[str, Any]:

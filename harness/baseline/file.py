@@ -11,7 +11,9 @@ networks that another run has not both of.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import math
 import sqlite3
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +26,8 @@ from typing import Any
 from harness import files
 from harness.errors import DataError, RunFolderError, one_line
 from harness.records import Records, database, open_records, schema
-from harness.runs import digest
+from harness.runs import Arm, digest
+from harness.showing import impersonal
 
 FORMAT, VERSION = "optimizer-harness baseline", 1
 ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
@@ -41,7 +44,13 @@ KEPT = (
     "convex",
     "exhausted",
 )  # of meta, as it is
+NEEDED = {
+    "run", "made", "solutions", "benchmark", "data", "weights", "environments", "plugins", "roles", "cells", "arms", "left_out",
+    "spaces", "optimizers", "metric", "metrics", "environment", "references", "convex",
+}  # fmt: skip
 MOST = 2 * 10**9  # bytes of one member: more is no baseline
+MOST_TEXT = 2**28  # bytes of baseline.json
+MOST_RATIO, SMALL = 200, 2**20  # of baseline.json, unpacked to packed, where it is larger than so many bytes
 
 Row = Mapping[str, Any]
 
@@ -95,8 +104,9 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     arms = _with_results(folder, tables, cells, _own(records), "comparison" in records.meta)
     cells = [cell for cell in cells if cell["of"] in arms]
     tables = _tables(folder, arms, cells)
-    about = _about(records, arms, cells, tables, solutions)
+    about = impersonal(_about(records, arms, cells, tables, solutions))
     runs = [row["run_id"] for row in tables["runs"] if row["phase"] == "compare"]
+    records.check_files(runs, "predictions/", *(["solutions/"] if solutions else []))
     content = {"about": about, "tables": {name: _packed(rows) for name, rows in tables.items()}}
     members = {"baseline.json": json.dumps(content, allow_nan=False, separators=(",", ":")).encode()}
     places = [schema.prediction, *([schema.solution] if solutions else [])]
@@ -114,17 +124,25 @@ def read_baseline(file: Path, where: str = "baseline") -> Baseline:
         raise DataError(f"{where}: must be a file of 'harness baseline export', got {got}: '{file}'; check the path")
     try:
         with zipfile.ZipFile(file) as archive:
-            said = json.loads(_member(file, archive, "baseline.json"))
+            said = json.loads(_member(file, archive, "baseline.json", MOST_TEXT, MOST_RATIO))
         about = said["about"]
         kind = (about["format"], about["version"])
         if kind == (FORMAT, VERSION):
             tables = {name: _unpacked(name, said["tables"][name]) for name in KEYS}
-            wrong = [row["run_id"] for row in tables["runs"] if digest(json.loads(row["recipe"]))[:16] != row["run_id"]]
-            if wrong:
-                raise ValueError(f"run {wrong[0]} with another recipe")
+            if wrong := _wrong(about, tables):
+                raise ValueError(wrong)
             with file.open("rb") as content:
                 return Baseline(file, hashlib.file_digest(content, "sha256").hexdigest(), about, tables)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        sqlite3.Error,
+        zipfile.BadZipFile,
+    ) as error:
         raise DataError(
             f"{where}: must be a file of 'harness baseline export', got {one_line(error)} in '{file}'"
         ) from error
@@ -132,6 +150,28 @@ def read_baseline(file: Path, where: str = "baseline") -> Baseline:
         f"{where}: must be of format '{FORMAT}' and version {VERSION}, got {kind[0]!r} and {kind[1]!r} in '{file}'; "
         "use the release that wrote it"
     )
+
+
+def _wrong(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
+    """Return what is wrong with a baseline's content; "" for nothing. It goes into the records of another run.
+
+    A run's name is the digest of its recipe, so with another arm's recipe it would stand for a run of that arm.
+    """
+    if missing := NEEDED - set(about):
+        return f"no '{min(missing)}'"
+    for row in tables["runs"]:
+        recipe = json.loads(row["recipe"])
+        if digest(recipe)[:16] != row["run_id"]:
+            return f"run {row['run_id']} with another recipe"
+        if Arm(**recipe["arm"]).name != row["arm"]:
+            return f"run {row['run_id']} with the recipe of another arm"
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(schema.TABLES)
+        for table, rows in tables.items():
+            for row in rows:
+                places = ", ".join("?" * len(row))
+                db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
+        return database.fault(db)
 
 
 def _own(records: Records) -> list[str]:
@@ -154,7 +194,7 @@ def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str
     kept = {
         "arms": [row for row in found["arms"] if row["arm"] in studies],
         "asks": asks,
-        "runs": [row for row in found["runs"] if row["run_id"] in wanted],
+        "runs": [{**row, "reason": impersonal(row["reason"])} for row in found["runs"] if row["run_id"] in wanted],
         "epochs": [row for row in found["epochs"] if row["run_id"] in wanted],
     }
     return {name: sorted(rows, key=lambda row: [row[key] for key in KEYS[name]]) for name, rows in kept.items()}
@@ -231,21 +271,24 @@ def _about(
     }
 
 
-def _member(file: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+def _member(file: Path, archive: zipfile.ZipFile, name: str, most: int = MOST, ratio: float = math.inf) -> bytes:
     """Return a member's bytes; raises DataError for a damaged or a huge one."""
     try:
-        if archive.getinfo(name).file_size > MOST:
-            raise ValueError(f"more than {MOST / 1e9:.0f} GB")
-        return archive.read(name)
+        about = archive.getinfo(name)
+        if about.file_size > most:
+            raise ValueError(f"more than {most / 1e9:.2g} GB")
+        if about.file_size > max(SMALL, ratio * about.compress_size):
+            raise ValueError(f"more than {ratio} times its packed size")
+        with archive.open(about) as content:
+            return content.read(about.file_size + 1)  # which stops there, whatever the data would become
     except (KeyError, ValueError, OSError, RuntimeError, zipfile.BadZipFile) as error:  # a wrong CRC is one of them
         raise DataError(f"{file}: must have '{name}' whole, got {one_line(error)}; export it again") from error
 
 
 def _write(out: Path, members: Mapping[str, bytes]) -> None:
     """Write a zip that is the same for the same content: its times are the format's first."""
-    try:
-        with files.replacing(out) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in members.items():
-                archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
-    except OSError as error:
-        raise DataError(f"--out: must be a file that can be written, got '{out}': {error.strerror or error}") from error
+    packed = io.BytesIO()  # a full disk then stops one write, and not the closing of an archive as well
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    files.write(out, packed.getvalue(), hint="name another file with --out")

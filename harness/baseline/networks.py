@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 from harness.baseline.match import Imported
@@ -13,10 +14,13 @@ from harness.registry import Registry
 from harness.runs import Arm
 
 
-def with_networks(setting: Setting, imported: Imported | None, registry: Registry) -> Setting:
+def with_networks(
+    setting: Setting, imported: Imported | None, registry: Registry, say: Callable[[str], object]
+) -> Setting:
     """Return the setting with those imported arms whose networks can be measured beside the benchmark's own.
 
     These have their weights in the baseline, a network that the benchmark trains too, and plugins that are found here.
+    A baseline brings no code: an arm whose plugin is not here is said, and is compared by its recorded scores alone.
     """
     if imported is None or not imported.baseline.solutions:
         return setting
@@ -26,12 +30,17 @@ def with_networks(setting: Setting, imported: Imported | None, registry: Registr
     for recipe in (recipes[name] for name in imported.arms):
         arm = Arm(**recipe["arm"])
         like = own.get(arm.network)
+        if like is None:
+            continue
         try:
             optimizer = registry.get("optimizer", arm.optimizer, Optimizer)
             scheduler = registry.get("scheduler", arm.scheduler, Scheduler)
-        except PluginError:
+        except PluginError as error:
+            say(
+                f"note: the networks of {arm.name} from the baseline are not measured, for its plugin is not here; "
+                f"name its file with --plugin FILE ({error})"
+            )
             continue
-        if like is not None:
-            parts = {"optimizer": optimizer, "scheduler": scheduler, "plugins": recipe["plugins"]}
-            found.append(replace(like, arm=arm, space={}, fixed={}, **parts))
+        parts = {"optimizer": optimizer, "scheduler": scheduler, "plugins": recipe["plugins"]}
+        found.append(replace(like, arm=arm, space={}, fixed={}, **parts))
     return replace(setting, plan=replace(setting.plan, imported=tuple(found)))

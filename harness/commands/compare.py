@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import files
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Report, Several
-from harness.errors import HarnessError, one_line
+from harness.errors import HarnessError
 from harness.registry import Registry
 
 if TYPE_CHECKING:
@@ -34,15 +35,11 @@ def write(out: Path, several: Several, report: Report) -> None:
     if report.compare is None:
         raise HarnessError(f"report '{report.name}': must compare runs, got one that does not; choose another")
     try:
-        text = report.compare(several)
-    except Exception as error:  # a plugin may raise anything
-        raise HarnessError(
-            f"report '{report.name}': must compare runs, got {one_line(error)}; the runs are whole"
-        ) from error
-    try:
-        files.write(out, text.encode(), durable=False)
-    except OSError as error:
-        raise HarnessError(f"compare --out: must be a file that can be written, got {one_line(error)}") from error
+        with Boundary("report", report.name, "compare runs", everything=True):
+            content = report.compare(several).encode()
+    except PluginFailed as error:
+        raise HarnessError(f"{error}; the runs are whole") from error
+    files.write(out, content, durable=False, hint="name another file with --out")
 
 
 def document(several: Several) -> dict[str, Any]:

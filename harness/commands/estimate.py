@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -11,17 +10,20 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from harness import disk
 from harness import protocol as protocols
 from harness.comparison import Cell
 from harness.config import as_plain
+from harness.data.places import cache_folder
 from harness.device import contention, environment
 from harness.errors import PluginError
+from harness.evidence import room
 from harness.evidence.probe_costs import late_probes, middle, planned_cells, probe_line
 from harness.plan import Competitor, Setting
 from harness.preparation import Request, prepare
 from harness.progress import Reporter, counted, duration
 from harness.range_test.sweep import range_test_steps
-from harness.search.budget import amount
+from harness.search.budget import amount, expected
 from harness.workbench import Bench
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 REPRESENTATION = protocols.PROBES["representation"]
 SECONDS_PER_ARM = 2.0  # of timing, after a warm-up
 SECONDS_PER_ASK = 0.02  # of Optuna on SQLite, measured over twenty trials of two parameters
-BYTES_PER_EPOCH = 430  # the flagship's run.db over its epochs
 
 
 def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
@@ -45,6 +46,8 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     folder = request.out / setting.folder_name
     probes = late_probes(setting, planned)
     imported = ready.imported.arms if ready.imported else ()
+    weights = {arm["arm"]: arm["weights"] for arm in arms if not arm["problem"]}
+    needed = room.room_of(setting, planned, weights, sum(a["trials"] for a in arms), sum(a["epochs"] for a in arms))
     circle = {row["probe"]: row["groups"] for row in probes if row["fits"] < row["possible"]}.get(REPRESENTATION)
     return {
         "name": setting.plan.benchmark.name,
@@ -59,7 +62,11 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "power": power(setting, imported, circle or None),
         "runs": sum(arm["runs"] for arm in arms) + folds,
         "seconds": sum(arm["seconds"] for arm in arms) + folds * longest + sum(probe["seconds"] for probe in probes),
-        "bytes": sum(arm["bytes"] for arm in arms),
+        "bytes": needed.kept,
+        "bytes_passing": needed.passing,
+        "bytes_free": disk.free(folder),
+        "bytes_cached": _cached(setting),
+        "little_room": room.warning(needed, folder),
     }
 
 
@@ -93,11 +100,10 @@ def _arm(setting: Setting, competitor: Competitor, planned: Sequence[Cell]) -> d
         timing, problem = _time(setting, competitor), ""
     except PluginError as error:
         timing, problem = Timing(), str(error)
-    trials, search_epochs = (0, 0.0) if problem else _search(competitor, searches, timing.step * timing.batches)
+    trials, search_epochs = (0, 0.0) if problem else expected(competitor, searches, timing.step * timing.batches)
     epochs = 0.0 if problem else search_epochs + sum(cell.run.epochs for cell in mine)
     swept = timing.step * range_test_steps(competitor) if benchmark.search.lr_range_test else 0.0
     epoch = timing.step * timing.batches + timing.tune
-    kept = timing.kept * timing.weights + timing.predictions
     return {
         "arm": competitor.arm.name,
         "problem": problem,
@@ -113,8 +119,15 @@ def _arm(setting: Setting, competitor: Competitor, planned: Sequence[Cell]) -> d
         "examples_per_second": timing.batch_size / timing.step if timing.step else 0.0,
         "seconds_per_seed": benchmark.compare.epochs * epoch,
         "seconds": trials * SECONDS_PER_ASK + swept + epochs * epoch + len(mine) * timing.scoring,
-        "bytes": len(mine) * kept + 3 * timing.weights + int(epochs * BYTES_PER_EPOCH),
+        "weights": timing.weights,
     }
+
+
+def _cached(setting: Setting) -> int:
+    """Return the bytes of the decoded images and of the features that the cache holds for these data."""
+    every = [setting.data, *setting.features.values()]
+    splits = [split for data in every for split in (data.train, data.tune, data.test)]
+    return sum(split.inputs.nbytes for split in (*splits, *setting.mirrored.values()))
 
 
 @dataclass(frozen=True)
@@ -127,9 +140,7 @@ class Timing:
     batches: int = 0  # an epoch
     batch_size: int = 0
     parameters: int = 0
-    weights: int = 0  # bytes, as are the predictions of a run
-    predictions: int = 0
-    kept: int = 0  # copies of the weights
+    weights: int = 0  # bytes
 
 
 def _time(setting: Setting, competitor: Competitor) -> Timing:
@@ -143,7 +154,6 @@ def _time(setting: Setting, competitor: Competitor) -> Timing:
     step = _step_seconds(parts)
     tune = _seconds(partial(parts.predict, parts.use.tune))
     test = _seconds(partial(parts.predict, parts.use.test or parts.use.tune, exact=True))
-    kept = 1 + len(parts.snapshots.epochs)
     return Timing(
         step=step,
         tune=tune,
@@ -152,20 +162,7 @@ def _time(setting: Setting, competitor: Competitor) -> Timing:
         batch_size=parts.batches.batch_size,
         parameters=sum(p.numel() for p in parts.parameters),
         weights=sum(t.numel() * t.element_size() for t in parts.model.state_dict().values()),
-        predictions=4 * parts.use.outputs * (kept * len(setting.data.test) + len(setting.data.tune)),
-        kept=kept,
     )
-
-
-def _search(competitor: Competitor, searches: int, epoch_seconds: float) -> tuple[int, float]:
-    """Return about how many trials and epochs an arm's searches are: the last trial ends beyond a budget in epochs."""
-    search = competitor.benchmark.search
-    low, high = search.epochs[0], search.epochs[-1]
-    each = search.seeds * (high if search.pruner != "none" else (low + high) / 2)  # epochs of a trial
-    budget = amount(search, competitor)
-    per_trial = {"trials": 1.0, "epochs": each, "seconds": each * epoch_seconds}[search.unit]
-    trials = searches * math.ceil(budget / per_trial - 1e-9)
-    return trials, trials * each
 
 
 def _step_seconds(parts: Parts) -> float:
@@ -213,11 +210,13 @@ def lines(found: dict[str, Any]) -> list[str]:
         out += [f"    beside its seeds: {', '.join(controls)}"] if controls else []
     out += [f"  {probe_line(probe)}" for probe in found["probes"]]
     out += [_power_line(each) for each in found["power"]]
-    whole = f"in all about {duration(found['seconds'])} and {found['bytes'] / 1e6:.0f} MB in {found['folder']}"
+    room_needed = f"{disk.size(found['bytes'])}, {disk.size(found['bytes_passing'])} more on the way,"
+    whole = f"in all about {duration(found['seconds'])} and {room_needed} in {found['folder']}"
     whole += " (already begun)" if found["exists"] else ""
     failed = sum(bool(arm["problem"]) for arm in found["arms"])
     whole += f", without the {counted(failed, 'arm')} that cannot be estimated" if failed else ""
-    return [*out, whole]
+    out.append(f"  the cache holds {disk.size(found['bytes_cached'])} of these data, in {cache_folder()}")
+    return [*out, whole, *([f"warning: {found['little_room']}"] if found["little_room"] else [])]
 
 
 def _budget(arm: dict[str, Any]) -> str:

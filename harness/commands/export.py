@@ -11,20 +11,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import device
+from harness import device, disk
+from harness.analysis import computed
+from harness.boundary import Boundary, PluginFailed
 from harness.commands.model_card import interval, model_card, shown, winner
 from harness.config import Benchmark, as_plain
-from harness.contracts import Analysis, Backbone, Kind, Task
-from harness.discovery import discover
-from harness.errors import DataError, HarnessError, RunFolderError, one_line
+from harness.contracts import Analysis, Backbone, Task
+from harness.errors import RunFolderError
 from harness.exported import FILE, describe_model, named
 from harness.files import check_out_folder
-from harness.predict import Choice, choose, model_of, plugins_of
+from harness.predict import Choice, choose, model_of
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
-from harness.records.reader import load_arrays
+from harness.records.checked import load_arrays
 from harness.registry import Registry
-from harness.trained import Model, check_weights, load_frozen
+from harness.showing import impersonal
+from harness.trained import Model, check_weights, load_frozen, registry_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +61,7 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     check_out_folder(out, new=True)
     records = open_records(request.folder)
     choice = choose(records, request.arm, request.ensemble)
+    records.check_files(choice.run_ids, "solutions/", "predictions/")
     model = model_of(records, choice)
     for file in model.files:
         if not file.is_file():
@@ -66,11 +69,11 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
                 f"{file}: must be the weights of {choice.arm}, got nothing there; they were removed or, of an imported "
                 "arm, never here: name another --arm"
             )
-    registry = discover(plugins_of(model, request.plugins, reporter), model.block)
+    registry = registry_for(model, request.plugins, reporter)
     frozen = check_weights(model.origin, model.backbone, registry) if model.head else None
     kept = f"backbone{frozen.suffix}" if frozen and not request.light else ""
     about = describe_model(_with_own_plugins(model, registry), kept) | _about(records, choice, request, registry)
-    about["plain"] = _in_plain_words(model, frozen, registry, reporter)
+    about = impersonal(about) | {"plain": _in_plain_words(model, frozen, registry, reporter)}
     copies = {**named(model), **({kept: frozen} if frozen and kept else {})}
     _write(out, copies, {FILE: json.dumps(about, indent=2, allow_nan=False) + "\n", "README.md": model_card(about)})
     return out, about
@@ -78,9 +81,7 @@ def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
 
 def _with_own_plugins(model: Model, registry: Registry) -> Model:
     """Return the model with only those of the run's plugins that it is made of."""
-    parts: list[tuple[Kind, str]] = [("task", model.task), ("backbone", model.backbone)]
-    parts += [("backbone", model.head)] if model.head else []
-    used = {registry.find(kind, name, str(model.origin.folder)).plugin for kind, name in parts}
+    used = {registry.find(kind, name, str(model.origin.folder)).plugin for kind, name in model.parts.values()}
     plugins = {name: about for name, about in model.origin.plugins.items() if name in used}
     return replace(model, origin=replace(model.origin, plugins=plugins))
 
@@ -116,6 +117,16 @@ def _in_plain_words(model: Model, frozen: Path | None, registry: Registry, repor
 
     Nothing too where the frozen backbone's file has other names than the network, for then it needs reading first.
     """
+    try:
+        with Boundary("backbone", model.backbone, "say how to build it", everything=True):
+            return _calls(model, frozen, registry, reporter)
+    except PluginFailed as error:  # it may be the file too, that is no safetensors
+        reporter.say(f"note: the card does not say how to load the model without the harness: {error.why}")
+        return {}
+
+
+def _calls(model: Model, frozen: Path | None, registry: Registry, reporter: Reporter) -> dict[str, str]:
+    """Return the Python text that builds each network."""
     import torch
     from safetensors import safe_open
 
@@ -124,28 +135,18 @@ def _in_plain_words(model: Model, frozen: Path | None, registry: Registry, repor
         return {}
     shape: tuple[int, ...] = (3, model.cut.size, model.cut.size)
     body, *head = parts
-    try:
-        if not head or not frozen:
-            return {"network": body.plain(shape, len(model.classes))} if body.plain else {}
-        network, features = load_frozen(
-            model.origin,
-            model.backbone,
-            registry,
-            device.choose("cpu", "fp32", torch.get_num_threads()),
-            shape,
-            reporter,
-        )
-        with safe_open(frozen, "pt") as file:
-            if set(network.state_dict()) - set(file.keys()):
-                return {}
-        texts = [
-            part.plain(*of)
-            for part, of in zip(parts, ((shape, 0), (features, len(model.classes))), strict=True)
-            if part.plain
-        ]
-    except Exception as error:  # a plugin may raise anything, and a file may be no safetensors
-        reporter.say(f"note: the card does not say how to load the model without the harness: {one_line(error)}")
-        return {}
+    if not head or not frozen:
+        return {"network": body.plain(shape, len(model.classes))} if body.plain else {}
+    chosen = device.choose("cpu", "fp32", torch.get_num_threads())
+    network, features = load_frozen(model.origin, model.backbone, registry, chosen, shape)
+    with safe_open(frozen, "pt") as file:
+        if set(network.state_dict()) - set(file.keys()):
+            return {}
+    texts = [
+        part.plain(*of)
+        for part, of in zip(parts, ((shape, 0), (features, len(model.classes))), strict=True)
+        if part.plain
+    ]
     return {"backbone": texts[0], "network": texts[1]}
 
 
@@ -158,14 +159,10 @@ def _scores(records: Records, choice: Choice, registry: Registry) -> dict[str, A
     files = [schema.prediction(records.folder, run_id) for run_id in choice.run_ids]
     stacked = np.stack([load_arrays(file)["predictions"] for file in files])
     predictions: NDArray[np.float32] = np.asarray(stacked.mean(axis=0, dtype=np.float64), np.float32)
-    own = {name: float(m.compute(predictions, records.targets)) for name, m in task.metrics.items()}
-    try:
-        table = registry.get("analysis", ANALYSIS, Analysis, "harness export").compute(records)
-        arms = [_plain(row) for row in table.to_dict("records")]
-    except HarnessError:
-        raise
-    except Exception as error:  # a plugin may raise anything
-        raise RunFolderError(f"{records.folder}: must have a winner, got {one_line(error)}") from error
+    with Boundary("task", task.name, "compute its metrics"):
+        own = {name: float(m.compute(predictions, records.targets)) for name, m in task.metrics.items()}
+    table = computed(registry.get("analysis", ANALYSIS, Analysis, "harness export"), records)
+    arms = [_plain(row) for row in table.to_dict("records")]
     return {"metric": meta["metric"], "metrics": meta["metrics"], "own": own, "arms": arms}
 
 
@@ -177,17 +174,15 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _write(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> None:
     beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
+    needed = sum(file.stat().st_size for file in copies.values())
     try:
-        beside.mkdir(parents=True)
-        for name, file in copies.items():
-            shutil.copyfile(file, beside / name)
-        for name, text in texts.items():
-            (beside / name).write_text(text, encoding="utf-8")
-        beside.replace(out)
-    except OSError as error:
-        raise DataError(
-            f"--out: must be a folder that can be written to, got '{out}': {error.strerror or error}"
-        ) from error
+        with disk.writing(out, "name another folder with --out", needed):
+            beside.mkdir(parents=True)
+            for name, file in copies.items():
+                shutil.copyfile(file, beside / name)
+            for name, text in texts.items():
+                (beside / name).write_text(text, encoding="utf-8")
+            beside.replace(out)
     finally:
         with suppress(OSError):
             shutil.rmtree(beside)

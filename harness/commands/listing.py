@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from harness.contracts import KINDS
-from harness.errors import HarnessError, did_you_mean
+from harness.errors import HarnessError, did_you_mean, shown
 from harness.registry import Registry
 
 
 def listing(registry: Registry, kind: str | None = None) -> dict[str, Any]:
     """Return plugins, catalogues and broken plugins as plain values; raises HarnessError for an unknown kind."""
     if kind is not None and kind.removesuffix("s") not in KINDS and kind not in ("analyses", "analysis"):
-        raise HarnessError(f"list: must be given a kind of plugin, got '{kind}'{did_you_mean(kind, KINDS)}")
+        raise HarnessError(f"list: must be given a kind of plugin, got {shown(kind)}{did_you_mean(kind, KINDS)}")
     wanted = (
         KINDS
         if kind is None

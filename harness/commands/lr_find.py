@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness import interruption
-from harness.errors import UnknownName, did_you_mean
+from harness.errors import UnknownName, did_you_mean, shown
 from harness.plan import Setting
 from harness.preparation import Request, prepare
 from harness.progress import Reporter
@@ -30,9 +30,7 @@ def _chosen(setting: Setting, arms: Sequence[str]) -> set[str]:
     known = [competitor.arm.name for competitor in setting.plan.competitors]
     for arm in arms:
         if arm not in known:
-            raise UnknownName(
-                f"--arm: must be an arm of the benchmark, got '{arm}'{did_you_mean(arm, known)} (there are {', '.join(known)})"
-            )
+            raise UnknownName(f"--arm: must be an arm of the benchmark, got {shown(arm)}{did_you_mean(arm, known)}")
     return set(arms or known)
 
 

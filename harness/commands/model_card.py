@@ -9,15 +9,22 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.showing import markdown_code, markdown_text
+
 SECTIONS = ("Use", "How to predict", "Data", "Training", "Scores", "Limitations", "Made with")
+
+
+class Markdown(str):
+    """A text that is Markdown already."""
 
 
 def model_card(about: Mapping[str, Any]) -> str:
     """Return the card of what ``model.json`` says."""
     texts = (_use, _how, _data, _training, _scores, _limitations, _made_with)
     body = "\n".join(f"## {title}\n\n{text(about)}\n" for title, text in zip(SECTIONS, texts, strict=True))
-    notice = f"> {about['notice']}\n\n" if about["notice"] else ""
-    return f"{_header(about)}\n# {about['name']}: {about['arm']}\n\n{notice}{body}"
+    notice = f"> {markdown_text(about['notice'])}\n\n" if about["notice"] else ""
+    title = f"{markdown_text(about['name'])}: {markdown_text(about['arm'])}"
+    return f"{_header(about)}\n# {title}\n\n{notice}{body}"
 
 
 def shown(scores: Mapping[str, Any], metric: str, value: float, points: bool = False) -> str:
@@ -66,13 +73,13 @@ def _header(about: Mapping[str, Any]) -> str:
 
 
 def _use(about: Mapping[str, Any]) -> str:
-    classes = ", ".join(about["classes"])
-    head = f" with the head `{about['head']}` on its frozen features" if about["head"] else ""
+    classes = ", ".join(map(markdown_text, about["classes"]))
+    head = f" with the head {markdown_code(about['head'])} on its frozen features" if about["head"] else ""
     many = len(about["networks"])
     mean = f" It is {many} networks, one per seed, whose probabilities are averaged." if many > 1 else ""
     return (
         f"Tells photos of {classes} apart: a probability for each, for photos like those it was trained on. The network is "
-        f"`{about['backbone']}`{head}.{mean} It came out of a comparison of training algorithms and serves to look "
+        f"{markdown_code(about['backbone'])}{head}.{mean} It came out of a comparison of training algorithms and serves to look "
         "into that, to predict, and as a baseline. It is meant for nothing that anybody's safety, rights or money hang on."
     )
 
@@ -82,7 +89,7 @@ def _how(about: Mapping[str, Any]) -> str:
     text = (
         "With optimizer-harness installed, and nothing of the run it came from:\n\n"
         "    harness predict THIS_FOLDER PHOTOS --out predictions.csv\n\n"
-        f"A photo is turned upright as its EXIF says. Its short side is scaled to {looks['scaled']} pixels ({looks['interpolation']}, "
+        f"A photo is turned upright as its EXIF says. Its short side is scaled to {looks['scaled']} pixels ({markdown_text(looks['interpolation'])}, "
         f"antialiased as Pillow does), the central {looks['size']} x {looks['size']} are cut out, and its pixels, in [0, 1], have "
         f"{looks['mean']} taken off and are divided by {looks['std']}, a value for all channels or one for each. A large JPEG is "
         f"decoded at the smallest reduced size that has sides of {2 * looks['scaled']} pixels or more (Pillow's `draft`); left out, "
@@ -91,7 +98,7 @@ def _how(about: Mapping[str, Any]) -> str:
     if about["head"] and not used["file"]:
         text += (
             f"\n\nThe frozen backbone's weights are not in the folder. They are found as timm finds those of "
-            f"`{about['backbone']}`, or named with `--set train.pretrained=FILE`; their SHA-256 must be `{used['sha256']}`."
+            f"{markdown_code(about['backbone'])}, or named with `--set train.pretrained=FILE`; their SHA-256 must be {markdown_code(used['sha256'])}."
         )
     return f"{text}\n\n{_without_harness(about)}"
 
@@ -138,7 +145,7 @@ def _without_harness(about: Mapping[str, Any]) -> str:
         file = about["pretrained"]["file"] or "backbone.safetensors"
         build += [
             f"backbone = {plain['backbone']}",
-            f'missing, _ = backbone.load_state_dict(load_file("{file}"), strict=False)  # the file may have a head as well',
+            f"missing, _ = backbone.load_state_dict(load_file({json.dumps(file)}), strict=False)  # the file may have a head as well",
             "assert not missing",
             "backbone.eval()",
         ]
@@ -147,7 +154,7 @@ def _without_harness(about: Mapping[str, Any]) -> str:
     code = CODE.format(
         build="\n".join(build),
         least=2 * looks["scaled"],
-        classes=", ".join(about["classes"]),
+        classes=json.dumps(about["classes"]),  # one line, whatever a class is called
         image="backbone(square(file))" if "backbone" in plain else "square(file)",
         **{**looks, "interpolation": looks["interpolation"].upper()},
     )
@@ -162,9 +169,9 @@ def _without_harness(about: Mapping[str, Any]) -> str:
 
 def _data(about: Mapping[str, Any]) -> str:
     data, notice = about["data"], about["notice"]
-    counts = ", ".join(f"{count:,} {split}" for split, count in data["counts"].items())
-    what = f"**{notice}** So nothing is known of how it does on photos." if notice else "Photos."
-    return f"`{data['name']}`, fingerprint `{data['fingerprint'][:16]}`: {counts}. {what}"
+    counts = ", ".join(f"{count:,} {markdown_text(split)}" for split, count in data["counts"].items())
+    what = f"**{markdown_text(notice)}** So nothing is known of how it does on photos." if notice else "Photos."
+    return f"{markdown_code(data['name'])}, fingerprint {markdown_code(data['fingerprint'][:16])}: {counts}. {what}"
 
 
 def _training(about: Mapping[str, Any]) -> str:
@@ -193,7 +200,7 @@ def _training(about: Mapping[str, Any]) -> str:
         ("L2", recipe["l2"]),
         ("augmentation", ", ".join(recipe["augment"]) or "none"),
         *_stages(about),
-        ("pretrained weights", f"SHA-256 `{used['sha256'][:16]}`" if used else "none"),
+        ("pretrained weights", Markdown(f"SHA-256 {markdown_code(used['sha256'][:16])}") if used else "none"),
         ("seeds here", ", ".join(str(run["seed"]) for run in about["runs"])),
     ]
     return _table(("", ""), rows)
@@ -214,17 +221,25 @@ def _stages(about: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _scores(about: Mapping[str, Any]) -> str:
     scores, best = about["scores"], winner(about)
     metric = scores["metric"]
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     if "expected" in best:
         expected = shown(scores, metric, best["expected"])
-        rows.append((f"**expected** test {metric} of the choice", expected, interval(scores, best) or "unknown"))
+        rows.append(
+            (
+                Markdown(f"**expected** test {markdown_text(metric)} of the choice"),
+                expected,
+                interval(scores, best) or "unknown",
+            )
+        )
     rows += [(f"test {name} of this model", shown(scores, name, value), "") for name, value in scores["own"].items()]
     parts = [_table(("score", "value", "95 % interval"), rows), _meaning(about, best)]
     arms = [
-        (f"`{row['arm']}`", *(shown(scores, metric, row[split]) if split in row else "" for split in ("tune", "test")), row["seeds"])
+        (Markdown(markdown_code(row["arm"])), *(shown(scores, metric, row[split]) if split in row else "" for split in ("tune", "test")), row["seeds"])
         for row in scores["arms"]
     ]  # fmt: skip
-    parts.append(f"All arms, by their mean tune {metric}:\n\n{_table(('arm', 'tune', 'test', 'seeds'), arms)}")
+    parts.append(
+        f"All arms, by their mean tune {markdown_text(metric)}:\n\n{_table(('arm', 'tune', 'test', 'seeds'), arms)}"
+    )
     return "\n\n".join(parts)
 
 
@@ -240,11 +255,13 @@ def _meaning(about: Mapping[str, Any], best: Mapping[str, Any]) -> str:
         )
     if "expected" not in best:
         return f"{own} With one seed per arm nothing can be said of what another training would give."
-    naive = f"{shown(scores, metric, best['naive'])}, {shown(scores, metric, best['optimism'], points=True)} better"
+    naive = markdown_text(
+        f"{shown(scores, metric, best['naive'])}, {shown(scores, metric, best['optimism'], points=True)} better"
+    )
     lost = f" {best['lost']:.0f} of them failed and have no part in it." if best["lost"] else ""
     many = len(about["networks"]) > 1
     seed = " That is of one network; the mean of several, which this model is, usually does better." if many else ""
-    covers = f"; the interval covers {best['covers']}" if interval(scores, best) else ""
+    covers = f"; the interval covers {markdown_text(best['covers'])}" if interval(scores, best) else ""
     return (
         f"The arm was chosen by its mean tune score{'' if many else ', and so was the seed'}. *Expected* is what this whole procedure gives: the "
         f"arm chosen anew from all seeds but one, and scored on the test split by the run of the seed left out, over "
@@ -273,14 +290,13 @@ def _limitations(about: Mapping[str, Any]) -> str:
 def _made_with(about: Mapping[str, Any]) -> str:
     environment = about["environment"]
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
-    files = [(f"`{each['file']}`", f"`{each['sha256']}`") for each in about["networks"]]
+    files = [*about["networks"]]
     if about["pretrained"] and about["pretrained"]["file"]:
-        files.append((f"`{about['pretrained']['file']}`", f"`{about['pretrained']['sha256']}`"))
-    runs = ", ".join(f"`{run['run_id']}`" for run in about["runs"])
-    return (
-        f"Run `{about['run_folder']}`, {runs}; {versions}; {environment['hardware']['device']}.\n\n"
-        f"{_table(('file', 'SHA-256'), files)}"
-    )
+        files.append(about["pretrained"])
+    rows = [[Markdown(markdown_code(each[key])) for key in ("file", "sha256")] for each in files]
+    runs = ", ".join(markdown_code(run["run_id"]) for run in about["runs"])
+    where = f"{markdown_text(versions)}; {markdown_text(environment['hardware']['device'])}"
+    return f"Run {markdown_code(about['run_folder'])}, {runs}; {where}.\n\n{_table(('file', 'SHA-256'), rows)}"
 
 
 def _number(value: Any) -> str:
@@ -288,7 +304,7 @@ def _number(value: Any) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a table in Markdown."""
-    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in (head, *rows)]
+    """Return a table in Markdown; a cell that is not ``Markdown`` already is a text, and nothing in it is carried out."""
+    cells = [[cell if isinstance(cell, Markdown) else markdown_text(cell) for cell in row] for row in (head, *rows)]
     cells.insert(1, ["---"] * len(head))
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)

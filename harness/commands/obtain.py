@@ -13,7 +13,8 @@ from harness.contracts import Dataset, Download
 from harness.data.download import PATIENCE, fetch
 from harness.data.places import downloads_folder
 from harness.data.unpack import unpack
-from harness.errors import DataError
+from harness.disk import writing
+from harness.errors import DataError, shown
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.runs import digest
@@ -71,11 +72,11 @@ def _wanted(request: Request, registry: Registry) -> Download:
     if declared is None:
         there = [name for name, found in registry.found["dataset"].items() if getattr(found.offer, "download", None)]
         raise DataError(
-            f"data get: must name a dataset that says where it can be got, got '{request.dataset}'; there is {', '.join(sorted(there)) or 'none'}"
+            f"data get: must name a dataset that says where it can be got, got {shown(request.dataset)}; there is {', '.join(sorted(there)) or 'none'}"
         )
     sha256 = request.sha256 or ""
     if sha256 and not (len(sha256) == 64 and set(sha256.lower()) <= set("0123456789abcdef")):
-        raise DataError(f"--sha256: must be 64 hex digits, got '{sha256}'")
+        raise DataError(f"--sha256: must be 64 hex digits, got {shown(sha256)}")
     if request.url:
         if urlsplit(request.url).scheme not in ("http", "https"):
             raise DataError(f"--from: must be an address, http or https, got '{request.url}'")
@@ -87,7 +88,8 @@ def _place(archive: Path, unpacked: Path, folder: Path, wanted: Download, exact:
     """Unpack the archive and move what is in it to the folder; raises DataError where it is not as expected."""
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
-        unpack(archive, unpacked, reporter.preparing)
+        with writing(folder, "see --to"):
+            unpack(archive, unpacked, reporter.preparing)
         found = _layout(unpacked, wanted.files) or _layout_below(unpacked, wanted.files)
         if found is None:
             raise DataError(f"{wanted.url}: must have the folders {', '.join(wanted.files)}, got {_shown(unpacked)}")
@@ -98,12 +100,11 @@ def _place(archive: Path, unpacked: Path, folder: Path, wanted: Download, exact:
                 )
         with suppress(OSError):
             folder.rmdir()  # it is empty, or not there
-        found.rename(folder)
+        with writing(folder, "see --to"):
+            found.rename(folder)
     except DataError:
         archive.unlink(missing_ok=True)  # what is wrong with it stays wrong
         raise
-    except OSError as error:
-        raise DataError(f"{folder}: must be writable and have room, got {error}; see --to") from error
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
 

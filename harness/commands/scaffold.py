@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import keyword
+import os
 import re
 import shlex
 import sys
@@ -16,10 +17,11 @@ from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
 
-from harness import __version__
+from harness import __version__, disk
 from harness.contracts import KINDS
 from harness.discovery import discover
-from harness.errors import HarnessError, did_you_mean
+from harness.errors import HarnessError, did_you_mean, shown
+from harness.files import write
 
 ALL = (*KINDS, "catalogue")
 LONGEST = 30  # characters of a name, with which every line written fits the style
@@ -74,24 +76,22 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
     """
     kind = {"analyses": "analysis"}.get(kind, kind if kind in ALL else kind.removesuffix("s"))
     if kind not in ALL:
-        raise HarnessError(f"new: must be given a kind of plugin, got '{kind}'{did_you_mean(kind, ALL)}")
+        raise HarnessError(f"new: must be given a kind of plugin, got {shown(kind)}{did_you_mean(kind, ALL)}")
     _check_name(kind, name, package)
     offer, note = _free_name(kind, name)
     names = _Names(kind, offer, name)
     root = out / f"harness-{name}" if package else out
     texts = _distribution(names) if package else _loose(names)
-    if package and root.exists():
+    if package and os.path.lexists(root):
         raise HarnessError(f"new: must be a new folder, got '{root}', which exists; take another name or --out DIR")
     written = [root / file for file in texts]
     for file in written:
-        if file.exists():
+        if os.path.lexists(file):
             raise HarnessError(f"new: must be a new file, got '{file}', which exists; take another name or --out DIR")
-    try:
+    with disk.writing(out, "name another folder with --out"):
         for file, text in zip(written, texts.values(), strict=True):
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"new: must be able to write {out}, got {error}; name another folder with --out") from error
+            write(file, text.encode(), durable=False)
     return Scaffold(tuple(written), _commands(names, root, package), note)
 
 
@@ -108,14 +108,14 @@ def _check_name(kind: str, name: str, package: bool) -> None:
         better = f"; try '{hint}'" if re.match(r"[a-z]", hint) else ""
         raise HarnessError(
             f"new: must be a name of at most {LONGEST} small letters and digits, with single - or _ between, a letter first, "
-            f"got '{name:.60}'{better}"
+            f"got {shown(name)}{better}"
         )
     names = _Names(kind, name, name)
     own = {"conftest"} if package else {"conftest", *sys.stdlib_module_names, *packages_distributions()}
     words = {node.id for node in ast.walk(ast.parse(_template(f"{kind}.py"))) if isinstance(node, ast.Name)}
     if keyword.iskeyword(names.module) or names.module in own or names.type in words:
         raise HarnessError(
-            f"new: must be a name that Python code may take, got '{name}', which is in use; try 'my-{name}'"
+            f"new: must be a name that Python code may take, got {shown(name)}, which is in use; try 'my-{name}'"
         )
 
 
@@ -131,7 +131,7 @@ def _free_name(kind: str, name: str) -> tuple[str, str]:
     whose = f"{taken[name].plugin} ({taken[name].origin})"
     mine = f"my_{name}"
     if mine in taken:
-        raise HarnessError(f"new: must be a name that is free, got '{name}', which {whose} has; take another")
+        raise HarnessError(f"new: must be a name that is free, got {shown(name)}, which {whose} has; take another")
     return mine, f"the name '{name}' is taken by {whose}, so this {kind} is called '{mine}'"
 
 

@@ -13,6 +13,7 @@ from harness.commands.verdicts import verdict_lines, verdict_of
 from harness.contracts import Results
 from harness.progress import counted, duration
 from harness.records import Records, open_records, schema
+from harness.records.promised import summary
 from harness.registry import Registry
 from harness.report import results_of, text_of
 
@@ -51,6 +52,7 @@ def status(folder: Path) -> dict[str, Any]:
         "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
         "seconds": float(records.runs["seconds"].sum()),
         "left_out": left_out(records),
+        "lacking": summary(records.find_lacking(whole=False)),
         "command": records.meta["command"],
     }
 
@@ -72,7 +74,7 @@ def document(records: Records, registry: Registry | None = None, results: Result
 
     With a registry and results they begin with the ``headline``, the lines of the report format "text", so that the console says
     what the reports say, and have the ``alarms`` of the searches and the ``verdict``, once something has been compared.
-    ``constant`` is what the best constant answer scores, by split and metric.
+    ``problems`` are the analyses that failed. ``constant`` is what the best constant answer scores, by split and metric.
 
     A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
     """
@@ -91,10 +93,11 @@ def document(records: Records, registry: Registry | None = None, results: Result
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
         "constant": records.meta.get("constant", {}),
-        **({"alarms": _alarms(results)} if results else {}),
+        **({"alarms": _alarms(results), "problems": list(results.problems)} if results else {}),
         "data": records.meta["data"],
         "notes": records.meta.get("fairness", {}).get("notes", []),
         "left_out": left_out(records),
+        "lacking": summary(records.lacking),
         "environment": records.meta["environment"],
         "command": records.meta["command"],
         "benchmark": records.meta["benchmark"],
@@ -191,7 +194,7 @@ def status_lines(found: dict[str, Any]) -> list[str]:
             parts.append(f"{what} {sum(counts[s] for s in schema.ENDED)}/{counts['total']}{grid}{bad}")
         lines.append(f"  {arm['arm']}: {'; '.join(parts)}")
     lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in found["under_way"].items()]
-    return lines + [f"  {sentence}" for sentence in found["left_out"]]
+    return lines + [f"  {sentence}" for sentence in (*found["left_out"], found["lacking"]) if sentence]
 
 
 def show_lines(found: dict[str, Any]) -> list[str]:
@@ -200,6 +203,7 @@ def show_lines(found: dict[str, Any]) -> list[str]:
     if found["data"]["notice"]:
         lines.append(f"note: {found['data']['notice']}")
     lines += [f"note: {note}" for note in found["notes"]]
+    lines += [f"warning: {found['lacking']}"] if found["lacking"] else []
     lines += found.get("headline", [])
     for arm in _ranked(found):
         tuned = " ".join(
@@ -215,6 +219,7 @@ def show_lines(found: dict[str, Any]) -> list[str]:
             why = none if ended else "no finished comparison run"
             lines.append(f"  {arm['arm']}: {why}{f'; tuned to {tuned}' if tuned else ''}")
     lines += verdict_lines(found["verdict"]) if "verdict" in found else []
+    lines += [f"warning: {problem}" for problem in found.get("problems", ())]
     return lines + [sentence for sentence in found["left_out"] if not any(sentence in line for line in lines)]
 
 

@@ -7,10 +7,13 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.analysis import computed
 from harness.contracts import Analysis
+from harness.disk import writing
 from harness.errors import DataError, RunFolderError
 from harness.records import open_records
 from harness.registry import Registry
+from harness.showing import spreadsheet_cell
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,7 +33,7 @@ def suspects(folder: Path, registry: Registry, limit: int | None = None) -> Data
             f"{folder}: must be a finished run on photos of classes, got one without names of photos; "
             "the same 'harness run' again adds them, where the data are photos"
         )
-    table = registry.get("analysis", ANALYSIS, Analysis, "harness data suspects").compute(records)
+    table = computed(registry.get("analysis", ANALYSIS, Analysis, "harness data suspects"), records)
     kept = table if limit is None else table.groupby("reason", sort=False).head(limit)
     return kept[list(COLUMNS)].reset_index(drop=True)
 
@@ -41,19 +44,26 @@ def as_csv(table: DataFrame) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in table.itertuples(index=False):
-        writer.writerow([f"{value:.6f}" if isinstance(value, float) else value for value in row])
+        writer.writerow([f"{value:.6f}" if isinstance(value, float) else spreadsheet_cell(value) for value in row])
     return out.getvalue()
 
 
 def write_csv(table: DataFrame, out: Path) -> None:
     """Write the suspects to a new file; raises DataError where there is one, which a person may have edited."""
-    try:
-        with out.open("x", encoding="utf-8", newline="") as file:
-            file.write(as_csv(table))
-    except FileExistsError:
-        raise DataError(f"--out: must be a new file, got '{out}', which is there; name another or remove it") from None
-    except OSError as error:
-        raise DataError(f"--out: must be a file that can be written, got '{out}': {error.strerror or error}") from error
+    content = as_csv(table).encode()
+    with writing(out, "name another file with --out", len(content)):
+        try:
+            file = out.open("xb")
+        except FileExistsError:
+            raise DataError(
+                f"--out: must be a new file, got '{out}', which is there; name another or remove it"
+            ) from None
+        try:
+            with file:
+                file.write(content)
+        except OSError:
+            out.unlink()  # or the same command would not go on
+            raise
 
 
 def lines(table: DataFrame, out: Path) -> list[str]:

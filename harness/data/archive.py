@@ -12,7 +12,7 @@ import struct
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from harness.errors import DataError
 
 MOST_OF_A_MEMBER = 64 * 2**20  # bytes, unpacked
 MOST_OF_ALL = 64 * 2**30  # bytes, unpacked
+MOST_MEMBERS = 2_000_000
 MOST_RATIO = 200  # unpacked to packed, of a member larger than:
 SMALL = 2**20  # bytes, unpacked
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack without a bound on their output
@@ -78,8 +79,10 @@ def open_archive(file: Path) -> Iterator[Archive]:
         yield Archive(file, _members(file, infos), opened, threading.Lock())
 
 
-def _check(file: Path, infos: Iterable[zipfile.ZipInfo]) -> None:
+def _check(file: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
     """Raise DataError for the first member that is not to be trusted."""
+    if len(infos) > MOST_MEMBERS:
+        raise DataError(f"{file}: must have at most {MOST_MEMBERS:,} members, got {len(infos):,}; do not trust it")
     total = 0
     for info in infos:
         total += info.file_size

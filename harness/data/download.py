@@ -19,7 +19,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from harness.errors import DataError
+from harness.disk import size, writing
+from harness.errors import DataError, DiskError
 
 PATIENCE = 8.0  # seconds until the server must have answered
 SILENCE = 30.0  # seconds without a byte, after which a transfer is taken for broken
@@ -63,7 +64,7 @@ def fetch(url: str, file: Path, sha256: str, progress: Progress, patience: float
 def _transfer(url: str, file: Path, progress: Progress, patience: float) -> None:
     """Write the file; breaks off and goes on by itself a few times."""
     part = file.with_name(f"{file.name}.part")
-    try:
+    with writing(file.parent, "see --to"):
         file.parent.mkdir(parents=True, exist_ok=True)
         for left in reversed(range(TRIES)):
             had = _size(part)
@@ -78,8 +79,6 @@ def _transfer(url: str, file: Path, progress: Progress, patience: float) -> None
                 time.sleep(1 if left < TRIES - 1 else 0)
         _notes(part).unlink(missing_ok=True)
         part.replace(file)
-    except OSError as error:
-        raise DataError(f"{file.parent}: must be writable and have room, got {error}; see --to") from error
 
 
 def _receive(url: str, part: Path, progress: Progress, patience: float) -> None:
@@ -105,7 +104,10 @@ def _receive(url: str, part: Path, progress: Progress, patience: float) -> None:
             raise _Broken("another part than was asked for")
         room = shutil.disk_usage(part.parent).free
         if remote.size - have > room:
-            raise OSError(f"{room / 1e9:.1f} GB free for {(remote.size - have) / 1e9:.1f} GB")
+            raise DiskError(
+                f"{part.parent}: must have room for {size(remote.size - have)}, got {size(room)}; make room or see --to, "
+                "then the same command goes on"
+            )
         _notes(part).write_text(json.dumps(asdict(remote)), encoding="utf-8")
         with part.open("ab" if have else "wb") as out:
             have = _copy(answer, out, have, remote.size, progress)

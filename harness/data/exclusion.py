@@ -14,12 +14,15 @@ from pathlib import Path
 from harness.contracts import Data, Split
 from harness.errors import DataError, did_you_mean
 from harness.runs import digest
+from harness.showing import from_spreadsheet_cell
 
 COLUMN = "file"  # of the names, as they stand in the data
 
 
 def read_exclusion(file: Path, where: str) -> dict[str, int]:
     """Return the names in the file's column "file", each with the line it stands on first.
+
+    An apostrophe that 'harness data suspects' put before a name, so that no spreadsheet computes it, is taken away.
 
     Raises DataError where it cannot be read or has no such column; ``where`` says what named the file.
     """
@@ -32,7 +35,7 @@ def read_exclusion(file: Path, where: str) -> dict[str, int]:
             found: dict[str, int] = {}
             for row in rows:
                 if row[COLUMN]:
-                    found.setdefault(row[COLUMN], rows.line_num)
+                    found.setdefault(from_spreadsheet_cell(row[COLUMN]), rows.line_num)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = "nothing there" if isinstance(error, FileNotFoundError) else str(error)
         raise DataError(f"{where}: must be a CSV file, got '{file}': {why}; check the path") from error

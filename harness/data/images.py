@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import math
 import os
 import re
@@ -25,11 +26,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from harness import arguments
+from harness.boundary import Boundary, PluginFailed
 from harness.data.kinds import HEAD, NOT_READ, image_format
 from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
-from harness.errors import DataError
-from harness.files import replacing
+from harness.disk import writing
+from harness.errors import DataError, DiskError, message_of, shown
+from harness.files import checksum, replacing
 from harness.runs import digest
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")  # whatever the file's n
 MOST_PIXELS = 2**30 // 12  # of one photo, 89 million, as in Pillow: beyond it a small file may fill the memory
 LARGEST = 65_535  # pixels along a side; Pillow and JPEG go no further
 RUN = 32  # images a thread decodes before it hands them over
+HELD = 2**30  # bytes of images that are held in memory where the cache cannot keep them; more would be a danger
 UNREADABLE = "cannot be read: "  # begins the key of a photo that has no bytes to hash
 
 Progress = Callable[[str, int, int], None]
@@ -79,9 +83,9 @@ class Cut:
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
             known = ", ".join(INTERPOLATIONS)
-            raise DataError(f"data.interpolation: must be one of {known}, got {self.interpolation!r}")
+            raise DataError(f"data.interpolation: must be one of {known}, got {shown(self.interpolation)}")
         if not (0 < self.crop <= 1 and self.size / self.crop <= LARGEST):
-            raise DataError(f"data.crop: must be a number above 0 and at most 1, got {self.crop!r}")
+            raise DataError(f"data.crop: must be a number above 0 and at most 1, got {shown(self.crop)}")
 
     @property
     def scaled(self) -> int:
@@ -142,11 +146,12 @@ def stream_photos(
         broken = {}
         for photo, i in zip(pixels, rows, strict=True):
             try:
-                for place, square in zip(photo, _squares(photos[i].read(), cut, places), strict=True):
-                    place[...] = np.asarray(square)
-            except Exception as error:  # Pillow raises many types on a damaged file
+                with Boundary(everything=True):  # Pillow raises many types on a damaged file, and a source anything
+                    for place, square in zip(photo, _squares(photos[i].read(), cut, places), strict=True):
+                        place[...] = np.asarray(square)
+            except PluginFailed as error:
                 photo[...] = 0
-                broken[i] = _reason(error)
+                broken[i] = _reason(error.raised)
         return pixels, broken
 
     piece = min(8, batch)
@@ -185,12 +190,13 @@ def look_at_photos(photos: Sequence[ImageSource], progress: Progress) -> list[Lo
 def _look(photo: ImageSource) -> Look:
     sha256 = ""
     try:
-        content = photo.read()
-        sha256 = hashlib.sha256(content).hexdigest()
-        with _opened(content, 64) as (upright, about):
-            grey, bits = _impression(upright)
-    except Exception as error:  # Pillow raises many types on a damaged file
-        return Look(sha256, broken=_reason(error))
+        with Boundary(everything=True):
+            content = photo.read()
+            sha256 = hashlib.sha256(content).hexdigest()
+            with _opened(content, 64) as (upright, about):
+                grey, bits = _impression(upright)
+    except PluginFailed as error:
+        return Look(sha256, broken=_reason(error.raised))
     return Look(sha256, grey=grey, hash=bits, **about)
 
 
@@ -315,7 +321,7 @@ def _span(side: int, short: int, scaled: int, size: int, place: int) -> tuple[fl
 def _store(
     key: str, keys: tuple[str, ...], size: int, image: Callable[[int], Image], progress: Progress, what: str
 ) -> ImageStore:
-    """Return the store of this key, made if it is not there."""
+    """Return the store of this key, made if it is not there; one that cannot be kept is held in memory, if it is small."""
     import numpy as np
 
     folder = cache_folder() / "images"
@@ -324,6 +330,7 @@ def _store(
     def read() -> ImageStore:
         noted = json.loads(notes.read_text(encoding="utf-8"))
         broken = {int(i): why for i, why in noted["broken"].items()}
+        check_whole(pixels, noted["sha256"])
         array = np.load(pixels, mmap_mode="c")  # "c": torch wants to be able to write
         return ImageStore(array, keys, broken, noted["sha256"])
 
@@ -333,32 +340,50 @@ def _store(
             with written(notes) as text:  # there before the pixels are: a store with pixels is whole
                 text.write(json.dumps(noted).encode())
 
-    return kept(read, make)
+    try:
+        return kept(read, make)
+    except DiskError as error:
+        if len(keys) * size * size * 3 > HELD:
+            raise
+        say_not_kept("decoded images", error)
+    held = io.BytesIO()
+    noted = _fill(held, len(keys), size, image, progress, what)
+    held.seek(0)
+    return ImageStore(np.load(held), keys, {int(i): why for i, why in noted["broken"].items()}, noted["sha256"])
+
+
+def say_not_kept(what: str, error: DiskError) -> None:
+    """Warn that something is not in the cache, and why; the work goes on without it."""
+    line = str(error).replace(", then the same command goes on", "")
+    logging.getLogger("harness").warning("warning: %s are not kept for the next command: %s", what, line)
 
 
 def kept(read: Callable[[], T], make: Callable[[], None]) -> T:
-    """Return what ``read`` finds in the cache, after ``make`` where nothing is there or what is there was cut short."""
+    """Return what ``read`` finds in the cache, after ``make`` where nothing is there or what is there is damaged."""
     with suppress(Exception):  # NumPy and JSON raise many types on a damaged file
         return read()
     make()
     return read()
 
 
+def check_whole(file: Path, sha256: str) -> None:
+    """Raise ValueError for a file of the cache whose contents have another SHA-256."""
+    if checksum(file) != sha256:
+        raise ValueError(f"{file} is not as it was written")
+
+
 @contextmanager
 def written(file: Path) -> Iterator[BinaryIO]:
     """Give a file of the cache to be written: it is there once it is whole, and nothing is after an error or Ctrl-C.
 
-    Raises DataError where the cache cannot be written.
+    Raises DiskError where the cache cannot be written.
     """
-    try:
+    hint = "set HARNESS_CACHE to another folder"
+    with writing(file.parent, hint):
         file.parent.mkdir(parents=True, exist_ok=True)
         _clean(file.parent)
-        with replacing(file) as out:
-            yield out
-    except OSError as error:
-        raise DataError(
-            f"{file.parent}: must be writable and have room, got {error}; set HARNESS_CACHE to another folder"
-        ) from error
+    with replacing(file, hint=hint) as out:
+        yield out
 
 
 def _fill(
@@ -376,11 +401,10 @@ def _fill(
         pixels = np.zeros((len(rows), size, size, 3), dtype=np.uint8)
         for row, i in zip(pixels, rows, strict=True):
             try:
-                row[...] = np.asarray(image(i))
-            except DataError:  # of the source: not this photo's fault
-                raise
-            except Exception as error:  # Pillow raises many types on a damaged file
-                broken[str(i)] = _reason(error)
+                with Boundary():  # a DataError of the source passes: that is not this photo's fault
+                    row[...] = np.asarray(image(i))
+            except PluginFailed as error:
+                broken[str(i)] = _reason(error.raised)
         return pixels
 
     head = io.BytesIO()
@@ -398,9 +422,9 @@ def _fill(
     return {"broken": dict(sorted(broken.items(), key=lambda item: int(item[0]))), "sha256": sha256.hexdigest()}
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return why a photo could not be read or decoded, in one line that is the same on every machine: without a path."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    said = error.strerror if isinstance(error, OSError) and error.strerror else message_of(error)
     return " ".join(re.sub(r"<_io\.BytesIO[^>]*>", "", said).split())[:200] or type(error).__name__
 
 

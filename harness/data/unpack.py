@@ -23,6 +23,9 @@ MOST_OF_A_MEMBER = 64 * 2**20  # bytes, unpacked
 MOST_OF_ALL = 64 * 2**30  # bytes, unpacked
 MOST_RATIO = 50  # unpacked to packed, of all; photos do not shrink
 SMALL = 2**26  # bytes, unpacked, below which the ratio says nothing
+MOST_MEMBERS = 2_000_000
+MOST_BETWEEN = 2**20  # bytes of headers before a member: a long name, times, what a pax header says
+MOST_BEHIND = 2**24  # bytes behind the last member: tar fills up to its block size
 OPENERS: dict[bytes, Callable[[Path], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 DAMAGE = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 
@@ -40,10 +43,14 @@ def unpack(archive: Path, folder: Path, progress: Progress) -> int:
         return _unzip(archive, folder, progress)
     packed = archive.stat().st_size
     count = total = 0
-    with _opened(archive) as (plain, raw):
-        for member in _members(archive, plain):
+    seen = 0
+    with _opened(archive) as (plain, metered, raw):
+        for member in _members(archive, plain, metered):
             name = _checked(archive, member)
             total += member.size
+            seen += 1
+            if seen > MOST_MEMBERS:
+                raise _refused(archive, f"must have at most {MOST_MEMBERS:,} members, got more")
             if total > MOST_OF_ALL or (total > SMALL and total > MOST_RATIO * packed):
                 raise _refused(archive, f"must not unpack to more than it should, got {total / 1e9:.1f} GB and more")
             if member.isfile() and not _hidden(name):
@@ -56,29 +63,52 @@ def unpack(archive: Path, folder: Path, progress: Progress) -> int:
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[tuple[tarfile.TarFile, IO[bytes]]]:
-    """Give the archive as a stream of members, and the file below it, by which one sees how far it is."""
+def _opened(archive: Path) -> Iterator[tuple[tarfile.TarFile, _Metered, IO[bytes]]]:
+    """Give the archive as a stream of members, the bytes it is read from, and the file below, by which one sees how far it is."""
     with archive.open("rb") as raw:
         start = raw.read(6)
         raw.seek(0)
         opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), None)
         with opener(raw) if opener else archive.open("rb") as plain:  # type: ignore[arg-type]
+            metered = _Metered(archive, plain)
             with _damage(archive):
-                tar = tarfile.open(fileobj=plain, mode="r|", errorlevel=2)  # noqa: SIM115 (only its beginning is guarded)
+                stream: Any = metered
+                tar = tarfile.open(fileobj=stream, mode="r|", errorlevel=2)  # noqa: SIM115 (only its beginning is guarded)
             with tar:
-                yield tar, raw
+                yield tar, metered, raw
+            metered.left = MOST_BEHIND
             with _damage(archive):
-                while plain.read(2**20):
+                while metered.read(2**20):
                     pass
 
 
-def _members(archive: Path, tar: Any) -> Iterator[tarfile.TarInfo]:
+class _Metered:
+    """A stream of which so many bytes may be read until more are allowed: the tar reader takes whatever a header asks for."""
+
+    def __init__(self, archive: Path, stream: IO[bytes]) -> None:
+        self.left = MOST_BETWEEN
+        self._archive = archive
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes; raises DataError where they are more than was allowed."""
+        content = self._stream.read(size)
+        self.left -= len(content)
+        if self.left < 0:
+            raise _refused(
+                self._archive, "must be files with short headers and an end, got more bytes between or behind them"
+            )
+        return content
+
+
+def _members(archive: Path, tar: Any, metered: _Metered) -> Iterator[tarfile.TarInfo]:
     while True:
         with _damage(archive):
             member = tar.next()
         if member is None:
             return
         tar.members = []  # or it would keep all of them
+        metered.left = member.size + MOST_BETWEEN
         yield member
 
 

@@ -13,7 +13,7 @@ from harness.evidence.schedules import note_schedules
 from harness.paths import paths
 from harness.plan import Setting
 from harness.progress import Reporter
-from harness.records import Store, write_scores
+from harness.records import Store, schema, write_scores
 from harness.registry import Registry
 
 
@@ -26,6 +26,8 @@ def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, 
     note_schedules(setting, tuned, store)
     failures = [f"{arm}: its range test failed: {t['note']}" for arm, t in store.range_tests().items() if t["failed"]]
     wrong = write_scores(store.folder, plan.metric, plan.goal)
+    scores = schema.scores(store.folder)
+    store.promise([scores] if scores.is_file() else [], instead_of=scores.relative_to(store.folder).as_posix())
     failures += [wrong] if wrong else []
     if driver.compared:
         failures += measure_minima(setting, [*driver.cells, *imported_cells(setting, store)], store, reporter)

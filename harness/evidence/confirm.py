@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import interruption
-from harness.errors import one_line
+from harness.boundary import Boundary, PluginFailed
 from harness.plan import Setting
 from harness.predict import BATCH
+from harness.process_settings import kept
 from harness.progress import Reporter
 from harness.records import Records, Store, open_records, schema
 from harness.registry import Registry
@@ -38,9 +39,13 @@ def confirm(setting: Setting, store: Store, registry: Registry, reporter: Report
     for backbone in setting.plan.backbones:
         mine = {arm: run for arm, run in wanted.items() if setting.plan.competitor(arm).arm.backbone == backbone}
         try:
-            new = _confirm(setting, records, registry, backbone, mine, reporter) if mine else {}
-        except Exception as error:  # a plugin may raise anything; the results are kept all the same
-            lines.append(f"the whole network of {backbone} could not be run to confirm its features: {one_line(error)}")
+            with (
+                Boundary("backbone", backbone, "confirm its features", everything=True),
+                kept(f"backbone '{backbone}' or a head of it"),
+            ):
+                new = _confirm(setting, records, registry, backbone, mine, reporter) if mine else {}
+        except PluginFailed as error:  # the results are kept all the same
+            lines.append(f"the whole network of {backbone} could not be run to confirm its features: {error.why}")
             continue
         found |= new
         if new:
@@ -89,20 +94,20 @@ def _confirm(
     rows = np.arange(len(test)) if len(test) <= MOST else np.linspace(0, len(test) - 1, MOST).round().astype(int)
     photos = resident(test, device, weights.mean, weights.std)
     origin = origin_of(records)
-    body, shape = load_frozen(origin, name, registry, device, photos.input_shape, reporter)
+    body, shape = load_frozen(origin, name, registry, device, photos.input_shape)
     found = []
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):
         for start in range(0, len(rows), BATCH):
             interruption.check()
             chosen = torch.from_numpy(rows[start : start + BATCH]).to(device.name)
-            found.append(body(photos.as_input(photos.inputs.index_select(0, chosen))).float())
+            found.append(body(photos.batch(chosen)[0]).float())
             reporter.preparing(f"confirming {name} by the whole network", start + len(chosen), len(rows))
     features, targets = torch.cat(found), np.asarray(test.targets)[rows]
     confirmed = {}
     for arm, run_id in runs.items():
         competitor = plan.competitor(arm)
         file, outputs = schema.solution(records.folder, run_id), plan.task.outputs(setting.data)
-        (head,) = load_trained(origin, competitor.arm.head, [file], registry, device, shape, outputs, reporter)
+        (head,) = load_trained(origin, competitor.arm.head, [file], registry, device, shape, outputs)
         with torch.no_grad():
             whole = (
                 torch.cat([plan.task.predict(head(each).float()) for each in torch.split(features, 512)]).cpu().numpy()

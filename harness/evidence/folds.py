@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness import interruption
+from harness.attempts import of_run
 from harness.contracts import Data, Split
 from harness.device import environment
 from harness.plan import Competitor, Setting
 from harness.progress import Reporter
 from harness.records import Store, schema
-from harness.records.reader import load_arrays
-from harness.records.store import save_arrays
-from harness.runs import Done, Run, State, digest
+from harness.records.checked import load_arrays, save_arrays
+from harness.runs import Done, Epoch, Failed, Run, State, digest
+from harness.training.executing import Executing
 from harness.training.parts import Parts
 from harness.workbench import Bench
 
@@ -45,7 +46,7 @@ def predict_out_of_fold(
     folds = [_fold(setting, competitor, params, rows, count) for rows in assign(setting.data, count)]
     made_by = [fold.run.id for fold in folds]
     file = schema.out_of_fold(store.folder)
-    if _noted(store).get("runs") == made_by and file.is_file():
+    if _noted(store).get("runs") == made_by and file.is_file() and all(_done(store, run_id) for run_id in made_by):
         return ""
     reporter.say(f"predicting the train split out of {count} folds, with {competitor.arm.name}")
     _carry_out(folds, store)
@@ -55,6 +56,7 @@ def predict_out_of_fold(
             reason = f"{row['state']}: {row['reason']}" if row else "it was not carried out"
             return f"the train split has no out-of-fold predictions: {competitor.arm.name} on a fold, {reason}"
     save_arrays(file, {"predictions": _assembled(folds, store, len(setting.data.train))})
+    store.promise([file])
     store.note("folds", {"arm": competitor.arm.name, "count": count, "runs": made_by})
     return ""
 
@@ -88,7 +90,7 @@ def _cut(data: Data, rows: NDArray[np.intp], count: int) -> Data:
 
 
 def _rows(split: Split, rows: NDArray[np.intp]) -> Split:
-    return Split(split.inputs[rows], split.targets[rows], tuple(split.names[i] for i in rows))
+    return Split(split.inputs[rows], split.targets[rows], tuple(split.names[i] for i in rows)).read_only()
 
 
 class _Benches:
@@ -115,20 +117,29 @@ def _carry_out(folds: list[Fold], store: Store) -> None:
     setting = folds[0].setting
     store.add_runs([fold.run for fold in folds], str(environment(setting.device)["hash"]))
     waiting = deque(fold.run for fold in folds if not _done(store, fold.run.id))
-    executor = setting.plan.executor.build(_Benches(folds, store))
+    executor = Executing(setting.plan.executor, _Benches(folds, store))
     flying = 0
 
     def fill() -> None:
         nonlocal flying
         while waiting and flying < executor.room:
             flying += 1
-            executor.submit([waiting.popleft()])
+            run = waiting.popleft()
+            if why := store.attempts.given_up(of_run(run.id)):
+                store.append(run.id, Failed("error", why))
+                flying -= 1
+                continue
+            store.attempts.begin(of_run(run.id), f"a fold of {run.arm.name}")
+            executor.submit([run])
 
     fill()
     for run_id, event in executor.events():
         interruption.check()
         store.append(run_id, replace(event, weights={}) if isinstance(event, Done) else event)  # nobody asks for them
-        if event.ends_run:
+        if isinstance(event, Epoch):
+            store.attempts.come_to(of_run(run_id), event.number)
+        else:
+            store.attempts.end(of_run(run_id))
             flying -= 1
             fill()
 

@@ -44,7 +44,8 @@ def look(setting: Setting, driver: Driver, store: Store, registry: Registry, rep
         store.note("likeness", likeness(data, reporter))
     failures = _folds(setting, driver, store, reporter) if setting.plan.benchmark.compare.folds else []
     analyses = [each for each in registry.all("analysis") if isinstance(each, Analysis) and each.thumbnails]
-    write_thumbnails(open_records(store.folder), data, analyses)
+    thumbnails = write_thumbnails(open_records(store.folder), data, analyses)
+    store.promise(thumbnails, instead_of="thumbnails/")
     return failures
 
 

@@ -13,20 +13,22 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import accumulate, combinations, product
 from typing import TYPE_CHECKING, Any
 
 from harness import interruption
+from harness.boundary import Boundary, PluginFailed
 from harness.comparison import Cell
 from harness.contracts import Probe
-from harness.errors import one_line
 from harness.plan import Setting
+from harness.process_settings import kept, note_line
 from harness.progress import Reporter
 from harness.records import Store, schema
 from harness.runs import Run, digest
 from harness.toml import command_with
-from harness.training.probing import sorted_out
+from harness.training.probing import network_kept, sorted_out
 from harness.workbench import Bench
 
 if TYPE_CHECKING:
@@ -145,7 +147,14 @@ def _carry_out(
 
     def measure(runs: Runs) -> float:
         start = time.perf_counter()
-        if not _measure(probe, version, runs, solutions, store, about["problems"]):
+        work = " ".join(("probe", probe.name, *(run.id for run in runs)))
+        if why := store.attempts.given_up(work):
+            about["problems"][MOST_PROBLEMS - 1 :] = [f"{_who(runs)}: {why}"]
+            failed.add(_key(runs))
+            return 0.0
+        with store.attempts.during(work, f"probe '{probe.name}' of {_who(runs)}"):
+            measured = _measure(probe, version, runs, solutions, store, about["problems"])
+        if not measured:
             failed.add(_key(runs))
         spent = time.perf_counter() - start
         note(seconds=about["seconds"] + spent)  # at once: a kill is not to buy a second budget
@@ -243,18 +252,27 @@ def _price(group: Sequence[Runs], measure: Callable[[Runs], float]) -> float:
 
 def _measure(probe: Probe, version: str, runs: Runs, solutions: Solutions, store: Store, problems: list[str]) -> bool:
     """Measure these networks and enter what was found; return False, and say why, where that failed."""
+    from harness.training.batches import mix, seed_all
+
     parts = [solutions.parts(run) for run in runs]
-    before = [{name: each.detach().clone() for name, each in one.model.state_dict().items()} for one in parts]
+    who = f"probe '{probe.name}'"
     try:
-        numbers, arrays = sorted_out(probe.measure(*parts, **probe.options))
-    except Exception as error:  # a probe may raise anything
-        who = " and ".join(f"{run.arm.name} seed {run.init_seed}" for run in runs)
-        problems[MOST_PROBLEMS - 1 :] = [f"{who}: {one_line(error)}"]
-        for one, weights in zip(parts, before, strict=True):
-            one.model.load_state_dict(weights)  # it may have raised in the middle of a change
+        with Boundary("probe", probe.name, "measure", everything=True), ExitStack() as around:
+            seed_all(mix(*(run.order_seed for run in runs)))
+            for one in parts:
+                around.enter_context(network_kept(one.model, who, note_line))
+            around.enter_context(kept(who))
+            measured = probe.measure(*parts, **probe.options)
+            numbers, arrays = sorted_out(measured)
+    except PluginFailed as error:
+        problems[MOST_PROBLEMS - 1 :] = [f"{_who(runs)}: {error.why}"]
         return False
     store.add_measured(probe.name, version, [run.id for run in runs], numbers, arrays)
     return True
+
+
+def _who(runs: Runs) -> str:
+    return " and ".join(f"{run.arm.name} seed {run.init_seed}" for run in runs)
 
 
 def _key(runs: Runs) -> tuple[str, str, str]:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from harness.boundary import Boundary, PluginFailed
 from harness.comparison import Cell, cells, restarts
 from harness.contracts import Probe
-from harness.errors import one_line
 from harness.evidence.minima import Runs, Work, limit_of, more_seconds, seconds_allowed, seconds_needed, work_of
 from harness.plan import Setting
 from harness.toml import command_with
@@ -112,9 +112,10 @@ def _price(probe: Probe, setting: Setting, every: Sequence[Runs]) -> tuple[float
     for network in dict.fromkeys(runs[0].arm.network for runs in every):
         mine = [runs for runs in every if runs[0].arm.network == network]
         try:
-            prices.append((_timed(probe, setting, mine[0]), len(mine)))
-        except Exception as error:  # a probe may raise anything
-            return 0.0, one_line(error)
+            with Boundary("probe", probe.name, "measure", everything=True):
+                prices.append((_timed(probe, setting, mine[0]), len(mine)))
+        except PluginFailed as error:
+            return 0.0, error.why
     many = sum(count for _, count in prices)
     return (sum(price * count for price, count in prices) / many if many else 0.0), ""
 

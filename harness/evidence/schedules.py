@@ -11,9 +11,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Optimizer, Scheduler
-from harness.errors import PluginError, one_line
+from harness.errors import PluginError, message_of
 from harness.plan import Competitor, Setting
+from harness.process_settings import kept
 from harness.records import Store
 from harness.runs import Run
 from harness.training.snapshots import cycle_ends, cycle_epochs
@@ -30,7 +32,11 @@ def note_schedules(setting: Setting, tuned: Mapping[str, Mapping[str, Any]], sto
         competitor = setting.plan.competitor(arm)
         run = setting.compare_run(competitor, params, seed=0)
         there = known.get(arm)
-        found[arm] = there if there and there["run_id"] == run.id else describe_schedule(run, competitor, setting)
+        if there and there["run_id"] == run.id:
+            found[arm] = there
+            continue
+        with kept(f"arm {arm}, whose schedule was recorded,"):
+            found[arm] = describe_schedule(run, competitor, setting)
     if found != known:
         store.note("schedules", found)
 
@@ -42,10 +48,9 @@ def describe_schedule(run: Run, competitor: Competitor, setting: Setting) -> dic
     goes by the loss (``per_epoch``; ``first`` is the rate it begins with) or for the reason in ``note``. ``cycle_ends``
     are steps, ``kept`` the epochs after which a run keeps its weights.
     """
-    optimizer, scheduler = competitor.optimizer, competitor.scheduler
+    scheduler = competitor.scheduler
     rows = len(setting.data_of(run.arm).train)
     per_epoch = rows // min(run.batch_size, rows)
-    head = run.head_epochs * per_epoch
     found: dict[str, Any] = {
         "run_id": run.id,
         "steps_per_epoch": per_epoch,
@@ -60,22 +65,29 @@ def describe_schedule(run: Run, competitor: Competitor, setting: Setting) -> dic
         "note": "",
     }
     try:
-        stages = [stage * per_epoch for stage in (run.head_epochs, run.epochs - run.head_epochs) if stage]
-        if scheduler.per_epoch:
-            return found | {"first": rates(run, optimizer, scheduler, stages[0], 1)[0]}
-        curve = [lr for total in stages for lr in rates(run, optimizer, scheduler, total, total)]
-        places = thinned(curve)
-        ends = [head + end for end in cycle_ends(run, scheduler, per_epoch)]
-        return found | {
-            "steps": [place + 1 for place in places],
-            "lr": [float(f"{curve[place]:.8g}") for place in places],
-            "cycle_ends": ends,
-            "kept": list(cycle_epochs(run, scheduler, per_epoch)),
-        }
-    except PluginError as error:
-        return found | {"note": str(error)}
-    except Exception as error:  # a plugin may raise anything; the run itself ended well
-        return found | {"note": one_line(error)}
+        with Boundary("scheduler", scheduler.name, "give its curve", everything=True):
+            return found | _curve(run, competitor, per_epoch)
+    except PluginFailed as error:  # the run itself ended well
+        own = isinstance(error.raised, PluginError)  # which says what is wrong, and needs no type
+        return found | {"note": message_of(error.raised) if own else error.why}
+
+
+def _curve(run: Run, competitor: Competitor, per_epoch: int) -> dict[str, Any]:
+    """Return what is known of the curve before the run."""
+    optimizer, scheduler = competitor.optimizer, competitor.scheduler
+    head = run.head_epochs * per_epoch
+    stages = [stage * per_epoch for stage in (run.head_epochs, run.epochs - run.head_epochs) if stage]
+    if scheduler.per_epoch:
+        return {"first": rates(run, optimizer, scheduler, stages[0], 1)[0]}
+    curve = [lr for total in stages for lr in rates(run, optimizer, scheduler, total, total)]
+    places = thinned(curve)
+    ends = [head + end for end in cycle_ends(run, scheduler, per_epoch)]
+    return {
+        "steps": [place + 1 for place in places],
+        "lr": [float(f"{curve[place]:.8g}") for place in places],
+        "cycle_ends": ends,
+        "kept": list(cycle_epochs(run, scheduler, per_epoch)),
+    }
 
 
 def rates(run: Run, optimizer: Optimizer, scheduler: Scheduler, total: int, count: int) -> list[float]:

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import files
+from harness import disk, files
+from harness.analysis import computed
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Data
 from harness.records import Records, schema
+from harness.records.pictures import SIDE
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 MOST = 500  # at 2 to 4 kB each
-SIDE = 112  # pixels, at most
 
 
-def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis]) -> int:
-    """Write a JPEG of every photo that an analysis with ``thumbnails`` names, and return how many there are.
+def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis]) -> list[Path]:
+    """Write a JPEG of every photo that an analysis with ``thumbnails`` names, and return where they are.
 
     Those of an earlier comparison go. An analysis that fails is left to the report, which names it.
     """
     wanted = _wanted(records, analyses)
     places = {schema.thumbnail(records.folder, split, row): (split, row) for split, row in wanted[:MOST]}
     folder = schema.thumbnail(records.folder, "test", 0).parent
-    folder.mkdir(exist_ok=True)
-    for old in set(folder.glob("*.jpg")) - set(places):
-        old.unlink(missing_ok=True)
+    with disk.writing(folder):
+        folder.mkdir(exist_ok=True)
+        for old in set(folder.glob("*.jpg")) - set(places):
+            old.unlink(missing_ok=True)
     for file, (split, row) in places.items():
         pixels = getattr(data, split).inputs[row]
         files.write(file, small(pixels), durable=False)
-    return len(places)
+    return list(places)
 
 
 def _wanted(records: Records, analyses: Iterable[Analysis]) -> list[tuple[str, int]]:
@@ -41,12 +45,13 @@ def _wanted(records: Records, analyses: Iterable[Analysis]) -> list[tuple[str, i
     found: dict[tuple[str, int], int] = {}
     for analysis in analyses:
         try:
-            table = analysis.compute(records)
-            named = zip(table["split"].astype(str), table["row"].astype(int), strict=True)
-            for place, each in enumerate(dict.fromkeys(named)):
-                found[each] = min(place, found.get(each, place))
-        except Exception:  # a plugin may raise anything; its report will say so
+            table = computed(analysis, records)
+            with Boundary("analysis", analysis.name, "name photos", everything=True):
+                named = [*zip(table["split"].astype(str), table["row"].astype(int), strict=True)]
+        except PluginFailed:  # its report will say so
             continue
+        for place, each in enumerate(dict.fromkeys(named)):
+            found[each] = min(place, found.get(each, place))
     return sorted(found.keys() & there, key=lambda each: (found[each], each))
 
 

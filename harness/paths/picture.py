@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import arguments
 from harness.errors import HarnessError
-from harness.files import check_out_file
+from harness.files import MARK, check_out_file, write
 from harness.paths.landscapes import LANDSCAPES, Landscape
 from harness.paths.walk import TARGET
 
@@ -136,7 +136,7 @@ def check_picture(file: Path) -> None:
 def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> None:
     """Write the walks of up to six arms on all landscapes side by side, a legend under each, as .svg or .png.
 
-    The same walks give the same bytes. Raises HarnessError for a file that cannot be written.
+    The same walks give the same bytes. Raises DiskError for a file that cannot be written.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -152,15 +152,14 @@ def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> None:
             axes.spines[:].set_color(MUTED)
             _add_legend(axes, walks[walks["landscape"] == landscape], strokes)
         figure.supxlabel(NOTE, fontsize=8, color=MUTED)
-        try:
-            if file.suffix.lower() == ".svg":
-                text = io.StringIO()
-                figure.savefig(text, format="svg", metadata={"Date": None})
-                file.write_text(_rounded(text.getvalue()), encoding="utf-8")
-            else:
-                figure.savefig(file, dpi=150, metadata={"Software": None})
-        except OSError as error:
-            raise HarnessError(f"--plot: must be a file that can be written, got '{file}' ({error})") from error
+        content = io.BytesIO()
+        if file.suffix.lower() == ".svg":
+            figure.savefig(content, format="svg", metadata={"Date": None, "Creator": MARK})
+            picture = _rounded(content.getvalue().decode()).encode()
+        else:
+            figure.savefig(content, format="png", dpi=150, metadata={"Software": MARK})
+            picture = content.getvalue()
+    write(file, picture, durable=False, hint="name another file with --plot")
 
 
 def _add_legend(axes: Axes, here: DataFrame, strokes: Mapping[str, Stroke]) -> None:

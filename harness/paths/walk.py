@@ -18,9 +18,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Optimizer
-from harness.errors import one_line
 from harness.paths.landscapes import LANDSCAPES, Landscape
+from harness.process_settings import kept
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,15 +159,16 @@ def best_walk(
     if not grid:
         return math.nan, walk(optimizer, landscape, hyperparameters)
     found: dict[float, Walk] = {}
-    wrong: list[Exception] = []
+    wrong: list[PluginFailed] = []
 
     def try_all(candidates: Iterable[float]) -> None:
         for rate in candidates:
             if time.thread_time() > deadline:
                 raise TimeoutError(f"it takes longer than {PATIENCE:g} s")
             try:
-                found[rate] = walk(optimizer, landscape, {**hyperparameters, "lr": rate})
-            except Exception as error:  # a plugin may raise anything, and a rate may be outside what it takes
+                with Boundary("optimizer", optimizer.name, "step", everything=True):
+                    found[rate] = walk(optimizer, landscape, {**hyperparameters, "lr": rate})
+            except PluginFailed as error:  # a rate may be outside what it takes
                 wrong.append(error)
 
     def best() -> float:
@@ -192,13 +194,17 @@ def paths(arms: Mapping[str, tuple[Optimizer, Mapping[str, Any]]]) -> DataFrame:
     rows: list[tuple[Any, ...]] = []
     for arm, (optimizer, hyperparameters) in arms.items():
         deadline = time.thread_time() + PATIENCE
-        kept = {name: value for name, value in hyperparameters.items() if name != "lr" or not rates(optimizer)}
+        others = {name: value for name, value in hyperparameters.items() if name != "lr" or not rates(optimizer)}
         for landscape in LANDSCAPES.values():
             try:
-                lr, walked = best_walk(optimizer, landscape, kept, deadline)
-            except Exception as error:  # a plugin may raise anything; the other arms have their picture
+                with (
+                    Boundary("optimizer", optimizer.name, "step", everything=True),
+                    kept(f"arm {arm}, whose path was recorded,"),
+                ):
+                    lr, walked = best_walk(optimizer, landscape, others, deadline)
+            except PluginFailed as error:  # the other arms have their picture
                 start = (*landscape.start, float(landscape.value(*landscape.start)))
-                rows.append((arm, landscape.name, 0, 0, *start, math.nan, f"failed: {one_line(error)}"))
+                rows.append((arm, landscape.name, 0, 0, *start, math.nan, f"failed: {error.why}"))
                 continue
             steps = len(walked.value) - 1
             problem = f"lost after {steps} step{'' if steps == 1 else 's'}" if walked.lost else ""

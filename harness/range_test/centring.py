@@ -11,7 +11,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from harness import interruption
-from harness.plan import Setting
+from harness.attempts import Attempts
+from harness.plan import Competitor, Setting
 from harness.progress import Reporter
 from harness.range_test.sweep import CHOSEN, RangeTest, centred, line, range_test
 from harness.records import Store
@@ -27,7 +28,7 @@ def centre(setting: Setting, store: Store, reporter: Reporter) -> Setting:
     competitors = []
     for competitor in setting.plan.competitors:
         if competitor.arm.name not in store.range_tests():
-            test = range_test(setting, competitor, check=interruption.check)
+            test = _test(setting, competitor, store.attempts)
             store.add_range_test(test.arm, _plain(test), _rows(test))
             reporter.say(f"  range test  {line(test)}", style="" if test.lr else "yellow")
         lr = store.range_tests()[competitor.arm.name]["lr"]
@@ -35,6 +36,15 @@ def centre(setting: Setting, store: Store, reporter: Reporter) -> Setting:
     spaces = {competitor.arm.name: competitor.space for competitor in competitors}
     controls = tuple(replace(control, space=spaces[control.of]) for control in setting.plan.controls)
     return replace(setting, plan=replace(setting.plan, competitors=tuple(competitors), controls=controls))
+
+
+def _test(setting: Setting, competitor: Competitor, attempts: Attempts) -> RangeTest:
+    """Return an arm's range test; a failed one where the process has died in it again and again."""
+    work, arm = f"range test {competitor.arm.name}", competitor.arm.name
+    if why := attempts.given_up(work):
+        return RangeTest(arm, note=why, failed=True)
+    with attempts.during(work, f"the range test of {arm}"):
+        return range_test(setting, competitor, check=interruption.check)
 
 
 def _plain(test: RangeTest) -> Mapping[str, Any]:

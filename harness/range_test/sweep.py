@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.boundary import Boundary
 from harness.contracts import Schedule, Scheduler
-from harness.errors import one_line
+from harness.errors import DiskError, HarnessError
+from harness.process_settings import kept
 from harness.range_test.picture import WORDS
 
 if TYPE_CHECKING:
@@ -274,10 +276,12 @@ def range_test(
     low, high = space.low / BEYOND, space.high * BEYOND
     steps = steps or range_test_steps(competitor)
     try:
-        with _generators_kept(setting.device.name):
+        with Boundary(), _generators_kept(setting.device.name), kept(f"arm {arm}, in its range test,"):
             curve = sweep(_parts(setting, competitor, low), low, high, steps, check)
-    except Exception as error:  # a plugin may raise anything; the other arms are tested all the same
-        return RangeTest(arm, note=f"the sweep failed: {one_line(error)}", failed=True)
+    except DiskError:
+        raise
+    except HarnessError as error:  # the other arms are tested all the same
+        return RangeTest(arm, note=f"the sweep failed: {error}", failed=True)
     found = suggestions(curve.lr, curve.loss)
     if not found:
         return RangeTest(arm, curve, note=f"the loss never clearly fell between {low:g} and {high:g}")

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from harness.records.reader import Records, open_records
+from harness.records.reader import Records, copied, open_records
 from harness.records.scores import write_scores
 from harness.records.store import Store
 
-__all__ = ["Records", "Store", "open_records", "write_scores"]
+__all__ = ["Records", "Store", "copied", "open_records", "write_scores"]

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RunFolderError
-from harness.records import database, schema
+from harness import disk
+from harness.errors import RunFolderError, one_line
+from harness.records import database, promised, schema
+from harness.records.checked import load_arrays
 from harness.records.imported import with_imported
+from harness.records.pictures import made_again
 from harness.toml import command_with
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from pandas import DataFrame
+
+
+class Token:
+    """The identity of records."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +68,27 @@ class Records:
     measured: DataFrame = field(default_factory=lambda: _no_measured())
     repeated: DataFrame = field(default_factory=lambda: _no_repeated())
 
+    @cached_property
+    def token(self) -> Token:
+        """What these records and their copies share, and no others: they were read together."""
+        return Token()
+
+    def own(self) -> Records:
+        """Return a copy for one plugin, which may write to it: nobody else sees that. What it does not look at is not copied.
+
+        It has the same ``token``, by which plugins of one package find work that they share.
+        """
+        return _own(self)
+
     @property
     def name(self) -> str:
         """The benchmark's name."""
         return str(self.meta["benchmark"]["name"])
+
+    @property
+    def changes(self) -> list[str]:
+        """A line for each setting of the process that a plugin changed while it ran; they were put back after it."""
+        return schema.changes_of(self.meta.get(schema.CHANGES, {}))
 
     def search_over(self, arm: str) -> bool:
         """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
@@ -153,9 +178,26 @@ class Records:
         return load_arrays(file)["predictions"] if "folds" in self.meta and file.is_file() else None
 
     def thumbnail(self, split: str, row: int) -> bytes | None:
-        """Return a small copy of a photo as JPEG; None where there is none."""
+        """Return a small copy of a photo as JPEG, made anew from its pixels; None where there is none."""
         file = schema.thumbnail(self.folder, split, row)
-        return file.read_bytes() if file.is_file() else None
+        with disk.reading(file):
+            content = file.read_bytes() if file.is_file() else b""
+        return made_again(content)
+
+    @cached_property
+    def lacking(self) -> tuple[promised.Lack, ...]:
+        """The files that the records promise and the run folder lacks, because they are gone or damaged; all are read."""
+        return self.find_lacking()
+
+    def find_lacking(self, whole: bool = True, run_ids: Collection[str] | None = None) -> tuple[promised.Lack, ...]:
+        """Return those of all runs or of some; not ``whole``, damage is seen only where it has changed a file's size."""
+        with database.reading(self.folder) as db:
+            return tuple(promised.lacking(self.folder, db, whole, run_ids))
+
+    def check_files(self, run_ids: Collection[str], *places: str) -> None:
+        """Raise RunFolderError where files of these runs, in one of these folders, are gone or damaged."""
+        if needed := [lack for lack in self.find_lacking(run_ids=run_ids) if lack.file.startswith(places)]:
+            raise RunFolderError(f"{self.folder}: must have its files whole: {promised.summary(needed)}")
 
     @cached_property
     def recipes(self) -> Mapping[str, Mapping[str, Any]]:
@@ -174,30 +216,105 @@ class Records:
         return load_arrays(file) if file.is_file() else {}
 
 
+class _Own(Records):
+    """Records whose tables are copied when they are first looked at; see ``Records.own``."""
+
+    def __getattr__(self, name: str) -> Any:
+        held = self.__dict__.get("_held")  # a function: what it holds is out of reach
+        if held is None or (value := held(name)) is None:
+            raise AttributeError(f"records have no '{name}'")
+        object.__setattr__(self, name, value)
+        return value
+
+
+def _own(records: Records) -> Records:
+    held = {each.name: getattr(records, each.name) for each in fields(records)}
+    own = object.__new__(_Own)
+    object.__setattr__(own, "folder", held.pop("folder"))
+    object.__setattr__(own, "token", records.token)
+    object.__setattr__(own, "_held", lambda name: copied(held[name]) if name in held else None)
+    return own
+
+
+def copied(value: Any) -> Any:
+    """Return a copy that shares nothing that can be changed: of plain values, or of a table with such values in its cells."""
+    from pandas import DataFrame
+    from pandas.api.types import is_object_dtype
+
+    if not isinstance(value, DataFrame):
+        return _plain(value)
+    table = value.copy()
+    for place, kind in enumerate(value.dtypes):
+        if is_object_dtype(kind):  # anything at all
+            table.isetitem(place, _objects([_plain(each) for each in value.iloc[:, place]]))
+    return table
+
+
+_CONSTANT = (str, int, float, bool, type(None))
+
+
+def _plain(value: Any) -> Any:
+    if type(value) in _CONSTANT:
+        return value
+    if type(value) is dict:
+        return {key: each if type(each) in _CONSTANT else _plain(each) for key, each in value.items()}
+    if type(value) is list:
+        return [_plain(each) for each in value]
+    return copy.deepcopy(value)
+
+
+def _objects(cells: list[Any]) -> NDArray[Any]:
+    """Return cells as they are, lists too, in one column."""
+    import numpy as np
+
+    column = np.empty(len(cells), dtype=object)
+    for row, cell in enumerate(cells):
+        column[row] = cell
+    return column
+
+
 def _split_and_metric(column: str) -> tuple[str, str]:
     """Return the split and the metric of a column of ``runs`` or ``epochs``: ("test", "accuracy") of ``tta_test_accuracy``."""
     found = re.fullmatch(r"(?:(?:tta|snapshots|snapshot\d+)_)?(train|tune|test)_(.+)", column)
     return (found[1], found[2]) if found else ("", column)
 
 
+_STARTING = (
+    "{}: must be a run with something recorded, got one in its first moment; look again in a while, or let the same "
+    "'harness run' go on"
+)
+
+
 def open_records(folder: Path) -> Records:
     """Return the records of a run folder; raises RunFolderError where it is none."""
-    import pandas as pd
-
     if not schema.database(folder).is_file():
         raise RunFolderError(
             f"{folder}: must be a run folder, got {'no run.db in it' if folder.is_dir() else 'nothing there'}; check the path"
         )
+    try:
+        return _opened(folder)
+    except RunFolderError:
+        raise
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+    ) as error:  # the tables are there, and say nonsense
+        raise RunFolderError(
+            f"{schema.database(folder)}: must be the records of a run, got {one_line(error)}; move the folder away"
+        ) from error
+
+
+def _opened(folder: Path) -> Records:
+    import pandas as pd
+
     with database.reading(folder) as db:
-        meta = with_imported({key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")})
-        if meta.get("schema_version") != schema.VERSION:
-            raise RunFolderError(
-                f"{folder}: must have records of version {schema.VERSION}, got {meta.get('schema_version')}; use the release that wrote it"
-            )
-        if missing := {"benchmark", "arms", "spaces", "environment", "command", "metrics", "data"} - set(meta):
-            raise RunFolderError(
-                f"{folder}: must be a run that has begun, got no {min(missing)}; 'harness run' goes on"
-            )
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise RunFolderError(_STARTING.format(folder))
+        database.check(db, folder)
+        meta = _meta(folder, {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")})
         arms = pd.read_sql_query("SELECT * FROM arms ORDER BY position", db)
         asks = pd.read_sql_query("SELECT * FROM asks ORDER BY arm, number", db)
         runs = pd.read_sql_query("SELECT * FROM runs ORDER BY arm, phase, seed, run_id", db)
@@ -245,6 +362,17 @@ def open_records(folder: Path) -> Records:
         measured,
         repeated,
     )
+
+
+def _meta(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
+    """Return the meta table of a run that has begun; raises RunFolderError where it has not, or where it is damaged."""
+    kinds = dict.fromkeys(("benchmark", "spaces", "environment", "metrics", "data"), dict)
+    if {*kinds, "arms", "command"} - set(meta):
+        raise RunFolderError(_STARTING.format(folder))
+    for name, kind in {**kinds, "arms": list, "command": list}.items():
+        if not isinstance(meta[name], kind):
+            raise TypeError(f"{meta[name]!r:.80} as '{name}' in the table 'meta'")
+    return with_imported(meta)
 
 
 def _repeated(asks: DataFrame, meta: Mapping[str, Any]) -> DataFrame:
@@ -343,13 +471,3 @@ def _spread(table: DataFrame) -> DataFrame:
 
     metrics = pd.DataFrame([json.loads(text) for text in table["metrics"]], index=table.index, dtype=float)
     return pd.concat([table.drop(columns="metrics"), metrics], axis=1).reset_index(drop=True)
-
-
-def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a safetensors file by name; raises RunFolderError where it cannot be read."""
-    from safetensors.numpy import load_file
-
-    try:
-        return load_file(file)
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{file}: must be there for this, got {error}") from error

@@ -11,13 +11,21 @@ Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the s
     paths    one row a step of an arm's walk over a function of two parameters; of which hyperparameters stands in meta
     measured one row a number that a late probe measured, on one network or on two or three together
     examples  one row a photo, where the data are photos of classes: its name and class, and whether it is excluded
+    files    one row a file that was written for good: the run it belongs to ("" for none), its size and checksum
 """
 
 from __future__ import annotations
 
+import glob
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-VERSION = 2  # of these tables; stands in meta as schema_version
+from harness.errors import RunFolderError
+
+VERSION = 3  # of these tables; stands in meta as schema_version
+CHANGES = "changed_settings"  # the key in meta of what plugins changed of the process, lines by run; "" for no run
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -60,11 +68,45 @@ CREATE TABLE IF NOT EXISTS examples (
     split TEXT NOT NULL, row INTEGER NOT NULL, name TEXT NOT NULL, target INTEGER NOT NULL, excluded INTEGER NOT NULL,
     PRIMARY KEY (split, row)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    file TEXT PRIMARY KEY, run_id TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL
+) WITHOUT ROWID;
 """
+JSON = {
+    "arms": ("tuned_params",),
+    "asks": ("params", "trial_attrs", "study_attrs"),
+    "runs": ("recipe", "metrics"),
+    "epochs": ("metrics",),
+}  # columns that hold an object as text; so does meta.value, of any kind
+
+FOLDERS = ("solutions", "predictions", "states", "probes")  # that a run folder always has
+MORE_FOLDERS = ("thumbnails", "tables")  # that it may have
+_FILES = (
+    "benchmark.toml", "environment.json", "report.*", "tables/*.*", "thumbnails/*.jpg", "probes/*/*.safetensors",
+    *(f"{name}/*.safetensors" for name in FOLDERS),
+)  # fmt: skip
 
 # states of a run and of an ask
 WAITING, DONE, STOPPED, DIVERGED, FAILED = "waiting", "done", "stopped", "diverged", "failed"
 ENDED = (DONE, STOPPED, DIVERGED, FAILED)
+
+
+def _part(name: str) -> str:
+    """Return a name out of the records as part of a file's name; raises RunFolderError for one that leads elsewhere."""
+    if "/" in name or "\\" in name or "\0" in name or name in ("", ".", ".."):
+        raise RunFolderError(f"run.db: must have names that stay in the run folder, got {name!r:.80}; do not trust it")
+    return name
+
+
+def inside(folder: Path, file: str) -> Path:
+    """Return a file of the run folder by its place there; raises RunFolderError for one that leads elsewhere."""
+    return folder.joinpath(*map(_part, file.split("/")))
+
+
+def changes_of(noted: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the lines on changed settings, each once, with the number of runs where it is of several."""
+    runs = Counter(line for lines in noted.values() for line in lines)
+    return [line if count == 1 else f"{line} (in {count} runs)" for line, count in runs.items()]
 
 
 def database(folder: Path) -> Path:
@@ -72,40 +114,62 @@ def database(folder: Path) -> Path:
     return folder / "run.db"
 
 
+def own_files(folder: Path) -> list[Path]:
+    """Return whatever there is in the places of files that a run writes, but for the database and the lock."""
+    return [path for pattern in _FILES for path in folder.glob(pattern) if path.suffix != ".damaged"]
+
+
+def own_folders(folder: Path) -> list[Path]:
+    """Return the places of folders that a run writes into, whatever there is."""
+    inner = [path for path in folder.glob("probes/*") if not path.suffix]
+    return [*(folder / name for name in (*FOLDERS, *MORE_FOLDERS)), *inner]
+
+
 def solution(folder: Path, run_id: str) -> Path:
     """Return where a run's final weights are."""
-    return folder / "solutions" / f"{run_id}.safetensors"
+    return folder / "solutions" / f"{_part(run_id)}.safetensors"
 
 
 def snapshot(folder: Path, run_id: str, epoch: int) -> Path:
     """Return where the weights are that a run had after an epoch, if it keeps those."""
-    return folder / "solutions" / f"{run_id}.epoch{epoch}.safetensors"
+    return folder / "solutions" / f"{_part(run_id)}.epoch{epoch}.safetensors"
 
 
 def snapshots(folder: Path, run_id: str) -> list[Path]:
     """Return the snapshots of a run before its final weights, the earliest first."""
-    found = (folder / "solutions").glob(f"{run_id}.epoch*.safetensors")
-    return sorted(found, key=lambda file: int(file.name.split(".")[1].removeprefix("epoch")))
+    name = re.compile(rf"{re.escape(_part(run_id))}\.epoch(\d+)\.safetensors")
+    files = {file: name.fullmatch(file.name) for file in (folder / "solutions").glob(f"{glob.escape(run_id)}.epoch*")}
+    epochs = {int(match[1]): file for file, match in files.items() if match}
+    return [epochs[epoch] for epoch in sorted(epochs)]
+
+
+def late_probe(file: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """Return the probe, its version and the runs of a file that a late probe kept, given by its place; None for another."""
+    parts = Path(file).parts
+    if len(parts) != 3 or parts[0] != "probes":
+        return None
+    probe, _, version = parts[1].rpartition("-")
+    return probe, version, tuple(Path(file).stem.split("-"))
 
 
 def saved_state(folder: Path, run_id: str) -> Path:
     """Return where a run under way is saved."""
-    return folder / "states" / f"{run_id}.safetensors"
+    return folder / "states" / f"{_part(run_id)}.safetensors"
 
 
 def prediction(folder: Path, run_id: str) -> Path:
     """Return where a run's predictions are, ``float32 [N, ...]``: ``predictions`` of test, ``tune``, and ``snapshots`` ``[S, N, ...]``."""
-    return folder / "predictions" / f"{run_id}.safetensors"
+    return folder / "predictions" / f"{_part(run_id)}.safetensors"
 
 
 def probed(folder: Path, run_id: str) -> Path:
     """Return where the arrays are that a run's probes kept, by ``PROBE.name``; there is no file where none did."""
-    return folder / "probes" / f"{run_id}.safetensors"
+    return folder / "probes" / f"{_part(run_id)}.safetensors"
 
 
 def probed_together(folder: Path, probe: str, version: str, *run_ids: str) -> Path:
     """Return where the arrays are that a late probe kept of these networks."""
-    return folder / "probes" / f"{probe}-{version}" / f"{'-'.join(run_ids)}.safetensors"
+    return folder / "probes" / _part(f"{probe}-{version}") / f"{_part('-'.join(run_ids))}.safetensors"
 
 
 def targets(folder: Path) -> Path:
@@ -125,4 +189,4 @@ def out_of_fold(folder: Path) -> Path:
 
 def thumbnail(folder: Path, split: str, row: int) -> Path:
     """Return where a small copy of a photo is, for reports: of the few that they show."""
-    return folder / "thumbnails" / f"{split}-{row}.jpg"
+    return folder / "thumbnails" / f"{_part(split)}-{row:d}.jpg"

@@ -10,11 +10,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import disk
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Metric
-from harness.errors import one_line
+from harness.process_settings import kept
 from harness.records import schema
-from harness.records.reader import load_arrays, open_records
-from harness.records.store import save_arrays
+from harness.records.checked import load_arrays, save_arrays
+from harness.records.reader import open_records
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +29,8 @@ def write_scores(folder: Path, name: str, metric: Metric) -> str:
     wrong with ``each``, in a line, or "": the results of a run are kept whatever its report cannot say.
     """
     file = schema.scores(folder)
-    file.unlink(missing_ok=True)  # of an earlier comparison
+    with disk.writing(file):
+        file.unlink(missing_ok=True)  # of an earlier comparison
     if metric.each is None:
         return ""
     records, found = open_records(folder), {}
@@ -35,11 +38,12 @@ def write_scores(folder: Path, name: str, metric: Metric) -> str:
         if not schema.prediction(folder, run_id).is_file():
             continue  # of an executor that brings none
         try:
-            scores, wrong = _scores(
-                metric, load_arrays(schema.prediction(folder, run_id))["predictions"], records.targets
-            )
-        except Exception as error:  # a plugin may raise anything
-            wrong = f"must return scores [N], got {one_line(error)}"
+            with Boundary("metric", name, "return scores", everything=True):
+                predictions = load_arrays(schema.prediction(folder, run_id))["predictions"]
+                with kept(f"metric '{name}'"):
+                    scores, wrong = _scores(metric, predictions, records.targets)
+        except PluginFailed as error:
+            wrong = f"must return scores [N], got {error.why}"
         if wrong:
             return f"metric '{name}': each {wrong}; the report does not account for the sample of test examples"
         if scores is not None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
 import sqlite3
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +15,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import tomli_w
 
-from harness import files
-from harness.errors import RunFolderError, one_line, printable
-from harness.records import database, schema
+from harness import disk, files
+from harness.attempts import Attempts
+from harness.errors import DiskError, RunFolderError, encodable, one_line
+from harness.records import database, promised, schema
+from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
+from harness.records.links import check_no_links
 from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
 if TYPE_CHECKING:
@@ -32,32 +33,55 @@ SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is sho
 class Store:
     """A run folder open for writing; ``with Store(folder):`` locks it against a second process."""
 
-    def __init__(self, folder: Path, warn: Callable[[str], object] = lambda line: None) -> None:
+    def __init__(
+        self, folder: Path, warn: Callable[[str], object] = lambda line: None, attempts: Attempts | None = None
+    ) -> None:
         self.folder = folder
+        self.attempts = attempts or Attempts()  # of what is under way
         whole = str(folder.absolute())
-        if printable(whole) != whole:  # the address of Optuna's database is UTF-8
+        if encodable(whole) != whole:  # the address of Optuna's database is UTF-8
             raise RunFolderError(f"{whole}: must be a path in UTF-8, got other bytes; see --out")
         self.warn = warn  # takes a line for the user, on what is wrong in the folder and was mended
         self.optuna: Any = None  # Optuna's storage in run.db, opened by the first search
-        try:
-            for name in ("solutions", "predictions", "states", "probes"):
+        if not schema.database(folder).is_file() and (kept := next(_of_runs(folder), None)):
+            raise RunFolderError(
+                f"{schema.database(folder)}: must be beside '{kept.relative_to(folder)}' and what else runs have left, got "
+                "nothing there; put it back, or move the folder away, and everything is trained again"
+            )
+        check_no_links(folder)
+        with disk.writing(folder, "name another folder with --out"):
+            for place in schema.own_folders(folder):
+                if place.is_file():
+                    self._put_aside(place, "a folder", "a file")
+            for name in schema.FOLDERS:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder / "lock")
-        except OSError as error:
-            raise RunFolderError(
-                f"{folder}: must be a folder that can be written to, got {error}; see --out"
-            ) from error
-        self.db = database.connect(folder)
-        self.db.isolation_level = None
-        self.db.row_factory = sqlite3.Row
         self._closing = ExitStack()
         self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
+            self.db = database.connect(folder)
+        except sqlite3.Error as error:
+            self._lock.close()
+            raise database.explained(error, folder) from error
+        self.db.isolation_level = None
+        self.db.row_factory = sqlite3.Row
+        try:
+            database.check_tables(self.db, schema.database(folder))
+            self._check()
+        except BaseException as error:  # what is damaged is left as it is
+            self.db.close()
+            self._lock.close()
+            if isinstance(error, sqlite3.Error):
+                raise database.explained(error, folder) from error
+            raise
+        try:
             self._open()
-        except sqlite3.DatabaseError as error:
+        except Exception as error:
             self.__exit__()
             if (plain := database.explained(error, folder)) is not error:
                 raise plain from error
+            if not isinstance(error, sqlite3.DatabaseError):
+                raise
             raise RunFolderError(
                 f"{schema.database(folder)}: must be the records of a run, got {error}; move the folder away"
             ) from error
@@ -66,7 +90,7 @@ class Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None = None, error: BaseException | None = None, *_: object) -> None:
-        """Close the folder; an error of SQLite that the user can mend, Optuna's too, is raised as RunFolderError."""
+        """Close the folder; an error of SQLite that the user can mend, Optuna's too, is raised as a HarnessError."""
         try:
             self._closing.close()
             with suppress(sqlite3.Error):  # another program is at it: then the folder is read as a killed run's is
@@ -121,6 +145,18 @@ class Store:
     def note(self, key: str, value: Any) -> None:
         """Write one row of the meta table, as JSON."""
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def note_changes(self, lines: Sequence[str], run_id: str = "") -> None:
+        """Note, a line each, which settings of the process a plugin has changed; of a run, or of what is not one."""
+        if not lines:
+            return
+        noted: dict[str, list[str]] = self.noted(schema.CHANGES) or {}
+        noted[run_id] = list(dict.fromkeys([*noted.get(run_id, ()), *lines]))
+        self.note(schema.CHANGES, noted)
+
+    def changes(self) -> list[str]:
+        """Return every line that was noted so, each once, with the number of the runs that it is of."""
+        return schema.changes_of(self.noted(schema.CHANGES) or {})
 
     def noted(self, key: str) -> Any:
         """Return a row of the meta table; None where there is none."""
@@ -204,6 +240,7 @@ class Store:
         with self._transaction():
             gone = [row[0] for row in self.db.execute(f"SELECT run_id FROM runs WHERE arm IN {among}", arms).fetchall()]
             self.db.execute(f"DELETE FROM epochs WHERE run_id IN (SELECT run_id FROM runs WHERE arm IN {among})", arms)
+            self.db.execute(f"DELETE FROM files WHERE run_id IN (SELECT run_id FROM runs WHERE arm IN {among})", arms)
             self.db.execute(f"DELETE FROM runs WHERE arm IN {among}", arms)
             for study in studies:
                 self.db.execute("DELETE FROM asks WHERE arm = ?", (study,))
@@ -211,9 +248,10 @@ class Store:
             self.note("baseline", None)
         return gone
 
-    def keep(self, name: str, content: bytes) -> None:
-        """Write a file of the run folder, whole or not at all."""
+    def keep(self, name: str, content: bytes, run_id: str) -> None:
+        """Write a file of a run that was trained elsewhere, whole or not at all; the records promise it."""
         files.write(self.folder / name, content)
+        self.promise([self.folder / name], run_id)
 
     # --- late probes
 
@@ -229,9 +267,10 @@ class Store:
         arrays: Mapping[str, NDArray[Any]],
     ) -> None:  # fmt: skip
         """Enter what a late probe measured on these networks; also that it had nothing to say."""
+        file = schema.probed_together(self.folder, probe, version, *runs)
         if arrays:
-            file = schema.probed_together(self.folder, probe, version, *runs)
-            file.parent.mkdir(parents=True, exist_ok=True)
+            with disk.writing(file):
+                file.parent.mkdir(parents=True, exist_ok=True)
             save_arrays(file, arrays)
         key = (probe, version, *runs, *[""] * (3 - len(runs)))
         rows = [(*key, name, value if math.isfinite(value) else None) for name, value in numbers.items()]
@@ -239,6 +278,7 @@ class Store:
             self.db.executemany(
                 "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?, ?, ?)", rows or [(*key, "", None)]
             )
+            self._enter_files([file] if arrays else [])
 
     def drop_measured(self, probe: str, version: str, networks: Iterable[tuple[str, str, str]]) -> None:
         """Take out what a late probe measured on these networks."""
@@ -247,6 +287,94 @@ class Store:
                 "DELETE FROM measured WHERE probe = ? AND version = ? AND one = ? AND other = ? AND third = ?",
                 [(probe, version, *runs) for runs in networks],
             )
+
+    # --- files
+
+    def promise(self, written: Iterable[Path], run_id: str = "", instead_of: str = "") -> None:
+        """Enter files that were written for good; with ``instead_of`` in place of those whose place begins with that."""
+        with self._transaction():
+            if instead_of:
+                self.db.execute("DELETE FROM files WHERE substr(file, 1, ?) = ?", (len(instead_of), instead_of))
+            self._enter_files(written, run_id)
+
+    def _enter_files(self, written: Iterable[Path], run_id: str = "") -> None:
+        rows = [
+            (file.relative_to(self.folder).as_posix(), run_id, file.stat().st_size, files.checksum(file))
+            for file in written
+        ]
+        self.db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
+
+    def lacking(self, runs: Collection[str]) -> bool:
+        """Return whether files of these runs are not there, which the records promise."""
+        return bool(promised.lacking(self.folder, self.db, whole=False, runs=runs))
+
+    def restore(self, runs: Collection[str] | None = None) -> list[str]:
+        """Let everything be made again whose files are gone or damaged, of these runs or all; return the runs to be done.
+
+        What is damaged is put aside, and a line says so. What another run's folder brought in waits for that.
+        """
+        lacks = promised.lacking(self.folder, self.db, runs=runs)
+        for lack in lacks:
+            if lack.exists:
+                self._put_aside(self.folder / lack.file, "as it was written", "other contents", "it is made again")
+        if gone := [lack.file for lack in lacks if not lack.exists]:
+            more = f" and {len(gone) - promised.SHOWN} more" if len(gone) > promised.SHOWN else ""
+            shown = ", ".join(gone[: promised.SHOWN])
+            self.warn(f"{self.folder}: must have {shown}{more}, got nothing there; what they come from is done again")
+        imported = set((self.noted("baseline") or {}).get("names", ()))
+        again = []
+        with self._transaction():
+            for lack in lacks:
+                if (late := schema.late_probe(lack.file)) is not None:
+                    self._measure_again(late)
+                if not lack.run_id:
+                    self.db.execute("DELETE FROM files WHERE file = ?", (lack.file,))
+            for run_id in dict.fromkeys(lack.run_id for lack in lacks if lack.run_id):
+                if (self.run(run_id) or {}).get("arm") not in imported:
+                    self._begin_again(run_id)
+                    again.append(run_id)
+        return again
+
+    def _put_aside(self, path: Path, must: str, got: str, then: str = "") -> None:
+        with disk.writing(path):
+            aside = files.put_aside(path)
+        self.warn(
+            f"{path}: must be {must}, got {got}; it is put aside as {aside.name}{f', and {then}' if then else ''}"
+        )
+
+    def _begin_again(self, run_id: str) -> None:
+        """Let a run be trained from its beginning. Its files stay promised, so that it is seen whether it gives others."""
+        self.db.execute("DELETE FROM epochs WHERE run_id = ?", (run_id,))
+        self.db.execute(
+            "UPDATE runs SET state = ?, reason = '', traceback = '', metrics = '{}', seconds = 0, started = NULL, "
+            "ended = NULL WHERE run_id = ?",
+            (schema.WAITING, run_id),
+        )
+
+    def _measure_again(self, late: tuple[str, str, tuple[str, ...]]) -> None:
+        """Let a late probe measure these networks again."""
+        probe, version, runs = late
+        self.db.execute(
+            "DELETE FROM measured WHERE probe = ? AND version = ? AND one = ? AND other = ? AND third = ?",
+            (probe, version, *runs, *[""] * (3 - len(runs))),
+        )
+        probes = self.noted("probes") or {}
+        if probe in probes:
+            self.note("probes", {**probes, probe: {**probes[probe], "over": False}})
+
+    def _forget_what_followed(self, run_id: str) -> None:
+        """Let everything be done again that was made of a run's former weights: a run that went on from them, measurements."""
+        for row in self.db.execute(
+            "SELECT DISTINCT probe, version, one, other, third FROM measured WHERE ? IN (one, other, third)", (run_id,)
+        ).fetchall():
+            probe, version, *runs = row
+            self._measure_again((probe, version, tuple(each for each in runs if each)))
+        done = self.db.execute("SELECT run_id, recipe FROM runs WHERE state = ?", (schema.DONE,)).fetchall()
+        for follower, recipe in done:
+            if json.loads(recipe).get("follows") == run_id:
+                self._begin_again(follower)
+        confirmed = self.noted("confirmations") or {}
+        self.note("confirmations", {arm: about for arm, about in confirmed.items() if about.get("run_id") != run_id})
 
     # --- asks
 
@@ -316,29 +444,37 @@ class Store:
 
         A final event is written after its files are, so a record never lacks them.
         """
+        self.note_changes(event.changed, run_id)
         match event:
             case Epoch():
                 self._append_epoch(run_id, event, verdict)
             case Done():
-                if event.weights:
-                    save_tensors(schema.solution(self.folder, run_id), event.weights)
-                if event.predictions is not None:
-                    found = {
-                        "predictions": event.predictions, "tune": event.tune_predictions, "snapshots": event.snapshots
-                    }  # fmt: skip
-                    there = {name: each for name, each in found.items() if each is not None}
-                    save_arrays(schema.prediction(self.folder, run_id), there)
-                if event.arrays:
-                    save_arrays(schema.probed(self.folder, run_id), event.arrays)
+                written = self._write_files(run_id, event)
                 state = schema.STOPPED if event.stopped else schema.DONE
-                self._end(run_id, state, "; ".join(event.problems), "", event.metrics)
+                self._end(run_id, state, "; ".join(event.problems), "", event.metrics, written)
             case Failed():
                 state = schema.DIVERGED if event.kind == "diverged" else schema.FAILED
                 self._end(run_id, state, event.reason, event.traceback, {})
 
+    def _write_files(self, run_id: str, done: Done) -> list[Path]:
+        """Write what a run brought, and return where it is."""
+        written = []
+        if done.weights:
+            written.append(schema.solution(self.folder, run_id))
+            save_tensors(written[-1], done.weights)
+        if done.predictions is not None:
+            every = {"predictions": done.predictions, "tune": done.tune_predictions, "snapshots": done.snapshots}
+            written.append(schema.prediction(self.folder, run_id))
+            save_arrays(written[-1], {name: each for name, each in every.items() if each is not None})
+        if done.arrays:
+            written.append(schema.probed(self.folder, run_id))
+            save_arrays(written[-1], done.arrays)
+        return written
+
     def _append_epoch(self, run_id: str, epoch: Epoch, verdict: Verdict | None) -> None:
+        snapshot = [schema.snapshot(self.folder, run_id, epoch.number)] if epoch.snapshot else []
         if epoch.snapshot:  # before any state that is past it; after a kill before that, it is made again, bit-equal
-            save_tensors(schema.snapshot(self.folder, run_id, epoch.number), epoch.snapshot())
+            save_tensors(snapshot[0], epoch.snapshot())
         with self._transaction():
             self.db.execute(
                 "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
@@ -348,6 +484,7 @@ class Store:
                 "UPDATE runs SET seconds = ?, started = coalesce(started, ?) WHERE run_id = ?",
                 (epoch.seconds, _now(), run_id),
             )
+            self._enter_files(snapshot, run_id)
             if verdict is not None:
                 self._append_verdict(run_id, epoch.number, verdict)
         now = time.monotonic()
@@ -372,16 +509,40 @@ class Store:
             "UPDATE runs SET state = ?, reason = '', traceback = '' WHERE run_id = ?", (schema.WAITING, run_id)
         )
 
-    def _end(self, run_id: str, state: str, reason: str, traceback: str, metrics: Mapping[str, float]) -> None:
-        self.db.execute(
-            "UPDATE runs SET state = ?, reason = ?, traceback = ?, metrics = ?, ended = ?, "
-            "started = coalesce(started, ?) WHERE run_id = ?",
-            (state, reason, traceback, _json(metrics), _now(), _now(), run_id),
-        )
+    def _end(
+        self, run_id: str, state: str, reason: str, traceback: str, metrics: Mapping[str, float],
+        written: Sequence[Path] = (),
+    ) -> None:  # fmt: skip
+        solution = schema.solution(self.folder, run_id)
+        former = self._promised(solution)
+        with self._transaction():
+            self.db.execute(
+                "UPDATE runs SET state = ?, reason = ?, traceback = ?, metrics = ?, ended = ?, "
+                "started = coalesce(started, ?) WHERE run_id = ?",
+                (state, reason, traceback, _json(metrics), _now(), _now(), run_id),
+            )
+            snapshots = "/*.epoch*" if state == schema.DONE else ""  # which were entered epoch by epoch
+            self.db.execute("DELETE FROM files WHERE run_id = ? AND NOT file GLOB ?", (run_id, f"solutions{snapshots}"))
+            self._enter_files(written, run_id)
+            if former not in (None, self._promised(solution)):
+                self._forget_what_followed(run_id)
         self._saved.pop(run_id, None)
-        for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
-            file.unlink(missing_ok=True)
-        schema.saved_state(self.folder, run_id).unlink(missing_ok=True)
+        with disk.writing(self.folder):
+            for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
+                file.unlink(missing_ok=True)
+        self._drop_state(run_id)
+
+    def _promised(self, file: Path) -> str | None:
+        """Return the checksum that a file was promised with; None for one that was not."""
+        place = file.relative_to(self.folder).as_posix()
+        row = self.db.execute("SELECT sha256 FROM files WHERE file = ?", (place,)).fetchone()
+        return str(row[0]) if row else None
+
+    def _drop_state(self, run_id: str) -> None:
+        file = schema.saved_state(self.folder, run_id)
+        with disk.writing(file):
+            if file.is_file():
+                file.unlink()
 
     def run(self, run_id: str) -> dict[str, Any] | None:
         """Return a run's row, with its metrics as a dict; None where there is none."""
@@ -398,8 +559,12 @@ class Store:
         file = schema.solution(self.folder, run_id)
         try:
             return load_tensors(file)[0]
+        except DiskError:
+            raise
         except Exception as error:  # safetensors raises its own
-            raise RunFolderError(f"{file}: must be the weights of a finished run, got {one_line(error)}") from error
+            raise RunFolderError(
+                f"{file}: must be the weights of a finished run, got {one_line(error)}; {AGAIN}"
+            ) from error
 
     def compared(self, without: Sequence[str] = ()) -> int:
         """Return how many runs of the comparison have ended, not counting those of some arms."""
@@ -417,19 +582,17 @@ class Store:
         A damaged one is put aside, and the run begins again: that costs time, and is not held against anybody.
         """
         file = schema.saved_state(self.folder, run_id)
-        if not file.is_file():
+        if not file.exists():
             return None
         try:
             tensors, notes = load_tensors(file)
             if notes["run"] != run_id:
                 raise ValueError(f"the state of run {notes['run']}")
             return State(tensors, json.loads(notes["plain"]))
+        except DiskError:  # what is in it is not known
+            raise
         except Exception as error:  # safetensors raises its own
-            aside = file.replace(file.with_name(f"{file.name}.damaged"))
-            self.warn(
-                f"{file}: must be the saved state of a run, got {one_line(error)}; "
-                f"it is put aside as {aside.name}, and the run begins again"
-            )
+            self._put_aside(file, "the saved state of a run", one_line(error), "the run begins again")
             return None
 
     # --- inside
@@ -437,19 +600,57 @@ class Store:
     def _open(self) -> None:
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")
-        self.db.executescript(schema.TABLES)
+        if self._is_new():
+            self.db.executescript(f"BEGIN; {schema.TABLES} COMMIT;")  # all of them, or after a kill none
+            self.db.execute("PRAGMA wal_checkpoint")  # on the disk, as what is written later need not be
         self._tidy()
+
+    def _check(self) -> None:
+        """Raise RunFolderError where the records that are there are damaged, or are gone and their files are not."""
+        try:
+            is_new = self._is_new()
+            if not is_new:
+                database.check(self.db, self.folder)
+        except sqlite3.DatabaseError as error:
+            if (plain := database.explained(error, self.folder)) is not error:
+                raise plain from error
+            raise RunFolderError(
+                f"{schema.database(self.folder)}: must be the records of a run, got {error}; move the folder away"
+            ) from error
+        if is_new and any(
+            file.suffix == ".safetensors" for name in schema.FOLDERS for file in (self.folder / name).iterdir()
+        ):
+            raise RunFolderError(
+                f"{schema.database(self.folder)}: must be the records of a run, got an empty file and a folder with "
+                "results; move the folder away"
+            )
+
+    def _is_new(self) -> bool:
+        """Return whether there are no records yet, not even empty ones."""
+        return bool(self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self.db)
 
     def _tidy(self) -> None:
-        """Remove files that a kill left half written, and states of runs that have ended."""
-        for file in self.folder.rglob("*.tmp"):
-            file.unlink(missing_ok=True)
+        """Remove files that a kill left half written, and states of runs that have ended; put aside what is no file."""
+        with disk.writing(self.folder):
+            for file in self.folder.rglob("*.tmp"):
+                if file.is_file():
+                    file.unlink()
+        known = {self.folder / file for (file,) in self.db.execute("SELECT file FROM files").fetchall()}  # see restore
+        for place in schema.own_files(self.folder):
+            if place.is_dir() and place not in known:
+                self._put_aside(place, "a file", "a folder")
         ended = self.db.execute(f"SELECT run_id FROM runs WHERE state IN {schema.ENDED}")
         for (run_id,) in ended.fetchall():
-            schema.saved_state(self.folder, run_id).unlink(missing_ok=True)
+            self._drop_state(run_id)
+
+
+def _of_runs(folder: Path) -> Iterator[Path]:
+    """Yield the files that runs have left in a folder."""
+    for name in ("solutions", "states", "predictions"):
+        yield from (folder / name).glob("*.safetensors")
 
 
 class _Transaction:
@@ -468,55 +669,6 @@ class _Transaction:
             self.db.execute("ROLLBACK")
 
 
-def save_tensors(file: Path, tensors: Mapping[str, torch.Tensor], notes: Mapping[str, str] | None = None) -> None:
-    """Write tensors as safetensors, with notes and a checksum, whole or not at all."""
-    from safetensors.torch import save
-
-    # Cloned, because safetensors refuses two names for one memory (tied weights).
-    own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    header, data = _header_and_data(save(own))
-    header["__metadata__"] = dict(notes or {})
-    header["__metadata__"] = {**header["__metadata__"], "sha256": _checksum(header, data)}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
-    with files.replacing(file) as out:
-        out.write(len(text).to_bytes(8, "little") + text)
-        out.write(data)
-
-
-def load_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Return what ``save_tensors`` wrote, tensors and notes; raises ValueError, or safetensors' own, where it is not that."""
-    from safetensors.torch import load
-
-    content = file.read_bytes()
-    header, data = _header_and_data(content)
-    notes: dict[str, str] = header.get("__metadata__", {})
-    if notes.pop("sha256", "") != _checksum(header, data):
-        raise ValueError("contents that do not match their checksum")
-    return load(content), notes
-
-
-def _header_and_data(content: bytes) -> tuple[dict[str, Any], memoryview]:
-    """Return the two parts of a file in safetensors' format; raises ValueError where it is cut."""
-    end = 8 + int.from_bytes(content[:8], "little")
-    if not 8 < end <= len(content):
-        raise ValueError(f"{len(content)} bytes that are no safetensors")
-    return json.loads(content[8:end]), memoryview(content)[end:]
-
-
-def _checksum(header: Mapping[str, Any], data: memoryview) -> str:
-    checksum = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    checksum.update(data)
-    return checksum.hexdigest()
-
-
-def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as safetensors, whole or not at all."""
-    from safetensors.numpy import save
-
-    files.write(file, save(dict(arrays)))
-
-
 def _json(metrics: Mapping[str, float]) -> str:
     """Return metrics as JSON; one that is not a finite number is there, and has no value."""
     return json.dumps({name: value if math.isfinite(value) else None for name, value in metrics.items()})
@@ -526,23 +678,22 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _lock(file: Path) -> IO[str]:
+def _lock(file: Path) -> IO[bytes]:
     """Return the lock file, locked as long as it is open; raises RunFolderError where another process holds it."""
-    handle = file.open("a+")
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            holder = handle.read().strip() or "unknown"
-            handle.close()
-            raise RunFolderError(
-                f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
-            ) from error
-    with suppress(OSError):
+    handle = file.open("a+b", buffering=0)  # so that nothing is left to be written when it is closed
+    try:
+        free = files.lock(handle)
+    except OSError:  # as on a network's file system that knows no locks
+        handle.close()
+        raise
+    if not free:
+        handle.seek(0)
+        holder = (handle.read() or b"").decode(errors="replace").strip() or "unknown"
+        handle.close()
+        raise RunFolderError(
+            f"{file.parent}: must not be in use, got a run under way in process {holder}; wait for it or stop it"
+        )
+    with suppress(OSError):  # it only tells who holds the lock
         handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
+        handle.write(str(os.getpid()).encode())
     return handle

@@ -1,8 +1,9 @@
-"""Tuning: ``study`` is one search of one arm, ``samplers`` finds Optuna's classes, ``budget`` says when it has had enough."""
+"""Tuning: ``study`` is one search of one arm, ``samplers`` finds Optuna's classes, ``trying`` tries them, ``budget`` says when it has had enough."""
 
 from __future__ import annotations
 
-from harness.search.samplers import check, study_name
+from harness.search.samplers import study_name
 from harness.search.study import Search
+from harness.search.trying import check
 
 __all__ = ["Search", "check", "study_name"]

@@ -6,6 +6,7 @@ is finished; so in epochs or seconds no arm gets more than one trial beyond its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,19 @@ Ask = Mapping[str, Any]
 def amount(search: SearchSection, competitor: Competitor) -> float:
     """Return the arm's whole budget, what it was extended by included."""
     return (search.trials if search.unit == "trials" else search.budget) + competitor.extra
+
+
+def expected(competitor: Competitor, searches: int, epoch_seconds: float = 0.0) -> tuple[int, float]:
+    """Return about how many trials and epochs an arm's searches are: the last trial ends beyond a budget in epochs.
+
+    A budget in seconds is as many as these ``epoch_seconds`` give; none where they are not known.
+    """
+    search = competitor.benchmark.search
+    low, high = search.epochs[0], search.epochs[-1]
+    each = search.seeds * (high if search.pruner != "none" else (low + high) / 2)  # epochs of a trial
+    per_trial = {"trials": 1.0, "epochs": each, "seconds": each * epoch_seconds}[search.unit]
+    trials = searches * math.ceil(amount(search, competitor) / per_trial - 1e-9) if per_trial else 0
+    return trials, trials * each
 
 
 def spent(asks: Sequence[Ask], search: SearchSection) -> float:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import optuna
 
-from harness.errors import BenchmarkError, did_you_mean, one_line
+from harness.errors import BenchmarkError, did_you_mean, one_line, shown
 from harness.plan import Competitor, Plan
 from harness.runs import digest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 _ONE_SEED = ("qmc", "grid", "bruteforce")  # these walk through one sequence, so every trial gets the same seed
+OURS = {"seed": "search.seed", "search_space": "search.space"}  # options that the harness gives itself, and from what
+EXHAUSTIVE = ("grid", "bruteforce")  # these try every combination of a finite space
 ACROSS_SEEDS = "wilcoxon"  # the pruner that judges a trial by its seeds; all others go by epochs
 
 
@@ -29,39 +31,6 @@ def directions(plan: Plan) -> list[Literal["minimize", "maximize"]]:
     """Return Optuna's words for the search's objectives, the score first."""
     score: Literal["minimize", "maximize"] = "maximize" if plan.goal.goal == "max" else "minimize"
     return [score if name == "score" else "minimize" for name in plan.benchmark.search.objectives]
-
-
-def check(plan: Plan, where: Callable[..., str]) -> None:
-    """Raise BenchmarkError where the benchmark's sampler or pruner is not one that Optuna has, or does not work.
-
-    Every arm's space is asked once, in memory, for some samplers refuse only then.
-    """
-    options = plan.benchmark.search
-    if options.pruner != "none":
-        make_pruner(plan, where("search", "pruner"))
-        _check_pruner(plan, where("search", "pruner"))
-    for competitor in plan.competitors:
-        sampler = make_sampler(plan, competitor, 0, where=where("search", "sampler"))
-        try:
-            study = optuna.create_study(sampler=sampler, directions=directions(plan))
-            study.ask(dict(competitor.space))
-        except Exception as error:  # Optuna's samplers raise many types on options they cannot use
-            raise BenchmarkError(
-                f"{where('search', 'sampler')}: must work for {competitor.arm.name}, got {one_line(error)}"
-            ) from error
-
-
-def _check_pruner(plan: Plan, where: str) -> None:
-    search = plan.benchmark.search
-    by_seeds = _key(search.pruner) == ACROSS_SEEDS
-    if len(search.objectives) > 1:
-        raise BenchmarkError(f"{where}: must be 'none' with two search.objectives, got '{search.pruner}'")
-    if by_seeds and search.seeds < 3:
-        raise BenchmarkError(f"{where}: must have search.seeds of 3 or more to judge by, got {search.seeds}")
-    if not by_seeds and search.seeds > 1:
-        raise BenchmarkError(
-            f"{where}: must be '{ACROSS_SEEDS}' or 'none' where a trial has {search.seeds} seeds, got '{search.pruner}'"
-        )
 
 
 def make_pruner(plan: Plan, where: str = "search.pruner") -> optuna.pruners.BasePruner:
@@ -79,12 +48,26 @@ def make_sampler(
     """Return the sampler of one trial, seeded from (search seed, study, number); raises BenchmarkError in one line."""
     search, study = plan.benchmark.search, study_name(competitor.arm.name, replicate)
     options = dict(search.sampler_options)
-    key = [search.seed, study] if search.sampler in _ONE_SEED else [search.seed, study, number]
-    if search.sampler == "grid":
-        options["search_space"] = _grid(competitor, where)
+    name = short_name(search.sampler)
+    key = [search.seed, study] if name in _ONE_SEED else [search.seed, study, number]
+    check_finite(name, competitor, where)
+    if name == "grid":
+        options["search_space"] = {name: _every(space) for name, space in competitor.space.items()}
     seed = int(digest(key)[:8], 16)
     sampler: optuna.samplers.BaseSampler = _make(samplers(), search.sampler, options, where, seed=seed)
     return sampler
+
+
+def check_finite(sampler: str, competitor: Competitor, where: str) -> None:
+    """Raise BenchmarkError where a sampler tries every combination, and the arm's space has infinitely many."""
+    if short_name(sampler) not in EXHAUSTIVE:
+        return
+    for name, space in competitor.space.items():
+        if not _count(space):
+            raise BenchmarkError(
+                f"{where}: must have finite spaces for {shown(sampler)}, got a range for '{name}' of {competitor.arm.name}; "
+                f"give {{choices = [...]}} in [search.space.{competitor.entered}]"
+            )
 
 
 def combinations(space: Mapping[str, Any]) -> int:
@@ -111,47 +94,39 @@ def pruners() -> dict[str, type]:
     return _classes(optuna.pruners, "Pruner", ("BasePruner", "NopPruner", "PatientPruner"))
 
 
-def _key(name: str) -> str:
-    return name.replace("_", "").replace("-", "")
-
-
 def _classes(module: Any, ending: str, without: tuple[str, ...]) -> dict[str, type]:
     """Return Optuna's classes by short name: ``TPESampler`` is ``tpe``."""
     names = [name for name in module.__all__ if name.endswith(ending) and name not in without]
     return {name.removesuffix(ending).lower(): getattr(module, name) for name in names}
 
 
+def short_name(name: str) -> str:
+    """Return a name as Optuna's classes go by here: ``successive_halving`` is ``successivehalving``."""
+    return name.replace("_", "").replace("-", "")
+
+
+def find_class(classes: Mapping[str, type], name: str, where: str = "search") -> type:
+    """Return Optuna's class of that short name; raises BenchmarkError in one line."""
+    key = short_name(name)
+    if key not in classes:
+        raise BenchmarkError(f"{where}: must be one that Optuna has, got {shown(name)}{did_you_mean(name, classes)}")
+    return classes[key]
+
+
 def _make(classes: Mapping[str, type], name: str, options: Mapping[str, Any], where: str, **more: Any) -> Any:
     """Return an instance of Optuna's class of that name; raises BenchmarkError in one line."""
-    key = _key(name)
-    if key not in classes:
-        raise BenchmarkError(f"{where}: must be one that Optuna has, got '{name}'{did_you_mean(name, classes)}")
-    takes = inspect.signature(classes[key]).parameters
-    for option in options:
-        if option not in takes:
-            raise BenchmarkError(
-                f"{where}_options: must be options of Optuna's {classes[key].__name__}, got '{option}'{did_you_mean(option, takes)}"
-            )
+    of = find_class(classes, name, where)
+    takes = inspect.signature(of).parameters
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore")  # that a class is experimental, or an option out of use
         try:
-            return classes[key](**{k: v for k, v in more.items() if k in takes}, **options)
-        except (TypeError, ValueError, ImportError) as error:
-            raise BenchmarkError(f"{where}: must build, got {' '.join(str(error).split())}") from error
+            return of(**{k: v for k, v in more.items() if k in takes}, **options)
+        except Exception as error:  # Optuna's constructors raise many types
+            raise BenchmarkError(f"{where}: must build, got {one_line(error)}; see {where}_options") from error
 
 
-def _grid(competitor: Competitor, where: str) -> dict[str, list[Any]]:
-    """Return every value of every parameter; raises BenchmarkError for one with infinitely many."""
-    from optuna.distributions import CategoricalDistribution, IntDistribution
-
-    grid: dict[str, list[Any]] = {}
-    for name, space in competitor.space.items():
-        if isinstance(space, CategoricalDistribution):
-            grid[name] = list(space.choices)
-        elif isinstance(space, IntDistribution):
-            grid[name] = list(range(space.low, space.high + 1, space.step))
-        else:
-            raise BenchmarkError(
-                f"{where}: must have finite spaces for 'grid', got a range for '{name}' of {competitor.arm.name}; give {{choices = [...]}} in [search.space.{competitor.entered}]"
-            )
-    return grid
+def _every(space: Any) -> list[Any]:
+    """Return every value of one parameter, of which there are finitely many."""
+    if hasattr(space, "choices"):
+        return list(space.choices)
+    return [space.low + number * (space.step or 0) for number in range(_count(space))]

@@ -9,15 +9,20 @@ A trial is one training, or with ``search.seeds`` one after the other under as m
 
 from __future__ import annotations
 
+import sqlite3
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from harness.device import environment
+from harness.errors import BenchmarkError, HarnessError, one_line, shortened
 from harness.plan import Competitor, Setting
 from harness.records import Store, schema
 from harness.runs import Epoch, Run, Verdict
@@ -34,7 +39,7 @@ _OPTUNA_STATE = {
 }
 
 
-class _Study(optuna.Study):
+class OptunaStudy(optuna.Study):
     """Optuna's study; it takes note when a sampler has nothing left to ask, where Optuna's refuses outside ``optimize``."""
 
     exhausted = False
@@ -142,8 +147,9 @@ class Search:
 
     def _ask(self, number: int, generation: int) -> None:
         """Ask the sampler for a trial, and note it; what it needs trained is ready then."""
-        self._study.sampler = make_sampler(self.setting.plan, self.competitor, number, self.replicate)
-        trial = self._study.ask(dict(self.competitor.space))
+        with self._translated("sampler"):
+            self._study.sampler = make_sampler(self.setting.plan, self.competitor, number, self.replicate)
+            trial = self._study.ask(dict(self.competitor.space))
         assert trial.number == number
         runs = self._runs(trial.params)
         storage, study_id = self._study._storage, self._study._study_id
@@ -164,7 +170,8 @@ class Search:
         trials = {number: self._trial(number) for number in self._of_run[run_id]}
         for trial in trials.values():
             trial.report(epoch.metrics[self._metric], epoch.number)
-        judged = [bool(trial.should_prune()) for trial in trials.values()]
+        with self._translated("pruner"):
+            judged = [bool(trial.should_prune()) for trial in trials.values()]
         attrs = {n: self._study._storage.get_trial(trial._trial_id).system_attrs for n, trial in trials.items()}
         return Verdict(any(judged), attrs)
 
@@ -187,6 +194,19 @@ class Search:
         return min(good, key=lambda ask: (sign * ask["value"], ask["number"]), default=None)
 
     # --- inside
+
+    @contextmanager
+    def _translated(self, part: str) -> Iterator[None]:
+        """Turn what a sampler or pruner raises into a line; errors of the harness and of the disk stay what they are."""
+        try:
+            yield
+        except (HarnessError, OSError, sqlite3.Error, SQLAlchemyError, StorageInternalError):
+            raise
+        except Exception as error:  # Optuna's classes raise many types
+            raise BenchmarkError(
+                f"search.{part}: must go on for {self.arm}, got {shortened(one_line(error), 160)} at trial {len(self._asks)}; "
+                f"what is trained stays in {self._store.folder}; choose other options in search.{part}_options"
+            ) from error
 
     @property
     def _metric(self) -> str:
@@ -235,8 +255,10 @@ class Search:
         trial = self._trial(ask["number"])
         if place not in self._study.get_trials(deepcopy=False)[ask["number"]].intermediate_values:
             trial.report(value, place)
-        last = place == len(runs) - 1
-        return not last and self._store.run(runs[place + 1].id) is None and trial.should_prune()
+        if place == len(runs) - 1 or self._store.run(runs[place + 1].id) is not None:
+            return False
+        with self._translated("pruner"):
+            return bool(trial.should_prune())
 
     def _end(self, ask: dict[str, Any], state: str, reason: str, trained: int) -> None:
         """End a trial in our table and in Optuna's, by the first so many of its runs."""
@@ -250,21 +272,22 @@ class Search:
         }
         objectives = {"score": value, "seconds": cost["seconds"]}
         told_values = [objectives[name] for name in self._options.objectives] if values else None
-        self._study.sampler = make_sampler(self.setting.plan, self.competitor, ask["number"], self.replicate)
-        told = self._study.tell(ask["number"], told_values, state=_OPTUNA_STATE[state])  # type: ignore[arg-type]
+        with self._translated("sampler"):
+            self._study.sampler = make_sampler(self.setting.plan, self.competitor, ask["number"], self.replicate)
+            told = self._study.tell(ask["number"], told_values, state=_OPTUNA_STATE[state])  # type: ignore[arg-type]
         ask |= {"state": state, "value": value, "reason": reason, "ended": True, **cost}
         exhausted = {self.study: self.combinations} if self._study.exhausted else {}
         self._store.end_ask(self.study, ask["number"], ask, told.system_attrs, exhausted)
 
-    def _reconciled(self) -> _Study:
+    def _reconciled(self) -> OptunaStudy:
         """Return Optuna's study of the arm, rebuilt from our asks where it differs from them."""
         storage = open_storage(self._store)
         ways: Any = directions(self.setting.plan)
         pruner = make_pruner(self.setting.plan)
 
-        def open_study() -> _Study:
+        def open_study() -> OptunaStudy:
             optuna.create_study(storage=storage, study_name=self.study, directions=ways, load_if_exists=True)
-            return _Study(self.study, storage, pruner=pruner)
+            return OptunaStudy(self.study, storage, pruner=pruner)
 
         study = open_study()
         trials = study.get_trials(deepcopy=False)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from harness.contracts import Backbone
 from harness.errors import DataError, PluginError, one_line
+from harness.files import temporary_folder, write
 from harness.pretrained import check_fit
 from harness.testing.driving import finite, same, torch_check
 from harness.testing.outcomes import NotApplicable, require
@@ -159,16 +158,16 @@ def pretrained(offer: Backbone) -> str:
     """Built from a file with a network's tensors, it has all of them but the head's, and gives features."""
     if offer.weights is None:
         raise NotApplicable("it starts from no pretrained weights")
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     size = _size(offer)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "weights.safetensors"
+    with temporary_folder() as folder:
+        file = folder / "weights.safetensors"
         # Away from where it begins, so that a tensor that is not read can be told from one that is.
         state = {
             name: t + 0.5 if t.is_floating_point() else t for name, t in _network(offer, size).state_dict().items()
         }
-        save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
+        write(file, save({name: tensor.contiguous() for name, tensor in state.items()}), durable=False)
         weights = offer.weights(file)
         try:
             fit = check_fit(offer, weights, (3, size, size), "weights")

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from harness.contracts import Data, DataRequest, Dataset
 from harness.errors import DataError
+from harness.files import temporary_folder
 from harness.testing.outcomes import NotApplicable, require
 
 SPLITS = ("train", "tune", "test")
@@ -23,8 +23,8 @@ MOST = 128  # examples of a split, where the dataset's options say how many
 def _no_litter() -> Iterator[None]:
     """Decode into a cache that is thrown away."""
     before = os.environ.get("HARNESS_CACHE")
-    with TemporaryDirectory(prefix="harness-check-", ignore_cleanup_errors=True) as folder:
-        os.environ["HARNESS_CACHE"] = folder
+    with temporary_folder() as folder:
+        os.environ["HARNESS_CACHE"] = str(folder)
         try:
             yield
         finally:

@@ -8,14 +8,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ParamSpec, TypeVar
 
 import torch
 
 from harness.contracts import Backbone, Optimizer, Schedule, Scheduler
 from harness.device import Device
+from harness.files import temporary_folder, write
 from harness.runs import Arm, Run, State
 from harness.testing.problems import Problem
 from harness.training.batches import resident
@@ -168,11 +167,11 @@ def finite(tensors: Weights) -> bool:
 def as_from_disk(state: State) -> State:
     """Return the state as it comes back from a run folder, through a file."""
     from safetensors import safe_open
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "state.safetensors"
-        save_file({name: tensor.contiguous() for name, tensor in state.tensors.items()}, file)
+    with temporary_folder() as folder:
+        file = folder / "state.safetensors"
+        write(file, save({name: tensor.contiguous() for name, tensor in state.tensors.items()}), durable=False)
         with safe_open(file, framework="pt") as saved:
             tensors = {name: saved.get_tensor(name) for name in state.tensors}
     return State(tensors, json.loads(json.dumps(state.plain)))

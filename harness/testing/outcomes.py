@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from unittest import SkipTest
 
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Offer
-from harness.errors import PluginError, one_line
+from harness.errors import DiskError, HarnessError, PluginError, message_of, one_line
 
 Status = Literal["ok", "FAILED", "known", "n/a"]
 
@@ -55,22 +56,33 @@ class Check:
     def outcome(self) -> Outcome:
         """Return what comes of it, whatever the plugin raises."""
         try:
-            measured = self.test(self.offer)
-        except NotApplicable as why:
-            found = Outcome("n/a", str(why))
-        except AssertionError as fault:
-            found = Outcome("FAILED", " ".join(str(fault).split()))
+            with Boundary():
+                found = Outcome("ok", self.test(self.offer))
+        except PluginFailed as error:
+            found = _outcome_of(error)
+        except DiskError:  # no plugin's fault
+            raise
         except PluginError as error:  # it says what must be
             found = Outcome("FAILED", str(error))
-        except Exception as error:  # a plugin may raise anything
+        except HarnessError as error:
             found = Outcome("FAILED", f"must run, got {one_line(error)}")
-        else:
-            found = Outcome("ok", measured)
         if not self.reason:
             return found
         if found.status == "FAILED":
             return Outcome("known", self.reason)
         return Outcome("FAILED", f"must fail, as known_failures says ({self.reason}), and does not; take the line out")
+
+
+def _outcome_of(error: PluginFailed) -> Outcome:
+    """Return what comes of a check that raised: a verdict of the check itself, or a failure of the plugin."""
+    match error.raised:
+        case _ if error.who:  # it says what must be
+            return Outcome("FAILED", str(error))
+        case NotApplicable() as why:
+            return Outcome("n/a", message_of(why))
+        case AssertionError() as fault:
+            return Outcome("FAILED", message_of(fault))
+    return Outcome("FAILED", f"must run, got {error.why}")
 
 
 def require(ok: object, fault: str) -> None:

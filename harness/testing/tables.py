@@ -15,6 +15,7 @@ from typing import Any
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
+from harness.disk import writing
 from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import Records, open_records
@@ -104,7 +105,8 @@ def _results() -> Results:
 @cache
 def _folder() -> Any:
     """Return a folder that is thrown away when the program ends."""
-    return TemporaryDirectory(prefix="harness-check-", ignore_cleanup_errors=True)
+    with writing("temporary files", "set TMPDIR to another folder"):
+        return TemporaryDirectory(prefix="harness-check-", ignore_cleanup_errors=True)
 
 
 def _records() -> Records:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import random as python_random
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from harness.contracts import Split
 from harness.device import Device
@@ -24,25 +29,54 @@ def mix(*numbers: int) -> int:
     return seed >> 1
 
 
+def seed_all(seed: int) -> None:
+    """Seed the global random generators of torch, numpy and Python: a plugin may draw from any of them.
+
+    So what a run draws depends neither on what was drawn before it nor on where it was interrupted.
+    """
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    python_random.seed(seed)
+
+
 @dataclass(frozen=True)
 class Resident:
-    """A split on the device, as it is stored: images stay ``uint8 [N, H, W, 3]`` until a batch is made."""
+    """A split on the device, as it is stored: images stay ``uint8 [N, H, W, 3]`` until a batch is made.
 
-    inputs: torch.Tensor
-    targets: torch.Tensor
+    All runs share the stored tensors, so no plugin ever gets them: a network, a loss or a probe that works in place
+    would change the data of every later run. ``batch``, ``inputs`` and ``targets`` return copies.
+    """
+
+    stored_inputs: torch.Tensor
+    stored_targets: torch.Tensor
     shift: torch.Tensor  # [1] or [3], in pixel values: what is taken off
     scale: torch.Tensor  # [1] or [3]: what is multiplied by after that
     mirrored: bool = False  # images are seen left for right
 
     @property
+    def inputs(self) -> torch.Tensor:
+        """A copy of all inputs as they are stored, ``uint8 [N, H, W, 3]`` or ``float32 [N, F]``."""
+        return self.stored_inputs.clone()
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """A copy of all targets, ``[N, ...]``."""
+        return self.stored_targets.clone()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the split is."""
+        return self.stored_targets.device
+
+    @property
     def images(self) -> bool:
         """Whether the inputs are images."""
-        return self.inputs.dtype == torch.uint8
+        return self.stored_inputs.dtype == torch.uint8
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one example as a network sees it: ``(3, H, W)`` or ``(F,)``."""
-        shape = tuple(self.inputs.shape[1:])
+        shape = tuple(self.stored_inputs.shape[1:])
         return (shape[2], shape[0], shape[1]) if self.images else shape
 
     def as_input(self, rows: torch.Tensor) -> torch.Tensor:
@@ -55,16 +89,30 @@ class Resident:
         images = rows.to(torch.float32).sub_(self.shift).mul_(self.scale).permute(0, 3, 1, 2)
         return images.flip(3) if self.mirrored else images
 
+    def batch(self, rows: torch.Tensor | slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return these rows' ``inputs [B, ...]`` as the network takes them and ``targets [B, ...]``, both copies."""
+        inputs, targets = self.stored_inputs[rows], self.stored_targets[rows]
+        if isinstance(rows, slice):  # which gives views; an index gives copies
+            inputs, targets = inputs if self.images else inputs.clone(), targets.clone()
+        return self.as_input(inputs), targets
+
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.stored_targets)
 
 
 def resident(split: Split, device: Device, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Resident:
     """Return the split on the device; on the CPU the memory-mapped store itself serves."""
-    inputs, targets = torch.from_numpy(split.inputs), torch.from_numpy(split.targets)
+    inputs, targets = _shared(split.inputs), _shared(split.targets)
     shift = torch.tensor(mean, device=device.name) * 255
     scale = 1 / (torch.tensor(std, device=device.name) * 255)
     return Resident(inputs.to(device.name), targets.to(device.name), shift, scale)
+
+
+def _shared(array: NDArray[Any]) -> torch.Tensor:
+    """Return a tensor on an array's memory; the arrays of the data are read-only, and nothing here writes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
 
 
 def shuffled(targets: torch.Tensor, part: float) -> torch.Tensor:
@@ -96,12 +144,12 @@ class Batches:
 
     def of(self, epoch: int) -> Iterator[tuple[torch.Tensor, Targets]]:
         """Yield ``(inputs [B, ...], targets [B, ...])`` for every batch of an epoch."""
-        torch.manual_seed(mix(self.seed, epoch, 1))  # for dropout, and whatever else a network draws
+        seed_all(mix(self.seed, epoch, 1))  # for dropout, and whatever else a plugin draws
         random = torch.Generator().manual_seed(mix(self.seed, epoch))
-        order = torch.randperm(len(self.split), generator=random).to(self.split.targets.device)
+        order = torch.randperm(len(self.split), generator=random).to(self.split.device)
         black = -self.split.shift * self.split.scale
         for start in range(0, len(self) * self.batch_size, self.batch_size):
             chosen = order[start : start + self.batch_size]
-            rows = gather(self.split.inputs, chosen, self.augment, random)
+            rows = gather(self.split.stored_inputs, chosen, self.augment, random)
             inputs = transform(self.split.as_input(rows), self.augment, random, black)
-            yield mix_batch(inputs, self.split.targets.index_select(0, chosen), self.augment, random)
+            yield mix_batch(inputs, self.split.stored_targets.index_select(0, chosen), self.augment, random)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Data, Metric, Split, Task
-from harness.errors import one_line
+from harness.process_settings import kept
 
 MOST = 2_000_000  # numbers of a batch of outputs; of more targets, some are drawn
 STEPS = 100  # of LBFGS, at the most
@@ -31,14 +32,19 @@ def constant_scores(task: Task, data: Data) -> dict[str, Any]:
     whether that class is visibly larger than equal classes would be. ``problem`` says why there are no scores.
     """
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
+        with (
+            Boundary("task", task.name, "score a constant", everything=True),
+            kept(f"task '{task.name}'"),
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+        ):
             warnings.simplefilter("ignore")  # a metric may have its own view of a constant
             output = _fitted(task, data)
             prediction = task.predict(output[None])[0].numpy()
             splits = {"train": data.train, "tune": data.tune, "test": data.test}
             scores = {name: _scores(task, output, prediction, split) for name, split in splits.items()}
-    except Exception as error:  # a plugin may raise anything, and training goes on without this
-        return {"answer": "", "unequal": False, "problem": one_line(error)}
+    except PluginFailed as error:  # training goes on without this
+        return {"answer": "", "unequal": False, "problem": error.why}
     if not data.classes or prediction.shape not in ((len(data.classes),), ()):
         return {"answer": "", "unequal": False, "scores": scores}
     named = int(prediction.argmax()) if prediction.shape else int(prediction > 0.5)  # one number is that of the second

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness import arguments
+from harness.boundary import Boundary
 from harness.contracts import Workbench
-from harness.errors import Diverged, PluginError, one_line
+from harness.errors import DiskError, Diverged, HarnessError, traceback_of
+from harness.process_settings import kept_apart
 from harness.runs import Epoch, Event, Failed, Run, State
 
 if TYPE_CHECKING:
@@ -29,19 +31,41 @@ def train(run: Run, parts: Parts, state: State | None = None) -> Iterator[Epoch]
 
 
 def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
-    """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed."""
+    """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed.
+
+    A setting of the process that the run's plugins change is theirs alone: it is put back whenever the run is left, and
+    the event names it.
+    """
     arguments.instance("run", run, Run, "a Run")
     arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
+    who = f"arm {run.arm.name} (or its task, {run.task})"
+    for event, changed in kept_apart(_carried_out(run, workbench), who):
+        yield replace(event, changed=tuple(changed)) if changed else event
+
+
+def _carried_out(run: Run, workbench: Workbench) -> Iterator[Event]:
+    events = _events(run, workbench)
+    while (event := _next(events)) is not None:
+        yield event
+
+
+def _next(events: Iterator[Event]) -> Event | None:
+    """Return the next event, None where there is no more; a plugin may raise anything, and ends this run and no other."""
     try:
-        parts = workbench.parts(run)
-        for trained, epoch in enumerate(train(run, parts, workbench.state(run.id))):
-            if trained == 0:
-                epoch.state()  # so that an optimizer whose state cannot be saved fails here, and not when a save is due
-            yield epoch
-        yield parts.done()
+        with Boundary():
+            return next(events, None)
+    except DiskError:
+        raise
     except Diverged as error:
-        yield Failed("diverged", str(error))
-    except PluginError as error:
-        yield Failed("error", str(error), traceback.format_exc())
-    except Exception as error:  # a plugin may raise anything; it ends this run and no other
-        yield Failed("error", one_line(error), traceback.format_exc())
+        return Failed("diverged", str(error))
+    except HarnessError as error:
+        return Failed("error", str(error), traceback_of(error))
+
+
+def _events(run: Run, workbench: Workbench) -> Iterator[Event]:
+    parts = workbench.parts(run)
+    for trained, epoch in enumerate(train(run, parts, workbench.state(run.id))):
+        if trained == 0:
+            epoch.state()  # so that an optimizer whose state cannot be saved fails here, and not when a save is due
+        yield epoch
+    yield parts.done()

@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
+from harness.boundary import Boundary
 from harness.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task, Weights
 from harness.device import Device
 from harness.errors import Diverged, PluginError
 from harness.runs import Done, Epoch, Run, State
 from harness.training import entries
-from harness.training.augmentation import Targets, blended
-from harness.training.batches import Batches, Resident, mix, shuffled
-from harness.training.blame import Blame
+from harness.training.augmentation import Targets, blended, copied
+from harness.training.batches import Batches, Resident, mix, seed_all, shuffled
 from harness.training.probing import probe_all
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
@@ -94,11 +94,12 @@ class Parts:
 
     def __post_init__(self) -> None:
         use = self.use
-        self._forward = Blame("backbone", use.backbone.name, "map inputs to outputs")
-        self._loss_of = Blame("task", use.task.name, "have a loss")
-        self._backward = Blame("backbone", use.backbone.name, "be differentiated")
-        self._stepping = Blame("optimizer", use.optimizer.name, "step")
-        self._scheduling = Blame("scheduler", use.scheduler.name, "step")
+        self._forward = Boundary("backbone", use.backbone.name, "map inputs to outputs")
+        self._loss_of = Boundary("task", use.task.name, "have a loss")
+        self._backward = Boundary("backbone", use.backbone.name, "be differentiated")
+        self._stepping = Boundary("optimizer", use.optimizer.name, "step")
+        self._scheduling = Boundary("scheduler", use.scheduler.name, "step")
+        self._switching = Boundary("optimizer", use.optimizer.name, "switch between training and evaluation")
         self._enter(stage_of(self.run, 1))
         self.snapshots = Snapshots(cycle_epochs(self.run, self.use.scheduler, len(self.batches))[:-1])
 
@@ -108,13 +109,13 @@ class Parts:
         groups = self.groups[-1:] if stage.head_only else self.groups
         settings, timing = {**use.optimizer.defaults, **run.optimizer}, {**use.scheduler.defaults, **run.scheduler}
         steps = stage.epochs * len(self.batches)
-        torch.manual_seed(mix(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
+        seed_all(mix(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage
         self.parameters = choose(groups, self.groups)
-        with Blame("optimizer", use.optimizer.name, "build"):
+        with Boundary("optimizer", use.optimizer.name, "build"):
             self.optimizer = build_optimizer(use.optimizer, settings, groups, run.layer_factor)
         before = entries.copied(self.optimizer)
-        with Blame("scheduler", use.scheduler.name, "build"):
+        with Boundary("scheduler", use.scheduler.name, "build"):
             self.schedule = build_schedule(use.scheduler, timing, self.optimizer, steps, groups, run.layer_factor)
             self._note_moved(before)
 
@@ -137,13 +138,14 @@ class Parts:
         Returns the loss ``[]`` where the step began, without the penalty.
         """
         losses: list[torch.Tensor] = []  # without the penalty, one per evaluation
+        again = self.use.optimizer.closure  # the batch may be evaluated more than once, so each evaluation gets a copy
 
         def objective() -> torch.Tensor:
             self.optimizer.zero_grad()  # set_to_none is torch's default, and some optimizers take no such argument
             with self._forward, self.autocast():
-                outputs = self.model(inputs).float()
+                outputs = self.model(inputs.clone() if again else inputs).float()
             with self._loss_of:
-                loss = blended(self.use.task.loss, outputs, targets)
+                loss = blended(self.use.task.loss, outputs, copied(targets) if again else targets)
             losses.append(loss.detach())
             with self._backward:
                 if self.use.optimizer.second_order:
@@ -267,10 +269,10 @@ class Parts:
         return predictions, metrics if "loss" in self.use.task.metrics else {**metrics, f"{prefix}_loss": loss}
 
     def _score(self, predictions: torch.Tensor, split: Resident, prefix: str) -> dict[str, float]:
-        predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()
+        predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()  # a metric gets copies of its own
         metrics = {}
         for name, metric in self.use.task.metrics.items():
-            with Blame("task", self.use.task.name, f"compute its metric '{name}'"):
+            with Boundary("task", self.use.task.name, f"compute its metric '{name}'"):
                 metrics[f"{prefix}_{name}"] = float(metric.compute(predicted, targets))
         return metrics
 
@@ -286,14 +288,14 @@ class Parts:
         self._switch("eval")
         task, predictions, losses = self.use.task, [], []
         for start in range(0, len(split), batch_size):
-            inputs = split.as_input(split.inputs[start : start + batch_size])
+            inputs, targets = split.batch(slice(start, start + batch_size))
             with contextlib.nullcontext() if exact else self.autocast(), self._forward:
                 outputs = self.model(inputs).float()
-            with Blame("task", task.name, "predict"):
-                predictions.append(task.predict(outputs))
+            with Boundary("task", task.name, "predict"):
+                predictions.append(task.predict(outputs.clone()))  # the loss is of the outputs as they are
             if "loss" not in task.metrics:
                 with self._loss_of:
-                    losses.append(task.loss(outputs, split.targets[start : start + batch_size]) * len(inputs))
+                    losses.append(task.loss(outputs, targets) * len(inputs))
         return torch.cat(predictions), float(torch.stack(losses).sum()) / len(split) if losses else math.nan
 
     def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
@@ -308,9 +310,13 @@ class Parts:
         network.zero_grad(set_to_none=True)
         train = self.use.train
         for start in range(0, len(train), 512):
-            rows, targets = train.inputs[start : start + 512], train.targets[start : start + 512]
-            loss = self.use.task.loss(network(train.as_input(rows)).float(), targets)
-            (loss * len(rows) / len(train)).backward()  # type: ignore[no-untyped-call]
+            inputs, targets = train.batch(slice(start, start + 512))
+            with self._forward:
+                outputs = network(inputs).float()
+            with self._loss_of:
+                loss = self.use.task.loss(outputs, targets)
+            with self._backward:
+                (loss * len(inputs) / len(train)).backward()  # type: ignore[no-untyped-call]
         moved = [p for p in network.parameters() if p.grad is not None]
         norms = [torch.norm(p.grad + self.run.l2 * p.detach()) for p in moved if p.grad is not None]
         network.zero_grad(set_to_none=True)
@@ -357,24 +363,30 @@ class Parts:
             "epoch": epoch,
             "seconds": self.clock.seconds,
             "metrics": dict(self.metrics),
-            "model": flatten(dict(self.model.state_dict()), "model", tensors),
-            "optimizer": flatten(self.optimizer.state_dict(), "optimizer", tensors),
-            "schedule": flatten(self.schedule.state_dict(), "schedule", tensors),
             "snapshots": flatten(self.snapshots.predictions, "snapshots", tensors),
             "moved": list(self.moved),
         }
+        for part, boundary, at_work in self._saved("have a state that can be saved"):
+            with boundary:
+                plain[part] = flatten(dict(at_work.state_dict()), part, tensors)
         return State(tensors, plain)
 
     def _load(self, state: State) -> None:
         plain, tensors = state.plain, state.tensors
         self._enter(stage_of(self.run, plain["epoch"]))
-        self.model.load_state_dict(restore(plain["model"], tensors))
-        self.optimizer.load_state_dict(restore(plain["optimizer"], tensors))
-        self.schedule.load_state_dict(restore(plain["schedule"], tensors))
+        for part, boundary, at_work in self._saved("go on from its saved state"):
+            with boundary:
+                at_work.load_state_dict(restore(plain[part], tensors))
         self.clock.seconds = plain["seconds"]
         self.metrics = dict(plain["metrics"])
         self.snapshots.predictions = restore(plain["snapshots"], tensors)
         self.moved = dict.fromkeys(plain["moved"])
+
+    def _saved(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
+        """Yield what has a state of its own, each with the boundary around it."""
+        yield "model", Boundary("backbone", self.use.backbone.name, must), self.model
+        yield "optimizer", Boundary("optimizer", self.use.optimizer.name, must), self.optimizer
+        yield "schedule", Boundary("scheduler", self.use.scheduler.name, must), self.schedule
 
     def _switch(self, mode: str) -> None:
         """Set model and optimizer to ``train`` or ``eval``."""
@@ -383,7 +395,8 @@ class Parts:
         else:
             self.model.eval()
         if self.use.optimizer.switches:
-            getattr(self.optimizer, mode)()
+            with self._switching:
+                getattr(self.optimizer, mode)()
 
 
 def assemble(run: Run, use: Ingredients, device: Device, weights: Mapping[str, torch.Tensor] | None = None) -> Parts:
@@ -399,15 +412,18 @@ def assemble(run: Run, use: Ingredients, device: Device, weights: Mapping[str, t
         # Tensor cores want weights in this layout too. On a CPU channels_last inputs are enough (measured), and
         # weights that stay contiguous can be seen as flat vectors, which LBFGS does.
         model = model.to(memory_format=torch.channels_last)
-    groups = layer_groups(run, use.backbone, model)
-    seen = replace(use.train, targets=shuffled(use.train.targets, run.label_noise)) if run.label_noise else use.train
+    with Boundary("backbone", use.backbone.name, "have layer groups"):
+        groups = layer_groups(run, use.backbone, model)
+    seen = use.train
+    if run.label_noise:
+        seen = replace(seen, stored_targets=shuffled(seen.stored_targets, run.label_noise))
     batches = Batches(seen, run.batch_size, run.augment, run.order_seed)
     return Parts(run, use, device, model, groups, batches, Clock(device))
 
 
 def _network(run: Run, use: Ingredients) -> torch.nn.Module:
-    torch.manual_seed(mix(run.init_seed))
+    seed_all(mix(run.init_seed))
     start = () if use.weights is None else (use.weights,)
     shape, outputs = use.train.input_shape, use.outputs
-    with Blame("backbone", use.backbone.name, "build"):
+    with Boundary("backbone", use.backbone.name, "build"):
         return use.backbone.build(shape, outputs, *start)

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
+from harness.boundary import Boundary
 from harness.contracts import Optimizer, Scheduler
 from harness.rules import is_penalty
 from harness.training import entries
-from harness.training.blame import Blame
 from harness.training.stages import build_optimizer
 
 SHAPES = ((8, 6), (24,), (3, 2, 3, 3))  # a matrix, a vector and a kernel: some optimizers treat them differently
@@ -38,7 +38,7 @@ class Rehearsal:
         random = torch.Generator().manual_seed(12345)  # not what an optimizer draws
         self.weights = [torch.nn.Parameter(torch.randn(shape, generator=random)) for shape in SHAPES]
         settings = {**self.offer.defaults, **self.settings}
-        with Blame("optimizer", self.offer.name, "build"):
+        with Boundary("optimizer", self.offer.name, "build"):
             self.optimizer = build_optimizer(self.offer, settings, [self.weights], layer_factor=1)
 
     def step(self, loss: Loss) -> list[torch.Tensor]:
@@ -53,15 +53,16 @@ class Rehearsal:
                 weight.grad = gradient
             return value.detach()
 
-        if self.offer.switches:
-            self.optimizer.train()  # type: ignore[attr-defined]
-        if self.offer.closure:
-            self.optimizer.step(evaluate)  # type: ignore[arg-type]
-        else:
-            evaluate()
-            self.optimizer.step()
-        if self.offer.switches:
-            self.optimizer.eval()  # type: ignore[attr-defined]
+        with Boundary("optimizer", self.offer.name, "step"):
+            if self.offer.switches:
+                self.optimizer.train()  # type: ignore[attr-defined]
+            if self.offer.closure:
+                self.optimizer.step(evaluate)  # type: ignore[arg-type]
+            else:
+                evaluate()
+                self.optimizer.step()
+            if self.offer.switches:
+                self.optimizer.eval()  # type: ignore[attr-defined]
         return [weight.detach().clone() for weight in self.weights]
 
 
@@ -141,13 +142,15 @@ def moved_entries(
     values: dict[str, list[float]] = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*optimizer.step.*")  # the weights need not move for this
-        before = built
-        schedule = scheduler.build(rehearsal.optimizer, total, **{**scheduler.defaults, **timing})
+        before, stepping = built, Boundary("scheduler", scheduler.name, "step")
+        with Boundary("scheduler", scheduler.name, "build"):
+            schedule = scheduler.build(rehearsal.optimizer, total, **{**scheduler.defaults, **timing})
         for _ in range(total):
             for entry in entries.moved(before, groups):
                 values.setdefault(entry, []).append(entries.value_of(groups, entry))
             before = entries.copied(rehearsal.optimizer)
-            schedule.step(*([1.0] if scheduler.per_epoch else []))
+            with stepping:
+                schedule.step(*([1.0] if scheduler.per_epoch else []))
     return {entry: Moved(entries.value_of(built, entry), min(each), max(each)) for entry, each in values.items()}
 
 

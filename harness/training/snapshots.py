@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from harness.boundary import Boundary
 from harness.contracts import Scheduler
-from harness.errors import PluginError, one_line
+from harness.errors import PluginError
 from harness.runs import Run
 
 if TYPE_CHECKING:
@@ -65,12 +66,8 @@ def cycle_ends(run: Run, scheduler: Scheduler, steps_per_epoch: int) -> list[int
     if scheduler.cycle_ends is None:
         return []
     total = (run.epochs - run.head_epochs) * steps_per_epoch
-    try:
+    with Boundary("scheduler", scheduler.name, "return the steps of its cycle_ends"):
         found: list[Any] = list(scheduler.cycle_ends(total, **{**scheduler.defaults, **run.scheduler}))
-    except Exception as error:  # a plugin may raise anything
-        raise PluginError(
-            f"scheduler '{scheduler.name}': cycle_ends must return steps, got {one_line(error)}"
-        ) from error
     rising = all(isinstance(end, int) for end in found) and found == sorted({*found})
     if not rising or not found or found[0] < 1 or found[-1] != total:
         raise PluginError(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
-from harness import Records, Several
+from harness import Records, Several, markdown_text, typed
 from harness_reports import _figures
 from harness_reports._axes import formatter, with_unit
 from harness_reports._facts import sentence, shortened, title_of
@@ -179,9 +178,9 @@ def _run(label: str, records: Records) -> dict[str, Any]:
     ended = sorted(time for time in records.runs["ended"] if isinstance(time, str))
     facts = [
         ("benchmark", records.name),
-        ("folder", str(records.folder)),
+        ("folder", records.folder.name),
         ("data", f"{records.meta['data']['source']}"),
-        ("command", shlex.join(records.meta["command"])),
+        ("command", typed(records.meta["command"])),
         ("training", duration(float(records.runs["seconds"].sum()))),
         ("last run", ended[-1] if ended else NOTHING),
     ]
@@ -237,14 +236,13 @@ def _mark(axes: Any, row: Mapping[Any, Any], values: Any, height: float, look: _
 
 def markdown(several: Several) -> str:
     """Return the comparison as a few tables of Markdown, for a pull request."""
-    from harness_reports.markdown import escaped
 
     def grid(heads: list[str], rows: list[list[str]]) -> str:
-        lines = [heads, ["---"] * len(heads), *([escaped(cell) for cell in row] for row in rows)]
+        lines = [heads, ["---"] * len(heads), *([markdown_text(cell) for cell in row] for row in rows)]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
-    runs = [escaped(shortened(label)) for label in several.labels]
-    parts = [f"**{escaped(answer(several))}**", escaped(question(several))]
+    runs = [markdown_text(shortened(label)) for label in several.labels]
+    parts = ["<!-- optimizer-harness -->", f"**{markdown_text(answer(several))}**", markdown_text(question(several))]
     differs = [
         [row["group"], row["what"], *(row[each][:60] for each in several.labels)]
         for row in several.differs.to_dict("records")
@@ -253,7 +251,7 @@ def markdown(several: Several) -> str:
     metric = with_unit(title_of(f"test_{several.metric}"), several.unit)
     rows = _rows(several)
     parts.append(
-        grid([escaped(metric), *runs], [[row["arm"], *(_line(cell) for cell in row["cells"])] for row in rows])
+        grid([markdown_text(metric), *runs], [[row["arm"], *(_line(cell) for cell in row["cells"])] for row in rows])
     )
     made = [
         [row["arm"], row["whom"], row["change"], row["interval"], row["p"], row["state"]] for row in changes(several)
@@ -261,7 +259,7 @@ def markdown(several: Several) -> str:
     parts.append(grid(["change", "", "by", "95 % interval", "p (Holm)", ""], made))
     if said := facets(several):
         parts.append(grid(["verdict", "", *runs], [[row["network"], row["facet"], *row["labels"]] for row in said]))
-    return "\n\n".join([*parts, f"<sub>{escaped(COVERS)}</sub>"]) + "\n"
+    return "\n\n".join([*parts, f"<sub>{markdown_text(COVERS)}</sub>"]) + "\n"
 
 
 def _line(cell: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """The leaderboard as one tidy CSV, and every table of the run folder as a CSV of its own.
 
-Values are as recorded: a metric with unit "%" is a fraction of 1, and no digit is cut off.
+Values are as recorded: a metric with unit "%" is a fraction of 1, and no digit is cut off. A text that a spreadsheet would
+compute as a formula has an apostrophe before it.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness import Report, Results, hookimpl
+from harness import Report, Results, hookimpl, spreadsheet_table
 from harness_reports import _alarms, _facts
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _ranks(rows: DataFrame) -> dict[str, int]:
 
 def table(found: DataFrame) -> str:
     """Return any table as CSV, with a head line, and nothing where a value is missing."""
-    return str(found.to_csv(index=False, lineterminator="\n"))
+    return str(spreadsheet_table(found).to_csv(index=False, lineterminator="\n"))
 
 
 @hookimpl

@@ -7,14 +7,13 @@ plotly.js, which is unpacked when a reader opens the first interactive view.
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from harness import Records, Report, Results, hookimpl
+from harness import Records, Report, Results, hookimpl, typed
 from harness_reports import (
     _alarms,
     _budget,
@@ -224,7 +223,7 @@ def _ran(records: Records, names: Mapping[str, str]) -> dict[str, Any]:
         for row in compared.to_dict("records")
     ]
     return {
-        "command": shlex.join(meta["command"]),
+        "command": typed(meta["command"]),
         "facts": facts,
         "versions": sorted(environment["versions"].items()),
         "plugins": [(name, about["origin"], about["sha256"]) for name, about in meta["plugins"].items()],

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from textwrap import shorten
 from typing import Any
 
-from harness import Report, Results, hookimpl
+from harness import Report, Results, hookimpl, markdown_text
 from harness_reports import _alarms, _constant, _facts, _several
 from harness_reports._headline import deciding_rows, headline, leads_of
 from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, measure, sampled
 from harness_reports._statements import FACETS, Statement, statements
 
 REASONS, MOST = 3, 400  # of a verdict, and of their letters; the page has all
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!@])")
 
 WORDS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
 
@@ -22,36 +20,30 @@ def render(results: Results) -> str:
     """Return the summary: headline, notices, the deciding metric per arm, and what was run."""
     records, said = results.records, headline(results)
     data = records.meta["data"]
-    parts = [f"## {escaped(records.name)}"]
+    parts = [f"## {markdown_text(records.name)}"]
     if data["notice"]:
-        parts.append(f"> **{escaped(_facts.sentence(data['notice']))}**")
-    parts.append(f"{escaped(said.question)}\n\n**{escaped(said.answer)}**\n\n{escaped(said.detail)}")
+        parts.append(f"> **{markdown_text(_facts.sentence(data['notice']))}**")
+    parts.append(f"{markdown_text(said.question)}\n\n**{markdown_text(said.answer)}**\n\n{markdown_text(said.detail)}")
     judged = statements(results)
     if judged:
         parts.append(_verdict(judged))
     else:
-        parts.append(f"_{escaped(said.caveat)}_")
+        parts.append(f"_{markdown_text(said.caveat)}_")
     if table := _table(results):
         parts.append(table)
     if notices := _facts.notices(results):
-        parts.append("\n".join(f"- {WORDS[notice.level]}: {escaped(notice.text)}" for notice in notices))
+        parts.append("\n".join(f"- {WORDS[notice.level]}: {markdown_text(notice.text)}" for notice in notices))
     parts.append(_made_of(results))
     return "\n\n".join(parts) + "\n"
-
-
-def escaped(text: object) -> str:
-    """Return a line in which nothing is read as Markdown, HTML, mathematics or a mention."""
-    line = " ".join(str(text).split())
-    return SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u200b").replace("\\<", "&lt;").replace("\\>", "&gt;")
 
 
 def _verdict(said: list[Statement]) -> str:
     """Return a row per network with the verdict's label of every facet, and why it is no more than that."""
     heads = ["network", "verdict", *FACETS, "power"]
     rows = [[each.network, each.whole, *each.facets, each.power] for each in said]
-    lines = [heads, ["---"] * len(heads), *([escaped(cell) for cell in row] for row in rows)]
+    lines = [heads, ["---"] * len(heads), *([markdown_text(cell) for cell in row] for row in rows)]
     why = [
-        f"- {escaped(each.network)}: {escaped(shorten('; '.join(each.reasons[:REASONS]), MOST))}"
+        f"- {markdown_text(each.network)}: {markdown_text(shorten('; '.join(each.reasons[:REASONS]), MOST))}"
         for each in said
         if each.reasons
     ]
@@ -72,13 +64,13 @@ def _table(results: Results) -> str:
         for row in leads_of(results)
     }
     lines = [
-        f"| arm | {escaped(_facts.title_of(rows[0]['metric']))} | 95 % interval over seeds | behind the best by | seeds | time per run |",
+        f"| arm | {markdown_text(_facts.title_of(rows[0]['metric']))} | 95 % interval over seeds | behind the best by | seeds | time per run |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     of_arms = [_line(row, names[row["arm"]], seconds.get(row["arm"]), behind.get(row["arm"], NOTHING)) for row in rows]
     if _constant.worth_showing(results.records, rows):
         score = measure(rows[0]["constant"], rows[0]["unit"])
-        cells = [escaped(_constant.answer(results.records)), score, *[NOTHING] * 4]
+        cells = [markdown_text(_constant.answer(results.records)), score, *[NOTHING] * 4]
         of_arms.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, *of_arms])
 
@@ -95,7 +87,7 @@ def _line(row: dict[str, Any], label: str, seconds: Any, behind: str) -> str:
     ends = f"{interval(row['low'], row['high'], row['unit']) or NOTHING}{sampled(row['covers'])}"
     took = duration(seconds) if seconds == seconds and seconds is not None else NOTHING
     mean = measure(row["mean"], row["unit"], row["high"] - row["low"])
-    return f"| {escaped(label)}{state} | {mean} | {ends} | {behind} | {n} | {took} |"
+    return f"| {markdown_text(label)}{state} | {mean} | {ends} | {behind} | {n} | {took} |"
 
 
 def _made_of(results: Results) -> str:
@@ -112,7 +104,7 @@ def _made_of(results: Results) -> str:
         f"{meta['environment']['hardware']['device']}, {_facts.precision(records)}",
         f"{duration(float(records.runs['seconds'].sum()))} of training",
     ]
-    return f"<sub>{escaped('; '.join(said))}. Run {escaped(records.folder.name)}.</sub>"
+    return f"<sub>{markdown_text('; '.join(said))}. Run {markdown_text(records.folder.name)}.</sub>"
 
 
 @hookimpl

@@ -53,10 +53,16 @@
     setTimeout(() => URL.revokeObjectURL(url), 10000);
   }
 
+  const NUMBER = /^(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:inf|nan))$/i;
+  const FORMULA = /(^|;)(?='*[\t\r\n]|[\s\u200b\ufeff']*[=+\-@\uff0b\uff0d\uff1d\uff20])/g;
+
+  /** Return a text that a spreadsheet would compute with an apostrophe before it, as spreadsheet_cell() in showing.py does. */
+  const inert = (text) => NUMBER.test(text) ? text : text.replace(FORMULA, "$1'");
+
   /** Return rows as CSV (RFC 4180). */
   function csv(rows) {
     const cell = (value) => {
-      const text = value === null || value === undefined ? "" : String(value);
+      const text = value === null || value === undefined ? "" : typeof value === "number" ? String(value) : inert(String(value));
       return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
     return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";

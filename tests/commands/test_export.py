@@ -330,7 +330,7 @@ def test_a_network_of_a_plugin_that_says_no_plain_way_gets_no_code(finished, tmp
     backbone = registry.get("backbone", "lesson_cnn", Backbone)
     assert backbone.plain((3, 32, 32), 2).startswith("torch.nn.Sequential(torch.nn.Conv2d(3, 16, ")
     assert "```python" in (export(Request(finished("scratch"), tmp_path / "with"), QUIET)[0] / "README.md").read_text()
-    monkeypatch.setattr("harness.commands.export.discover", lambda *_: _Bare(registry))
+    monkeypatch.setattr("harness.commands.export.registry_for", lambda *_: _Bare(registry))
     card = (export(Request(finished("scratch"), tmp_path / "without"), QUIET)[0] / "README.md").read_text()
     assert "```python" not in card
     assert "cannot be loaded without optimizer-harness" in card

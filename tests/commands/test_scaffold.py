@@ -158,7 +158,9 @@ def test_nothing_is_overwritten(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(HarnessError, match=r"must be able to write .*file, got "):
+    with pytest.raises(
+        HarnessError, match=r"file: must be written, got 'File exists'; name another folder with --out$"
+    ):
         scaffold("probe", "mine", tmp_path / "file")
 
 

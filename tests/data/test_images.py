@@ -15,7 +15,7 @@ from PIL import Image
 from harness.data import images
 from harness.data.images import CENTRE, CORNERS, Cut, decode_photos, draw_images, stratified, stream_photos
 from harness.data.places import cache_folder
-from harness.errors import DataError
+from harness.errors import DataError, DiskError
 
 
 @dataclass(frozen=True)
@@ -307,6 +307,16 @@ def test_a_store_cut_short_is_made_again(tmp_path, suffix, left):
     assert file.read_bytes() == content
 
 
+def test_a_store_with_a_flipped_bit_is_made_again(tmp_path):
+    photos = [noise(tmp_path / "a.png", (20, 20))]
+    expected = decode_photos(photos, 16, quiet).pixels.copy()
+    (file,) = (cache_folder() / "images").glob("*.npy")
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert np.array_equal(decode_photos(photos, 16, quiet).pixels, expected)
+    assert file.read_bytes() == content
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", '{"broken": 3}', "\ufeff"])
 def test_a_store_with_damaged_notes_is_made_again(tmp_path, text):
     photo = noise(tmp_path / "a.png", (20, 20))
@@ -354,33 +364,54 @@ def test_features_cut_short_are_extracted_again(extract, left):
     run, made = extract
     assert run().test.inputs.tolist() == run().test.inputs.tolist() == [[8, 9, 10, 11]]
     assert len(made) == 1
-    (file,) = (cache_folder() / "features").iterdir()
-    file.write_bytes(file.read_bytes()[:left])
+    (file,) = (cache_folder() / "features").glob("*.npy")
+    content = file.read_bytes()
+    file.write_bytes(content[:left])
     assert run().test.inputs.tolist() == [[8, 9, 10, 11]]
     assert len(made) == 2
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert run().test.inputs.tolist() == [[8, 9, 10, 11]]
+    assert len(made) == 3
 
 
-def test_features_that_cannot_be_kept_are_one_line_and_leave_nothing_behind(extract, tmp_path, monkeypatch):
+NOT_KEPT = "warning: {} are not kept for the next command: {}"
+
+
+def test_features_that_cannot_be_kept_are_computed_each_time(extract, tmp_path, monkeypatch, caplog):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    run, _ = extract
+    run, made = extract
     with monkeypatch.context() as patched:
         patched.setattr(np, "save", full)
-        with pytest.raises(DataError, match=r"features: must be writable .*No space left.*; set HARNESS_CACHE"):
-            run()
+        assert run().test.inputs.tolist() == [[8, 9, 10, 11]]
     assert not list((cache_folder() / "features").iterdir())
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"features: must be writable .* set HARNESS_CACHE"):
-        run()
+    assert run().test.inputs.tolist() == [[8, 9, 10, 11]]
+    assert len(made) == 2
+    for line, got in zip(caplog.messages, ("'No space left on device', ", "'Not a directory'; "), strict=True):
+        assert line.startswith(NOT_KEPT.format("features", tmp_path))
+        assert f"must be written, got {got}" in line
+        assert line.endswith("set HARNESS_CACHE to another folder")
 
 
-def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+def test_images_that_cannot_be_kept_are_held_in_memory_if_they_are_few(tmp_path, monkeypatch, caplog):
+    (tmp_path / "broken.png").write_text("no photo")
+    photos = [save(tmp_path / f"{name}.png", name) for name in ("red", "blue")] + [File(tmp_path / "broken.png")]
+    kept = decode_photos(photos, 8, quiet)
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"must be writable .* set HARNESS_CACHE"):
-        draw_images(lambda i: Image.new("RGB", (8, 8)), ["a"], 8, quiet)
+    held = decode_photos(photos, 8, quiet)
+    assert held.pixels.tolist() == kept.pixels.tolist()
+    assert held.pixels.flags.writeable
+    assert (held.keys, held.broken, held.sha256) == (kept.keys, kept.broken, kept.sha256)
+    (line,) = caplog.messages
+    assert line.startswith(NOT_KEPT.format("decoded images", tmp_path))
+    monkeypatch.setattr(images, "HELD", 100)
+    line = r"must be written, got 'Not a directory'; set HARNESS_CACHE to another folder$"
+    with pytest.raises(DiskError, match=line):
+        decode_photos(photos, 8, quiet)
 
 
 @pytest.mark.parametrize("part", [0.01, 0.2, 0.5, 0.99])

@@ -159,7 +159,7 @@ def test_thumbnails_are_small_jpegs_of_what_the_analyses_name(tmp_path, photos_o
 
     named = pd.DataFrame({"split": ["test", "tune", "test", "nowhere"], "row": [3, 1, 999, 0]})
     offers = [Analysis("named", lambda _: named, thumbnails=True), Analysis("broken", broken, thumbnails=True)]
-    assert write_thumbnails(records, data, offers) == 2
+    assert len(write_thumbnails(records, data, offers)) == 2
     assert {file.name for file in (tmp_path / "thumbnails").iterdir()} == {"test-3.jpg", "tune-1.jpg"}
     picture = Image.open(io.BytesIO(records.thumbnail("test", 3)))
     assert (picture.format, picture.size) == ("JPEG", (SIDE, SIDE))

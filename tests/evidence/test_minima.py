@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from dataclasses import replace
@@ -414,11 +415,14 @@ def test_no_benchmark_file_of_ours_has_a_limit_in_seconds(repository):
         ("probe_options = { hesian = { } }", r"compare\.probe_options\.hesian: .*'hesian'; did you mean 'hessian'"),
         ("probe_budgets = { hesian = 3.0 }", r"compare\.probe_budgets\.hesian: .*'hesian'; did you mean 'hessian'"),
         ("probe_sizes = { hesian = 3 }", r"compare\.probe_sizes\.hesian: .*'hesian'; did you mean 'hessian'"),
-        ("probe_sizes = { hessian = 0 }", r"compare\.probe_sizes\.hessian: must be greater than or equal to 1, got 0"),
+        (
+            "probe_sizes = { hessian = 0 }",
+            r"compare\.probe_sizes\.hessian: must be a whole number >= 1 and <= 1000000, got 0",
+        ),
         ("probe_sizes = { gradient_norm = 3 }", r"probe_sizes\.gradient_norm: must be for a probe that measures after"),
         (
             "probe_budget = 0.0",
-            r"compare\.probe_budget: must be a number > 0|compare\.probe_budget: must be greater than 0",
+            r"compare\.probe_budget: must be a number > 0",
         ),
     ],
 )
@@ -430,7 +434,7 @@ def test_a_probe_that_nobody_offers_is_refused(benchmark_file, registry, more, m
 
 def test_options_are_checked_against_what_the_probe_has(benchmark_file, registry):
     probe = next(each for each in registry.all("probe") if each.options and each.late)
-    option, default = next(iter(probe.options.items()))
+    option = next(iter(probe.options))
     head = f'seeds = 2\nprobes = ["{probe.name}"]\n'
 
     def refused(said):
@@ -442,7 +446,7 @@ def test_options_are_checked_against_what_the_probe_has(benchmark_file, registry
     assert f"must be an option of probe '{probe.name}', got '{option}x'; did you mean '{option}'" in refused(
         f"{option}x = 1"
     )
-    assert f"must be like its default {default!r}, got [[1]]" in refused(f"{option} = [[1]]")
+    assert re.search(rf"probe_options\.{probe.name}\.{option}: must be .*, got \[\[1\]\]", refused(f"{option} = [[1]]"))
 
 
 def test_the_roles_that_are_measured_are_the_networks_that_are_compared(setting):

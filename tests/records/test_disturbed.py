@@ -1,4 +1,4 @@
-"""A run that something else disturbs: another program's lock, damaged states, a disk that cannot be written."""
+"""A run that something else disturbs: another program's lock, a disk that cannot be written."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import shutil
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
-from harness import files
-from harness.errors import RunFolderError
+from harness.errors import DiskError, RunFolderError
 from harness.preparation import Request
 from harness.progress import Reporter
-from harness.records import Store, database, open_records, schema, store
+from harness.records import Store, database, open_records, schema
 from harness.report import write_reports
 from harness.run import run
 
@@ -91,41 +91,6 @@ def test_a_lock_that_outlives_the_patience_is_one_line_and_costs_nothing(carry_o
     assert tables(folder) == tables(whole)
 
 
-class Killed(BaseException):
-    """Nothing catches it, as nothing does signal 9."""
-
-
-@pytest.mark.parametrize("damaged", [b"", b"\xa5" * 5000, None])
-def test_a_damaged_state_costs_time_and_nothing_else(carry_out, monkeypatch, damaged):
-    """A run is killed after a save, in the search and in the comparison, and its state is emptied, overwritten or cut."""
-    longer = (("epochs = [1, 2]", "epochs = [4]"), ("epochs = 2\n", "epochs = 4\n"))
-    whole, _ = carry_out("whole", *longer)
-    monkeypatch.setattr(store, "SAVE_EVERY", 0.0)
-    saved = store.save_tensors
-    for kill_at in (2, 7):  # the saves of one run are three, for its last epoch is its end
-        saves = []
-
-        def then_killed(file, *tensors, saves=saves, kill_at=kill_at):
-            saved(file, *tensors)
-            saves.append(file)
-            if len(saves) == kill_at:
-                raise Killed
-
-        monkeypatch.setattr(store, "save_tensors", then_killed)
-        with pytest.raises(Killed):
-            carry_out("damaged", *longer)
-        assert saves[-1].parent.name == "states"
-        content = saves[-1].read_bytes()
-        saves[-1].write_bytes(content[: len(content) // 2] if damaged is None else damaged)
-    monkeypatch.setattr(store, "save_tensors", saved)
-    folder, lines = carry_out("damaged", *longer)
-    (line,) = [line for line in lines if line.startswith("warning: ")]
-    assert line.startswith(f"warning: {saves[-1]}: must be the saved state of a run, got ")
-    assert line.endswith(f"; it is put aside as {saves[-1].name}.damaged, and the run begins again")
-    assert len(list((folder / "states").iterdir())) == 2
-    assert tables(folder) == tables(whole)
-
-
 def test_a_lock_that_is_given_back_in_time_is_waited_for(tmp_path):
     with Store(tmp_path) as store:
         other = sqlite3.connect(schema.database(tmp_path), isolation_level=None, check_same_thread=False)
@@ -147,9 +112,13 @@ def test_a_reader_says_too_that_the_database_is_locked(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("code", "line"),
     [
-        (sqlite3.SQLITE_FULL, "must have room to grow, got a full disk; make room, then the same command goes on"),
+        (sqlite3.SQLITE_FULL, r"must be usable, got 'what SQLite said', [\d,.]+ [kMG]B free; make room, then the same"),
+        (
+            sqlite3.SQLITE_IOERR_WRITE,
+            r"must be usable, got 'what SQLite said', [\d,.]+ [kMG]B free; look after the disk",
+        ),
         (sqlite3.SQLITE_CORRUPT, "must be the records of a run, got what SQLite said; move the folder away"),
-        (sqlite3.SQLITE_READONLY, "must be a file that may be used, got what SQLite said; see its permissions"),
+        (sqlite3.SQLITE_READONLY, "must be usable, got 'what SQLite said'; change its permissions, then the same"),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, "must be free to be used, got locked by another program"),
     ],
 )
@@ -159,7 +128,7 @@ def test_an_error_of_sqlite_is_explained_however_deep_it_is_wrapped(tmp_path, co
     outer = RuntimeError("invalid data in the commit")
     outer.__cause__ = ValueError("wrapped once")
     outer.__cause__.__cause__ = innermost
-    with pytest.raises(RunFolderError, match=f"run.db: {line}"), Store(tmp_path):
+    with pytest.raises((RunFolderError, DiskError), match=f"run.db: {line}"), Store(tmp_path):
         raise outer
 
 
@@ -231,20 +200,18 @@ def test_a_reader_at_the_end_of_a_run_does_not_stop_it(tmp_path):
 
 def test_a_report_goes_elsewhere_where_the_run_folder_cannot_be_written(carry_out, registry, tmp_path, monkeypatch):
     folder, _ = carry_out("run")
-    writing = files.replacing
+    opened = Path.open
 
-    def replacing(file, durable=True):
-        if folder in file.parents:
+    def refuse(file, mode="r", *more, **options):
+        if folder in file.parents and mode in ("wb", "xb"):
             raise OSError(errno.EROFS, "Read-only file system", str(file))
-        return writing(file, durable)
+        return opened(file, mode, *more, **options)
 
-    monkeypatch.setattr(files, "replacing", replacing)
-    line = (
-        r"must be a folder that can be written to, got Read-only file system; name another with 'harness report --out'"
-    )
-    with pytest.raises(RunFolderError, match=line):
+    monkeypatch.setattr(Path, "open", refuse)
+    line = r"parquet: must be written, got 'Read-only file system'; .* goes on, or name another folder with 'harness report --out'"
+    with pytest.raises(DiskError, match=line):
         write_reports(folder, ["text"], registry)
-    (report,) = write_reports(folder, ["text"], registry, out=tmp_path / "new" / "out")
+    (report,) = write_reports(folder, ["text"], registry, out=tmp_path / "new" / "out").files
     assert report == tmp_path / "new" / "out" / "report.txt"
     assert report.read_bytes() == (folder / "report.txt").read_bytes()
     assert {path.name for path in (report.parent / "tables").iterdir()} == {

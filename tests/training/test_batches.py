@@ -59,7 +59,8 @@ def test_normalisation_is_pixels_in_01_minus_mean_over_std():
 
 def test_rows_that_are_no_images_pass_unchanged():
     split = resident(Split(np.ones((4, 7), np.float32), np.zeros(4), ()), CPU)
-    assert split.as_input(split.inputs) is split.inputs
+    rows = split.inputs
+    assert split.as_input(rows) is rows
 
 
 def test_a_flip_mirrors_about_half_of_the_images_and_changes_nothing_else():

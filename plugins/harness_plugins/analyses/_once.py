@@ -10,15 +10,18 @@ from harness import Records
 
 T = TypeVar("T")
 
-_kept: dict[int, dict[Hashable, Any]] = {}  # by the identity of records, for as long as they are there
+_kept: dict[
+    int, dict[Hashable, Any]
+] = {}  # by the token of records, which their copies share, for as long as it is there
 
 
 def once(records: Records, key: Hashable, make: Callable[[], T]) -> T:
     """Return ``make()``, called once for these very records and this key; nobody may write to what is returned."""
-    if id(records) not in _kept:
-        _kept[id(records)] = {}
-        weakref.finalize(records, _kept.pop, id(records), None)
-    found = _kept[id(records)]
+    token = records.token
+    if id(token) not in _kept:
+        _kept[id(token)] = {}
+        weakref.finalize(token, _kept.pop, id(token), None)
+    found = _kept[id(token)]
     if key not in found:
         found[key] = make()
     made: T = found[key]

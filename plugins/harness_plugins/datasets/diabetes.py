@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from harness import Data, DataError, DataRequest, Dataset, Split, digest, hookimpl
+from harness import Data, DataError, DataRequest, Dataset, Float, Split, digest, hookimpl
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +92,7 @@ def harness_datasets() -> list[Dataset]:
             name="diabetes",
             open=open_diabetes,
             options={"test": 0.2},
+            limits={"test": Float(0.001, 0.9)},
             reference="Efron et al. 2004, doi:10.1214/009053604000000067",
         )
     ]

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import Data, DataError, DataRequest, Dataset, Download, Photo, Split, draw_images, hookimpl
+from harness import Data, DataError, DataRequest, Dataset, Download, Int, Photo, Split, draw_images, hookimpl
 from harness import digest as digest_of
 from harness_plugins.datasets import _drawings, _kaggle, folder
 from harness_plugins.datasets._layout import place_of, what_is_there
@@ -119,6 +119,7 @@ def harness_datasets() -> list[Dataset]:
             name="dogscats",
             open=open_dogscats,
             options={"train": 1024, "tune": 512, "test": 4096},
+            limits=dict.fromkeys(("train", "tune", "test"), Int(2, MOST, step=2)),  # of each class as many
             photos=photos_of,
             download=PHOTOS,
             reference="https://www.kaggle.com/c/dogs-vs-cats",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, PluginError
+from harness_plugins.optimizers import _limits
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,8 @@ def offer(
         return make(parameters, **_with_betas(hyperparameters, known))
 
     reference = f"{class_.__module__}.{class_.__name__}"
-    return Optimizer(name, build, space, defaults, reference=reference, **capabilities)
+    limits = _limits.limits_of(known)
+    return Optimizer(name, build, space, defaults, limits, reference=reference, **capabilities)
 
 
 def lbfgs(parameters: Any, **hyperparameters: Any) -> torch.optim.Optimizer:

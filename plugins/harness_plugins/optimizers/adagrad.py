@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, hookimpl
+from harness_plugins.optimizers import _limits
 
 if TYPE_CHECKING:
     import torch
@@ -26,4 +27,9 @@ def harness_optimizers() -> list[Optimizer]:
     """Offer adagrad; it has no momentum to search."""
     space = {"lr": Float(1e-3, 1.0, log=True)}
     defaults = {"lr": 1e-2, "eps": 1e-10, "initial_accumulator_value": 0.0}
-    return [Optimizer(name="adagrad", build=build, space=space, defaults=defaults, reference="Duchi et al. 2011")]
+    limits = _limits.limits(*defaults, "lr_decay", "weight_decay")
+    return [
+        Optimizer(
+            name="adagrad", build=build, space=space, defaults=defaults, limits=limits, reference="Duchi et al. 2011"
+        )
+    ]  # fmt: skip

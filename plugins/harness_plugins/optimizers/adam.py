@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, hookimpl
+from harness_plugins.optimizers import _limits
 
 if TYPE_CHECKING:
     import torch
@@ -28,4 +29,9 @@ def harness_optimizers() -> list[Optimizer]:
     """Offer adam."""
     space = {"lr": Float(1e-4, 1e-1, log=True), "beta1": Float(0.8, 0.98)}
     defaults = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
-    return [Optimizer(name="adam", build=build, space=space, defaults=defaults, reference="arXiv:1412.6980")]
+    limits = _limits.limits(*defaults, "amsgrad", "weight_decay")
+    return [
+        Optimizer(
+            name="adam", build=build, space=space, defaults=defaults, limits=limits, reference="arXiv:1412.6980"
+        )
+    ]  # fmt: skip

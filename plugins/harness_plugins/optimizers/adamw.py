@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, hookimpl
+from harness_plugins.optimizers import _limits
 
 if TYPE_CHECKING:
     import torch
@@ -40,4 +41,9 @@ def harness_optimizers() -> list[Optimizer]:
     """Offer adamw, with adam's space."""
     space = {"lr": Float(1e-4, 1e-1, log=True), "beta1": Float(0.8, 0.98)}
     defaults = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
-    return [Optimizer(name="adamw", build=build, space=space, defaults=defaults, reference="arXiv:1711.05101")]
+    limits = _limits.limits(*defaults, "amsgrad")
+    return [
+        Optimizer(
+            name="adamw", build=build, space=space, defaults=defaults, limits=limits, reference="arXiv:1711.05101"
+        )
+    ]  # fmt: skip

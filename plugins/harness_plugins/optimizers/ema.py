@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, PluginError, hookimpl
-from harness_plugins.optimizers import _around, sgd
+from harness_plugins.optimizers import _around, _limits, sgd
 
 if TYPE_CHECKING:
     import torch
@@ -86,6 +86,7 @@ def around(inner: Optimizer) -> Optimizer:
         build=build,
         space=space,
         defaults=defaults,
+        limits={**inner.limits, **_limits.limits("horizon")},
         switches=True,
         around=around,
         reference=REFERENCE,

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Int, Optimizer, hookimpl
-from harness_plugins.optimizers import _library
+from harness_plugins.optimizers import _library, _limits
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +40,7 @@ def harness_optimizers() -> list[Optimizer]:
             build=build,
             space={"lr": Float(0.1, 1.0, log=True), "max_iter": Int(2, 20, log=True)},
             defaults={"lr": 1.0, "max_iter": 5, "history_size": 10},
+            limits=_limits.limits("lr", "max_iter", "history_size"),
             closure=True,
             scheduled=False,
             known_failures={"several_groups": "it takes one group of parameters, for its step has one length"},

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, hookimpl
 from harness_plugins._timm import import_timm
+from harness_plugins.optimizers import _limits
 
 if TYPE_CHECKING:
     import torch
@@ -35,4 +36,9 @@ def harness_optimizers() -> list[Optimizer]:
     """Offer lion."""
     space = {"lr": Float(1e-5, 1e-2, log=True), "beta1": Float(0.8, 0.98)}
     defaults = {"lr": 1e-4, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.0}
-    return [Optimizer(name="lion", build=build, space=space, defaults=defaults, reference="arXiv:2302.06675")]
+    limits = _limits.limits(*defaults)
+    return [
+        Optimizer(
+            name="lion", build=build, space=space, defaults=defaults, limits=limits, reference="arXiv:2302.06675"
+        )
+    ]  # fmt: skip

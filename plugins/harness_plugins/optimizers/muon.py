@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, hookimpl
+from harness_plugins.optimizers import _limits
 
 if TYPE_CHECKING:
     import torch
@@ -87,4 +88,9 @@ def harness_optimizers() -> list[Optimizer]:
     """Offer muon."""
     space = {"lr": Float(1e-4, 1e-1, log=True), "momentum": Float(0.8, 0.98)}
     defaults = {"lr": 1e-3, "momentum": 0.95, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0}
-    return [Optimizer(name="muon", build=build, space=space, defaults=defaults, reference="Jordan et al. 2024")]
+    limits = _limits.limits(*defaults)
+    return [
+        Optimizer(
+            name="muon", build=build, space=space, defaults=defaults, limits=limits, reference="Jordan et al. 2024"
+        )
+    ]  # fmt: skip

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, PluginError, hookimpl
+from harness_plugins.optimizers import _limits
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +50,7 @@ def harness_optimizers() -> list[Optimizer]:
             build=build,
             space={"beta1": Float(0.8, 0.98)},
             defaults=defaults,
+            limits=_limits.limits(*defaults),
             known_failures={"several_groups": one_estimate},
             reference="arXiv:2306.06101",
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, hookimpl
+from harness_plugins.optimizers import _limits
 
 if TYPE_CHECKING:
     import torch
@@ -25,4 +26,9 @@ def harness_optimizers() -> list[Optimizer]:
     """Offer rmsprop."""
     space = {"lr": Float(1e-5, 1e-1, log=True), "alpha": Float(0.9, 0.999), "momentum": Float(0.0, 0.9)}
     defaults = {"lr": 1e-3, "alpha": 0.99, "momentum": 0.0, "eps": 1e-8}
-    return [Optimizer(name="rmsprop", build=build, space=space, defaults=defaults, reference="Hinton 2012")]
+    limits = _limits.limits(*defaults, "centered", "weight_decay")
+    return [
+        Optimizer(
+            name="rmsprop", build=build, space=space, defaults=defaults, limits=limits, reference="Hinton 2012"
+        )
+    ]  # fmt: skip

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, PluginError, hookimpl
-from harness_plugins.optimizers import _around, sgd
+from harness_plugins.optimizers import _around, _limits, sgd
 
 if TYPE_CHECKING:
     import torch
@@ -58,9 +58,10 @@ def around(inner: Optimizer) -> Optimizer:
 
     space = {**inner.space, "rho": Float(0.01, 0.5, log=True)}
     defaults = {**inner.defaults, "rho": 0.05}
+    limits = {**inner.limits, **_limits.limits("rho")}
     known = {check: why for check, why in inner.known_failures.items() if check != "keeps_gradients"}
     return replace(
-        inner, name="sam", build=build, space=space, defaults=defaults, closure=True, around=around,
+        inner, name="sam", build=build, space=space, defaults=defaults, limits=limits, closure=True, around=around,
         known_failures=known, reference=REFERENCE,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, hookimpl
+from harness_plugins.optimizers import _limits
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,7 @@ def harness_optimizers() -> list[Optimizer]:
             build_adamw,
             {"lr": Float(1e-4, 1e-1, log=True), "beta1": Float(0.8, 0.98)},
             adamw,
+            _limits.limits(*adamw),
             known_failures={"keeps_gradients": "its package scales p.grad in place, to save memory"},
             **common,
         ),
@@ -59,6 +61,7 @@ def harness_optimizers() -> list[Optimizer]:
             build_sgd,
             {"lr": Float(1e-3, 10.0, log=True), "momentum": Float(0.8, 0.98)},
             sgd,
+            _limits.limits(*sgd),
             **common,
         ),
     ]

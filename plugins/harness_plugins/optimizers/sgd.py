@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import Choice, Float, Optimizer, hookimpl
+from harness_plugins.optimizers import _limits
 
 if TYPE_CHECKING:
     import torch
@@ -30,4 +31,9 @@ def harness_optimizers() -> list[Optimizer]:
         "nesterov": Choice([False, True]),
     }
     defaults = {"lr": 0.1, "momentum": 0.9, "nesterov": False}
-    return [Optimizer(name="sgd", build=build, space=space, defaults=defaults, reference="Sutskever et al. 2013")]
+    limits = _limits.limits(*defaults, "dampening", "weight_decay")
+    return [
+        Optimizer(
+            name="sgd", build=build, space=space, defaults=defaults, limits=limits, reference="Sutskever et al. 2013"
+        )
+    ]  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness import Probe, hookimpl
+from harness import Float, Int, Probe, hookimpl
 
 if TYPE_CHECKING:
     from harness import Parts
@@ -68,4 +68,10 @@ def measure(
 def harness_probes() -> list[Probe]:
     """Offer bezier."""
     options = {"points": 61, "epochs": 30, "lr": 3e-3, "images": 4096, "bn_images": 4096}
-    return [Probe("bezier", measure, networks=2, late=True, options=options, reference="arXiv:1802.10026")]
+    limits = {
+        "points": Int(3, 1001), "epochs": Int(1, 10_000), "lr": Float(1e-12, 1000.0), "images": Int(1, 1_000_000),
+        "bn_images": Int(1, 1_000_000),
+    }  # fmt: skip
+    return [
+        Probe("bezier", measure, networks=2, late=True, options=options, limits=limits, reference="arXiv:1802.10026")
+    ]

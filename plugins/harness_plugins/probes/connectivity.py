@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness import Probe, hookimpl
+from harness import Choice, Int, Probe, hookimpl
 
 if TYPE_CHECKING:
     from harness import Parts
@@ -86,9 +86,13 @@ def harness_probes() -> list[Probe]:
     options = {
         "alphas": 26, "images": 4096, "bn_images": 4096, "orders": 5, "naive": True, "activations": 256, "repair": True,
     }  # fmt: skip
+    limits = {
+        "alphas": Int(3, 1001), "images": Int(1, 1_000_000), "bn_images": Int(1, 1_000_000), "orders": Int(1, 1000),
+        "activations": Int(2, 1_000_000), "naive": Choice([False, True]), "repair": Choice([False, True]),
+    }  # fmt: skip
     return [
         Probe(
-            "connectivity", measure, networks=2, late=True, options=options,
+            "connectivity", measure, networks=2, late=True, options=options, limits=limits,
             reference="arXiv:2110.06296, arXiv:2209.04836, arXiv:2211.08403",
         )
     ]  # fmt: skip

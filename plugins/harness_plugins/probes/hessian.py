@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness import Probe, hookimpl
+from harness import Int, Probe, hookimpl
 
 if TYPE_CHECKING:
     from harness import Parts
@@ -77,4 +77,10 @@ def measure(
 def harness_probes() -> list[Probe]:
     """Offer hessian."""
     options = {"images": 1024, "lanczos": 40, "hutchinson": 60, "slq_probes": 4, "slq_steps": 40}
-    return [Probe(name="hessian", measure=measure, late=True, options=options, reference="arXiv:1901.10159")]
+    limits = {
+        "images": Int(1, 1_000_000),
+        **dict.fromkeys(("lanczos", "hutchinson", "slq_probes", "slq_steps"), Int(1, 10_000)),
+    }
+    return [
+        Probe(name="hessian", measure=measure, late=True, options=options, limits=limits, reference="arXiv:1901.10159")
+    ]

@@ -65,8 +65,9 @@ def _look(parts: Parts) -> dict[str, Any]:
 
     split = parts.use.test
     assert split is not None
-    row = sample(split.inputs)
-    photo = split.inputs[row]
+    photos = split.inputs
+    row = sample(photos)
+    photo = photos[row]
     inputs = split.as_input(photo[None])
     found = layers(parts.model, inputs)
     if not found or found[0].convolution.weight.shape[1] != 3:
@@ -88,7 +89,7 @@ def _look(parts: Parts) -> dict[str, Any]:
     kept["sample_row"] = np.array([row])
     chosen = {"middle": len(found) // 2, "late": len(found) - 1}
     chosen = {which: place for which, place in chosen.items() if which == "late" or place != chosen["late"]}
-    told = patches(parts.model, beginning, split.inputs, split.as_input, found, list(chosen.values()))
+    told = patches(parts.model, beginning, photos, split.as_input, found, list(chosen.values()))
     return kept | {
         f"{which}.{name}": each for which, one in zip(chosen, told, strict=True) for name, each in one.items()
     }

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from harness import Probe, hookimpl
+from harness import Int, Probe, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -70,12 +70,12 @@ def _represent(parts: Parts, images: int) -> dict[str, Representation]:
     split = parts.use.test
     if split is None or len(split) < FEWEST or images < FEWEST:
         return {}
-    rows = chosen(len(split), images).to(split.inputs.device)
+    rows = chosen(len(split), images).to(split.device)
     modes = {module: module.training for module in parts.model.modules()}
     parts.model.eval()
     try:
-        batches = (split.as_input(split.inputs[some]) for some in torch.split(rows, BATCH))
-        penultimate, blocks = places(parts.model, split.as_input(split.inputs[:1]))
+        batches = (split.batch(some)[0] for some in torch.split(rows, BATCH))
+        penultimate, blocks = places(parts.model, split.batch(slice(1))[0])
         if penultimate is None:
             return {}
         found = activations(parts.model, batches, [*blocks, penultimate])
@@ -103,6 +103,7 @@ def harness_probes() -> list[Probe]:
             networks=2,
             late=True,
             options={"images": IMAGES},
+            limits={"images": Int(2, 1_000_000)},
             reference="arXiv:2010.15327",
         )
     ]

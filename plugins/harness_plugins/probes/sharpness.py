@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from harness import Probe, hookimpl
+from harness import Float, Int, Probe, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -85,4 +85,9 @@ def worst_case(loss: Landscape, weights: torch.Tensor, scale: Scale, rho: float,
 def harness_probes() -> list[Probe]:
     """Offer sharpness."""
     options = {"images": 2048, "steps": 20, "rho": 0.001}
-    return [Probe(name="sharpness", measure=measure, late=True, options=options, reference="arXiv:2302.07011")]
+    limits = {"images": Int(1, 1_000_000), "steps": Int(1, 10_000), "rho": Float(1e-9, 1.0)}
+    return [
+        Probe(
+            name="sharpness", measure=measure, late=True, options=options, limits=limits, reference="arXiv:2302.07011"
+        )
+    ]

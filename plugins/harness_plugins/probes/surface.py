@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from harness import Probe, hookimpl
+from harness import Float, Int, Probe, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -111,6 +111,15 @@ def _whole(batches: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
 def harness_probes() -> list[Probe]:
     """Offer surface."""
     options = {"points": 21, "margin": 0.3, "images": 512}
+    limits = {"points": Int(2, 1001), "margin": Float(1e-6, 10.0), "images": Int(1, 1_000_000)}
     return [
-        Probe(name="surface", measure=measure, networks=3, late=True, options=options, reference="arXiv:1802.10026")
+        Probe(
+            name="surface",
+            measure=measure,
+            networks=3,
+            late=True,
+            options=options,
+            limits=limits,
+            reference="arXiv:1802.10026",
+        )
     ]

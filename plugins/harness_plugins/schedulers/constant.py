@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import Schedule, Scheduler, hookimpl
+from harness import Float, Schedule, Scheduler, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -21,4 +21,4 @@ def build(optimizer: torch.optim.Optimizer, total_steps: int, warmup: float = 0.
 @hookimpl
 def harness_schedulers() -> list[Scheduler]:
     """Offer constant."""
-    return [Scheduler(name="constant", build=build, defaults={"warmup": 0.05})]
+    return [Scheduler(name="constant", build=build, defaults={"warmup": 0.05}, limits={"warmup": Float(0.0, 1.0)})]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness import Schedule, Scheduler, hookimpl
+from harness import Float, Schedule, Scheduler, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -33,4 +33,7 @@ def build(optimizer: torch.optim.Optimizer, total_steps: int, warmup: float = 0.
 def harness_schedulers() -> list[Scheduler]:
     """Offer cosine."""
     defaults = {"warmup": 0.05, "floor": 0.0}
-    return [Scheduler(name="cosine", build=build, defaults=defaults, reference="arXiv:1608.03983")]
+    limits = {"warmup": Float(0.0, 1.0), "floor": Float(0.0, 1.0)}
+    return [
+        Scheduler(name="cosine", build=build, defaults=defaults, reference="arXiv:1608.03983", limits=limits)
+    ]  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import Schedule, Scheduler, hookimpl
+from harness import Float, Schedule, Scheduler, hookimpl
 from harness_plugins.schedulers._shape import progress, warmed
 
 if TYPE_CHECKING:
@@ -27,4 +27,7 @@ def build(optimizer: torch.optim.Optimizer, total_steps: int, warmup: float = 0.
 @hookimpl
 def harness_schedulers() -> list[Scheduler]:
     """Offer exponential."""
-    return [Scheduler(name="exponential", build=build, defaults={"warmup": 0.05, "end": 0.01})]
+    limits = {"warmup": Float(0.0, 1.0), "end": Float(1e-12, 1.0)}
+    return [
+        Scheduler(name="exponential", build=build, defaults={"warmup": 0.05, "end": 0.01}, limits=limits)
+    ]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import Schedule, Scheduler, hookimpl
+from harness import Float, Schedule, Scheduler, hookimpl
 from harness_plugins.schedulers._shape import progress, warmed
 
 if TYPE_CHECKING:
@@ -25,4 +25,7 @@ def build(optimizer: torch.optim.Optimizer, total_steps: int, warmup: float = 0.
 def harness_schedulers() -> list[Scheduler]:
     """Offer linear."""
     defaults = {"warmup": 0.05, "floor": 0.0}
-    return [Scheduler(name="linear", build=build, defaults=defaults, reference="arXiv:2310.07831")]
+    limits = {"warmup": Float(0.0, 1.0), "floor": Float(0.0, 1.0)}
+    return [
+        Scheduler(name="linear", build=build, defaults=defaults, limits=limits, reference="arXiv:2310.07831")
+    ]  # fmt: skip

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness import Schedule, Scheduler, hookimpl
+from harness import Float, Schedule, Scheduler, hookimpl
 from harness_plugins.schedulers._shape import progress
 
 if TYPE_CHECKING:
@@ -46,4 +46,7 @@ def build(
 def harness_schedulers() -> list[Scheduler]:
     """Offer one_cycle."""
     defaults = {"pct_start": 0.3, "div": 25.0, "final_div": 1e4}
-    return [Scheduler(name="one_cycle", build=build, defaults=defaults, reference="arXiv:1803.09820")]
+    limits = {"pct_start": Float(0.0, 1.0), "div": Float(1.0, 1e6), "final_div": Float(1.0, 1e12)}
+    return [
+        Scheduler(name="one_cycle", build=build, defaults=defaults, reference="arXiv:1803.09820", limits=limits)
+    ]  # fmt: skip

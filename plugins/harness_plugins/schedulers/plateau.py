@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import Schedule, Scheduler, hookimpl
+from harness import Float, Int, Schedule, Scheduler, hookimpl
 
 if TYPE_CHECKING:
     import torch
@@ -34,4 +34,7 @@ def build(
 def harness_schedulers() -> list[Scheduler]:
     """Offer plateau."""
     defaults = {"factor": 0.1, "patience": 2, "threshold": 1e-3}
-    return [Scheduler(name="plateau", build=build, defaults=defaults, per_epoch=True, reference="ReduceLROnPlateau")]
+    limits = {"factor": Float(1e-6, 0.999), "patience": Int(0, 1_000_000), "threshold": Float(0.0, 0.999)}
+    return [
+        Scheduler(name="plateau", build=build, defaults=defaults, per_epoch=True, reference="ReduceLROnPlateau", limits=limits)
+    ]  # fmt: skip

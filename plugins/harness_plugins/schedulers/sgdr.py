@@ -28,7 +28,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from harness import Schedule, Scheduler, hookimpl
+from harness import Float, Int, Schedule, Scheduler, hookimpl
 from harness_plugins.schedulers._shape import progress
 
 if TYPE_CHECKING:
@@ -70,4 +70,7 @@ def _ends(total_steps: int, cycles: int, cycle_mult: float) -> list[int]:
 def harness_schedulers() -> list[Scheduler]:
     """Offer sgdr."""
     defaults = {"cycles": 3, "cycle_mult": 2.0, "floor": 0.0}
-    return [Scheduler(name="sgdr", build=build, defaults=defaults, cycle_ends=cycle_ends, reference="arXiv:1608.03983")]
+    limits = {"cycles": Int(1, 1000), "cycle_mult": Float(0.01, 100.0), "floor": Float(0.0, 1.0)}
+    return [
+        Scheduler(name="sgdr", build=build, defaults=defaults, cycle_ends=cycle_ends, reference="arXiv:1608.03983", limits=limits)
+    ]  # fmt: skip

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import Schedule, Scheduler, hookimpl
+from harness import Float, Schedule, Scheduler, hookimpl
 from harness_plugins.schedulers._shape import warmed
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ def build(
     at: str | float = "0.5 0.75",
 ) -> Schedule:
     """Return the schedule; ``at`` are parts of all steps, in [0, 1], with spaces between them."""
-    drops = [round(float(part) * total_steps) for part in str(at).split()]
+    parts = [float(part) for part in str(at).split()]
+    if not all(0 <= part <= 1 for part in parts):
+        raise ValueError(f"at must be parts of the run, from 0 to 1, got {at!r}")
+    drops = [round(part * total_steps) for part in parts]
     return warmed(optimizer, round(warmup * total_steps), lambda step: gamma ** sum(step >= drop for drop in drops))
 
 
@@ -34,4 +37,7 @@ def build(
 def harness_schedulers() -> list[Scheduler]:
     """Offer step."""
     defaults = {"warmup": 0.05, "gamma": 0.1, "at": "0.5 0.75"}
-    return [Scheduler(name="step", build=build, defaults=defaults, reference="arXiv:1512.03385")]
+    limits = {"warmup": Float(0.0, 1.0), "gamma": Float(0.0, 1.0)}
+    return [
+        Scheduler(name="step", build=build, defaults=defaults, reference="arXiv:1512.03385", limits=limits)
+    ]  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness import Schedule, Scheduler, hookimpl
+from harness import Float, Schedule, Scheduler, hookimpl
 from harness_plugins.schedulers._shape import progress, warmed
 
 if TYPE_CHECKING:
@@ -34,4 +34,7 @@ def build(
 def harness_schedulers() -> list[Scheduler]:
     """Offer wsd."""
     defaults = {"warmup": 0.05, "decay": 0.2, "floor": 0.0}
-    return [Scheduler(name="wsd", build=build, defaults=defaults, reference="arXiv:2404.06395")]
+    limits = {"warmup": Float(0.0, 1.0), "decay": Float(0.0, 1.0), "floor": Float(0.0, 1.0)}
+    return [
+        Scheduler(name="wsd", build=build, defaults=defaults, reference="arXiv:2404.06395", limits=limits)
+    ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from harness import Data, DataError, Metric, Task, hookimpl
@@ -86,9 +87,9 @@ def mean_log_loss(predictions: NDArray[np.float32], targets: NDArray[np.int64]) 
 def harness_tasks() -> list[Task]:
     """Offer classification."""
     metrics = {
-        "accuracy": Metric(accuracy, "max", "%", each=right),
-        "error": Metric(error, "min", "%", each=wrong),
-        "loss": Metric(mean_log_loss, "min", "nats", each=log_loss),
-        "balanced_accuracy": Metric(balanced_accuracy, "max", "%"),
+        "accuracy": Metric(accuracy, "max", "%", each=right, bounds=(0, 1)),
+        "error": Metric(error, "min", "%", each=wrong, bounds=(0, 1)),
+        "loss": Metric(mean_log_loss, "min", "nats", each=log_loss, bounds=(0, math.inf)),
+        "balanced_accuracy": Metric(balanced_accuracy, "max", "%", bounds=(0, 1)),
     }
     return [Task(name="classification", outputs=outputs, loss=loss, predict=predict, metrics=metrics)]

@@ -6,6 +6,7 @@ are in the units of the targets as the dataset gives them (squared, for mse), wh
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from harness import Data, DataError, Metric, Task, hookimpl
@@ -89,9 +90,9 @@ def _columns(values: NDArray[np.float32]) -> NDArray[np.float64]:
 def harness_tasks() -> list[Task]:
     """Offer regression; "loss" is mse under the name that every task's loss goes by."""
     metrics = {
-        "mse": Metric(mse, "min", each=squares),
-        "mae": Metric(mae, "min", each=magnitudes),
-        "r2": Metric(r2, "max"),
-        "loss": Metric(mse, "min", each=squares),
+        "mse": Metric(mse, "min", each=squares, bounds=(0, math.inf)),
+        "mae": Metric(mae, "min", each=magnitudes, bounds=(0, math.inf)),
+        "r2": Metric(r2, "max", bounds=(-math.inf, 1)),
+        "loss": Metric(mse, "min", each=squares, bounds=(0, math.inf)),
     }
     return [Task(name="regression", outputs=outputs, loss=loss, predict=predict, metrics=metrics)]

@@ -25,7 +25,7 @@ def shared_symmetry(first: Parts, second: Parts) -> Symmetry | None:
     known = first.kept if about in first.kept else second.kept
     if about not in known:
         train = first.use.train
-        known[about] = symmetry(first.model, train.as_input(train.inputs[:2]))
+        known[about] = symmetry(first.model, train.batch(slice(2))[0])
     first.kept[about] = second.kept[about] = known[about]
     found: Symmetry | None = known[about]
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -46,9 +47,9 @@ class Landscape:
     def training(self, size: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield the whole train split once, un-augmented, in the order of a seed: inputs ``[B, ...]``, targets ``[B]``."""
         train = self.parts.use.train
-        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed)).to(train.inputs.device)
+        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed)).to(train.device)
         for rows in order.tensor_split(-(-len(order) // size)):
-            yield train.as_input(train.inputs[rows]), train.targets[rows]
+            yield train.batch(rows)
 
     def calibrating(self) -> Iterator[torch.Tensor]:
         """Yield the batches ``[B, ...]`` that statistics are computed on, all of nearly one size."""
@@ -74,8 +75,8 @@ class Landscape:
         accuracy = use.task.metrics.get("accuracy")
         with within or contextlib.nullcontext():
             for rows in self._chunks(self._rows):
-                targets = use.train.targets[rows]
-                outputs = self.network(use.train.as_input(use.train.inputs[rows])).float()
+                inputs, targets = use.train.batch(rows)
+                outputs = self.network(inputs).float()
                 losses.append(use.task.loss(outputs, targets).double() * len(rows))
                 classes = targets.ndim == 1 and not targets.is_floating_point()
                 if accuracy is None and classes and outputs.shape[1] > 1:
@@ -90,14 +91,14 @@ class Landscape:
     def _batches(self, rows: torch.Tensor, pixels: int = PIXELS) -> Iterator[torch.Tensor]:
         train = self.parts.use.train
         for some in self._chunks(rows, pixels):
-            yield train.as_input(train.inputs[some])
+            yield train.batch(some)[0]
 
     def _chunks(self, rows: torch.Tensor, pixels: int = PIXELS) -> tuple[torch.Tensor, ...]:
         """Cut rows into batches of nearly one size, so that a mean over batches is one over examples."""
         train = self.parts.use.train
-        each = train.inputs.shape[1] * train.inputs.shape[2] if train.images else 1
+        each = math.prod(train.input_shape[1:]) if train.images else 1
         most = max(1, min(BATCH, pixels // each))
-        return torch.tensor_split(rows.to(train.inputs.device), -(-len(rows) // most))
+        return torch.tensor_split(rows.to(train.device), -(-len(rows) // most))
 
 
 def _drawn(length: int, count: int) -> torch.Tensor:

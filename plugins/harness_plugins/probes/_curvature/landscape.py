@@ -116,9 +116,9 @@ def chosen(parts: Parts, images: int, skip: int = 0) -> Iterator[Examples]:
     """
     train = parts.use.train
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(SEED))
-    rows = order[skip : skip + images].sort().values.to(train.targets.device)
+    rows = order[skip : skip + images].sort().values.to(train.device)
     for some in torch.split(rows, BATCH):
-        yield train.as_input(train.inputs[some]), train.targets[some]
+        yield train.batch(some)
 
 
 @contextmanager

@@ -1,0 +1,145 @@
+"""The door to the terminal: whatever is printed goes through it, and nothing in it can steer the terminal.
+
+Names of arms, classes, photos and keys, and what plugins say, come from strangers. So ``opened()`` stands in front of
+standard output and standard error while a command runs: it escapes control characters, writes what an alphabet lacks in
+plain letters, and lets no broken pipe and no full disk become an error of its own. Only the progress bar, whose colours
+are ours, goes past it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import errno
+import io
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, TextIO
+
+from harness.errors import LONGEST_LINE, on_one_line, printable, shortened
+
+PLAIN = {
+    "\N{PLUS-MINUS SIGN}": "+-", "\N{MULTIPLICATION SIGN}": "x", "\N{MIDDLE DOT}": "-", "\N{HORIZONTAL ELLIPSIS}": "...",
+    "\N{EN DASH}": "-", "\N{EM DASH}": "-", "\N{MINUS SIGN}": "-", "\N{RIGHTWARDS ARROW}": "->",
+    "\N{LESS-THAN OR EQUAL TO}": "<=", "\N{GREATER-THAN OR EQUAL TO}": ">=", "\N{ALMOST EQUAL TO}": "~",
+    "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{NO-BREAK SPACE}": " ",
+    "\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"', "\N{MICRO SIGN}": "u",
+}  # fmt: skip
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Return plain letters for characters that the output's encoding has not, or their escapes."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end]
+    return "".join(PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode("ascii") for c in text), error.end
+
+
+codecs.register_error("harness.plain", _plain)
+
+
+class Door:
+    """A text stream in front of another one; all but writing is the other one's."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text, its control characters escaped; a carriage return ends a line."""
+        lines = re.split(r"\r\n?|\n", text)
+        self._try(lambda: self.stream.write("\n".join(map(printable, lines))))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Write out what is still held back."""
+        self._try(self.stream.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def _try(self, action: Any) -> None:
+        try:
+            action()
+        except OSError:  # a closed pipe, a full disk
+            silence(self.stream)
+
+
+def silence(stream: IO[str]) -> None:
+    """Send what a stream still holds, and all that is written to it from now on, nowhere."""
+    with contextlib.suppress(OSError, ValueError):  # a stream in memory has no number
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def opened(with_warnings: bool = False) -> Iterator[None]:
+    """Put the door in front of standard output and standard error.
+
+    The warnings of Python and of libraries, which would stand between our lines, are not printed, unless asked for.
+    """
+    _fill()
+    before = sys.stdout, sys.stderr
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - for a stream that is closed
+        doors = [_door(stream or nowhere) for stream in before]
+        sys.stdout, sys.stderr = doors
+        try:
+            with contextlib.nullcontext() if with_warnings else _without_warnings():
+                yield
+        finally:
+            for door in doors:
+                door.flush()
+            sys.stdout, sys.stderr = before
+
+
+def _door(stream: Any) -> Door:
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="harness.plain")
+    return Door(stream)
+
+
+def _fill() -> None:
+    """Give standard streams that were closed a file that goes nowhere: else the next file that is opened is one of them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    before = warnings.showwarning, logging.lastResort
+    warnings.showwarning, logging.lastResort = (lambda *_, **__: None), None
+    try:
+        yield
+    finally:
+        warnings.showwarning, logging.lastResort = before
+
+
+def raw(stream: Any) -> Any:
+    """Return the stream behind the door, for one who prints styles of its own and lets ``printable`` do the rest."""
+    while isinstance(stream, Door):
+        stream = stream.stream
+    return stream
+
+
+def say_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
+    """Print lines, to standard output where nothing else is said; one that has a line break in it stays one line."""
+    for line in lines:
+        print(printable(line), file=stream)
+
+
+def say_error(text: str) -> None:
+    """Print an error's line, of bounded length, to standard error."""
+    print(f"error: {shortened(on_one_line(text), LONGEST_LINE)}", file=sys.stderr)

@@ -1,0 +1,169 @@
+"""What may stand at each key of the benchmark file, read from the model: its types, its ends, its length, its words.
+
+Errors, tests and references of the file take it from here, so that a range is written down once, at the key.
+"""
+
+from __future__ import annotations
+
+import builtins
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+Type = Literal["bool", "int", "float", "str", "list", "table", "section", "any"]
+_TYPES: dict[Any, Type] = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "str",
+    list: "list",
+    dict: "table",
+    Any: "any",
+}
+_WORDS: dict[Type, str] = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a string",
+    "list": "a list",
+    "table": "a table",
+    "section": "a table",
+    "any": "a value",
+}
+_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+
+
+@dataclass(frozen=True)
+class Of:
+    """Marks a name, or names, as those of plugins of a kind, or of what else has names of its own."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What may stand at a key; of a union, one of several kinds."""
+
+    type: Type
+    ge: float | None = None  # the ends of a number, which belong to it or (gt, lt) do not
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    shortest: int = 0  # characters of a string, entries of a list or a table
+    longest: int | None = None
+    pattern: str = ""  # of a whole string
+    description: str = ""  # of what the pattern says, in words
+    choices: tuple[Any, ...] = ()  # where only these may stand
+    items: tuple[Kind, ...] = ()  # of a list's entries or a table's values
+    names: tuple[Kind, ...] = ()  # of a table's own keys
+    section: builtins.type[BaseModel] | None = None
+    of: str = ""  # what its names are of: a plugin's kind, a metric, a sampler, a pruner, a plugin
+
+    @property
+    def words(self) -> str:
+        """The kind in the words of an error: ``a whole number >= 1 and <= 100``."""
+        if self.choices or self.description:
+            return self.description or _or([repr(choice) for choice in self.choices])
+        ends = [
+            f"{sign} {getattr(self, name):.15g}" for name, sign in _SIGNS.items() if getattr(self, name) is not None
+        ]
+        size = self._size if self.type in ("str", "list", "table") else ""
+        return f"{_WORDS[self.type]}{size}{' ' if ends else ''}{' and '.join(ends)}"
+
+    @property
+    def _size(self) -> str:
+        what = {"str": "characters", "list": "entries", "table": "entries"}[self.type]
+        if self.longest is None:
+            return f" of at least {self.shortest} {what}" if self.shortest else ""
+        if self.shortest == self.longest:
+            return f" of {self.longest} {what}"
+        return (
+            f" of {self.shortest} to {self.longest} {what}" if self.shortest else f" of at most {self.longest} {what}"
+        )
+
+
+def words(kinds: Sequence[Kind]) -> str:
+    """Return what may stand where one of several kinds may."""
+    return _or([kind.words for kind in kinds])
+
+
+def _or(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def keys(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], tuple[Kind, ...]]]:
+    """Yield every key of a model with its kinds, those of its sections too; ``*`` stands for a name that users choose."""
+    for name, field in model.model_fields.items():
+        yield from _below((*above, name), kinds_of(field.annotation, field.metadata, field.description))
+
+
+def _below(key: tuple[str, ...], kinds: tuple[Kind, ...]) -> Iterator[tuple[tuple[str, ...], tuple[Kind, ...]]]:
+    (first, *_) = kinds
+    if first.section:
+        yield from keys(first.section, key)
+        return
+    yield key, kinds
+    if first.type == "table":
+        yield from _below((*key, "*"), first.items)
+
+
+def kinds_at(model: type[BaseModel], place: Sequence[str | int]) -> tuple[tuple[Kind, ...], int]:
+    """Return the kinds at a place of a model, in a list (a number) or below a name too, and how much of the place that is.
+
+    The rest is what pydantic adds to a place, the member of a union that it tried. No kinds where there is no such key.
+    """
+    kinds: tuple[Kind, ...] = (Kind("section", section=model),)
+    for depth, part in enumerate(place):
+        first = kinds[0]
+        if first.section:
+            field = first.section.model_fields.get(str(part))
+            if field is None:
+                return (), depth
+            kinds = kinds_of(field.annotation, field.metadata, field.description)
+        elif first.items:
+            kinds = first.items
+        else:
+            return kinds, depth
+    return kinds, len(place)
+
+
+def kinds_of(annotation: Any, metadata: Sequence[Any] = (), description: str | None = None) -> tuple[Kind, ...]:
+    """Return the kinds that an annotation with its constraints allows; None is none, for TOML cannot say it."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        said = next((each.description for each in arguments[1:] if getattr(each, "description", None)), description)
+        return kinds_of(arguments[0], [*_constraints(arguments[1:]), *metadata], said)
+    if origin in (typing.Union, types.UnionType):
+        members = [member for member in arguments if member is not type(None)]
+        return tuple(kind for member in members for kind in kinds_of(member, metadata, description))
+    if origin is Literal:
+        return (Kind("str", choices=arguments),)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (Kind("section", section=annotation),)
+    kind = Kind(_TYPES[origin or annotation], description=description or "")
+    if arguments:
+        names = kinds_of(arguments[0]) if kind.type == "table" else ()
+        kind = replace(kind, items=kinds_of(arguments[-1]), names=names)
+    for constraint in metadata:
+        kind = _narrowed(kind, constraint)
+    return (kind,)
+
+
+def _constraints(metadata: Sequence[Any]) -> list[Any]:
+    return [part for each in metadata for part in (each.metadata if isinstance(each, FieldInfo) else [each])]
+
+
+def _narrowed(kind: Kind, constraint: Any) -> Kind:
+    """Return the kind with one constraint more: pydantic's own, or one of ``annotated_types``."""
+    if isinstance(constraint, Of):
+        return replace(kind, of=constraint.kind)
+    found = {name: getattr(constraint, name) for name in _SIGNS if hasattr(constraint, name)}
+    for name, ours in (("min_length", "shortest"), ("max_length", "longest"), ("pattern", "pattern")):
+        if getattr(constraint, name, None) is not None:
+            found[ours] = getattr(constraint, name)
+    return replace(kind, **found) if found else kind

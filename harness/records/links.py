@@ -1,0 +1,49 @@
+"""What may lie in a run folder: files and folders of its own. It may come from a stranger, so no link in it is followed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.errors import RunFolderError
+from harness.files import RUN_FOLDER
+
+DEEPEST = 8  # folders inside one another; ours are two
+
+
+def check_no_links(folder: Path) -> None:
+    """Raise RunFolderError for a link, or another special file, among what a run folder is read from and written to.
+
+    The folder itself may be reached by a link: that is the user's own path. Reports may be links too, for the file that
+    is put in their place replaces the link itself.
+    """
+    for name in RUN_FOLDER:
+        place = folder / name
+        if place.is_symlink():
+            raise _refused(place, "a link")
+        _check_below(place)
+
+
+def _check_below(folder: Path, depth: int = 1) -> None:
+    if depth > DEEPEST:
+        raise _refused(folder, "a folder that deep")
+    try:
+        with os.scandir(folder) as entries:
+            below = []
+            for entry in entries:
+                if entry.is_symlink():
+                    raise _refused(Path(entry.path), "a link")
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(Path(entry.path))
+                elif not entry.is_file(follow_symlinks=False):
+                    raise _refused(Path(entry.path), "a special file")
+    except OSError:  # nothing there, or nothing that could be read through it either
+        return
+    for each in below:
+        _check_below(each, depth + 1)
+
+
+def _refused(place: Path, what: str) -> RunFolderError:
+    return RunFolderError(
+        f"{place}: must be a file or folder of the run's own, got {what}; nothing there is followed, so remove it"
+    )

@@ -1,0 +1,62 @@
+"""The files that the records promise: those of the table ``files``, and which of them are gone or not as they were written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.files import checksum
+from harness.records import schema
+
+SHOWN = 5  # files that are named, at the most
+
+
+@dataclass(frozen=True)
+class Lack:
+    """A file that the records promise and the run folder lacks, because it is gone or is not as it was written."""
+
+    file: str  # its place in the run folder
+    run_id: str  # the run that it belongs to; "" for a file of no single run
+    exists: bool
+
+    def __str__(self) -> str:
+        """Return it in a few words."""
+        return f"{self.file} is {'not as it was written' if self.exists else 'not there'}"
+
+
+def lacking(
+    folder: Path, db: sqlite3.Connection, whole: bool = True, runs: Collection[str] | None = None
+) -> list[Lack]:
+    """Return the files that are gone or damaged, of these runs or of all; ``whole`` reads every byte, else sizes must do.
+
+    A run promises its files once it has ended well.
+    """
+    found = db.execute(
+        "SELECT files.file, files.run_id, files.bytes, files.sha256 FROM files LEFT JOIN runs USING (run_id) "
+        "WHERE files.run_id = '' OR runs.state = ? ORDER BY files.file",
+        (schema.DONE,),
+    ).fetchall()
+    lacks = []
+    for file, run_id, size, sha256 in found:
+        if runs is not None and run_id not in runs:
+            continue
+        path = schema.inside(folder, file)
+        try:
+            same = path.is_file() and path.stat().st_size == size and (not whole or checksum(path) == sha256)
+        except OSError:  # it cannot be read
+            same = False
+        if not same:
+            lacks.append(Lack(file, run_id, path.exists()))
+    return lacks
+
+
+def summary(lacks: Collection[Lack]) -> str:
+    """Return in one line which files are gone or damaged; "" for none."""
+    if not lacks:
+        return ""
+    named = [str(lack) for lack in lacks][:SHOWN]
+    more = f" and {len(lacks) - SHOWN} more" if len(lacks) > SHOWN else ""
+    count = "a file" if len(lacks) == 1 else f"{len(lacks)} files"
+    return f"the records promise {count} that the run folder lacks: {', '.join(named)}{more}; the same 'harness run' makes them again"
