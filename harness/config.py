@@ -511,8 +511,8 @@ def _check_hyperparameter(said: Any, source: Source, *key: str) -> None:
     """Raise BenchmarkError for a line of ``[search.space.NAME]`` that is neither a value nor a range nor choices."""
     where = source.where(*key)
     if isinstance(said, str | int | float | bool):
-        number, (least, most) = isinstance(said, int | float), ENDS
-        if number and not least <= said <= most:
+        least, most = ENDS
+        if isinstance(said, int | float) and not least <= said <= most:
             raise BenchmarkError(f"{where}: must be a number >= {least:g} and <= {most:g}, got {shown(said)}")
         return
     if not isinstance(said, dict):

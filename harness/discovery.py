@@ -186,8 +186,8 @@ def _guarded(must: str, file: Path | None) -> Iterator[None]:
 def _staying() -> Iterator[None]:
     leave = os._exit
 
-    def refuse(code: int) -> NoReturn:
-        raise SystemExit(f"os._exit({code})")
+    def refuse(status: int) -> NoReturn:
+        raise SystemExit(f"os._exit({status})")
 
     os._exit = refuse
     try:
