@@ -176,15 +176,14 @@ def arrays(*given: tuple[str, object, str], keep: bool = False, empty: bool = Fa
     found = []
     for name, value, text in given:
         axes = text.split()
-        numbers = _numbers(name, value, _axes(axes))
+        numbers = value if type(value) is np.ndarray and value.dtype == np.float64 else _numbers(name, value, text)
         free = axes[:1] == ["..."]
         named = axes[1:] if free else axes
-        shape = numbers.shape[len(numbers.shape) - len(named) :] if free else numbers.shape
-        if len(shape) != len(named) or (free and numbers.ndim < len(named)):
+        if numbers.ndim < len(named) or (numbers.ndim > len(named) and not free):
             raise ValueError(f"{name}: must be {_axes(axes)}, got {shown(numbers)}")
         if 0 in numbers.shape and not empty:
             raise ValueError(f"{name}: must be {_axes(axes)} and not empty, got {shown(numbers)}")
-        for axis, length in zip(named, shape, strict=True):
+        for axis, length in zip(named, numbers.shape[numbers.ndim - len(named) :], strict=True):
             known, where = lengths.setdefault(axis, (length, name))
             if known != length:
                 same = f" of one {axis}" if where == name else f" with {axis} = {known} as in {where}"
@@ -204,7 +203,7 @@ def alike(*given: tuple[str, object]) -> tuple[Array, ...]:
     named = ""
     found = []
     for name, value in given:
-        numbers = _numbers(name, value, "a number or an array of numbers").astype(np.float64, copy=False)
+        numbers = _numbers(name, value).astype(np.float64, copy=False)
         if numbers.ndim:
             if named and numbers.shape != shape:
                 raise ValueError(
@@ -246,16 +245,21 @@ def _float(value: object) -> float | None:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
-def _numbers(name: str, value: object, what: str) -> Any:
+def _numbers(name: str, value: object, text: str = "") -> Any:
+    """Return an array of numbers, of any number of axes; ``text`` are those it must have."""
     import numpy as np
 
     try:
         found = np.asarray(value)
     except Exception as error:  # unequal rows; a stranger's __array__ may raise anything
-        raise ValueError(f"{name}: must be numbers, {what}, got {shown(value)}") from error
+        raise ValueError(f"{name}: must be {_what(text)}, got {shown(value)}") from error
     if found.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: must be numbers, {what}, got {shown(value) if found.ndim == 0 else found.dtype}")
+        raise TypeError(f"{name}: must be {_what(text)}, got {shown(value) if found.ndim == 0 else found.dtype}")
     return found
+
+
+def _what(text: str) -> str:
+    return f"numbers, {_axes(text.split())}" if text else "a number or an array of numbers"
 
 
 def _axes(axes: Any) -> str:

@@ -511,8 +511,9 @@ def _check_hyperparameter(said: Any, source: Source, *key: str) -> None:
     """Raise BenchmarkError for a line of ``[search.space.NAME]`` that is neither a value nor a range nor choices."""
     where = source.where(*key)
     if isinstance(said, str | int | float | bool):
-        if isinstance(said, int | float) and not ENDS[0] <= said <= ENDS[1]:
-            raise BenchmarkError(f"{where}: must be a number >= {ENDS[0]:g} and <= {ENDS[1]:g}, got {shown(said)}")
+        least, most = ENDS
+        if isinstance(said, int | float) and not least <= said <= most:
+            raise BenchmarkError(f"{where}: must be a number >= {least:g} and <= {most:g}, got {shown(said)}")
         return
     if not isinstance(said, dict):
         raise BenchmarkError(f"{where}: must be a value, {{low, high, log, step}} or {{choices}}, got {shown(said)}")

@@ -72,8 +72,15 @@ sampler_options = { n_startup_trials = 2 }
 seeds = 2
 epochs = 2
 [report]
+formats = ["text"]
 paths = false
-"""
+"""  # the page takes four times as long as all the rest of such a run: a test that reads it asks for it, with ``page``
+
+
+@pytest.fixture(scope="session")
+def page() -> tuple[str, str]:
+    """The replacement in a tiny benchmark file that makes its run write the page too."""
+    return 'formats = ["text"]', 'formats = ["html"]'
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from harness.records import open_records, schema
 from harness.run import run
 
 QUIET = Reporter(quiet=True)
+PAGE = ('report.formats=["html"]',)
 SGD, ADAM, RMSPROP = (f"linear/{name}/cosine" for name in ("sgd", "adam", "rmsprop"))
 BENCHMARK = """
 name = "rows"
@@ -46,7 +47,7 @@ epochs = 2
 untuned = 1
 twins = 1
 [report]
-formats = ["html"]
+formats = ["text"]
 paths = false
 """
 
@@ -82,7 +83,7 @@ def file(all_three, tmp_path_factory):
 @pytest.fixture(scope="module")
 def imported(carry_out, file):
     """The run that trained sgd and took the others from the file."""
-    return carry_out(["sgd"], f'[baseline]\nfile = "{file}"\narms = ["adam", "{RMSPROP}"]')
+    return carry_out(["sgd"], f'[baseline]\nfile = "{file}"\narms = ["adam", "{RMSPROP}"]', overrides=PAGE)
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> None:
@@ -151,7 +152,8 @@ def test_probes_of_pairs_look_at_imported_networks_where_their_weights_came_alon
         (folder / "apart.py").write_text(PROBE)
         text = f'[baseline]\nfile = "{baseline}"\narms = ["adam"]'
         probed = ("plugins=['apart.py']", "compare.probes=['apart']")
-        records = carry_out(["sgd"], text, overrides=probed, folder=folder)
+        shown = PAGE if baseline == plain else ()
+        records = carry_out(["sgd"], text, overrides=(*probed, *shown), folder=folder)
         of = records.compared().set_index("run_id")["arm"]
         assert {of[run] for run in (*records.measured["one"], *records.measured["other"])} == arms
         for row in records.measured.itertuples():
@@ -263,7 +265,7 @@ def test_another_environment_is_refused_unless_any_is_said_and_then_the_report_s
     assert 'in its environment, got torch "1.0" there and' in line
     assert 'device "cuda" there and "cpu" here' in line
     assert 'environment = "any"' in line
-    records = carry_out(["sgd"], text + 'environment = "any"', folder=tmp_path)
+    records = carry_out(["sgd"], text + 'environment = "any"', folder=tmp_path, overrides=PAGE)
     assert len(records.meta["baseline"]["warnings"]) == 2
     page = html.unescape((records.folder / "report.html").read_text())
     assert 'Environments differ: torch "1.0" there' in page

@@ -173,7 +173,7 @@ def carry_out(tmp_path, benchmark_file):
             def say(self, text, style=""):
                 said.append(text)
 
-        bare = ("[report]", "[report]\nformats = []")
+        bare = ('formats = ["text"]', "formats = []")
         request = Request(benchmark_file(bare, *replacements), out=tmp_path / "runs", **more)
         assert run(request, Heard(quiet=True), ["harness", "run"]) == 0
         return open_records(next((tmp_path / "runs").iterdir())), said

@@ -114,7 +114,7 @@ def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_
                 '[compare]\nprobes = ["weights", "gradient_norm", "steps"]'
             ),
         ),
-        ("[report]", '[report]\nformats = ["board", "html"]'),
+        ('formats = ["text"]', 'formats = ["board", "html"]'),
     )
     plugins = tuple(blocks("docs/plugins.md", "python"))
     assert run(Request(file, out=tmp_path / "runs", plugins=plugins), Reporter(quiet=True)) == 0
@@ -164,16 +164,18 @@ def test_clip_shortens_long_gradients_and_leaves_short_ones(blocks):
         registry.get("optimizer", "clip(torch:LBFGS)", Optimizer)
 
 
-def test_a_strangers_file_is_checked_runs_and_is_in_the_report(blocks, benchmark_file, tmp_path, monkeypatch, capsys):
+def test_a_strangers_file_is_checked_runs_and_is_in_the_report(
+    blocks, benchmark_file, page, tmp_path, monkeypatch, capsys
+):
     """The page's first example, a plain ``torch.optim.Optimizer`` subclass, as a stranger would use it."""
     monkeypatch.chdir(tmp_path)
     blocks("docs/plugins.md", "python")[0].rename("unit.py")
-    arguments = ["run", str(benchmark_file()), "--plugin", "unit.py", "--set", 'train.optimizers=["sgd", "unit"]']
+    arguments = ["run", str(benchmark_file(page)), "--plugin", "unit.py", "--set", 'train.optimizers=["sgd", "unit"]']
     assert harness(*arguments) == 0
     (folder,) = (tmp_path / "runs").iterdir()
-    page = (folder / "report.html").read_text()
+    html = (folder / "report.html").read_text()
     assert "lesson_cnn/unit/cosine" in [arm["arm"] for arm in show(folder, discover())["arms"]]
-    assert "unit" in re.findall(r"\w+", re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL))
+    assert "unit" in re.findall(r"\w+", re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", html, flags=re.DOTALL))
     capsys.readouterr()
     assert harness("check", "unit.py") == 0
     lines = capsys.readouterr().out.splitlines()

@@ -45,8 +45,8 @@ def outcome(folder: Path) -> dict:
     return {"arms": found["arms"], "epochs": epochs, "predictions": predictions}
 
 
-def test_a_run_records_arms_trials_seeds_weights_and_predictions(benchmark_file, carry_out):
-    code, folder = carry_out(benchmark_file())
+def test_a_run_records_arms_trials_seeds_weights_and_predictions(benchmark_file, carry_out, page):
+    code, folder = carry_out(benchmark_file(page))
     assert code == 0
     records = open_records(folder)
     assert [records.examples_of(f"{split}_accuracy") for split in ("train", "tune", "test")] == [0, 32, 64]
@@ -148,7 +148,7 @@ def test_search_and_comparison_seeds_are_disjoint_and_shared_by_the_arms(benchma
         assert sorted(arm["seed"]) == [0, 1]
 
 
-def test_a_failing_plugin_takes_nothing_down_and_is_named(benchmark_file, carry_out, tmp_path):
+def test_a_failing_plugin_takes_nothing_down_and_is_named(benchmark_file, carry_out, page, tmp_path):
     plugin = tmp_path / "moody.py"
     plugin.write_text(
         "from harness import Float, Optimizer, hookimpl\n"
@@ -160,7 +160,7 @@ def test_a_failing_plugin_takes_nothing_down_and_is_named(benchmark_file, carry_
         "def harness_optimizers():\n"
         "    return [Optimizer(name='moody', build=build, space={'lr': Float(0.02, 1, log=True)})]\n"
     )
-    code, folder = carry_out(benchmark_file(('"sgd", "adam"', '"moody", "adam"')), plugins=(plugin,))
+    code, folder = carry_out(benchmark_file(('"sgd", "adam"', '"moody", "adam"'), page), plugins=(plugin,))
     assert code == 1
     moody, adam = show(folder)["arms"]
     assert {trial["state"] for trial in moody["trials"]} == {"failed"}
@@ -411,7 +411,7 @@ def test_an_exhausted_grid_is_a_finished_run_and_is_named(benchmark_file, carry_
     lr = "[search.space.sgd]\nlr = { choices = [0.01, 0.1] }\nmomentum = 0.9\nnesterov = false\n[compare]\nuntuned = 0"
     alone = (('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'), ("[compare]", lr), ("seeds = 2", "seeds = 1"))
     brute = (*alone, ("sampler_options = { n_startup_trials = 2 }", 'sampler = "bruteforce"'))
-    file = benchmark_file(*brute, ("trials = 3", "trials = 7"), ("paths = false", 'paths = false\nformats = ["md"]'))
+    file = benchmark_file(*brute, ("trials = 3", "trials = 7"), ('formats = ["text"]', 'formats = ["md"]'))
     for _ in range(2):
         code, folder = carry_out(file)
         assert code == 0
@@ -438,9 +438,9 @@ def test_interrupting_exits_with_130_and_says_how_to_go_on(benchmark_file, tmp_p
     assert "Traceback" not in errors
 
 
-def test_the_mirror_image_is_scored_too_where_that_is_asked_for(benchmark_file, carry_out):
+def test_the_mirror_image_is_scored_too_where_that_is_asked_for(benchmark_file, carry_out, page):
     fewer = (("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1\ntta = true"))
-    _, folder = carry_out(benchmark_file(*fewer))
+    _, folder = carry_out(benchmark_file(*fewer, page))
     runs = open_records(folder).compared()
     assert (runs["tta_test_accuracy"] > 0).all()
     assert "test accuracy with TTA" in (folder / "report.html").read_text(encoding="utf-8")

@@ -46,8 +46,8 @@ def kept(records) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (records.folder / "solutions").glob("*.epoch*")}
 
 
-def test_runs_with_cycles_keep_them_others_do_not(carry_out):
-    records = carry_out()
+def test_runs_with_cycles_keep_them_others_do_not(carry_out, page):
+    records = carry_out(ASKED, page)
     compared = records.compared().set_index("arm")
     sgdr, cosine = compared.loc["lesson_cnn/sgd/sgdr"], compared.loc["lesson_cnn/sgd/cosine"]
     assert set(kept(records)) == {f"{run}.epoch{epoch}.safetensors" for run in sgdr["run_id"] for epoch in (1, 3)}
@@ -61,9 +61,9 @@ def test_runs_with_cycles_keep_them_others_do_not(carry_out):
     assert cosine["snapshots_test_accuracy"].isna().all()
     assert records.meta["schedules"]["lesson_cnn/sgd/sgdr"]["kept"] == [1, 3, 7]
     assert list(records.meta["schedules"]["lesson_cnn/sgd/sgdr"]["cycle_ends"]) == [4, 12, 28]
-    page = (records.folder / "report.html").read_text()
-    assert "Snapshots</h3>" in page
-    assert "cycles end after epoch 1, 3 and 7, where the weights are kept" in page
+    html = (records.folder / "report.html").read_text()
+    assert "Snapshots</h3>" in html
+    assert "cycles end after epoch 1, 3 and 7, where the weights are kept" in html
 
 
 def test_asked_for_later_only_arms_with_cycles_are_trained_again(carry_out):

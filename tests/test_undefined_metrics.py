@@ -59,12 +59,12 @@ class Heard(Reporter):
         ("first", 1, "lesson_cnn/sgd/cosine: seed 0 done: test_right, the deciding metric, must be finite, got nan"),
     ],
 )
-def test_a_run_says_so_and_keeps_its_results(benchmark_file, tmp_path, task, code, line):
+def test_a_run_says_so_and_keeps_its_results(benchmark_file, page, tmp_path, task, code, line):
     plugin = tmp_path / "tasks.py"
     plugin.write_text(PLUGIN, encoding="utf-8")
     arms = ('optimizers = ["sgd", "adam"]', f'optimizers = ["sgd"]\ntask = "{task}"')
     heard = Heard()
-    assert run(Request(benchmark_file(arms), out=tmp_path / "runs", plugins=(plugin,)), heard) == code
+    assert run(Request(benchmark_file(arms, page), out=tmp_path / "runs", plugins=(plugin,)), heard) == code
     assert sum(line in each for each in heard.lines) == 1
     (folder,) = (tmp_path / "runs").iterdir()
     (arm,) = show(folder)["arms"]

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 DIMENSIONS = 20
 RUNS = 4_000
 FEWEST_RUNS, EASY = 1_000, 80  # of many networks fewer runs are simulated: the time goes with their square
-MOST_DISTANCES, LEAST_RUNS = 10**9, 100  # of more than 1,000 networks still fewer, or it would take minutes
+MOST_DISTANCES, LEAST_RUNS = 250 * 10**6, 100  # of more than 500 networks still fewer, or it would take minutes
 HELD = 250  # runs at a time: what they need fits into a processor's cache
-ROOM = 2**24  # distances at a time, 128 MiB of them, where one run alone has not more
+ROOM = 2**22  # distances at a time, 32 MiB of them, where one run alone has not more
 MOST_RUNS = 10**6
-MOST_NETWORKS = 10_000  # 800 MB of distances in a single run
+MOST_NETWORKS = 1_500  # 18 MB of distances in a single run
 
 
 def all_similar(
@@ -46,13 +46,14 @@ def all_similar(
 
     Only pairs of seeds up to ``circle`` apart in a circle of all seeds are measured; all where it is None. Of one measure
     it is known to within 0.016 (two standard errors of 4,000 simulations; of fewer for more than 80 networks, but of no
-    less than 1,000 for up to 1,000 networks: 0.032, and never of less than 100: 0.1); the same for the same arguments.
-    Fewer than three seeds can show nothing: 0.
+    less than 1,000 for up to 500 networks: 0.032, and never of less than 100: 0.1); the same for the same arguments.
+    Fewer than three seeds can show nothing: 0. Of more than 1,500 networks it is the value for as many seeds as make
+    1,500, which more seeds can only raise.
 
-    Raises TypeError or ValueError for an argument out of its range, and for more than 10,000 networks.
+    Raises TypeError or ValueError for an argument out of its range.
     """
-    arms, seeds = arguments.whole("arms", arms, 1, MOST_NETWORKS), arguments.whole("seeds", seeds, 0)
-    seeds = arguments.whole("seeds", seeds, 0, MOST_NETWORKS // arms)
+    arms, seeds = arguments.whole("arms", arms, 1), arguments.whole("seeds", seeds)
+    seeds = min(seeds, MOST_NETWORKS // arms)
     primaries, runs = arguments.whole("primaries", primaries), arguments.whole("runs", runs, 1, MOST_RUNS)
     margin, alpha = arguments.number("margin", margin), arguments.share("alpha", alpha)
     circle = None if circle is None else arguments.whole("circle", circle)

@@ -26,7 +26,10 @@ def exponents(values: ArrayLike, axis: int | None = None) -> NDArray[np.intc]:
     (numbers,) = arguments.arrays(("values", values, "..."), empty=True)
     if axis is not None:
         axis = arguments.whole("axis", axis, -numbers.ndim, numbers.ndim - 1)
-    largest = np.abs(numbers).max(axis=axis, keepdims=True, initial=0.0, where=np.isfinite(numbers))
+    sizes = np.abs(numbers)
+    largest = sizes.max(axis=axis, keepdims=True, initial=0.0)
+    if not np.isfinite(largest).all():
+        largest = sizes.max(axis=axis, keepdims=True, initial=0.0, where=np.isfinite(sizes))
     found: NDArray[np.intc] = np.frexp(largest)[1]
     return found
 

@@ -39,7 +39,7 @@ def fails(parts):
 def harness_probes():
     return [Probe(name="pairs", measure=count, networks=2), Probe(name="fails", measure=fails, late=True)]
 '''
-BARE = ("[report]", "[report]\nformats = []")
+BARE = ('formats = ["text"]', "formats = []")
 EVERYTHING = (
     ("name = ", 'plugins = ["probe.py"]\nname = '),
     ("seeds = 2", 'seeds = 3\naa = true\nlabel_noise = 0.5\ntwins = 1\nuntuned = 2\nprobes = ["pairs", "fails"]'),

@@ -66,7 +66,7 @@ def test_the_written_plugins_take_part_in_one_run(every_kind, benchmark_file, tm
             ),
         ),
         ("[compare]", '[compare]\nprobes = ["my-probe"]'),
-        ("[report]", '[report]\nformats = ["my-report", "html"]'),
+        ('formats = ["text"]', 'formats = ["my-report", "html"]'),
     )
     assert run(Request(file, out=tmp_path / "runs", plugins=plugins(every_kind)), Reporter(quiet=True)) == 0
     (folder,) = (tmp_path / "runs").iterdir()

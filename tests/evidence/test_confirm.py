@@ -43,7 +43,12 @@ lr = 0.1
 seeds = 2
 epochs = 3
 probes = []
+untuned = 0
+[report]
+formats = ["text"]
+paths = false
 """
+PAGE = 'report.formats=["html"]'
 PHOTOS = 75  # of each class in the test split: more than a batch
 
 
@@ -93,7 +98,7 @@ def spoil(cache: Path, row: int) -> None:
 
 
 def test_every_arm_is_confirmed_by_its_first_seed_and_never_again(carry_out, monkeypatch):
-    code, records, said = carry_out()
+    code, records, said = carry_out(PAGE)
     assert code == 0
     found = records.meta["confirmations"]
     assert set(found) == set(records.meta["arms"])
@@ -118,7 +123,7 @@ def test_a_wrong_feature_of_a_test_photo_is_found_and_said_loudly(carry_out, tmp
     carry_out("compare.confirm=false", out="before")  # makes the features
     row = 24 + 149  # after train and tune: the last test photo, which an even choice has too
     spoil(tmp_path / "cache", row)
-    code, records, said = carry_out()
+    code, records, said = carry_out(PAGE)
     assert code == 1
     found = records.meta["confirmations"]
     assert {each["examples"] for each in found.values()} == {most}
@@ -150,7 +155,7 @@ def test_what_is_missing_is_confirmed_and_what_cannot_be_is_named(carry_out, tmp
 
 
 def test_it_can_be_left_out_and_turned_on_later_in_the_same_folder(carry_out):
-    _, before, _ = carry_out("compare.confirm=false")
+    _, before, _ = carry_out("compare.confirm=false", PAGE)
     assert "confirmations" not in before.meta
     assert "The whole network</h3>" not in (before.folder / "report.html").read_text()
     _, after, _ = carry_out()

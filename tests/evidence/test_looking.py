@@ -40,8 +40,8 @@ def carry_out(tmp_path):
     return start
 
 
-def test_from_suspects_to_a_run_without_them(benchmark_file, carry_out, registry, tmp_path):
-    folder = carry_out(benchmark_file(("[compare]", "[compare]\nfolds = 4")))
+def test_from_suspects_to_a_run_without_them(benchmark_file, page, carry_out, registry, tmp_path):
+    folder = carry_out(benchmark_file(("[compare]", "[compare]\nfolds = 4"), page))
     records = open_records(folder)
     assert records.examples.groupby("split").size().to_dict() == {"test": 64, "train": 64, "tune": 32}
     assert not records.examples["excluded"].any()
@@ -51,12 +51,12 @@ def test_from_suspects_to_a_run_without_them(benchmark_file, carry_out, registry
     labels = records.examples.query("split == 'tune'")["target"].to_numpy()
     assert (tuned.argmax(axis=1) == labels).mean() == pytest.approx(records.compared()["tune_accuracy"].iloc[0])
     assert len(records.compared()) == 4  # the folds take no part in it
-    page = (folder / "report.html").read_text()
-    shown = set(re.findall(r"photo-(test|tune|train)-(\d+)\"", page))
+    html = (folder / "report.html").read_text()
+    shown = set(re.findall(r"photo-(test|tune|train)-(\d+)\"", html))
     kept = {tuple(file.stem.split("-")) for file in (folder / "thumbnails").iterdir()}
     assert shown
     assert shown <= kept
-    assert 'class="thumb none"' not in page
+    assert 'class="thumb none"' not in html
 
     table = suspects(folder, registry)
     assert suspects(folder, registry, limit=1).groupby("reason").size().max() == 1
@@ -71,15 +71,15 @@ def test_from_suspects_to_a_run_without_them(benchmark_file, carry_out, registry
         for split, kind, number in (("train", "cat", 0), ("tune", "dog", 1_000_000), ("test", "cat", 2_000_001))
     ]
     (tmp_path / "out.csv").write_text("file\n" + "\n".join(names))
-    other = carry_out(benchmark_file(("[data]", '[data]\nexclude = "out.csv"')))
+    other = carry_out(benchmark_file(("[data]", '[data]\nexclude = "out.csv"'), page))
     assert other != folder
     again = open_records(other)
     assert again.meta["data"]["counts"] == {"train": 63, "tune": 31, "test": 64}
     assert again.examples.query("excluded")["name"].tolist() == [names[2]]
     assert set(again.examples["name"]) & set(names) == {names[2]}
-    page = (other / "report.html").read_text()
-    assert "3 examples excluded by out.csv: 1 of train, 1 of tune and 1 of test" in page
-    assert "without the 1 excluded" in page
+    html = (other / "report.html").read_text()
+    assert "3 examples excluded by out.csv: 1 of train, 1 of tune and 1 of test" in html
+    assert "without the 1 excluded" in html
     row = int(again.examples.query("excluded")["row"].iloc[0])
     for run_id in again.compared()["run_id"]:
         assert len(again.predictions(run_id)) == 64  # the original test split is predicted whole
@@ -176,12 +176,12 @@ def test_a_csv_keeps_what_is_in_a_name():
     assert row["file"] == 'a,"b"\n.jpg'
 
 
-def test_other_data_have_no_suspects(benchmark_file, carry_out, registry):
+def test_other_data_have_no_suspects(benchmark_file, page, carry_out, registry):
     changes = [
         ("[data]\nsize = 16\noptions = { train = 64, tune = 32, test = 64 }", '[data]\ndataset = "diabetes"'),
         ('optimizers = ["sgd", "adam"]', 'optimizers = ["adam"]\ntask = "regression"\nbackbones = ["mlp"]'),
     ]
-    folder = carry_out(benchmark_file(*changes))
+    folder = carry_out(benchmark_file(*changes, page))
     assert not (folder / "thumbnails").exists()
     assert 'id="looking"' not in (folder / "report.html").read_text()
     with pytest.raises(RunFolderError, match="must be a finished run on photos of classes"):

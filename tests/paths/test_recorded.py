@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 from harness.paths import LANDSCAPES
 from harness.preparation import Request
@@ -23,7 +24,7 @@ def test_a_run_records_paths_once_and_makes_them_up_where_they_are_missing(bench
         benchmark_file(("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1"), ("paths = false", "")),
         out=tmp_path / "runs",
     )
-    assert run(request, Reporter(quiet=True)) == 0
+    assert run(replace(request, overrides=('report.formats=["html"]',)), Reporter(quiet=True)) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     first = open_records(folder).paths
     assert set(first["arm"]) == set(open_records(folder).arms["arm"])

@@ -43,16 +43,16 @@ def test_they_run_go_on_bit_equal_after_kills_and_are_reported(benchmark_file, t
         if left == 0:
             raise Killed
 
-    def carry_out(out: str, saves: int = 0) -> Path:
+    def carry_out(out: str, saves: int = 0, overrides: tuple[str, ...] = ()) -> Path:
         """Run, and be killed after so many saved states and solutions."""
         nonlocal left
         left = saves
-        assert run(Request(file, out=tmp_path / out), Reporter(quiet=True)) == 0
+        assert run(Request(file, out=tmp_path / out, overrides=overrides), Reporter(quiet=True)) == 0
         return next((tmp_path / out).iterdir())
 
     monkeypatch.setattr(store, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(store, "save_tensors", then_killed)
-    whole = carry_out("whole")
+    whole = carry_out("whole", overrides=('report.formats=["html"]',))
     for saves in (3, 7, 5, 11):
         with pytest.raises(Killed):
             carry_out("killed", saves)

@@ -23,7 +23,6 @@ TINY = (
     ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'),
     ("trials = 3", "trials = 2"),
     ("[compare]", "[compare]\nuntuned = 0"),
-    ("paths = false", 'paths = false\nformats = ["text"]'),
 )
 
 

@@ -48,7 +48,7 @@ def without_signal(benchmark_file, tmp_path):
         file = benchmark_file(
             ("size = 16\noptions = { train = 64, tune = 32, test = 64 }", 'dataset = "nothing"'),
             ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd", "adam"]\nbackbones = ["linear"]'),
-            ("[report]", '[report]\nformats = ["html", "md", "latex", "csv"]'),
+            ('formats = ["text"]', 'formats = ["html", "md", "latex", "csv"]'),
             ("[compare]", "[search.space.sgd]\nlr = { low = 1e-3, high = 1e-2, log = true }\n[compare]"),
             ("seeds = 2", "seeds = 3"),
         )

@@ -67,12 +67,12 @@ def test_how_many_worlds_are_held_at_a_time_changes_no_number(monkeypatch, arms,
     power._one_similar.cache_clear()
 
 
-def test_many_seeds_take_the_memory_of_one_world():
+def test_many_seeds_take_the_memory_of_few_worlds():
     """1,500 seeds took 16.8 GiB: the distances of 250 worlds of 3,000 networks."""
     tracemalloc.start()
     try:
-        assert all_similar(2, 1500, 1, runs=1) in (0.0, 1.0)
-        assert tracemalloc.get_traced_memory()[1] < 5 * 8 * 3000**2
+        assert all_similar(2, 1500, 1, runs=1) == all_similar(2, 10**9, 1, runs=1) == 1.0
+        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
     finally:
         tracemalloc.stop()
 
@@ -81,8 +81,8 @@ def test_many_seeds_take_the_memory_of_one_world():
     ("arguments", "line"),
     [
         ((3, 8, -3), "primaries: must be a whole number, 0 or more, got -3"),
-        ((0, 8, 1), "arms: must be a whole number from 1 to 10000, got 0"),
-        ((2, 5001, 1), "seeds: must be a whole number from 0 to 5000, got 5001"),
+        ((0, 8, 1), "arms: must be a whole number, 1 or more, got 0"),
+        ((2, -8, 1), "seeds: must be a whole number, 0 or more, got -8"),
         ((2, 8, 1, np.nan), "margin: must be a number, got nan"),
         ((2, 8, 1, 0.1, 0), "runs: must be a whole number from 1 to 1e+06, got 0"),
         ((2, 8, 1, 0.1, 10, 1.5), "alpha: must be a number above 0 and below 1, got 1.5"),
