@@ -10,6 +10,7 @@ on. Whatever ends in any other way, well, with an error or by Ctrl-C, is no deat
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,7 +38,7 @@ class Attempts:
         self._warn = warn
         self._out: IO[bytes] | None = None
         self._works: dict[str, dict[str, Any]] = {}
-        if file is not None and file.is_file() and self._open():
+        if file is not None and os.path.lexists(file) and self._open():
             self._count()
 
     @contextmanager
@@ -115,7 +116,9 @@ class Attempts:
     def _open(self) -> bool:
         if self._file is None:
             return False
-        with suppress(OSError, ValueError, TypeError, KeyError):
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            if self._file.is_symlink():  # it may lead to a file of somebody else's
+                self._file.unlink()
             out = self._file.open("r+b" if self._file.is_file() else "x+b", buffering=0)
             if not files.lock(out):
                 out.close()

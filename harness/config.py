@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails
 
 from harness.absent import REGIMES, without_absent
-from harness.errors import BenchmarkError, did_you_mean, shown
+from harness.errors import BenchmarkError, HarnessError, did_you_mean, shown
 from harness.keys import Of, kinds_at, words
 from harness.rules import is_penalty
 from harness.toml import Source, read
@@ -52,7 +53,8 @@ Names = Annotated[list[Name], Field(max_length=100), AfterValidator(_each_once)]
 Options = Annotated[dict[Name, Any], Field(max_length=100)]  # by option: what its plugin says that it may be
 
 
-Hyperparameter = Annotated[float, Field(ge=-1e12, le=1e12)]  # beyond that float32 has lost what comes after the number
+ENDS = (-1e12, 1e12)  # of any hyperparameter: beyond them float32 has lost what comes after the number
+Hyperparameter = Annotated[float, Field(ge=ENDS[0], le=ENDS[1])]
 
 
 class Section(BaseModel):
@@ -371,11 +373,27 @@ def load(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
     benchmark, source = _checked(source)
     for other in (None, *source.profiles):
         if other != profile or overrides:
-            try:
+            with in_profile(other):
                 _checked(read(file, other))
-            except BenchmarkError as error:
-                raise BenchmarkError(f"{error} (in the profile '{other}')" if other else str(error)) from error
     return benchmark, source
+
+
+def others(file: Path, profile: str | None) -> Iterator[tuple[str | None, Benchmark, Source]]:
+    """Yield the file as it stands and with each profile, except as it is run; with the name of the profile."""
+    for other in (None, *read(file).profiles):
+        if other != profile:
+            yield other, *_checked(read(file, other))
+
+
+@contextmanager
+def in_profile(name: str | None) -> Iterator[None]:
+    """Say in an error which profile it is in, for a line of the file may be wrong in one and right in another."""
+    try:
+        yield
+    except HarnessError as error:
+        if name is None:
+            raise
+        raise BenchmarkError(f"{error} (in the profile {shown(name)})") from error
 
 
 def _checked(source: Source) -> tuple[Benchmark, Source]:
@@ -394,7 +412,7 @@ def _checked(source: Source) -> tuple[Benchmark, Source]:
             raise BenchmarkError(f"{where}: must go with the regime 'features', got '{benchmark.train.regime}'")
         if head not in benchmark.train.heads:
             raise BenchmarkError(
-                f"{where}: must be one of train.heads, got '{head}'{did_you_mean(head, benchmark.train.heads)}"
+                f"{where}: must be one of train.heads, got {shown(head)}{did_you_mean(head, benchmark.train.heads)}"
             )
         epochs = benchmark.of_head(head).search.epochs
         if epochs != sorted(epochs):
@@ -420,7 +438,7 @@ def _check_values(value: Any, source: Source, *key: str) -> None:
     if not isinstance(value, bool | int | float | str | list | Mapping):
         what = "a string, a number, true or false, a list or a table"
         raise BenchmarkError(
-            f"{source.where(*key)}: must be {what}, got {type(value).__name__} {value}; put it in quotes"
+            f"{source.where(*key)}: must be {what}, got {type(value).__name__} {shown(str(value))}; put it in quotes"
         )
     if isinstance(value, float) and not math.isfinite(value):
         raise BenchmarkError(f"{source.where(*key)}: must be a finite number, got {value!r}")
@@ -472,7 +490,7 @@ def _check_spaces(benchmark: Benchmark, source: Source, *above: str) -> None:
         if part not in parts:
             where = source.where(*above, "search", "space", part)
             raise BenchmarkError(
-                f"{where}: must be for an arm's optimizer or scheduler, got '{part}'{did_you_mean(part, parts)}"
+                f"{where}: must be for an arm's optimizer or scheduler, got {shown(part)}{did_you_mean(part, parts)}"
             )
         for name, said in space.items():
             where = source.where(*above, "search", "space", part, name)
@@ -493,6 +511,9 @@ def _check_hyperparameter(said: Any, source: Source, *key: str) -> None:
     """Raise BenchmarkError for a line of ``[search.space.NAME]`` that is neither a value nor a range nor choices."""
     where = source.where(*key)
     if isinstance(said, str | int | float | bool):
+        number, (least, most) = isinstance(said, int | float), ENDS
+        if number and not least <= said <= most:
+            raise BenchmarkError(f"{where}: must be a number >= {least:g} and <= {most:g}, got {shown(said)}")
         return
     if not isinstance(said, dict):
         raise BenchmarkError(f"{where}: must be a value, {{low, high, log, step}} or {{choices}}, got {shown(said)}")

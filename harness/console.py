@@ -63,6 +63,8 @@ class Door:
         self._try(self.stream.flush)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "stream":  # of a copy that is not made yet
+            raise AttributeError(name)
         return getattr(self.stream, name)
 
     def _try(self, action: Any) -> None:
@@ -89,20 +91,19 @@ def opened(with_warnings: bool = False) -> Iterator[None]:
     """
     _fill()
     before = sys.stdout, sys.stderr
-    doors = [_door(stream) for stream in before]
-    sys.stdout, sys.stderr = doors
-    try:
-        with contextlib.nullcontext() if with_warnings else _without_warnings():
-            yield
-    finally:
-        for door in doors:
-            door.flush()
-        sys.stdout, sys.stderr = before
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - for a stream that is closed
+        doors = [_door(stream or nowhere) for stream in before]
+        sys.stdout, sys.stderr = doors
+        try:
+            with contextlib.nullcontext() if with_warnings else _without_warnings():
+                yield
+        finally:
+            for door in doors:
+                door.flush()
+            sys.stdout, sys.stderr = before
 
 
 def _door(stream: Any) -> Door:
-    if stream is None:
-        stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - as long as the process
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="harness.plain")
     return Door(stream)

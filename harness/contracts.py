@@ -62,6 +62,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def read_only(self) -> Split:
+        """Return the split with arrays that no plugin can write to by mistake; they are views of these."""
+        inputs, targets = self.inputs.view(), self.targets.view()
+        inputs.flags.writeable = targets.flags.writeable = False
+        return Split(inputs, targets, self.names)
+
 
 @dataclass(frozen=True)
 class Data:

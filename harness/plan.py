@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ from harness.contracts import (
     DataRequest,
     Dataset,
     Executor,
+    Kind,
     Metric,
     Optimizer,
     Probe,
@@ -230,24 +231,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     def find(kind: Any, name: str, type_: Any, *key: str) -> Any:
         return registry.get(kind, name, type_, source.where(*key))
 
-    dataset = find("dataset", benchmark.data.dataset, Dataset, "data", "dataset")
-    _check_options(dataset, benchmark.data.options, source, "data", "options")
-    task = find("task", train.task, Task, "train", "task")
-    metric = benchmark.search.metric or next(iter(task.metrics))
-    if metric not in task.metrics:
-        raise BenchmarkError(
-            f"{source.where('search', 'metric')}: must be a metric of task '{task.name}', got {shown(metric)}{did_you_mean(metric, task.metrics)}"
-        )
-    target = str(benchmark.report.target.get("metric", metric))
-    if target not in task.metrics:
-        raise BenchmarkError(
-            f"{source.where('report', 'target', 'metric')}: must be a metric of task '{task.name}', got {shown(target)}{did_you_mean(target, task.metrics)}"
-        )
-    if benchmark.report.target:
-        _check_target(target, task.metrics[target], benchmark.report.target["value"], source)
-    formats = [find("report", name, Report, "report", "formats") for name in benchmark.report.formats]
-    if both := clash(formats):
-        raise BenchmarkError(f"{source.where('report', 'formats')}: {both}")
+    dataset, task, metric = _asked(benchmark, source, registry)
     backbones = {name: find("backbone", name, Backbone, "train", "backbones") for name in train.backbones}
     _check_groups(backbones, benchmark, source)
     weights = {}
@@ -275,11 +259,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         for head in heads
         for name, scheduler in pairs
     )
-    if benchmark.compare.snapshots and not any(c.scheduler.cycle_ends for c in competitors):
-        raise BenchmarkError(
-            f"{source.where('compare', 'snapshots')}: must be false where no schedule has cycles, got true with "
-            f"{', '.join(train.schedulers)}; add one that has, such as sgdr, to train.schedulers"
-        )
+    _check_snapshots(benchmark, source, registry)
     probes = tuple(find("probe", name, Probe, "compare", "probes") for name in benchmark.compare.probes)
     versions = _probe_versions(probes, benchmark, source, registry)
     said = benchmark.compare.probe_options
@@ -300,6 +280,63 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         probe_plugins={f"probe {name}": version for name, version in versions.items() if name not in late},
         late_versions={name: version for name, version in versions.items() if name in late},
     )
+
+
+def check_profile(benchmark: Benchmark, source: Source, registry: Registry) -> None:
+    """Raise UnknownName or BenchmarkError for what a profile that is not chosen names or sets, as ``resolve`` would.
+
+    What only a library knows is looked up where the profile is chosen, and so are weights, for that takes seconds.
+    """
+    train = benchmark.train
+    _asked(benchmark, source, registry)
+    names = _entered(benchmark, source, registry)
+    named: list[tuple[Kind, str, Sequence[str]]] = [
+        ("optimizer", "optimizers", names),
+        ("scheduler", "schedulers", train.schedulers),
+        ("backbone", "backbones", train.backbones),
+        ("backbone", "heads", train.heads),
+        ("executor", "executor", [train.executor]),
+    ]
+    for kind, key, part in ((kind, key, part) for kind, key, parts in named for part in parts):
+        name = train.aliases.get(part, part) if kind == "optimizer" else part
+        if registry.in_library(kind, name):
+            continue
+        plugin = registry.find(kind, name, source.where("train", key)).offer
+        for head in ("", *benchmark.heads):
+            if isinstance(plugin, Optimizer | Scheduler):
+                _overrides(benchmark.of_head(head), head, part, plugin, source)
+    _check_snapshots(benchmark, source, registry)
+    probes = tuple(
+        registry.get("probe", name, Probe, source.where("compare", "probes")) for name in benchmark.compare.probes
+    )
+    _probe_versions(probes, benchmark, source, registry)
+
+
+def _asked(benchmark: Benchmark, source: Source, registry: Registry) -> tuple[Dataset, Task, str]:
+    """Return dataset, task and deciding metric; raises UnknownName or BenchmarkError, for the report's formats too."""
+
+    def find(kind: Any, name: str, type_: Any, *key: str) -> Any:
+        return registry.get(kind, name, type_, source.where(*key))
+
+    dataset = find("dataset", benchmark.data.dataset, Dataset, "data", "dataset")
+    _check_options(dataset, benchmark.data.options, source, "data", "options")
+    task = find("task", benchmark.train.task, Task, "train", "task")
+    metric = benchmark.search.metric or next(iter(task.metrics))
+    if metric not in task.metrics:
+        raise BenchmarkError(
+            f"{source.where('search', 'metric')}: must be a metric of task '{task.name}', got {shown(metric)}{did_you_mean(metric, task.metrics)}"
+        )
+    target = str(benchmark.report.target.get("metric", metric))
+    if target not in task.metrics:
+        raise BenchmarkError(
+            f"{source.where('report', 'target', 'metric')}: must be a metric of task '{task.name}', got {shown(target)}{did_you_mean(target, task.metrics)}"
+        )
+    if benchmark.report.target:
+        _check_target(target, task.metrics[target], benchmark.report.target["value"], source)
+    formats = [find("report", name, Report, "report", "formats") for name in benchmark.report.formats]
+    if both := clash(formats):
+        raise BenchmarkError(f"{source.where('report', 'formats')}: {both}")
+    return dataset, task, metric
 
 
 def _entered(benchmark: Benchmark, source: Source, registry: Registry) -> list[str]:
@@ -410,6 +447,18 @@ def _check_target(name: str, metric: Metric, value: float, source: Source) -> No
         )
 
 
+def _check_snapshots(benchmark: Benchmark, source: Source, registry: Registry) -> None:
+    """Raise BenchmarkError where the ends of cycles are asked for, and no schedule has cycles."""
+    names = benchmark.train.schedulers
+    where = source.where("compare", "snapshots")
+    cycles = [registry.get("scheduler", name, Scheduler, where).cycle_ends for name in names]
+    if benchmark.compare.snapshots and not any(cycles):
+        raise BenchmarkError(
+            f"{where}: must be false where no schedule has cycles, got true with {', '.join(names)}; add one that has, such "
+            "as sgdr, to train.schedulers"
+        )
+
+
 def _check_groups(backbones: Mapping[str, Backbone], benchmark: Benchmark, source: Source) -> None:
     """Raise BenchmarkError for a backbone without layer groups where the benchmark trains by them."""
     train = benchmark.train
@@ -446,12 +495,9 @@ def _competitor(
         (arm.alias or arm.optimizer, "", optimizer),
         (arm.scheduler, SCHEDULE, scheduler),
     ):
-        for name, said in benchmark.search.space.get(part, {}).items():
-            above = ("heads", arm.head) if arm.head in benchmark.heads else ()
-            where = source.where(*above, "search", "space", part, name)
+        for name, value in _overrides(benchmark, arm.head, part, plugin, source).items():
             space.pop(f"{prefix}{name}", None)
-            value = _distribution(said, plugin, name, where)
-            (fixed if isinstance(said, str | int | float | bool) else space)[f"{prefix}{name}"] = value
+            (fixed if isinstance(value, str | int | float | bool) else space)[f"{prefix}{name}"] = value
     first, last = benchmark.search.epochs[0], benchmark.search.epochs[-1]
     if benchmark.search.pruner != "none":
         first = last  # a pruner compares trials at equal epochs, so all must share one schedule horizon
@@ -471,6 +517,17 @@ def _competitor(
     if arm.head:
         plugins["head"] = registry.find("backbone", arm.head, "train.heads").sha256
     return Competitor(arm, network, weights, optimizer, scheduler, space, fixed, plugins, benchmark)
+
+
+def _overrides(
+    benchmark: Benchmark, head: str, part: str, plugin: Optimizer | Scheduler, source: Source
+) -> dict[str, Any]:
+    """Return what ``[search.space.PART]`` says by hyperparameter: a fixed value, or a distribution."""
+    above = ("heads", head) if head in benchmark.heads else ()
+    return {
+        name: _distribution(said, plugin, name, source.where(*above, "search", "space", part, name))
+        for name, said in benchmark.search.space.get(part, {}).items()
+    }
 
 
 def _distribution(said: Any, plugin: Optimizer | Scheduler, name: str, where: str) -> Any:

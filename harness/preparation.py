@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import config, device, search
 from harness.attempts import Attempts
@@ -22,15 +22,12 @@ from harness.discovery import discover
 from harness.errors import BenchmarkError, PluginError, on_one_line, printable, shown
 from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
-from harness.plan import Plan, Setting, data_request, resolve
+from harness.plan import Plan, Setting, check_profile, data_request, resolve
 from harness.pretrained import Fit, check_fit
 from harness.process_settings import kept
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.workbench import check_layer_factor, check_overrides
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,10 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     for name, why in registry.broken.items():
         reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
     plan = resolve(benchmark, source, registry)
+    for profile, other, its in config.others(request.file, request.profile):
+        if (other.plugins, other.block) == (benchmark.plugins, benchmark.block):  # others have other names
+            with config.in_profile(profile):
+                check_profile(other, its, registry)
     search.check(plan, source.where)
     train = benchmark.train
     chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
@@ -112,9 +113,8 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     setting = Setting(plan, data, chosen, features, mirrored, fits)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
-    attempts = _attempts(request, setting, reporter) if journal else Attempts()
     with ExitStack() as closing:
-        closing.callback(attempts.close)
+        attempts = _attempts(request, setting, reporter, closing) if journal else Attempts()
         fairness = check_fairness(setting, registry, attempts)
         for note in fairness.notes():
             reporter.say(f"note: {note}", style="bold yellow")
@@ -123,15 +123,22 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     return Ready(with_networks(setting, imported, registry, reporter.say), registry, imported, fairness, attempts)
 
 
-def _attempts(request: Request, setting: Setting, reporter: Reporter) -> Attempts:
+def _attempts(request: Request, setting: Setting, reporter: Reporter, closing: ExitStack) -> Attempts:
     """Return the journal of the run folder, after the deaths that it tells of have been said."""
-    with suppress(OSError):  # the run folder, which is made next, will say so
-        request.out.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # the folder is there; or it cannot be made, which the run folder will say
+        request.out.mkdir(parents=True)
+        closing.callback(_remove_empty, request.out)
     file = request.out / f"{setting.folder_name}.attempts"
     attempts = Attempts(file, lambda line: reporter.say(f"warning: {line}", style="yellow"))
     if request.retry:
         attempts.forget()
+    closing.callback(attempts.close)
     return attempts
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, device: Device, reporter: Reporter) -> Any:
@@ -195,7 +202,7 @@ def _taken_over(data: Data) -> Data:
     """Return a dataset's data with its arrays read-only and every text printable, whatever names of files are in it."""
 
     def split(one: Split) -> Split:
-        return Split(_read_only(one.inputs), _read_only(one.targets), tuple(map(printable, one.names)))
+        return replace(one.read_only(), names=tuple(map(printable, one.names)))
 
     return replace(
         data,
@@ -207,13 +214,6 @@ def _taken_over(data: Data) -> Data:
         notice=on_one_line(data.notice),
         left_out=tuple(map(printable, data.left_out)),
     )
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a view of an array that no plugin can write through by mistake."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def cut_of(plan: Plan) -> Cut:

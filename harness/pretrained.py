@@ -186,7 +186,7 @@ def _too_few(backbone: Backbone, weights: Weights, loaded: int, tensors: int, fo
 def _elsewhere(file: Path, own: Iterable[str], name: str) -> str:
     """Return what the file calls a tensor that may be the missing one, behind an unknown prefix; empty where it has none."""
     try:
-        like = next((key for key in read_weights(file, own) if key.endswith(f".{name}") and key not in own), "")
+        like = next((key for key in read_weights(file, tuple(own)) if key.endswith(f".{name}") and key not in own), "")
     except DataError:
         return ""
     return f" (there is a '{like}')" if like else ""
@@ -219,7 +219,7 @@ def _held(file: Path, own: Mapping[str, torch.Tensor], names: set[str], trusted:
     if not names:
         return set()
     try:
-        state = read_weights(file, own)
+        state = read_weights(file, tuple(own))
     except DataError:
         return names if trusted else set()
     unknown = [tensor for name, tensor in state.items() if trusted and name not in own]

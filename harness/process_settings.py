@@ -89,8 +89,13 @@ class Change:
 _notes: list[str] = []
 
 
+def note_line(line: str) -> None:
+    """Note a line on what a plugin did to what others use, for ``take_notes``."""
+    _notes.append(line)
+
+
 @contextmanager
-def kept(who: str, note: Callable[[str], object] = _notes.append) -> Iterator[None]:
+def kept(who: str, note: Callable[[str], object] = note_line) -> Iterator[None]:
     """Put back what the code inside changes of the process's settings, also where it raises.
 
     ``note`` takes a line for each change, which begins with ``who``; without it ``take_notes`` returns the lines.
@@ -400,6 +405,7 @@ class _Filters:
         return f"{len(self.errors)} filters that raise"
 
     def set(self) -> None:
+        """Have these filters in force."""
         warnings.filters[:] = self.all  # type: ignore[index]
         warnings._filters_mutated()  # type: ignore[attr-defined]
 

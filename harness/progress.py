@@ -102,7 +102,7 @@ class Watch:
     def __init__(self, reporter: Reporter, first: float = 300.0) -> None:
         self._reporter = reporter
         self._first = first
-        self._happened: tuple[str, float] = ("", time.monotonic())  # what is under way, and since when
+        self._happened: tuple[str, float] = ("the first run", time.monotonic())  # what is under way, and since when
         self._over = threading.Event()
 
     def __enter__(self) -> Watch:

@@ -74,6 +74,12 @@ class Registry:
             hint += f" (plugins that could not be loaded: {', '.join(sorted(self.broken))}; see 'harness list')"
         raise UnknownName(f"{where}: must name {_a(kind)}, got {shown(name)}{hint}")
 
+    def in_library(self, kind: Kind, name: str) -> bool:
+        """Return whether only a library can say if there is such a plugin; asking one takes seconds."""
+        inner = name.rstrip(")").rpartition("(")[2]
+        prefixes = [f"{c.name}:" if c.qualified else "" for c, _ in self.catalogues if c.kind == kind]
+        return inner not in self.found[kind] and any(inner.startswith(prefix) for prefix in prefixes)
+
     def _wrapped(self, name: str, where: str) -> Found:
         """Return the optimizer ``outer(inner)``: ``sam(adam)``, ``ema(sam(timm:lamb))``."""
         outer_name, _, inner_name = name.removesuffix(")").partition("(")
@@ -83,7 +89,7 @@ class Registry:
         if outer.offer.around is None:
             able = ", ".join(n for n, f in self.found["optimizer"].items() if getattr(f.offer, "around", None))
             raise UnknownName(
-                f"{where}: must name an optimizer that goes around another, got '{outer_name}' in '{name}'; "
+                f"{where}: must name an optimizer that goes around another, got {shown(outer_name)} in {shown(name)}; "
                 f"these do: {able or 'none'}"
             )
         try:

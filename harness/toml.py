@@ -12,6 +12,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ _FAULTS = {
     "Unclosed inline table": "a table without its '}', or without a comma",
     "Expected ']": "a table's name without its closing bracket",
     "Illegal character '\\n'": "a text without its closing quote",
+    "Found invalid character '\\n'": "a text without its closing quote",
     "Illegal character": "a control character",
     "Found invalid character": "a control character",
     "Expected newline": "something more behind a value; texts stand in quotes",
@@ -141,11 +143,22 @@ def _line(error: tomllib.TOMLDecodeError, text: str, file: Path) -> str:
     """Return what is wrong with a file that is not TOML, on which line, in plain words."""
     lines = text.rstrip().split("\n")
     at = re.search(r"\(at line (\d+), column \d+\)", str(error))
-    number = int(at[1]) if at else len(lines)  # "at end of document" has no number
+    number = int(at[1]) if at else _begun(lines)  # "at end of document" has no number
     what = next((words for beginning, words in _FAULTS.items() if str(error).startswith(beginning)), "something else")
     written = lines[number - 1].strip() if number <= len(lines) else ""
     fault, _, hint = what.partition("; ")
     return f"{file}:{number}: must be valid TOML, got {fault}: {shown(written)}{hint and f'; {hint}'}"
+
+
+def _begun(lines: Sequence[str]) -> int:
+    """Return on which line begins what has no end: the one after the last that are TOML together."""
+    whole = len(lines)
+    tries = 100 if sum(map(len, lines)) < 20_000 else 0
+    for number in range(whole - 1, max(whole - tries, 0) - 1, -1):
+        with suppress(ValueError, RecursionError):
+            tomllib.loads("\n".join(lines[:number]))
+            return number + 1
+    return whole
 
 
 def _parse(text: str, where: str) -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.boundary import Boundary, PluginFailed
-from harness.contracts import Split
+from harness.contracts import Schedule, Split
 from harness.errors import BenchmarkError, did_you_mean
-from harness.plan import Setting, ends
+from harness.plan import Competitor, Setting, ends
 from harness.runs import Arm, Run, State
 from harness.training.batches import Resident, resident
 from harness.training.parts import Ingredients, Parts, assemble
@@ -19,8 +22,13 @@ if TYPE_CHECKING:
     import torch
 
 
+REHEARSED = 10  # steps of a schedule
+
+
 def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
-    """Build what ``[search.space]`` overrides once, at both ends; raises BenchmarkError where it does not build.
+    """Build what ``[search.space]`` overrides, at both ends and with every choice, and take some steps.
+
+    Raises BenchmarkError where it does not build, or leaves the finite numbers.
 
     What a plugin does with its own space is the plugin's affair; what the user wrote is checked before anything runs.
     """
@@ -32,20 +40,60 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
             (competitor.arm.scheduler, competitor.scheduler),
         ):
             overrides = competitor.benchmark.search.space.get(part, {})
-            for end in (0, 1) if overrides else ():
-                run = setting.search_run(competitor, ends(competitor, end))
+            for params in _tried(competitor) if overrides else ():
+                run = setting.search_run(competitor, params)
                 weights = [torch.nn.Parameter(torch.zeros(2, 2))]
                 settings = {**competitor.optimizer.defaults, **run.optimizer}
+                timing = {**competitor.scheduler.defaults, **run.scheduler}
                 try:
                     with Boundary("optimizer", competitor.optimizer.name, "build", everything=True):
                         optimizer = build_optimizer(competitor.optimizer, settings, [weights], layer_factor=1)
-                        competitor.scheduler.build(optimizer, 10, **{**competitor.scheduler.defaults, **run.scheduler})
+                        schedule = competitor.scheduler.build(optimizer, REHEARSED, **timing)
+                        _rehearse(competitor, optimizer, schedule, weights[0])
                 except PluginFailed as error:
-                    known = [*plugin.space, *plugin.defaults]
+                    known = [*plugin.space, *plugin.defaults, *plugin.limits]
                     strange = [name for name in overrides if name not in known]
-                    place = where("search", "space", part, *strange[:1])
+                    place = where("search", "space", part, *(strange[:1] or (overrides if len(overrides) == 1 else ())))
                     hint = did_you_mean(strange[0], known) if strange else ""
                     raise BenchmarkError(f"{place}: must be what '{part}' takes, got {error.why}{hint}") from error
+
+
+def _tried(competitor: Competitor) -> Iterator[dict[str, Any]]:
+    """Yield the low ends of what is searched, the high ones, and every choice beside the low ends."""
+    low = ends(competitor, 0)
+    yield from (low, ends(competitor, 1))
+    for name, space in competitor.space.items():
+        yield from ({**low, name: choice} for choice in getattr(space, "choices", ())[1:-1])
+
+
+def _rehearse(competitor: Competitor, optimizer: Any, schedule: Schedule, weight: torch.nn.Parameter) -> None:
+    """Take some steps on a bowl; raises ValueError where weights or rates leave what they can be.
+
+    An optimizer that cannot take these steps is left to its first run, whose network may be what it needs.
+    """
+    import torch
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        objective: Any = (weight - 1).square().sum()
+        objective.backward(create_graph=competitor.optimizer.second_order)
+        return objective
+
+    with warnings.catch_warnings(), torch.enable_grad():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(Exception):
+            if competitor.optimizer.switches:
+                optimizer.train()
+            for _ in range(5):
+                closure()
+                optimizer.step(closure if competitor.optimizer.closure else None)
+        if not torch.isfinite(weight).all():
+            raise ValueError("weights that are not finite after five steps")
+        for number in range(1, REHEARSED + 1):
+            rates = [float(group["lr"]) for group in optimizer.param_groups]
+            if not all(math.isfinite(rate) and rate >= 0 for rate in rates):
+                raise ValueError(f"a learning rate of {rates[0]:g} for step {number} of {REHEARSED}")
+            schedule.step(*([1.0] if competitor.scheduler.per_epoch else []))
 
 
 def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import tomllib
 
-from harness.config import identity, load
+import pytest
+import tomli_w
+
+from harness.config import as_plain, identity, load
 from harness.errors import BenchmarkError
 
 
@@ -100,11 +103,18 @@ def test_identity_ignores_totals_so_that_a_run_folder_can_grow(benchmark_file):
 
 
 def test_the_flagship_is_valid_and_every_profile_too(repository):
-    import tomllib
-
     file = repository / "benchmarks" / "dogscats.toml"
     for profile in (None, *tomllib.loads(file.read_text()).get("profiles", {})):
         assert load(file, profile)[0].name == "dogscats"
+
+
+def test_what_a_run_folder_keeps_of_a_benchmark_is_a_valid_file_too(repository, tmp_path):
+    """``benchmark.toml`` in a run folder has every key; predict, export and a second run read it."""
+    file, kept = repository / "benchmarks" / "dogscats.toml", tmp_path / "benchmark.toml"
+    for profile in (None, *tomllib.loads(file.read_text()).get("profiles", {})):
+        benchmark = load(file, profile)[0]
+        kept.write_text(tomli_w.dumps(as_plain(benchmark)), encoding="utf-8")
+        assert load(kept)[0] == benchmark
 
 
 @pytest.mark.parametrize("name", ["weight_decay", "weight_decay_1d", "wd", "lambd", "l2"])

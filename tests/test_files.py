@@ -10,8 +10,8 @@ from harness.files import check_out_file, check_out_folder
 
 
 def test_a_file_can_be_new_or_replaced_and_nothing_is_left_behind(tmp_path):
-    (tmp_path / "there.csv").write_text("a")
-    check_out_file(tmp_path / "there.csv")
+    (tmp_path / "there.csv").write_text("a,b\n1,2\n")
+    check_out_file(tmp_path / "there.csv", header="a,b\n")
     check_out_file(tmp_path / "new.csv", new=True)
     assert [file.name for file in tmp_path.iterdir()] == ["there.csv"]
     with pytest.raises(DataError, match=r"^--out: must be a new file, got '.*there\.csv', which is there"):

@@ -1,10 +1,9 @@
-"""A whole benchmark, small: what is recorded, that resuming repeats nothing, and that no kill changes the outcome."""
+"""A whole benchmark, small: what is recorded, and that resuming repeats nothing; tests/hostile kills it."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import sqlite3
 import subprocess
@@ -422,55 +421,6 @@ def test_an_exhausted_grid_is_a_finished_run_and_is_named(benchmark_file, carry_
     assert "trials 4/4, all 4 combinations; seeds 1/1" in "\n".join(status_lines(status(folder)))
     notice = "its grid of 4 combinations was exhausted after 4 trials; the budget was 7 trials"
     assert notice in (folder / "report.md").read_text(encoding="utf-8")
-
-
-KILLED = (
-    ("train = 64", "train = 512"),
-    ("trials = 3", "trials = 4"),
-    ("epochs = [1, 2]", "epochs = [2, 6]"),
-    ("epochs = 2\n", "epochs = 20\n"),
-)
-
-
-def test_killed_again_and_again_the_outcome_is_that_of_an_undisturbed_run(benchmark_file, carry_out, tmp_path):
-    """Kills with signal 9 at random moments; states are saved after every epoch so that resuming them is tested too."""
-    file = benchmark_file(*KILLED)
-    began = time.monotonic()
-    _, whole = carry_out(file, out="whole")
-    length = time.monotonic() - began
-    code = (
-        "import sys; from harness.records import store; store.SAVE_EVERY = 0.0; from harness.cli import main; "
-        f"main(['run', {str(file)!r}, '--out', {str(tmp_path / 'killed')!r}])"
-    )
-    choose = random.Random(0)
-    kills = 0
-    for _ in range(60):
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + HANGS
-        target = choose.uniform(0.0, length / 6)  # seconds after the run folder is locked, on any machine
-        locked = None
-        while process.poll() is None and time.monotonic() < deadline:
-            if locked is None and _locked_by(tmp_path / "killed") == process.pid:
-                locked = time.monotonic()
-            if locked is not None and kills < 10 and time.monotonic() - locked > target:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-                break
-            time.sleep(0.005)
-        _, errors = process.communicate(timeout=HANGS)
-        if process.returncode == 0:
-            break
-        assert process.returncode == -signal.SIGKILL, errors.decode()
-    assert kills >= 3  # 10 take five sixths of the whole run's time; a machine that has become faster is done before
-    (folder,) = (tmp_path / "killed").iterdir()
-    assert outcome(folder) == outcome(whole)
-
-
-def _locked_by(out: Path) -> int | None:
-    for lock in out.glob("*/lock"):
-        text = lock.read_text().strip()
-        return int(text) if text else None
-    return None
 
 
 def test_interrupting_exits_with_130_and_says_how_to_go_on(benchmark_file, tmp_path):

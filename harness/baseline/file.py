@@ -26,7 +26,7 @@ from typing import Any
 from harness import files
 from harness.errors import DataError, RunFolderError, one_line
 from harness.records import Records, database, open_records, schema
-from harness.runs import digest
+from harness.runs import Arm, digest
 from harness.showing import impersonal
 
 FORMAT, VERSION = "optimizer-harness baseline", 1
@@ -44,6 +44,10 @@ KEPT = (
     "convex",
     "exhausted",
 )  # of meta, as it is
+NEEDED = {
+    "run", "made", "solutions", "benchmark", "data", "weights", "environments", "plugins", "roles", "cells", "arms", "left_out",
+    "spaces", "optimizers", "metric", "metrics", "environment", "references", "convex",
+}  # fmt: skip
 MOST = 2 * 10**9  # bytes of one member: more is no baseline
 MOST_TEXT = 2**28  # bytes of baseline.json
 MOST_RATIO, SMALL = 200, 2**20  # of baseline.json, unpacked to packed, where it is larger than so many bytes
@@ -125,12 +129,20 @@ def read_baseline(file: Path, where: str = "baseline") -> Baseline:
         kind = (about["format"], about["version"])
         if kind == (FORMAT, VERSION):
             tables = {name: _unpacked(name, said["tables"][name]) for name in KEYS}
-            wrong = [row["run_id"] for row in tables["runs"] if digest(json.loads(row["recipe"]))[:16] != row["run_id"]]
-            if wrong:
-                raise ValueError(f"run {wrong[0]} with another recipe")
+            if wrong := _wrong(about, tables):
+                raise ValueError(wrong)
             with file.open("rb") as content:
                 return Baseline(file, hashlib.file_digest(content, "sha256").hexdigest(), about, tables)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        sqlite3.Error,
+        zipfile.BadZipFile,
+    ) as error:
         raise DataError(
             f"{where}: must be a file of 'harness baseline export', got {one_line(error)} in '{file}'"
         ) from error
@@ -138,6 +150,28 @@ def read_baseline(file: Path, where: str = "baseline") -> Baseline:
         f"{where}: must be of format '{FORMAT}' and version {VERSION}, got {kind[0]!r} and {kind[1]!r} in '{file}'; "
         "use the release that wrote it"
     )
+
+
+def _wrong(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str:
+    """Return what is wrong with a baseline's content; "" for nothing. It goes into the records of another run.
+
+    A run's name is the digest of its recipe, so with another arm's recipe it would stand for a run of that arm.
+    """
+    if missing := NEEDED - set(about):
+        return f"no '{min(missing)}'"
+    for row in tables["runs"]:
+        recipe = json.loads(row["recipe"])
+        if digest(recipe)[:16] != row["run_id"]:
+            return f"run {row['run_id']} with another recipe"
+        if Arm(**recipe["arm"]).name != row["arm"]:
+            return f"run {row['run_id']} with the recipe of another arm"
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(schema.TABLES)
+        for table, rows in tables.items():
+            for row in rows:
+                places = ", ".join("?" * len(row))
+                db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values()))
+        return database.fault(db)
 
 
 def _own(records: Records) -> list[str]:

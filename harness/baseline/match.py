@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from harness.baseline.file import Baseline, read_baseline
 from harness.config import Benchmark, as_plain, identity
 from harness.device import environment
-from harness.errors import BenchmarkError, did_you_mean, shown
+from harness.errors import BenchmarkError, DataError, HarnessError, did_you_mean, one_line, shown
 from harness.plan import Plan, Setting
 from harness.toml import Source
 
@@ -47,6 +47,18 @@ def matched(setting: Setting, source: Source, beside: Path) -> Imported | None:
         return None
     where = source.where("baseline", "file")
     baseline = read_baseline(beside / section.file, where)
+    try:
+        return _matched(setting, source, baseline, where)
+    except HarnessError:
+        raise
+    except Exception as error:  # anything may stand in a stranger's file
+        raise DataError(
+            f"{where}: must be a whole baseline, got {one_line(error)} in '{section.file}'; export it again"
+        ) from error
+
+
+def _matched(setting: Setting, source: Source, baseline: Baseline, where: str) -> Imported:
+    section = setting.plan.benchmark.baseline
     arms = _wanted(baseline, section.arms, source.where("baseline", "arms"))
     _check_names(setting.plan, arms, baseline, where)
     for what, found in (

@@ -90,7 +90,7 @@ def _cut(data: Data, rows: NDArray[np.intp], count: int) -> Data:
 
 
 def _rows(split: Split, rows: NDArray[np.intp]) -> Split:
-    return Split(split.inputs[rows], split.targets[rows], tuple(split.names[i] for i in rows))
+    return Split(split.inputs[rows], split.targets[rows], tuple(split.names[i] for i in rows)).read_only()
 
 
 class _Benches:

@@ -13,6 +13,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import accumulate, combinations, product
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,12 @@ from harness.boundary import Boundary, PluginFailed
 from harness.comparison import Cell
 from harness.contracts import Probe
 from harness.plan import Setting
-from harness.process_settings import kept
+from harness.process_settings import kept, note_line
 from harness.progress import Reporter
 from harness.records import Store, schema
 from harness.runs import Run, digest
 from harness.toml import command_with
-from harness.training.probing import sorted_out
+from harness.training.probing import network_kept, sorted_out
 from harness.workbench import Bench
 
 if TYPE_CHECKING:
@@ -254,17 +255,17 @@ def _measure(probe: Probe, version: str, runs: Runs, solutions: Solutions, store
     from harness.training.batches import mix, seed_all
 
     parts = [solutions.parts(run) for run in runs]
-    before = [{name: each.detach().clone() for name, each in one.model.state_dict().items()} for one in parts]
+    who = f"probe '{probe.name}'"
     try:
-        with Boundary("probe", probe.name, "measure", everything=True):
+        with Boundary("probe", probe.name, "measure", everything=True), ExitStack() as around:
             seed_all(mix(*(run.order_seed for run in runs)))
-            with kept(f"probe '{probe.name}'"):
-                measured = probe.measure(*parts, **probe.options)
+            for one in parts:
+                around.enter_context(network_kept(one.model, who, note_line))
+            around.enter_context(kept(who))
+            measured = probe.measure(*parts, **probe.options)
             numbers, arrays = sorted_out(measured)
     except PluginFailed as error:
         problems[MOST_PROBLEMS - 1 :] = [f"{_who(runs)}: {error.why}"]
-        for one, weights in zip(parts, before, strict=True):
-            one.model.load_state_dict(weights)  # it may have raised in the middle of a change
         return False
     store.add_measured(probe.name, version, [run.id for run in runs], numbers, arrays)
     return True

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Optimizer, Scheduler
-from harness.errors import PluginError
+from harness.errors import PluginError, message_of
 from harness.plan import Competitor, Setting
 from harness.process_settings import kept
 from harness.records import Store
@@ -68,7 +68,8 @@ def describe_schedule(run: Run, competitor: Competitor, setting: Setting) -> dic
         with Boundary("scheduler", scheduler.name, "give its curve", everything=True):
             return found | _curve(run, competitor, per_epoch)
     except PluginFailed as error:  # the run itself ended well
-        return found | {"note": error.why}
+        own = isinstance(error.raised, PluginError)  # which says what is wrong, and needs no type
+        return found | {"note": message_of(error.raised) if own else error.why}
 
 
 def _curve(run: Run, competitor: Competitor, per_epoch: int) -> dict[str, Any]:

@@ -145,13 +145,13 @@ def check(db: sqlite3.Connection, folder: Path) -> None:
         raise RunFolderError(
             f"{folder}: must have records of version {schema.VERSION}, got {version[0]!s:.80}; use the release that wrote it"
         )
-    if wrong := _wrong(db):
+    if wrong := fault(db):
         raise RunFolderError(
             f"{schema.database(folder)}: must be the records of a run, got {wrong}; move the folder away"
         )
 
 
-def _wrong(db: sqlite3.Connection) -> str:
+def fault(db: sqlite3.Connection) -> str:
     """Return what is wrong with our tables; "" for nothing."""
     tables = _columns(db)
     db.create_function("json_kind", 1, _json_kind, deterministic=True)

@@ -81,12 +81,12 @@ def _check_pruner(plan: Plan, where: str) -> None:
     search = plan.benchmark.search
     by_seeds = short_name(search.pruner) == ACROSS_SEEDS
     if len(search.objectives) > 1:
-        raise BenchmarkError(f"{where}: must be 'none' with two search.objectives, got '{search.pruner}'")
+        raise BenchmarkError(f"{where}: must be 'none' with two search.objectives, got {shown(search.pruner)}")
     if by_seeds and search.seeds < 3:
         raise BenchmarkError(f"{where}: must have search.seeds of 3 or more to judge by, got {search.seeds}")
     if not by_seeds and search.seeds > 1:
         raise BenchmarkError(
-            f"{where}: must be '{ACROSS_SEEDS}' or 'none' where a trial has {search.seeds} seeds, got '{search.pruner}'"
+            f"{where}: must be '{ACROSS_SEEDS}' or 'none' where a trial has {search.seeds} seeds, got {shown(search.pruner)}"
         )
 
 
@@ -110,7 +110,7 @@ def _check_options(part: str, classes: Mapping[str, type], where: Where, name: s
             raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; Optuna does not use it any more")
         if key not in parameters:
             hint = did_you_mean(key, set(takes) - {*OURS, *GONE})
-            raise BenchmarkError(f"{place}: must be an option of Optuna's {of.__name__}, got '{key}'{hint}")
+            raise BenchmarkError(f"{place}: must be an option of Optuna's {of.__name__}, got {shown(key)}{hint}")
         if key not in takes:
             raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; it is not a value that TOML can hold")
         if wrong := _wrong(key, value, _types(takes[key].annotation)):
@@ -162,9 +162,7 @@ def _trouble(plan: Plan, competitor: Competitor) -> str:
     search = plan.benchmark.search
     space = {name: repr(each) for name, each in competitor.space.items()}
     settings = search.model_dump(include={"sampler", "sampler_options", "pruner", "pruner_options", "objectives"})
-    key = digest(
-        [settings, search.seeds, search.epochs, search.trials, directions(plan), space, competitor.fixed == {}]
-    )
+    key = digest([settings, search.seeds, search.epochs, search.trials, directions(plan), space])
     if key not in _tried:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -50,7 +50,7 @@ def copied(targets: Targets) -> Targets:
 def blended(loss: Loss, outputs: torch.Tensor, targets: Targets) -> torch.Tensor:
     """Return the loss of outputs ``[B, K]``; of a blended batch the mean of both losses, weighted by the parts."""
     if isinstance(targets, Mixed):
-        return targets.part * loss(outputs, targets.first) + (1 - targets.part) * loss(outputs, targets.second)
+        return targets.part * loss(outputs.clone(), targets.first) + (1 - targets.part) * loss(outputs, targets.second)
     return loss(outputs, targets)
 
 

@@ -38,7 +38,8 @@ def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
     """
     arguments.instance("run", run, Run, "a Run")
     arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
-    for event, changed in kept_apart(_carried_out(run, workbench), f"arm {run.arm.name}"):
+    who = f"arm {run.arm.name} (or its task, {run.task})"
+    for event, changed in kept_apart(_carried_out(run, workbench), who):
         yield replace(event, changed=tuple(changed)) if changed else event
 
 

@@ -249,7 +249,7 @@ def test_markdown_is_for_a_pull_request(first: Any, other: Any, harness: Any, tm
     out = tmp_path / "page.md"
     harness(first, other("a|b", change=worse), "--out", out)
     text = out.read_text()
-    assert text.startswith("**Regression: lesson\\_cnn/optimizer-1/cosine is ")
+    assert text.startswith("<!-- optimizer-harness -->\n\n**Regression: lesson\\_cnn/optimizer-1/cosine is ")
     tables = [line for line in text.splitlines() if "/cosine |" in line]
     assert len(tables) == 6  # three arms, three changes
     assert "a\\|b" in text

@@ -447,6 +447,21 @@ def test_links_in_the_place_of_what_is_written_are_replaced(harness, made, stran
     assert open_records(tmp_path / "linked").name == "strange"
 
 
+def test_the_journal_beside_a_run_folder_is_no_link(tmp_path):
+    from harness.attempts import Attempts
+
+    (tmp_path / "mine.txt").write_text("mine")
+    for text in ("", "[" * 100_000, "[1]", '{"a": {"label": 3}}'):
+        (tmp_path / "run.attempts").unlink(missing_ok=True)
+        (tmp_path / "run.attempts").symlink_to(tmp_path / "mine.txt")
+        attempts = Attempts(tmp_path / "run.attempts")
+        attempts.begin("run x", "x")
+        attempts.close()
+        (tmp_path / "run.attempts").write_text(text)
+        Attempts(tmp_path / "run.attempts").close()
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
 def test_a_pipe_in_a_run_folder_is_not_waited_for(stranger):
     os.mkfifo(stranger / "predictions" / "x.safetensors")
     with pytest.raises(RunFolderError, match="got a special file"):
@@ -796,6 +811,40 @@ def test_a_baseline_has_bounds(tmp_path):
         tracemalloc.stop()
 
 
+def test_a_baseline_cannot_stand_for_another_arms_runs(harness, made, tmp_path):
+    file = tmp_path / "b.zip"
+    assert harness("baseline", "export", made, "--out", file)[0] == 0
+    with zipfile.ZipFile(file) as archive:
+        whole = archive.read("baseline.json")
+
+    def read_with(change):
+        said = json.loads(whole)
+        change(said["about"], {name: (table["columns"], table["rows"]) for name, table in said["tables"].items()})
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("baseline.json", json.dumps(said))
+        return read_baseline(file)
+
+    def set_cell(table, column, value):
+        def change(_, tables):
+            columns, rows = tables[table]
+            rows[0][columns.index(column)] = value
+
+        return change
+
+    assert read_with(lambda about, tables: None).arms == ["pixels/sgd/cosine"]
+    for change, what in (
+        (set_cell("runs", "arm", "pixels/adam/cosine"), "with the recipe of another arm"),
+        (set_cell("runs", "run_id", "0" * 16), "with another recipe"),
+        (set_cell("runs", "seed", "many"), "'many' in 'seed' of the table 'runs'"),
+        (set_cell("epochs", "metrics", "[1]"), "in 'metrics' of the table 'epochs'"),
+        (set_cell("asks", "params", {"a": 1}), "ProgrammingError"),
+        (lambda about, _: about.pop("roles"), "no 'roles'"),
+        (lambda _, tables: tables["runs"][0].append("x); DROP TABLE runs; --"), "that this release does not know"),
+    ):
+        with pytest.raises(DataError, match=re.escape(what)):
+            read_with(change)
+
+
 def test_a_model_has_bounds(model, tmp_path):
     from harness.exported import read_model
 
@@ -967,6 +1016,47 @@ def test_looking_and_predicting_ask_no_other_machine(harness, made, unlabelled, 
     ):  # fmt: skip
         assert harness(*words)[0] == 0
     assert asked == []
+
+
+# --- the console and its outputs
+
+
+def test_nothing_that_is_printed_steers_the_terminal(harness, stranger):
+    steering = "a\x1b]0;title\x07\x1b[2Jb\x9b31mc\u202ed\re\x00f"
+    change_meta(
+        stranger,
+        command=lambda _: ["harness", steering],
+        data=lambda data: {**data, "notice": steering, "name": steering},
+    )
+    with closing(sqlite3.connect(schema.database(stranger))) as db, db:
+        db.execute("UPDATE runs SET reason = ?", (steering,))
+    printed = 0
+    for words in (
+        ("status", stranger),
+        ("show", stranger),
+        ("show", stranger, "--json"),
+        ("status", stranger.with_name(steering[:-2])),
+    ):
+        _, said = harness(*words)
+        assert not re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said), words
+        printed += "\\x1b" in said or "\\u001b" in said
+    assert printed >= 2
+
+
+def test_no_output_goes_over_the_file_of_something_else(harness, made, unlabelled, plugin, tmp_path):
+    other = tmp_path / "notes.csv"
+    other.write_text("mine\n")
+    before = schema.database(made).read_bytes()
+    for out in (other, schema.database(made), made / "report.html", made / "solutions" / "new.csv"):
+        code, said = harness("predict", made, unlabelled, "--out", out, "--plugin", plugin)
+        assert code == 2
+        assert "--out: must be " in refused(said)
+    for words in (("export", made, "--plugin", plugin), ("baseline", "export", made), ("data", "suspects", made)):
+        code, said = harness(*words, "--out", other)
+        assert code == 2
+        assert "--out: must be a new f" in refused(said)
+    assert other.read_text() == "mine\n"
+    assert schema.database(made).read_bytes() == before
 
 
 # --- the promises

@@ -1,4 +1,4 @@
-"""A run that something else disturbs: another program's lock, damaged states, a disk that cannot be written."""
+"""A run that something else disturbs: another program's lock, a disk that cannot be written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from harness.errors import DiskError, RunFolderError
 from harness.preparation import Request
 from harness.progress import Reporter
-from harness.records import Store, database, open_records, schema, store
+from harness.records import Store, database, open_records, schema
 from harness.report import write_reports
 from harness.run import run
 
@@ -89,41 +89,6 @@ def test_a_lock_that_outlives_the_patience_is_one_line_and_costs_nothing(carry_o
     with held(folder), pytest.raises(RunFolderError, match=LOCKED):
         carry_out("locked")
     carry_out("locked")
-    assert tables(folder) == tables(whole)
-
-
-class Killed(BaseException):
-    """Nothing catches it, as nothing does signal 9."""
-
-
-@pytest.mark.parametrize("damaged", [b"", b"\xa5" * 5000, None])
-def test_a_damaged_state_costs_time_and_nothing_else(carry_out, monkeypatch, damaged):
-    """A run is killed after a save, in the search and in the comparison, and its state is emptied, overwritten or cut."""
-    longer = (("epochs = [1, 2]", "epochs = [4]"), ("epochs = 2\n", "epochs = 4\n"))
-    whole, _ = carry_out("whole", *longer)
-    monkeypatch.setattr(store, "SAVE_EVERY", 0.0)
-    saved = store.save_tensors
-    for kill_at in (2, 7):  # the saves of one run are three, for its last epoch is its end
-        saves = []
-
-        def then_killed(file, *tensors, saves=saves, kill_at=kill_at):
-            saved(file, *tensors)
-            saves.append(file)
-            if len(saves) == kill_at:
-                raise Killed
-
-        monkeypatch.setattr(store, "save_tensors", then_killed)
-        with pytest.raises(Killed):
-            carry_out("damaged", *longer)
-        assert saves[-1].parent.name == "states"
-        content = saves[-1].read_bytes()
-        saves[-1].write_bytes(content[: len(content) // 2] if damaged is None else damaged)
-    monkeypatch.setattr(store, "save_tensors", saved)
-    folder, lines = carry_out("damaged", *longer)
-    (line,) = [line for line in lines if line.startswith("warning: ")]
-    assert line.startswith(f"warning: {saves[-1]}: must be the saved state of a run, got ")
-    assert line.endswith(f"; it is put aside as {saves[-1].name}.damaged, and the run begins again")
-    assert len(list((folder / "states").iterdir())) == 2
     assert tables(folder) == tables(whole)
 
 
