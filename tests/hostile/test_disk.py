@@ -28,6 +28,7 @@ from harness.contracts import Analysis
 from harness.driver import Driver
 from harness.errors import DiskError
 from harness.evidence import room
+from harness.plan import ends
 from harness.preparation import Request, prepare
 from harness.progress import Reporter
 from harness.records import Store, database, open_records, promised, schema, store
@@ -333,16 +334,20 @@ def full(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device", "a plugin's own file")
 
 
-def test_a_plugin_that_cannot_write_has_failed_and_a_file_of_the_harness_is_nobodys_failure(whole):
+def test_a_plugin_that_cannot_write_has_failed_and_a_file_of_the_harness_is_nobodys_failure(benchmark, whole):
+    setting = prepare(Request(benchmark), Reporter(quiet=True)).setting
+    competitor = setting.plan.competitors[0]
+    one = setting.compare_run(competitor, ends(competitor, 0), seed=0)
+
     def refuse(*_):
         raise disk.refused(OSError(errno.EIO, "Input/output error"), whole)
 
-    (event,) = execute(SimpleNamespace(id="a", epochs=1), SimpleNamespace(parts=full))
+    (event,) = execute(one, SimpleNamespace(parts=full, state=full))
     assert isinstance(event, Failed)
     assert "a plugin's own file" in event.reason
     parts = SimpleNamespace(resume=lambda *_: iter(()), done=full)
     with pytest.raises(DiskError, match="Input/output error"):
-        list(execute(SimpleNamespace(id="a", epochs=1), SimpleNamespace(parts=lambda _: parts, state=refuse)))
+        list(execute(one, SimpleNamespace(parts=lambda _: parts, state=refuse)))
     records = open_records(whole)
     results = analyse(
         records, [Analysis(name="one", compute=full), Analysis(name="other", compute=lambda _: DataFrame())]
