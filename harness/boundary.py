@@ -20,6 +20,7 @@ from harness.errors import DiskError, HarnessError, PluginError, message_of, one
 T = TypeVar("T")
 NAMED = re.compile(r"(dataset|task|backbone|optimizer|scheduler|executor|probe|analysis|report|catalogue) '")
 
+_exit = os._exit  # discovery replaces it for a while
 _forks = 0  # of this process and its parents, counted in the child
 
 
@@ -63,7 +64,7 @@ class Boundary:
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         if self._forks != _forks:
-            os._exit(1)  # a child process that a plugin has forked: the run is its parent's
+            _exit(1)  # a child process that a plugin has forked: the run is its parent's
         if error is None or interruption.is_users(error):
             interruption.check()
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 from harness import ending
 from harness.console import opened, say_error, say_lines
 from harness.disk import refused
-from harness.errors import HarnessError, one_line
+from harness.errors import HarnessError, nearest, one_line
 from harness.process_settings import take_notes
 from harness.stdout import lasting_stdout
 
@@ -453,6 +454,20 @@ def main(arguments: list[str] | None = None) -> Any:
     sys.exit(code)
 
 
+def _of_usage(error: Any) -> str:
+    """Return what is wrong with the arguments, and what may have been meant."""
+    text, context = error.format_message().rstrip("."), error.ctx
+    wrong = re.match(r"(No such (command|option):? '?-*)([^'.(]*[^'.( ])", text)
+    if wrong and context:
+        options = [option.lstrip("-") for each in context.command.params for option in each.opts if option[:2] == "--"]
+        near = nearest(wrong[3], getattr(context.command, "commands", ()) if wrong[2] == "command" else options)
+        if near and wrong[2] == "command":
+            return f"{wrong[0]}'; did you mean '{near}'?"
+        if near:
+            return f"{wrong[0]}; did you mean '--{near}'?"
+    return f"{text}; try '{context.command_path if context else 'harness'} --help'"
+
+
 def _carried_out(arguments: list[str], debug: bool) -> int:
     """Carry out a command and return its exit code; with ``debug`` errors are raised on."""
     usage_error: Any = typer.BadParameter.__base__  # typer brings its own copy of click, or uses click's
@@ -467,8 +482,7 @@ def _carried_out(arguments: list[str], debug: bool) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # 'harness data' alone, as 'harness' alone
             print(error.format_message())
             return 0
-        command = error.ctx.command_path if error.ctx else "harness"
-        say_error(f"command line: {error.format_message().rstrip('.')}; try '{command} --help'")
+        say_error(f"command line: {_of_usage(error)}")
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130

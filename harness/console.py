@@ -63,6 +63,8 @@ class Door:
         self._try(self.stream.flush)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "stream":  # of a copy that is not made yet
+            raise AttributeError(name)
         return getattr(self.stream, name)
 
     def _try(self, action: Any) -> None:

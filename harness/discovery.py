@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pluggy
 
@@ -170,9 +170,9 @@ def _claim(source: _Source, registry: Registry) -> None:
 
 @contextmanager
 def _guarded(must: str, file: Path | None) -> Iterator[None]:
-    """Turn whatever a stranger's code raises into a refusal."""
+    """Turn whatever a stranger's code raises into a refusal, and ``os._exit`` too, which would end all without a word."""
     try:
-        with Boundary(everything=True):
+        with Boundary(everything=True), _staying():
             yield
     except PluginFailed as error:
         cause = error.raised
@@ -180,6 +180,20 @@ def _guarded(must: str, file: Path | None) -> Iterator[None]:
             raise cause from None
         must = "be valid Python" if isinstance(cause, SyntaxError) else must
         raise _Refused(f"must {must}, got {error.why}", _line_in(cause, file)) from cause
+
+
+@contextmanager
+def _staying() -> Iterator[None]:
+    leave = os._exit
+
+    def refuse(code: int) -> NoReturn:
+        raise SystemExit(f"os._exit({code})")
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 def _line_in(error: BaseException, file: Path | None) -> str:

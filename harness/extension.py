@@ -122,7 +122,7 @@ def _further(competitor: Competitor, tuned: Mapping[str, Any]) -> dict[str, Any]
         high = high * FURTHER if log else high + (high - low)
     else:
         low = low / FURTHER if log else max(min(0.0, low), low - (high - low))
-    found = {**_within(competitor, "lr", low, high), "log": log}
+    found = {**_within(competitor, "lr", said, low, high), "log": log}
     return {"lr": found} if found != said else {}
 
 
@@ -137,15 +137,17 @@ def _including(competitor: Competitor, values: Mapping[str, Any], around: float 
         low = said["low"] if value >= said["low"] else kind(value / beyond) or (1 if said["log"] else kind(0))
         high = said["high"] if value <= said["high"] else kind(value * beyond)
         if (low, high) != (said["low"], said["high"]):
-            found[name] = {**_within(competitor, name, low, high), "log": said["log"]}
+            found[name] = {**_within(competitor, name, said, low, high), "log": said["log"]}
     return found
 
 
-def _within(competitor: Competitor, name: str, low: Any, high: Any) -> dict[str, Any]:
-    """Return a range, no wider than the limits that the optimizer or the schedule declares."""
+def _within(competitor: Competitor, name: str, said: Mapping[str, Any], low: Any, high: Any) -> dict[str, Any]:
+    """Return a range as it was and further, no wider than the limits that the optimizer or the schedule declares."""
     plugin = competitor.scheduler if name.startswith(SCHEDULE) else competitor.optimizer
     limit: Any = plugin.limits.get(name.removeprefix(SCHEDULE))
-    return {"low": max(low, limit.low), "high": min(high, limit.high)} if limit else {"low": low, "high": high}
+    if limit:
+        low, high = max(low, min(limit.low, said["low"])), min(high, max(limit.high, said["high"]))
+    return {"low": low, "high": high}
 
 
 def _line(about: Mapping[str, Any], unit: str) -> str:

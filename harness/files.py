@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -55,6 +56,20 @@ def replacing(file: Path, durable: bool = True, hint: str = "", needed: int = 0)
         raise
     if durable:
         _sync_folder(file.parent)
+
+
+@contextmanager
+def new_folder(folder: Path, hint: str = "", needed: int = 0) -> Iterator[Path]:
+    """Give a folder to be filled, which has the name ``folder`` once it is whole; after an error it is gone. See ``replacing``."""
+    beside = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    try:
+        with disk.writing(folder, hint, needed):
+            beside.mkdir(parents=True)
+            yield beside
+            beside.replace(folder)
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(beside)
 
 
 def checksum(file: Path) -> str:

@@ -324,12 +324,12 @@ def _asked(benchmark: Benchmark, source: Source, registry: Registry) -> tuple[Da
     metric = benchmark.search.metric or next(iter(task.metrics))
     if metric not in task.metrics:
         raise BenchmarkError(
-            f"{source.where('search', 'metric')}: must be a metric of task '{task.name}', got '{metric}'{did_you_mean(metric, task.metrics)}"
+            f"{source.where('search', 'metric')}: must be a metric of task '{task.name}', got {shown(metric)}{did_you_mean(metric, task.metrics)}"
         )
     target = str(benchmark.report.target.get("metric", metric))
     if target not in task.metrics:
         raise BenchmarkError(
-            f"{source.where('report', 'target', 'metric')}: must be a metric of task '{task.name}', got '{target}'{did_you_mean(target, task.metrics)}"
+            f"{source.where('report', 'target', 'metric')}: must be a metric of task '{task.name}', got {shown(target)}{did_you_mean(target, task.metrics)}"
         )
     if benchmark.report.target:
         _check_target(target, task.metrics[target], benchmark.report.target["value"], source)

@@ -253,7 +253,7 @@ def _cut(records: Records) -> Cut:
 def _header(model: Model) -> str:
     """Return the first line of the table."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow([ID, *_columns(model.classes)])
+    csv.writer(line, lineterminator="\n").writerow(map(spreadsheet_cell, (ID, *_columns(model.classes))))
     return line.getvalue()
 
 

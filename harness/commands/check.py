@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +11,7 @@ from typing import Any
 
 from harness.contracts import KINDS, Catalogue, Kind, Optimizer
 from harness.discovery import discover
-from harness.errors import HarnessError, PluginError, UnknownName, did_you_mean, printable, shown
+from harness.errors import HarnessError, UnknownName, did_you_mean, printable, shown
 from harness.paths import check_picture, paths, save_picture
 from harness.registry import Found, Registry
 from harness.report import quiet_libraries
@@ -53,7 +50,6 @@ def find(
     """Return the plugins of a file, or of a name and every kind that has it; raises HarnessError where there is none."""
     wanted = _kinds(kind)
     if plugin.endswith(".py"):
-        _check_survives(Path(plugin))
         registry = discover([*files, Path(plugin)], block)
         here = [(each, found) for each in wanted for found in registry.found[each].values() if found.origin == plugin]
         here += _in_catalogues(plugin, wanted, registry)
@@ -62,28 +58,6 @@ def find(
         return here
     registry = discover(files, block)
     return list(_named(plugin, wanted, registry))
-
-
-def _check_survives(file: Path) -> None:
-    """Import a file in a process of its own first; raises PluginError where that ends without a word, as by ``os._exit``."""
-    if not file.is_file():
-        return
-    code = (
-        "import runpy, sys\n"
-        "try: runpy.run_path(sys.argv[1], run_name='checked')\n"
-        "except BaseException: pass\n"  # it is named when the file is loaded here
-        "import os; print('survived', flush=True); os._exit(0)"
-    )
-    child = subprocess.run([sys.executable, "-c", code, file], capture_output=True, check=False)
-    if not child.stdout.rstrip().endswith(b"survived"):
-        raise PluginError(
-            f"{file}: must import, got the end of the process ({_ended(child.returncode)}); take out what ends it"
-        )
-
-
-def _ended(code: int) -> str:
-    """Return how a process ended."""
-    return f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
 
 
 def _in_catalogues(file: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Found]]:

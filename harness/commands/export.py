@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import device, disk
+from harness import device
 from harness.analysis import computed
 from harness.boundary import Boundary, PluginFailed
 from harness.commands.model_card import interval, model_card, shown, winner
@@ -19,7 +17,7 @@ from harness.config import Benchmark, as_plain
 from harness.contracts import Analysis, Backbone, Task
 from harness.errors import RunFolderError
 from harness.exported import FILE, describe_model, named
-from harness.files import check_out_folder
+from harness.files import check_out_folder, new_folder
 from harness.predict import Choice, choose, model_of
 from harness.progress import Reporter
 from harness.records import Records, open_records, schema
@@ -173,19 +171,12 @@ def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _write(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> None:
-    beside = out.with_name(f"{out.name}.{os.getpid()}.tmp")
     needed = sum(file.stat().st_size for file in copies.values())
-    try:
-        with disk.writing(out, "name another folder with --out", needed):
-            beside.mkdir(parents=True)
-            for name, file in copies.items():
-                shutil.copyfile(file, beside / name)
-            for name, text in texts.items():
-                (beside / name).write_text(text, encoding="utf-8")
-            beside.replace(out)
-    finally:
-        with suppress(OSError):
-            shutil.rmtree(beside)
+    with new_folder(out, "name another folder with --out", needed) as folder:
+        for name, file in copies.items():
+            shutil.copyfile(file, folder / name)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
 
 
 def lines(out: Path, about: Mapping[str, Any]) -> list[str]:

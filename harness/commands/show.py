@@ -74,7 +74,7 @@ def document(records: Records, registry: Registry | None = None, results: Result
 
     With a registry and results they begin with the ``headline``, the lines of the report format "text", so that the console says
     what the reports say, and have the ``alarms`` of the searches and the ``verdict``, once something has been compared.
-    ``problems`` are the analyses that failed. ``constant`` is what the best constant answer scores, by split and metric.
+    ``problems`` are the files that are gone or damaged, and the analyses that failed. ``constant`` is what the best constant answer scores, by split and metric.
 
     A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
     """
@@ -203,7 +203,6 @@ def show_lines(found: dict[str, Any]) -> list[str]:
     if found["data"]["notice"]:
         lines.append(f"note: {found['data']['notice']}")
     lines += [f"note: {note}" for note in found["notes"]]
-    lines += [f"warning: {found['lacking']}"] if found["lacking"] else []
     lines += found.get("headline", [])
     for arm in _ranked(found):
         tuned = " ".join(

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import logging
 import math
 import os
 import re
+import sys
 import time
 import warnings
 from collections import deque
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from harness import arguments
 from harness.boundary import Boundary, PluginFailed
+from harness.console import say_lines
 from harness.data.kinds import HEAD, NOT_READ, image_format
 from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
@@ -355,7 +356,7 @@ def _store(
 def say_not_kept(what: str, error: DiskError) -> None:
     """Warn that something is not in the cache, and why; the work goes on without it."""
     line = str(error).replace(", then the same command goes on", "")
-    logging.getLogger("harness").warning("warning: %s are not kept for the next command: %s", what, line)
+    say_lines([f"warning: {what} are not kept for the next command: {line}"], sys.stderr)
 
 
 def kept(read: Callable[[], T], make: Callable[[], None]) -> T:

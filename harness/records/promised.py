@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import disk
 from harness.files import checksum
 from harness.records import schema
 
@@ -45,7 +47,12 @@ def lacking(
         path = schema.inside(folder, file)
         try:
             same = path.is_file() and path.stat().st_size == size and (not whole or checksum(path) == sha256)
-        except OSError:  # it cannot be read
+        except OSError as error:
+            if error.errno not in (
+                errno.EIO,
+                errno.ENOENT,
+            ):  # then it is lost; anything else says nothing of its contents
+                raise disk.refused(error, path, must="be readable") from error
             same = False
         if not same:
             lacks.append(Lack(file, run_id, path.exists()))

@@ -162,9 +162,7 @@ def _trouble(plan: Plan, competitor: Competitor) -> str:
     search = plan.benchmark.search
     space = {name: repr(each) for name, each in competitor.space.items()}
     settings = search.model_dump(include={"sampler", "sampler_options", "pruner", "pruner_options", "objectives"})
-    key = digest(
-        [settings, search.seeds, search.epochs, search.trials, directions(plan), space, competitor.fixed == {}]
-    )
+    key = digest([settings, search.seeds, search.epochs, search.trials, directions(plan), space])
     if key not in _tried:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -377,7 +377,7 @@ def test_features_cut_short_are_extracted_again(extract, left):
 NOT_KEPT = "warning: {} are not kept for the next command: {}"
 
 
-def test_features_that_cannot_be_kept_are_computed_each_time(extract, tmp_path, monkeypatch, caplog):
+def test_features_that_cannot_be_kept_are_computed_each_time(extract, tmp_path, monkeypatch, capsys):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -390,13 +390,15 @@ def test_features_that_cannot_be_kept_are_computed_each_time(extract, tmp_path, 
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
     assert run().test.inputs.tolist() == [[8, 9, 10, 11]]
     assert len(made) == 2
-    for line, got in zip(caplog.messages, ("'No space left on device', ", "'Not a directory'; "), strict=True):
+    for line, got in zip(
+        capsys.readouterr().err.splitlines(), ("'No space left on device', ", "'Not a directory'; "), strict=True
+    ):
         assert line.startswith(NOT_KEPT.format("features", tmp_path))
         assert f"must be written, got {got}" in line
         assert line.endswith("set HARNESS_CACHE to another folder")
 
 
-def test_images_that_cannot_be_kept_are_held_in_memory_if_they_are_few(tmp_path, monkeypatch, caplog):
+def test_images_that_cannot_be_kept_are_held_in_memory_if_they_are_few(tmp_path, monkeypatch, capsys):
     (tmp_path / "broken.png").write_text("no photo")
     photos = [save(tmp_path / f"{name}.png", name) for name in ("red", "blue")] + [File(tmp_path / "broken.png")]
     kept = decode_photos(photos, 8, quiet)
@@ -406,7 +408,7 @@ def test_images_that_cannot_be_kept_are_held_in_memory_if_they_are_few(tmp_path,
     assert held.pixels.tolist() == kept.pixels.tolist()
     assert held.pixels.flags.writeable
     assert (held.keys, held.broken, held.sha256) == (kept.keys, kept.broken, kept.sha256)
-    (line,) = caplog.messages
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(NOT_KEPT.format("decoded images", tmp_path))
     monkeypatch.setattr(images, "HELD", 100)
     line = r"must be written, got 'Not a directory'; set HARNESS_CACHE to another folder$"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 import shutil
+import subprocess
 import sys
 import unicodedata
 import warnings
@@ -116,6 +118,24 @@ def test_names_in_capitals_are_known(registry):
     assert sum(map(len, names.values())) > 80
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["PLAN"], "No such command 'PLAN'; did you mean 'plan'?"),
+        (["data", "INSPECT"], "No such command 'INSPECT'; did you mean 'inspect'?"),
+        (["pln"], "No such command 'pln'; did you mean 'plan'?"),
+        (["plan", "--PROFILE"], "No such option: --PROFILE; did you mean '--profile'?"),
+        (["plan", "--profle", "x"], "No such option: --profle; did you mean '--profile'?"),
+        (["plan", "--zzz"], "No such option: --zzz; try 'harness plan --help'"),
+        (["zzz"], "No such command 'zzz'; try 'harness --help'"),
+    ],
+)
+def test_commands_and_options_in_capitals_are_known(capsys, arguments, line):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"error: command line: {line}\n")
+
+
 def test_a_list_is_not_repeated():
     assert did_you_mean("zzz", ["number", "name"], listed=True) == ""
     assert did_you_mean("zzz", ["number", "name"]) == "; there is name, number"
@@ -135,6 +155,7 @@ def test_the_door_lets_only_line_breaks_through():
     Door(stream).writelines(["a\r\n", "b\rc"])
     assert not steers(stream.getvalue())
     assert stream.getvalue().endswith("\na\nb\nc")
+    assert copy.copy(Door(stream)).stream is stream
 
 
 def test_on_a_terminal_only_the_colours_of_the_bar_get_through(monkeypatch):
@@ -174,6 +195,16 @@ def test_without_standard_error_the_code_is_right_and_nothing_goes_elsewhere(mon
     assert called(monkeypatch, ["nothing"], out, stderr) == 2
     assert called(monkeypatch, ["list", "metric"], out, stderr) in (0, 2)
     assert "error" not in out.getvalue()
+
+
+def test_no_file_that_is_opened_takes_the_place_of_a_closed_stream(tmp_path):
+    code = (
+        "import os, sys\nfor number in range(3): os.close(number)\nsys.stdin = sys.stdout = sys.stderr = None\n"
+        f"from harness import console\nwith console.opened():\n    file = open({str(tmp_path / 'a')!r}, 'w')\n"
+        "    print('lost')\n    file.write(str(file.fileno() > 2))\n    file.close()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert (tmp_path / "a").read_text() == "True"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])

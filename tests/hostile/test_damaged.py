@@ -161,15 +161,12 @@ def test_every_command_that_looks_says_so_in_a_line(finished, copied, capsys, tm
         out, err = capsys.readouterr()
         return ended.value.code, out, err
 
-    for command in (
-        ["status", folder],
-        ["show", folder],
-        ["report", folder, "--format", "md", "--out", tmp_path / "md"],
-    ):
+    for command, ended in ((["status", folder], 0), (["show", folder], 1)):
         code, out, err = said(*command)
-        text = out + err + "".join(each.read_text() for each in tmp_path.glob("md/report.md"))
-        assert code == 0
-        assert text.count(line) == text.count(again) == 1
+        assert (code, out.count(line), out.count(again), err) == (ended, 1, 1, "")
+    code, out, err = said("report", folder, "--format", "md", "--out", tmp_path / "md")
+    assert (code, err.count(line), err.count(again), len(err.splitlines())) == (1, 1, 1, 1)
+    assert (tmp_path / "md" / "report.md").read_text().count(line) == 1
     code, out, err = said("compare", other, folder)
     assert code == 0
     assert f"files, gone or damaged: {chr(0x2013)} | {line}" in out
@@ -319,7 +316,7 @@ def without_index(folder):
 
 RECORDS = {
     "a folder": (made_a_folder, r"run folder, got|must be the records of a run, got"),
-    "empty": (replaced(b""), "must be the records of a run, got "),
+    "empty": (replaced(b""), "must be a run with something recorded, got one in its first moment"),
     "garbage": (replaced(b"\xa5" * 5000), "must be the records of a run, got file is not a database"),
     "no table": (changed("DROP TABLE runs"), "got no table 'runs'"),
     "no column": (changed("ALTER TABLE epochs DROP COLUMN steps"), "got no column 'steps' in the table 'epochs'"),

@@ -30,7 +30,7 @@ from harness.errors import DiskError
 from harness.evidence import room
 from harness.preparation import Request, prepare
 from harness.progress import Reporter
-from harness.records import Store, database, open_records, schema, store
+from harness.records import Store, database, open_records, promised, schema, store
 from harness.run import run
 from harness.runs import Failed
 from harness.training.loop import execute
@@ -362,6 +362,15 @@ def test_a_state_that_cannot_be_read_is_not_taken_for_a_damaged_one(tmp_path, mo
         with pytest.raises(DiskError, match=line):
             opened.state("a")
     assert file.exists()
+
+
+def test_a_promised_file_that_cannot_be_read_is_not_made_again(whole, tmp_path, monkeypatch):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    before = sorted(folder.rglob("*"))
+    monkeypatch.setattr(promised, "checksum", lambda _: os_error(errno.EMFILE))
+    with pytest.raises(DiskError, match="must be readable, got 'Too many open files'"), Store(folder) as opened:
+        opened.restore()
+    assert sorted(folder.rglob("*")) == before
 
 
 def os_error(code):

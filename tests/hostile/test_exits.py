@@ -604,12 +604,24 @@ def test_nothing_but_the_harness_decides_on_the_exit_code(monkeypatch, capsys):
     assert "harness itself: SystemExit: 0" in capsys.readouterr().err
 
 
-def test_a_file_that_ends_the_process_when_it_is_imported_is_named_by_check(tmp_path, capsys):
-    (tmp_path / "evil.py").write_text("import os; os._exit(0)", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("body", "must"),
+    [
+        ("import os\nos._exit(0)", ":2: must import"),
+        (
+            "import os\nfrom harness import hookimpl\n@hookimpl\ndef harness_tasks(): os._exit(0)",
+            ":4: must offer its plugins",
+        ),
+    ],
+)
+def test_a_file_that_ends_the_process_when_it_is_imported_is_named(body, must, tmp_path, capsys):
+    before = os._exit
+    (tmp_path / "evil.py").write_text(body, encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
-        main(["check", str(tmp_path / "evil.py")])
+        main(["list", "--plugin", str(tmp_path / "evil.py")])
     assert ended.value.code == 2
-    assert "must import, got the end of the process (exit code 0)" in capsys.readouterr().err
+    assert f"evil.py{must}, got SystemExit: os._exit(0)" in capsys.readouterr().err
+    assert os._exit is before
 
 
 def test_what_does_not_come_on_is_named():

@@ -19,7 +19,7 @@ def compute(records: Records) -> DataFrame:
     """
     import pandas as pd
 
-    trials = records.trials[["lr" in params for params in records.trials["params"]]]
+    trials = records.trials[records.trials["params"].map(lambda params: "lr" in params).astype(bool)]
     chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
     table = trials[["arm", "number", "value", "state"]].assign(
         lr=[params["lr"] for params in trials["params"]],

@@ -79,7 +79,7 @@ def goals(records: Records) -> tuple[str, dict[str, tuple[float, str]]]:
         if network in plain:
             found[network] = (plain[network], UNTUNED)
             continue
-        mine = done[[network_of(str(arm)) == network for arm in done["arm"]]]
+        mine = done[done["arm"].astype(str).map(network_of) == network]  # a list would choose columns where it is empty
         means = [float(mean) for mean in mine.groupby("arm")[column].mean() if math.isfinite(mean)]
         if means:
             found[network] = (worst(means), WORST)
