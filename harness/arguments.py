@@ -7,13 +7,13 @@ of the wrong shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from numbers import Real
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness.errors import did_you_mean, printable
+from harness.errors import repr_of, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -216,20 +216,10 @@ def alike(*given: tuple[str, object]) -> tuple[Array, ...]:
 
 def shown(value: object) -> str:
     """Return a value for a message, on one line: its shape where it is an array, else its ``repr``, cut off."""
-    kind = type(value).__name__
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
-        return f"{_axes(map(str, shape))}"
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:  # a stranger's __repr__ may raise anything
-        text = f"<{kind}>"
-    return printable(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...") or kind
-
-
-def unknown(name: str, value: str, known: Sequence[str]) -> ValueError:
-    """Return the error for a name that is none of the known ones, with the nearest of them."""
-    return ValueError(f"{name}: must be a known name, got {shown(value)}{did_you_mean(value, known)}")
+        return _axes(map(str, shape))
+    return shortened(repr_of(value), LONGEST)
 
 
 def _float(value: object) -> float | None:

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from harness import arguments
 from harness.errors import printable
 
 if TYPE_CHECKING:
@@ -45,12 +46,12 @@ def spreadsheet_cell(value: T) -> T | str:
 
 def from_spreadsheet_cell(text: str) -> str:
     """Return the text that ``spreadsheet_cell`` was given."""
-    return _ESCAPED.sub(r"\1", text)
+    return _ESCAPED.sub(r"\1", arguments.text("text", text))
 
 
 def spreadsheet_table(table: DataFrame) -> DataFrame:
     """Return a table whose texts, and whose columns' names, are as ``spreadsheet_cell`` writes them."""
-    safe = _each_text(table, spreadsheet_cell)
+    safe = _each_text(arguments.table("table", table), spreadsheet_cell)
     return safe.set_axis([spreadsheet_cell(str(name)) for name in table.columns], axis=1)
 
 
@@ -117,7 +118,7 @@ def impersonal_table(table: DataFrame) -> DataFrame:
 
 def typed(words: Iterable[str]) -> str:
     """Return a command as it is typed in a shell, where a ``~`` for the home folder is one again."""
-    return " ".join(map(_word, words))
+    return " ".join(_word(arguments.text("words", word)) for word in arguments.items("words", words, "texts"))
 
 
 def _word(word: str) -> str:

@@ -36,7 +36,7 @@ def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
     A setting of the process that the run's plugins change is theirs alone: it is put back whenever the run is left, and
     the event names it.
     """
-    arguments.instance("run", run, Run, "a Run")
+    arguments.having("run", run, "a Run", "id", "epochs", "arm", "task")
     arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
     who = f"arm {run.arm.name} (or its task, {run.task})"
     for event, changed in kept_apart(_carried_out(run, workbench), who):

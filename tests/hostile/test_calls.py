@@ -24,7 +24,7 @@ from harness.errors import HarnessError
 from harness.registry import Registry
 
 LINE = r"[^\n]*: must [^\n]+, got [^\n]+"  # the grammar of every message
-NOT_CALLED = {"cache_folder", "hookimpl"}  # no arguments; a mark of pluggy's
+NOT_CALLED = {"cache_folder", "hookimpl", "markdown_text", "spreadsheet_cell"}  # no arguments, or any value at all
 
 CALLS: Mapping[str, Mapping[str, Any]] = {
     "decode_photos": {"photos": [Photo("a.jpg", "cats", bytes)], "size": 8, "progress": lambda *_: None},
@@ -36,6 +36,7 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "draw_range_test": {"axes": None, "lr": [0.1, 1.0], "loss": [2.0, 1.0], "smoothed": [2.0, 1.0], "suggestions": {}},
     "draw_walks": {"axes": None, "walks": None, "landscape": "Beale", "strokes": {}},
     "execute": {"run": None, "workbench": None},
+    "from_spreadsheet_cell": {"text": "'=1"},
     "is_rubbish": {"name": "a.jpg"},
     "load": {"run": "nowhere"},
     "open_archive": {"file": "nowhere.zip"},
@@ -43,10 +44,12 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "photo_members": {"archive": None},
     "read_weights": {"file": "nowhere.safetensors", "names": ["a"]},
     "registered_protocols": {"meta": None},
+    "spreadsheet_table": {"table": pd.DataFrame({"a": ["=1"]})},
     "standing_first": {"meta": None, "hashes": ["a"]},
     "standing_protocol": {"meta": None},
     "stratified": {"labels": ["a", "a", "b", "b"], "part": 0.5, "seed": 0},
     "testing.checks": {"offer": None},
+    "typed": {"words": ["harness", "run"]},
     "across.by_pairs": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
     "across.open_several": {"folders": ["nowhere", "elsewhere"], "registry": Registry()},
     "across.welch": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
@@ -63,7 +66,10 @@ MAY_PASS = {  # by function and argument: what of the nonsense is a value of its
     ("draw_images", "size"): {"number"},
     ("draw_range_test", "tuned"): {"number"},
     ("testing.checks", "quick"): {"flag"},
+    ("from_spreadsheet_cell", "text"): {"text", "empty text", "nul"},
     ("is_rubbish", "name"): {"text", "empty text", "nul"},
+    ("spreadsheet_table", "table"): {"table"},
+    ("typed", "words"): {"empty list"},
     ("photo_members", "within"): {"text", "nul"},
     ("read_weights", "names"): {"empty list"},
     ("standing_first", "hashes"): {"empty list"},
