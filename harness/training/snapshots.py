@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.boundary import Boundary
+from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Scheduler
 from harness.errors import PluginError
 from harness.runs import Run
@@ -66,8 +66,11 @@ def cycle_ends(run: Run, scheduler: Scheduler, steps_per_epoch: int) -> list[int
     if scheduler.cycle_ends is None:
         return []
     total = (run.epochs - run.head_epochs) * steps_per_epoch
-    with Boundary("scheduler", scheduler.name, "return the steps of its cycle_ends"):
-        found: list[Any] = list(scheduler.cycle_ends(total, **{**scheduler.defaults, **run.scheduler}))
+    try:
+        with Boundary("scheduler", scheduler.name, "have cycle_ends"):
+            found: list[Any] = list(scheduler.cycle_ends(total, **{**scheduler.defaults, **run.scheduler}))
+    except PluginFailed as error:
+        raise PluginError(f"scheduler '{scheduler.name}': cycle_ends must return steps, got {error.why}") from error
     rising = all(isinstance(end, int) for end in found) and found == sorted({*found})
     if not rising or not found or found[0] < 1 or found[-1] != total:
         raise PluginError(
