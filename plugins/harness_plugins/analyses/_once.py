@@ -10,7 +10,9 @@ from harness import Records
 
 T = TypeVar("T")
 
-_kept: dict[int, dict[Hashable, Any]] = {}  # by the token of records, which their copies share, for as long as it is there
+_kept: dict[
+    int, dict[Hashable, Any]
+] = {}  # by the token of records, which their copies share, for as long as it is there
 
 
 def once(records: Records, key: Hashable, make: Callable[[], T]) -> T:
