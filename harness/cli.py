@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from harness import ending
-from harness.console import opened, say_error, say_lines
+from harness.console import escaped_output, say_error, say_lines
 from harness.disk import refused
 from harness.errors import HarnessError, nearest, one_line
 from harness.process_settings import take_notes
@@ -436,21 +436,21 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
     alone = arguments is None  # the process is ours, to its end
     if alone:
-        ending.crashes_speak()
+        ending.trace_crashes()
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in arguments
     if debug:
         arguments.remove("--debug")  # wherever it stands
     with (
         lasting_stdout() as failed_output,
-        opened(with_warnings=debug or arguments[0] == "check"),
+        escaped_output(with_warnings=debug or arguments[0] == "check"),
     ):  # for authors of plugins
         code = _carried_out(arguments, debug)
         if line := failed_output():
             say_error(line)
             code = code or 2
     if alone:
-        ending.leave_threads(code)
+        ending.end_without_threads(code)
     sys.exit(code)
 
 

@@ -1,6 +1,6 @@
-"""The door to the terminal: whatever is printed goes through it, and nothing in it can steer the terminal.
+"""What reaches the terminal: whatever is printed is escaped first, so that nothing in it can steer the terminal.
 
-Names of arms, classes, photos and keys, and what plugins say, come from strangers. So ``opened()`` stands in front of
+Names of arms, classes, photos and keys, and what plugins say, come from strangers. So ``escaped_output()`` stands in front of
 standard output and standard error while a command runs: it escapes control characters, writes what an alphabet lacks in
 plain letters, and lets no broken pipe and no full disk become an error of its own. Only the progress bar, whose colours
 are ours, goes past it.
@@ -41,7 +41,7 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("harness.plain", _plain)
 
 
-class Door:
+class EscapingStream:
     """A text stream in front of another one; all but writing is the other one's."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -84,29 +84,29 @@ def silence(stream: IO[str]) -> None:
 
 
 @contextlib.contextmanager
-def opened(with_warnings: bool = False) -> Iterator[None]:
-    """Put the door in front of standard output and standard error.
+def escaped_output(with_warnings: bool = False) -> Iterator[None]:
+    """Put an EscapingStream in front of standard output and standard error.
 
     The warnings of Python and of libraries, which would stand between our lines, are not printed, unless asked for.
     """
     _fill()
     before = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - for a stream that is closed
-        doors = [_door(stream or nowhere) for stream in before]
-        sys.stdout, sys.stderr = doors
+        streams = [_escaping(stream or nowhere) for stream in before]
+        sys.stdout, sys.stderr = streams
         try:
             with contextlib.nullcontext() if with_warnings else _without_warnings():
                 yield
         finally:
-            for door in doors:
-                door.flush()
+            for stream in streams:
+                stream.flush()
             sys.stdout, sys.stderr = before
 
 
-def _door(stream: Any) -> Door:
+def _escaping(stream: Any) -> EscapingStream:
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="harness.plain")
-    return Door(stream)
+    return EscapingStream(stream)
 
 
 def _fill() -> None:
@@ -130,8 +130,8 @@ def _without_warnings() -> Iterator[None]:
 
 
 def raw(stream: Any) -> Any:
-    """Return the stream behind the door, for one who prints styles of its own and lets ``printable`` do the rest."""
-    while isinstance(stream, Door):
+    """Return the stream behind it, for one who prints styles of its own and lets ``printable`` do the rest."""
+    while isinstance(stream, EscapingStream):
         stream = stream.stream
     return stream
 

@@ -12,14 +12,14 @@ from contextlib import suppress
 PATIENCE = 5.0  # seconds that threads have to end by themselves, once everything is done
 
 
-def crashes_speak() -> None:
+def trace_crashes() -> None:
     """Have a segmentation fault, or an abort, print on stderr in which line of Python it happened."""
     with suppress(RuntimeError, ValueError, OSError, AttributeError):  # no stderr
         if not faulthandler.is_enabled():
             faulthandler.enable()
 
 
-def leave_threads(code: int) -> None:
+def end_without_threads(code: int) -> None:
     """End the process with this code, soon, also where a thread of a plugin goes on for ever."""
     threading.Thread(target=_outlast, args=(code,), daemon=True).start()
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from harness.console import Door, raw, silence
+from harness.console import EscapingStream, raw, silence
 from harness.errors import printable
 
 TRAINING = "training"  # the phase in which the bar counts epochs
@@ -54,7 +54,10 @@ class Reporter:
     def __enter__(self) -> Reporter:
         if self._bar:
             self._bar.start()
-            sys.stdout, sys.stderr = Door(sys.stdout), Door(sys.stderr)  # what others print stands above the bar
+            sys.stdout, sys.stderr = (
+                EscapingStream(sys.stdout),
+                EscapingStream(sys.stderr),
+            )  # what others print stands above the bar
         return self
 
     def __exit__(

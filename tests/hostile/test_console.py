@@ -17,7 +17,7 @@ import pytest
 from harness import console
 from harness.cli import main
 from harness.config import Benchmark
-from harness.console import Door
+from harness.console import EscapingStream
 from harness.contracts import KINDS
 from harness.errors import LONGEST_LINE, LONGEST_VALUE, BenchmarkError, HarnessError, did_you_mean, printable, shown
 from harness.progress import Reporter
@@ -141,7 +141,7 @@ def test_a_list_is_not_repeated():
     assert did_you_mean("zzz", ["number", "name"]) == "; there is name, number"
 
 
-# --- the door
+# --- the escaping stream
 
 
 class Full(io.StringIO):
@@ -149,21 +149,21 @@ class Full(io.StringIO):
         raise OSError(28, "No space left on device")
 
 
-def test_the_door_lets_only_line_breaks_through():
+def test_only_line_breaks_get_through():
     stream = io.StringIO()
-    print(POISON, file=Door(stream))
-    Door(stream).writelines(["a\r\n", "b\rc"])
+    print(POISON, file=EscapingStream(stream))
+    EscapingStream(stream).writelines(["a\r\n", "b\rc"])
     assert not steers(stream.getvalue())
     assert stream.getvalue().endswith("\na\nb\nc")
-    assert copy.copy(Door(stream)).stream is stream
+    assert copy.copy(EscapingStream(stream)).stream is stream
 
 
 def test_on_a_terminal_only_the_colours_of_the_bar_get_through(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
     stream = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", Door(stream))
-    monkeypatch.setattr(sys, "stderr", Door(stream))
+    monkeypatch.setattr(sys, "stdout", EscapingStream(stream))
+    monkeypatch.setattr(sys, "stderr", EscapingStream(stream))
     with Reporter() as reporter:
         reporter.preparing(POISON, 1, 4)
         reporter.move(POISON, 1, 4)
@@ -200,7 +200,7 @@ def test_without_standard_error_the_code_is_right_and_nothing_goes_elsewhere(mon
 def test_no_file_that_is_opened_takes_the_place_of_a_closed_stream(tmp_path):
     code = (
         "import os, sys\nfor number in range(3): os.close(number)\nsys.stdin = sys.stdout = sys.stderr = None\n"
-        f"from harness import console\nwith console.opened():\n    file = open({str(tmp_path / 'a')!r}, 'w')\n"
+        f"from harness import console\nwith console.escaped_output():\n    file = open({str(tmp_path / 'a')!r}, 'w')\n"
         "    print('lost')\n    file.write(str(file.fileno() > 2))\n    file.close()\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -212,7 +212,7 @@ def test_what_an_alphabet_has_not_is_written_plainly(monkeypatch, encoding):
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", out)
-        with console.opened():
+        with console.escaped_output():
             print("51.6 ± 1.1 %, 3 × 4 → … \N{CAT FACE} \udce9")  # noqa: RUF001
             Reporter().say("± \N{CAT FACE}")
     text = out.buffer.getvalue().decode(encoding)
