@@ -31,7 +31,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
 from harness.errors import one_line, printable
@@ -319,9 +319,15 @@ def _changed_members(owner: Any, before: dict[str, Any]) -> Iterator[Change]:
 def _strange_members(owner: Any) -> Iterator[Change]:
     """Yield the functions of a library's class or module that another one has written, where nobody saw those before."""
     for name, value in list(vars(owner).items()):
-        code = getattr(_function(value), "__code__", None)
+        code = _code(_function(value))
         if code is not None and _file_is_foreign(code.co_filename, owner):
             yield Change(_label(owner, name), "its own", value, _cannot)
+
+
+def _code(function: Any) -> CodeType | None:
+    """Return a function's code; None for anything else: torch's operators have an attribute of any name."""
+    code = getattr(function, "__code__", None)
+    return code if isinstance(code, CodeType) else None
 
 
 def _cannot(_: Any) -> None:
@@ -350,7 +356,7 @@ def _unwrapped(member: Any, owner: Any) -> Any:
     """
     function = _function(member)
     while True:
-        code = getattr(function, "__code__", None)
+        code = _code(function)
         if code is None or _file_is_foreign(code.co_filename, owner):
             return None
         closed_over = list(_closed_over(function))
@@ -724,7 +730,7 @@ def _shown(value: Any) -> str:
     """Return a value in few words."""
     if value is _ABSENT or value is None:
         return "none"
-    code = getattr(_function(value), "__code__", None)
+    code = _code(_function(value))
     if code is not None:
         return f"{getattr(value, '__qualname__', 'a function')} of {Path(code.co_filename).name}:{code.co_firstlineno}"
     if isinstance(value, type) or callable(value):

@@ -307,7 +307,7 @@ def test_what_is_no_run_or_no_place_is_one_line(finished, unlabelled, tmp_path):
     folder = shutil.copytree(finished("scratch"), tmp_path / "run")
     for file in (folder / "solutions").iterdir():
         file.unlink()
-    with pytest.raises(HarnessError, match="must be the weights of a finished run"):
+    with pytest.raises(HarnessError, match=r"must have its files whole: the records promise .* is not there"):
         go(folder, unlabelled, tmp_path / "a.csv")
     assert not list(tmp_path.glob("a.csv*"))
 

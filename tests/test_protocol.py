@@ -65,7 +65,7 @@ def test_a_protocol_is_entered_once_and_a_changed_one_beside_it(file):
     assert register(notes, protocol(file), 5) == first
     second = register(notes, protocol(file, "compare.seeds=12"), 16)
     assert [entry["hash"] for entry in notes.meta["protocols"]] == [first, second]
-    found = registered_protocols(notes.meta)
+    found = registered_protocols({**notes.meta, "benchmark": {}, "arms": [], "metrics": {}})
     assert [each.when for each in found] == ["before the comparison", "after 16 comparison runs had ended"]
     assert [each.beforehand for each in found] == [True, False]
     assert [each.protocol.hash for each in found] == [first, second]

@@ -135,7 +135,13 @@ class Offers:
         return self.reports[name]
 
 
-EMPTY = Records({}, *(pd.DataFrame() for _ in fields(Records)[1:]))
+class Empty(Records):
+    """Records of nothing, which promise no files."""
+
+    lacking = ()
+
+
+EMPTY = Empty({}, *(pd.DataFrame() for _ in fields(Records)[1:]))
 
 
 @pytest.fixture

@@ -173,8 +173,8 @@ def test_a_failing_plugin_takes_nothing_down_and_is_named(benchmark_file, carry_
 
 
 def test_a_diverging_arm_is_recorded_with_its_reason(benchmark_file, carry_out):
-    space = "[search.space.sgd]\nlr = 1e30\nmomentum = 0.9\nnesterov = false\n[compare]"
-    code, folder = carry_out(benchmark_file(("[compare]", space)))
+    space = "[search.space.sgd]\nlr = 1000\nmomentum = 0.9\nnesterov = false\n[compare]"
+    code, folder = carry_out(benchmark_file(("batch_size = 16", "batch_size = 16\nl2 = 100.0"), ("[compare]", space)))
     assert code == 1
     sgd = show(folder)["arms"][0]
     assert {trial["state"] for trial in sgd["trials"]} == {"diverged"}

@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,8 +216,8 @@ class Records:
         return load_arrays(file) if file.is_file() else {}
 
 
-class _Own(Records):
-    """Records whose tables are copied when they are first looked at; see ``Records.own``."""
+class _Own:
+    """What makes records copy their tables when they are first looked at; see ``Records.own``."""
 
     def __getattr__(self, name: str) -> Any:
         held = self.__dict__.get("_held")  # a function: what it holds is out of reach
@@ -228,12 +228,21 @@ class _Own(Records):
 
 
 def _own(records: Records) -> Records:
+    kind = type(records)
     held = {each.name: getattr(records, each.name) for each in fields(records)}
-    own = object.__new__(_Own)
+    own: Records = object.__new__(kind if issubclass(kind, _Own) else _own_class(kind))
     object.__setattr__(own, "folder", held.pop("folder"))
     object.__setattr__(own, "token", records.token)
     object.__setattr__(own, "_held", lambda name: copied(held[name]) if name in held else None)
+    for name in held:
+        if hasattr(kind, name):  # a field with a default would be looked up in the class
+            object.__setattr__(own, name, copied(held[name]))
     return own
+
+
+@cache
+def _own_class(kind: type[Records]) -> type[Records]:
+    return type(f"_Own{kind.__name__}", (_Own, kind), {})
 
 
 def copied(value: Any) -> Any:

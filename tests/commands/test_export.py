@@ -420,7 +420,7 @@ def test_no_folder_is_overwritten_and_missing_weights_are_said(finished, tmp_pat
         export(Request(folder, tmp_path / "model"), QUIET)
     copy = shutil.copytree(folder, tmp_path / "run")
     shutil.rmtree(copy / "solutions")
-    with pytest.raises(RunFolderError, match=r"must be the weights of .*, got nothing there"):
+    with pytest.raises(RunFolderError, match=r"must have its files whole: the records promise .* not there"):
         export(Request(copy, tmp_path / "new"), QUIET)
     assert not (tmp_path / "new").exists()
     assert [file.name for file in tmp_path.iterdir() if ".tmp" in file.name] == []

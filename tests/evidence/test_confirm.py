@@ -13,6 +13,7 @@ from PIL import Image
 
 from harness.contracts import Backbone
 from harness.evidence import confirm as module
+from harness.files import checksum
 from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import open_records
@@ -95,6 +96,8 @@ def spoil(cache: Path, row: int) -> None:
     rows = np.load(file)
     rows[row] = -10 * rows[row] + 5
     np.save(file, rows)
+    notes = file.with_suffix(".json")  # they are wrong, and whole
+    notes.write_text(json.dumps({**json.loads(notes.read_text()), "sha256": checksum(file)}))
 
 
 def test_every_arm_is_confirmed_by_its_first_seed_and_never_again(carry_out, monkeypatch):
@@ -139,19 +142,23 @@ def test_a_wrong_feature_of_a_test_photo_is_found_and_said_loudly(carry_out, tmp
     assert any("disagrees" in line for line in again[2])
 
 
-def test_what_is_missing_is_confirmed_and_what_cannot_be_is_named(carry_out, tmp_path):
+def test_what_is_missing_is_confirmed_and_what_cannot_be_is_named(carry_out, monkeypatch):
     _, records, _ = carry_out()
     found = records.meta["confirmations"]
-    linear, mlp = found
+    linear, _ = found
     with sqlite3.connect(records.folder / "run.db") as db:  # as after a kill between the two
         db.execute("UPDATE meta SET value = ? WHERE key = 'confirmations'", (json.dumps({linear: found[linear]}),))
     db.close()
-    (records.folder / "solutions" / f"{found[mlp]['run_id']}.safetensors").write_bytes(b"broken")
+
+    def fails(*_):
+        raise ValueError("no such layer")
+
+    monkeypatch.setattr(module, "load_frozen", fails)
     code, records, said = carry_out()
     assert code == 1
     assert set(records.meta["confirmations"]) == {linear}
     line = next(line for line in said if "could not be run" in line)
-    assert "must be the weights of a finished run" in line
+    assert line.endswith("could not be run to confirm its features: ValueError: no such layer")
 
 
 def test_it_can_be_left_out_and_turned_on_later_in_the_same_folder(carry_out):

@@ -1,4 +1,4 @@
-"""Paths in a run's records: there when the search has ended, walked once, and missing without harm in older folders."""
+"""Paths in a run's records: there when the search has ended, walked once, and missing without harm in without fwithouts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from harness.records import open_records
 from harness.run import run
 
 
-def change(folder, *statements):
-    with sqlite3.connect(folder / "run.db") as db:
+def change(fwithout, *statements):
+    with sqlite3.connect(fwithout / "run.db") as db:
         for statement in statements:
             db.execute(statement)
     db.close()
@@ -25,21 +25,21 @@ def test_a_run_records_paths_once_and_makes_them_up_where_they_are_missing(bench
         out=tmp_path / "runs",
     )
     assert run(replace(request, overrides=('report.formats=["html"]',)), Reporter(quiet=True)) == 0
-    (folder,) = (tmp_path / "runs").iterdir()
-    first = open_records(folder).paths
-    assert set(first["arm"]) == set(open_records(folder).arms["arm"])
+    (fwithout,) = (tmp_path / "runs").iterdir()
+    first = open_records(fwithout).paths
+    assert set(first["arm"]) == set(open_records(fwithout).arms["arm"])
     assert list(dict.fromkeys(first["landscape"])) == list(LANDSCAPES)
     assert set(first["problem"]) == {""}
-    assert 'id="paths"' in (folder / "report.html").read_text(encoding="utf-8")
+    assert 'id="paths"' in (fwithout / "report.html").read_text(encoding="utf-8")
 
-    change(folder, "UPDATE paths SET x = 42 WHERE step = 1")
+    change(fwithout, "UPDATE paths SET x = 42 WHERE step = 1")
     run(request, Reporter(quiet=True))
-    kept = open_records(folder).paths
+    kept = open_records(fwithout).paths
     assert (kept.loc[kept["step"] == 1, "x"] == 42).all()  # what is done is not done again
 
-    change(folder, "DROP TABLE paths", "DELETE FROM meta WHERE key = 'paths_of'")  # as an earlier release left it
-    older = open_records(folder).paths
-    assert older.empty
-    assert list(older) == list(first)
+    change(fwithout, "DELETE FROM paths", "DELETE FROM meta WHERE key = 'paths_of'")
+    without = open_records(fwithout).paths
+    assert without.empty
+    assert list(without) == list(first)
     run(request, Reporter(quiet=True))
-    assert open_records(folder).paths.equals(first)
+    assert open_records(fwithout).paths.equals(first)

@@ -297,9 +297,8 @@ def test_without_a_number_of_steps_a_sweep_has_as_many_a_decade_whatever_its_ran
 
 @pytest.mark.parametrize(
     ("said", "why"),
-    [("lr = 0.1", "fixed at 0.1"), ("lr = { choices = [0.1, 0.2] }", "range above 0"),
-     ("lr = { low = 0.0, high = 1.0 }", "range above 0")],
-)  # fmt: skip
+    [("lr = 0.1", "fixed at 0.1"), ("lr = { choices = [0.1, 0.2] }", "range above 0")],
+)
 def test_an_arm_whose_rate_is_not_searched_in_a_range_is_skipped_with_a_line(setting, said, why):
     tiny = setting(("[compare]", f"[search.space.sgd]\n{said}\n[compare]"))
     test = range_test(tiny, tiny.plan.competitors[0])

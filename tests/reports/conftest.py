@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import save
 
 from harness import Records, Results
+from harness.records.checked import save_arrays
 
 CLASSIFICATION = {
     "accuracy": {"goal": "max", "unit": "%", "each": True},
@@ -70,7 +70,7 @@ def _scores(metrics: Mapping[str, Any], split: str, shift: float) -> dict[str, f
 
 def _compare_run(arm: str, seed: int, place: int, metrics: Any, epochs: int, random: Any) -> tuple[Any, list[Any]]:
     """Return a comparison run and its epochs."""
-    about = {"run_id": f"{arm}-{seed}", "arm": arm, "phase": "compare", "seed": seed}
+    about = {"run_id": f"{arm}-{seed}".replace("/", "-"), "arm": arm, "phase": "compare", "seed": seed}
     shift = 0.012 * place + random.normal(0, 0.006)
     final = {
         **_scores(metrics, "tune", shift),
@@ -212,7 +212,7 @@ def score(records: Records, folder: Path, scores: Mapping[str, Any]) -> Records:
     """Return the records with per-example scores of these runs, ``[N]`` each, and the metric that is their mean."""
     file = folder / "predictions" / "scores.safetensors"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(save({run: np.asarray(each, np.float32) for run, each in scores.items()}))
+    save_arrays(file, {run: np.asarray(each, np.float32) for run, each in scores.items()})
     runs = records.runs.copy()
     means = runs["run_id"].map({run: float(np.mean(each)) for run, each in scores.items()})
     name = f"test_{records.meta['metric']}"

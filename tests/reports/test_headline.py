@@ -11,7 +11,7 @@ import pytest
 from harness_reports import html, markdown, text
 from harness_reports._headline import SEEDS_ALONE, headline
 
-from harness import Results
+from harness import Results, markdown_text
 
 N = 1000
 
@@ -139,8 +139,8 @@ def test_every_report_says_the_same(said: Any, wrong: Any) -> None:
     page = html.render(results).replace("\u00a0", " ")
     assert f'<p class="answer">{answer}</p>' in page
     assert f'<p class="detail">{detail}</p>' in page
-    assert markdown.escaped(answer) in markdown.render(results)
-    assert markdown.escaped(detail) in markdown.render(results)
+    assert markdown_text(answer) in markdown.render(results)
+    assert markdown_text(detail) in markdown.render(results)
 
 
 def test_the_page_says_what_each_lead_is_due_to(said: Any) -> None:

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from harness_reports import html
 from PIL import Image
-from safetensors.numpy import save
+
+from harness.records.checked import save_arrays
 
 ARMS = [f"lesson_cnn/{optimizer}/cosine" for optimizer in ("sgd", "adam", "rmsprop")]
 RED = np.zeros((3, 3, 3), np.float32)
@@ -62,7 +63,7 @@ def kept(make_records, tmp_path):
             run_id = compared[(compared["arm"] == arm) & (compared["seed"] == seed)]["run_id"].item()
             file = tmp_path / "probes" / f"{run_id}.safetensors"
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(save(arrays(seed, name)))
+            save_arrays(file, arrays(seed, name))
         examples = pd.DataFrame([("test", 2, photo, 0, False)], columns=["split", "row", "name", "target", "excluded"])
         return replace(records, folder=tmp_path, examples=examples)
 

@@ -128,5 +128,5 @@ def test_a_line_a_seed(make_records: Any) -> None:
     loss, accuracy = json.loads(views.json)
     assert len(loss["data"]) == len(accuracy["data"]) == 12
     assert [line["showlegend"] for line in loss["data"]] == [True, False, False, False] * 3
-    first = records.epochs[records.epochs["run_id"] == f"{SGD}-0"]["tune_accuracy"]
+    first = records.epochs[records.epochs["run_id"] == f"{SGD}-0".replace("/", "-")]["tune_accuracy"]
     assert accuracy["data"][0]["y"] == pytest.approx((100 * first).tolist(), rel=1e-4)

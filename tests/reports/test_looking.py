@@ -14,11 +14,11 @@ from harness_plugins.analyses import calibration, cleaned, confusion, picks, sus
 from harness_plugins.analyses._probabilities import entropy
 from harness_reports import html
 from PIL import Image
-from safetensors.numpy import save
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import binomtest
 
 from harness.analysis import analyse
+from harness.records.checked import save_arrays
 
 OURS = (confusion, calibration, picks, suspects, cleaned)
 HOSTILE = ["</style><script>alert(1)</script>.jpg", 'a"onload="x.jpg', "dogs/\u202egpj.exe\n.jpg", "{{ 7*7 }}.jpg"]
@@ -43,9 +43,7 @@ def shown(make_records, tmp_path):
             arrays = {"predictions": np.asarray(found, np.float32)}
             if tune:
                 arrays["tune"] = np.asarray(tune[0], np.float32)
-            (tmp_path / "predictions" / f"lesson_cnn-{arm}-cosine-{seed}.safetensors").write_bytes(save(arrays))
-        runs = records.runs.copy()
-        runs["run_id"] = runs["run_id"].str.replace("/", "-")
+            save_arrays(tmp_path / "predictions" / f"lesson_cnn-{arm}-cosine-{seed}.safetensors", arrays)
         splits = {"test": targets, "tune": tune[1] if tune else [], "train": folds[1] if folds else []}
         rows = [
             (
@@ -60,7 +58,7 @@ def shown(make_records, tmp_path):
         ]
         meta = {**records.meta, **({"likeness": likeness} if likeness else {})}
         if folds:
-            (tmp_path / "predictions" / "out_of_fold.safetensors").write_bytes(save({"predictions": folds[0]}))
+            save_arrays(tmp_path / "predictions" / "out_of_fold.safetensors", {"predictions": folds[0]})
             meta["folds"] = {"arm": "lesson_cnn/sgd/cosine", "count": 5}
         (tmp_path / "thumbnails").mkdir(exist_ok=True)
         for row in thumbs:
@@ -68,8 +66,8 @@ def shown(make_records, tmp_path):
             Image.new("RGB", (8, 8), (row, 0, 0)).save(out, "JPEG")
             (tmp_path / "thumbnails" / f"test-{row}.jpg").write_bytes(out.getvalue())
         examples = pd.DataFrame(rows, columns=["split", "row", "name", "target", "excluded"])
-        (tmp_path / "predictions" / "targets.safetensors").write_bytes(save({"targets": np.asarray(targets)}))
-        return replace(records, folder=tmp_path, runs=runs, examples=examples, meta=meta)
+        save_arrays(tmp_path / "predictions" / "targets.safetensors", {"targets": np.asarray(targets)})
+        return replace(records, folder=tmp_path, examples=examples, meta=meta)
 
     return build
 

@@ -54,7 +54,9 @@ def test_a_choice_by_hand(make_records: Any) -> None:
     assert best["optimism"] == pytest.approx(0.9 - np.mean(scores))
     assert (best["folds"], best["lost"], best["covers"]) == (3, 0, "seeds")
     assert list(table["seed"]) == [0, 1, 0]
-    assert list(table["run_id"]) == [f"{sgd}-0", f"{adam}-1", f"{rmsprop}-0"]
+    assert list(table["run_id"]) == [
+        f"{arm}-{seed}".replace("/", "-") for arm, seed in ((sgd, 0), (adam, 1), (rmsprop, 0))
+    ]
     assert table.loc[1:, ["expected", "low", "high", "naive", "optimism"]].isna().all(axis=None)
 
 

@@ -103,11 +103,14 @@ class FirstGroupOnly(Momentum):
                 self.move(p, p.grad, self.param_groups[0])
 
 
+OWN = random.Random(1)
+
+
 class Noisy(Momentum):
-    """Draws from Python's generator, which the loop does not seed."""
+    """Draws from a generator of its own, which nobody seeds."""
 
     def move(self, p, gradient, group):
-        super().move(p, gradient * (1 + 0.01 * random.random()), group)
+        super().move(p, gradient * (1 + 0.01 * OWN.random()), group)
 
 
 class HidesNan(Momentum):

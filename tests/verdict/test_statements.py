@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ def test_trials_are_those_of_the_arm_with_the_fewest(world, stated):
     records = world(seeds=6).records()
     last = (records.trials["arm"] == "lesson_cnn/adam/cosine") & (records.trials["number"] > 2)
     assert stated(records)["trials"] == 5
-    assert stated(type(records)(**{**vars(records), "trials": records.trials[~last]}))["trials"] == 3
+    assert stated(replace(records, trials=records.trials[~last]))["trials"] == 3
 
 
 def test_a_protocol_of_fewer_seeds_is_judged_by_the_first_of_them(world):
@@ -274,7 +275,7 @@ def test_an_arm_below_its_defaults_leaves_the_loss_open_by_each_protocols_own_ma
     records.meta["protocols"] = notes["protocols"]
     assert set(verdict.compute(records)["loss"]) == {"similar"}
     both = pd.concat([records.comparison, untuned], ignore_index=True)
-    records = type(records)(**{**vars(records), "comparison": both})
+    records = replace(records, comparison=both)
     found = verdict.compute(records).query("scope == 'network'").set_index("hash")
     assert (found.loc[strict, "loss"], found.loc[wide, "loss"]) == ("inconclusive", "similar")
     assert "loss: tuning: sgd/cosine (defaults)" in found.loc[strict, "reasons"].splitlines()
