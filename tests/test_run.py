@@ -178,7 +178,7 @@ def test_a_diverging_arm_is_recorded_with_its_reason(benchmark_file, carry_out):
     assert code == 1
     sgd = show(folder)["arms"][0]
     assert {trial["state"] for trial in sgd["trials"]} == {"diverged"}
-    assert "loss must be finite" in sgd["trials"][0]["reason"]
+    assert "must be finite" in sgd["trials"][0]["reason"]
 
 
 def test_a_run_folder_in_use_is_refused_naming_the_process(benchmark_file, carry_out):

@@ -313,7 +313,7 @@ def needed(entry: Entry, rivals: int) -> int | None:
     found = entry.holm()
     if found.label != "inconclusive" or not entry.measured or found.detail in entry.demotions.values():
         return None
-    return seeds_needed(entry.estimate, entry.margin(), rivals, alpha=entry.cell.protocol.alpha)
+    return seeds_needed(entry.estimate, entry.margin(), max(rivals, 1), alpha=entry.cell.protocol.alpha)
 
 
 def short(arm: str) -> str:
