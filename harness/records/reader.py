@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -240,9 +240,11 @@ def _own(records: Records) -> Records:
     return own
 
 
-@cache
+_own_classes: dict[type[Records], type[Records]] = {}
+
+
 def _own_class(kind: type[Records]) -> type[Records]:
-    return type(f"_Own{kind.__name__}", (_Own, kind), {})
+    return _own_classes.setdefault(kind, type(f"_Own{kind.__name__}", (_Own, kind), {}))
 
 
 def copied(value: Any) -> Any:
