@@ -7,6 +7,9 @@ or SIGINT at a random moment, or by SIGKILL at a random one of the calls by whic
 opened for writing, synchronised, renamed or removed, and before SQLite begins, changes or commits. Then it is started
 again. In between a file of the run folder is damaged in one of the ways of ``DAMAGE``. A run that has ended is compared,
 damaged, and started again too; then comes the next folder.
+
+Every start has ``--retry``: nobody can tell a kill from a crash, and three in a row within one epoch would count as the
+failure of what was under way.
 """
 
 from __future__ import annotations
@@ -194,16 +197,16 @@ def _run(file: Path, out: Path, kill_at: int | None, notes: Path) -> None:
     """Carry out the benchmark in this process, which ends with it."""
     code = 70
     try:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(os.open(notes.with_suffix(".err"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+        printed = os.open(notes.with_suffix(".out"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(printed, 1)
+        os.dup2(printed, 2)
         calls = Calls(out, kill_at, notes)
         calls.listen()
         from harness.cli import main
         from harness.records import store
 
         store.SAVE_EVERY = 0.0  # so that every epoch has a state to go on from
-        main(["run", str(file), "--out", str(out)])
+        main(["run", str(file), "--out", str(out), "--retry"])
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
         if kill_at is None:
@@ -224,7 +227,7 @@ class Campaign:
         self.compared = self.unharmed = 0
         began = time.monotonic()
         if code := self.start(work / "whole", None, None):
-            raise AssertionError(f"the undisturbed run ended with {code}: {self._errors()}")
+            raise AssertionError(f"the undisturbed run ended with {code}: {self._printed()}")
         self.length = time.monotonic() - began
         self.calls = int(self.notes.read_text())
         (whole,) = (work / "whole").iterdir()
@@ -279,7 +282,7 @@ class Campaign:
                 self.unharmed += kill_at is not None or signalled is not None
                 return
             if code not in CODES:
-                raise AssertionError(f"a run ended with {code}: {self._errors()}")
+                raise AssertionError(f"a run ended with {code}: {self._printed()}")
             self.kills[f"at {self.notes.read_text()}" if kill_at else f"{signalled[1].name} at a moment"] += 1
             self.say(f"{self.kills.total()} kills")
             folders = list(out.iterdir()) if out.is_dir() else []
@@ -306,8 +309,8 @@ class Campaign:
             raise AssertionError(f"files are left half written: {left}")
         self.compared += 1
 
-    def _errors(self) -> str:
-        return self.notes.with_suffix(".err").read_text(errors="replace")[-3000:]
+    def _printed(self) -> str:
+        return self.notes.with_suffix(".out").read_text(errors="replace")[-3000:]
 
     def lines(self) -> Iterator[str]:
         """Yield what was done."""
