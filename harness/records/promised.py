@@ -28,6 +28,15 @@ class Lack:
         return f"{self.file} is {'not as it was written' if self.exists else 'not there'}"
 
 
+_OF_PROMISED = "files LEFT JOIN runs USING (run_id) WHERE files.run_id = '' OR runs.state = ?"  # with schema.DONE
+
+
+def files_of(folder: Path, db: sqlite3.Connection) -> set[Path]:
+    """Return the files that are promised now. Those of a run that is done again are not, until it has ended."""
+    rows = db.execute(f"SELECT files.file FROM {_OF_PROMISED}", (schema.DONE,)).fetchall()
+    return {schema.inside(folder, file) for (file,) in rows}
+
+
 def lacking(
     folder: Path, db: sqlite3.Connection, whole: bool = True, runs: Collection[str] | None = None
 ) -> list[Lack]:
@@ -36,8 +45,7 @@ def lacking(
     A run promises its files once it has ended well.
     """
     found = db.execute(
-        "SELECT files.file, files.run_id, files.bytes, files.sha256 FROM files LEFT JOIN runs USING (run_id) "
-        "WHERE files.run_id = '' OR runs.state = ? ORDER BY files.file",
+        f"SELECT files.file, files.run_id, files.bytes, files.sha256 FROM {_OF_PROMISED} ORDER BY files.file",
         (schema.DONE,),
     ).fetchall()
     lacks = []

@@ -638,7 +638,7 @@ class Store:
             for file in self.folder.rglob("*.tmp"):
                 if file.is_file():
                     file.unlink()
-        known = {self.folder / file for (file,) in self.db.execute("SELECT file FROM files").fetchall()}  # see restore
+        known = promised.files_of(self.folder, self.db)  # restore looks after these
         for place in schema.own_files(self.folder):
             if place.is_dir() and place not in known:
                 self._put_aside(place, "a file", "a folder")

@@ -216,6 +216,19 @@ def test_a_finished_run_is_made_whole(benchmark, finished, copied, expected, fir
     assert table["run_id"].tolist() == open_records(finished).runs["run_id"].tolist()
 
 
+def test_a_folder_in_the_place_of_a_file_of_a_run_that_is_done_again_is_put_aside(
+    benchmark, finished, copied, expected
+):
+    """As after a kill between the two: the run's files are no promise any more, and not yet one again."""
+    folder = copied(finished)
+    prediction = one_of(folder, "predictions/[0-9a-f]*.safetensors")
+    prediction.unlink()
+    with Store(folder) as records:
+        assert records.restore() == [prediction.stem]
+    prediction.mkdir()
+    go_on(benchmark, folder, {prediction: "a folder"}, expected)
+
+
 @pytest.mark.parametrize("damage", ["two bits flipped", "empty", "a folder"])
 def test_a_damaged_state_is_not_held_against_the_trial(benchmark, killed, copied, expected, damage):
     folder = copied(killed["in the search"])
