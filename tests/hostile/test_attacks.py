@@ -541,7 +541,7 @@ def test_no_name_in_the_records_leads_out_of_the_folder(stranger, tmp_path):
     for file in ("../../victim.safetensors", str(victim), "solutions/../../../victim.safetensors", "a//b"):
         write("INSERT INTO files VALUES (?, '', 4, 'a')", file)
         for look in (lambda _: open_records(stranger).lacking, Store.restore):
-            with Store(stranger) as store, pytest.raises(RunFolderError, match=line):
+            with pytest.raises(RunFolderError, match=line), Store(stranger) as store:
                 look(store)
         write("DELETE FROM files WHERE file = ?", file)
     assert victim.read_text() == "mine"
