@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import arguments
 from harness.analysis import analyse
 from harness.contracts import Analysis, Several
-from harness.errors import HarnessError
+from harness.errors import HarnessError, arguments
 from harness.protocol import FACETS, standing_first, standing_protocol
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary

@@ -13,8 +13,8 @@ import typer
 
 from harness import ending
 from harness.console import escaped_output, say_error, say_lines
-from harness.disk import refused
 from harness.errors import HarnessError, nearest, one_line
+from harness.errors.disk import refused
 from harness.process_settings import take_notes
 from harness.stdout import lasting_stdout
 

@@ -16,9 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import arguments
 from harness.data.images import Cut
-from harness.errors import HarnessError, RunFolderError, one_line, shown
+from harness.errors import HarnessError, RunFolderError, arguments, one_line, shown
 from harness.trained import Model, Origin
 
 FILE = "model.json"

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 from weakref import WeakSet
 
-from harness import disk
-from harness.errors import DataError
+from harness.errors import DataError, disk
 
 MARK = "optimizer-harness"  # near the beginning of every page, summary and picture that a command writes
 HEAD = 2048  # bytes in which it is looked for

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import arguments
 from harness.analysis import analyse, own_results
 from harness.boundary import Boundary
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
+from harness.errors import arguments
 from harness.records import Records, open_records
 from harness.records.promised import summary
 from harness.registry import Registry

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
-from harness import arguments
+from harness.errors import arguments
 from harness.runs import digest
 
 EXPLORATORY = 0.5  # the power below which a design cannot be expected to support anything

@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import disk, files
+from harness import files
 from harness.analysis import analyse, own_results
 from harness.attempts import Attempts
 from harness.boundary import Boundary, PluginFailed
 from harness.contracts import Analysis, Report, Results
-from harness.errors import DataError, HarnessError, encodable
+from harness.errors import DataError, HarnessError, disk, encodable
 from harness.process_settings import kept
 from harness.records import Records, copied, open_records
 from harness.records.links import check_no_links

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness import arguments
+from harness.errors import arguments
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,8 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness import arguments
-from harness.errors import printable
+from harness.errors import arguments, printable
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from harness.disk import refused
+from harness.errors.disk import refused
 
 
 class _Raw(io.FileIO):

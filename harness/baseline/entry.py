@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness import disk
 from harness.baseline.match import Imported
+from harness.errors import disk
 from harness.records import Store, schema
 
 

@@ -10,13 +10,12 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from harness import disk
 from harness import protocol as protocols
 from harness.comparison import Cell
 from harness.config import as_plain
 from harness.data.places import cache_folder
 from harness.device import contention, environment
-from harness.errors import PluginError
+from harness.errors import PluginError, disk
 from harness.evidence import room
 from harness.evidence.probe_costs import late_probes, middle, planned_cells, probe_line
 from harness.plan import Competitor, Setting

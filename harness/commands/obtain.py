@@ -13,8 +13,8 @@ from harness.contracts import Dataset, Download
 from harness.data.download import PATIENCE, fetch
 from harness.data.places import downloads_folder
 from harness.data.unpack import unpack
-from harness.disk import writing
 from harness.errors import DataError, shown
+from harness.errors.disk import writing
 from harness.progress import Reporter
 from harness.registry import Registry
 from harness.runs import digest

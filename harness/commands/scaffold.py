@@ -17,10 +17,10 @@ from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
 
-from harness import __version__, disk
+from harness import __version__
 from harness.contracts import KINDS
 from harness.discovery import discover
-from harness.errors import HarnessError, did_you_mean, shown
+from harness.errors import HarnessError, did_you_mean, disk, shown
 from harness.files import write
 
 ALL = (*KINDS, "catalogue")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from harness.analysis import computed
 from harness.contracts import Analysis
-from harness.disk import writing
 from harness.errors import DataError, RunFolderError
+from harness.errors.disk import writing
 from harness.records import open_records
 from harness.registry import Registry
 from harness.showing import spreadsheet_cell

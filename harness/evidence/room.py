@@ -11,9 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import disk
 from harness.comparison import Cell
-from harness.errors import DiskError, HarnessError
+from harness.errors import DiskError, HarnessError, disk
 from harness.evidence.minima import work_of
 from harness.evidence.probe_costs import planned_cells
 from harness.plan import Setting

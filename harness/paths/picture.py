@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import arguments
-from harness.errors import HarnessError
+from harness.errors import HarnessError, arguments
 from harness.files import MARK, check_out_file, write
 from harness.paths.landscapes import LANDSCAPES, Landscape
 from harness.paths.walk import TARGET

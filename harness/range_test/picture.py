@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import arguments
-from harness.errors import BenchmarkError
+from harness.errors import BenchmarkError, arguments
 from harness.files import MARK, check_out_file, write
 
 if TYPE_CHECKING:

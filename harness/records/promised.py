@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import disk
+from harness.errors import disk
 from harness.files import checksum
 from harness.records import schema
 

@@ -13,8 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import disk
-from harness.errors import RunFolderError, one_line
+from harness.errors import RunFolderError, disk, one_line
 from harness.records import database, promised, schema
 from harness.records.checked import load_arrays
 from harness.records.imported import with_imported

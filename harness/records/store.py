@@ -15,9 +15,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import tomli_w
 
-from harness import disk, files
+from harness import files
 from harness.attempts import Attempts
-from harness.errors import DiskError, RunFolderError, encodable, one_line
+from harness.errors import DiskError, RunFolderError, disk, encodable, one_line
 from harness.records import database, promised, schema
 from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
 from harness.records.links import check_no_links

@@ -15,7 +15,7 @@ from typing import Any
 from harness.analysis import analyse
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
-from harness.disk import writing
+from harness.errors.disk import writing
 from harness.preparation import Request
 from harness.progress import Reporter
 from harness.records import Records, open_records

@@ -20,13 +20,12 @@ import pytest
 from pandas import DataFrame
 from PIL import Image
 
-from harness import disk
 from harness.analysis import analyse
 from harness.cli import main
 from harness.commands import estimate as planning
 from harness.contracts import Analysis
 from harness.driver import Driver
-from harness.errors import DiskError
+from harness.errors import DiskError, disk
 from harness.evidence import room
 from harness.plan import ends
 from harness.preparation import Request, prepare

@@ -7,7 +7,7 @@
     │   └── UnknownName          no plugin of that kind has that name
     ├── DeviceError              the device asked for is not there
     ├── RunFolderError           a run folder is missing, damaged, or in use by another process
-    ├── DiskError                the system refuses a file: no room, no permission, a limit (harness.disk)
+    ├── DiskError                the system refuses a file: no room, no permission, a limit (harness.errors.disk)
     └── Diverged                 training left the finite numbers (ends one run, never the benchmark)
 
 Every message reads ``WHERE: what must be, got what; what to do``.
