@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from optuna.distributions import FloatDistribution as Float
     from optuna.distributions import IntDistribution as Int
 
+    from harness.console.safe_text import (
+        from_spreadsheet_cell,
+        markdown_text,
+        spreadsheet_cell,
+        spreadsheet_table,
+        typed,
+    )
     from harness.contracts import (
         Analysis,
         Backbone,
@@ -52,7 +59,6 @@ if TYPE_CHECKING:
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
     from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
-    from harness.showing import from_spreadsheet_cell, markdown_text, spreadsheet_cell, spreadsheet_table, typed
     from harness.training.loop import execute
     from harness.training.parts import Parts
 
@@ -80,7 +86,7 @@ _HOME = {
     "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.runs"),
     **dict.fromkeys(
-        ("from_spreadsheet_cell", "markdown_text", "spreadsheet_cell", "spreadsheet_table", "typed"), "harness.showing"
+        ("from_spreadsheet_cell", "markdown_text", "spreadsheet_cell", "spreadsheet_table", "typed"), "harness.console.safe_text"
     ),
     "execute": "harness.training.loop",
     "Parts": "harness.training.parts",

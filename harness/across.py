@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import analyse
+from harness.console.safe_text import impersonal, impersonal_table
 from harness.contracts import Analysis, Several
 from harness.errors import HarnessError, arguments
 from harness.protocol import FACETS, standing_first, standing_protocol
@@ -23,7 +24,6 @@ from harness.records import Records, open_records, schema
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.runs import digest
-from harness.showing import impersonal, impersonal_table
 from harness.statistics.intervals import (
     EQUAL,
     LEVEL,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TypeVar
 
-from harness import interruption
+from harness.console import interruption
 from harness.errors import DiskError, HarnessError, PluginError, message_of, one_line
 
 T = TypeVar("T")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from harness import ending
-from harness.console import escaped_output, say_error, say_lines
+from harness.console import ending
+from harness.console.escaping import escaped_output, say_error, say_lines
+from harness.console.stdout import lasting_stdout
 from harness.errors import HarnessError, nearest, one_line
 from harness.errors.disk import refused
 from harness.process_settings import take_notes
-from harness.stdout import lasting_stdout
 
 if TYPE_CHECKING:
     from harness.preparation import Request
@@ -86,9 +86,9 @@ def run(
     ] = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
-    from harness import interruption
     from harness.commands.show import document, result_lines
-    from harness.progress import Reporter
+    from harness.console import interruption
+    from harness.console.progress import Reporter
     from harness.run import run as carry_out
 
     request = _request(file, profile, data, out, plugin, block, set_, only_search, extend, retry)
@@ -115,7 +115,7 @@ def plan(
 ) -> None:
     """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
     from harness.commands.estimate import estimate, lines
-    from harness.progress import Reporter
+    from harness.console.progress import Reporter
 
     found = estimate(_request(file, profile, data, out, plugin, block, set_), Reporter(quiet=as_json))
     print(json.dumps(found, indent=2)) if as_json else say_lines(lines(found))
@@ -140,9 +140,9 @@ def lr_find_(
     as_json: AsJson = False,
 ) -> None:
     """Suggest a learning rate per arm, by a range test; nothing is written but the picture."""
-    from harness import interruption
     from harness.commands.lr_find import document, lines, lr_find
-    from harness.progress import Reporter
+    from harness.console import interruption
+    from harness.console.progress import Reporter
     from harness.range_test.picture import check_picture, write_picture
     from harness.report import quiet_libraries
 
@@ -300,10 +300,10 @@ def predict(
     set_: Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Device, precision, threads or weights.")] = None,
 ) -> None:  # fmt: skip
     """Predict unlabelled photos with a run's best model, into a table as Kaggle takes it."""
-    from harness import interruption
+    from harness.console import interruption
+    from harness.console.progress import Reporter
     from harness.predict import Request as Prediction
     from harness.predict import predict as carry_out
-    from harness.progress import Reporter
 
     with interruption.listening(), Reporter() as reporter:
         more = (tuple(plugin or ()), tuple(set_ or ()), snapshots, ids)
@@ -326,7 +326,7 @@ def export(
 ) -> None:
     """Write a run's best model into a folder of its own, with a model card; 'harness predict' takes it."""
     from harness.commands import export as of_run
-    from harness.progress import Reporter
+    from harness.console.progress import Reporter
 
     with Reporter() as reporter:
         written, about = of_run.export(of_run.Request(folder, out, arm, ensemble, light, tuple(plugin or ())), reporter)
@@ -378,7 +378,7 @@ def inspect(
 ) -> None:  # fmt: skip
     """Count a dataset's photos, and find broken ones, duplicates, and leaks between splits."""
     from harness import inspection
-    from harness.progress import Reporter
+    from harness.console.progress import Reporter
 
     with Reporter(quiet=as_json) as reporter:
         found = inspection.inspect(file, profile, data, plugin or [], set_ or [], reporter)
@@ -414,8 +414,8 @@ def get(
     """Download a dataset's photos, check them and unpack them; an interrupted download goes on where it was left."""
     from harness.commands.obtain import Request as Wanted
     from harness.commands.obtain import obtain
+    from harness.console.progress import Reporter
     from harness.discovery import discover
-    from harness.progress import Reporter
 
     with Reporter() as reporter:
         obtain(Wanted(dataset, to, from_, sha256), discover(plugin or []), reporter)

@@ -12,18 +12,18 @@ import math
 from collections import Counter, deque
 from typing import Any
 
-from harness import interruption
 from harness import protocol as protocols
 from harness.attempts import of_run
 from harness.boundary import PluginFailed
 from harness.comparison import Cell, cells, count, restarts
 from harness.config import as_plain
+from harness.console import interruption
+from harness.console.progress import Reporter, Watch
 from harness.device import environment
 from harness.errors import PluginError, traceback_of
 from harness.fairness import rehearsal
 from harness.plan import Setting
 from harness.process_settings import kept_apart
-from harness.progress import Reporter, Watch
 from harness.records import Store, schema
 from harness.runs import Epoch, Failed, Run
 from harness.search import Search, study_name

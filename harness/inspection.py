@@ -18,6 +18,7 @@ from typing import Any
 from harness import config
 from harness.boundary import Boundary
 from harness.config import Benchmark
+from harness.console.progress import Reporter
 from harness.contracts import Dataset, Photo
 from harness.data.images import Look, look_at_photos
 from harness.data.photos import Skipped
@@ -25,7 +26,6 @@ from harness.data.places import find_root
 from harness.discovery import discover
 from harness.errors import DataError, PluginError, UnknownName, printable, shown
 from harness.plan import data_request
-from harness.progress import Reporter
 
 INSPECT_VERSION = 1  # of the JSON document
 NEAR = 6  # bits of 64

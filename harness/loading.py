@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis import analyse, own_results
 from harness.boundary import Boundary
+from harness.console.safe_text import impersonal
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
 from harness.errors import arguments
@@ -15,7 +16,6 @@ from harness.records import Records, open_records
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES
-from harness.showing import impersonal
 
 if TYPE_CHECKING:
     from pandas import DataFrame

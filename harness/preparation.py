@@ -12,6 +12,7 @@ from harness import config, device, search
 from harness.attempts import Attempts
 from harness.baseline import Imported, matched, with_networks
 from harness.boundary import Boundary
+from harness.console.progress import Reporter
 from harness.contracts import Data, Split
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
@@ -25,7 +26,6 @@ from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, check_profile, data_request, resolve
 from harness.pretrained import Fit, check_fit
 from harness.process_settings import kept
-from harness.progress import Reporter
 from harness.registry import Registry
 from harness.workbench import check_layer_factor, check_overrides
 

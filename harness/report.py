@@ -17,6 +17,7 @@ from harness import files
 from harness.analysis import analyse, own_results
 from harness.attempts import Attempts
 from harness.boundary import Boundary, PluginFailed
+from harness.console.safe_text import impersonal, impersonal_table
 from harness.contracts import Analysis, Report, Results
 from harness.errors import DataError, HarnessError, disk, encodable
 from harness.process_settings import kept
@@ -25,7 +26,6 @@ from harness.records.links import check_no_links
 from harness.records.promised import summary
 from harness.registry import Registry
 from harness.rules import RECORD_TABLES, clash
-from harness.showing import impersonal, impersonal_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -12,6 +12,8 @@ import numpy as np
 
 from harness import config, device
 from harness.baseline import bring_in
+from harness.console.progress import Reporter, counted
+from harness.console.safe_text import impersonal
 from harness.contracts import Data, Results
 from harness.driver import Driver
 from harness.errors import printable
@@ -24,13 +26,11 @@ from harness.files import check_out_folder
 from harness.plan import describe_space
 from harness.preparation import Ready, Request, cut_of, prepare
 from harness.process_settings import take_notes
-from harness.progress import Reporter, counted
 from harness.range_test.centring import centre
 from harness.records import Store, schema
 from harness.records.checked import save_arrays
 from harness.registry import Registry
 from harness.report import Written, write_reports
-from harness.showing import impersonal
 from harness.training.constant import constant_scores
 
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.console.safe_text import typed
 from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, printable, shown
-from harness.showing import typed
 
 Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
 MOST_PROFILES = 100

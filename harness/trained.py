@@ -12,13 +12,13 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from harness.boundary import Boundary
+from harness.console.progress import Reporter
 from harness.contracts import Backbone, Kind, Weights
 from harness.data.images import Cut
 from harness.device import Device
 from harness.discovery import discover
 from harness.errors import DataError, PluginError, RunFolderError, UnknownName, one_line
 from harness.pretrained import find_weights
-from harness.progress import Reporter
 from harness.records import Records
 from harness.records.checked import AGAIN, load_tensors
 from harness.registry import Registry

@@ -15,9 +15,9 @@ import pytest
 from harness.baseline import match, pack, read_baseline
 from harness.cli import main
 from harness.config import Benchmark, as_plain, identity
+from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.preparation import Request, prepare
-from harness.progress import Reporter
 from harness.protocol import BEFORE
 from harness.records import open_records, schema
 from harness.run import run

@@ -10,12 +10,12 @@ import pytest
 
 from harness.comparison import LONGER, cells, count, restarts
 from harness.config import load
+from harness.console.progress import Reporter
 from harness.contracts import Data, Split
 from harness.device import Device
 from harness.errors import BenchmarkError
 from harness.plan import OTHER_ORDER, Setting, resolve
 from harness.preparation import Request, prepare
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
 from harness.workbench import Bench

@@ -14,11 +14,11 @@ from harness import hookspecs
 from harness.cli import main
 from harness.commands.show import show
 from harness.config import load
+from harness.console.progress import Reporter
 from harness.contracts import Optimizer
 from harness.discovery import discover
 from harness.errors import UnknownName
 from harness.preparation import Request, prepare
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
 from harness.testing import checks

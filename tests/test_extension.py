@@ -12,10 +12,10 @@ from harness_plugins.analyses import alarms
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from harness.config import load
+from harness.console.progress import Reporter
 from harness.extension import FURTHER, _applied, _further, _including
 from harness.plan import resolve
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
 

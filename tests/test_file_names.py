@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from harness.cli import main
+from harness.console.progress import Reporter
 from harness.contracts import Data, Photo, Split
 from harness.errors import DataError, printable
 from harness.preparation import Request, _taken_over
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.records.store import Store
 from harness.run import run

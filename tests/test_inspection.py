@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.console.progress import Reporter
 from harness.contracts import Photo
 from harness.data.images import look_at_photos
 from harness.errors import DataError
 from harness.inspection import _connected, inspect, lines, near_pairs
-from harness.progress import Reporter
 
 
 def photo(seed, size=(90, 70)):

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from harness.commands.show import show
+from harness.console.progress import Reporter
 from harness.contracts import Backbone, Weights
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError
 from harness.preparation import Request, prepare
 from harness.pretrained import Fit, check_fit, find_weights, read_weights
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from harness.commands.show import show, status
+from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.preparation import Request, prepare
-from harness.progress import Reporter
 from harness.records import Store, open_records
 from harness.run import run
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.predict import Request as Prediction
 from harness.predict import choose, predict
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import open_records, schema, store
 from harness.records.reader import load_arrays
 from harness.run import run

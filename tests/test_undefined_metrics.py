@@ -7,8 +7,8 @@ import json
 import pytest
 
 from harness.commands.show import show
+from harness.console.progress import Reporter
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.run import run
 
 PLUGIN = """

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import files
+from harness.console.safe_text import impersonal
 from harness.errors import DataError, RunFolderError, one_line
 from harness.records import Records, database, open_records, schema
 from harness.runs import Arm, digest
-from harness.showing import impersonal
 
 FORMAT, VERSION = "optimizer-harness baseline", 1
 ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.showing import markdown_code, markdown_text
+from harness.console.safe_text import markdown_code, markdown_text
 
 SECTIONS = ("Use", "How to predict", "Data", "Training", "Scores", "Limitations", "Made with")
 

@@ -10,8 +10,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.verdicts import verdict_lines, verdict_of
+from harness.console.progress import counted, duration
 from harness.contracts import Results
-from harness.progress import counted, duration
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
 from harness.registry import Registry

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis import computed
+from harness.console.safe_text import spreadsheet_cell
 from harness.contracts import Analysis
 from harness.errors import DataError, RunFolderError
 from harness.errors.disk import writing
 from harness.records import open_records
 from harness.registry import Registry
-from harness.showing import spreadsheet_cell
 
 if TYPE_CHECKING:
     from pandas import DataFrame

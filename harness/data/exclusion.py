@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from harness.console.safe_text import from_spreadsheet_cell
 from harness.contracts import Data, Split
 from harness.errors import DataError, did_you_mean
 from harness.runs import digest
-from harness.showing import from_spreadsheet_cell
 
 COLUMN = "file"  # of the names, as they stand in the data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.console.progress import Reporter
 from harness.driver import Driver
 from harness.evidence.confirm import confirm
 from harness.evidence.imported import imported_cells
@@ -12,7 +13,6 @@ from harness.evidence.minima import measure_minima
 from harness.evidence.schedules import note_schedules
 from harness.paths import paths
 from harness.plan import Setting
-from harness.progress import Reporter
 from harness.records import Store, schema, write_scores
 from harness.registry import Registry
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness import interruption
 from harness.attempts import of_run
+from harness.console import interruption
+from harness.console.progress import Reporter
 from harness.contracts import Data, Split
 from harness.device import environment
 from harness.plan import Competitor, Setting
-from harness.progress import Reporter
 from harness.records import Store, schema
 from harness.records.checked import load_arrays, save_arrays
 from harness.runs import Done, Epoch, Failed, Run, State, digest

@@ -13,7 +13,7 @@ from harness.data.images import look_at_pixels
 from harness.inspection import SPLITS, findings
 
 if TYPE_CHECKING:
-    from harness.progress import Reporter
+    from harness.console.progress import Reporter
 
 VERSION = 1  # raised whenever the same data give other findings
 

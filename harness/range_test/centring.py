@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from harness import interruption
 from harness.attempts import Attempts
+from harness.console import interruption
+from harness.console.progress import Reporter
 from harness.plan import Competitor, Setting
-from harness.progress import Reporter
 from harness.range_test.sweep import CHOSEN, RangeTest, centred, line, range_test
 from harness.records import Store
 

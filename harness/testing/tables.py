@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.analysis import analyse
+from harness.console.progress import Reporter
 from harness.contracts import Analysis, Report, Results
 from harness.discovery import discover
 from harness.errors.disk import writing
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import Records, open_records
 from harness.rules import RECORD_TABLES
 from harness.run import run

@@ -17,12 +17,12 @@ from PIL import Image
 from harness.cli import main
 from harness.commands.export import Request, export, lines
 from harness.commands.model_card import SECTIONS, model_card
+from harness.console.progress import Reporter
 from harness.contracts import Backbone
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.predict import Request as Prediction
 from harness.predict import choose, predict
 from harness.preparation import Request as RunRequest
-from harness.progress import Reporter
 from harness.records import open_records, schema
 from harness.records.reader import load_arrays
 from harness.run import run

@@ -15,11 +15,11 @@ import pytest
 from harness.cli import main
 from harness.commands.scaffold import ALL, lines, scaffold
 from harness.commands.show import show
+from harness.console.progress import Reporter
 from harness.contracts import KINDS, Optimizer
 from harness.discovery import discover
 from harness.errors import HarnessError
 from harness.preparation import Request, prepare
-from harness.progress import Reporter
 from harness.run import run
 
 

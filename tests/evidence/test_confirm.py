@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
+from harness.console.progress import Reporter
 from harness.contracts import Backbone
 from harness.evidence import confirm as module
 from harness.files import checksum
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
 

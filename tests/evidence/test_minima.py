@@ -14,6 +14,7 @@ import pytest
 
 from harness.comparison import cells
 from harness.config import load
+from harness.console.progress import Reporter
 from harness.contracts import Data, Probe, Split
 from harness.device import Device
 from harness.errors import HarnessError
@@ -21,7 +22,6 @@ from harness.evidence import minima
 from harness.evidence.minima import measure_minima, work_of
 from harness.evidence.probe_costs import planned_cells
 from harness.plan import Setting, resolve
-from harness.progress import Reporter
 from harness.records import Store
 from harness.runs import Done, Failed
 from harness.workbench import Bench

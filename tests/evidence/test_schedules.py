@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.console.progress import Reporter
 from harness.contracts import Optimizer, Scheduler
 from harness.evidence import schedules
 from harness.evidence.schedules import MOST, describe_schedule, thinned
 from harness.preparation import Request, prepare
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
 from harness.training.loop import train

@@ -30,16 +30,16 @@ from PIL import Image
 from harness import from_spreadsheet_cell, load, spreadsheet_cell, spreadsheet_table
 from harness.baseline import read_baseline
 from harness.cli import main
+from harness.console.progress import Reporter
+from harness.console.safe_text import impersonal, markdown_code, markdown_text, typed
 from harness.data.exclusion import read_exclusion
 from harness.data.unpack import unpack
 from harness.errors import BenchmarkError, DataError, RunFolderError, UnknownName
 from harness.inspection import inspect
-from harness.progress import Reporter
 from harness.records import Store, database, open_records, schema
 from harness.records.checked import load_tensors, save_arrays
 from harness.records.links import check_no_links
 from harness.records.pictures import SIDE, made_again
-from harness.showing import impersonal, markdown_code, markdown_text, typed
 from harness.toml import _lines, parse_override, read
 
 CLASSES = ("=1+1", "<img src=x onerror=alert(1)>|`*")
@@ -96,12 +96,12 @@ def someone():
         for name in ("USER", "LOGNAME", "USERNAME"):
             patched.setenv(name, USER)
         patched.setattr(socket, "gethostname", lambda: HOST)
-        from harness import showing
+        from harness.console import safe_text
 
-        for kept in (showing._hosts, showing._own_homes, showing._own_names):
+        for kept in (safe_text._hosts, safe_text._own_homes, safe_text._own_names):
             kept.cache_clear()
         yield patched
-    for kept in (showing._hosts, showing._own_homes, showing._own_names):
+    for kept in (safe_text._hosts, safe_text._own_homes, safe_text._own_names):
         kept.cache_clear()
 
 

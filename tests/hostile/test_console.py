@@ -14,13 +14,13 @@ import warnings
 import numpy as np
 import pytest
 
-from harness import console
 from harness.cli import main
 from harness.config import Benchmark
-from harness.console import EscapingStream
+from harness.console import escaping
+from harness.console.escaping import EscapingStream
+from harness.console.progress import Reporter
 from harness.contracts import KINDS
 from harness.errors import LONGEST_LINE, LONGEST_VALUE, BenchmarkError, HarnessError, did_you_mean, printable, shown
-from harness.progress import Reporter
 from harness.toml import read
 
 POISON = (
@@ -212,7 +212,7 @@ def test_what_an_alphabet_has_not_is_written_plainly(monkeypatch, encoding):
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", out)
-        with console.escaped_output():
+        with escaping.escaped_output():
             print("51.6 ± 1.1 %, 3 × 4 → … \N{CAT FACE} \udce9")  # noqa: RUF001
             Reporter().say("± \N{CAT FACE}")
     text = out.buffer.getvalue().decode(encoding)

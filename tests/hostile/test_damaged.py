@@ -20,9 +20,9 @@ import pandas as pd
 import pytest
 
 from harness.cli import main
+from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import Store, database, open_records, schema, store
 from harness.run import run
 

@@ -23,13 +23,13 @@ from PIL import Image
 from harness.analysis import analyse
 from harness.cli import main
 from harness.commands import estimate as planning
+from harness.console.progress import Reporter
 from harness.contracts import Analysis
 from harness.driver import Driver
 from harness.errors import DiskError, disk
 from harness.evidence import room
 from harness.plan import ends
 from harness.preparation import Request, prepare
-from harness.progress import Reporter
 from harness.records import Store, database, open_records, promised, schema, store
 from harness.run import run
 from harness.runs import Failed

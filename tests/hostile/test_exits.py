@@ -19,12 +19,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import Analysis, Executor, Report, interruption
+from harness import Analysis, Executor, Report
 from harness.analysis import analyse, computed
 from harness.attempts import MOST, Attempts, of_run
 from harness.boundary import Boundary, PluginFailed, through
 from harness.cli import main
 from harness.commands.show import show, status
+from harness.console import interruption
+from harness.console.progress import Watch
 from harness.discovery import discover
 from harness.errors import (
     DataError,
@@ -36,7 +38,6 @@ from harness.errors import (
     one_line,
     traceback_of,
 )
-from harness.progress import Watch
 from harness.records import Records, Store, open_records, store
 from harness.report import write_reports
 from harness.training.executing import Executing
@@ -582,7 +583,7 @@ def test_a_forked_child_does_not_keep_the_run_folder_locked(tmp_path):
 def test_a_thread_left_behind_does_not_keep_the_process_and_is_named():
     code = """if 1:
         import sys, threading
-        from harness import ending
+        from harness.console import ending
         from harness.cli import main
         ending.PATIENCE = 0.1
         threading.Thread(target=threading.Event().wait, name="left by evil").start()

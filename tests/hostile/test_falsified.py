@@ -21,12 +21,12 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness import process_settings
+from harness.console.progress import Reporter
 from harness.contracts import Metric, Split
 from harness.device import Device
 from harness.discovery import discover
 from harness.preparation import Request
 from harness.process_settings import kept, kept_apart, take_notes
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.registry import Registry
 from harness.run import run

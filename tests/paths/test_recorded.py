@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
+from harness.console.progress import Reporter
 from harness.paths import LANDSCAPES
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
 

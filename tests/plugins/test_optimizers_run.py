@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.commands.show import show
+from harness.console.progress import Reporter
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import open_records, store
 from harness.run import run
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from harness.commands.show import show, show_lines
+from harness.console.progress import Reporter
 from harness.contracts import Backbone, Data, DataRequest, Dataset, Optimizer, Scheduler, Split, Task
 from harness.device import Device
 from harness.discovery import discover
 from harness.errors import DataError, Diverged
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
 from harness.runs import Arm, Run

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.console.progress import Reporter
 from harness.errors import DiskError, RunFolderError
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import Store, database, open_records, schema
 from harness.report import write_reports
 from harness.run import run

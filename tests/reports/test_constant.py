@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from harness.cli import main
+from harness.console.progress import Reporter
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import open_records
 from harness.run import run
 

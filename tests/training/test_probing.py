@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from harness.console.progress import Reporter
 from harness.contracts import Probe
 from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import Records, Store, open_records
 from harness.records.schema import probed
 from harness.run import run

@@ -14,7 +14,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from harness.console import EscapingStream, raw, silence
+from harness.console.escaping import EscapingStream, raw, silence
 from harness.errors import printable
 
 TRAINING = "training"  # the phase in which the bar counts epochs
