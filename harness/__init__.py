@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         spreadsheet_table,
         typed,
     )
-    from harness.contracts import (
+    from harness.plugin.contracts import (
         Analysis,
         Backbone,
         Catalogue,
@@ -51,14 +51,14 @@ if TYPE_CHECKING:
     from harness.data.photos import photo_files, photo_members
     from harness.data.places import cache_folder
     from harness.errors import DataError, Diverged, HarnessError, PluginError
-    from harness.hookspecs import hookimpl
+    from harness.plugin.hookspecs import hookimpl
     from harness.loading import load
     from harness.paths import Stroke, describe_walk, draw_walks
     from harness.pretrained import read_weights
     from harness.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
-    from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
+    from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
     from harness.training.loop import execute
     from harness.training.parts import Parts
 
@@ -67,10 +67,10 @@ _HOME = {
     **dict.fromkeys(
         ("Analysis", "Backbone", "Catalogue", "Data", "DataRequest", "Dataset", "Download", "Executor", "Metric", "Optimizer",
          "Photo", "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Several", "Split", "Task", "Weights", "Workbench"),
-        "harness.contracts",
+        "harness.plugin.contracts",
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
-    "hookimpl": "harness.hookspecs",
+    "hookimpl": "harness.plugin.hookspecs",
     "load": "harness.loading",
     **dict.fromkeys(("ImageSource", "ImageStore", "decode_photos", "draw_images", "stratified"), "harness.data.images"),
     "cache_folder": "harness.data.places",
@@ -84,7 +84,7 @@ _HOME = {
     "read_weights": "harness.pretrained",
     "draw_range_test": "harness.range_test.picture",
     "Records": "harness.records",
-    **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.runs"),
+    **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.plugin.runs"),
     **dict.fromkeys(
         ("from_spreadsheet_cell", "markdown_text", "spreadsheet_cell", "spreadsheet_table", "typed"), "harness.console.safe_text"
     ),

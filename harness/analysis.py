@@ -8,9 +8,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.attempts import Attempts
-from harness.boundary import Boundary, PluginFailed
-from harness.contracts import Analysis, Results
-from harness.process_settings import kept
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Analysis, Results
+from harness.plugin.process_settings import kept
 from harness.records import Records, copied
 
 if TYPE_CHECKING:

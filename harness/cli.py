@@ -16,7 +16,7 @@ from harness.console.escaping import escaped_output, say_error, say_lines
 from harness.console.stdout import lasting_stdout
 from harness.errors import HarnessError, nearest, one_line
 from harness.errors.disk import refused
-from harness.process_settings import take_notes
+from harness.plugin.process_settings import take_notes
 
 if TYPE_CHECKING:
     from harness.preparation import Request
@@ -169,7 +169,7 @@ def list_(
 ) -> None:
     """List the plugins found, with where each comes from."""
     from harness.commands.listing import lines, listing
-    from harness.discovery import discover
+    from harness.plugin.discovery import discover
 
     registry = discover(plugin or [], block or [])
     found = listing(registry, kind)
@@ -220,7 +220,7 @@ def show(folder: RunFolder, plugin: Plugins = None, block: Block = None, as_json
     """Show a run's results."""
     from harness.commands.show import show as look
     from harness.commands.show import show_lines
-    from harness.discovery import discover
+    from harness.plugin.discovery import discover
 
     found = look(folder, discover(plugin or [], block or []))
     print(json.dumps(found, indent=2, allow_nan=False)) if as_json else say_lines(show_lines(found))
@@ -238,7 +238,7 @@ def report(
     block: Block = None,
 ) -> None:
     """Write the reports again, from the records alone."""
-    from harness.discovery import discover
+    from harness.plugin.discovery import discover
     from harness.files import check_out_folder
     from harness.report import write_reports
 
@@ -272,7 +272,7 @@ def compare(
     """Lay runs side by side: what differs between them, and which arms became better or worse."""
     from harness.across import open_several
     from harness.commands.compare import document, format_of, lines, write
-    from harness.discovery import discover
+    from harness.plugin.discovery import discover
 
     registry = discover(plugin or [], block or [])
     report = format_of(out, registry) if out else None
@@ -394,7 +394,7 @@ def suspects(
 ) -> None:
     """List the photos that a run has made suspicious: labels, duplicates, leaks; nothing is removed."""
     from harness.commands import suspects as of_run
-    from harness.discovery import discover
+    from harness.plugin.discovery import discover
     from harness.files import check_out_file
 
     check_out_file(out, new=True)
@@ -415,7 +415,7 @@ def get(
     from harness.commands.obtain import Request as Wanted
     from harness.commands.obtain import obtain
     from harness.console.progress import Reporter
-    from harness.discovery import discover
+    from harness.plugin.discovery import discover
 
     with Reporter() as reporter:
         obtain(Wanted(dataset, to, from_, sha256), discover(plugin or []), reporter)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.plan import OTHER_ORDER, Competitor, Setting
-from harness.runs import Run
+from harness.plugin.runs import Run
 
 LONGER = 0.2  # of a run's epochs, for which a restart goes on
 Chosen = Mapping[str, Sequence[Mapping[str, Any] | None]]  # by arm: the parameters of each search, None without any

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from harness.absent import REGIMES, without_absent
 from harness.errors import BenchmarkError, HarnessError, did_you_mean, shown
 from harness.keys import Of, kinds_at, words
-from harness.rules import is_penalty
+from harness.plugin.validate import is_penalty
 from harness.toml import Source, read
 
 DEEPEST = 32  # tables in tables

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import DeviceError, shown
-from harness.runs import digest
+from harness.plugin.runs import digest
 
 Precision = Literal["fp32", "bf16"]
 

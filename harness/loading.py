@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import analyse, own_results
-from harness.boundary import Boundary
+from harness.plugin.boundary import Boundary
 from harness.console.safe_text import impersonal
-from harness.contracts import Analysis, Report, Results
-from harness.discovery import discover
+from harness.plugin.contracts import Analysis, Report, Results
+from harness.plugin.discovery import discover
 from harness.errors import arguments
 from harness.records import Records, open_records
 from harness.records.promised import summary
-from harness.registry import Registry
-from harness.rules import RECORD_TABLES
+from harness.plugin.registry import Registry
+from harness.plugin.validate import RECORD_TABLES
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.absent import names_in
 from harness.config import Benchmark, DataSection, identity
-from harness.contracts import (
+from harness.plugin.contracts import (
     Backbone,
     Data,
     DataRequest,
@@ -31,9 +31,9 @@ from harness.data.places import Root
 from harness.device import Device, Precision
 from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.pretrained import Fit, find_weights
-from harness.registry import Registry
-from harness.rules import clash, fault, takes_fractions
-from harness.runs import Arm, Run, digest
+from harness.plugin.registry import Registry
+from harness.plugin.validate import clash, fault, takes_fractions
+from harness.plugin.runs import Arm, Run, digest
 from harness.toml import Source
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from harness.errors import arguments
-from harness.runs import digest
+from harness.plugin.runs import digest
 
 EXPLORATORY = 0.5  # the power below which a design cannot be expected to support anything
 KEY = "protocols"  # of the records' meta table: a list, the first registered first

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 from harness import files
 from harness.analysis import analyse, own_results
 from harness.attempts import Attempts
-from harness.boundary import Boundary, PluginFailed
+from harness.plugin.boundary import Boundary, PluginFailed
 from harness.console.safe_text import impersonal, impersonal_table
-from harness.contracts import Analysis, Report, Results
+from harness.plugin.contracts import Analysis, Report, Results
 from harness.errors import DataError, HarnessError, disk, encodable
-from harness.process_settings import kept
+from harness.plugin.process_settings import kept
 from harness.records import Records, copied, open_records
 from harness.records.links import check_no_links
 from harness.records.promised import summary
-from harness.registry import Registry
-from harness.rules import RECORD_TABLES, clash
+from harness.plugin.registry import Registry
+from harness.plugin.validate import RECORD_TABLES, clash
 
 if TYPE_CHECKING:
     from pandas import DataFrame

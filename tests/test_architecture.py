@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import harness
-from harness.contracts import KINDS, OFFERS
+from harness.plugin.contracts import KINDS, OFFERS
 
 
 def test_the_public_names_are_sorted_and_all_there():
@@ -26,7 +26,7 @@ def test_importing_harness_imports_nothing_else():
 
 
 def test_every_kind_has_a_contract_and_a_hook():
-    from harness import hookspecs
+    from harness.plugin import hookspecs
 
     assert set(OFFERS) == set(KINDS)
     hooks = {name for name in vars(hookspecs) if name.startswith("harness_")}

@@ -272,7 +272,7 @@ def test_another_environment_is_refused_unless_any_is_said_and_then_the_report_s
 
 
 def test_another_source_of_the_network_is_another_network(file, tmp_path):
-    from harness.runs import digest
+    from harness.plugin.runs import digest
 
     def other(said):
         place = {name: i for i, name in enumerate(said["tables"]["runs"]["columns"])}

@@ -11,7 +11,7 @@ import pytest
 from harness.comparison import LONGER, cells, count, restarts
 from harness.config import load
 from harness.console.progress import Reporter
-from harness.contracts import Data, Split
+from harness.plugin.contracts import Data, Split
 from harness.device import Device
 from harness.errors import BenchmarkError
 from harness.plan import OTHER_ORDER, Setting, resolve

@@ -12,7 +12,7 @@ from PIL import Image
 
 from harness.cli import main
 from harness.console.progress import Reporter
-from harness.contracts import Data, Photo, Split
+from harness.plugin.contracts import Data, Photo, Split
 from harness.errors import DataError, printable
 from harness.preparation import Request, _taken_over
 from harness.records import open_records

@@ -10,7 +10,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from harness.config import load
-from harness.contracts import Data, Split, Weights
+from harness.plugin.contracts import Data, Split, Weights
 from harness.device import Device
 from harness.errors import BenchmarkError
 from harness.plan import Setting, describe_space, resolve
@@ -139,7 +139,7 @@ def test_stages_are_refused_for_a_backbone_without_layer_groups(plan_of, said):
 
 
 def test_an_edited_plugin_file_makes_new_runs(benchmark_file, registry, tmp_path):
-    from harness.discovery import discover
+    from harness.plugin.discovery import discover
 
     text = "from harness import *\n@hookimpl\ndef harness_optimizers():\n    return [Optimizer('mine', dict, {'lr': Float(0.1, 1)})]\n"
     (tmp_path / "mine.py").write_text(text)

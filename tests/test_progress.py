@@ -10,7 +10,7 @@ import pytest
 
 from harness.console import progress
 from harness.console.progress import Reporter, duration
-from harness.contracts import Data, Split
+from harness.plugin.contracts import Data, Split
 from harness.evidence.likeness import likeness
 
 

@@ -112,7 +112,7 @@ def test_killed_after_every_save_the_snapshots_are_those_of_an_undisturbed_run(c
 
 
 def test_snapshots_of_a_run_that_fails_are_not_left_behind(tmp_path, benchmark_file):
-    from harness.runs import Epoch, Failed, State
+    from harness.plugin.runs import Epoch, Failed, State
 
     folder = tmp_path / "run"
     with store.Store(folder) as opened:

@@ -18,8 +18,8 @@ import torch
 
 from harness import Arm, Backbone, Optimizer, Run, Scheduler, Split, Task
 from harness.device import Device, choose, environment
-from harness.discovery import discover
-from harness.registry import Registry
+from harness.plugin.discovery import discover
+from harness.plugin.registry import Registry
 from harness.training.batches import MEAN, STD, resident
 from harness.training.loop import train
 from harness.training.parts import Ingredients, assemble

@@ -27,7 +27,7 @@ from harness import files
 from harness.console.safe_text import impersonal
 from harness.errors import DataError, RunFolderError, one_line
 from harness.records import Records, database, open_records, schema
-from harness.runs import Arm, digest
+from harness.plugin.runs import Arm, digest
 
 FORMAT, VERSION = "optimizer-harness baseline", 1
 ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.baseline.match import Imported
-from harness.contracts import Optimizer, Scheduler
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.errors import PluginError
 from harness.plan import Setting
-from harness.registry import Registry
-from harness.runs import Arm
+from harness.plugin.registry import Registry
+from harness.plugin.runs import Arm
 
 
 def with_networks(

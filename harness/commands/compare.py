@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import files
-from harness.boundary import Boundary, PluginFailed
-from harness.contracts import Report, Several
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Report, Several
 from harness.errors import HarnessError
-from harness.registry import Registry
+from harness.plugin.registry import Registry
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.contracts import KINDS
+from harness.plugin.contracts import KINDS
 from harness.errors import HarnessError, did_you_mean, shown
-from harness.registry import Registry
+from harness.plugin.registry import Registry
 
 
 def listing(registry: Registry, kind: str | None = None) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from harness import __version__
-from harness.contracts import KINDS
-from harness.discovery import discover
+from harness.plugin.contracts import KINDS
+from harness.plugin.discovery import discover
 from harness.errors import HarnessError, did_you_mean, disk, shown
 from harness.files import write
 

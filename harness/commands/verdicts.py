@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import analyse
-from harness.contracts import Analysis, Results
+from harness.plugin.contracts import Analysis, Results
 from harness.protocol import standing_first
 from harness.records import Records
-from harness.registry import Registry
+from harness.plugin.registry import Registry
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.contracts import Photo
+from harness.plugin.contracts import Photo
 from harness.data.archive import Archive, open_archive
 from harness.data.kinds import HEAD, SUFFIXES, is_rubbish, why_no_photo
 from harness.errors import DataError, arguments, printable

@@ -14,7 +14,7 @@ from harness.evidence.schedules import note_schedules
 from harness.paths import paths
 from harness.plan import Setting
 from harness.records import Store, schema, write_scores
-from harness.registry import Registry
+from harness.plugin.registry import Registry
 
 
 def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, reporter: Reporter) -> list[str]:

@@ -7,7 +7,7 @@ import json
 from harness.comparison import Cell
 from harness.plan import Setting
 from harness.records import Store, schema
-from harness.runs import Arm, Run
+from harness.plugin.runs import Arm, Run
 
 
 def imported_cells(setting: Setting, store: Store) -> list[Cell]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.contracts import Data, Photo
+from harness.plugin.contracts import Data, Photo
 from harness.data.images import look_at_pixels
 from harness.inspection import SPLITS, findings
 

@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from itertools import accumulate, combinations, product
 from typing import TYPE_CHECKING, Any
 
-from harness.boundary import Boundary, PluginFailed
+from harness.plugin.boundary import Boundary, PluginFailed
 from harness.comparison import Cell
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.contracts import Probe
+from harness.plugin.contracts import Probe
 from harness.plan import Setting
-from harness.process_settings import kept, note_line
+from harness.plugin.process_settings import kept, note_line
 from harness.records import Store, schema
-from harness.runs import Run, digest
+from harness.plugin.runs import Run, digest
 from harness.toml import command_with
 from harness.training.probing import network_kept, sorted_out
 from harness.workbench import Bench

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from harness.boundary import Boundary, PluginFailed
+from harness.plugin.boundary import Boundary, PluginFailed
 from harness.comparison import Cell, cells, restarts
-from harness.contracts import Probe
+from harness.plugin.contracts import Probe
 from harness.evidence.minima import Runs, Work, limit_of, more_seconds, seconds_allowed, seconds_needed, work_of
 from harness.plan import Setting
 from harness.toml import command_with

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness import files
 from harness.analysis import computed
-from harness.boundary import Boundary, PluginFailed
-from harness.contracts import Analysis, Data
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Analysis, Data
 from harness.errors import disk
 from harness.records import Records, schema
 from harness.records.pictures import SIDE

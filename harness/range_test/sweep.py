@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.boundary import Boundary
-from harness.contracts import Schedule, Scheduler
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Schedule, Scheduler
 from harness.errors import DiskError, HarnessError
-from harness.process_settings import kept
+from harness.plugin.process_settings import kept
 from harness.range_test.picture import WORDS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.plan import Competitor, Setting
-    from harness.runs import Run
+    from harness.plugin.runs import Run
     from harness.training.augmentation import Targets
     from harness.training.parts import Parts
 

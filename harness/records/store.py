@@ -21,7 +21,7 @@ from harness.errors import DiskError, RunFolderError, disk, encodable, one_line
 from harness.records import database, promised, schema
 from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
 from harness.records.links import check_no_links
-from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
+from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ import optuna
 
 from harness.errors import BenchmarkError, did_you_mean, one_line, shown
 from harness.plan import Competitor, Plan
-from harness.runs import digest
+from harness.plugin.runs import digest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

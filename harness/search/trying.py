@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from harness.errors import BenchmarkError, did_you_mean, on_one_line, one_line, shortened, shown
 from harness.plan import Competitor, Plan
-from harness.runs import digest
+from harness.plugin.runs import digest
 from harness.search.samplers import (
     ACROSS_SEEDS,
     OURS,

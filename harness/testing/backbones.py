@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from harness.contracts import Backbone
+from harness.plugin.contracts import Backbone
 from harness.errors import DataError, PluginError, one_line
 from harness.files import temporary_folder, write
 from harness.pretrained import check_fit

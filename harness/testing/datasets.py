@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.contracts import Data, DataRequest, Dataset
+from harness.plugin.contracts import Data, DataRequest, Dataset
 from harness.errors import DataError
 from harness.files import temporary_folder
 from harness.testing.outcomes import NotApplicable, require

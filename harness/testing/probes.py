@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.contracts import Probe
+from harness.plugin.contracts import Probe
 from harness.errors import one_line
 from harness.testing import problems
 from harness.testing.driving import CPU, SGD, STEADY, ingredients, run_of, step, torch_check, value

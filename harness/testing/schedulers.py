@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.contracts import Optimizer, Scheduler
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.errors import PluginError, one_line
 from harness.testing.driving import torch_check
 from harness.testing.optimizers.building import defaults_in_space

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.contracts import Split
+from harness.plugin.contracts import Split
 from harness.device import Device
 from harness.training.augmentation import Targets, gather, mix_batch, transform
 

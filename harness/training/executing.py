@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.boundary import Boundary, through
-from harness.contracts import Executor, Workbench
+from harness.plugin.boundary import Boundary, through
+from harness.plugin.contracts import Executor, Workbench
 from harness.errors import PluginError, repr_of
-from harness.runs import Done, Epoch, Event, Failed, Run
+from harness.plugin.runs import Done, Epoch, Event, Failed, Run
 
 
 class Executing:

@@ -16,7 +16,7 @@ from scipy import stats
 from harness.across import by_pairs, open_several, welch
 from harness.cli import main
 from harness.commands.compare import document, lines
-from harness.discovery import discover
+from harness.plugin.discovery import discover
 
 ARM = "lesson_cnn/optimizer-1/cosine"
 

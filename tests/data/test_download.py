@@ -13,12 +13,12 @@ import pytest
 
 from harness.commands.obtain import Request, obtain
 from harness.console.progress import Reporter
-from harness.contracts import Dataset, Download
+from harness.plugin.contracts import Dataset, Download
 from harness.data import download
 from harness.data.download import fetch
 from harness.data.places import downloads_folder
 from harness.errors import DataError
-from harness.registry import Found, Registry
+from harness.plugin.registry import Found, Registry
 
 FILES = {"train/cats": 3, "valid/cats": 2}
 

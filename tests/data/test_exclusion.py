@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.contracts import Data, Split
+from harness.plugin.contracts import Data, Split
 from harness.data.exclusion import exclude, read_exclusion
 from harness.errors import DataError
 

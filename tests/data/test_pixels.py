@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from harness.contracts import Photo
+from harness.plugin.contracts import Photo
 from harness.data.images import Cut, decode_photos, look_at_photos, stream_photos
 
 SIZE = 16

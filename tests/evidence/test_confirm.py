@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from harness.console.progress import Reporter
-from harness.contracts import Backbone
+from harness.plugin.contracts import Backbone
 from harness.evidence import confirm as module
 from harness.files import checksum
 from harness.preparation import Request

@@ -15,7 +15,7 @@ from PIL import Image
 
 from harness.commands.suspects import as_csv, suspects, write_csv
 from harness.console.progress import Reporter
-from harness.contracts import Analysis, Data, Split
+from harness.plugin.contracts import Analysis, Data, Split
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.evidence.folds import assign
 from harness.evidence.likeness import likeness

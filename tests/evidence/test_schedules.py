@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.console.progress import Reporter
-from harness.contracts import Optimizer, Scheduler
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.evidence import schedules
 from harness.evidence.schedules import MOST, describe_schedule, thinned
 from harness.preparation import Request, prepare

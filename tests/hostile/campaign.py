@@ -334,7 +334,7 @@ def main() -> None:
         os.environ["HARNESS_CACHE"] = f"{work}/cache"
         for name in IMPORTED:
             importlib.import_module(name)
-        importlib.import_module("harness.discovery").discover()
+        importlib.import_module("harness.plugin.discovery").discover()
         campaign = Campaign(Path(work), chosen.seed, (lambda line: None) if chosen.quiet else print)
         try:
             campaign.disturb(chosen.kills)

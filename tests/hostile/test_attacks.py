@@ -277,9 +277,9 @@ def test_an_arm_of_a_baseline_whose_plugin_is_not_here_is_named():
     from types import SimpleNamespace
 
     from harness.baseline.networks import with_networks
-    from harness.discovery import discover
+    from harness.plugin.discovery import discover
     from harness.plan import Plan, Setting
-    from harness.runs import Arm
+    from harness.plugin.runs import Arm
 
     arm = {"backbone": "lesson_cnn", "optimizer": "extra", "scheduler": "cosine"}
     rows = [{"arm": "lesson_cnn/extra/cosine", "recipe": json.dumps({"arm": arm, "plugins": {}})}]

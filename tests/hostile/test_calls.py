@@ -21,7 +21,7 @@ import pytest
 import harness
 from harness import Arm, Optimizer, Photo, Run, across, exported, open_archive, testing
 from harness.errors import HarnessError
-from harness.registry import Registry
+from harness.plugin.registry import Registry
 
 LINE = r"[^\n]*: must [^\n]+, got [^\n]+"  # the grammar of every message
 NOT_CALLED = {"cache_folder", "hookimpl", "markdown_text", "spreadsheet_cell"}  # no arguments, or any value at all

@@ -19,7 +19,7 @@ from harness.config import Benchmark
 from harness.console import escaping
 from harness.console.escaping import EscapingStream
 from harness.console.progress import Reporter
-from harness.contracts import KINDS
+from harness.plugin.contracts import KINDS
 from harness.errors import LONGEST_LINE, LONGEST_VALUE, BenchmarkError, HarnessError, did_you_mean, printable, shown
 from harness.toml import read
 

@@ -268,7 +268,7 @@ def test_a_run_that_comes_out_otherwise_takes_what_was_made_of_it_along(finished
         assert store.run(first)["state"] == schema.WAITING
         assert store.epochs(first) == []
         solution = store.solution(restart)
-        from harness.runs import Done
+        from harness.plugin.runs import Done
 
         store.append(first, Done({"test_accuracy": 0.5}, solution))
         assert store.run(restart)["state"] == schema.WAITING

@@ -24,7 +24,7 @@ from harness.analysis import analyse
 from harness.cli import main
 from harness.commands import estimate as planning
 from harness.console.progress import Reporter
-from harness.contracts import Analysis
+from harness.plugin.contracts import Analysis
 from harness.driver import Driver
 from harness.errors import DiskError, disk
 from harness.evidence import room
@@ -32,7 +32,7 @@ from harness.plan import ends
 from harness.preparation import Request, prepare
 from harness.records import Store, database, open_records, promised, schema, store
 from harness.run import run
-from harness.runs import Failed
+from harness.plugin.runs import Failed
 from harness.training.loop import execute
 
 BENCHMARK = """

@@ -22,12 +22,12 @@ import pytest
 from harness import Analysis, Executor, Report
 from harness.analysis import analyse, computed
 from harness.attempts import MOST, Attempts, of_run
-from harness.boundary import Boundary, PluginFailed, through
+from harness.plugin.boundary import Boundary, PluginFailed, through
 from harness.cli import main
 from harness.commands.show import show, status
 from harness.console import interruption
 from harness.console.progress import Watch
-from harness.discovery import discover
+from harness.plugin.discovery import discover
 from harness.errors import (
     DataError,
     DiskError,

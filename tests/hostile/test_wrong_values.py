@@ -23,9 +23,10 @@ import tomli_w
 import typer
 from optuna.distributions import FloatDistribution
 
-from harness import Float, Optimizer, cli, config, keys, preparation, rules, run
+from harness import Float, Optimizer, cli, config, keys, preparation, run
+from harness.plugin import validate
 from harness.commands import estimate
-from harness.discovery import discover
+from harness.plugin.discovery import discover
 from harness.errors import BenchmarkError
 from harness.keys import Kind
 from harness.plan import resolve
@@ -280,7 +281,7 @@ def of_plugins() -> dict[tuple[str, ...], tuple[Kind, ...]]:
             for name in {**names, **offer.limits}:
                 place = (*above, name) if kind == "dataset" else (*above, offer.name, name)
                 found[("plugin", kind, offer.name, *place)] = (
-                    _kind_of(rules.limit_of(offer, name), name in offer.limits),
+                    _kind_of(validate.limit_of(offer, name), name in offer.limits),
                 )
     return found
 
@@ -447,9 +448,9 @@ def test_a_plugins_limits_refuse_what_is_wrong_and_take_their_own_ends(key):
         if isinstance(value, bool | int | float | str) and allowed(
             [Kind("any")], value
         ):  # the others are refused before
-            assert rules.fault(offer, option, value), value
+            assert validate.fault(offer, option, value), value
     for value in right(PLUGINS[key]):
-        assert not rules.fault(offer, option, value), value
+        assert not validate.fault(offer, option, value), value
 
 
 def test_what_the_built_in_plugins_take_has_ends():
@@ -458,7 +459,7 @@ def test_what_the_built_in_plugins_take_has_ends():
         for kind in ("dataset", "probe", "optimizer", "scheduler")
         for offer in REGISTRY.all(kind)
         for name in {**getattr(offer, "options", {}), **getattr(offer, "space", {}), **getattr(offer, "defaults", {})}
-        if name not in offer.limits and not isinstance(rules.limit_of(offer, name), str | bool)
+        if name not in offer.limits and not isinstance(validate.limit_of(offer, name), str | bool)
     }
     assert not without
 
@@ -666,9 +667,9 @@ def test_a_plugin_without_limits_is_tried_with_what_the_file_says(refusal, text,
 
 def test_an_offer_outside_its_own_limits_is_refused():
     space, limits = {"lr": Float(0.1, 2.0)}, {"lr": Float(0.0, 1.0), "momentum": Float(0.0, 0.9)}
-    assert rules.check(Optimizer("x", dict, space, limits=limits)) == (
+    assert validate.check(Optimizer("x", dict, space, limits=limits)) == (
         "optimizer 'x': space['lr'] must be a number >= 0 and <= 1, got 2.0, as limits say"
     )
-    assert rules.check(Optimizer("x", dict, {}, {"momentum": 1}, limits)).startswith(
+    assert validate.check(Optimizer("x", dict, {}, {"momentum": 1}, limits)).startswith(
         "optimizer 'x': defaults['momentum'] must"
     )

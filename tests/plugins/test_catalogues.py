@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from harness.commands.listing import lines, listing
-from harness.contracts import Optimizer
-from harness.discovery import discover
+from harness.plugin.contracts import Optimizer
+from harness.plugin.discovery import discover
 from harness.errors import UnknownName
 from harness.training.state import flatten, restore
 

@@ -15,9 +15,9 @@ from harness_plugins.probes._patches import strip
 from PIL import Image
 from torch import nn
 
-from harness.contracts import Backbone, Optimizer, Scheduler, Split, Task
+from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.device import Device
-from harness.runs import Arm, Run
+from harness.plugin.runs import Arm, Run
 from harness.training.batches import resident
 from harness.training.parts import Ingredients, assemble
 

@@ -16,7 +16,7 @@ from harness_plugins.datasets import _kaggle
 from harness_plugins.datasets.dogscats import open_dogscats
 from PIL import Image
 
-from harness.contracts import DataRequest, Photo
+from harness.plugin.contracts import DataRequest, Photo
 from harness.data.archive import open_archive
 from harness.errors import DataError
 

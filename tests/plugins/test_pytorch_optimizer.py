@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-from harness.contracts import Optimizer
-from harness.discovery import discover
+from harness.plugin.contracts import Optimizer
+from harness.plugin.discovery import discover
 from harness.errors import UnknownName
 
 FOUND = discover()

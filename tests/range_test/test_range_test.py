@@ -14,7 +14,7 @@ import torch
 
 from harness.cli import main
 from harness.console.progress import Reporter
-from harness.contracts import Optimizer
+from harness.plugin.contracts import Optimizer
 from harness.preparation import Request, prepare
 from harness.range_test.picture import draw_range_test, write_picture
 from harness.range_test.sweep import (

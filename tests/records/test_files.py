@@ -12,7 +12,7 @@ import torch
 from harness import files
 from harness.records import store as module
 from harness.records.store import load_tensors, save_tensors
-from harness.runs import State
+from harness.plugin.runs import State
 
 TENSORS = {
     "weight": torch.arange(12, dtype=torch.float32).reshape(3, 4).T,

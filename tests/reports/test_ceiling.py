@@ -27,7 +27,7 @@ from harness.across import open_several
 from harness.analysis import analyse
 from harness.cli import main
 from harness.commands.compare import lines
-from harness.discovery import discover
+from harness.plugin.discovery import discover
 from harness.records import open_records, schema
 from harness.records.store import save_arrays
 from harness.statistics.intervals import clopper_pearson, detectable_share

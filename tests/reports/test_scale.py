@@ -12,7 +12,7 @@ import pytest
 from harness_plugins.analyses import duels
 from harness_plugins.analyses._order import FINEST, chances, thinned
 
-from harness.discovery import discover
+from harness.plugin.discovery import discover
 from harness.records import open_records
 from harness.report import write_reports
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from harness.contracts import Split
+from harness.plugin.contracts import Split
 from harness.device import Device
 from harness.training.augmentation import ALPHA, LIGHT, Mixed, _beta, blended, mix_batch, transform
 from harness.training.batches import Batches, resident

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contracts import Split
+from harness.plugin.contracts import Split
 from harness.device import Device
 from harness.training.batches import MEAN, STD, Batches, mix, resident
 

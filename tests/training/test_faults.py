@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contracts import Metric, Optimizer, Scheduler
+from harness.plugin.contracts import Metric, Optimizer, Scheduler
 from harness.errors import Diverged, PluginError
 from harness.training.loop import train
 
@@ -191,7 +191,7 @@ def test_a_large_gradient_is_finite(parts_of):
 
 def test_records_have_no_value_for_a_metric_that_is_none(tmp_path):
     from harness.records import Store
-    from harness.runs import Arm, Done, Epoch, Run, State
+    from harness.plugin.runs import Arm, Done, Epoch, Run, State
 
     run = Run(
         "search", Arm("a", "b", "c"), {}, {}, 1, 1, 0.0, (), "fp32", "t", 0, 0, "", {},

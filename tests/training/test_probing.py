@@ -7,12 +7,12 @@ import pandas as pd
 import torch
 
 from harness.console.progress import Reporter
-from harness.contracts import Probe
+from harness.plugin.contracts import Probe
 from harness.preparation import Request
 from harness.records import Records, Store, open_records
 from harness.records.schema import probed
 from harness.run import run
-from harness.runs import Done
+from harness.plugin.runs import Done
 
 
 def probe(name, **found):

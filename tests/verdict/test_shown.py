@@ -8,7 +8,7 @@ import pytest
 
 from harness.commands.show import _metrics, show_lines
 from harness.commands.verdicts import verdict_lines, verdict_of
-from harness.discovery import discover
+from harness.plugin.discovery import discover
 from harness.protocol import resolve
 
 

@@ -10,7 +10,7 @@ from harness_plugins.analyses import facets, gate, omnibus, twins, verdict
 
 from harness.analysis import analyse
 from harness.console.progress import Reporter
-from harness.discovery import discover
+from harness.plugin.discovery import discover
 from harness.preparation import Request
 from harness.records import open_records
 from harness.run import run

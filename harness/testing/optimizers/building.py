@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.contracts import Optimizer, Scheduler
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.errors import PluginError
 from harness.testing.driving import (
     finite,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.contracts import Optimizer
+from harness.plugin.contracts import Optimizer
 from harness.errors import one_line
 from harness.testing import problems
 from harness.testing.driving import (

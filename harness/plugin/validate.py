@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
+from harness.plugin.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
 from harness.errors import repr_of, shown
 
 RECORD_TABLES = (

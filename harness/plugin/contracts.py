@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from harness.records import Records
-    from harness.runs import Event, Run, State
+    from harness.plugin.runs import Event, Run, State
     from harness.training.parts import Parts
 
 Kind = Literal["dataset", "task", "backbone", "optimizer", "scheduler", "executor", "probe", "analysis", "report"]

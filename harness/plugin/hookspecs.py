@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pluggy
 
-from harness.contracts import (
+from harness.plugin.contracts import (
     Analysis,
     Backbone,
     Catalogue,
