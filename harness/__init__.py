@@ -21,6 +21,14 @@ if TYPE_CHECKING:
         spreadsheet_table,
         typed,
     )
+    from harness.data.archive import open_archive
+    from harness.data.images import ImageSource, ImageStore, decode_photos, draw_images, stratified
+    from harness.data.kinds import is_rubbish
+    from harness.data.photos import photo_files, photo_members
+    from harness.data.places import cache_folder
+    from harness.errors import DataError, Diverged, HarnessError, PluginError
+    from harness.loading import load
+    from harness.paths import Stroke, describe_walk, draw_walks
     from harness.plugin.contracts import (
         Analysis,
         Backbone,
@@ -45,20 +53,12 @@ if TYPE_CHECKING:
         Weights,
         Workbench,
     )
-    from harness.data.archive import open_archive
-    from harness.data.images import ImageSource, ImageStore, decode_photos, draw_images, stratified
-    from harness.data.kinds import is_rubbish
-    from harness.data.photos import photo_files, photo_members
-    from harness.data.places import cache_folder
-    from harness.errors import DataError, Diverged, HarnessError, PluginError
     from harness.plugin.hookspecs import hookimpl
-    from harness.loading import load
-    from harness.paths import Stroke, describe_walk, draw_walks
+    from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
     from harness.pretrained import read_weights
     from harness.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
-    from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
     from harness.training.loop import execute
     from harness.training.parts import Parts
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis import analyse
 from harness.console.safe_text import impersonal, impersonal_table
-from harness.plugin.contracts import Analysis, Several
 from harness.errors import HarnessError, arguments
+from harness.plugin.contracts import Analysis, Several
+from harness.plugin.registry import Registry
+from harness.plugin.runs import digest
 from harness.protocol import FACETS, standing_first, standing_protocol
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
-from harness.plugin.registry import Registry
-from harness.plugin.runs import digest
 from harness.statistics.intervals import (
     EQUAL,
     LEVEL,

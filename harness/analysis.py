@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from harness.attempts import Attempts
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Analysis, Results
 from harness.plugin.process_settings import kept
 from harness.records import Records, copied
+from harness.records.attempts import Attempts
 
 if TYPE_CHECKING:
     from pandas import DataFrame

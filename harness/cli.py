@@ -239,7 +239,7 @@ def report(
 ) -> None:
     """Write the reports again, from the records alone."""
     from harness.plugin.discovery import discover
-    from harness.files import check_out_folder
+    from harness.records.files import check_out_folder
     from harness.report import write_reports
 
     if out:
@@ -395,7 +395,7 @@ def suspects(
     """List the photos that a run has made suspicious: labels, duplicates, leaks; nothing is removed."""
     from harness.commands import suspects as of_run
     from harness.plugin.discovery import discover
-    from harness.files import check_out_file
+    from harness.records.files import check_out_file
 
     check_out_file(out, new=True)
     table = of_run.suspects(folder, discover(plugin or []), limit)

@@ -13,8 +13,6 @@ from collections import Counter, deque
 from typing import Any
 
 from harness import protocol as protocols
-from harness.attempts import of_run
-from harness.plugin.boundary import PluginFailed
 from harness.comparison import Cell, cells, count, restarts
 from harness.config import as_plain
 from harness.console import interruption
@@ -23,9 +21,11 @@ from harness.device import environment
 from harness.errors import PluginError, traceback_of
 from harness.fairness import rehearsal
 from harness.plan import Setting
+from harness.plugin.boundary import PluginFailed
 from harness.plugin.process_settings import kept_apart
-from harness.records import Store, schema
 from harness.plugin.runs import Epoch, Failed, Run
+from harness.records import Store, schema
+from harness.records.attempts import of_run
 from harness.search import Search, study_name
 from harness.training.executing import Executing
 from harness.workbench import Bench

@@ -16,10 +16,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import computed
-from harness.plugin.contracts import Analysis
 from harness.plan import SCHEDULE, Competitor, Setting, describe_space
-from harness.records import Store, open_records
+from harness.plugin.contracts import Analysis
 from harness.plugin.registry import Registry
+from harness.records import Store, open_records
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

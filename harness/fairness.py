@@ -8,15 +8,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.attempts import Attempts
-from harness.plugin.boundary import Boundary, PluginFailed
-from harness.plugin.contracts import Optimizer
 from harness.errors import PluginError
 from harness.plan import SCHEDULE, Competitor, Setting, ends
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Optimizer
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry
-from harness.plugin.validate import is_penalty
 from harness.plugin.runs import Arm, Run
+from harness.plugin.validate import is_penalty
+from harness.records.attempts import Attempts
 from harness.training.entries import overwritten, refusal
 from harness.training.rehearsal import (
     STEPS,

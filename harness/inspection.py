@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from harness import config
-from harness.plugin.boundary import Boundary
 from harness.config import Benchmark
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Dataset, Photo
 from harness.data.images import Look, look_at_photos
 from harness.data.photos import Skipped
 from harness.data.places import find_root
-from harness.plugin.discovery import discover
 from harness.errors import DataError, PluginError, UnknownName, printable, shown
 from harness.plan import data_request
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Dataset, Photo
+from harness.plugin.discovery import discover
 
 INSPECT_VERSION = 1  # of the JSON document
 NEAR = 6  # bits of 64

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import analyse, own_results
-from harness.plugin.boundary import Boundary
 from harness.console.safe_text import impersonal
+from harness.errors import arguments
+from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Analysis, Report, Results
 from harness.plugin.discovery import discover
-from harness.errors import arguments
-from harness.records import Records, open_records
-from harness.records.promised import summary
 from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES
+from harness.records import Records, open_records
+from harness.records.promised import summary
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.absent import names_in
 from harness.config import Benchmark, DataSection, identity
+from harness.data.places import Root
+from harness.device import Device, Precision
+from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.plugin.contracts import (
     Backbone,
     Data,
@@ -27,13 +30,10 @@ from harness.plugin.contracts import (
     Task,
     Weights,
 )
-from harness.data.places import Root
-from harness.device import Device, Precision
-from harness.errors import BenchmarkError, did_you_mean, shown
-from harness.pretrained import Fit, find_weights
 from harness.plugin.registry import Registry
-from harness.plugin.validate import clash, fault, takes_fractions
 from harness.plugin.runs import Arm, Run, digest
+from harness.plugin.validate import clash, fault, takes_fractions
+from harness.pretrained import Fit, find_weights
 from harness.toml import Source
 
 if TYPE_CHECKING:

@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from harness import config, device
-from harness.plugin.boundary import Boundary
 from harness.config import TrainSection
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.console.safe_text import spreadsheet_cell
-from harness.plugin.contracts import Split, Task
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
 from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.exported import is_export, read_model
-from harness.files import check_out_file, replacing
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Split, Task
 from harness.plugin.process_settings import kept
 from harness.records import Records, open_records, schema
+from harness.records.files import check_out_file, replacing
 from harness.toml import parse_override
 from harness.trained import Model, load, origin_of, registry_for
 

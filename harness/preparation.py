@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from harness import config, device, search
-from harness.attempts import Attempts
 from harness.baseline import Imported, matched, with_networks
-from harness.plugin.boundary import Boundary
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Data, Split
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
 from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.device import Device
-from harness.plugin.discovery import discover
 from harness.errors import BenchmarkError, PluginError, on_one_line, printable, shown
 from harness.fairness import Fairness, check_fairness
 from harness.features import extract, extract_mirrored
 from harness.plan import Plan, Setting, check_profile, data_request, resolve
-from harness.pretrained import Fit, check_fit
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Data, Split
+from harness.plugin.discovery import discover
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry
+from harness.pretrained import Fit, check_fit
+from harness.records.attempts import Attempts
 from harness.workbench import check_layer_factor, check_overrides
 
 

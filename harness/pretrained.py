@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import BenchmarkError, DataError, HarnessError, arguments, one_line
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Backbone, Weights
-from harness.errors import BenchmarkError, DataError, HarnessError, arguments, one_line
 
 if TYPE_CHECKING:
     import torch

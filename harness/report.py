@@ -13,19 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import files
 from harness.analysis import analyse, own_results
-from harness.attempts import Attempts
-from harness.plugin.boundary import Boundary, PluginFailed
 from harness.console.safe_text import impersonal, impersonal_table
-from harness.plugin.contracts import Analysis, Report, Results
 from harness.errors import DataError, HarnessError, disk, encodable
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Analysis, Report, Results
 from harness.plugin.process_settings import kept
-from harness.records import Records, copied, open_records
-from harness.records.links import check_no_links
-from harness.records.promised import summary
 from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES, clash
+from harness.records import Records, copied, files, open_records
+from harness.records.attempts import Attempts
+from harness.records.links import check_no_links
+from harness.records.promised import summary
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -14,7 +14,6 @@ from harness import config, device
 from harness.baseline import bring_in
 from harness.console.progress import Reporter, counted
 from harness.console.safe_text import impersonal
-from harness.plugin.contracts import Data, Results
 from harness.driver import Driver
 from harness.errors import printable
 from harness.evidence.collect import collect
@@ -22,14 +21,15 @@ from harness.evidence.looking import name_examples
 from harness.evidence.probe_costs import foretell
 from harness.evidence.room import naming_need, room_for, warning
 from harness.extension import ROUNDS, extend, extended
-from harness.files import check_out_folder
 from harness.plan import describe_space
-from harness.preparation import Ready, Request, cut_of, prepare
+from harness.plugin.contracts import Data, Results
 from harness.plugin.process_settings import take_notes
+from harness.plugin.registry import Registry
+from harness.preparation import Ready, Request, cut_of, prepare
 from harness.range_test.centring import centre
 from harness.records import Store, schema
 from harness.records.checked import save_arrays
-from harness.plugin.registry import Registry
+from harness.records.files import check_out_folder
 from harness.report import Written, write_reports
 from harness.training.constant import constant_scores
 

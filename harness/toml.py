@@ -7,9 +7,7 @@ headers and ``key =`` at the start of a line. A key inside an inline table gets 
 from __future__ import annotations
 
 import codecs
-import json
 import re
-import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.console.safe_text import typed
 from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, printable, shown
 
 Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
@@ -218,17 +215,6 @@ def parse_override(text: str) -> tuple[Path_, Any]:
         return key, _parse(f"value = {value}", f"--set: {found[1]}")["value"]
     except tomllib.TOMLDecodeError:
         return key, value.strip()
-
-
-def command_with(command: Sequence[str], key: str, value: Any) -> str:
-    """Return a recorded ``harness run`` command as typed in a shell, with one more ``--set KEY=VALUE``.
-
-    Where no command was recorded, three dots stand for its arguments.
-    """
-    text = json.dumps(value, ensure_ascii=False)  # numbers, strings and lists of them are written as in TOML
-    setting = f"--set {shlex.quote(f'{key}={text}')}"
-    parts = [part for part in command if part not in ("--only-search", "--extend")]
-    return f"{typed(parts) if parts else 'harness run ...'} {setting}"
 
 
 def _new(key: Path_, values: Mapping[str, Any]) -> list[Path_]:

@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from harness.plugin.boundary import Boundary
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Backbone, Kind, Weights
 from harness.data.images import Cut
 from harness.device import Device
-from harness.plugin.discovery import discover
 from harness.errors import DataError, PluginError, RunFolderError, UnknownName, one_line
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Backbone, Kind, Weights
+from harness.plugin.discovery import discover
+from harness.plugin.registry import Registry
 from harness.pretrained import find_weights
 from harness.records import Records
 from harness.records.checked import AGAIN, load_tensors
-from harness.plugin.registry import Registry
 
 if TYPE_CHECKING:
     import torch

@@ -11,10 +11,10 @@ import pytest
 from harness.comparison import LONGER, cells, count, restarts
 from harness.config import load
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Data, Split
 from harness.device import Device
 from harness.errors import BenchmarkError
 from harness.plan import OTHER_ORDER, Setting, resolve
+from harness.plugin.contracts import Data, Split
 from harness.preparation import Request, prepare
 from harness.records import open_records
 from harness.run import run

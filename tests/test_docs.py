@@ -9,15 +9,15 @@ from typing import get_args, get_type_hints
 import pytest
 import torch
 
-from harness.plugin import contracts as module
-from harness.plugin import hookspecs
 from harness.cli import main
 from harness.commands.show import show
 from harness.config import load
 from harness.console.progress import Reporter
+from harness.errors import UnknownName
+from harness.plugin import contracts as module
+from harness.plugin import hookspecs
 from harness.plugin.contracts import Optimizer
 from harness.plugin.discovery import discover
-from harness.errors import UnknownName
 from harness.preparation import Request, prepare
 from harness.records import open_records
 from harness.run import run

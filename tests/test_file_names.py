@@ -12,8 +12,8 @@ from PIL import Image
 
 from harness.cli import main
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Data, Photo, Split
 from harness.errors import DataError, printable
+from harness.plugin.contracts import Data, Photo, Split
 from harness.preparation import Request, _taken_over
 from harness.records import open_records
 from harness.records.store import Store

@@ -6,7 +6,7 @@ import pytest
 
 from harness.cli import main
 from harness.errors import DataError
-from harness.files import check_out_file, check_out_folder
+from harness.records.files import check_out_file, check_out_folder
 
 
 def test_a_file_can_be_new_or_replaced_and_nothing_is_left_behind(tmp_path):

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Photo
 from harness.data.images import look_at_photos
 from harness.errors import DataError
 from harness.inspection import _connected, inspect, lines, near_pairs
+from harness.plugin.contracts import Photo
 
 
 def photo(seed, size=(90, 70)):

@@ -15,8 +15,8 @@ from PIL import Image
 
 from harness import predict as module
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Backbone
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, RunFolderError
+from harness.plugin.contracts import Backbone
 from harness.predict import Request, choose, predict
 from harness.preparation import Request as RunRequest
 from harness.records import open_records

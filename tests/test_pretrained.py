@@ -11,8 +11,8 @@ import torch
 
 from harness.commands.show import show
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Backbone, Weights
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError
+from harness.plugin.contracts import Backbone, Weights
 from harness.preparation import Request, prepare
 from harness.pretrained import Fit, check_fit, find_weights, read_weights
 from harness.records import open_records

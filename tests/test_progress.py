@@ -10,8 +10,8 @@ import pytest
 
 from harness.console import progress
 from harness.console.progress import Reporter, duration
-from harness.plugin.contracts import Data, Split
 from harness.evidence.likeness import likeness
+from harness.plugin.contracts import Data, Split
 
 
 class Clock:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import PluginError, UnknownName
 from harness.plugin import discovery as module
 from harness.plugin.contracts import Backbone, Optimizer
 from harness.plugin.discovery import discover
-from harness.errors import PluginError, UnknownName
 
 PLUGIN = """
 from harness import Float, Optimizer, hookimpl

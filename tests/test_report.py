@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness import Analysis, HarnessError, Report
-from harness.report import write_reports
 from harness.plugin.validate import RECORD_TABLES, check, clash
+from harness.report import write_reports
 
 
 def render(results):

@@ -11,9 +11,20 @@ import pytest
 
 from harness import Choice, Float, Int, analysis, report
 from harness.plugin import validate
-from harness.plugin.contracts import OFFERS, Analysis, Catalogue, Dataset, Download, Metric, Optimizer, Report, Scheduler, Task
-from harness.records import Records
+from harness.plugin.contracts import (
+    OFFERS,
+    Analysis,
+    Catalogue,
+    Dataset,
+    Download,
+    Metric,
+    Optimizer,
+    Report,
+    Scheduler,
+    Task,
+)
 from harness.plugin.validate import RECORD_TABLES, check
+from harness.records import Records
 
 OPTIMIZER = Optimizer(
     "mine", dict, {"lr": Float(1e-3, 1), "steps": Int(1, 3), "how": Choice(["a", 1, 0.5, True, None])}
@@ -30,7 +41,9 @@ def choice(*values):
 
 
 def test_every_field_of_every_contract_has_a_rule():
-    assert {each.name for type_ in (*OFFERS.values(), Catalogue, Metric) for each in fields(type_)} == set(validate._RULES)
+    assert {each.name for type_ in (*OFFERS.values(), Catalogue, Metric) for each in fields(type_)} == set(
+        validate._RULES
+    )
 
 
 @pytest.mark.parametrize("offer", [OPTIMIZER, Scheduler("mine", dict), TASK, REPORT, CATALOGUE])

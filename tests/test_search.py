@@ -10,12 +10,12 @@ import optuna
 import pytest
 
 from harness.config import load
-from harness.plugin.contracts import Data, Split
 from harness.device import Device
 from harness.errors import BenchmarkError, RunFolderError
 from harness.plan import Setting, resolve
-from harness.records import Store, database, schema
+from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, State
+from harness.records import Store, database, schema
 from harness.search import Search, check, study_name
 from harness.search import samplers as module
 from harness.search.budget import LEAST_SECONDS

@@ -8,8 +8,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 
-from harness.plugin.contracts import DataRequest, Dataset
 from harness.device import Device
+from harness.plugin.contracts import DataRequest, Dataset
 from harness.plugin.discovery import discover
 from harness.training.augmentation import Mixed
 from harness.training.batches import Batches, resident

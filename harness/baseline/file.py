@@ -23,11 +23,10 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
-from harness import files
 from harness.console.safe_text import impersonal
 from harness.errors import DataError, RunFolderError, one_line
-from harness.records import Records, database, open_records, schema
 from harness.plugin.runs import Arm, digest
+from harness.records import Records, database, files, open_records, schema
 
 FORMAT, VERSION = "optimizer-harness baseline", 1
 ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms

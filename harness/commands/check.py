@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.plugin.contracts import KINDS, Catalogue, Kind, Optimizer
-from harness.plugin.discovery import discover
 from harness.errors import HarnessError, UnknownName, did_you_mean, printable, shown
 from harness.paths import check_picture, paths, save_picture
+from harness.plugin.contracts import KINDS, Catalogue, Kind, Optimizer
+from harness.plugin.discovery import discover
 from harness.plugin.registry import Found, Registry
 from harness.report import quiet_libraries
 from harness.testing import Check, Outcome, checks

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import files
+from harness.errors import HarnessError
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Report, Several
-from harness.errors import HarnessError
 from harness.plugin.registry import Registry
+from harness.records import files
 
 if TYPE_CHECKING:
     from pandas import DataFrame

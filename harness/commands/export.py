@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from harness import device
 from harness.analysis import computed
-from harness.plugin.boundary import Boundary, PluginFailed
 from harness.commands.model_card import interval, model_card, shown, winner
 from harness.config import Benchmark, as_plain
 from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal
-from harness.plugin.contracts import Analysis, Backbone, Task
 from harness.errors import RunFolderError
 from harness.exported import FILE, describe_model, named
-from harness.files import check_out_folder, new_folder
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Analysis, Backbone, Task
+from harness.plugin.registry import Registry
 from harness.predict import Choice, choose, model_of
 from harness.records import Records, open_records, schema
 from harness.records.checked import load_arrays
-from harness.plugin.registry import Registry
+from harness.records.files import check_out_folder, new_folder
 from harness.trained import Model, check_weights, load_frozen, registry_for
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.plugin.contracts import KINDS
 from harness.errors import HarnessError, did_you_mean, shown
+from harness.plugin.contracts import KINDS
 from harness.plugin.registry import Registry
 
 

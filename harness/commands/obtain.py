@@ -10,12 +10,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Dataset, Download
 from harness.data.download import PATIENCE, fetch
 from harness.data.places import downloads_folder
 from harness.data.unpack import unpack
 from harness.errors import DataError, shown
 from harness.errors.disk import writing
+from harness.plugin.contracts import Dataset, Download
 from harness.plugin.registry import Registry
 from harness.plugin.runs import digest
 

@@ -18,10 +18,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from harness import __version__
+from harness.errors import HarnessError, did_you_mean, disk, shown
 from harness.plugin.contracts import KINDS
 from harness.plugin.discovery import discover
-from harness.errors import HarnessError, did_you_mean, disk, shown
-from harness.files import write
+from harness.records.files import write
 
 ALL = (*KINDS, "catalogue")
 LONGEST = 30  # characters of a name, with which every line written fits the style

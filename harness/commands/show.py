@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from harness.commands.verdicts import verdict_lines, verdict_of
 from harness.console.progress import counted, duration
 from harness.plugin.contracts import Results
+from harness.plugin.registry import Registry
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
-from harness.plugin.registry import Registry
 from harness.report import results_of, text_of
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from harness.analysis import computed
 from harness.console.safe_text import spreadsheet_cell
-from harness.plugin.contracts import Analysis
 from harness.errors import DataError, RunFolderError
 from harness.errors.disk import writing
-from harness.records import open_records
+from harness.plugin.contracts import Analysis
 from harness.plugin.registry import Registry
+from harness.records import open_records
 
 if TYPE_CHECKING:
     from pandas import DataFrame

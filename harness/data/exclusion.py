@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.console.safe_text import from_spreadsheet_cell
-from harness.plugin.contracts import Data, Split
 from harness.errors import DataError, did_you_mean
+from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import digest
 
 COLUMN = "file"  # of the names, as they stand in the data

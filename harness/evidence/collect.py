@@ -13,8 +13,8 @@ from harness.evidence.minima import measure_minima
 from harness.evidence.schedules import note_schedules
 from harness.paths import paths
 from harness.plan import Setting
-from harness.records import Store, schema, write_scores
 from harness.plugin.registry import Registry
+from harness.records import Store, schema, write_scores
 
 
 def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, reporter: Reporter) -> list[str]:

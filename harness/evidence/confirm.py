@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.plugin.boundary import Boundary, PluginFailed
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.plan import Setting
-from harness.predict import BATCH
+from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.process_settings import kept
-from harness.records import Records, Store, open_records, schema
 from harness.plugin.registry import Registry
+from harness.predict import BATCH
+from harness.records import Records, Store, open_records, schema
 from harness.trained import load_frozen, load_trained, origin_of
 
 if TYPE_CHECKING:

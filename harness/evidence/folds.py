@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.attempts import of_run
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Data, Split
 from harness.device import environment
 from harness.plan import Competitor, Setting
-from harness.records import Store, schema
-from harness.records.checked import load_arrays, save_arrays
+from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, Run, State, digest
+from harness.records import Store, schema
+from harness.records.attempts import of_run
+from harness.records.checked import load_arrays, save_arrays
 from harness.training.executing import Executing
 from harness.training.parts import Parts
 from harness.workbench import Bench

@@ -6,8 +6,8 @@ import json
 
 from harness.comparison import Cell
 from harness.plan import Setting
-from harness.records import Store, schema
 from harness.plugin.runs import Arm, Run
+from harness.records import Store, schema
 
 
 def imported_cells(setting: Setting, store: Store) -> list[Cell]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.plugin.contracts import Data, Photo
 from harness.data.images import look_at_pixels
 from harness.inspection import SPLITS, findings
+from harness.plugin.contracts import Data, Photo
 
 if TYPE_CHECKING:
     from harness.console.progress import Reporter

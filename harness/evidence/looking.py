@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Analysis, Data
 from harness.driver import Driver
 from harness.evidence.folds import predict_out_of_fold
 from harness.evidence.likeness import VERSION, likeness
 from harness.evidence.thumbnails import write_thumbnails
 from harness.plan import Setting
-from harness.records import Store, open_records
+from harness.plugin.contracts import Analysis, Data
 from harness.plugin.registry import Registry
+from harness.records import Store, open_records
 
 
 def name_examples(data: Data, store: Store) -> None:

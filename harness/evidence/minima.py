@@ -18,16 +18,16 @@ from dataclasses import dataclass, field
 from itertools import accumulate, combinations, product
 from typing import TYPE_CHECKING, Any
 
-from harness.plugin.boundary import Boundary, PluginFailed
 from harness.comparison import Cell
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Probe
+from harness.console.safe_text import command_with
 from harness.plan import Setting
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Probe
 from harness.plugin.process_settings import kept, note_line
-from harness.records import Store, schema
 from harness.plugin.runs import Run, digest
-from harness.toml import command_with
+from harness.records import Store, schema
 from harness.training.probing import network_kept, sorted_out
 from harness.workbench import Bench
 

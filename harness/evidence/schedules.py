@@ -11,13 +11,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.plugin.boundary import Boundary, PluginFailed
-from harness.plugin.contracts import Optimizer, Scheduler
 from harness.errors import PluginError, message_of
 from harness.plan import Competitor, Setting
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.plugin.process_settings import kept
-from harness.records import Store
 from harness.plugin.runs import Run
+from harness.records import Store
 from harness.training.snapshots import cycle_ends, cycle_epochs
 
 MOST = 500  # points of an arm

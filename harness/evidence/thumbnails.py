@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import files
 from harness.analysis import computed
+from harness.errors import disk
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Analysis, Data
-from harness.errors import disk
-from harness.records import Records, schema
+from harness.records import Records, files, schema
 from harness.records.pictures import SIDE
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from pandas import DataFrame
 
-    from harness.records import Records
     from harness.plugin.runs import Event, Run, State
+    from harness.records import Records
     from harness.training.parts import Parts
 
 Kind = Literal["dataset", "task", "backbone", "optimizer", "scheduler", "executor", "probe", "analysis", "report"]

@@ -25,14 +25,14 @@ from typing import Any, NoReturn
 
 import pluggy
 
+from harness.errors import PluginError, did_you_mean, shown
 from harness.plugin import hookspecs
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import KINDS, OFFERS, Catalogue, Kind
-from harness.errors import PluginError, did_you_mean, shown
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Found, Registry
-from harness.plugin.validate import brief, check
 from harness.plugin.source_hash import fingerprint
+from harness.plugin.validate import brief, check
 
 GROUP = "harness"
 OURS = ("harness_plugins.", "harness_reports.")  # they change no setting of the process: the tests look

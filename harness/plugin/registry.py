@@ -6,11 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from harness.errors import PluginError, UnknownName, did_you_mean, shown
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import KINDS, OFFERS, Catalogue, Kind, Offer, Optimizer
-from harness.errors import PluginError, UnknownName, did_you_mean, shown
-from harness.plugin.validate import brief, check
 from harness.plugin.runs import digest
+from harness.plugin.validate import brief, check
 
 MOST_AROUND = 8  # optimizers around one another
 T = TypeVar("T")

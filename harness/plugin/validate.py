@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from harness.plugin.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
 from harness.errors import repr_of, shown
+from harness.plugin.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
 
 RECORD_TABLES = (
     "arms",

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from harness.attempts import Attempts
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.plan import Competitor, Setting
 from harness.range_test.sweep import CHOSEN, RangeTest, centred, line, range_test
 from harness.records import Store
+from harness.records.attempts import Attempts
 
 
 def centre(setting: Setting, store: Store, reporter: Reporter) -> Setting:

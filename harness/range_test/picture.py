@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import BenchmarkError, arguments
-from harness.files import MARK, check_out_file, write
+from harness.records.files import MARK, check_out_file, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.errors import DiskError, HarnessError
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Schedule, Scheduler
-from harness.errors import DiskError, HarnessError
 from harness.plugin.process_settings import kept
 from harness.range_test.picture import WORDS
 

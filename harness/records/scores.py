@@ -10,9 +10,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import disk
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Metric
-from harness.errors import disk
 from harness.plugin.process_settings import kept
 from harness.records import schema
 from harness.records.checked import load_arrays, save_arrays

@@ -24,8 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from harness.device import environment
 from harness.errors import BenchmarkError, HarnessError, one_line, shortened
 from harness.plan import Competitor, Setting
-from harness.records import Store, schema
 from harness.plugin.runs import Epoch, Run, Verdict
+from harness.records import Store, schema
 from harness.search import budget
 from harness.search.samplers import combinations, directions, make_pruner, make_sampler, study_name
 from harness.search.storage import open_storage

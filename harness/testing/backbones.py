@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from harness.plugin.contracts import Backbone
 from harness.errors import DataError, PluginError, one_line
-from harness.files import temporary_folder, write
+from harness.plugin.contracts import Backbone
 from harness.pretrained import check_fit
+from harness.records.files import temporary_folder, write
 from harness.testing.driving import finite, same, torch_check
 from harness.testing.outcomes import NotApplicable, require
 from harness.training.state import flatten, restore

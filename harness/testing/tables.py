@@ -14,12 +14,12 @@ from typing import Any
 
 from harness.analysis import analyse
 from harness.console.progress import Reporter
+from harness.errors.disk import writing
 from harness.plugin.contracts import Analysis, Report, Results
 from harness.plugin.discovery import discover
-from harness.errors.disk import writing
+from harness.plugin.validate import RECORD_TABLES
 from harness.preparation import Request
 from harness.records import Records, open_records
-from harness.plugin.validate import RECORD_TABLES
 from harness.run import run
 from harness.testing.driving import alone
 from harness.testing.outcomes import NotApplicable, require

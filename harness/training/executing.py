@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.errors import PluginError, repr_of
 from harness.plugin.boundary import Boundary, through
 from harness.plugin.contracts import Executor, Workbench
-from harness.errors import PluginError, repr_of
 from harness.plugin.runs import Done, Epoch, Event, Failed, Run
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.errors import DiskError, Diverged, HarnessError, arguments, traceback_of
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Workbench
-from harness.errors import DiskError, Diverged, HarnessError, arguments, traceback_of
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Epoch, Event, Failed, Run, State
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from harness.plugin.boundary import Boundary
-from harness.plugin.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task, Weights
 from harness.device import Device
 from harness.errors import Diverged, PluginError
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task, Weights
 from harness.plugin.runs import Done, Epoch, Run, State
 from harness.training import entries
 from harness.training.augmentation import Targets, blended, copied

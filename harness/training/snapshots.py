@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from harness.errors import PluginError
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Scheduler
-from harness.errors import PluginError
 from harness.plugin.runs import Run
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import torch
 
-from harness.plugin.contracts import Backbone, Optimizer, Schedule, Scheduler
 from harness.errors import PluginError
+from harness.plugin.contracts import Backbone, Optimizer, Schedule, Scheduler
 from harness.plugin.runs import Run
 
 Groups = Sequence[Sequence[torch.nn.Parameter]]  # from the input to the outputs; the last one is the head

@@ -18,8 +18,8 @@ from harness.cli import main
 from harness.commands.export import Request, export, lines
 from harness.commands.model_card import SECTIONS, model_card
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Backbone
 from harness.errors import BenchmarkError, DataError, RunFolderError
+from harness.plugin.contracts import Backbone
 from harness.predict import Request as Prediction
 from harness.predict import choose, predict
 from harness.preparation import Request as RunRequest

@@ -16,9 +16,9 @@ from harness.cli import main
 from harness.commands.scaffold import ALL, lines, scaffold
 from harness.commands.show import show
 from harness.console.progress import Reporter
+from harness.errors import HarnessError
 from harness.plugin.contracts import KINDS, Optimizer
 from harness.plugin.discovery import discover
-from harness.errors import HarnessError
 from harness.preparation import Request, prepare
 from harness.run import run
 

@@ -13,11 +13,11 @@ import pytest
 
 from harness.commands.obtain import Request, obtain
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Dataset, Download
 from harness.data import download
 from harness.data.download import fetch
 from harness.data.places import downloads_folder
 from harness.errors import DataError
+from harness.plugin.contracts import Dataset, Download
 from harness.plugin.registry import Found, Registry
 
 FILES = {"train/cats": 3, "valid/cats": 2}

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Backbone
 from harness.evidence import confirm as module
-from harness.files import checksum
+from harness.plugin.contracts import Backbone
 from harness.preparation import Request
 from harness.records import open_records
+from harness.records.files import checksum
 from harness.run import run
 
 NETWORK = "test_resnet"  # timm's tiny one

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Optimizer, Scheduler
 from harness.evidence import schedules
 from harness.evidence.schedules import MOST, describe_schedule, thinned
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.preparation import Request, prepare
 from harness.records import open_records
 from harness.run import run

@@ -277,8 +277,8 @@ def test_an_arm_of_a_baseline_whose_plugin_is_not_here_is_named():
     from types import SimpleNamespace
 
     from harness.baseline.networks import with_networks
-    from harness.plugin.discovery import discover
     from harness.plan import Plan, Setting
+    from harness.plugin.discovery import discover
     from harness.plugin.runs import Arm
 
     arm = {"backbone": "lesson_cnn", "optimizer": "extra", "scheduler": "cosine"}
@@ -448,7 +448,7 @@ def test_links_in_the_place_of_what_is_written_are_replaced(harness, made, stran
 
 
 def test_the_journal_beside_a_run_folder_is_no_link(tmp_path):
-    from harness.attempts import Attempts
+    from harness.records.attempts import Attempts
 
     (tmp_path / "mine.txt").write_text("mine")
     for text in ("", "[" * 100_000, "[1]", '{"a": {"label": 3}}'):

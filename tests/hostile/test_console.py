@@ -19,8 +19,8 @@ from harness.config import Benchmark
 from harness.console import escaping
 from harness.console.escaping import EscapingStream
 from harness.console.progress import Reporter
-from harness.plugin.contracts import KINDS
 from harness.errors import LONGEST_LINE, LONGEST_VALUE, BenchmarkError, HarnessError, did_you_mean, printable, shown
+from harness.plugin.contracts import KINDS
 from harness.toml import read
 
 POISON = (

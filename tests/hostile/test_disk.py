@@ -24,15 +24,15 @@ from harness.analysis import analyse
 from harness.cli import main
 from harness.commands import estimate as planning
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Analysis
 from harness.driver import Driver
 from harness.errors import DiskError, disk
 from harness.evidence import room
 from harness.plan import ends
+from harness.plugin.contracts import Analysis
+from harness.plugin.runs import Failed
 from harness.preparation import Request, prepare
 from harness.records import Store, database, open_records, promised, schema, store
 from harness.run import run
-from harness.plugin.runs import Failed
 from harness.training.loop import execute
 
 BENCHMARK = """

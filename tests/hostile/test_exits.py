@@ -21,13 +21,10 @@ import pytest
 
 from harness import Analysis, Executor, Report
 from harness.analysis import analyse, computed
-from harness.attempts import MOST, Attempts, of_run
-from harness.plugin.boundary import Boundary, PluginFailed, through
 from harness.cli import main
 from harness.commands.show import show, status
 from harness.console import interruption
 from harness.console.progress import Watch
-from harness.plugin.discovery import discover
 from harness.errors import (
     DataError,
     DiskError,
@@ -38,7 +35,10 @@ from harness.errors import (
     one_line,
     traceback_of,
 )
+from harness.plugin.boundary import Boundary, PluginFailed, through
+from harness.plugin.discovery import discover
 from harness.records import Records, Store, open_records, store
+from harness.records.attempts import MOST, Attempts, of_run
 from harness.report import write_reports
 from harness.training.executing import Executing
 
@@ -426,7 +426,7 @@ def test_a_work_that_the_process_died_in_three_times_in_a_row_is_given_up(death,
     code = f"""if 1:
         import os, sys
         from pathlib import Path
-        from harness.attempts import Attempts
+        from harness.records.attempts import Attempts
         attempts = Attempts(Path(sys.argv[1]))
         with attempts.during("analysis good", "the analysis 'good'"):
             pass

@@ -20,15 +20,15 @@ import torch._dynamo  # at home here, and not while a plugin is watched
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness.plugin import process_settings
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Metric, Split
 from harness.device import Device
+from harness.plugin import process_settings
+from harness.plugin.contracts import Metric, Split
 from harness.plugin.discovery import discover
-from harness.preparation import Request
 from harness.plugin.process_settings import kept, kept_apart, take_notes
-from harness.records import open_records
 from harness.plugin.registry import Registry
+from harness.preparation import Request
+from harness.records import open_records
 from harness.run import run
 from harness.training.batches import resident
 from harness.training.rehearsal import Rehearsal, no_loss

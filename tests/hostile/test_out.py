@@ -9,8 +9,8 @@ import pytest
 
 from harness.cli import main
 from harness.errors import DataError
-from harness.files import MARK, check_out_file, check_out_folder
 from harness.records import Store
+from harness.records.files import MARK, check_out_file, check_out_folder
 from harness.report import write_reports
 
 FILES = {

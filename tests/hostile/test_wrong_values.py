@@ -24,12 +24,12 @@ import typer
 from optuna.distributions import FloatDistribution
 
 from harness import Float, Optimizer, cli, config, keys, preparation, run
-from harness.plugin import validate
 from harness.commands import estimate
-from harness.plugin.discovery import discover
 from harness.errors import BenchmarkError
 from harness.keys import Kind
 from harness.plan import resolve
+from harness.plugin import validate
+from harness.plugin.discovery import discover
 
 REGISTRY = discover()
 COMMANDS = typer.main.get_command(cli.app)  # building them takes longer than all that a command does with a wrong value

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from harness.commands.listing import lines, listing
+from harness.errors import UnknownName
 from harness.plugin.contracts import Optimizer
 from harness.plugin.discovery import discover
-from harness.errors import UnknownName
 from harness.training.state import flatten, restore
 
 FOUND = discover()

@@ -15,8 +15,8 @@ from harness_plugins.probes._patches import strip
 from PIL import Image
 from torch import nn
 
-from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.device import Device
+from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.plugin.runs import Arm, Run
 from harness.training.batches import resident
 from harness.training.parts import Ingredients, assemble

@@ -12,14 +12,14 @@ import torch
 
 from harness.commands.show import show, show_lines
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Backbone, Data, DataRequest, Dataset, Optimizer, Scheduler, Split, Task
 from harness.device import Device
-from harness.plugin.discovery import discover
 from harness.errors import DataError, Diverged
+from harness.plugin.contracts import Backbone, Data, DataRequest, Dataset, Optimizer, Scheduler, Split, Task
+from harness.plugin.discovery import discover
+from harness.plugin.runs import Arm, Run
 from harness.preparation import Request
 from harness.records import open_records
 from harness.run import run
-from harness.plugin.runs import Arm, Run
 from harness.training.batches import resident
 from harness.training.loop import train
 from harness.training.parts import Ingredients, assemble

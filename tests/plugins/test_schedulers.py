@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.device import Device
+from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, State
 from harness.training.batches import resident

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.device import Device
+from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run
 from harness.training.batches import resident

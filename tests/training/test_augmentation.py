@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
-from harness.plugin.contracts import Split
 from harness.device import Device
+from harness.plugin.contracts import Split
 from harness.training.augmentation import ALPHA, LIGHT, Mixed, _beta, blended, mix_batch, transform
 from harness.training.batches import Batches, resident
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.plugin.contracts import Split
 from harness.device import Device
+from harness.plugin.contracts import Split
 from harness.training.batches import MEAN, STD, Batches, mix, resident
 
 CPU = Device("cpu", "fp32", 1)

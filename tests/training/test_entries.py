@@ -7,8 +7,8 @@ import json
 import pytest
 import torch
 
-from harness.plugin.contracts import Optimizer, Scheduler
 from harness.errors import PluginError
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.plugin.runs import Failed, State
 from harness.training import entries
 from harness.training.loop import execute, train

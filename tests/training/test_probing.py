@@ -8,11 +8,11 @@ import torch
 
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Probe
+from harness.plugin.runs import Done
 from harness.preparation import Request
 from harness.records import Records, Store, open_records
 from harness.records.schema import probed
 from harness.run import run
-from harness.plugin.runs import Done
 
 
 def probe(name, **found):

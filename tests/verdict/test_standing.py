@@ -14,8 +14,8 @@ from harness import Results
 from harness.across import _verdicts
 from harness.analysis import analyse
 from harness.commands.verdicts import verdict_of
-from harness.plugin.discovery import discover
 from harness.loading import Loaded
+from harness.plugin.discovery import discover
 from harness.protocol import register, resolve, standing_protocol
 
 

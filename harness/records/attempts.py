@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from harness import files
+from harness.records import files
 
 MOST = 3  # deaths in a row
 
