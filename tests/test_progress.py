@@ -10,7 +10,7 @@ import pytest
 
 from harness.console import progress
 from harness.console.progress import Reporter, duration
-from harness.evidence.likeness import likeness
+from harness.data.likeness import likeness
 from harness.plugin.contracts import Data, Split
 
 

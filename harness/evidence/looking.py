@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.console.progress import Reporter
+from harness.data.likeness import VERSION, likeness
 from harness.driver import Driver
 from harness.evidence.folds import predict_out_of_fold
-from harness.evidence.likeness import VERSION, likeness
 from harness.evidence.thumbnails import write_thumbnails
 from harness.plan import Setting
 from harness.plugin.contracts import Analysis, Data

@@ -15,9 +15,9 @@ from PIL import Image
 
 from harness.commands.suspects import as_csv, suspects, write_csv
 from harness.console.progress import Reporter
+from harness.data.likeness import likeness
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.evidence.folds import assign
-from harness.evidence.likeness import likeness
 from harness.evidence.thumbnails import SIDE, small, write_thumbnails
 from harness.plugin.contracts import Analysis, Data, Split
 from harness.preparation import Request
