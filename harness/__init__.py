@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.data.places import cache_folder
     from harness.errors import DataError, Diverged, HarnessError, PluginError
     from harness.loading import load
-    from harness.paths import Stroke, describe_walk, draw_walks
+    from harness.paths.picture import Stroke, describe_walk, draw_walks
     from harness.plugin.contracts import (
         Analysis,
         Backbone,
@@ -55,12 +55,12 @@ if TYPE_CHECKING:
     )
     from harness.plugin.hookspecs import hookimpl
     from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
-    from harness.pretrained import read_weights
     from harness.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
     from harness.training.loop import execute
     from harness.training.parts import Parts
+    from harness.training.pretrained import read_weights
 
 _HOME = {
     **dict.fromkeys(("Choice", "Float", "Int"), "optuna.distributions"),
@@ -81,7 +81,7 @@ _HOME = {
     **dict.fromkeys(
         ("Protocol", "Registered", "registered_protocols", "standing_first", "standing_protocol"), "harness.protocol"
     ),
-    "read_weights": "harness.pretrained",
+    "read_weights": "harness.training.pretrained",
     "draw_range_test": "harness.range_test.picture",
     "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.plugin.runs"),

@@ -17,7 +17,6 @@ from harness.comparison import Cell, cells, count, restarts
 from harness.config import as_plain
 from harness.console import interruption
 from harness.console.progress import Reporter, Watch
-from harness.device import environment
 from harness.errors import PluginError, traceback_of
 from harness.fairness import rehearsal
 from harness.plan import Setting
@@ -27,6 +26,7 @@ from harness.plugin.runs import Epoch, Failed, Run
 from harness.records import Store, schema
 from harness.records.attempts import of_run
 from harness.search import Search, study_name
+from harness.training.device import environment
 from harness.training.executing import Executing
 from harness.workbench import Bench
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.absent import names_in
 from harness.config import Benchmark, DataSection, identity
 from harness.data.places import Root
-from harness.device import Device, Precision
 from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.plugin.contracts import (
     Backbone,
@@ -33,8 +32,9 @@ from harness.plugin.contracts import (
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, digest
 from harness.plugin.validate import clash, fault, takes_fractions
-from harness.pretrained import Fit, find_weights
 from harness.toml import Source
+from harness.training.device import Device, Precision
+from harness.training.pretrained import Fit, find_weights
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from harness import config, device
+from harness import config
 from harness.config import TrainSection
 from harness.console import interruption
 from harness.console.progress import Reporter
@@ -33,6 +33,7 @@ from harness.records import Records, open_records, schema
 from harness.records.files import check_out_file, replacing
 from harness.toml import parse_override
 from harness.trained import Model, load, origin_of, registry_for
+from harness.training import device
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import config, device
+from harness import config
 from harness.baseline import bring_in
 from harness.console.progress import Reporter, counted
 from harness.console.safe_text import impersonal
@@ -31,6 +31,7 @@ from harness.records import Store, schema
 from harness.records.checked import save_arrays
 from harness.records.files import check_out_folder
 from harness.report import Written, write_reports
+from harness.training import device
 from harness.training.constant import constant_scores
 
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console.progress import Reporter
 from harness.data.images import Cut
-from harness.device import Device
 from harness.errors import DataError, PluginError, RunFolderError, UnknownName, one_line
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Backbone, Kind, Weights
 from harness.plugin.discovery import discover
 from harness.plugin.registry import Registry
-from harness.pretrained import find_weights
 from harness.records import Records
 from harness.records.checked import AGAIN, load_tensors
+from harness.training.device import Device
+from harness.training.pretrained import find_weights
 
 if TYPE_CHECKING:
     import torch

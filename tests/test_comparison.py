@@ -11,13 +11,13 @@ import pytest
 from harness.comparison import LONGER, cells, count, restarts
 from harness.config import load
 from harness.console.progress import Reporter
-from harness.device import Device
 from harness.errors import BenchmarkError
 from harness.plan import OTHER_ORDER, Setting, resolve
 from harness.plugin.contracts import Data, Split
 from harness.preparation import Request, prepare
 from harness.records import open_records
 from harness.run import run
+from harness.training.device import Device
 from harness.workbench import Bench
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"

@@ -10,10 +10,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from harness.config import load
-from harness.device import Device
 from harness.errors import BenchmarkError
 from harness.plan import Setting, describe_space, resolve
 from harness.plugin.contracts import Data, Split, Weights
+from harness.training.device import Device
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError
 from harness.plugin.contracts import Backbone, Weights
 from harness.preparation import Request, prepare
-from harness.pretrained import Fit, check_fit, find_weights, read_weights
 from harness.records import open_records
 from harness.run import run
+from harness.training.pretrained import Fit, check_fit, find_weights, read_weights
 
 NAME = "test_resnet"  # timm's tiny one
 
@@ -288,7 +288,7 @@ def test_what_was_loaded_is_said_and_recorded(request_of, state):
 
 
 def test_a_backbone_that_fails_on_these_images_is_one_line(request_of, backbone):
-    from harness import features
+    from harness.training import features
 
     setting = prepare(request_of("features"), Reporter(quiet=True)).setting
 
@@ -412,7 +412,7 @@ def test_the_lessons_stages_go_from_the_file_to_the_report(request_of):
 
 
 def test_the_features_are_the_frozen_networks_and_are_extracted_once(request_of, backbone, monkeypatch, weights_folder):
-    from harness import features
+    from harness.training import features
 
     setting = prepare(request_of("features"), Reporter(quiet=True)).setting
     arm = setting.plan.competitors[0].arm

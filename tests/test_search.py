@@ -10,7 +10,6 @@ import optuna
 import pytest
 
 from harness.config import load
-from harness.device import Device
 from harness.errors import BenchmarkError, RunFolderError
 from harness.plan import Setting, resolve
 from harness.plugin.contracts import Data, Split
@@ -19,6 +18,7 @@ from harness.records import Store, database, schema
 from harness.search import Search, check, study_name
 from harness.search import samplers as module
 from harness.search.budget import LEAST_SECONDS
+from harness.training.device import Device
 
 SPACE = """
 [search.space.sgd]

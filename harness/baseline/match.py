@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from harness.baseline.file import Baseline, read_baseline
 from harness.config import Benchmark, as_plain, identity
-from harness.device import environment
 from harness.errors import BenchmarkError, DataError, HarnessError, did_you_mean, one_line, shown
 from harness.plan import Plan, Setting
 from harness.toml import Source
+from harness.training.device import environment
 
 SECTIONS = ("search", "train", "compare")
 # What a run folder is not named after, because it may grow, and what decides all the same how an arm was tuned and scored.

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UnknownName, did_you_mean, printable, shown
-from harness.paths import check_picture, paths, save_picture
+from harness.paths.picture import check_picture, save_picture
 from harness.plugin.contracts import KINDS, Catalogue, Kind, Optimizer
 from harness.plugin.discovery import discover
 from harness.plugin.registry import Found, Registry
 from harness.report import quiet_libraries
 from harness.testing import Check, Outcome, checks
+from harness.training.walks import paths
 
 WIDTH = 23  # of the longest name of a check
 BESIDE = ("sgd", "adam")  # drawn next to the optimizers checked

@@ -15,7 +15,6 @@ from harness.comparison import Cell
 from harness.config import as_plain
 from harness.console.progress import Reporter, counted, duration
 from harness.data.places import cache_folder
-from harness.device import contention, environment
 from harness.errors import PluginError, disk
 from harness.evidence import room
 from harness.evidence.probe_costs import late_probes, middle, planned_cells, probe_line
@@ -23,6 +22,7 @@ from harness.plan import Competitor, Setting
 from harness.preparation import Request, prepare
 from harness.range_test.sweep import range_test_steps
 from harness.search.budget import amount, expected
+from harness.training.device import contention, environment
 from harness.workbench import Bench
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import device
 from harness.analysis import computed
 from harness.commands.model_card import interval, model_card, shown, winner
 from harness.config import Benchmark, as_plain
@@ -25,6 +24,7 @@ from harness.records import Records, open_records, schema
 from harness.records.checked import load_arrays
 from harness.records.files import check_out_folder, new_folder
 from harness.trained import Model, check_weights, load_frozen, registry_for
+from harness.training import device
 
 if TYPE_CHECKING:
     import numpy as np

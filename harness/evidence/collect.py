@@ -11,10 +11,10 @@ from harness.evidence.imported import imported_cells
 from harness.evidence.looking import look
 from harness.evidence.minima import measure_minima
 from harness.evidence.schedules import note_schedules
-from harness.paths import paths
 from harness.plan import Setting
 from harness.plugin.registry import Registry
 from harness.records import Store, schema, write_scores
+from harness.training.walks import paths
 
 
 def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, reporter: Reporter) -> list[str]:

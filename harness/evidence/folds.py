@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.device import environment
 from harness.plan import Competitor, Setting
 from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, Run, State, digest
 from harness.records import Store, schema
 from harness.records.attempts import of_run
 from harness.records.checked import load_arrays, save_arrays
+from harness.training.device import environment
 from harness.training.executing import Executing
 from harness.training.parts import Parts
 from harness.workbench import Bench

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from harness.paths.landscapes import LANDSCAPES, Landscape
 from harness.paths.picture import Stroke, check_picture, describe_walk, draw_walks, save_picture
-from harness.paths.walk import Walk, paths, rates, walk
+from harness.training.landscapes import LANDSCAPES, Landscape
+from harness.training.walks import Walk, paths, rates, walk
 
 __all__ = [
     "LANDSCAPES",

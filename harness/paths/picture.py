@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, arguments
-from harness.paths.landscapes import LANDSCAPES, Landscape
-from harness.paths.walk import TARGET
 from harness.records.files import MARK, check_out_file, write
+from harness.training.landscapes import LANDSCAPES, Landscape
+from harness.training.walks import TARGET
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

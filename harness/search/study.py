@@ -21,7 +21,6 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.device import environment
 from harness.errors import BenchmarkError, HarnessError, one_line, shortened
 from harness.plan import Competitor, Setting
 from harness.plugin.runs import Epoch, Run, Verdict
@@ -29,6 +28,7 @@ from harness.records import Store, schema
 from harness.search import budget
 from harness.search.samplers import combinations, directions, make_pruner, make_sampler, study_name
 from harness.search.storage import open_storage
+from harness.training.device import environment
 
 _OPTUNA_STATE = {
     schema.WAITING: TrialState.RUNNING,

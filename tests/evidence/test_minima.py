@@ -15,7 +15,6 @@ import pytest
 from harness.comparison import cells
 from harness.config import load
 from harness.console.progress import Reporter
-from harness.device import Device
 from harness.errors import HarnessError
 from harness.evidence import minima
 from harness.evidence.minima import measure_minima, work_of
@@ -24,6 +23,7 @@ from harness.plan import Setting, resolve
 from harness.plugin.contracts import Data, Probe, Split
 from harness.plugin.runs import Done, Failed
 from harness.records import Store
+from harness.training.device import Device
 from harness.workbench import Bench
 
 ARMS = {name: f"lesson_cnn/{name}/cosine" for name in ("sgd", "adam", "rmsprop")}

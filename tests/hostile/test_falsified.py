@@ -21,7 +21,6 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.console.progress import Reporter
-from harness.device import Device
 from harness.plugin import process_settings
 from harness.plugin.contracts import Metric, Split
 from harness.plugin.discovery import discover
@@ -31,6 +30,7 @@ from harness.preparation import Request
 from harness.records import open_records
 from harness.run import run
 from harness.training.batches import resident
+from harness.training.device import Device
 from harness.training.rehearsal import Rehearsal, no_loss
 
 OPTIMIZER = sys.modules["torch.optim.optimizer"]  # torch hides it

@@ -137,8 +137,8 @@ def test_pictures_of_ours_can_be_replaced(tmp_path):
     import pandas as pd
 
     from harness.paths.picture import save_picture
-    from harness.paths.walk import COLUMNS
     from harness.range_test.picture import write_picture
+    from harness.training.walks import COLUMNS
 
     for name in ("a.svg", "a.png"):
         write_picture(tmp_path / name, [])

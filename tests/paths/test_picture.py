@@ -10,7 +10,8 @@ import torch
 
 from harness import Float, HarnessError, Optimizer, describe_walk
 from harness.commands.check import drawable, find, plot
-from harness.paths import check_picture, paths, save_picture
+from harness.paths.picture import check_picture, save_picture
+from harness.training.walks import paths
 
 
 def made_up(values, gradients=None, lr=0.03, problem=""):

@@ -6,10 +6,10 @@ import sqlite3
 from dataclasses import replace
 
 from harness.console.progress import Reporter
-from harness.paths import LANDSCAPES
 from harness.preparation import Request
 from harness.records import open_records
 from harness.run import run
+from harness.training.landscapes import LANDSCAPES
 
 
 def change(fwithout, *statements):

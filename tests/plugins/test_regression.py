@@ -12,7 +12,6 @@ import torch
 
 from harness.commands.show import show, show_lines
 from harness.console.progress import Reporter
-from harness.device import Device
 from harness.errors import DataError, Diverged
 from harness.plugin.contracts import Backbone, Data, DataRequest, Dataset, Optimizer, Scheduler, Split, Task
 from harness.plugin.discovery import discover
@@ -21,6 +20,7 @@ from harness.preparation import Request
 from harness.records import open_records
 from harness.run import run
 from harness.training.batches import resident
+from harness.training.device import Device
 from harness.training.loop import train
 from harness.training.parts import Ingredients, assemble
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.images import check_whole, kept, say_not_kept, written
 from harness.data.places import cache_folder
-from harness.device import Device, environment
 from harness.errors import DiskError, PluginError
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Backbone, Data, Split, Weights
 from harness.plugin.runs import digest
+from harness.training.device import Device, environment
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.paths.landscapes import LANDSCAPES, Landscape
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Optimizer
 from harness.plugin.process_settings import kept
+from harness.training.landscapes import LANDSCAPES, Landscape
 
 if TYPE_CHECKING:
     import numpy as np
