@@ -13,13 +13,13 @@ from collections import Counter, deque
 from typing import Any
 
 from harness import protocol as protocols
-from harness.comparison import Cell, cells, count, restarts
-from harness.config import as_plain
+from harness.benchmark.comparison import Cell, cells, count, restarts
+from harness.benchmark.plan import Setting
+from harness.benchmark.sections import as_plain
 from harness.console import interruption
 from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError, traceback_of
 from harness.fairness import rehearsal
-from harness.plan import Setting
 from harness.plugin.boundary import PluginFailed
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Epoch, Failed, Run

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import computed
-from harness.plan import SCHEDULE, Competitor, Setting, describe_space
+from harness.benchmark.plan import SCHEDULE, Competitor, Setting, describe_space
 from harness.plugin.contracts import Analysis
 from harness.plugin.registry import Registry
 from harness.records import Store, open_records

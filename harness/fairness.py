@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from harness.benchmark.plan import SCHEDULE, Competitor, Setting, ends
 from harness.errors import PluginError
-from harness.plan import SCHEDULE, Competitor, Setting, ends
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Optimizer
 from harness.plugin.process_settings import kept

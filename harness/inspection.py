@@ -8,15 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from harness import config
-from harness.config import Benchmark
+from harness.benchmark import sections
+from harness.benchmark.plan import data_request
+from harness.benchmark.sections import Benchmark
 from harness.console.progress import Reporter
 from harness.data.images import Look, look_at_photos
 from harness.data.likeness import SPLITS, findings
 from harness.data.photos import Skipped
 from harness.data.places import find_root
 from harness.errors import DataError, PluginError, UnknownName, printable, shown
-from harness.plan import data_request
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Dataset, Photo
 from harness.plugin.discovery import discover
@@ -33,7 +33,7 @@ def inspect(
     A look runs nothing: the plugins that the benchmark file lists are not imported, only those named here. Raises
     DataError where the dataset has no photos, or they cannot be found, and PluginError where a listed plugin may have it.
     """
-    benchmark = config.load(file, profile, overrides)[0] if file else Benchmark(name="dogscats")
+    benchmark = sections.load(file, profile, overrides)[0] if file else Benchmark(name="dogscats")
     registry = discover(plugins, benchmark.block, check_block=False)
     try:
         dataset = registry.get("dataset", benchmark.data.dataset, Dataset, "data.dataset")

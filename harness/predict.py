@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from harness import config
-from harness.config import TrainSection
+from harness.benchmark import sections
+from harness.benchmark.sections import TrainSection
+from harness.benchmark.toml import parse_override
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.console.safe_text import spreadsheet_cell
@@ -31,7 +32,6 @@ from harness.plugin.contracts import Split, Task
 from harness.plugin.process_settings import kept
 from harness.records import Records, open_records, schema
 from harness.records.files import check_out_file, replacing
-from harness.toml import parse_override
 from harness.trained import Model, load, origin_of, registry_for
 from harness.training import device
 
@@ -138,7 +138,7 @@ def opened(request: Request) -> tuple[Model, TrainSection]:
     if is_export(request.folder):
         return _of_export(request)
     records = open_records(request.folder)
-    benchmark = config.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
+    benchmark = sections.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
     named = any(override.startswith("train.pretrained") for override in request.overrides)
     choice = choose(records, request.arm, request.ensemble, request.snapshots)
     records.check_files(choice.run_ids, "solutions/")

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness import config, search
+from harness import search
 from harness.baseline import Imported, matched, with_networks
+from harness.benchmark import sections
+from harness.benchmark.plan import Plan, Setting, check_profile, data_request, resolve
 from harness.console.progress import Reporter
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
@@ -17,7 +19,6 @@ from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.errors import BenchmarkError, PluginError, on_one_line, printable, shown
 from harness.fairness import Fairness, check_fairness
-from harness.plan import Plan, Setting, check_profile, data_request, resolve
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Data, Split
 from harness.plugin.discovery import discover
@@ -63,7 +64,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
 
     With a ``journal`` it is noted beside the run folder what is under way, from here on.
     """
-    benchmark, source = config.load(request.file, request.profile, request.overrides)
+    benchmark, source = sections.load(request.file, request.profile, request.overrides)
     for notice in source.notices:
         reporter.say(f"note: {notice}")
     loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
@@ -74,9 +75,9 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     for name, why in registry.broken.items():
         reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
     plan = resolve(benchmark, source, registry)
-    for profile, other, its in config.others(request.file, request.profile):
+    for profile, other, its in sections.others(request.file, request.profile):
         if (other.plugins, other.block) == (benchmark.plugins, benchmark.block):  # others have other names
-            with config.in_profile(profile):
+            with sections.in_profile(profile):
                 check_profile(other, its, registry)
     search.check(plan, source.where)
     train = benchmark.train

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from harness import config
 from harness.baseline import bring_in
+from harness.benchmark import sections
+from harness.benchmark.plan import describe_space
 from harness.console.progress import Reporter, counted
 from harness.console.safe_text import impersonal
 from harness.driver import Driver
@@ -21,7 +22,6 @@ from harness.evidence.looking import name_examples
 from harness.evidence.probe_costs import foretell
 from harness.evidence.room import naming_need, room_for, warning
 from harness.extension import ROUNDS, extend, extended
-from harness.plan import describe_space
 from harness.plugin.contracts import Data, Results
 from harness.plugin.process_settings import take_notes
 from harness.plugin.registry import Registry
@@ -122,7 +122,7 @@ def _describe(store: Store, ready: Ready) -> None:
     data = setting.data
     used = {found.plugin: found for kind in ready.registry.found.values() for found in kind.values()}
     store.describe(
-        config.as_plain(plan.benchmark),
+        sections.as_plain(plan.benchmark),
         {
             "data": {
                 "name": data.name,

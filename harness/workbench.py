@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.benchmark.plan import Competitor, Setting, ends
 from harness.errors import BenchmarkError, did_you_mean
-from harness.plan import Competitor, Setting, ends
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Schedule, Split
 from harness.plugin.runs import Arm, Run, State

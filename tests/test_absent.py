@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.config import identity, load
+from harness.benchmark.sections import identity, load
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError
 from harness.preparation import Request, prepare

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from harness.baseline import match, pack, read_baseline
+from harness.benchmark.sections import Benchmark, as_plain, identity
 from harness.cli import main
-from harness.config import Benchmark, as_plain, identity
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.preparation import Request, prepare

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.comparison import LONGER, cells, count, restarts
-from harness.config import load
+from harness.benchmark.comparison import LONGER, cells, count, restarts
+from harness.benchmark.plan import OTHER_ORDER, Setting, resolve
+from harness.benchmark.sections import load
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError
-from harness.plan import OTHER_ORDER, Setting, resolve
 from harness.plugin.contracts import Data, Split
 from harness.preparation import Request, prepare
 from harness.records import open_records

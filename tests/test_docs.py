@@ -9,9 +9,9 @@ from typing import get_args, get_type_hints
 import pytest
 import torch
 
+from harness.benchmark.sections import load
 from harness.cli import main
 from harness.commands.show import show
-from harness.config import load
 from harness.console.progress import Reporter
 from harness.errors import UnknownName
 from harness.plugin import contracts as module

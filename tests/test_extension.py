@@ -11,10 +11,10 @@ import pytest
 from harness_plugins.analyses import alarms
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from harness.config import load
+from harness.benchmark.plan import resolve
+from harness.benchmark.sections import load
 from harness.console.progress import Reporter
 from harness.extension import FURTHER, _applied, _further, _including
-from harness.plan import resolve
 from harness.preparation import Request
 from harness.records import open_records
 from harness.run import run

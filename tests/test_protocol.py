@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from harness.config import as_plain, identity, load
+from harness.benchmark.sections import as_plain, identity, load
 from harness.errors import BenchmarkError
 from harness.protocol import NEVER, Protocol, register, registered_protocols, resolve
 

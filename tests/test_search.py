@@ -9,9 +9,9 @@ import sqlite3
 import optuna
 import pytest
 
-from harness.config import load
+from harness.benchmark.plan import Setting, resolve
+from harness.benchmark.sections import load
 from harness.errors import BenchmarkError, RunFolderError
-from harness.plan import Setting, resolve
 from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, State
 from harness.records import Store, database, schema

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.comparison import Cell
-from harness.config import Benchmark, as_plain
+from harness.benchmark.comparison import Cell
+from harness.benchmark.sections import Benchmark, as_plain
 from harness.plugin.runs import Arm, Run
 from harness.records import Store, schema
 from harness.records.store import save_arrays

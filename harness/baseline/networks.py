@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.baseline.match import Imported
+from harness.benchmark.plan import Setting
 from harness.errors import PluginError
-from harness.plan import Setting
 from harness.plugin.contracts import Optimizer, Scheduler
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm

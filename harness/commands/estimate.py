@@ -11,14 +11,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from harness import protocol as protocols
-from harness.comparison import Cell
-from harness.config import as_plain
+from harness.benchmark.comparison import Cell
+from harness.benchmark.plan import Competitor, Setting
+from harness.benchmark.sections import as_plain
 from harness.console.progress import Reporter, counted, duration
 from harness.data.places import cache_folder
 from harness.errors import PluginError, disk
 from harness.evidence import room
 from harness.evidence.probe_costs import late_probes, middle, planned_cells, probe_line
-from harness.plan import Competitor, Setting
 from harness.preparation import Request, prepare
 from harness.range_test.sweep import range_test_steps
 from harness.search.budget import amount, expected

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import computed
+from harness.benchmark.sections import Benchmark, as_plain
 from harness.commands.model_card import interval, model_card, shown, winner
-from harness.config import Benchmark, as_plain
 from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal
 from harness.errors import RunFolderError

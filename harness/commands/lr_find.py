@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from harness.benchmark.plan import Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.errors import UnknownName, did_you_mean, shown
-from harness.plan import Setting
 from harness.preparation import Request, prepare
 from harness.range_test.sweep import CHOSEN, RangeTest, line, range_test
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
 from harness.driver import Driver
 from harness.evidence.confirm import confirm
@@ -11,7 +12,6 @@ from harness.evidence.imported import imported_cells
 from harness.evidence.looking import look
 from harness.evidence.minima import measure_minima
 from harness.evidence.schedules import note_schedules
-from harness.plan import Setting
 from harness.plugin.registry import Registry
 from harness.records import Store, schema, write_scores
 from harness.training.walks import paths

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.benchmark.plan import Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.plan import Setting
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry

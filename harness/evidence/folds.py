@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.benchmark.plan import Competitor, Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.plan import Competitor, Setting
 from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, Run, State, digest
 from harness.records import Store, schema

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from harness.comparison import Cell
-from harness.plan import Setting
+from harness.benchmark.comparison import Cell
+from harness.benchmark.plan import Setting
 from harness.plugin.runs import Arm, Run
 from harness.records import Store, schema
 

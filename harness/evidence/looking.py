@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
 from harness.data.likeness import VERSION, likeness
 from harness.driver import Driver
 from harness.evidence.folds import predict_out_of_fold
 from harness.evidence.thumbnails import write_thumbnails
-from harness.plan import Setting
 from harness.plugin.contracts import Analysis, Data
 from harness.plugin.registry import Registry
 from harness.records import Store, open_records

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate, combinations, product
 from typing import TYPE_CHECKING, Any
 
-from harness.comparison import Cell
+from harness.benchmark.comparison import Cell
+from harness.benchmark.plan import Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.console.safe_text import command_with
-from harness.plan import Setting
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
 from harness.plugin.process_settings import kept, note_line

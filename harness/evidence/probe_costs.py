@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from harness.comparison import Cell, cells, restarts
+from harness.benchmark.comparison import Cell, cells, restarts
+from harness.benchmark.plan import Setting
 from harness.console.safe_text import command_with
 from harness.evidence.minima import Runs, Work, limit_of, more_seconds, seconds_allowed, seconds_needed, work_of
-from harness.plan import Setting
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
 from harness.workbench import Bench

@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.comparison import Cell
+from harness.benchmark.comparison import Cell
+from harness.benchmark.plan import Setting
 from harness.errors import DiskError, HarnessError, disk
 from harness.evidence.minima import work_of
 from harness.evidence.probe_costs import planned_cells
-from harness.plan import Setting
 from harness.search.budget import expected
 from harness.training.snapshots import cycle_epochs
 

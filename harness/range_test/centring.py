@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from harness.benchmark.plan import Competitor, Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.plan import Competitor, Setting
 from harness.range_test.sweep import CHOSEN, RangeTest, centred, line, range_test
 from harness.records import Store
 from harness.records.attempts import Attempts

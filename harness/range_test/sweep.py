@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from harness.plan import Competitor, Setting
+    from harness.benchmark.plan import Competitor, Setting
     from harness.plugin.runs import Run
     from harness.training.augmentation import Targets
     from harness.training.parts import Parts
@@ -310,14 +310,14 @@ def _parts(setting: Setting, competitor: Competitor, lr: float) -> Parts:
 
 
 def _without_schedule(fixed: Mapping[str, Any]) -> dict[str, Any]:
-    from harness.plan import SCHEDULE
+    from harness.benchmark.plan import SCHEDULE
 
     return {name: value for name, value in fixed.items() if not name.startswith(SCHEDULE)}
 
 
 def _needed(name: str, competitor: Competitor) -> bool:
     """Return whether a searched hyperparameter of the optimizer has no default."""
-    from harness.plan import SCHEDULE
+    from harness.benchmark.plan import SCHEDULE
 
     ours = ("lr", "epochs", "batch_size", "layer_factor")
     return name not in ours and not name.startswith(SCHEDULE) and name not in competitor.optimizer.defaults

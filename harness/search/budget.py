@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.config import SearchSection
-from harness.plan import Competitor
+from harness.benchmark.plan import Competitor
+from harness.benchmark.sections import SearchSection
 
 LEAST_SECONDS = 0.1  # that a trial is charged with
 Ask = Mapping[str, Any]

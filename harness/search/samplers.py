@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import optuna
 
+from harness.benchmark.plan import Competitor, Plan
 from harness.errors import BenchmarkError, did_you_mean, one_line, shown
-from harness.plan import Competitor, Plan
 from harness.plugin.runs import digest
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from harness.benchmark.comparison import count
+from harness.benchmark.plan import resolve
+from harness.benchmark.sections import as_plain, load
 from harness.cli import main
 from harness.commands import estimate as module
 from harness.commands.estimate import estimate, lines, power
-from harness.comparison import count
-from harness.config import as_plain, load
 from harness.console.progress import Reporter
 from harness.evidence.probe_costs import foretell
-from harness.plan import resolve
 from harness.preparation import Request, prepare
 from harness.protocol import resolve as protocol_of
 from harness.run import run

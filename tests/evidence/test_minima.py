@@ -12,14 +12,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harness.comparison import cells
-from harness.config import load
+from harness.benchmark.comparison import cells
+from harness.benchmark.plan import Setting, resolve
+from harness.benchmark.sections import load
 from harness.console.progress import Reporter
 from harness.errors import HarnessError
 from harness.evidence import minima
 from harness.evidence.minima import measure_minima, work_of
 from harness.evidence.probe_costs import planned_cells
-from harness.plan import Setting, resolve
 from harness.plugin.contracts import Data, Probe, Split
 from harness.plugin.runs import Done, Failed
 from harness.records import Store

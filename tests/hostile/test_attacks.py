@@ -29,6 +29,7 @@ from PIL import Image
 
 from harness import from_spreadsheet_cell, load, spreadsheet_cell, spreadsheet_table
 from harness.baseline import read_baseline
+from harness.benchmark.toml import _lines, parse_override, read
 from harness.cli import main
 from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal, markdown_code, markdown_text, typed
@@ -40,7 +41,6 @@ from harness.records import Store, database, open_records, schema
 from harness.records.checked import load_tensors, save_arrays
 from harness.records.links import check_no_links
 from harness.records.pictures import SIDE, made_again
-from harness.toml import _lines, parse_override, read
 
 CLASSES = ("=1+1", "<img src=x onerror=alert(1)>|`*")
 USER, HOST = "zaphod42", "deepthought9"
@@ -277,7 +277,7 @@ def test_an_arm_of_a_baseline_whose_plugin_is_not_here_is_named():
     from types import SimpleNamespace
 
     from harness.baseline.networks import with_networks
-    from harness.plan import Plan, Setting
+    from harness.benchmark.plan import Plan, Setting
     from harness.plugin.discovery import discover
     from harness.plugin.runs import Arm
 
@@ -696,7 +696,7 @@ def in_a_child(code, *words, seconds=60, memory=2**31):
 
 def test_no_benchmark_file_takes_more_time_than_its_size_is_worth():
     code = r'''
-from harness import toml
+from harness.benchmark import toml
 from harness.errors import BenchmarkError
 blanks, dots = " " * 100_000, "a." * 50_000
 for text in (

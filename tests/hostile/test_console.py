@@ -14,14 +14,14 @@ import warnings
 import numpy as np
 import pytest
 
+from harness.benchmark.sections import Benchmark
+from harness.benchmark.toml import read
 from harness.cli import main
-from harness.config import Benchmark
 from harness.console import escaping
 from harness.console.escaping import EscapingStream
 from harness.console.progress import Reporter
 from harness.errors import LONGEST_LINE, LONGEST_VALUE, BenchmarkError, HarnessError, did_you_mean, printable, shown
 from harness.plugin.contracts import KINDS
-from harness.toml import read
 
 POISON = (
     "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b1A\x1b]8;;evil\x1b\\[red]:skull:\u202eoga\u2066\u200b\r\t\x0b\x7f\n\x1b[1Afoo"

@@ -21,13 +21,13 @@ from pandas import DataFrame
 from PIL import Image
 
 from harness.analysis import analyse
+from harness.benchmark.plan import ends
 from harness.cli import main
 from harness.commands import estimate as planning
 from harness.console.progress import Reporter
 from harness.driver import Driver
 from harness.errors import DiskError, disk
 from harness.evidence import room
-from harness.plan import ends
 from harness.plugin.contracts import Analysis
 from harness.plugin.runs import Failed
 from harness.preparation import Request, prepare

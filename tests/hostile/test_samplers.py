@@ -11,9 +11,9 @@ from dataclasses import replace
 import optuna
 import pytest
 
-from harness.config import load
+from harness.benchmark.plan import resolve
+from harness.benchmark.sections import load
 from harness.errors import LONGEST_LINE, BenchmarkError
-from harness.plan import resolve
 from harness.search import check, trying
 from harness.search.samplers import pruners, samplers
 

@@ -23,11 +23,12 @@ import tomli_w
 import typer
 from optuna.distributions import FloatDistribution
 
-from harness import Float, Optimizer, cli, config, keys, preparation, run
+from harness import Float, Optimizer, cli, preparation, run
+from harness.benchmark import keys, sections
+from harness.benchmark.keys import Kind
+from harness.benchmark.plan import resolve
 from harness.commands import estimate
 from harness.errors import BenchmarkError
-from harness.keys import Kind
-from harness.plan import resolve
 from harness.plugin import validate
 from harness.plugin.discovery import discover
 
@@ -248,7 +249,7 @@ OF_OPTUNA = (
     ("search", "sampler_options", "*"),
     ("search", "pruner_options", "*"),
 )  # their own classes say what they take
-MODEL = dict(keys.keys(config.Benchmark))
+MODEL = dict(keys.keys(sections.Benchmark))
 OPEN = {key for key, kinds in MODEL.items() if kinds[0].type == "any"}
 HEADS = ("heads", "*")
 
@@ -261,7 +262,7 @@ def concrete(key: tuple[str, ...]) -> tuple[str, ...]:
 def of_tables() -> dict[tuple[str, ...], tuple[Kind, ...]]:
     """Return the keys of the tables that the model leaves open, such as search.space.sgd.lr.low."""
     found = {}
-    for above, models in config.TABLES.items():
+    for above, models in sections.TABLES.items():
         for model in models:
             found |= {(*above, *key): kinds for key, kinds in keys.keys(model)}
     return found
@@ -325,7 +326,7 @@ def test_every_key_has_a_type_and_every_number_two_ends():
 
 
 def test_a_table_that_the_model_leaves_open_is_checked_elsewhere():
-    elsewhere = {*OF_OPTUNA, *config.TABLES, ("report", "target", "*")}
+    elsewhere = {*OF_OPTUNA, *sections.TABLES, ("report", "target", "*")}
     elsewhere |= {("data", "options", "*"), ("compare", "probe_options", "*", "*")}  # by the limits of plugins, below
     assert {key for key in OPEN if key[:2] != HEADS} == {*elsewhere} - {("report", "target")}
     assert {key[2:] for key in OPEN if key[:2] == HEADS} <= elsewhere
@@ -475,7 +476,7 @@ def test_both_ends_of_a_range_are_accepted(key):
         for part in concrete(key)[:-1]:
             table = table.setdefault(part, {})
         table[concrete(key)[-1]] = value
-        assert config.Benchmark.model_validate(said)
+        assert sections.Benchmark.model_validate(said)
 
 
 def test_a_kind_of_key_that_has_no_end_would_be_noticed():
@@ -590,7 +591,7 @@ def test_settings_that_a_set_or_a_profile_leaves_without_use_are_left_out(tmp_pa
 
     def load(said, profile=None, settings=()):
         file.write_text(tomli_w.dumps(said), encoding="utf-8")
-        return config.load(file, profile, settings)
+        return sections.load(file, profile, settings)
 
     twins = laid("[compare]\nseeds = 4\ntwins = 3")
     benchmark, source = load(twins, settings=["compare.seeds=2"])
@@ -608,7 +609,7 @@ def test_a_range_between_whole_numbers_is_one_of_all_numbers_where_the_hyperpara
     file = tmp_path / "tiny.toml"
     text = "[search.space.sgd]\nlr = { low = 1, high = 2 }\n[search.space.adam]\nlr = 1"
     file.write_text(tomli_w.dumps(laid(text)), encoding="utf-8")
-    sgd = resolve(*config.load(file), REGISTRY).competitors[0]
+    sgd = resolve(*sections.load(file), REGISTRY).competitors[0]
     assert sgd.space["lr"] == FloatDistribution(1, 2)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.plan import OTHER_ORDER, Competitor, Setting
+from harness.benchmark.plan import OTHER_ORDER, Competitor, Setting
 from harness.plugin.runs import Run
 
 LONGER = 0.2  # of a run's epochs, for which a restart goes on

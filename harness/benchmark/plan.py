@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.absent import names_in
-from harness.config import Benchmark, DataSection, identity
+from harness.benchmark.absent import names_in
+from harness.benchmark.sections import Benchmark, DataSection, identity
+from harness.benchmark.toml import Source
 from harness.data.places import Root
 from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.plugin.contracts import (
@@ -32,7 +33,6 @@ from harness.plugin.contracts import (
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, digest
 from harness.plugin.validate import clash, fault, takes_fractions
-from harness.toml import Source
 from harness.training.device import Device, Precision
 from harness.training.pretrained import Fit, find_weights
 

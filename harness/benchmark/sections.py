@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from harness.absent import REGIMES, without_absent
+from harness.benchmark.absent import REGIMES, without_absent
+from harness.benchmark.keys import Of, kinds_at, words
+from harness.benchmark.toml import Source, read
 from harness.errors import BenchmarkError, HarnessError, did_you_mean, shown
-from harness.keys import Of, kinds_at, words
 from harness.plugin.validate import is_penalty
-from harness.toml import Source, read
 
 DEEPEST = 32  # tables in tables
 LONGEST = 4096  # characters of a string or a key, as of a path on Linux

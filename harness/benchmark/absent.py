@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.toml import Path_, Source, copied
+from harness.benchmark.toml import Path_, Source, copied
 
 Table = Mapping[str, Any]
 OPTIONS: Mapping[Path_, Path_] = {
