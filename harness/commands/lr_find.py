@@ -10,7 +10,8 @@ from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.errors import UnknownName, did_you_mean, shown
 from harness.preparation import Request, prepare
-from harness.range_test.sweep import CHOSEN, RangeTest, line, range_test
+from harness.range_test.sweep import line, range_test
+from harness.training.lr_curve import CHOSEN, RangeTest
 
 
 def lr_find(

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import BenchmarkError, arguments
 from harness.records.files import MARK, check_out_file, write
+from harness.training.lr_curve import WORDS, RangeTest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from harness.range_test.sweep import RangeTest
 
-WORDS = {"steepest": "steepest", "minimum_tenth": "minimum / 10", "valley": "valley"}
 DASHES: Mapping[str, Any] = {"steepest": (0, (1.5, 1.2)), "minimum_tenth": (0, (5, 1.5, 1.2, 1.5)), "valley": "solid"}
 FORMATS = (".svg", ".png")
 
