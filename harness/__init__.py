@@ -55,12 +55,12 @@ if TYPE_CHECKING:
     )
     from harness.plugin.hookspecs import hookimpl
     from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
-    from harness.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
     from harness.range_test.picture import draw_range_test
     from harness.records import Records
     from harness.training.loop import execute
     from harness.training.parts import Parts
     from harness.training.pretrained import read_weights
+    from harness.verdict.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
 
 _HOME = {
     **dict.fromkeys(("Choice", "Float", "Int"), "optuna.distributions"),
@@ -79,7 +79,7 @@ _HOME = {
     "is_rubbish": "harness.data.kinds",
     **dict.fromkeys(("photo_files", "photo_members"), "harness.data.photos"),
     **dict.fromkeys(
-        ("Protocol", "Registered", "registered_protocols", "standing_first", "standing_protocol"), "harness.protocol"
+        ("Protocol", "Registered", "registered_protocols", "standing_first", "standing_protocol"), "harness.verdict.protocol"
     ),
     "read_weights": "harness.training.pretrained",
     "draw_range_test": "harness.range_test.picture",

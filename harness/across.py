@@ -21,7 +21,6 @@ from harness.errors import HarnessError, arguments
 from harness.plugin.contracts import Analysis, Several
 from harness.plugin.registry import Registry
 from harness.plugin.runs import digest
-from harness.protocol import FACETS, standing_first, standing_protocol
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
 from harness.statistics.intervals import (
@@ -36,6 +35,7 @@ from harness.statistics.intervals import (
 )
 from harness.statistics.labels import ALPHA, holm
 from harness.statistics.paired import difference, permutation_p
+from harness.verdict.protocol import FACETS, standing_first, standing_protocol
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -12,7 +12,6 @@ import math
 from collections import Counter, deque
 from typing import Any
 
-from harness import protocol as protocols
 from harness.benchmark.comparison import Cell, cells, count, restarts
 from harness.benchmark.plan import Setting
 from harness.benchmark.sections import as_plain
@@ -28,6 +27,7 @@ from harness.records.attempts import of_run
 from harness.search import Search, study_name
 from harness.training.device import environment
 from harness.training.executing import Executing
+from harness.verdict import protocol as protocols
 from harness.workbench import Bench
 
 

@@ -18,9 +18,9 @@ from harness.cli import main
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.preparation import Request, prepare
-from harness.protocol import BEFORE
 from harness.records import open_records, schema
 from harness.run import run
+from harness.verdict.protocol import BEFORE
 
 QUIET = Reporter(quiet=True)
 PAGE = ('report.formats=["html"]',)

@@ -8,7 +8,7 @@ import pytest
 
 from harness.benchmark.sections import as_plain, identity, load
 from harness.errors import BenchmarkError
-from harness.protocol import NEVER, Protocol, register, registered_protocols, resolve
+from harness.verdict.protocol import NEVER, Protocol, register, registered_protocols, resolve
 
 ARMS = ["net/sgd/cosine", "net/adam/cosine"]
 METRICS = ["accuracy", "error", "loss"]

@@ -10,7 +10,6 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from harness import protocol as protocols
 from harness.benchmark.comparison import Cell
 from harness.benchmark.plan import Competitor, Setting
 from harness.benchmark.sections import as_plain
@@ -23,6 +22,7 @@ from harness.preparation import Request, prepare
 from harness.range_test.sweep import range_test_steps
 from harness.search.budget import amount, expected
 from harness.training.device import contention, environment
+from harness.verdict import protocol as protocols
 from harness.workbench import Bench
 
 if TYPE_CHECKING:

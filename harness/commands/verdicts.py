@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis import analyse
 from harness.plugin.contracts import Analysis, Results
 from harness.plugin.registry import Registry
-from harness.protocol import standing_first
 from harness.records import Records
+from harness.verdict.protocol import standing_first
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -17,9 +17,9 @@ from harness.commands.estimate import estimate, lines, power
 from harness.console.progress import Reporter
 from harness.evidence.probe_costs import foretell
 from harness.preparation import Request, prepare
-from harness.protocol import resolve as protocol_of
 from harness.run import run
 from harness.statistics.power import all_similar
+from harness.verdict.protocol import resolve as protocol_of
 
 PROBE = '''
 """Late probes that cost nothing, too much, or fail."""

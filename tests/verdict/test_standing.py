@@ -16,7 +16,7 @@ from harness.analysis import analyse
 from harness.commands.verdicts import verdict_of
 from harness.loading import Loaded
 from harness.plugin.discovery import discover
-from harness.protocol import register, resolve, standing_protocol
+from harness.verdict.protocol import register, resolve, standing_protocol
 
 
 class Notes(dict):
