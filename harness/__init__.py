@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from harness.data.photos import photo_files, photo_members
     from harness.data.places import cache_folder
     from harness.errors import DataError, Diverged, HarnessError, PluginError
-    from harness.loading import load
-    from harness.paths.picture import Stroke, describe_walk, draw_walks
     from harness.plugin.contracts import (
         Analysis,
         Backbone,
@@ -55,8 +53,10 @@ if TYPE_CHECKING:
     )
     from harness.plugin.hookspecs import hookimpl
     from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
-    from harness.range_test.picture import draw_range_test
     from harness.records import Records
+    from harness.results.notebook import load
+    from harness.results.pictures.range_test import draw_range_test
+    from harness.results.pictures.walks import Stroke, describe_walk, draw_walks
     from harness.training.loop import execute
     from harness.training.parts import Parts
     from harness.training.pretrained import read_weights
@@ -71,18 +71,18 @@ _HOME = {
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
     "hookimpl": "harness.plugin.hookspecs",
-    "load": "harness.loading",
+    "load": "harness.results.notebook",
     **dict.fromkeys(("ImageSource", "ImageStore", "decode_photos", "draw_images", "stratified"), "harness.data.images"),
     "cache_folder": "harness.data.places",
     "open_archive": "harness.data.archive",
-    **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.paths"),
+    **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.results.pictures.walks"),
     "is_rubbish": "harness.data.kinds",
     **dict.fromkeys(("photo_files", "photo_members"), "harness.data.photos"),
     **dict.fromkeys(
         ("Protocol", "Registered", "registered_protocols", "standing_first", "standing_protocol"), "harness.verdict.protocol"
     ),
     "read_weights": "harness.training.pretrained",
-    "draw_range_test": "harness.range_test.picture",
+    "draw_range_test": "harness.results.pictures.range_test",
     "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.plugin.runs"),
     **dict.fromkeys(

@@ -143,8 +143,8 @@ def lr_find_(
     from harness.commands.lr_find import document, lines, lr_find
     from harness.console import interruption
     from harness.console.progress import Reporter
-    from harness.range_test.picture import check_picture, write_picture
-    from harness.report import quiet_libraries
+    from harness.results.pictures.range_test import check_picture, write_picture
+    from harness.results.reports import quiet_libraries
 
     if out:
         check_picture(out)
@@ -240,7 +240,7 @@ def report(
     """Write the reports again, from the records alone."""
     from harness.plugin.discovery import discover
     from harness.records.files import check_out_folder
-    from harness.report import write_reports
+    from harness.results.reports import write_reports
 
     if out:
         check_out_folder(out)
@@ -270,9 +270,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Lay runs side by side: what differs between them, and which arms became better or worse."""
-    from harness.across import open_several
     from harness.commands.compare import document, format_of, lines, write
     from harness.plugin.discovery import discover
+    from harness.results.several import open_several
 
     registry = discover(plugin or [], block or [])
     report = format_of(out, registry) if out else None
@@ -302,8 +302,8 @@ def predict(
     """Predict unlabelled photos with a run's best model, into a table as Kaggle takes it."""
     from harness.console import interruption
     from harness.console.progress import Reporter
-    from harness.predict import Request as Prediction
-    from harness.predict import predict as carry_out
+    from harness.models.predict import Request as Prediction
+    from harness.models.predict import predict as carry_out
 
     with interruption.listening(), Reporter() as reporter:
         more = (tuple(plugin or ()), tuple(set_ or ()), snapshots, ids)
@@ -325,8 +325,8 @@ def export(
     plugin: Plugins = None,
 ) -> None:
     """Write a run's best model into a folder of its own, with a model card; 'harness predict' takes it."""
-    from harness.commands import export as of_run
     from harness.console.progress import Reporter
+    from harness.models import export as of_run
 
     with Reporter() as reporter:
         written, about = of_run.export(of_run.Request(folder, out, arm, ensemble, light, tuple(plugin or ())), reporter)

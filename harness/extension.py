@@ -15,11 +15,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import computed
 from harness.benchmark.plan import SCHEDULE, Competitor, Setting, describe_space
 from harness.plugin.contracts import Analysis
 from harness.plugin.registry import Registry
 from harness.records import Store, open_records
+from harness.results.analysis import computed
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

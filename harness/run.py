@@ -30,7 +30,7 @@ from harness.range_test.centring import centre
 from harness.records import Store, schema
 from harness.records.checked import save_arrays
 from harness.records.files import check_out_folder
-from harness.report import Written, write_reports
+from harness.results.reports import Written, write_reports
 from harness.training import device
 from harness.training.constant import constant_scores
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from harness import predict as module
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, RunFolderError
+from harness.models import predict as module
+from harness.models.predict import Request, choose, predict
 from harness.plugin.contracts import Backbone
-from harness.predict import Request, choose, predict
 from harness.preparation import Request as RunRequest
 from harness.records import open_records
 from harness.run import run

@@ -8,7 +8,7 @@ import pytest
 
 from harness import Analysis, HarnessError, Report
 from harness.plugin.validate import RECORD_TABLES, check, clash
-from harness.report import write_reports
+from harness.results.reports import write_reports
 
 
 def render(results):

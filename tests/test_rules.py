@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 import pandas as pd
 import pytest
 
-from harness import Choice, Float, Int, analysis, report
+from harness import Choice, Float, Int
 from harness.plugin import validate
 from harness.plugin.contracts import (
     OFFERS,
@@ -25,6 +25,7 @@ from harness.plugin.contracts import (
 )
 from harness.plugin.validate import RECORD_TABLES, check
 from harness.records import Records
+from harness.results import analysis, reports
 
 OPTIMIZER = Optimizer(
     "mine", dict, {"lr": Float(1e-3, 1), "steps": Int(1, 3), "how": Choice(["a", 1, 0.5, True, None])}
@@ -161,8 +162,8 @@ EMPTY = Empty({}, *(pd.DataFrame() for _ in fields(Records)[1:]))
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Return a function that writes reports of empty records with these analyses and formats."""
-    monkeypatch.setattr(report, "open_records", lambda folder: EMPTY)
-    return lambda analyses, reports: report.write_reports(
+    monkeypatch.setattr(reports, "open_records", lambda folder: EMPTY)
+    return lambda analyses, formats: reports.write_reports(
         tmp_path, [each.name for each in reports], Offers(analyses, reports)
     )
 

@@ -11,8 +11,8 @@ import torch
 
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
-from harness.predict import Request as Prediction
-from harness.predict import choose, predict
+from harness.models.predict import Request as Prediction
+from harness.models.predict import choose, predict
 from harness.preparation import Request
 from harness.records import open_records, schema, store
 from harness.records.reader import load_arrays

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UnknownName, did_you_mean, printable, shown
-from harness.paths.picture import check_picture, save_picture
 from harness.plugin.contracts import KINDS, Catalogue, Kind, Optimizer
 from harness.plugin.discovery import discover
 from harness.plugin.registry import Found, Registry
-from harness.report import quiet_libraries
+from harness.results.pictures.walks import check_picture, save_picture
+from harness.results.reports import quiet_libraries
 from harness.testing import Check, Outcome, checks
 from harness.training.walks import paths
 

@@ -15,7 +15,7 @@ from harness.plugin.contracts import Results
 from harness.plugin.registry import Registry
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
-from harness.report import results_of, text_of
+from harness.results.reports import results_of, text_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -7,13 +7,13 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.analysis import computed
 from harness.console.safe_text import spreadsheet_cell
 from harness.errors import DataError, RunFolderError
 from harness.errors.disk import writing
 from harness.plugin.contracts import Analysis
 from harness.plugin.registry import Registry
 from harness.records import open_records
+from harness.results.analysis import computed
 
 if TYPE_CHECKING:
     from pandas import DataFrame

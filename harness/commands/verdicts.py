@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import analyse
 from harness.plugin.contracts import Analysis, Results
 from harness.plugin.registry import Registry
 from harness.records import Records
+from harness.results.analysis import analyse
 from harness.verdict.protocol import standing_first
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from harness.benchmark.plan import Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
+from harness.models.predict import BATCH
+from harness.models.trained import load_frozen, load_trained, origin_of
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry
-from harness.predict import BATCH
 from harness.records import Records, Store, open_records, schema
-from harness.trained import load_frozen, load_trained, origin_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import computed
 from harness.errors import disk
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Analysis, Data
 from harness.records import Records, files, schema
 from harness.records.pictures import SIDE
+from harness.results.analysis import computed
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.analysis import analyse
 from harness.console.progress import Reporter
 from harness.errors.disk import writing
 from harness.plugin.contracts import Analysis, Report, Results
@@ -20,6 +19,7 @@ from harness.plugin.discovery import discover
 from harness.plugin.validate import RECORD_TABLES
 from harness.preparation import Request
 from harness.records import Records, open_records
+from harness.results.analysis import analyse
 from harness.run import run
 from harness.testing.driving import alone
 from harness.testing.outcomes import NotApplicable, require

@@ -654,7 +654,7 @@ def test_no_name_in_a_model_card_or_a_summary_is_markup(made, model):
 
 
 def test_a_class_name_adds_no_code_to_a_model_card(model):
-    from harness.commands.model_card import model_card
+    from harness.models.card import model_card
 
     about = json.loads((model / "model.json").read_text())
     about["classes"] = ["cat\nimport os; os.system('x')", "```\n<script>alert(1)</script>"]
@@ -846,7 +846,7 @@ def test_a_baseline_cannot_stand_for_another_arms_runs(harness, made, tmp_path):
 
 
 def test_a_model_has_bounds(model, tmp_path):
-    from harness.exported import read_model
+    from harness.models.exported import read_model
 
     theirs = shutil.copytree(model, tmp_path / "model")
     for content, what in (("[" * 100_000, "RecursionError"), (" " * (2**24 + 1), "more than 16 MiB")):

@@ -20,7 +20,6 @@ import pytest
 from pandas import DataFrame
 from PIL import Image
 
-from harness.analysis import analyse
 from harness.benchmark.plan import ends
 from harness.cli import main
 from harness.commands import estimate as planning
@@ -32,6 +31,7 @@ from harness.plugin.contracts import Analysis
 from harness.plugin.runs import Failed
 from harness.preparation import Request, prepare
 from harness.records import Store, database, open_records, promised, schema, store
+from harness.results.analysis import analyse
 from harness.run import run
 from harness.training.loop import execute
 

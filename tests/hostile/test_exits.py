@@ -20,7 +20,6 @@ import pandas as pd
 import pytest
 
 from harness import Analysis, Executor, Report
-from harness.analysis import analyse, computed
 from harness.cli import main
 from harness.commands.show import show, status
 from harness.console import interruption
@@ -39,7 +38,8 @@ from harness.plugin.boundary import Boundary, PluginFailed, through
 from harness.plugin.discovery import discover
 from harness.records import Records, Store, open_records, store
 from harness.records.attempts import MOST, Attempts, of_run
-from harness.report import write_reports
+from harness.results.analysis import analyse, computed
+from harness.results.reports import write_reports
 from harness.training.executing import Executing
 
 # --- what is raised ------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from harness.cli import main
 from harness.errors import DataError
 from harness.records import Store
 from harness.records.files import MARK, check_out_file, check_out_folder
-from harness.report import write_reports
+from harness.results.reports import write_reports
 
 FILES = {
     "predict": ["predict", "RUN", "PHOTOS", "--out"],
@@ -136,8 +136,8 @@ def test_pictures_of_ours_can_be_replaced(tmp_path):
     """They say so near their beginning."""
     import pandas as pd
 
-    from harness.paths.picture import save_picture
-    from harness.range_test.picture import write_picture
+    from harness.results.pictures.range_test import write_picture
+    from harness.results.pictures.walks import save_picture
     from harness.training.walks import COLUMNS
 
     for name in ("a.svg", "a.png"):

@@ -10,7 +10,7 @@ import torch
 
 from harness import Float, HarnessError, Optimizer, describe_walk
 from harness.commands.check import drawable, find, plot
-from harness.paths.picture import check_picture, save_picture
+from harness.results.pictures.walks import check_picture, save_picture
 from harness.training.walks import paths
 
 

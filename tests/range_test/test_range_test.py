@@ -16,9 +16,9 @@ from harness.cli import main
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Optimizer
 from harness.preparation import Request, prepare
-from harness.range_test.picture import draw_range_test, write_picture
 from harness.range_test.sweep import DENSITY, STILL, _parts, cannot, range_test, sweep
 from harness.records import open_records
+from harness.results.pictures.range_test import draw_range_test, write_picture
 from harness.run import run
 from harness.training.loop import train
 from harness.training.lr_curve import Curve, RangeTest, runaway, smooth, suggestions

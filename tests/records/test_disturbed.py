@@ -15,7 +15,7 @@ from harness.console.progress import Reporter
 from harness.errors import DiskError, RunFolderError
 from harness.preparation import Request
 from harness.records import Store, database, open_records, schema
-from harness.report import write_reports
+from harness.results.reports import write_reports
 from harness.run import run
 
 LOCKED = r"run\.db: must be free to be used, got locked by another program for 0\.1 s; close it \(.*\), then the same command goes on"

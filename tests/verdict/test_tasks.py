@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from harness_plugins.analyses import facets, gate, omnibus, twins, verdict
 
-from harness.analysis import analyse
 from harness.console.progress import Reporter
 from harness.plugin.discovery import discover
 from harness.preparation import Request
 from harness.records import open_records
+from harness.results.analysis import analyse
 from harness.run import run
 
 SETTINGS = (

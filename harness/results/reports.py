@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import analyse, own_results
 from harness.console.safe_text import impersonal, impersonal_table
 from harness.errors import DataError, HarnessError, disk, encodable
 from harness.plugin.boundary import Boundary, PluginFailed
@@ -25,6 +24,7 @@ from harness.records import Records, copied, files, open_records
 from harness.records.attempts import Attempts
 from harness.records.links import check_no_links
 from harness.records.promised import summary
+from harness.results.analysis import analyse, own_results
 
 if TYPE_CHECKING:
     from pandas import DataFrame

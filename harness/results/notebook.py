@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import analyse, own_results
 from harness.console.safe_text import impersonal
 from harness.errors import arguments
 from harness.plugin.boundary import Boundary
@@ -16,6 +15,7 @@ from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
 from harness.records.promised import summary
+from harness.results.analysis import analyse, own_results
 
 if TYPE_CHECKING:
     from pandas import DataFrame

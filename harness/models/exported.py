@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.data.images import Cut
 from harness.errors import HarnessError, RunFolderError, arguments, one_line, shown
-from harness.trained import Model, Origin
+from harness.models.trained import Model, Origin
 
 FILE = "model.json"
 FORMAT, VERSION = "optimizer-harness model", 1

@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import computed
 from harness.benchmark.sections import Benchmark, as_plain
-from harness.commands.model_card import interval, model_card, shown, winner
 from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal
 from harness.errors import RunFolderError
-from harness.exported import FILE, describe_model, named
+from harness.models.card import interval, model_card, shown, winner
+from harness.models.exported import FILE, describe_model, named
+from harness.models.predict import Choice, choose, model_of
+from harness.models.trained import Model, check_weights, load_frozen, registry_for
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Analysis, Backbone, Task
 from harness.plugin.registry import Registry
-from harness.predict import Choice, choose, model_of
 from harness.records import Records, open_records, schema
 from harness.records.checked import load_arrays
 from harness.records.files import check_out_folder, new_folder
-from harness.trained import Model, check_weights, load_frozen, registry_for
+from harness.results.analysis import computed
 from harness.training import device
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import analyse
 from harness.console.safe_text import impersonal, impersonal_table
 from harness.errors import HarnessError, arguments
 from harness.plugin.contracts import Analysis, Several
@@ -23,6 +22,7 @@ from harness.plugin.registry import Registry
 from harness.plugin.runs import digest
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
+from harness.results.analysis import analyse
 from harness.statistics.intervals import (
     EQUAL,
     LEVEL,

@@ -26,13 +26,13 @@ from harness.console.safe_text import spreadsheet_cell
 from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
 from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
-from harness.exported import is_export, read_model
+from harness.models.exported import is_export, read_model
+from harness.models.trained import Model, load, origin_of, registry_for
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Split, Task
 from harness.plugin.process_settings import kept
 from harness.records import Records, open_records, schema
 from harness.records.files import check_out_file, replacing
-from harness.trained import Model, load, origin_of, registry_for
 from harness.training import device
 
 if TYPE_CHECKING:
