@@ -19,7 +19,7 @@ from harness.errors.disk import refused
 from harness.plugin.process_settings import take_notes
 
 if TYPE_CHECKING:
-    from harness.preparation import Request
+    from harness.run.prepare import Request
 
 app = typer.Typer(
     name="harness",
@@ -89,7 +89,7 @@ def run(
     from harness.commands.show import document, result_lines
     from harness.console import interruption
     from harness.console.progress import Reporter
-    from harness.run import run as carry_out
+    from harness.run.start import run as carry_out
 
     request = _request(file, profile, data, out, plugin, block, set_, only_search, extend, retry)
     with interruption.listening(), Reporter() as reporter:
@@ -357,7 +357,7 @@ def baseline_export(
     with_solutions: Annotated[bool, typer.Option("--with-solutions", help="The final weights too.")] = False,
 ) -> None:
     """Write a run's tuned arms into one file, which [baseline] of another benchmark takes."""
-    from harness.baseline import pack
+    from harness.run.baseline import pack
 
     found = pack(folder, out or Path(f"{folder.resolve().name}.baseline.zip"), with_solutions)
     size = f"{found.file.stat().st_size / 1e6:.2f} MB"
@@ -425,7 +425,7 @@ def _request(
     file: Path, profile: str | None, data: Path | None, out: Path, plugin: list[Path] | None, block: list[str] | None,
     set_: list[str] | None, only_search: bool = False, extend: bool = False, retry: bool = False,
 ) -> Request:  # fmt: skip
-    from harness.preparation import Request
+    from harness.run.prepare import Request
 
     return Request(
         file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry

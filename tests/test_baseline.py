@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.baseline import match, pack, read_baseline
 from harness.benchmark.sections import Benchmark, as_plain, identity
 from harness.cli import main
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
-from harness.preparation import Request, prepare
 from harness.records import open_records, schema
-from harness.run import run
+from harness.run.baseline import match, pack, read_baseline
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
 from harness.verdict.protocol import BEFORE
 
 QUIET = Reporter(quiet=True)

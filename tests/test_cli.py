@@ -147,7 +147,7 @@ def test_an_output_folder_that_cannot_be_is_one_line(harness, benchmark_file, tm
 
 
 def test_our_own_faults_are_one_line_too_and_a_code_of_their_own(harness, benchmark_file, monkeypatch):
-    monkeypatch.setattr("harness.preparation.resolve", lambda *a: 1 / 0)
+    monkeypatch.setattr("harness.run.prepare.resolve", lambda *a: 1 / 0)
     code, _, err = harness("run", benchmark_file())
     assert code == 70
     assert err == "error: harness itself: ZeroDivisionError: division by zero; --debug shows where, please report it\n"

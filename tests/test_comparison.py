@@ -14,11 +14,11 @@ from harness.benchmark.sections import load
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError
 from harness.plugin.contracts import Data, Split
-from harness.preparation import Request, prepare
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
+from harness.run.workbench import Bench
 from harness.training.device import Device
-from harness.workbench import Bench
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 PARAMS = {

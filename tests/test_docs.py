@@ -18,9 +18,9 @@ from harness.plugin import contracts as module
 from harness.plugin import hookspecs
 from harness.plugin.contracts import Optimizer
 from harness.plugin.discovery import discover
-from harness.preparation import Request, prepare
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
 from harness.testing import checks
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -6,7 +6,7 @@ import pytest
 
 from harness.console.progress import Reporter
 from harness.errors import PluginError
-from harness.preparation import Request, prepare
+from harness.run.prepare import Request, prepare
 
 PLUGIN = """
 import torch

@@ -14,10 +14,10 @@ from harness.cli import main
 from harness.console.progress import Reporter
 from harness.errors import DataError, printable
 from harness.plugin.contracts import Data, Photo, Split
-from harness.preparation import Request, _taken_over
 from harness.records import open_records
 from harness.records.store import Store
-from harness.run import run
+from harness.run.prepare import Request, _taken_over
+from harness.run.start import run
 
 BENCHMARK = """
 name = "names"

@@ -18,9 +18,9 @@ from harness.errors import BenchmarkError, DataError, HarnessError, PluginError,
 from harness.models import predict as module
 from harness.models.predict import Request, choose, predict
 from harness.plugin.contracts import Backbone
-from harness.preparation import Request as RunRequest
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request as RunRequest
+from harness.run.start import run
 
 WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
 NETWORK = "test_resnet"  # timm's tiny one

@@ -17,9 +17,9 @@ import pytest
 from harness.commands.show import show, status
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
-from harness.preparation import Request, prepare
 from harness.records import Store, open_records
-from harness.run import run
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_the_saved_weights_are_the_model_that_made_the_predictions(benchmark_fil
     import torch
     from safetensors.torch import load_file
 
-    from harness.workbench import Bench
+    from harness.run.workbench import Bench
 
     file = benchmark_file()
     _, folder = carry_out(file)
@@ -124,7 +124,7 @@ def test_more_seeds_and_trials_go_on_in_the_same_folder(benchmark_file, carry_ou
 
 
 def test_the_search_never_touches_the_test_split(benchmark_file, monkeypatch, carry_out):
-    from harness.workbench import Bench
+    from harness.run.workbench import Bench
 
     split = Bench._split
 

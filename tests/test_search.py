@@ -15,9 +15,9 @@ from harness.errors import BenchmarkError, RunFolderError
 from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, State
 from harness.records import Store, database, schema
-from harness.search import Search, check, study_name
-from harness.search import samplers as module
-from harness.search.budget import LEAST_SECONDS
+from harness.run.search import Search, check, study_name
+from harness.run.search import samplers as module
+from harness.run.search.budget import LEAST_SECONDS
 from harness.training.device import Device
 
 SPACE = """

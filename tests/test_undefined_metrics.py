@@ -8,8 +8,8 @@ import pytest
 
 from harness.commands.show import show
 from harness.console.progress import Reporter
-from harness.preparation import Request
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 
 PLUGIN = """
 import math

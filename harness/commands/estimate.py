@@ -16,14 +16,14 @@ from harness.benchmark.sections import as_plain
 from harness.console.progress import Reporter, counted, duration
 from harness.data.places import cache_folder
 from harness.errors import PluginError, disk
-from harness.evidence import room
-from harness.evidence.probe_costs import late_probes, middle, planned_cells, probe_line
-from harness.preparation import Request, prepare
-from harness.range_test.sweep import range_test_steps
-from harness.search.budget import amount, expected
+from harness.run import disk_space
+from harness.run.after.probe_costs import late_probes, middle, planned_cells, probe_line
+from harness.run.prepare import Request, prepare
+from harness.run.search.budget import amount, expected
+from harness.run.search.range_test import range_test_steps
+from harness.run.workbench import Bench
 from harness.training.device import contention, environment
 from harness.verdict import protocol as protocols
-from harness.workbench import Bench
 
 if TYPE_CHECKING:
     from harness.training.parts import Parts
@@ -46,7 +46,9 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     probes = late_probes(setting, planned)
     imported = ready.imported.arms if ready.imported else ()
     weights = {arm["arm"]: arm["weights"] for arm in arms if not arm["problem"]}
-    needed = room.room_of(setting, planned, weights, sum(a["trials"] for a in arms), sum(a["epochs"] for a in arms))
+    needed = disk_space.room_of(
+        setting, planned, weights, sum(a["trials"] for a in arms), sum(a["epochs"] for a in arms)
+    )
     circle = {row["probe"]: row["groups"] for row in probes if row["fits"] < row["possible"]}.get(REPRESENTATION)
     return {
         "name": setting.plan.benchmark.name,
@@ -65,7 +67,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "bytes_passing": needed.passing,
         "bytes_free": disk.free(folder),
         "bytes_cached": _cached(setting),
-        "little_room": room.warning(needed, folder),
+        "little_room": disk_space.warning(needed, folder),
     }
 
 

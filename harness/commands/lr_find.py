@@ -9,8 +9,8 @@ from harness.benchmark.plan import Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.errors import UnknownName, did_you_mean, shown
-from harness.preparation import Request, prepare
-from harness.range_test.sweep import line, range_test
+from harness.run.prepare import Request, prepare
+from harness.run.search.range_test import line, range_test
 from harness.training.lr_curve import CHOSEN, RangeTest
 
 

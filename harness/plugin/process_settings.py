@@ -39,7 +39,7 @@ from harness.errors import one_line, printable
 T = TypeVar("T")
 OURS = (  # what trains and records, which a plugin might patch
     *("harness.training", "harness.statistics", "harness.records", "harness.plugin.contracts", "harness.plugin.runs"),
-    *("harness.search", "harness.workbench", "harness.plugin.process_settings", "harness_plugins.tasks"),
+    *("harness.run.search", "harness.run.workbench", "harness.plugin.process_settings", "harness_plugins.tasks"),
     *("harness_plugins.optimizers", "harness_plugins.schedulers", "harness_plugins.backbones"),
 )
 WATCHED = ("numpy", "numpy.linalg", "numpy.random")  # other modules, where they are loaded

@@ -17,10 +17,10 @@ from harness.errors.disk import writing
 from harness.plugin.contracts import Analysis, Report, Results
 from harness.plugin.discovery import discover
 from harness.plugin.validate import RECORD_TABLES
-from harness.preparation import Request
 from harness.records import Records, open_records
 from harness.results.analysis import analyse
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 from harness.testing.driving import alone
 from harness.testing.outcomes import NotApplicable, require
 

@@ -22,10 +22,10 @@ from harness.models.export import Request, export, lines
 from harness.models.predict import Request as Prediction
 from harness.models.predict import choose, predict
 from harness.plugin.contracts import Backbone
-from harness.preparation import Request as RunRequest
 from harness.records import open_records, schema
 from harness.records.reader import load_arrays
-from harness.run import run
+from harness.run.prepare import Request as RunRequest
+from harness.run.start import run
 
 WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
 NETWORK = "test_resnet"  # timm's tiny one

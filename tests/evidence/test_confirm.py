@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 
 from harness.console.progress import Reporter
-from harness.evidence import confirm as module
 from harness.plugin.contracts import Backbone
-from harness.preparation import Request
 from harness.records import open_records
 from harness.records.files import checksum
-from harness.run import run
+from harness.run.after import confirm as module
+from harness.run.prepare import Request
+from harness.run.start import run
 
 NETWORK = "test_resnet"  # timm's tiny one
 BENCHMARK = """

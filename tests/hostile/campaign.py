@@ -59,7 +59,7 @@ formats = ["text"]
 
 IMPORTED = (
     "torch", "safetensors.torch", "pandas", "pyarrow.parquet", "optuna.storages", "scipy.stats", "sqlalchemy.dialects.sqlite",
-    "rich.progress", "PIL.JpegImagePlugin", "harness.cli", "harness.run", "harness.commands.show",
+    "rich.progress", "PIL.JpegImagePlugin", "harness.cli", "harness.run.start", "harness.commands.show",
 )  # fmt: skip
 # once, for all runs
 

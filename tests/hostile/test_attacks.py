@@ -28,7 +28,6 @@ import pytest
 from PIL import Image
 
 from harness import from_spreadsheet_cell, load, spreadsheet_cell, spreadsheet_table
-from harness.baseline import read_baseline
 from harness.benchmark.toml import _lines, parse_override, read
 from harness.cli import main
 from harness.console.progress import Reporter
@@ -41,6 +40,7 @@ from harness.records import Store, database, open_records, schema
 from harness.records.checked import load_tensors, save_arrays
 from harness.records.links import check_no_links
 from harness.records.pictures import SIDE, made_again
+from harness.run.baseline import read_baseline
 
 CLASSES = ("=1+1", "<img src=x onerror=alert(1)>|`*")
 USER, HOST = "zaphod42", "deepthought9"
@@ -276,10 +276,10 @@ def test_a_given_plugin_is_compared_with_the_recorded_one(harness, made, model, 
 def test_an_arm_of_a_baseline_whose_plugin_is_not_here_is_named():
     from types import SimpleNamespace
 
-    from harness.baseline.networks import with_networks
     from harness.benchmark.plan import Plan, Setting
     from harness.plugin.discovery import discover
     from harness.plugin.runs import Arm
+    from harness.run.baseline.networks import with_networks
 
     arm = {"backbone": "lesson_cnn", "optimizer": "extra", "scheduler": "cosine"}
     rows = [{"arm": "lesson_cnn/extra/cosine", "recipe": json.dumps({"arm": arm, "plugins": {}})}]
@@ -498,7 +498,7 @@ def test_pictures_in_a_page_are_made_again_from_their_pixels(harness, stranger, 
 
 
 def test_a_picture_of_our_own_made_again_is_nearly_the_same():
-    from harness.evidence.thumbnails import small
+    from harness.run.after.thumbnails import small
 
     random = np.random.default_rng(0)
     pixels = np.asarray(Image.fromarray(random.integers(0, 255, (9, 12, 3), dtype=np.uint8)).resize((112, 84)))

@@ -22,9 +22,9 @@ import pytest
 from harness.cli import main
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
-from harness.preparation import Request
 from harness.records import Store, database, open_records, schema, store
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 
 
 def _campaign():

@@ -40,7 +40,7 @@ from harness.records import Records, Store, open_records, store
 from harness.records.attempts import MOST, Attempts, of_run
 from harness.results.analysis import analyse, computed
 from harness.results.reports import write_reports
-from harness.training.executing import Executing
+from harness.run.executing import Executing
 
 # --- what is raised ------------------------------------------------------------------------------------------
 

@@ -26,9 +26,9 @@ from harness.plugin.contracts import Metric, Split
 from harness.plugin.discovery import discover
 from harness.plugin.process_settings import kept, kept_apart, take_notes
 from harness.plugin.registry import Registry
-from harness.preparation import Request
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 from harness.training.batches import resident
 from harness.training.device import Device
 from harness.training.rehearsal import Rehearsal, no_loss

@@ -23,7 +23,7 @@ import tomli_w
 import typer
 from optuna.distributions import FloatDistribution
 
-from harness import Float, Optimizer, cli, preparation, run
+from harness import Float, Optimizer, cli
 from harness.benchmark import keys, sections
 from harness.benchmark.keys import Kind
 from harness.benchmark.plan import resolve
@@ -31,6 +31,7 @@ from harness.commands import estimate
 from harness.errors import BenchmarkError
 from harness.plugin import validate
 from harness.plugin.discovery import discover
+from harness.run import prepare, start
 
 REGISTRY = discover()
 COMMANDS = typer.main.get_command(cli.app)  # building them takes longer than all that a command does with a wrong value
@@ -391,9 +392,9 @@ def refusal(tmp_path, capsys, monkeypatch):
         raise AssertionError("accepted")
 
     monkeypatch.setattr(cli, "app", COMMANDS)
-    monkeypatch.setattr(preparation, "discover", registry)
+    monkeypatch.setattr(prepare, "discover", registry)
     monkeypatch.setattr(estimate, "contention", accepted)  # the first that is done with a benchmark that is right
-    monkeypatch.setattr(run, "_in_folder", accepted)
+    monkeypatch.setattr(start, "_in_folder", accepted)
 
     def call(command: str, said: dict[str, Any], place: Sequence[str]) -> str:
         try:

@@ -6,9 +6,9 @@ import sqlite3
 from dataclasses import replace
 
 from harness.console.progress import Reporter
-from harness.preparation import Request
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 from harness.training.landscapes import LANDSCAPES
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from harness.commands.show import show
 from harness.console.progress import Reporter
-from harness.preparation import Request
 from harness.records import open_records, store
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 
 ARMS = ["lbfgs", "sam", "schedulefree", "muon", "ema", "prodigy", "sam(adam)", "ema(sgd)"]
 

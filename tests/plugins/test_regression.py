@@ -16,9 +16,9 @@ from harness.errors import DataError, Diverged
 from harness.plugin.contracts import Backbone, Data, DataRequest, Dataset, Optimizer, Scheduler, Split, Task
 from harness.plugin.discovery import discover
 from harness.plugin.runs import Arm, Run
-from harness.preparation import Request
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 from harness.training.batches import resident
 from harness.training.device import Device
 from harness.training.loop import train

@@ -9,10 +9,10 @@ import torch
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Probe
 from harness.plugin.runs import Done
-from harness.preparation import Request
 from harness.records import Records, Store, open_records
 from harness.records.schema import probed
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 
 
 def probe(name, **found):

@@ -10,10 +10,10 @@ from harness_plugins.analyses import facets, gate, omnibus, twins, verdict
 
 from harness.console.progress import Reporter
 from harness.plugin.discovery import discover
-from harness.preparation import Request
 from harness.records import open_records
 from harness.results.analysis import analyse
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 
 SETTINGS = (
     "compare.seeds=3", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",

@@ -28,8 +28,8 @@ from harness.plugin.contracts import Probe
 from harness.plugin.process_settings import kept, note_line
 from harness.plugin.runs import Run, digest
 from harness.records import Store, schema
+from harness.run.workbench import Bench
 from harness.training.probing import network_kept, sorted_out
-from harness.workbench import Bench
 
 if TYPE_CHECKING:
     from harness.training.parts import Parts

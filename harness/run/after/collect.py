@@ -6,14 +6,14 @@ from typing import Any
 
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
-from harness.driver import Driver
-from harness.evidence.confirm import confirm
-from harness.evidence.imported import imported_cells
-from harness.evidence.looking import look
-from harness.evidence.minima import measure_minima
-from harness.evidence.schedules import note_schedules
 from harness.plugin.registry import Registry
 from harness.records import Store, schema, write_scores
+from harness.run.after.confirm import confirm
+from harness.run.after.imported import imported_cells
+from harness.run.after.late_probes import measure_minima
+from harness.run.after.photos import look
+from harness.run.after.schedules import note_schedules
+from harness.run.driver import Driver
 from harness.training.walks import paths
 
 

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from harness.baseline.match import Imported
 from harness.benchmark.plan import Setting
 from harness.errors import PluginError
 from harness.plugin.contracts import Optimizer, Scheduler
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm
+from harness.run.baseline.match import Imported
 
 
 def with_networks(

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
 from harness.data.likeness import VERSION, likeness
-from harness.driver import Driver
-from harness.evidence.folds import predict_out_of_fold
-from harness.evidence.thumbnails import write_thumbnails
 from harness.plugin.contracts import Analysis, Data
 from harness.plugin.registry import Registry
 from harness.records import Store, open_records
+from harness.run.after.folds import predict_out_of_fold
+from harness.run.after.thumbnails import write_thumbnails
+from harness.run.driver import Driver
 
 
 def name_examples(data: Data, store: Store) -> None:

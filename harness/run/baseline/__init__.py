@@ -6,9 +6,9 @@ and ``networks`` says which of its networks can be measured there.
 
 from __future__ import annotations
 
-from harness.baseline.entry import bring_in
-from harness.baseline.file import Baseline, pack, read_baseline
-from harness.baseline.match import Imported, matched
-from harness.baseline.networks import with_networks
+from harness.run.baseline.entry import bring_in
+from harness.run.baseline.file import Baseline, pack, read_baseline
+from harness.run.baseline.match import Imported, matched
+from harness.run.baseline.networks import with_networks
 
 __all__ = ["Baseline", "Imported", "bring_in", "matched", "pack", "read_baseline", "with_networks"]

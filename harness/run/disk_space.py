@@ -14,9 +14,9 @@ from pathlib import Path
 from harness.benchmark.comparison import Cell
 from harness.benchmark.plan import Setting
 from harness.errors import DiskError, HarnessError, disk
-from harness.evidence.minima import work_of
-from harness.evidence.probe_costs import planned_cells
-from harness.search.budget import expected
+from harness.run.after.late_probes import work_of
+from harness.run.after.probe_costs import planned_cells
+from harness.run.search.budget import expected
 from harness.training.snapshots import cycle_epochs
 
 BLOCK = 4096  # bytes of which a file takes a whole number

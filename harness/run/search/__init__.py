@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.search.samplers import study_name
-from harness.search.study import Search
-from harness.search.trying import check
+from harness.run.search.samplers import study_name
+from harness.run.search.study import Search
+from harness.run.search.trying import check
 
 __all__ = ["Search", "check", "study_name"]

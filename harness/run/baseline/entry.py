@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.baseline.match import Imported
 from harness.errors import disk
 from harness.records import Store, schema
+from harness.run.baseline.match import Imported
 
 
 def bring_in(imported: Imported | None, store: Store) -> None:

@@ -25,9 +25,9 @@ from harness.benchmark.plan import Competitor, Setting
 from harness.errors import BenchmarkError, HarnessError, one_line, shortened
 from harness.plugin.runs import Epoch, Run, Verdict
 from harness.records import Store, schema
-from harness.search import budget
-from harness.search.samplers import combinations, directions, make_pruner, make_sampler, study_name
-from harness.search.storage import open_storage
+from harness.run.search import budget
+from harness.run.search.samplers import combinations, directions, make_pruner, make_sampler, study_name
+from harness.run.search.storage import open_storage
 from harness.training.device import environment
 
 _OPTUNA_STATE = {

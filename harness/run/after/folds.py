@@ -19,10 +19,10 @@ from harness.plugin.runs import Done, Epoch, Failed, Run, State, digest
 from harness.records import Store, schema
 from harness.records.attempts import of_run
 from harness.records.checked import load_arrays, save_arrays
+from harness.run.executing import Executing
+from harness.run.workbench import Bench
 from harness.training.device import environment
-from harness.training.executing import Executing
 from harness.training.parts import Parts
-from harness.workbench import Bench
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from harness.benchmark.plan import Competitor, Plan
 from harness.errors import BenchmarkError, did_you_mean, on_one_line, one_line, shortened, shown
 from harness.plugin.runs import digest
-from harness.search.samplers import (
+from harness.run.search.samplers import (
     ACROSS_SEEDS,
     OURS,
     check_finite,
@@ -31,7 +31,7 @@ from harness.search.samplers import (
     samplers,
     short_name,
 )
-from harness.search.study import OptunaStudy
+from harness.run.search.study import OptunaStudy
 
 Where = Callable[..., str]
 GONE = ("restart_strategy", "inc_popsize")  # options that Optuna takes and forgets

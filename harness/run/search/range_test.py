@@ -187,7 +187,7 @@ def _rises(curve: Curve) -> bool:
 
 def _parts(setting: Setting, competitor: Competitor, lr: float) -> Parts:
     """Return fresh parts as a search run has them, with a schedule that does nothing."""
-    from harness.workbench import Bench
+    from harness.run.workbench import Bench
 
     still = replace(competitor, scheduler=STILL, fixed=_without_schedule(competitor.fixed))
     others = {name: _inside(said) for name, said in competitor.space.items() if _needed(name, competitor)}

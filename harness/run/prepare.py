@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness import search
-from harness.baseline import Imported, matched, with_networks
 from harness.benchmark import sections
 from harness.benchmark.plan import Plan, Setting, check_profile, data_request, resolve
 from harness.console.progress import Reporter
@@ -18,18 +16,20 @@ from harness.data.images import Cut
 from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
 from harness.errors import BenchmarkError, PluginError, on_one_line, printable, shown
-from harness.fairness import Fairness, check_fairness
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Data, Split
 from harness.plugin.discovery import discover
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry
 from harness.records.attempts import Attempts
+from harness.run import search
+from harness.run.baseline import Imported, matched, with_networks
+from harness.run.fairness import Fairness, check_fairness
+from harness.run.workbench import check_layer_factor, check_overrides
 from harness.training import device
 from harness.training.device import Device
 from harness.training.features import extract, extract_mirrored
 from harness.training.pretrained import Fit, check_fit
-from harness.workbench import check_layer_factor, check_overrides
 
 
 @dataclass(frozen=True)

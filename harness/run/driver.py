@@ -18,17 +18,17 @@ from harness.benchmark.sections import as_plain
 from harness.console import interruption
 from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError, traceback_of
-from harness.fairness import rehearsal
 from harness.plugin.boundary import PluginFailed
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Epoch, Failed, Run
 from harness.records import Store, schema
 from harness.records.attempts import of_run
-from harness.search import Search, study_name
+from harness.run.executing import Executing
+from harness.run.fairness import rehearsal
+from harness.run.search import Search, study_name
+from harness.run.workbench import Bench
 from harness.training.device import environment
-from harness.training.executing import Executing
 from harness.verdict import protocol as protocols
-from harness.workbench import Bench
 
 
 class Driver:

@@ -9,10 +9,10 @@ from typing import Any
 from harness.benchmark.comparison import Cell, cells, restarts
 from harness.benchmark.plan import Setting
 from harness.console.safe_text import command_with
-from harness.evidence.minima import Runs, Work, limit_of, more_seconds, seconds_allowed, seconds_needed, work_of
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
-from harness.workbench import Bench
+from harness.run.after.late_probes import Runs, Work, limit_of, more_seconds, seconds_allowed, seconds_needed, work_of
+from harness.run.workbench import Bench
 
 DEAR = 5.0  # seconds: a measurement that takes longer is not repeated to be timed warm
 

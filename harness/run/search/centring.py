@@ -13,9 +13,9 @@ from typing import Any
 from harness.benchmark.plan import Competitor, Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.range_test.sweep import centred, line, range_test
 from harness.records import Store
 from harness.records.attempts import Attempts
+from harness.run.search.range_test import centred, line, range_test
 from harness.training.lr_curve import CHOSEN, RangeTest
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.baseline.file import Baseline, read_baseline
 from harness.benchmark.plan import Plan, Setting
 from harness.benchmark.sections import Benchmark, as_plain, identity
 from harness.benchmark.toml import Source
 from harness.errors import BenchmarkError, DataError, HarnessError, did_you_mean, one_line, shown
+from harness.run.baseline.file import Baseline, read_baseline
 from harness.training.device import environment
 
 SECTIONS = ("search", "train", "compare")

@@ -10,27 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from harness.baseline import bring_in
 from harness.benchmark import sections
 from harness.benchmark.plan import describe_space
 from harness.console.progress import Reporter, counted
 from harness.console.safe_text import impersonal
-from harness.driver import Driver
 from harness.errors import printable
-from harness.evidence.collect import collect
-from harness.evidence.looking import name_examples
-from harness.evidence.probe_costs import foretell
-from harness.evidence.room import naming_need, room_for, warning
-from harness.extension import ROUNDS, extend, extended
 from harness.plugin.contracts import Data, Results
 from harness.plugin.process_settings import take_notes
 from harness.plugin.registry import Registry
-from harness.preparation import Ready, Request, cut_of, prepare
-from harness.range_test.centring import centre
 from harness.records import Store, schema
 from harness.records.checked import save_arrays
 from harness.records.files import check_out_folder
 from harness.results.reports import Written, write_reports
+from harness.run.after.collect import collect
+from harness.run.after.photos import name_examples
+from harness.run.after.probe_costs import foretell
+from harness.run.baseline import bring_in
+from harness.run.disk_space import naming_need, room_for, warning
+from harness.run.driver import Driver
+from harness.run.prepare import Ready, Request, cut_of, prepare
+from harness.run.search.centring import centre
+from harness.run.search.extension import ROUNDS, extend, extended
 from harness.training import device
 from harness.training.constant import constant_scores
 
