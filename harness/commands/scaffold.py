@@ -175,7 +175,7 @@ def _distribution(names: _Names) -> dict[str, str]:
 
 def _named(template: str, names: _Names, module: str) -> str:
     """Return a template under its own names, with neighbouring imports in order again."""
-    text = template.replace(f"harness.templates.{names.kind}", module)
+    text = template.replace(f"harness.testing.templates.{names.kind}", module)
     text = text.replace("Newcomer", names.type).replace("newcomer", names.offer)
     return re.sub(r"(?:^from .+\n){2,}", lambda found: "".join(sorted(found[0].splitlines(True))), text, flags=re.M)
 

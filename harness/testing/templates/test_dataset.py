@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.templates.dataset import draw, harness_datasets
 from harness.testing import Check, checks
+from harness.testing.templates.dataset import draw, harness_datasets
 
 
 @pytest.mark.parametrize("check", [check for offer in harness_datasets() for check in checks(offer)], ids=str)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.templates.analysis import early, harness_analyses
 from harness.testing import Check, checks
+from harness.testing.templates.analysis import early, harness_analyses
 
 
 @pytest.mark.parametrize("check", [check for offer in harness_analyses() for check in checks(offer)], ids=str)

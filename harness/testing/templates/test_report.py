@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from harness import Results
-from harness.templates.report import harness_reports, render
 from harness.testing import Check, checks
+from harness.testing.templates.report import harness_reports, render
 
 
 @pytest.mark.parametrize("check", [check for offer in harness_reports() for check in checks(offer)], ids=str)

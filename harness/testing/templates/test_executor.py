@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness import Failed
-from harness.templates.executor import Newcomer, harness_executors
 from harness.testing import Check, checks
+from harness.testing.templates.executor import Newcomer, harness_executors
 
 
 @pytest.mark.parametrize("check", [check for offer in harness_executors() for check in checks(offer)], ids=str)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from harness import Backbone
-from harness.templates.catalogue import find, harness_catalogues
 from harness.testing import Check, checks
+from harness.testing.templates.catalogue import find, harness_catalogues
 
 CATALOGUE = harness_catalogues()[0]
 OFFERS = [offer for offer in map(CATALOGUE.find, CATALOGUE.names()) if offer]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.templates.task import accuracy, harness_tasks, loss
 from harness.testing import Check, checks
+from harness.testing.templates.task import accuracy, harness_tasks, loss
 
 
 @pytest.mark.parametrize("check", [check for offer in harness_tasks() for check in checks(offer)], ids=str)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.templates.optimizer import Newcomer, harness_optimizers
 from harness.testing import Check, checks
+from harness.testing.templates.optimizer import Newcomer, harness_optimizers
 
 
 @pytest.mark.parametrize("check", [check for offer in harness_optimizers() for check in checks(offer)], ids=str)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from harness.templates.probe import harness_probes, measure
 from harness.testing import Check, checks
+from harness.testing.templates.probe import harness_probes, measure
 
 
 @pytest.mark.parametrize("check", [check for offer in harness_probes() for check in checks(offer)], ids=str)

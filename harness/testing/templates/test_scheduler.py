@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.templates.scheduler import build, harness_schedulers
 from harness.testing import Check, checks
+from harness.testing.templates.scheduler import build, harness_schedulers
 
 
 @pytest.mark.parametrize("check", [check for offer in harness_schedulers() for check in checks(offer)], ids=str)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.templates.backbone import build, harness_backbones
 from harness.testing import Check, checks
+from harness.testing.templates.backbone import build, harness_backbones
 
 
 @pytest.mark.parametrize("check", [check for offer in harness_backbones() for check in checks(offer)], ids=str)
