@@ -65,7 +65,7 @@ def test_the_readme_shows_the_two_commands_and_ci_runs_its_test_command(reposito
 def test_the_readmes_commands_exist(repository):
     from typer.main import get_command
 
-    from harness.cli import app
+    from harness.cli.app import app
 
     known = set(get_command(app).commands)
     readme = (repository / "README.md").read_text()

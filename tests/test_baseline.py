@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from harness.benchmark.sections import Benchmark, as_plain, identity
-from harness.cli import main
+from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.records import open_records, schema

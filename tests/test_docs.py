@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from harness.benchmark.sections import load
-from harness.cli import main
-from harness.commands.show import show
+from harness.cli.app import main
+from harness.cli.show import show
 from harness.console.progress import Reporter
 from harness.errors import UnknownName
 from harness.plugin import contracts as module

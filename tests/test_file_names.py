@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.cli import main
+from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.errors import DataError, printable
 from harness.plugin.contracts import Data, Photo, Split

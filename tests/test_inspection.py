@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.cli.data_inspect import inspect, lines
 from harness.console.progress import Reporter
 from harness.data.images import look_at_photos
 from harness.data.likeness import _connected, near_pairs
 from harness.errors import DataError
-from harness.inspection import inspect, lines
 from harness.plugin.contracts import Photo
 
 
@@ -192,7 +192,7 @@ def test_what_has_no_photos_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_command_prints_one_document_and_nothing_else(root, capsys):
-    from harness.cli import main
+    from harness.cli.app import main
 
     with pytest.raises(SystemExit) as ended:
         main(["data", "inspect", "--data", str(root), "--json"])

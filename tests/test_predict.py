@@ -315,7 +315,7 @@ def test_what_is_no_run_or_no_place_is_one_line(finished, unlabelled, tmp_path):
 def test_the_command_writes_the_table_and_ends_well_though_photos_are_unreadable(
     finished, unlabelled, tmp_path, monkeypatch, capsys
 ):
-    from harness.cli import main
+    from harness.cli.app import main
 
     monkeypatch.chdir(tmp_path)
     shutil.copytree(unlabelled, tmp_path / "mixed")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.commands.show import show
+from harness.cli.show import show
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError
 from harness.plugin.contracts import Backbone, Weights
@@ -257,7 +257,7 @@ def test_a_file_with_code_in_it_is_not_run(backbone, saved):
 def test_a_run_from_weights_that_do_not_fit_ends_before_it_begins(
     request_of, state, weights_folder, saved, regime, fault, capfd
 ):
-    from harness.cli import main
+    from harness.cli.app import main
 
     file = saved(behind("student.", state))
     if fault == "cut":

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.commands.show import show
+from harness.cli.show import show
 from harness.console.progress import Reporter
 from harness.run.prepare import Request
 from harness.run.start import run

@@ -13,8 +13,8 @@ import pytest
 from harness_reports import _several
 from scipy import stats
 
-from harness.cli import main
-from harness.commands.compare import document, lines
+from harness.cli.app import main
+from harness.cli.compare import document, lines
 from harness.plugin.discovery import discover
 from harness.results.several import by_pairs, open_several, welch
 

@@ -11,9 +11,9 @@ import pytest
 from harness.benchmark.comparison import count
 from harness.benchmark.plan import resolve
 from harness.benchmark.sections import as_plain, load
-from harness.cli import main
-from harness.commands import estimate as module
-from harness.commands.estimate import estimate, lines, power
+from harness.cli import plan as module
+from harness.cli.app import main
+from harness.cli.plan import estimate, lines, power
 from harness.console.progress import Reporter
 from harness.run.after.probe_costs import foretell
 from harness.run.prepare import Request, prepare

@@ -14,7 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
-from harness.cli import main
+from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.models.card import SECTIONS, model_card

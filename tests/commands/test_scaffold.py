@@ -12,9 +12,9 @@ import zipfile
 
 import pytest
 
-from harness.cli import main
-from harness.commands.scaffold import ALL, lines, scaffold
-from harness.commands.show import show
+from harness.cli.app import main
+from harness.cli.new import ALL, lines, scaffold
+from harness.cli.show import show
 from harness.console.progress import Reporter
 from harness.errors import HarnessError
 from harness.plugin.contracts import KINDS, Optimizer

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from harness.commands.obtain import Request, obtain
+from harness.cli.data_get import Request, obtain
 from harness.console.progress import Reporter
 from harness.data import download
 from harness.data.download import fetch
@@ -272,7 +272,7 @@ def test_a_dataset_without_an_address_is_refused(get):
 
 
 def test_the_command_ends_with_2_where_nothing_is_reachable(capsys, tmp_path, server):
-    from harness.cli import main
+    from harness.cli.app import main
 
     server.status = 503
     with pytest.raises(SystemExit) as ended:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harness.commands.suspects import as_csv, suspects, write_csv
+from harness.cli.data_suspects import as_csv, suspects, write_csv
 from harness.console.progress import Reporter
 from harness.data.likeness import likeness
 from harness.errors import BenchmarkError, DataError, RunFolderError

@@ -29,13 +29,13 @@ from PIL import Image
 
 from harness import from_spreadsheet_cell, load, spreadsheet_cell, spreadsheet_table
 from harness.benchmark.toml import _lines, parse_override, read
-from harness.cli import main
+from harness.cli.app import main
+from harness.cli.data_inspect import inspect
 from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal, markdown_code, markdown_text, typed
 from harness.data.exclusion import read_exclusion
 from harness.data.unpack import unpack
 from harness.errors import BenchmarkError, DataError, RunFolderError, UnknownName
-from harness.inspection import inspect
 from harness.records import Store, database, open_records, schema
 from harness.records.checked import load_tensors, save_arrays
 from harness.records.links import check_no_links

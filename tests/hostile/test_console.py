@@ -16,7 +16,7 @@ import pytest
 
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import read
-from harness.cli import main
+from harness.cli.app import main
 from harness.console import escaping
 from harness.console.escaping import EscapingStream
 from harness.console.progress import Reporter

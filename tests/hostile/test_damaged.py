@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.cli import main
+from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.records import Store, database, open_records, schema, store

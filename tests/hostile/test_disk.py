@@ -21,8 +21,8 @@ from pandas import DataFrame
 from PIL import Image
 
 from harness.benchmark.plan import ends
-from harness.cli import main
-from harness.commands import estimate as planning
+from harness.cli import plan as planning
+from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.errors import DiskError, disk
 from harness.plugin.contracts import Analysis

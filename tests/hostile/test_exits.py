@@ -20,8 +20,8 @@ import pandas as pd
 import pytest
 
 from harness import Analysis, Executor, Report
-from harness.cli import main
-from harness.commands.show import show, status
+from harness.cli.app import main
+from harness.cli.show import show, status
 from harness.console import interruption
 from harness.console.progress import Watch
 from harness.errors import (
@@ -584,7 +584,7 @@ def test_a_thread_left_behind_does_not_keep_the_process_and_is_named():
     code = """if 1:
         import sys, threading
         from harness.console import ending
-        from harness.cli import main
+        from harness.cli.app import main
         ending.PATIENCE = 0.1
         threading.Thread(target=threading.Event().wait, name="left by evil").start()
         sys.argv = ["harness", "status", "nowhere"]
@@ -598,7 +598,7 @@ def test_a_thread_left_behind_does_not_keep_the_process_and_is_named():
 
 
 def test_nothing_but_the_harness_decides_on_the_exit_code(monkeypatch, capsys):
-    monkeypatch.setattr("harness.commands.show.status", lambda folder: sys.exit(0))
+    monkeypatch.setattr("harness.cli.show.status", lambda folder: sys.exit(0))
     with pytest.raises(SystemExit) as ended:
         main(["status", "x"])
     assert ended.value.code == 70

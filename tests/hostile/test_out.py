@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
+from harness.cli.app import main
 from harness.errors import DataError
 from harness.records import Store
 from harness.records.files import MARK, check_out_file, check_out_folder

@@ -155,7 +155,7 @@ def test_what_was_tried_is_not_tried_again_in_the_process(plan, monkeypatch):
 def test_what_breaks_in_mid_search_is_one_line_and_the_same_command_goes_on(
     benchmark_file, tmp_path, monkeypatch, capsys
 ):
-    from harness.cli import main
+    from harness.cli.app import main
     from harness.records import open_records
 
     def run():

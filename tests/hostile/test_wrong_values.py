@@ -23,18 +23,18 @@ import tomli_w
 import typer
 from optuna.distributions import FloatDistribution
 
-from harness import Float, Optimizer, cli
+from harness import Float, Optimizer
 from harness.benchmark import keys, sections
 from harness.benchmark.keys import Kind
 from harness.benchmark.plan import resolve
-from harness.commands import estimate
+from harness.cli import app, plan
 from harness.errors import BenchmarkError
 from harness.plugin import validate
 from harness.plugin.discovery import discover
 from harness.run import prepare, start
 
 REGISTRY = discover()
-COMMANDS = typer.main.get_command(cli.app)  # building them takes longer than all that a command does with a wrong value
+COMMANDS = typer.main.get_command(app.app)  # building them takes longer than all that a command does with a wrong value
 
 # --- the generator -------------------------------------------------------------------------------------------
 
@@ -391,9 +391,9 @@ def refusal(tmp_path, capsys, monkeypatch):
     def accepted(*_):
         raise AssertionError("accepted")
 
-    monkeypatch.setattr(cli, "app", COMMANDS)
+    monkeypatch.setattr(app, "app", COMMANDS)
     monkeypatch.setattr(prepare, "discover", registry)
-    monkeypatch.setattr(estimate, "contention", accepted)  # the first that is done with a benchmark that is right
+    monkeypatch.setattr(plan, "contention", accepted)  # the first that is done with a benchmark that is right
     monkeypatch.setattr(start, "_in_folder", accepted)
 
     def call(command: str, said: dict[str, Any], place: Sequence[str]) -> str:
@@ -403,7 +403,7 @@ def refusal(tmp_path, capsys, monkeypatch):
             return ""
         file.write_text(text, encoding="utf-8", errors="surrogatepass")
         with pytest.raises(SystemExit) as ended:
-            cli.main([command, str(file), "--out", str(out)])
+            app.main([command, str(file), "--out", str(out)])
         _, err = capsys.readouterr()
         line = err.removesuffix("\n").replace(str(file), "FILE")
         if ended.value.code != 2:
@@ -555,7 +555,7 @@ def test_what_does_not_go_together_is_refused(refusal, case, capsys, tmp_path):
     text, message = TOGETHER[case]
     assert refusal("plan", laid(text), ("",)) == ""
     with pytest.raises(SystemExit):
-        cli.main(["plan", str(tmp_path / "tiny.toml")])
+        app.main(["plan", str(tmp_path / "tiny.toml")])
     assert message in capsys.readouterr().err
 
 
@@ -581,7 +581,7 @@ def test_a_wrong_set_is_refused_in_one_line(case, capsys, tmp_path):
     settings, message = SETS[case]
     (tmp_path / "tiny.toml").write_text(tomli_w.dumps(TINY), encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
-        cli.main(["plan", "tiny.toml", *(part for each in settings for part in ("--set", each))])
+        app.main(["plan", "tiny.toml", *(part for each in settings for part in ("--set", each))])
     _, err = capsys.readouterr()
     assert message in err
     assert (ended.value.code, err.count("\n")) == (2, 1)
@@ -663,7 +663,7 @@ def test_a_plugin_without_limits_is_tried_with_what_the_file_says(refusal, text,
     said["train"] |= {"optimizers": ["growing"], "schedulers": ["fall"]}
     assert refusal("plan", said, ("search",)) == ""
     with pytest.raises(SystemExit):
-        cli.main(["plan", str(tmp_path / "tiny.toml")])
+        app.main(["plan", str(tmp_path / "tiny.toml")])
     assert message in capsys.readouterr().err
 
 

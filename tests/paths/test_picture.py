@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness import Float, HarnessError, Optimizer, describe_walk
-from harness.commands.check import drawable, find, plot
+from harness.cli.check import drawable, find, plot
 from harness.results.pictures.walks import check_picture, save_picture
 from harness.training.walks import paths
 

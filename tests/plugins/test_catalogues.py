@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from harness.commands.listing import lines, listing
+from harness.cli.listing import lines, listing
 from harness.errors import UnknownName
 from harness.plugin.contracts import Optimizer
 from harness.plugin.discovery import discover
@@ -160,7 +160,7 @@ def test_betas_can_be_said_one_by_one():
 
 
 def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path):
-    from harness.commands.show import show
+    from harness.cli.show import show
     from harness.console.progress import Reporter
     from harness.run.prepare import Request
     from harness.run.start import run

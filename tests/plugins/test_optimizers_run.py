@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.show import show
+from harness.cli.show import show
 from harness.console.progress import Reporter
 from harness.records import open_records, store
 from harness.run.prepare import Request

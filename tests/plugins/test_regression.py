@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.commands.show import show, show_lines
+from harness.cli.show import show, show_lines
 from harness.console.progress import Reporter
 from harness.errors import DataError, Diverged
 from harness.plugin.contracts import Backbone, Data, DataRequest, Dataset, Optimizer, Scheduler, Split, Task

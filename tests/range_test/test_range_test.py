@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.cli import main
+from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Optimizer
 from harness.records import open_records

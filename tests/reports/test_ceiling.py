@@ -23,8 +23,8 @@ from harness_reports._verdict import estimate
 from scipy import stats
 
 import harness
-from harness.cli import main
-from harness.commands.compare import lines
+from harness.cli.app import main
+from harness.cli.compare import lines
 from harness.plugin.discovery import discover
 from harness.records import open_records, schema
 from harness.records.store import save_arrays

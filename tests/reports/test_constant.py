@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from harness.cli import main
+from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.records import open_records
 from harness.run.prepare import Request

@@ -11,7 +11,7 @@ from harness_plugins.analyses._solutions import networks
 from harness_reports import _minima, _statements, _verdict
 
 from harness import Results
-from harness.commands.verdicts import verdict_of
+from harness.cli.verdicts import verdict_of
 from harness.plugin.discovery import discover
 from harness.results.analysis import analyse
 from harness.results.notebook import Loaded

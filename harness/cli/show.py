@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.verdicts import verdict_lines, verdict_of
+from harness.cli.verdicts import verdict_lines, verdict_of
 from harness.console.progress import counted, duration
 from harness.plugin.contracts import Results
 from harness.plugin.registry import Registry

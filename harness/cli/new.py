@@ -136,7 +136,7 @@ def _free_name(kind: str, name: str) -> tuple[str, str]:
 
 
 def _template(name: str) -> str:
-    return (files("harness") / "templates" / name).read_text(encoding="utf-8")
+    return (files("harness.testing") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _template_test(kind: str) -> str:

@@ -86,7 +86,7 @@ def run(
     ] = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
-    from harness.commands.show import document, result_lines
+    from harness.cli.show import document, result_lines
     from harness.console import interruption
     from harness.console.progress import Reporter
     from harness.run.start import run as carry_out
@@ -114,7 +114,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
-    from harness.commands.estimate import estimate, lines
+    from harness.cli.plan import estimate, lines
     from harness.console.progress import Reporter
 
     found = estimate(_request(file, profile, data, out, plugin, block, set_), Reporter(quiet=as_json))
@@ -140,7 +140,7 @@ def lr_find_(
     as_json: AsJson = False,
 ) -> None:
     """Suggest a learning rate per arm, by a range test; nothing is written but the picture."""
-    from harness.commands.lr_find import document, lines, lr_find
+    from harness.cli.lr_find import document, lines, lr_find
     from harness.console import interruption
     from harness.console.progress import Reporter
     from harness.results.pictures.range_test import check_picture, write_picture
@@ -168,7 +168,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the plugins found, with where each comes from."""
-    from harness.commands.listing import lines, listing
+    from harness.cli.listing import lines, listing
     from harness.plugin.discovery import discover
 
     registry = discover(plugin or [], block or [])
@@ -192,8 +192,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Put a plugin through its conformance checks, one line each; exit with 1 if one fails."""
-    from harness.commands.check import carry_out, drawable, find, show
-    from harness.commands.check import plot as draw
+    from harness.cli.check import carry_out, drawable, find, show
+    from harness.cli.check import plot as draw
 
     found = find(plugin_, kind, plugin or [], block or [])
     drawn = drawable(found, plot) if plot else {}
@@ -208,8 +208,8 @@ def check(
 @app.command()
 def status(folder: RunFolder, as_json: AsJson = False) -> None:
     """Say what of a run is done and what is left."""
-    from harness.commands.show import status as look
-    from harness.commands.show import status_lines
+    from harness.cli.show import status as look
+    from harness.cli.show import status_lines
 
     found = look(folder)
     print(json.dumps(found, indent=2)) if as_json else say_lines(status_lines(found))
@@ -218,8 +218,8 @@ def status(folder: RunFolder, as_json: AsJson = False) -> None:
 @app.command()
 def show(folder: RunFolder, plugin: Plugins = None, block: Block = None, as_json: AsJson = False) -> None:
     """Show a run's results."""
-    from harness.commands.show import show as look
-    from harness.commands.show import show_lines
+    from harness.cli.show import show as look
+    from harness.cli.show import show_lines
     from harness.plugin.discovery import discover
 
     found = look(folder, discover(plugin or [], block or []))
@@ -270,7 +270,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Lay runs side by side: what differs between them, and which arms became better or worse."""
-    from harness.commands.compare import document, format_of, lines, write
+    from harness.cli.compare import document, format_of, lines, write
     from harness.plugin.discovery import discover
     from harness.results.several import open_several
 
@@ -343,7 +343,7 @@ def new(
     package: Annotated[bool, typer.Option("--package", help="A whole distribution, ready to install.")] = False,
 ) -> None:
     """Write a working plugin and its test, to begin from."""
-    from harness.commands.scaffold import lines, scaffold
+    from harness.cli.new import lines, scaffold
 
     say_lines(lines(scaffold(kind, name, out, package)))
 
@@ -377,12 +377,12 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Count a dataset's photos, and find broken ones, duplicates, and leaks between splits."""
-    from harness import inspection
+    from harness.cli import data_inspect
     from harness.console.progress import Reporter
 
     with Reporter(quiet=as_json) as reporter:
-        found = inspection.inspect(file, profile, data, plugin or [], set_ or [], reporter)
-    print(json.dumps(found, indent=2)) if as_json else say_lines(inspection.lines(found, None if all_ else 10))
+        found = data_inspect.inspect(file, profile, data, plugin or [], set_ or [], reporter)
+    print(json.dumps(found, indent=2)) if as_json else say_lines(data_inspect.lines(found, None if all_ else 10))
 
 
 @data_app.command()
@@ -393,7 +393,7 @@ def suspects(
     plugin: Plugins = None,
 ) -> None:
     """List the photos that a run has made suspicious: labels, duplicates, leaks; nothing is removed."""
-    from harness.commands import suspects as of_run
+    from harness.cli import data_suspects as of_run
     from harness.plugin.discovery import discover
     from harness.records.files import check_out_file
 
@@ -412,8 +412,8 @@ def get(
     plugin: Plugins = None,
 ) -> None:
     """Download a dataset's photos, check them and unpack them; an interrupted download goes on where it was left."""
-    from harness.commands.obtain import Request as Wanted
-    from harness.commands.obtain import obtain
+    from harness.cli.data_get import Request as Wanted
+    from harness.cli.data_get import obtain
     from harness.console.progress import Reporter
     from harness.plugin.discovery import discover
 
