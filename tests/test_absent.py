@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.config import identity, load
+from harness.benchmark.sections import identity, load
+from harness.console.progress import Reporter
 from harness.errors import BenchmarkError
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
+from harness.run.prepare import Request, prepare
 
 LEFT_OUT = "settings of the file that are left out, because what they are for takes no part: "
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import harness
-from harness.contracts import KINDS, OFFERS
+from harness.plugin.contracts import KINDS, OFFERS
 
 
 def test_the_public_names_are_sorted_and_all_there():
@@ -26,7 +26,7 @@ def test_importing_harness_imports_nothing_else():
 
 
 def test_every_kind_has_a_contract_and_a_hook():
-    from harness import hookspecs
+    from harness.plugin import hookspecs
 
     assert set(OFFERS) == set(KINDS)
     hooks = {name for name in vars(hookspecs) if name.startswith("harness_")}
@@ -65,7 +65,7 @@ def test_the_readme_shows_the_two_commands_and_ci_runs_its_test_command(reposito
 def test_the_readmes_commands_exist(repository):
     from typer.main import get_command
 
-    from harness.cli import app
+    from harness.cli.app import app
 
     known = set(get_command(app).commands)
     readme = (repository / "README.md").read_text()

@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.baseline import match, pack, read_baseline
-from harness.cli import main
-from harness.config import Benchmark, as_plain, identity
+from harness.benchmark.sections import Benchmark, as_plain, identity
+from harness.cli.app import main
+from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
-from harness.protocol import BEFORE
 from harness.records import open_records, schema
-from harness.run import run
+from harness.run.baseline import match, pack, read_baseline
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
+from harness.verdict.protocol import BEFORE
 
 QUIET = Reporter(quiet=True)
 PAGE = ('report.formats=["html"]',)
@@ -272,7 +272,7 @@ def test_another_environment_is_refused_unless_any_is_said_and_then_the_report_s
 
 
 def test_another_source_of_the_network_is_another_network(file, tmp_path):
-    from harness.runs import digest
+    from harness.plugin.runs import digest
 
     def other(said):
         place = {name: i for i, name in enumerate(said["tables"]["runs"]["columns"])}

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.comparison import LONGER, cells, count, restarts
-from harness.config import load
-from harness.contracts import Data, Split
-from harness.device import Device
+from harness.benchmark.comparison import LONGER, cells, count, restarts
+from harness.benchmark.plan import OTHER_ORDER, Setting, resolve
+from harness.benchmark.sections import load
+from harness.console.progress import Reporter
 from harness.errors import BenchmarkError
-from harness.plan import OTHER_ORDER, Setting, resolve
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
+from harness.plugin.contracts import Data, Split
 from harness.records import open_records
-from harness.run import run
-from harness.workbench import Bench
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
+from harness.run.workbench import Bench
+from harness.training.device import Device
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 PARAMS = {

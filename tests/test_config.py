@@ -7,7 +7,7 @@ import tomllib
 import pytest
 import tomli_w
 
-from harness.config import as_plain, identity, load
+from harness.benchmark.sections import as_plain, identity, load
 from harness.errors import BenchmarkError
 
 

@@ -7,9 +7,9 @@ import os
 import pytest
 import torch
 
-from harness import device
-from harness.device import Device, choose
 from harness.errors import DeviceError
+from harness.training import device
+from harness.training.device import Device, choose
 
 
 @pytest.fixture(autouse=True)

@@ -11,13 +11,13 @@ import pytest
 from harness_plugins.analyses import alarms
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from harness.config import load
-from harness.extension import FURTHER, _applied, _further, _including
-from harness.plan import resolve
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.benchmark.plan import resolve
+from harness.benchmark.sections import load
+from harness.console.progress import Reporter
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.search.extension import FURTHER, _applied, _further, _including
+from harness.run.start import run
 
 EXECUTOR = '''
 """An executor that trains nothing: a run's accuracy falls with the squared decades from the best learning rate."""

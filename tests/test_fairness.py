@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.console.progress import Reporter
 from harness.errors import PluginError
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
+from harness.run.prepare import Request, prepare
 
 PLUGIN = """
 import torch

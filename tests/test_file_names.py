@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.cli import main
-from harness.contracts import Data, Photo, Split
+from harness.cli.app import main
+from harness.console.progress import Reporter
 from harness.errors import DataError, printable
-from harness.preparation import Request, _taken_over
-from harness.progress import Reporter
+from harness.plugin.contracts import Data, Photo, Split
 from harness.records import open_records
 from harness.records.store import Store
-from harness.run import run
+from harness.run.prepare import Request, _taken_over
+from harness.run.start import run
 
 BENCHMARK = """
 name = "names"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.cli import main
+from harness.cli.app import main
 from harness.errors import DataError
-from harness.files import check_out_file, check_out_folder
+from harness.records.files import check_out_file, check_out_folder
 
 
 def test_a_file_can_be_new_or_replaced_and_nothing_is_left_behind(tmp_path):
@@ -74,7 +74,7 @@ def test_a_folder_can_be_made_anywhere_but_in_a_file(tmp_path):
 )
 def test_every_command_asks_before_it_looks_at_its_run(tmp_path, command, capsys, monkeypatch):
     """The run is not there, and nobody gets so far as to say so."""
-    monkeypatch.setattr("harness.commands.check.carry_out", lambda *_: pytest.fail("checked first"))
+    monkeypatch.setattr("harness.cli.check.carry_out", lambda *_: pytest.fail("checked first"))
     folder = tmp_path / "folder"
     for name in ("page.html", "page.svg"):
         (folder / name).mkdir(parents=True)

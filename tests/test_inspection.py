@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.contracts import Photo
+from harness.cli.data_inspect import inspect, lines
+from harness.console.progress import Reporter
 from harness.data.images import look_at_photos
+from harness.data.likeness import _connected, near_pairs
 from harness.errors import DataError
-from harness.inspection import _connected, inspect, lines, near_pairs
-from harness.progress import Reporter
+from harness.plugin.contracts import Photo
 
 
 def photo(seed, size=(90, 70)):
@@ -156,7 +157,7 @@ def test_near_pairs_are_those_of_a_loop_over_all(monkeypatch, tmp_path):
         picture.save(tmp_path / f"{i}.png")
         files.append(Photo(f"{i}.png", "", (tmp_path / f"{i}.png").read_bytes))
     looks = look_at_photos(files, lambda *_: None)
-    monkeypatch.setattr("harness.inspection.ROWS", 3)
+    monkeypatch.setattr("harness.data.likeness.ROWS", 3)
     expected = {
         (a, b): (a_look.hash ^ b_look.hash).bit_count()
         for (a, a_look), (b, b_look) in itertools.combinations(enumerate(looks), 2)
@@ -191,7 +192,7 @@ def test_what_has_no_photos_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_command_prints_one_document_and_nothing_else(root, capsys):
-    from harness.cli import main
+    from harness.cli.app import main
 
     with pytest.raises(SystemExit) as ended:
         main(["data", "inspect", "--data", str(root), "--json"])

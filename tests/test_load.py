@@ -14,8 +14,8 @@ import pytest
 
 import harness
 from harness import HarnessError
+from harness.plugin.validate import RECORD_TABLES
 from harness.records import open_records
-from harness.rules import RECORD_TABLES
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def test_an_analysis_is_computed_when_it_is_first_asked_for(folder: Any) -> None
 
 
 def test_a_failing_analysis_is_named_and_absent(folder: Any, tmp_path: Any) -> None:
-    from harness.contracts import Analysis
-    from harness.loading import Loaded, Tables
-    from harness.registry import Found, Registry
+    from harness.plugin.contracts import Analysis
+    from harness.plugin.registry import Found, Registry
+    from harness.results.notebook import Loaded, Tables
 
     def broken(records: Any) -> Any:
         raise ValueError("oops")

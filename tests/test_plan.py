@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from harness.config import load
-from harness.contracts import Data, Split, Weights
-from harness.device import Device
+from harness.benchmark.plan import Setting, describe_space, resolve
+from harness.benchmark.sections import load
 from harness.errors import BenchmarkError
-from harness.plan import Setting, describe_space, resolve
+from harness.plugin.contracts import Data, Split, Weights
+from harness.training.device import Device
 
 
 @pytest.fixture
@@ -101,7 +101,9 @@ FINE = ("batch_size = 16", 'batch_size = 16\nregime = "finetune"\nbackbones = ["
 
 @pytest.fixture
 def some_weights(monkeypatch):
-    monkeypatch.setattr("harness.plan.find_weights", lambda *a: Weights(Path("none"), "0" * 64, (0.5,), (0.5,)))
+    monkeypatch.setattr(
+        "harness.benchmark.plan.find_weights", lambda *a: Weights(Path("none"), "0" * 64, (0.5,), (0.5,))
+    )
 
 
 @pytest.mark.usefixtures("some_weights")
@@ -139,7 +141,7 @@ def test_stages_are_refused_for_a_backbone_without_layer_groups(plan_of, said):
 
 
 def test_an_edited_plugin_file_makes_new_runs(benchmark_file, registry, tmp_path):
-    from harness.discovery import discover
+    from harness.plugin.discovery import discover
 
     text = "from harness import *\n@hookimpl\ndef harness_optimizers():\n    return [Optimizer('mine', dict, {'lr': Float(0.1, 1)})]\n"
     (tmp_path / "mine.py").write_text(text)
@@ -154,7 +156,7 @@ def test_an_edited_plugin_file_makes_new_runs(benchmark_file, registry, tmp_path
 
 def test_every_name_in_every_profile_of_every_benchmark_is_found(repository, registry, monkeypatch):
     weights = Weights(Path("none"), "0" * 64, (0.5,), (0.5,))
-    monkeypatch.setattr("harness.plan.find_weights", lambda *a: weights)
+    monkeypatch.setattr("harness.benchmark.plan.find_weights", lambda *a: weights)
     for file in (repository / "benchmarks").glob("*.toml"):
         for profile in (None, *tomllib.loads(file.read_text()).get("profiles", {})):
             plan = resolve(*load(file, profile), registry)

@@ -13,14 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from harness import predict as module
-from harness.contracts import Backbone
+from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, RunFolderError
-from harness.predict import Request, choose, predict
-from harness.preparation import Request as RunRequest
-from harness.progress import Reporter
+from harness.models import predict as module
+from harness.models.predict import Request, choose, predict
+from harness.plugin.contracts import Backbone
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request as RunRequest
+from harness.run.start import run
 
 WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
 NETWORK = "test_resnet"  # timm's tiny one
@@ -315,7 +315,7 @@ def test_what_is_no_run_or_no_place_is_one_line(finished, unlabelled, tmp_path):
 def test_the_command_writes_the_table_and_ends_well_though_photos_are_unreadable(
     finished, unlabelled, tmp_path, monkeypatch, capsys
 ):
-    from harness.cli import main
+    from harness.cli.app import main
 
     monkeypatch.chdir(tmp_path)
     shutil.copytree(unlabelled, tmp_path / "mixed")

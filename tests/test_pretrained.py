@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness.commands.show import show
-from harness.contracts import Backbone, Weights
+from harness.cli.show import show
+from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError
-from harness.preparation import Request, prepare
-from harness.pretrained import Fit, check_fit, find_weights, read_weights
-from harness.progress import Reporter
+from harness.plugin.contracts import Backbone, Weights
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
+from harness.training.pretrained import Fit, check_fit, find_weights, read_weights
 
 NAME = "test_resnet"  # timm's tiny one
 
@@ -257,7 +257,7 @@ def test_a_file_with_code_in_it_is_not_run(backbone, saved):
 def test_a_run_from_weights_that_do_not_fit_ends_before_it_begins(
     request_of, state, weights_folder, saved, regime, fault, capfd
 ):
-    from harness.cli import main
+    from harness.cli.app import main
 
     file = saved(behind("student.", state))
     if fault == "cut":
@@ -288,7 +288,7 @@ def test_what_was_loaded_is_said_and_recorded(request_of, state):
 
 
 def test_a_backbone_that_fails_on_these_images_is_one_line(request_of, backbone):
-    from harness import features
+    from harness.training import features
 
     setting = prepare(request_of("features"), Reporter(quiet=True)).setting
 
@@ -385,7 +385,7 @@ def request_of(benchmark_file, photos, tmp_path, weights_folder, monkeypatch):
 def test_finetuning_starts_from_the_file_and_trains_all_of_it(request_of, weights_folder):
     from safetensors.torch import load_file
 
-    from harness.workbench import Bench
+    from harness.run.workbench import Bench
 
     setting = prepare(request_of("finetune"), Reporter(quiet=True)).setting
     competitor = setting.plan.competitors[0]
@@ -412,7 +412,7 @@ def test_the_lessons_stages_go_from_the_file_to_the_report(request_of):
 
 
 def test_the_features_are_the_frozen_networks_and_are_extracted_once(request_of, backbone, monkeypatch, weights_folder):
-    from harness import features
+    from harness.training import features
 
     setting = prepare(request_of("features"), Reporter(quiet=True)).setting
     arm = setting.plan.competitors[0].arm

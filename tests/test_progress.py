@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from harness import progress
-from harness.contracts import Data, Split
-from harness.evidence.likeness import likeness
-from harness.progress import Reporter, duration
+from harness.console import progress
+from harness.console.progress import Reporter, duration
+from harness.data.likeness import likeness
+from harness.plugin.contracts import Data, Split
 
 
 class Clock:

@@ -6,9 +6,9 @@ import copy
 
 import pytest
 
-from harness.config import as_plain, identity, load
+from harness.benchmark.sections import as_plain, identity, load
 from harness.errors import BenchmarkError
-from harness.protocol import NEVER, Protocol, register, registered_protocols, resolve
+from harness.verdict.protocol import NEVER, Protocol, register, registered_protocols, resolve
 
 ARMS = ["net/sgd/cosine", "net/adam/cosine"]
 METRICS = ["accuracy", "error", "loss"]

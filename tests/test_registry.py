@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import discovery as module
-from harness.contracts import Backbone, Optimizer
-from harness.discovery import discover
 from harness.errors import PluginError, UnknownName
+from harness.plugin import discovery as module
+from harness.plugin.contracts import Backbone, Optimizer
+from harness.plugin.discovery import discover
 
 PLUGIN = """
 from harness import Float, Optimizer, hookimpl
@@ -240,7 +240,7 @@ def test_what_a_catalogue_finds_is_checked_too(plugin):
 def test_discovery_imports_no_heavy_library():
     import subprocess
 
-    code = "from harness.discovery import discover; discover(); import sys; print({'torch', 'timm', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules))"
+    code = "from harness.plugin.discovery import discover; discover(); import sys; print({'torch', 'timm', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
 

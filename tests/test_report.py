@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness import Analysis, HarnessError, Report
-from harness.report import write_reports
-from harness.rules import RECORD_TABLES, check, clash
+from harness.plugin.validate import RECORD_TABLES, check, clash
+from harness.results.reports import write_reports
 
 
 def render(results):

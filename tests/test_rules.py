@@ -9,10 +9,23 @@ from dataclasses import fields, replace
 import pandas as pd
 import pytest
 
-from harness import Choice, Float, Int, analysis, report, rules
-from harness.contracts import OFFERS, Analysis, Catalogue, Dataset, Download, Metric, Optimizer, Report, Scheduler, Task
+from harness import Choice, Float, Int
+from harness.plugin import validate
+from harness.plugin.contracts import (
+    OFFERS,
+    Analysis,
+    Catalogue,
+    Dataset,
+    Download,
+    Metric,
+    Optimizer,
+    Report,
+    Scheduler,
+    Task,
+)
+from harness.plugin.validate import RECORD_TABLES, check
 from harness.records import Records
-from harness.rules import RECORD_TABLES, check
+from harness.results import analysis, reports
 
 OPTIMIZER = Optimizer(
     "mine", dict, {"lr": Float(1e-3, 1), "steps": Int(1, 3), "how": Choice(["a", 1, 0.5, True, None])}
@@ -29,7 +42,9 @@ def choice(*values):
 
 
 def test_every_field_of_every_contract_has_a_rule():
-    assert {each.name for type_ in (*OFFERS.values(), Catalogue, Metric) for each in fields(type_)} == set(rules._RULES)
+    assert {each.name for type_ in (*OFFERS.values(), Catalogue, Metric) for each in fields(type_)} == set(
+        validate._RULES
+    )
 
 
 @pytest.mark.parametrize("offer", [OPTIMIZER, Scheduler("mine", dict), TASK, REPORT, CATALOGUE])
@@ -114,7 +129,7 @@ def test_an_empty_space_does_not_import_optuna():
     import subprocess
     import sys
 
-    code = "from harness import Optimizer; from harness.rules import RECORD_TABLES, check; print(check(Optimizer('a', dict, {}))); import sys; print('optuna' in sys.modules)"
+    code = "from harness import Optimizer; from harness.plugin.validate import RECORD_TABLES, check; print(check(Optimizer('a', dict, {}))); import sys; print('optuna' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["False"]
 
@@ -147,8 +162,8 @@ EMPTY = Empty({}, *(pd.DataFrame() for _ in fields(Records)[1:]))
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Return a function that writes reports of empty records with these analyses and formats."""
-    monkeypatch.setattr(report, "open_records", lambda folder: EMPTY)
-    return lambda analyses, reports: report.write_reports(
+    monkeypatch.setattr(reports, "open_records", lambda folder: EMPTY)
+    return lambda analyses, formats: reports.write_reports(
         tmp_path, [each.name for each in reports], Offers(analyses, reports)
     )
 

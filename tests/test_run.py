@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.commands.show import show, status
+from harness.cli.show import show, status
+from harness.console.progress import Reporter
 from harness.errors import RunFolderError
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
 from harness.records import Store, open_records
-from harness.run import run
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_the_saved_weights_are_the_model_that_made_the_predictions(benchmark_fil
     import torch
     from safetensors.torch import load_file
 
-    from harness.workbench import Bench
+    from harness.run.workbench import Bench
 
     file = benchmark_file()
     _, folder = carry_out(file)
@@ -124,7 +124,7 @@ def test_more_seeds_and_trials_go_on_in_the_same_folder(benchmark_file, carry_ou
 
 
 def test_the_search_never_touches_the_test_split(benchmark_file, monkeypatch, carry_out):
-    from harness.workbench import Bench
+    from harness.run.workbench import Bench
 
     split = Bench._split
 
@@ -360,7 +360,7 @@ def harness_executors():
 
 
 def test_a_search_alone_says_what_it_chose(benchmark_file, carry_out, monkeypatch):
-    from harness.commands.show import show_lines
+    from harness.cli.show import show_lines
 
     said = []
     monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))
@@ -404,7 +404,7 @@ HANGS = 600  # seconds, after which a process is taken for hung: many times what
 
 
 def test_an_exhausted_grid_is_a_finished_run_and_is_named(benchmark_file, carry_out, monkeypatch):
-    from harness.commands.show import status_lines
+    from harness.cli.show import status_lines
 
     said = []
     monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))

@@ -9,16 +9,16 @@ import sqlite3
 import optuna
 import pytest
 
-from harness.config import load
-from harness.contracts import Data, Split
-from harness.device import Device
+from harness.benchmark.plan import Setting, resolve
+from harness.benchmark.sections import load
 from harness.errors import BenchmarkError, RunFolderError
-from harness.plan import Setting, resolve
+from harness.plugin.contracts import Data, Split
+from harness.plugin.runs import Done, Epoch, Failed, State
 from harness.records import Store, database, schema
-from harness.runs import Done, Epoch, Failed, State
-from harness.search import Search, check, study_name
-from harness.search import samplers as module
-from harness.search.budget import LEAST_SECONDS
+from harness.run.search import Search, check, study_name
+from harness.run.search import samplers as module
+from harness.run.search.budget import LEAST_SECONDS
+from harness.training.device import Device
 
 SPACE = """
 [search.space.sgd]

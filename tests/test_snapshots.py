@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from harness.console.progress import Reporter
 from harness.errors import RunFolderError
-from harness.predict import Request as Prediction
-from harness.predict import choose, predict
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.models.predict import Request as Prediction
+from harness.models.predict import choose, predict
 from harness.records import open_records, schema, store
 from harness.records.reader import load_arrays
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 
 ASKED = ("epochs = 2\n", "epochs = 7\nsnapshots = true\nprobes = []\n")
 QUICK = (
@@ -112,7 +112,7 @@ def test_killed_after_every_save_the_snapshots_are_those_of_an_undisturbed_run(c
 
 
 def test_snapshots_of_a_run_that_fails_are_not_left_behind(tmp_path, benchmark_file):
-    from harness.runs import Epoch, Failed, State
+    from harness.plugin.runs import Epoch, Failed, State
 
     folder = tmp_path / "run"
     with store.Store(folder) as opened:
@@ -126,7 +126,7 @@ def test_snapshots_of_a_run_that_fails_are_not_left_behind(tmp_path, benchmark_f
 def write_photos(records, request_file, tmp_path) -> Path:
     from PIL import Image
 
-    from harness.preparation import prepare
+    from harness.run.prepare import prepare
 
     test = prepare(Request(request_file), Reporter(quiet=True)).setting.data.test
     folder = tmp_path / "photos"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from harness.sources import fingerprint
+from harness.plugin.source_hash import fingerprint
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.benchmark.toml import read
 from harness.errors import BenchmarkError
-from harness.toml import read
 
 TEXT = """\
 name = "x"   # a comment with [brackets]

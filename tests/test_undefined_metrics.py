@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from harness.commands.show import show
-from harness.preparation import Request
-from harness.progress import Reporter
-from harness.run import run
+from harness.cli.show import show
+from harness.console.progress import Reporter
+from harness.run.prepare import Request
+from harness.run.start import run
 
 PLUGIN = """
 import math

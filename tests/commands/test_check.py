@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.commands.check import carry_out, find, show
+from harness.cli.check import carry_out, find, show
 from harness.errors import HarnessError, UnknownName
 
 GOOD = '''

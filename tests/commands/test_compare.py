@@ -13,10 +13,10 @@ import pytest
 from harness_reports._page import _several
 from scipy import stats
 
-from harness.across import by_pairs, open_several, welch
-from harness.cli import main
-from harness.commands.compare import document, lines
-from harness.discovery import discover
+from harness.cli.app import main
+from harness.cli.compare import document, lines
+from harness.plugin.discovery import discover
+from harness.results.several import by_pairs, open_several, welch
 
 ARM = "lesson_cnn/optimizer-1/cosine"
 

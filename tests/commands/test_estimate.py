@@ -8,18 +8,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.cli import main
-from harness.commands import estimate as module
-from harness.commands.estimate import estimate, lines, power
-from harness.comparison import count
-from harness.config import as_plain, load
-from harness.evidence.probe_costs import foretell
-from harness.plan import resolve
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
-from harness.protocol import resolve as protocol_of
-from harness.run import run
+from harness.benchmark.comparison import count
+from harness.benchmark.plan import resolve
+from harness.benchmark.sections import as_plain, load
+from harness.cli import plan as module
+from harness.cli.app import main
+from harness.cli.plan import estimate, lines, power
+from harness.console.progress import Reporter
+from harness.run.after.probe_costs import foretell
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
 from harness.statistics.power import all_similar
+from harness.verdict.protocol import resolve as protocol_of
 
 PROBE = '''
 """Late probes that cost nothing, too much, or fail."""
@@ -125,7 +125,7 @@ def test_late_probes_are_timed_and_one_that_cannot_be_says_why(planned):
     ],
 )
 def test_what_a_size_or_a_limit_leaves_out_is_said_before_anything_is_spent(planned, monkeypatch, said, fits, line):
-    monkeypatch.setattr("harness.evidence.probe_costs._timed", lambda probe, setting, runs: 1.0)
+    monkeypatch.setattr("harness.run.after.probe_costs._timed", lambda probe, setting, runs: 1.0)
     head = ("seeds = 2", f'seeds = 4\nprobes = ["pairs"]\n{said}')
     found, request = planned(EVERYTHING[0], head)
     (probe,) = found["probes"]

@@ -14,18 +14,18 @@ import torch
 import yaml
 from PIL import Image
 
-from harness.cli import main
-from harness.commands.export import Request, export, lines
-from harness.commands.model_card import SECTIONS, model_card
-from harness.contracts import Backbone
+from harness.cli.app import main
+from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
-from harness.predict import Request as Prediction
-from harness.predict import choose, predict
-from harness.preparation import Request as RunRequest
-from harness.progress import Reporter
+from harness.models.card import SECTIONS, model_card
+from harness.models.export import Request, export, lines
+from harness.models.predict import Request as Prediction
+from harness.models.predict import choose, predict
+from harness.plugin.contracts import Backbone
 from harness.records import open_records, schema
 from harness.records.reader import load_arrays
-from harness.run import run
+from harness.run.prepare import Request as RunRequest
+from harness.run.start import run
 
 WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
 NETWORK = "test_resnet"  # timm's tiny one
@@ -330,7 +330,7 @@ def test_a_network_of_a_plugin_that_says_no_plain_way_gets_no_code(finished, tmp
     backbone = registry.get("backbone", "lesson_cnn", Backbone)
     assert backbone.plain((3, 32, 32), 2).startswith("torch.nn.Sequential(torch.nn.Conv2d(3, 16, ")
     assert "```python" in (export(Request(finished("scratch"), tmp_path / "with"), QUIET)[0] / "README.md").read_text()
-    monkeypatch.setattr("harness.commands.export.registry_for", lambda *_: _Bare(registry))
+    monkeypatch.setattr("harness.models.export.registry_for", lambda *_: _Bare(registry))
     card = (export(Request(finished("scratch"), tmp_path / "without"), QUIET)[0] / "README.md").read_text()
     assert "```python" not in card
     assert "cannot be loaded without optimizer-harness" in card

@@ -12,15 +12,15 @@ import zipfile
 
 import pytest
 
-from harness.cli import main
-from harness.commands.scaffold import ALL, lines, scaffold
-from harness.commands.show import show
-from harness.contracts import KINDS, Optimizer
-from harness.discovery import discover
+from harness.cli.app import main
+from harness.cli.new import ALL, lines, scaffold
+from harness.cli.show import show
+from harness.console.progress import Reporter
 from harness.errors import HarnessError
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
-from harness.run import run
+from harness.plugin.contracts import KINDS, Optimizer
+from harness.plugin.discovery import discover
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
 
 
 @pytest.fixture(scope="module")

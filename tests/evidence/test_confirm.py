@@ -11,13 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.contracts import Backbone
-from harness.evidence import confirm as module
-from harness.files import checksum
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.console.progress import Reporter
+from harness.plugin.contracts import Backbone
 from harness.records import open_records
-from harness.run import run
+from harness.records.files import checksum
+from harness.run.after import confirm as module
+from harness.run.prepare import Request
+from harness.run.start import run
 
 NETWORK = "test_resnet"  # timm's tiny one
 BENCHMARK = """

@@ -13,16 +13,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harness.commands.suspects import as_csv, suspects, write_csv
-from harness.contracts import Analysis, Data, Split
+from harness.cli.data_suspects import as_csv, suspects, write_csv
+from harness.console.progress import Reporter
+from harness.data.likeness import likeness
 from harness.errors import BenchmarkError, DataError, RunFolderError
-from harness.evidence.folds import assign
-from harness.evidence.likeness import likeness
-from harness.evidence.thumbnails import SIDE, small, write_thumbnails
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.plugin.contracts import Analysis, Data, Split
 from harness.records import Records, open_records
-from harness.run import run
+from harness.run.after.folds import assign
+from harness.run.after.thumbnails import SIDE, small, write_thumbnails
+from harness.run.prepare import Request
+from harness.run.start import run
 
 QUIET = Reporter(quiet=True)
 

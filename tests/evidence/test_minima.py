@@ -12,19 +12,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harness.comparison import cells
-from harness.config import load
-from harness.contracts import Data, Probe, Split
-from harness.device import Device
+from harness.benchmark.comparison import cells
+from harness.benchmark.plan import Setting, resolve
+from harness.benchmark.sections import load
+from harness.console.progress import Reporter
 from harness.errors import HarnessError
-from harness.evidence import minima
-from harness.evidence.minima import measure_minima, work_of
-from harness.evidence.probe_costs import planned_cells
-from harness.plan import Setting, resolve
-from harness.progress import Reporter
+from harness.plugin.contracts import Data, Probe, Split
+from harness.plugin.runs import Done, Failed
 from harness.records import Store
-from harness.runs import Done, Failed
-from harness.workbench import Bench
+from harness.run.after import late_probes
+from harness.run.after.late_probes import measure_minima, work_of
+from harness.run.after.probe_costs import planned_cells
+from harness.run.workbench import Bench
+from harness.training.device import Device
 
 ARMS = {name: f"lesson_cnn/{name}/cosine" for name in ("sgd", "adam", "rmsprop")}
 THREE = ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd", "adam", "rmsprop"]')
@@ -189,7 +189,7 @@ def measured(setting, tmp_path, monkeypatch):
             said.append(text)
 
     def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None):
-        monkeypatch.setattr(minima, "time", SimpleNamespace(perf_counter=slow.perf_counter))
+        monkeypatch.setattr(late_probes, "time", SimpleNamespace(perf_counter=slow.perf_counter))
         limits = {"probe_budget": budget, "probe_sizes": sizes or {}}
         compare = made.plan.benchmark.compare.model_copy(update=limits)
         benchmark = made.plan.benchmark.model_copy(update={"compare": compare})
@@ -211,7 +211,7 @@ def test_everything_is_measured_where_it_fits(measured):
     assert lines == []
     assert (about["done"], about["planned"], about["possible"], about["subset"]) == (ALL, ALL, ALL, "")
     assert len(set(slow.calls)) == ALL
-    assert len(slow.calls) <= ALL + minima.TIMED  # a few twice, to know what they cost
+    assert len(slow.calls) <= ALL + late_probes.TIMED  # a few twice, to know what they cost
 
 
 @pytest.mark.parametrize(("size", "measurements"), [(1, 16), (16, 16), (23, 16), (24, 24), (1000, 24)])
@@ -254,7 +254,7 @@ def test_a_limit_in_seconds_is_kept_and_the_command_that_adds_the_rest_is_said_a
     assert lines == []
     first = work_of(probe_of(2), measured.setting, measured.cells).groups[0]
     assert about["done"] == about["planned"] == len(first) == 16
-    assert slow.now <= budget + minima.TIMED - 1
+    assert slow.now <= budget + late_probes.TIMED - 1
     assert about["subset"] == f"16 of {ALL} pairs of networks: every seed paired with the next seed"
     assert about["left_out"] == (
         f"probe fake: only {about['subset']}, because compare.probe_budget is {budget} s; to measure "
@@ -293,9 +293,9 @@ def test_a_higher_limit_counts_what_was_spent_and_measures_only_what_is_missing(
     ("needed", "proposed"), [(0.01, 10), (6, 10), (24, 36), (67, 110), (94.2, 150), (328, 500), (66_667, 110_000)]
 )
 def test_a_limit_that_is_proposed_has_room_and_two_digits(needed, proposed):
-    key, value = minima.more_seconds(probe_of(2), needed)
+    key, value = late_probes.more_seconds(probe_of(2), needed)
     assert (key, value) == ("compare.probe_budgets.fake", proposed)
-    assert value >= minima.ROOM * needed
+    assert value >= late_probes.ROOM * needed
 
 
 def test_what_is_measured_is_not_measured_again(measured):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.contracts import Optimizer, Scheduler
-from harness.evidence import schedules
-from harness.evidence.schedules import MOST, describe_schedule, thinned
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
+from harness.console.progress import Reporter
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.records import open_records
-from harness.run import run
+from harness.run.after import schedules
+from harness.run.after.schedules import MOST, describe_schedule, thinned
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
+from harness.run.workbench import Bench
 from harness.training.loop import train
-from harness.workbench import Bench
 
 ARMS = '"sgd", "adam", "muon", "ema(sgd)", "sam(adam)", "lbfgs", "schedulefree"'
 

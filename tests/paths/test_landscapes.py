@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.paths import LANDSCAPES
+from harness.training.landscapes import LANDSCAPES
 
 EACH = pytest.mark.parametrize("landscape", LANDSCAPES.values(), ids=lambda each: each.name)
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from harness import Float, HarnessError, Optimizer, describe_walk
-from harness.commands.check import drawable, find, plot
-from harness.paths import check_picture, paths, save_picture
+from harness.cli.check import drawable, find, plot
+from harness.results.pictures.walks import check_picture, save_picture
+from harness.training.walks import paths
 
 
 def made_up(values, gradients=None, lr=0.03, problem=""):

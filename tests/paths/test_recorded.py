@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 
-from harness.paths import LANDSCAPES
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.console.progress import Reporter
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
+from harness.training.landscapes import LANDSCAPES
 
 
 def change(fwithout, *statements):

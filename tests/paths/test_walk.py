@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from harness import Choice, Float, Optimizer
-from harness.paths import LANDSCAPES, Walk, paths, rates, walk
-from harness.paths.walk import best_walk, between
+from harness.training.landscapes import LANDSCAPES
+from harness.training.walks import Walk, best_walk, between, paths, rates, walk
 
 RAVINE = LANDSCAPES["ravine"]
 

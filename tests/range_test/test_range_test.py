@@ -12,28 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from harness.cli import main
-from harness.contracts import Optimizer
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
-from harness.range_test.picture import draw_range_test, write_picture
-from harness.range_test.sweep import (
-    DENSITY,
-    STILL,
-    Curve,
-    RangeTest,
-    _parts,
-    cannot,
-    range_test,
-    runaway,
-    smooth,
-    suggestions,
-    sweep,
-)
+from harness.cli.app import main
+from harness.console.progress import Reporter
+from harness.plugin.contracts import Optimizer
 from harness.records import open_records
-from harness.run import run
+from harness.results.pictures.range_test import draw_range_test, write_picture
+from harness.run.prepare import Request, prepare
+from harness.run.search.range_test import DENSITY, STILL, _parts, cannot, range_test, sweep
+from harness.run.start import run
+from harness.run.workbench import Bench
 from harness.training.loop import train
-from harness.workbench import Bench
+from harness.training.lr_curve import Curve, RangeTest, runaway, smooth, suggestions
 
 RATES = np.geomspace(1e-5, 10, 6 * 80 + 1)
 DECADES = np.log10(RATES)

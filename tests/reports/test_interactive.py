@@ -15,7 +15,7 @@ from harness_reports._draw.interactive import NEEDS_EVAL, Views, digest, embedde
 from harness_reports._words import facts
 from markupsafe import Markup
 
-from harness.analysis import analyse
+from harness.results.analysis import analyse
 
 HOSTILE = '</script><b a="1">& \u2028'
 SGD = "lesson_cnn/sgd/cosine"

@@ -15,7 +15,7 @@ from harness_reports._page import _schedules
 from harness_reports._words.facts import labels
 
 from harness import Results
-from harness.analysis import analyse
+from harness.results.analysis import analyse
 
 SGDR, PLATEAU, COSINE = (f"lesson_cnn/sgd/{name}" for name in ("sgdr", "plateau", "cosine"))
 ABOUT = {
