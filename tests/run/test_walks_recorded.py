@@ -1,4 +1,4 @@
-"""Paths in a run's records: there when the search has ended, walked once, and missing without harm in without fwithouts."""
+"""Paths in a run's records: there when the search has ended, walked once, and missing without harm in older folders."""
 
 from __future__ import annotations
 
