@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness import Results, standing_first
+from harness import Results
+from harness.verdict.protocol import FACETS
+from harness.verdict.reading import read_verdicts
 from harness_reports._numbers import NOTHING, percent
-
-FACETS = ("loss", "function", "representation", "connectivity", "geometry")
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,8 @@ class Statement:
 
 def statements(results: Results) -> list[Statement]:
     """Return a statement per network by the standing protocol; none where there is no verdict."""
-    table = results.tables.get("verdict")
-    if table is None or table.empty or not {"scope", "hash", "statement", *FACETS} <= set(table.columns):
-        return []
-    standing, *_ = standing_first(results.records.meta, table["hash"])
-    mine = table[(table["hash"] == standing) & (table["scope"] == "network")]
+    verdicts = read_verdicts(results.records.meta, results.tables)
+    rows = [(network.row, network.reasons) for network in verdicts[0].networks] if verdicts else []
     return [
         Statement(
             str(row["network"]),
@@ -43,8 +40,8 @@ def statements(results: Results) -> list[Statement]:
             f"{row['statement']}{', exploratory' if row['exploratory'] else ''}",
             tuple(str(row[facet]) for facet in FACETS),
             percent(float(row["power"])) if math.isfinite(row["power"]) else NOTHING,
-            tuple(str(row["reasons"]).splitlines()),
+            tuple(reasons),
             str(row["registered"]),
         )
-        for row in mine.to_dict("records")
+        for row, reasons in rows
     ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import Results, standing_first
+from harness import Results
+from harness.verdict.protocol import FACETS
+from harness.verdict.reading import NetworkVerdict, ProtocolVerdict, read_verdicts
 from harness_reports._facts import labels
 from harness_reports._numbers import NOTHING, count
-from harness_reports._statements import FACETS
 
 CLAIM = "Different optimizers reach almost the same minima."
 MEANS = {
@@ -47,49 +48,37 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 def verdict(results: Results) -> dict[str, Any] | None:
     """Return what the first screen says of the claim; None where nothing has been compared."""
-    table = results.tables.get("verdict")
-    if table is None or table.empty:
-        return None
-    rows = table.to_dict("records")
-    hashes = standing_first(results.records.meta, (row["hash"] for row in rows))
+    verdicts = [_of_protocol(results, each) for each in read_verdicts(results.records.meta, results.tables)]
+    return {"claim": CLAIM, **verdicts[0], "others": verdicts[1:]} if verdicts else None
+
+
+def _of_protocol(results: Results, verdict: ProtocolVerdict) -> dict[str, Any]:
+    pooled = verdict.pooled
     return {
-        "claim": CLAIM,
-        **_of_protocol(results, [row for row in rows if row["hash"] == hashes[0]]),
-        "others": [_of_protocol(results, [row for row in rows if row["hash"] == each]) for each in hashes[1:]],
+        "statement": pooled["statement"],
+        "means": MEANS.get(str(pooled["statement"]), ""),
+        "exploratory": bool(pooled["exploratory"]),
+        "cells": pooled["cells"] if pooled["statement"] == "mixed" else "",
+        "hash": verdict.hash[:SHORT],
+        "registered": pooled["registered"],
+        "networks": [_network(results, network) for network in verdict.networks],
     }
 
 
-def _of_protocol(results: Results, rows: list[dict[Any, Any]]) -> dict[str, Any]:
-    whole = next(row for row in rows if row["scope"] == "pooled")
-    networks = [_network(results, row) for row in rows if row["scope"] == "network"]
+def _network(results: Results, verdict: NetworkVerdict) -> dict[str, Any]:
+    row, network = verdict.row, verdict.network
+    headings = tuple(f"{name}/" for name in (network, network.partition("+")[2]) if name)
+    names = {arm: _without(label, headings) for arm, label in labels(results.records).items()}
+    pairs = list(verdict.facets)
     return {
-        "statement": whole["statement"],
-        "means": MEANS.get(str(whole["statement"]), ""),
-        "exploratory": bool(whole["exploratory"]),
-        "cells": whole["cells"] if whole["statement"] == "mixed" else "",
-        "hash": str(whole["hash"])[:SHORT],
-        "registered": whole["registered"],
-        "networks": networks,
-    }
-
-
-def _network(results: Results, row: Mapping[Any, Any]) -> dict[str, Any]:
-    table = results.tables.get("facets")
-    facts = [] if table is None else table.to_dict("records")
-    mine = [f for f in facts if (f["hash"], f["network"]) == (row["hash"], row["network"])]
-    own = tuple(
-        f"{name}/" for name in (row["network"], str(row["network"]).partition("+")[2]) if name
-    )  # in the heading
-    names = {arm: _without(label, own) for arm, label in labels(results.records).items()}
-    return {
-        "name": row["network"],
+        "name": network,
         "regime": row["regime"],
         "statement": row["statement"],
         "means": MEANS.get(str(row["statement"]), ""),
-        "facets": [_facet(row, facet, mine, names) for facet in FACETS],
-        "reasons": [line for line in str(row["reasons"]).splitlines() if line],
+        "facets": [_facet(row, facet, pairs, names) for facet in FACETS],
+        "reasons": verdict.reasons,
         "about": _about(row),
-        "pairs": [_pair(f, names) for f in mine if f["primary"]],
+        "pairs": [_pair(pair, names) for pair in pairs if pair["primary"]],
     }
 
 
@@ -108,7 +97,9 @@ def _about(row: Mapping[Any, Any]) -> str:
     return f"{count(int(row['seeds']), 'seed')} of {count(int(row['arms']), 'arm')}, {row['claim']}; {power}; {margins}; {controls}."
 
 
-def _facet(row: Mapping[Any, Any], facet: str, facts: list[dict[Any, Any]], names: Mapping[str, str]) -> dict[str, Any]:
+def _facet(
+    row: Mapping[Any, Any], facet: str, facts: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> dict[str, Any]:
     mine = [f for f in facts if f["facet"] == facet and f["primary"] and f["pair"] == "arms"]
     known = [f for f in mine if math.isfinite(f["estimate"])]
     found = []

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import alarms, budget, lead, leaderboard, sensitivity
+from harness_plugins.analyses.scores import lead
+from harness_plugins.analyses.search import budget, sensitivity
 from harness_reports import html, markdown, text
 from harness_reports._headline import headline
 from scipy import stats
 
 from harness import Records, Results
 from harness.results.analysis import analyse
+from harness.results.tables import leaderboard
+from harness.verdict import tuning as alarms
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 SD = 0.01  # of the synthetic objective's seeds

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import budget, duels, importances, regions
-from harness_plugins.analyses._order import chance, chances, incumbents, scores
+from harness_plugins.analyses.search import budget, duels, importances, regions
 from harness_reports import _budget
 
 from harness import Records
+from harness.verdict.trials import chance, chances, incumbents, scores
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 

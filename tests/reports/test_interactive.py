@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_plugins.analyses import importances
+from harness_plugins.analyses.search import importances
 from harness_reports import _explore, _facts, _figures
 from harness_reports._interactive import NEEDS_EVAL, Views, digest, embedded, packed
 from markupsafe import Markup

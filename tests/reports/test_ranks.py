@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import ranks
+from harness_plugins.analyses.scores import ranks
 from harness_reports import _facts, _figures, html
 from harness_reports._ranks import cliques
 from harness_reports._ranks import ranks as section

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from harness_plugins.analyses import snapshots as analysis
+from harness_plugins.analyses.scores import snapshots as analysis
 from harness_reports import _figures, _schedules, html, markdown
 from harness_reports._facts import labels
 

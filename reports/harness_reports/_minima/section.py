@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness import Records, Results, standing_first, standing_protocol
+from harness import Records, Results, standing_protocol
+from harness.verdict.reading import read_gate
 from harness_reports._axes import finite
 from harness_reports._facts import title_of
 from harness_reports._figures import Look
@@ -304,12 +305,8 @@ def _spectrum(here: Network) -> dict[str, Any] | None:
 
 def gate(results: Results, network: str, signs: Mapping[str, Sign]) -> dict[str, Any] | None:
     """Return a row per arm of whether it is at a minimum, and what that was judged by; None where that is not known."""
-    table = results.tables.get("gate")
-    if table is None or table.empty:
-        return None
-    standing, *_ = standing_first(results.records.meta, table["hash"])
-    mine = table[(table["network"] == network) & (table["hash"] == standing) & table["arm"].isin(list(signs))]
-    if mine.empty:
+    gates = [row for row in read_gate(results.records.meta, results.tables, network) if row["arm"] in signs]
+    if not gates:
         return None
     unit = str(results.records.meta["metrics"].get("loss", {}).get("unit", ""))
     rows = [
@@ -319,7 +316,7 @@ def gate(results: Results, network: str, signs: Mapping[str, Sign]) -> dict[str,
             "gain": _limited(row["gain"], row["gain_limit"], unit),
             "gradient": _limited(row["gradient"], row["gradient_limit"], ""),
         }
-        for row in mine.to_dict("records")
+        for row in gates
     ]  # fmt: skip
     columns = [key for key in ("error", "gain", "gradient") if any(row[key] for row in rows)]
     titles = {
