@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_reports import _several
+from harness_reports._page import _several
 from scipy import stats
 
 from harness.cli.app import main

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_reports import _several
-from harness_reports._verdict import estimate
+from harness_reports._page import _several
+from harness_reports._page._verdict import estimate
 from scipy import stats
 
 import harness

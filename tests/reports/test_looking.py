@@ -299,7 +299,7 @@ def test_predictions_without_names_show_matrix_and_reliability_alone(shown):
 
 
 def test_many_classes_are_listed_by_their_worst_confusions(shown):
-    from harness_reports._looking import _cards
+    from harness_reports._page.looking import _cards
 
     names = [f"breed{i}" for i in range(9)]
     rows = [

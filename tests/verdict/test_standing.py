@@ -7,7 +7,8 @@ import json
 
 import pytest
 from harness_plugins.analyses.solutions._solutions import networks
-from harness_reports import _minima, _statements, _verdict
+from harness_reports._page import _verdict, minima
+from harness_reports._words import statements
 
 from harness import Results
 from harness.plugin.discovery import discover
@@ -73,7 +74,7 @@ def test_every_consumer_takes_the_standing_protocol(three, registry):
     page = _verdict.verdict(results)
     assert (page["statement"], page["hash"]) == ("value only", second[:12])
     assert ": value only" in _verdict.line(results)  # the headline of page, Markdown, console and notebook
-    assert [each.statement.split(",")[0] for each in _statements.statements(results)] == ["value only"]
+    assert [each.statement.split(",")[0] for each in statements.statements(results)] == ["value only"]
     compared = {row["facet"]: row["label"] for row in _verdicts([records], ["run"])}
     assert (compared["statement"], compared["function"]) == ("value only", "different")
     loaded = Loaded(records, registry).verdict
@@ -82,7 +83,7 @@ def test_every_consumer_takes_the_standing_protocol(three, registry):
     assert {sources.cell.protocol.hash for sources in networks(records)} == {second}
     assert {len(sources.cell.seeds) for sources in networks(records)} == {8}
     floors = standing_protocol(records.meta).protocol.floors
-    assert _minima.section._floor(records) == floors["sharpness"] == 0.004
+    assert minima.section._floor(records) == floors["sharpness"] == 0.004
 
 
 def test_the_gate_on_the_page_is_that_of_the_standing_protocol(three):
@@ -90,7 +91,7 @@ def test_the_gate_on_the_page_is_that_of_the_standing_protocol(three):
     table = gate.compute(records)
     table.loc[table["hash"] != second, "state"] = "not at a minimum"
     signs = dict.fromkeys(table["arm"], None)
-    shown = _minima.section.gate(Results(records, {"gate": table}), "lesson_cnn", signs)
+    shown = minima.section.gate(Results(records, {"gate": table}), "lesson_cnn", signs)
     assert [row["state"] for row in shown["rows"]] == ["at a minimum"] * 2
 
 
