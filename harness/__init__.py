@@ -14,7 +14,20 @@ if TYPE_CHECKING:
     from optuna.distributions import FloatDistribution as Float
     from optuna.distributions import IntDistribution as Int
 
-    from harness.contracts import (
+    from harness.console.safe_text import (
+        from_spreadsheet_cell,
+        markdown_text,
+        spreadsheet_cell,
+        spreadsheet_table,
+        typed,
+    )
+    from harness.data.archive import open_archive
+    from harness.data.images import ImageSource, ImageStore, decode_photos, draw_images, stratified
+    from harness.data.kinds import is_rubbish
+    from harness.data.photos import photo_files, photo_members
+    from harness.data.places import cache_folder
+    from harness.errors import DataError, Diverged, HarnessError, PluginError
+    from harness.plugin.contracts import (
         Analysis,
         Backbone,
         Catalogue,
@@ -38,49 +51,42 @@ if TYPE_CHECKING:
         Weights,
         Workbench,
     )
-    from harness.data.archive import open_archive
-    from harness.data.images import ImageSource, ImageStore, decode_photos, draw_images, stratified
-    from harness.data.kinds import is_rubbish
-    from harness.data.photos import photo_files, photo_members
-    from harness.data.places import cache_folder
-    from harness.errors import DataError, Diverged, HarnessError, PluginError
-    from harness.hookspecs import hookimpl
-    from harness.loading import load
-    from harness.paths import Stroke, describe_walk, draw_walks
-    from harness.pretrained import read_weights
-    from harness.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
-    from harness.range_test.picture import draw_range_test
+    from harness.plugin.hookspecs import hookimpl
+    from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
     from harness.records import Records
-    from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
-    from harness.showing import from_spreadsheet_cell, markdown_text, spreadsheet_cell, spreadsheet_table, typed
+    from harness.results.notebook import load
+    from harness.results.pictures.range_test import draw_range_test
+    from harness.results.pictures.walks import Stroke, describe_walk, draw_walks
     from harness.training.loop import execute
     from harness.training.parts import Parts
+    from harness.training.pretrained import read_weights
+    from harness.verdict.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
 
 _HOME = {
     **dict.fromkeys(("Choice", "Float", "Int"), "optuna.distributions"),
     **dict.fromkeys(
         ("Analysis", "Backbone", "Catalogue", "Data", "DataRequest", "Dataset", "Download", "Executor", "Metric", "Optimizer",
          "Photo", "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Several", "Split", "Task", "Weights", "Workbench"),
-        "harness.contracts",
+        "harness.plugin.contracts",
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
-    "hookimpl": "harness.hookspecs",
-    "load": "harness.loading",
+    "hookimpl": "harness.plugin.hookspecs",
+    "load": "harness.results.notebook",
     **dict.fromkeys(("ImageSource", "ImageStore", "decode_photos", "draw_images", "stratified"), "harness.data.images"),
     "cache_folder": "harness.data.places",
     "open_archive": "harness.data.archive",
-    **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.paths"),
+    **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.results.pictures.walks"),
     "is_rubbish": "harness.data.kinds",
     **dict.fromkeys(("photo_files", "photo_members"), "harness.data.photos"),
     **dict.fromkeys(
-        ("Protocol", "Registered", "registered_protocols", "standing_first", "standing_protocol"), "harness.protocol"
+        ("Protocol", "Registered", "registered_protocols", "standing_first", "standing_protocol"), "harness.verdict.protocol"
     ),
-    "read_weights": "harness.pretrained",
-    "draw_range_test": "harness.range_test.picture",
+    "read_weights": "harness.training.pretrained",
+    "draw_range_test": "harness.results.pictures.range_test",
     "Records": "harness.records",
-    **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.runs"),
+    **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.plugin.runs"),
     **dict.fromkeys(
-        ("from_spreadsheet_cell", "markdown_text", "spreadsheet_cell", "spreadsheet_table", "typed"), "harness.showing"
+        ("from_spreadsheet_cell", "markdown_text", "spreadsheet_cell", "spreadsheet_table", "typed"), "harness.console.safe_text"
     ),
     "execute": "harness.training.loop",
     "Parts": "harness.training.parts",

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.discovery import discover
-from harness.registry import Registry
+from harness.plugin.discovery import discover
+from harness.plugin.registry import Registry
 
 ROOT = Path(__file__).parent.parent
 

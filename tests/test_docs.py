@@ -9,18 +9,18 @@ from typing import get_args, get_type_hints
 import pytest
 import torch
 
-from harness import contracts as module
-from harness import hookspecs
-from harness.cli import main
-from harness.commands.show import show
-from harness.config import load
-from harness.contracts import Optimizer
-from harness.discovery import discover
+from harness.benchmark.sections import load
+from harness.cli.app import main
+from harness.cli.show import show
+from harness.console.progress import Reporter
 from harness.errors import UnknownName
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
+from harness.plugin import contracts as module
+from harness.plugin import hookspecs
+from harness.plugin.contracts import Optimizer
+from harness.plugin.discovery import discover
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
 from harness.testing import checks
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -43,7 +43,7 @@ def blocks(repository, tmp_path):
 
 
 def contracts():
-    """Return every frozen value that ``harness.contracts`` defines, by its name."""
+    """Return every frozen value that ``harness.plugin.contracts`` defines, by its name."""
     return {name: value for name, value in vars(module).items() if is_dataclass(value) and isinstance(value, type)}
 
 

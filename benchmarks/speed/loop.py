@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from harness import Arm, Backbone, Optimizer, Run, Scheduler, Split, Task
-from harness.device import Device, choose, environment
-from harness.discovery import discover
-from harness.registry import Registry
+from harness.plugin.discovery import discover
+from harness.plugin.registry import Registry
 from harness.training.batches import MEAN, STD, resident
+from harness.training.device import Device, choose, environment
 from harness.training.loop import train
 from harness.training.parts import Ingredients, assemble
 

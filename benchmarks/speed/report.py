@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.comparison import Cell
-from harness.config import Benchmark, as_plain
+from harness.benchmark.comparison import Cell
+from harness.benchmark.sections import Benchmark, as_plain
+from harness.plugin.runs import Arm, Run
 from harness.records import Store, schema
 from harness.records.store import save_arrays
-from harness.runs import Arm, Run
 
 SPACE = {
     "lr": {"low": 1e-4, "high": 1.0, "log": True},

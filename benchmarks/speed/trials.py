@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from harness_plugins._timm import import_timm
 
-from harness.device import choose
+from harness.training.device import choose
 
 MODEL, SIZE, EPOCHS, BATCH = "mobilenetv2_100", 224, 8, 64
 ROOT = Path(__file__).parents[2]

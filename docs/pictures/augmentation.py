@@ -8,11 +8,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 
-from harness.contracts import DataRequest, Dataset
-from harness.device import Device
-from harness.discovery import discover
+from harness.plugin.contracts import DataRequest, Dataset
+from harness.plugin.discovery import discover
 from harness.training.augmentation import Mixed
 from harness.training.batches import Batches, resident
+from harness.training.device import Device
 
 KINDS = ["", "flip", "crop", "resized_crop", "rotate", "brightness", "contrast", "mixup", "cutmix"]
 EPOCH = {"mixup": 3}  # one with a blend to see: Beta(0.2, 0.2) mostly leaves images nearly alone

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 from PIL import Image, ImageEnhance
 
 from harness import Dataset
-from harness.contracts import DataRequest
-from harness.discovery import discover
+from harness.plugin.contracts import DataRequest
+from harness.plugin.discovery import discover
 
 PLANTED = {  # a photo of train, and what comes of it in valid
     0: lambda image: image.resize((96, 96)),

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from harness import Optimizer, Scheduler
-from harness.discovery import discover
+from harness.plugin.discovery import discover
 from harness.training.stages import build_optimizer, build_schedule
 
 STEPS, HEAD_EPOCHS, EPOCHS, FACTOR = 16, 2, 6, 0.3

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 from PIL import Image
 
 from harness import Dataset
-from harness.contracts import DataRequest
-from harness.discovery import discover
+from harness.plugin.contracts import DataRequest
+from harness.plugin.discovery import discover
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "dogscats.toml"
 SMALL = ["search.trials=2", "compare.seeds=2", "compare.epochs=12", 'train.optimizers=["adam"]', "train.threads=1"]

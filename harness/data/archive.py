@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import arguments
 from harness.data.kinds import is_rubbish
-from harness.errors import DataError
+from harness.errors import DataError, arguments
 
 MOST_OF_A_MEMBER = 64 * 2**20  # bytes, unpacked
 MOST_OF_ALL = 64 * 2**30  # bytes, unpacked

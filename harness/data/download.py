@@ -19,8 +19,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from harness.disk import size, writing
 from harness.errors import DataError, DiskError
+from harness.errors.disk import size, writing
 
 PATIENCE = 8.0  # seconds until the server must have answered
 SILENCE = 30.0  # seconds without a byte, after which a transfer is taken for broken

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.contracts import Data, Split
+from harness.console.safe_text import from_spreadsheet_cell
 from harness.errors import DataError, did_you_mean
-from harness.runs import digest
-from harness.showing import from_spreadsheet_cell
+from harness.plugin.contracts import Data, Split
+from harness.plugin.runs import digest
 
 COLUMN = "file"  # of the names, as they stand in the data
 

@@ -25,16 +25,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
-from harness import arguments
-from harness.boundary import Boundary, PluginFailed
-from harness.console import say_lines
+from harness.console.escaping import say_lines
 from harness.data.kinds import HEAD, NOT_READ, image_format
 from harness.data.pixels import upright_rgb
 from harness.data.places import cache_folder
-from harness.disk import writing
-from harness.errors import DataError, DiskError, message_of, shown
-from harness.files import checksum, replacing
-from harness.runs import digest
+from harness.errors import DataError, DiskError, arguments, message_of, shown
+from harness.errors.disk import writing
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.runs import digest
+from harness.records.files import checksum, replacing
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,8 +10,7 @@ import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
-from harness import arguments
-from harness.errors import DataError
+from harness.errors import DataError, arguments
 
 HEAD = 32  # bytes, which tell what an image is
 STARTS = {  # format -> its first bytes

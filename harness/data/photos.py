@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness import arguments
-from harness.contracts import Photo
 from harness.data.archive import Archive, open_archive
 from harness.data.kinds import HEAD, SUFFIXES, is_rubbish, why_no_photo
-from harness.errors import DataError, printable
+from harness.errors import DataError, arguments, printable
+from harness.plugin.contracts import Photo
 
 NUMBER = re.compile(r"[0-9]{1,255}")  # as long as a file's name may be
 IDS = ("number", "name")  # what a photo goes by in a submission

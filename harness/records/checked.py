@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import disk, files
-from harness.errors import DiskError, RunFolderError, one_line
+from harness.errors import DiskError, RunFolderError, disk, one_line
+from harness.records import files
 
 if TYPE_CHECKING:
     import torch

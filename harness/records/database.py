@@ -12,8 +12,7 @@ from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
-from harness import disk
-from harness.errors import HarnessError, RunFolderError
+from harness.errors import HarnessError, RunFolderError, disk
 from harness.records import schema
 from harness.records.links import check_no_links
 

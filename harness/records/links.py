@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from harness.errors import RunFolderError
-from harness.files import RUN_FOLDER
+from harness.records.files import RUN_FOLDER
 
 DEEPEST = 8  # folders inside one another; ours are two
 

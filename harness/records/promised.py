@@ -8,9 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import disk
-from harness.files import checksum
+from harness.errors import disk
 from harness.records import schema
+from harness.records.files import checksum
 
 SHOWN = 5  # files that are named, at the most
 

@@ -13,13 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import disk
-from harness.errors import RunFolderError, one_line
+from harness.console.safe_text import command_with
+from harness.errors import RunFolderError, disk, one_line
 from harness.records import database, promised, schema
 from harness.records.checked import load_arrays
 from harness.records.imported import with_imported
 from harness.records.pictures import made_again
-from harness.toml import command_with
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,10 +10,10 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import disk
-from harness.boundary import Boundary, PluginFailed
-from harness.contracts import Metric
-from harness.process_settings import kept
+from harness.errors import disk
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Metric
+from harness.plugin.process_settings import kept
 from harness.records import schema
 from harness.records.checked import load_arrays, save_arrays
 from harness.records.reader import open_records

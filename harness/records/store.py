@@ -15,13 +15,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import tomli_w
 
-from harness import disk, files
-from harness.attempts import Attempts
-from harness.errors import DiskError, RunFolderError, encodable, one_line
-from harness.records import database, promised, schema
+from harness.errors import DiskError, RunFolderError, disk, encodable, one_line
+from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
+from harness.records import database, files, promised, schema
+from harness.records.attempts import Attempts
 from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
 from harness.records.links import check_no_links
-from harness.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import arguments
+from harness.errors import arguments
 from harness.statistics import scale
 from harness.statistics.intervals import equal_numbers, standard_deviation
 

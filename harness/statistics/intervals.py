@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import arguments
+from harness.errors import arguments
 from harness.statistics import scale
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from harness import arguments
+from harness.errors import arguments
 from harness.statistics.pairwise import Estimate
 
 Label = Literal["similar", "different", "inconclusive"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import arguments
+from harness.errors import arguments
 from harness.statistics import scale
 
 if TYPE_CHECKING:

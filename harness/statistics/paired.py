@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import arguments
+from harness.errors import arguments
 from harness.statistics.intervals import half_width, standard_deviation
 from harness.statistics.pairwise import ENUMERATED, SAMPLED, Estimate
 

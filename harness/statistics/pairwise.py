@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import arguments
+from harness.errors import arguments
 from harness.statistics.intervals import half_width, jackknife_se
 
 if TYPE_CHECKING:

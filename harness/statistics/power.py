@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import arguments
+from harness.errors import arguments
 from harness.statistics.intervals import jackknife_se
 from harness.statistics.labels import ALPHA
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness import arguments
+from harness.errors import arguments
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

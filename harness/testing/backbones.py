@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from harness.contracts import Backbone
 from harness.errors import DataError, PluginError, one_line
-from harness.files import temporary_folder, write
-from harness.pretrained import check_fit
+from harness.plugin.contracts import Backbone
+from harness.records.files import temporary_folder, write
 from harness.testing.driving import finite, same, torch_check
 from harness.testing.outcomes import NotApplicable, require
+from harness.training.pretrained import check_fit
 from harness.training.state import flatten, restore
 
 SIZES = (32, 64, 96, 224)  # pixels; not every network works on small images

@@ -12,12 +12,12 @@ from typing import Any, ParamSpec, TypeVar
 
 import torch
 
-from harness.contracts import Backbone, Optimizer, Schedule, Scheduler
-from harness.device import Device
-from harness.files import temporary_folder, write
-from harness.runs import Arm, Run, State
+from harness.plugin.contracts import Backbone, Optimizer, Schedule, Scheduler
+from harness.plugin.runs import Arm, Run, State
+from harness.records.files import temporary_folder, write
 from harness.testing.problems import Problem
 from harness.training.batches import resident
+from harness.training.device import Device
 from harness.training.parts import Ingredients, Parts, assemble
 
 P = ParamSpec("P")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.contracts import Executor
-from harness.runs import Done, Epoch, Event, Failed, Run, State
+from harness.plugin.contracts import Executor
+from harness.plugin.runs import Done, Epoch, Event, Failed, Run, State
 from harness.testing import problems
 from harness.testing.driving import CPU, FALLING, SGD, ingredients, run_of, torch_check
 from harness.testing.outcomes import require

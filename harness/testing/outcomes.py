@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from unittest import SkipTest
 
-from harness.boundary import Boundary, PluginFailed
-from harness.contracts import Offer
 from harness.errors import DiskError, HarnessError, PluginError, message_of, one_line
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Offer
 
 Status = Literal["ok", "FAILED", "known", "n/a"]
 

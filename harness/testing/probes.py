@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.contracts import Probe
 from harness.errors import one_line
+from harness.plugin.contracts import Probe
 from harness.testing import problems
 from harness.testing.driving import CPU, SGD, STEADY, ingredients, run_of, step, torch_check, value
 from harness.testing.outcomes import NotApplicable, require

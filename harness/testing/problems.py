@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.contracts import Metric, Optimizer, Split, Task
+from harness.plugin.contracts import Metric, Optimizer, Split, Task
 
 
 @dataclass(frozen=True)

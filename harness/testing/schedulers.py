@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.contracts import Optimizer, Scheduler
 from harness.errors import PluginError, one_line
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.testing.driving import torch_check
 from harness.testing.optimizers.building import defaults_in_space
 from harness.testing.outcomes import NotApplicable, require

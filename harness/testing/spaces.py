@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.contracts import Space
+from harness.plugin.contracts import Space
 
 
 def ends(space: Space, defaults: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from harness import arguments
-from harness.contracts import OFFERS, Kind, Offer
-from harness.errors import did_you_mean
+from harness.errors import arguments, did_you_mean
+from harness.plugin.contracts import OFFERS, Kind, Offer
 from harness.testing.outcomes import Check, require
 
 MODULES: Mapping[Kind, str] = {

@@ -12,15 +12,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.analysis import analyse
-from harness.contracts import Analysis, Report, Results
-from harness.discovery import discover
-from harness.disk import writing
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.console.progress import Reporter
+from harness.errors.disk import writing
+from harness.plugin.contracts import Analysis, Report, Results
+from harness.plugin.discovery import discover
+from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
-from harness.rules import RECORD_TABLES
-from harness.run import run
+from harness.results.analysis import analyse
+from harness.run.prepare import Request
+from harness.run.start import run
 from harness.testing.driving import alone
 from harness.testing.outcomes import NotApplicable, require
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.contracts import Data, Split, Task
 from harness.errors import DataError, one_line
+from harness.plugin.contracts import Data, Split, Task
 from harness.testing.driving import finite, torch_check
 from harness.testing.outcomes import NotApplicable, require
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.contracts import Split
-from harness.device import Device
+from harness.plugin.contracts import Split
 from harness.training.augmentation import Targets, gather, mix_batch, transform
+from harness.training.device import Device
 
 MEAN, STD = (0.5,), (0.25,)  # of pixels in [0, 1]; a network trained from scratch asks no more than a common scale
 

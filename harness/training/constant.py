@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.boundary import Boundary, PluginFailed
-from harness.contracts import Data, Metric, Split, Task
-from harness.process_settings import kept
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Data, Metric, Split, Task
+from harness.plugin.process_settings import kept
 
 MOST = 2_000_000  # numbers of a batch of outputs; of more targets, some are drawn
 STEPS = 100  # of LBFGS, at the most

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness import arguments
-from harness.boundary import Boundary
-from harness.contracts import Workbench
-from harness.errors import DiskError, Diverged, HarnessError, traceback_of
-from harness.process_settings import kept_apart
-from harness.runs import Epoch, Event, Failed, Run, State
+from harness.errors import DiskError, Diverged, HarnessError, arguments, traceback_of
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Workbench
+from harness.plugin.process_settings import kept_apart
+from harness.plugin.runs import Epoch, Event, Failed, Run, State
 
 if TYPE_CHECKING:
     from harness.training.parts import Parts

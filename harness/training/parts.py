@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
-from harness.boundary import Boundary
-from harness.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task, Weights
-from harness.device import Device
 from harness.errors import Diverged, PluginError
-from harness.runs import Done, Epoch, Run, State
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task, Weights
+from harness.plugin.runs import Done, Epoch, Run, State
 from harness.training import entries
 from harness.training.augmentation import Targets, blended, copied
 from harness.training.batches import Batches, Resident, mix, seed_all, shuffled
+from harness.training.device import Device
 from harness.training.probing import probe_all
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from harness.boundary import Boundary, PluginFailed
-from harness.contracts import Probe
-from harness.process_settings import kept
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Probe
+from harness.plugin.process_settings import kept
 
 if TYPE_CHECKING:
     import torch

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from harness.boundary import Boundary
-from harness.contracts import Optimizer, Scheduler
-from harness.rules import is_penalty
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Optimizer, Scheduler
+from harness.plugin.validate import is_penalty
 from harness.training import entries
 from harness.training.stages import build_optimizer
 

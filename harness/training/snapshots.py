@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.boundary import Boundary, PluginFailed
-from harness.contracts import Scheduler
 from harness.errors import PluginError
-from harness.runs import Run
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Scheduler
+from harness.plugin.runs import Run
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import torch
 
-from harness.contracts import Backbone, Optimizer, Schedule, Scheduler
 from harness.errors import PluginError
-from harness.runs import Run
+from harness.plugin.contracts import Backbone, Optimizer, Schedule, Scheduler
+from harness.plugin.runs import Run
 
 Groups = Sequence[Sequence[torch.nn.Parameter]]  # from the input to the outputs; the last one is the head
 

@@ -126,7 +126,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Callable[
     from harness_plugins.analyses import budget, curves, importances, lead, leaderboard, sensitivity
     from harness_reports import html
 
-    from harness.analysis import analyse
+    from harness.results.analysis import analyse
 
     build = load("conftest").build
     modules = (budget, curves, importances, lead, leaderboard, sensitivity)

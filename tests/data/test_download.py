@@ -11,14 +11,14 @@ from threading import Thread
 
 import pytest
 
-from harness.commands.obtain import Request, obtain
-from harness.contracts import Dataset, Download
+from harness.cli.data_get import Request, obtain
+from harness.console.progress import Reporter
 from harness.data import download
 from harness.data.download import fetch
 from harness.data.places import downloads_folder
 from harness.errors import DataError
-from harness.progress import Reporter
-from harness.registry import Found, Registry
+from harness.plugin.contracts import Dataset, Download
+from harness.plugin.registry import Found, Registry
 
 FILES = {"train/cats": 3, "valid/cats": 2}
 
@@ -272,7 +272,7 @@ def test_a_dataset_without_an_address_is_refused(get):
 
 
 def test_the_command_ends_with_2_where_nothing_is_reachable(capsys, tmp_path, server):
-    from harness.cli import main
+    from harness.cli.app import main
 
     server.status = 503
     with pytest.raises(SystemExit) as ended:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.contracts import Data, Split
 from harness.data.exclusion import exclude, read_exclusion
 from harness.errors import DataError
+from harness.plugin.contracts import Data, Split
 
 
 @pytest.fixture

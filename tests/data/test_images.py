@@ -341,9 +341,9 @@ def test_a_drawing_that_fails_is_an_error_every_time(seed):
 @pytest.fixture
 def extract(monkeypatch):
     """Return a function that extracts four features of three drawings, and a list with an entry for each time."""
-    from harness import features
-    from harness.contracts import Backbone, Data, Split, Weights
-    from harness.device import Device
+    from harness.plugin.contracts import Backbone, Data, Split, Weights
+    from harness.training import features
+    from harness.training.device import Device
 
     split = Split(np.zeros((1, 8, 8, 3), np.uint8), np.zeros(1, np.int64), ("a",))
     data = Data("drawn", split, split, split, fingerprint="f", source="nowhere", classes=("a",))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from harness.contracts import Photo
 from harness.data.images import Cut, decode_photos, look_at_photos, stream_photos
+from harness.plugin.contracts import Photo
 
 SIZE = 16
 GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)  # every grey value

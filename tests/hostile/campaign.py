@@ -59,7 +59,7 @@ formats = ["text"]
 
 IMPORTED = (
     "torch", "safetensors.torch", "pandas", "pyarrow.parquet", "optuna.storages", "scipy.stats", "sqlalchemy.dialects.sqlite",
-    "rich.progress", "PIL.JpegImagePlugin", "harness.cli", "harness.run", "harness.commands.show",
+    "rich.progress", "PIL.JpegImagePlugin", "harness.cli.app", "harness.run.start", "harness.cli.show",
 )  # fmt: skip
 # once, for all runs
 
@@ -202,7 +202,7 @@ def _run(file: Path, out: Path, kill_at: int | None, notes: Path) -> None:
         os.dup2(printed, 2)
         calls = Calls(out, kill_at, notes)
         calls.listen()
-        from harness.cli import main
+        from harness.cli.app import main
         from harness.records import store
 
         store.SAVE_EVERY = 0.0  # so that every epoch has a state to go on from
@@ -334,7 +334,7 @@ def main() -> None:
         os.environ["HARNESS_CACHE"] = f"{work}/cache"
         for name in IMPORTED:
             importlib.import_module(name)
-        importlib.import_module("harness.discovery").discover()
+        importlib.import_module("harness.plugin.discovery").discover()
         campaign = Campaign(Path(work), chosen.seed, (lambda line: None) if chosen.quiet else print)
         try:
             campaign.disturb(chosen.kills)

@@ -28,19 +28,19 @@ import pytest
 from PIL import Image
 
 from harness import from_spreadsheet_cell, load, spreadsheet_cell, spreadsheet_table
-from harness.baseline import read_baseline
-from harness.cli import main
+from harness.benchmark.toml import _lines, parse_override, read
+from harness.cli.app import main
+from harness.cli.data_inspect import inspect
+from harness.console.progress import Reporter
+from harness.console.safe_text import impersonal, markdown_code, markdown_text, typed
 from harness.data.exclusion import read_exclusion
 from harness.data.unpack import unpack
 from harness.errors import BenchmarkError, DataError, RunFolderError, UnknownName
-from harness.inspection import inspect
-from harness.progress import Reporter
 from harness.records import Store, database, open_records, schema
 from harness.records.checked import load_tensors, save_arrays
 from harness.records.links import check_no_links
 from harness.records.pictures import SIDE, made_again
-from harness.showing import impersonal, markdown_code, markdown_text, typed
-from harness.toml import _lines, parse_override, read
+from harness.run.baseline import read_baseline
 
 CLASSES = ("=1+1", "<img src=x onerror=alert(1)>|`*")
 USER, HOST = "zaphod42", "deepthought9"
@@ -96,12 +96,12 @@ def someone():
         for name in ("USER", "LOGNAME", "USERNAME"):
             patched.setenv(name, USER)
         patched.setattr(socket, "gethostname", lambda: HOST)
-        from harness import showing
+        from harness.console import safe_text
 
-        for kept in (showing._hosts, showing._own_homes, showing._own_names):
+        for kept in (safe_text._hosts, safe_text._own_homes, safe_text._own_names):
             kept.cache_clear()
         yield patched
-    for kept in (showing._hosts, showing._own_homes, showing._own_names):
+    for kept in (safe_text._hosts, safe_text._own_homes, safe_text._own_names):
         kept.cache_clear()
 
 
@@ -276,10 +276,10 @@ def test_a_given_plugin_is_compared_with_the_recorded_one(harness, made, model, 
 def test_an_arm_of_a_baseline_whose_plugin_is_not_here_is_named():
     from types import SimpleNamespace
 
-    from harness.baseline.networks import with_networks
-    from harness.discovery import discover
-    from harness.plan import Plan, Setting
-    from harness.runs import Arm
+    from harness.benchmark.plan import Plan, Setting
+    from harness.plugin.discovery import discover
+    from harness.plugin.runs import Arm
+    from harness.run.baseline.networks import with_networks
 
     arm = {"backbone": "lesson_cnn", "optimizer": "extra", "scheduler": "cosine"}
     rows = [{"arm": "lesson_cnn/extra/cosine", "recipe": json.dumps({"arm": arm, "plugins": {}})}]
@@ -448,7 +448,7 @@ def test_links_in_the_place_of_what_is_written_are_replaced(harness, made, stran
 
 
 def test_the_journal_beside_a_run_folder_is_no_link(tmp_path):
-    from harness.attempts import Attempts
+    from harness.records.attempts import Attempts
 
     (tmp_path / "mine.txt").write_text("mine")
     for text in ("", "[" * 100_000, "[1]", '{"a": {"label": 3}}'):
@@ -498,7 +498,7 @@ def test_pictures_in_a_page_are_made_again_from_their_pixels(harness, stranger, 
 
 
 def test_a_picture_of_our_own_made_again_is_nearly_the_same():
-    from harness.evidence.thumbnails import small
+    from harness.run.after.thumbnails import small
 
     random = np.random.default_rng(0)
     pixels = np.asarray(Image.fromarray(random.integers(0, 255, (9, 12, 3), dtype=np.uint8)).resize((112, 84)))
@@ -654,7 +654,7 @@ def test_no_name_in_a_model_card_or_a_summary_is_markup(made, model):
 
 
 def test_a_class_name_adds_no_code_to_a_model_card(model):
-    from harness.commands.model_card import model_card
+    from harness.models.card import model_card
 
     about = json.loads((model / "model.json").read_text())
     about["classes"] = ["cat\nimport os; os.system('x')", "```\n<script>alert(1)</script>"]
@@ -696,7 +696,7 @@ def in_a_child(code, *words, seconds=60, memory=2**31):
 
 def test_no_benchmark_file_takes_more_time_than_its_size_is_worth():
     code = r'''
-from harness import toml
+from harness.benchmark import toml
 from harness.errors import BenchmarkError
 blanks, dots = " " * 100_000, "a." * 50_000
 for text in (
@@ -846,7 +846,7 @@ def test_a_baseline_cannot_stand_for_another_arms_runs(harness, made, tmp_path):
 
 
 def test_a_model_has_bounds(model, tmp_path):
-    from harness.exported import read_model
+    from harness.models.exported import read_model
 
     theirs = shutil.copytree(model, tmp_path / "model")
     for content, what in (("[" * 100_000, "RecursionError"), (" " * (2**24 + 1), "more than 16 MiB")):

@@ -19,9 +19,11 @@ import pandas as pd
 import pytest
 
 import harness
-from harness import Arm, Optimizer, Photo, Run, across, exported, open_archive, testing
+from harness import Arm, Optimizer, Photo, Run, open_archive, testing
 from harness.errors import HarnessError
-from harness.registry import Registry
+from harness.models import exported
+from harness.plugin.registry import Registry
+from harness.results import several
 
 LINE = r"[^\n]*: must [^\n]+, got [^\n]+"  # the grammar of every message
 NOT_CALLED = {"cache_folder", "hookimpl", "markdown_text", "spreadsheet_cell"}  # no arguments, or any value at all
@@ -84,7 +86,7 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
     for name in harness.__all__:
         if inspect.isfunction(value := getattr(harness, name)):
             yield name, value
-    for module in (testing, across, exported):
+    for module in (testing, several, exported):
         names = getattr(module, "__all__", None) or ("by_pairs", "open_several", "welch", "is_export", "read_model")
         for name in names:
             if inspect.isfunction(value := getattr(module, name, None)):

@@ -14,14 +14,14 @@ import warnings
 import numpy as np
 import pytest
 
-from harness import console
-from harness.cli import main
-from harness.config import Benchmark
-from harness.console import EscapingStream
-from harness.contracts import KINDS
+from harness.benchmark.sections import Benchmark
+from harness.benchmark.toml import read
+from harness.cli.app import main
+from harness.console import escaping
+from harness.console.escaping import EscapingStream
+from harness.console.progress import Reporter
 from harness.errors import LONGEST_LINE, LONGEST_VALUE, BenchmarkError, HarnessError, did_you_mean, printable, shown
-from harness.progress import Reporter
-from harness.toml import read
+from harness.plugin.contracts import KINDS
 
 POISON = (
     "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b1A\x1b]8;;evil\x1b\\[red]:skull:\u202eoga\u2066\u200b\r\t\x0b\x7f\n\x1b[1Afoo"
@@ -212,7 +212,7 @@ def test_what_an_alphabet_has_not_is_written_plainly(monkeypatch, encoding):
     out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", out)
-        with console.escaped_output():
+        with escaping.escaped_output():
             print("51.6 ± 1.1 %, 3 × 4 → … \N{CAT FACE} \udce9")  # noqa: RUF001
             Reporter().say("± \N{CAT FACE}")
     text = out.buffer.getvalue().decode(encoding)

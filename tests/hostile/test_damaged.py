@@ -19,12 +19,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.cli import main
+from harness.cli.app import main
+from harness.console.progress import Reporter
 from harness.errors import RunFolderError
-from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import Store, database, open_records, schema, store
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 
 
 def _campaign():
@@ -268,7 +268,7 @@ def test_a_run_that_comes_out_otherwise_takes_what_was_made_of_it_along(finished
         assert store.run(first)["state"] == schema.WAITING
         assert store.epochs(first) == []
         solution = store.solution(restart)
-        from harness.runs import Done
+        from harness.plugin.runs import Done
 
         store.append(first, Done({"test_accuracy": 0.5}, solution))
         assert store.run(restart)["state"] == schema.WAITING

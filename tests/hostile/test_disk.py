@@ -20,20 +20,19 @@ import pytest
 from pandas import DataFrame
 from PIL import Image
 
-from harness import disk
-from harness.analysis import analyse
-from harness.cli import main
-from harness.commands import estimate as planning
-from harness.contracts import Analysis
-from harness.driver import Driver
-from harness.errors import DiskError
-from harness.evidence import room
-from harness.plan import ends
-from harness.preparation import Request, prepare
-from harness.progress import Reporter
+from harness.benchmark.plan import ends
+from harness.cli import plan as planning
+from harness.cli.app import main
+from harness.console.progress import Reporter
+from harness.errors import DiskError, disk
+from harness.plugin.contracts import Analysis
+from harness.plugin.runs import Failed
 from harness.records import Store, database, open_records, promised, schema, store
-from harness.run import run
-from harness.runs import Failed
+from harness.results.analysis import analyse
+from harness.run import disk_space
+from harness.run.driver import Driver
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
 from harness.training.loop import execute
 
 BENCHMARK = """
@@ -477,7 +476,7 @@ def test_a_plan_says_how_much_room_a_run_takes_and_what_there_is(benchmark, whol
     request = Request(benchmark, out=whole.parent)
     plan = planning.estimate(request, Reporter(quiet=True))
     assert plan["exists"]
-    assert plan["bytes"] / 1.3 < room.taken(whole) < plan["bytes"] * 1.3
+    assert plan["bytes"] / 1.3 < disk_space.taken(whole) < plan["bytes"] * 1.3
     assert plan["bytes_cached"] == 160 * 16 * 16 * 3
     assert (plan["little_room"], planning.lines(plan)[-1].startswith("in all about ")) == ("", True)
     monkeypatch.setattr(disk, "free", lambda _: 20_000)
@@ -489,7 +488,7 @@ def test_a_plan_says_how_much_room_a_run_takes_and_what_there_is(benchmark, whol
         planning.lines(plan)[-1],
     )
     setting = prepare(request, Reporter(quiet=True)).setting
-    assert room.room_for(setting).kept == plan["bytes"]  # 'harness run' knows as much without a step
+    assert disk_space.room_for(setting).kept == plan["bytes"]  # 'harness run' knows as much without a step
 
 
 def test_a_run_that_has_too_little_room_says_so_before_it_starts(benchmark, whole, monkeypatch, tmp_path):

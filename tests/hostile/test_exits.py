@@ -19,13 +19,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import Analysis, Executor, Report, interruption
-from harness.analysis import analyse, computed
-from harness.attempts import MOST, Attempts, of_run
-from harness.boundary import Boundary, PluginFailed, through
-from harness.cli import main
-from harness.commands.show import show, status
-from harness.discovery import discover
+from harness import Analysis, Executor, Report
+from harness.cli.app import main
+from harness.cli.show import show, status
+from harness.console import interruption
+from harness.console.progress import Watch
 from harness.errors import (
     DataError,
     DiskError,
@@ -36,10 +34,13 @@ from harness.errors import (
     one_line,
     traceback_of,
 )
-from harness.progress import Watch
+from harness.plugin.boundary import Boundary, PluginFailed, through
+from harness.plugin.discovery import discover
 from harness.records import Records, Store, open_records, store
-from harness.report import write_reports
-from harness.training.executing import Executing
+from harness.records.attempts import MOST, Attempts, of_run
+from harness.results.analysis import analyse, computed
+from harness.results.reports import write_reports
+from harness.run.executing import Executing
 
 # --- what is raised ------------------------------------------------------------------------------------------
 
@@ -425,7 +426,7 @@ def test_a_work_that_the_process_died_in_three_times_in_a_row_is_given_up(death,
     code = f"""if 1:
         import os, sys
         from pathlib import Path
-        from harness.attempts import Attempts
+        from harness.records.attempts import Attempts
         attempts = Attempts(Path(sys.argv[1]))
         with attempts.during("analysis good", "the analysis 'good'"):
             pass
@@ -582,8 +583,8 @@ def test_a_forked_child_does_not_keep_the_run_folder_locked(tmp_path):
 def test_a_thread_left_behind_does_not_keep_the_process_and_is_named():
     code = """if 1:
         import sys, threading
-        from harness import ending
-        from harness.cli import main
+        from harness.console import ending
+        from harness.cli.app import main
         ending.PATIENCE = 0.1
         threading.Thread(target=threading.Event().wait, name="left by evil").start()
         sys.argv = ["harness", "status", "nowhere"]
@@ -597,7 +598,7 @@ def test_a_thread_left_behind_does_not_keep_the_process_and_is_named():
 
 
 def test_nothing_but_the_harness_decides_on_the_exit_code(monkeypatch, capsys):
-    monkeypatch.setattr("harness.commands.show.status", lambda folder: sys.exit(0))
+    monkeypatch.setattr("harness.cli.show.status", lambda folder: sys.exit(0))
     with pytest.raises(SystemExit) as ended:
         main(["status", "x"])
     assert ended.value.code == 70

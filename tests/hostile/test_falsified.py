@@ -20,17 +20,17 @@ import torch._dynamo  # at home here, and not while a plugin is watched
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness import process_settings
-from harness.contracts import Metric, Split
-from harness.device import Device
-from harness.discovery import discover
-from harness.preparation import Request
-from harness.process_settings import kept, kept_apart, take_notes
-from harness.progress import Reporter
+from harness.console.progress import Reporter
+from harness.plugin import process_settings
+from harness.plugin.contracts import Metric, Split
+from harness.plugin.discovery import discover
+from harness.plugin.process_settings import kept, kept_apart, take_notes
+from harness.plugin.registry import Registry
 from harness.records import open_records
-from harness.registry import Registry
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 from harness.training.batches import resident
+from harness.training.device import Device
 from harness.training.rehearsal import Rehearsal, no_loss
 
 OPTIMIZER = sys.modules["torch.optim.optimizer"]  # torch hides it
@@ -122,7 +122,7 @@ CHANGES = {
     "builtins.sorted": lambda: replace_member(builtins, "sorted"),
     "time.perf_counter": lambda: replace_member(time, "perf_counter"),
     "random.shuffle": lambda: replace_member(random, "shuffle"),
-    "harness.process_settings.take_notes": lambda: replace_member(process_settings, "take_notes"),
+    "harness.plugin.process_settings.take_notes": lambda: replace_member(process_settings, "take_notes"),
     "harness.training.batches.Resident.batch": lambda: replace_member(sys.modules["harness.training.batches"].Resident, "batch"),
     "numpy's error state": lambda: np.seterr(all="raise"),
     "Python's warnings as errors": lambda: warnings.filterwarnings("error", message="mine"),

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
+from harness.cli.app import main
 from harness.errors import DataError
-from harness.files import MARK, check_out_file, check_out_folder
 from harness.records import Store
-from harness.report import write_reports
+from harness.records.files import MARK, check_out_file, check_out_folder
+from harness.results.reports import write_reports
 
 FILES = {
     "predict": ["predict", "RUN", "PHOTOS", "--out"],
@@ -136,9 +136,9 @@ def test_pictures_of_ours_can_be_replaced(tmp_path):
     """They say so near their beginning."""
     import pandas as pd
 
-    from harness.paths.picture import save_picture
-    from harness.paths.walk import COLUMNS
-    from harness.range_test.picture import write_picture
+    from harness.results.pictures.range_test import write_picture
+    from harness.results.pictures.walks import save_picture
+    from harness.training.walks import COLUMNS
 
     for name in ("a.svg", "a.png"):
         write_picture(tmp_path / name, [])

@@ -11,11 +11,11 @@ from dataclasses import replace
 import optuna
 import pytest
 
-from harness.config import load
+from harness.benchmark.plan import resolve
+from harness.benchmark.sections import load
 from harness.errors import LONGEST_LINE, BenchmarkError
-from harness.plan import resolve
-from harness.search import check, trying
-from harness.search.samplers import pruners, samplers
+from harness.run.search import check, trying
+from harness.run.search.samplers import pruners, samplers
 
 NEEDED = {"percentile": {"percentile": 25.0}, "threshold": {"upper": 0.99}}  # options that a pruner cannot be without
 VALUES = [
@@ -155,7 +155,7 @@ def test_what_was_tried_is_not_tried_again_in_the_process(plan, monkeypatch):
 def test_what_breaks_in_mid_search_is_one_line_and_the_same_command_goes_on(
     benchmark_file, tmp_path, monkeypatch, capsys
 ):
-    from harness.cli import main
+    from harness.cli.app import main
     from harness.records import open_records
 
     def run():
@@ -180,7 +180,7 @@ def test_what_breaks_in_mid_search_is_one_line_and_the_same_command_goes_on(
             return {}
 
     with monkeypatch.context() as patched:
-        patched.setattr("harness.search.study.make_sampler", lambda *_, **__: Broken(seed=0))
+        patched.setattr("harness.run.search.study.make_sampler", lambda *_, **__: Broken(seed=0))
         code, line = run()
     assert code == 2
     assert re.fullmatch(
@@ -189,7 +189,7 @@ def test_what_breaks_in_mid_search_is_one_line_and_the_same_command_goes_on(
         line,
     )
     monkeypatch.setattr(
-        "harness.run.write_reports", lambda *_, **__: sys.exit("the search is over")
+        "harness.run.start.write_reports", lambda *_, **__: sys.exit("the search is over")
     )  # reports take long
     run()
     (folder,) = (tmp_path / "runs").iterdir()

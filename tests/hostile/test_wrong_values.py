@@ -23,15 +23,18 @@ import tomli_w
 import typer
 from optuna.distributions import FloatDistribution
 
-from harness import Float, Optimizer, cli, config, keys, preparation, rules, run
-from harness.commands import estimate
-from harness.discovery import discover
+from harness import Float, Optimizer
+from harness.benchmark import keys, sections
+from harness.benchmark.keys import Kind
+from harness.benchmark.plan import resolve
+from harness.cli import app, plan
 from harness.errors import BenchmarkError
-from harness.keys import Kind
-from harness.plan import resolve
+from harness.plugin import validate
+from harness.plugin.discovery import discover
+from harness.run import prepare, start
 
 REGISTRY = discover()
-COMMANDS = typer.main.get_command(cli.app)  # building them takes longer than all that a command does with a wrong value
+COMMANDS = typer.main.get_command(app.app)  # building them takes longer than all that a command does with a wrong value
 
 # --- the generator -------------------------------------------------------------------------------------------
 
@@ -247,7 +250,7 @@ OF_OPTUNA = (
     ("search", "sampler_options", "*"),
     ("search", "pruner_options", "*"),
 )  # their own classes say what they take
-MODEL = dict(keys.keys(config.Benchmark))
+MODEL = dict(keys.keys(sections.Benchmark))
 OPEN = {key for key, kinds in MODEL.items() if kinds[0].type == "any"}
 HEADS = ("heads", "*")
 
@@ -260,7 +263,7 @@ def concrete(key: tuple[str, ...]) -> tuple[str, ...]:
 def of_tables() -> dict[tuple[str, ...], tuple[Kind, ...]]:
     """Return the keys of the tables that the model leaves open, such as search.space.sgd.lr.low."""
     found = {}
-    for above, models in config.TABLES.items():
+    for above, models in sections.TABLES.items():
         for model in models:
             found |= {(*above, *key): kinds for key, kinds in keys.keys(model)}
     return found
@@ -280,7 +283,7 @@ def of_plugins() -> dict[tuple[str, ...], tuple[Kind, ...]]:
             for name in {**names, **offer.limits}:
                 place = (*above, name) if kind == "dataset" else (*above, offer.name, name)
                 found[("plugin", kind, offer.name, *place)] = (
-                    _kind_of(rules.limit_of(offer, name), name in offer.limits),
+                    _kind_of(validate.limit_of(offer, name), name in offer.limits),
                 )
     return found
 
@@ -324,7 +327,7 @@ def test_every_key_has_a_type_and_every_number_two_ends():
 
 
 def test_a_table_that_the_model_leaves_open_is_checked_elsewhere():
-    elsewhere = {*OF_OPTUNA, *config.TABLES, ("report", "target", "*")}
+    elsewhere = {*OF_OPTUNA, *sections.TABLES, ("report", "target", "*")}
     elsewhere |= {("data", "options", "*"), ("compare", "probe_options", "*", "*")}  # by the limits of plugins, below
     assert {key for key in OPEN if key[:2] != HEADS} == {*elsewhere} - {("report", "target")}
     assert {key[2:] for key in OPEN if key[:2] == HEADS} <= elsewhere
@@ -388,10 +391,10 @@ def refusal(tmp_path, capsys, monkeypatch):
     def accepted(*_):
         raise AssertionError("accepted")
 
-    monkeypatch.setattr(cli, "app", COMMANDS)
-    monkeypatch.setattr(preparation, "discover", registry)
-    monkeypatch.setattr(estimate, "contention", accepted)  # the first that is done with a benchmark that is right
-    monkeypatch.setattr(run, "_in_folder", accepted)
+    monkeypatch.setattr(app, "app", COMMANDS)
+    monkeypatch.setattr(prepare, "discover", registry)
+    monkeypatch.setattr(plan, "contention", accepted)  # the first that is done with a benchmark that is right
+    monkeypatch.setattr(start, "_in_folder", accepted)
 
     def call(command: str, said: dict[str, Any], place: Sequence[str]) -> str:
         try:
@@ -400,7 +403,7 @@ def refusal(tmp_path, capsys, monkeypatch):
             return ""
         file.write_text(text, encoding="utf-8", errors="surrogatepass")
         with pytest.raises(SystemExit) as ended:
-            cli.main([command, str(file), "--out", str(out)])
+            app.main([command, str(file), "--out", str(out)])
         _, err = capsys.readouterr()
         line = err.removesuffix("\n").replace(str(file), "FILE")
         if ended.value.code != 2:
@@ -447,9 +450,9 @@ def test_a_plugins_limits_refuse_what_is_wrong_and_take_their_own_ends(key):
         if isinstance(value, bool | int | float | str) and allowed(
             [Kind("any")], value
         ):  # the others are refused before
-            assert rules.fault(offer, option, value), value
+            assert validate.fault(offer, option, value), value
     for value in right(PLUGINS[key]):
-        assert not rules.fault(offer, option, value), value
+        assert not validate.fault(offer, option, value), value
 
 
 def test_what_the_built_in_plugins_take_has_ends():
@@ -458,7 +461,7 @@ def test_what_the_built_in_plugins_take_has_ends():
         for kind in ("dataset", "probe", "optimizer", "scheduler")
         for offer in REGISTRY.all(kind)
         for name in {**getattr(offer, "options", {}), **getattr(offer, "space", {}), **getattr(offer, "defaults", {})}
-        if name not in offer.limits and not isinstance(rules.limit_of(offer, name), str | bool)
+        if name not in offer.limits and not isinstance(validate.limit_of(offer, name), str | bool)
     }
     assert not without
 
@@ -474,7 +477,7 @@ def test_both_ends_of_a_range_are_accepted(key):
         for part in concrete(key)[:-1]:
             table = table.setdefault(part, {})
         table[concrete(key)[-1]] = value
-        assert config.Benchmark.model_validate(said)
+        assert sections.Benchmark.model_validate(said)
 
 
 def test_a_kind_of_key_that_has_no_end_would_be_noticed():
@@ -552,7 +555,7 @@ def test_what_does_not_go_together_is_refused(refusal, case, capsys, tmp_path):
     text, message = TOGETHER[case]
     assert refusal("plan", laid(text), ("",)) == ""
     with pytest.raises(SystemExit):
-        cli.main(["plan", str(tmp_path / "tiny.toml")])
+        app.main(["plan", str(tmp_path / "tiny.toml")])
     assert message in capsys.readouterr().err
 
 
@@ -578,7 +581,7 @@ def test_a_wrong_set_is_refused_in_one_line(case, capsys, tmp_path):
     settings, message = SETS[case]
     (tmp_path / "tiny.toml").write_text(tomli_w.dumps(TINY), encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
-        cli.main(["plan", "tiny.toml", *(part for each in settings for part in ("--set", each))])
+        app.main(["plan", "tiny.toml", *(part for each in settings for part in ("--set", each))])
     _, err = capsys.readouterr()
     assert message in err
     assert (ended.value.code, err.count("\n")) == (2, 1)
@@ -589,7 +592,7 @@ def test_settings_that_a_set_or_a_profile_leaves_without_use_are_left_out(tmp_pa
 
     def load(said, profile=None, settings=()):
         file.write_text(tomli_w.dumps(said), encoding="utf-8")
-        return config.load(file, profile, settings)
+        return sections.load(file, profile, settings)
 
     twins = laid("[compare]\nseeds = 4\ntwins = 3")
     benchmark, source = load(twins, settings=["compare.seeds=2"])
@@ -607,7 +610,7 @@ def test_a_range_between_whole_numbers_is_one_of_all_numbers_where_the_hyperpara
     file = tmp_path / "tiny.toml"
     text = "[search.space.sgd]\nlr = { low = 1, high = 2 }\n[search.space.adam]\nlr = 1"
     file.write_text(tomli_w.dumps(laid(text)), encoding="utf-8")
-    sgd = resolve(*config.load(file), REGISTRY).competitors[0]
+    sgd = resolve(*sections.load(file), REGISTRY).competitors[0]
     assert sgd.space["lr"] == FloatDistribution(1, 2)
 
 
@@ -660,15 +663,15 @@ def test_a_plugin_without_limits_is_tried_with_what_the_file_says(refusal, text,
     said["train"] |= {"optimizers": ["growing"], "schedulers": ["fall"]}
     assert refusal("plan", said, ("search",)) == ""
     with pytest.raises(SystemExit):
-        cli.main(["plan", str(tmp_path / "tiny.toml")])
+        app.main(["plan", str(tmp_path / "tiny.toml")])
     assert message in capsys.readouterr().err
 
 
 def test_an_offer_outside_its_own_limits_is_refused():
     space, limits = {"lr": Float(0.1, 2.0)}, {"lr": Float(0.0, 1.0), "momentum": Float(0.0, 0.9)}
-    assert rules.check(Optimizer("x", dict, space, limits=limits)) == (
+    assert validate.check(Optimizer("x", dict, space, limits=limits)) == (
         "optimizer 'x': space['lr'] must be a number >= 0 and <= 1, got 2.0, as limits say"
     )
-    assert rules.check(Optimizer("x", dict, {}, {"momentum": 1}, limits)).startswith(
+    assert validate.check(Optimizer("x", dict, {}, {"momentum": 1}, limits)).startswith(
         "optimizer 'x': defaults['momentum'] must"
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contracts import Backbone, Optimizer, Split
+from harness.plugin.contracts import Backbone, Optimizer, Split
 from harness.testing.driving import CPU, STEADY, ingredients, run_of
 from harness.testing.problems import CLASSES, Problem
 from harness.training.parts import Parts, assemble

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from harness.contracts import Optimizer
-from harness.discovery import discover
 from harness.errors import PluginError, UnknownName
+from harness.plugin.contracts import Optimizer
+from harness.plugin.discovery import discover
 from harness.training.state import flatten, restore
 
 FOUND = discover()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.contracts import Backbone
+from harness.plugin.contracts import Backbone
 
 NAMES = ["test_resnet", "test_vit", "test_efficientnet", "test_convnext", "test_nfnet", "mobilenetv2_035"]
 

@@ -7,10 +7,10 @@ import json
 import pytest
 import torch
 
-from harness.commands.listing import lines, listing
-from harness.contracts import Optimizer
-from harness.discovery import discover
+from harness.cli.listing import lines, listing
 from harness.errors import UnknownName
+from harness.plugin.contracts import Optimizer
+from harness.plugin.discovery import discover
 from harness.training.state import flatten, restore
 
 FOUND = discover()
@@ -160,10 +160,10 @@ def test_betas_can_be_said_one_by_one():
 
 
 def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path):
-    from harness.commands.show import show
-    from harness.preparation import Request
-    from harness.progress import Reporter
-    from harness.run import run
+    from harness.cli.show import show
+    from harness.console.progress import Reporter
+    from harness.run.prepare import Request
+    from harness.run.start import run
 
     file = benchmark_file(
         ('"sgd", "adam"', '"torch:RAdam", "timm:lamb", "lion"'),

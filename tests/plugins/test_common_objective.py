@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.contracts import Optimizer
-from harness.discovery import discover
+from harness.plugin.contracts import Optimizer
+from harness.plugin.discovery import discover
 from harness.training.rehearsal import Rehearsal, own_penalties, shrinks_weights
 
 FOUND = discover()

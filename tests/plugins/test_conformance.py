@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contracts import KINDS, Backbone, Catalogue, Scheduler, Task
-from harness.discovery import discover
+from harness.plugin.contracts import KINDS, Backbone, Catalogue, Scheduler, Task
+from harness.plugin.discovery import discover
 from harness.testing import checks
 
 FOUND = discover()

@@ -16,7 +16,7 @@ from harness_plugins.probes._connect.landscape import Landscape
 from harness_plugins.probes._connect.permutation import permuted, randomly
 from torch import nn
 
-from harness.contracts import Metric, Split, Task
+from harness.plugin.contracts import Metric, Split, Task
 
 SHORT = {"alphas": 5, "images": 96, "bn_images": 96}
 CNN = partial(lesson_cnn.build, (3, 16, 16), 3, width=8)

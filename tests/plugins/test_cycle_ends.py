@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from harness.contracts import Scheduler
+from harness.plugin.contracts import Scheduler
 from harness.testing.outcomes import NotApplicable
 from harness.testing.schedulers import QUICK, cycle_ends
 

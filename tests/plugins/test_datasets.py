@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.contracts import DataRequest, Dataset
 from harness.errors import DataError
+from harness.plugin.contracts import DataRequest, Dataset
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import torch
 from harness_plugins.probes import gradient_norm
 
 from harness import Backbone, Optimizer, Scheduler, Split, Task
-from harness.device import Device
-from harness.discovery import discover
-from harness.runs import Arm, Run
+from harness.plugin.discovery import discover
+from harness.plugin.runs import Arm, Run
 from harness.training.batches import resident
+from harness.training.device import Device
 from harness.training.loop import train
 from harness.training.parts import Ingredients, Parts, assemble
 

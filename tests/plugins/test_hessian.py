@@ -15,7 +15,7 @@ from harness_plugins.probes._curvature.landscape import Landscape
 from harness_plugins.probes._curvature.trace import hutch_plus_plus, hutchinson
 from torch import nn
 
-from harness.contracts import Split
+from harness.plugin.contracts import Split
 from harness.testing import problems
 from harness.testing.driving import SGD, start, step
 from harness.testing.problems import Problem

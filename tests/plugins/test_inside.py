@@ -15,10 +15,10 @@ from harness_plugins.probes._patches import strip
 from PIL import Image
 from torch import nn
 
-from harness.contracts import Backbone, Optimizer, Scheduler, Split, Task
-from harness.device import Device
-from harness.runs import Arm, Run
+from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
+from harness.plugin.runs import Arm, Run
 from harness.training.batches import resident
+from harness.training.device import Device
 from harness.training.parts import Ingredients, assemble
 
 CPU = Device("cpu", "fp32", 1)

@@ -16,9 +16,9 @@ from harness_plugins.datasets import _kaggle
 from harness_plugins.datasets.dogscats import open_dogscats
 from PIL import Image
 
-from harness.contracts import DataRequest, Photo
 from harness.data.archive import open_archive
 from harness.errors import DataError
+from harness.plugin.contracts import DataRequest, Photo
 
 COLOURS = {"cat": (200, 40, 40), "dog": (40, 200, 40)}
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.commands.show import show
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.cli.show import show
+from harness.console.progress import Reporter
 from harness.records import open_records, store
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 
 ARMS = ["lbfgs", "sam", "schedulefree", "muon", "ema", "prodigy", "sam(adam)", "ema(sgd)"]
 

@@ -16,8 +16,8 @@ import schedulefree
 import torch
 from harness_plugins._timm import import_timm
 
-from harness.contracts import Optimizer
-from harness.discovery import discover
+from harness.plugin.contracts import Optimizer
+from harness.plugin.discovery import discover
 
 import_timm()
 import timm.optim  # noqa: E402

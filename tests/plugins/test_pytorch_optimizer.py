@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 
-from harness.contracts import Optimizer
-from harness.discovery import discover
 from harness.errors import UnknownName
+from harness.plugin.contracts import Optimizer
+from harness.plugin.discovery import discover
 
 FOUND = discover()
 

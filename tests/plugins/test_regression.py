@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from harness.commands.show import show, show_lines
-from harness.contracts import Backbone, Data, DataRequest, Dataset, Optimizer, Scheduler, Split, Task
-from harness.device import Device
-from harness.discovery import discover
+from harness.cli.show import show, show_lines
+from harness.console.progress import Reporter
 from harness.errors import DataError, Diverged
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.plugin.contracts import Backbone, Data, DataRequest, Dataset, Optimizer, Scheduler, Split, Task
+from harness.plugin.discovery import discover
+from harness.plugin.runs import Arm, Run
 from harness.records import open_records
-from harness.run import run
-from harness.runs import Arm, Run
+from harness.run.prepare import Request
+from harness.run.start import run
 from harness.training.batches import resident
+from harness.training.device import Device
 from harness.training.loop import train
 from harness.training.parts import Ingredients, assemble
 

@@ -12,7 +12,7 @@ from harness_plugins.probes._blocks import activations, places, pooled
 from harness_plugins.probes.representation import chosen, measure
 from torch import nn
 
-from harness.contracts import Backbone, Split, Task
+from harness.plugin.contracts import Backbone, Split, Task
 from harness.testing.driving import CPU, SGD, STEADY, run_of
 from harness.testing.problems import NETWORK
 from harness.training.batches import resident

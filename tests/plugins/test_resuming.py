@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.contracts import Optimizer
-from harness.discovery import discover
+from harness.plugin.contracts import Optimizer
+from harness.plugin.discovery import discover
 from harness.testing import checks, driving
 from harness.training import parts as module
 from harness.training.loop import train

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from harness.contracts import Backbone, Optimizer, Scheduler, Split, Task
-from harness.device import Device
-from harness.registry import Registry
-from harness.runs import Arm, Run, State
+from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
+from harness.plugin.registry import Registry
+from harness.plugin.runs import Arm, Run, State
 from harness.training.batches import resident
+from harness.training.device import Device
 from harness.training.loop import train
 from harness.training.parts import Ingredients, Parts, assemble
 

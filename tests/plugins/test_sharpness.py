@@ -14,7 +14,7 @@ from harness_plugins.probes._curvature.landscape import Landscape, chosen, exact
 from harness_plugins.probes._curvature.logits import Scale, lengths, normalise, scale_of
 from torch import nn
 
-from harness.contracts import Metric, Split, Task
+from harness.plugin.contracts import Metric, Split, Task
 from harness.testing import problems
 from harness.testing.driving import SGD, start, step
 from harness.testing.problems import Problem

@@ -11,7 +11,7 @@ from harness_plugins.probes import surface
 from harness_plugins.probes._curvature.plane import Plane
 from torch import nn
 
-from harness.contracts import Metric
+from harness.plugin.contracts import Metric
 from harness.testing import problems
 from harness.testing.driving import SGD, start, step
 

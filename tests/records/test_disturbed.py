@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.console.progress import Reporter
 from harness.errors import DiskError, RunFolderError
-from harness.preparation import Request
-from harness.progress import Reporter
 from harness.records import Store, database, open_records, schema
-from harness.report import write_reports
-from harness.run import run
+from harness.results.reports import write_reports
+from harness.run.prepare import Request
+from harness.run.start import run
 
 LOCKED = r"run\.db: must be free to be used, got locked by another program for 0\.1 s; close it \(.*\), then the same command goes on"
 TINY = (

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import files
+from harness.plugin.runs import State
+from harness.records import files
 from harness.records import store as module
 from harness.records.store import load_tensors, save_tensors
-from harness.runs import State
 
 TENSORS = {
     "weight": torch.arange(12, dtype=torch.float32).reshape(3, 4).T,

@@ -243,7 +243,7 @@ def analysed() -> Callable[[Records], Results]:
     """Return a function from records to what a report is made from, with the built-in analyses."""
     from harness_plugins.analyses import curves, lead, leaderboard, sensitivity
 
-    from harness.analysis import analyse
+    from harness.results.analysis import analyse
 
     offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in module.harness_analyses()]
     return lambda records: analyse(records, offers)

@@ -15,7 +15,7 @@ from harness_reports._headline import headline
 from scipy import stats
 
 from harness import Records, Results
-from harness.analysis import analyse
+from harness.results.analysis import analyse
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 SD = 0.01  # of the synthetic objective's seeds

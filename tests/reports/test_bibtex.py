@@ -9,7 +9,7 @@ import pytest
 from harness_reports import bibtex
 from harness_reports._bibliography import WORKS
 
-from harness.discovery import discover
+from harness.plugin.discovery import discover
 
 ENTRY = re.compile(r"^@(\w+)\{([^,\s]+),\n((?:  [a-z]+ = \{.*\},\n)+)\}$", re.MULTILINE)
 

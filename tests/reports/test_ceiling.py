@@ -23,13 +23,13 @@ from harness_reports._verdict import estimate
 from scipy import stats
 
 import harness
-from harness.across import open_several
-from harness.analysis import analyse
-from harness.cli import main
-from harness.commands.compare import lines
-from harness.discovery import discover
+from harness.cli.app import main
+from harness.cli.compare import lines
+from harness.plugin.discovery import discover
 from harness.records import open_records, schema
 from harness.records.store import save_arrays
+from harness.results.analysis import analyse
+from harness.results.several import open_several
 from harness.statistics.intervals import clopper_pearson, detectable_share
 
 PHOTOS, SEEDS, ARMS = 70, 3, 2

@@ -7,11 +7,11 @@ import json
 import pandas as pd
 import pytest
 
-from harness.cli import main
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.cli.app import main
+from harness.console.progress import Reporter
 from harness.records import open_records
-from harness.run import run
+from harness.run.prepare import Request
+from harness.run.start import run
 
 NOTHING = '''
 """Classes that the features say nothing of; RARE of 100 examples are dogs."""

@@ -15,7 +15,7 @@ from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from harness import Records
-from harness.analysis import analyse
+from harness.results.analysis import analyse
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 

@@ -14,7 +14,7 @@ from harness_reports import _explore, _facts, _figures
 from harness_reports._interactive import NEEDS_EVAL, Views, digest, embedded, packed
 from markupsafe import Markup
 
-from harness.analysis import analyse
+from harness.results.analysis import analyse
 
 HOSTILE = '</script><b a="1">& \u2028'
 SGD = "lesson_cnn/sgd/cosine"

@@ -17,8 +17,8 @@ from PIL import Image
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import binomtest
 
-from harness.analysis import analyse
 from harness.records.checked import save_arrays
+from harness.results.analysis import analyse
 
 OURS = (confusion, calibration, picks, suspects, cleaned)
 HOSTILE = ["</style><script>alert(1)</script>.jpg", 'a"onload="x.jpg', "dogs/\u202egpj.exe\n.jpg", "{{ 7*7 }}.jpg"]

@@ -19,7 +19,7 @@ from harness_reports._minima import chart, lines, matrices, plane, spectrum
 from harness_reports._minima.signs import signs
 
 from harness import HarnessError, Records
-from harness.analysis import analyse
+from harness.results.analysis import analyse
 
 VERDICT = {
     "alpha": 0.05,

@@ -10,7 +10,7 @@ import torch
 from harness_reports import html
 
 from harness import Float, Optimizer
-from harness.paths import paths
+from harness.training.walks import paths
 
 
 @pytest.fixture(scope="module")

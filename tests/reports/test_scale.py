@@ -12,9 +12,9 @@ import pytest
 from harness_plugins.analyses import duels
 from harness_plugins.analyses._order import FINEST, chances, thinned
 
-from harness.discovery import discover
+from harness.plugin.discovery import discover
 from harness.records import open_records
-from harness.report import write_reports
+from harness.results.reports import write_reports
 
 TRIALS, EPOCHS, ARMS, SEEDS = 500, 20, 2, 3
 

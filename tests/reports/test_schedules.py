@@ -13,7 +13,7 @@ from harness_reports import _figures, _schedules, html, markdown
 from harness_reports._facts import labels
 
 from harness import Results
-from harness.analysis import analyse
+from harness.results.analysis import analyse
 
 SGDR, PLATEAU, COSINE = (f"lesson_cnn/sgd/{name}" for name in ("sgdr", "plateau", "cosine"))
 ABOUT = {

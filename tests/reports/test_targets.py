@@ -13,7 +13,7 @@ from harness_plugins.analyses._targets import survival
 from harness_reports import html
 
 from harness import Records, Results
-from harness.analysis import analyse
+from harness.results.analysis import analyse
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 

@@ -25,7 +25,7 @@ from harness_plugins.analyses import (
 from harness_reports import html, markdown, text
 
 from harness import Records, Results
-from harness.analysis import analyse
+from harness.results.analysis import analyse
 
 MODULES = (
     alarms, budget, duels, importances, lead, leaderboard, profiles, reached, regions, sensitivity, targets, times,

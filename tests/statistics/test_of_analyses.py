@@ -13,7 +13,7 @@ from harness_plugins.analyses.alarms import _t
 from harness_plugins.analyses.lead import over_both, over_seeds
 from scipy import stats
 
-from harness.across import by_pairs, welch
+from harness.results.several import by_pairs, welch
 from harness.statistics.joint import together
 from harness.statistics.labels import Margin
 from harness.statistics.pairwise import arrangements

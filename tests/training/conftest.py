@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contracts import Backbone, Optimizer, Scheduler, Split, Task
-from harness.device import Device
-from harness.registry import Registry
-from harness.runs import Arm, Run
+from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
+from harness.plugin.registry import Registry
+from harness.plugin.runs import Arm, Run
 from harness.training.batches import resident
+from harness.training.device import Device
 from harness.training.parts import Ingredients, Parts, assemble
 
 CPU = Device("cpu", "fp32", 1)

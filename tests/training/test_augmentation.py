@@ -9,10 +9,10 @@ import pytest
 import torch
 from scipy import stats
 
-from harness.contracts import Split
-from harness.device import Device
+from harness.plugin.contracts import Split
 from harness.training.augmentation import ALPHA, LIGHT, Mixed, _beta, blended, mix_batch, transform
 from harness.training.batches import Batches, resident
+from harness.training.device import Device
 
 CPU = Device("cpu", "fp32", 1)
 KINDS = ["crop", "flip", "resized_crop", "rotate", "brightness", "contrast", "mixup", "cutmix"]

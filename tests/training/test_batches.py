@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contracts import Split
-from harness.device import Device
+from harness.plugin.contracts import Split
 from harness.training.batches import MEAN, STD, Batches, mix, resident
+from harness.training.device import Device
 
 CPU = Device("cpu", "fp32", 1)
 

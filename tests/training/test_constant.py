@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from harness_plugins.tasks import classification, regression
 
-from harness.contracts import Data, Metric, Split
+from harness.plugin.contracts import Data, Metric, Split
 from harness.training.constant import constant_scores
 
 (CLASSES,), (NUMBERS,) = classification.harness_tasks(), regression.harness_tasks()

@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from harness.contracts import Optimizer, Scheduler
 from harness.errors import PluginError
-from harness.runs import Failed, State
+from harness.plugin.contracts import Optimizer, Scheduler
+from harness.plugin.runs import Failed, State
 from harness.training import entries
 from harness.training.loop import execute, train
 

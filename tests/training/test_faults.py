@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contracts import Metric, Optimizer, Scheduler
 from harness.errors import Diverged, PluginError
+from harness.plugin.contracts import Metric, Optimizer, Scheduler
 from harness.training.loop import train
 
 SGD = Optimizer("heavy", torch.optim.SGD, {}, {"lr": 0.1})
@@ -190,8 +190,8 @@ def test_a_large_gradient_is_finite(parts_of):
 
 
 def test_records_have_no_value_for_a_metric_that_is_none(tmp_path):
+    from harness.plugin.runs import Arm, Done, Epoch, Run, State
     from harness.records import Store
-    from harness.runs import Arm, Done, Epoch, Run, State
 
     run = Run(
         "search", Arm("a", "b", "c"), {}, {}, 1, 1, 0.0, (), "fp32", "t", 0, 0, "", {},

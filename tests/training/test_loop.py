@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from harness.contracts import Optimizer
 from harness.errors import PluginError
-from harness.runs import Done, Epoch, Failed, State
+from harness.plugin.contracts import Optimizer
+from harness.plugin.runs import Done, Epoch, Failed, State
 from harness.training.loop import execute, train
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from harness.contracts import Probe
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.console.progress import Reporter
+from harness.plugin.contracts import Probe
+from harness.plugin.runs import Done
 from harness.records import Records, Store, open_records
 from harness.records.schema import probed
-from harness.run import run
-from harness.runs import Done
+from harness.run.prepare import Request
+from harness.run.start import run
 
 
 def probe(name, **found):

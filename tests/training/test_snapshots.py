@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contracts import Scheduler
 from harness.errors import PluginError
-from harness.runs import State
+from harness.plugin.contracts import Scheduler
+from harness.plugin.runs import State
 from harness.training.loop import train
 from harness.training.snapshots import cycle_ends, cycle_epochs
 

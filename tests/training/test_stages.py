@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from harness.contracts import Backbone, Optimizer, Scheduler
 from harness.errors import PluginError
-from harness.runs import State
+from harness.plugin.contracts import Backbone, Optimizer, Scheduler
+from harness.plugin.runs import State
 from harness.training.loop import train
 from harness.training.stages import Stage, build_optimizer, build_schedule, layer_groups, stage_of
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from harness.commands.show import _metrics, show_lines
-from harness.commands.verdicts import verdict_lines, verdict_of
-from harness.discovery import discover
-from harness.protocol import resolve
+from harness.cli.show import _metrics, show_lines
+from harness.cli.verdicts import verdict_lines, verdict_of
+from harness.plugin.discovery import discover
+from harness.verdict.protocol import resolve
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from harness_plugins.analyses._solutions import networks
 from harness_reports import _minima, _statements, _verdict
 
 from harness import Results
-from harness.across import _verdicts
-from harness.analysis import analyse
-from harness.commands.verdicts import verdict_of
-from harness.discovery import discover
-from harness.loading import Loaded
-from harness.protocol import register, resolve, standing_protocol
+from harness.cli.verdicts import verdict_of
+from harness.plugin.discovery import discover
+from harness.results.analysis import analyse
+from harness.results.notebook import Loaded
+from harness.results.several import _verdicts
+from harness.verdict.protocol import register, resolve, standing_protocol
 
 
 class Notes(dict):

@@ -12,7 +12,7 @@ from harness_plugins.analyses import facets, gate, omnibus, twins, verdict
 from scipy import stats
 
 from harness import digest
-from harness.protocol import register, resolve
+from harness.verdict.protocol import register, resolve
 
 
 class Notes(dict):

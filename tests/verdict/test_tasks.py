@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from harness_plugins.analyses import facets, gate, omnibus, twins, verdict
 
-from harness.analysis import analyse
-from harness.discovery import discover
-from harness.preparation import Request
-from harness.progress import Reporter
+from harness.console.progress import Reporter
+from harness.plugin.discovery import discover
 from harness.records import open_records
-from harness.run import run
+from harness.results.analysis import analyse
+from harness.run.prepare import Request
+from harness.run.start import run
 
 SETTINGS = (
     "compare.seeds=3", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",

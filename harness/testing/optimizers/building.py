@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.contracts import Optimizer, Scheduler
 from harness.errors import PluginError
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.testing.driving import (
     finite,
     start,

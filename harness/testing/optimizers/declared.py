@@ -6,7 +6,7 @@ import time
 from statistics import median
 from typing import Any
 
-from harness.contracts import Optimizer
+from harness.plugin.contracts import Optimizer
 from harness.testing import problems
 from harness.testing.driving import (
     SGD,

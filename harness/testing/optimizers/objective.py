@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.contracts import Optimizer
-from harness.rules import is_penalty
+from harness.plugin.contracts import Optimizer
+from harness.plugin.validate import is_penalty
 from harness.testing.driving import torch_check
 from harness.testing.outcomes import require
 from harness.testing.spaces import ends

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.contracts import Optimizer, Scheduler
+from harness.plugin.contracts import Optimizer, Scheduler
 from harness.testing import problems
 from harness.testing.driving import (
     SOME,

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from harness.contracts import Optimizer
 from harness.errors import PluginError
+from harness.plugin.contracts import Optimizer
 from harness.testing import problems
 from harness.testing.driving import (
     FALLING,

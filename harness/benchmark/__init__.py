@@ -1,0 +1,1 @@
+"""What is asked: the benchmark file, its checks, and the plan that follows from it."""

@@ -1,0 +1,77 @@
+"""``harness data suspects``: the photos that a run has made suspicious, as a CSV that ``data.exclude`` takes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.console.safe_text import spreadsheet_cell
+from harness.errors import DataError, RunFolderError
+from harness.errors.disk import writing
+from harness.plugin.contracts import Analysis
+from harness.plugin.registry import Registry
+from harness.records import open_records
+from harness.results.analysis import computed
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+ANALYSIS = "suspects"
+COLUMNS = ("file", "split", "label", "reason", "score", "suggested", "other")
+
+
+def suspects(folder: Path, registry: Registry, limit: int | None = None) -> DataFrame:
+    """Return the run's suspects, of each reason the first ``limit``; the columns are ``COLUMNS``.
+
+    Raises RunFolderError for a run that is not over, or is not of photos of classes.
+    """
+    records = open_records(folder)
+    if records.examples.empty or "likeness" not in records.meta:
+        raise RunFolderError(
+            f"{folder}: must be a finished run on photos of classes, got one without names of photos; "
+            "the same 'harness run' again adds them, where the data are photos"
+        )
+    table = computed(registry.get("analysis", ANALYSIS, Analysis, "harness data suspects"), records)
+    kept = table if limit is None else table.groupby("reason", sort=False).head(limit)
+    return kept[list(COLUMNS)].reset_index(drop=True)
+
+
+def as_csv(table: DataFrame) -> str:
+    """Return the suspects as CSV, a header first, in UTF-8."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in table.itertuples(index=False):
+        writer.writerow([f"{value:.6f}" if isinstance(value, float) else spreadsheet_cell(value) for value in row])
+    return out.getvalue()
+
+
+def write_csv(table: DataFrame, out: Path) -> None:
+    """Write the suspects to a new file; raises DataError where there is one, which a person may have edited."""
+    content = as_csv(table).encode()
+    with writing(out, "name another file with --out", len(content)):
+        try:
+            file = out.open("xb")
+        except FileExistsError:
+            raise DataError(
+                f"--out: must be a new file, got '{out}', which is there; name another or remove it"
+            ) from None
+        try:
+            with file:
+                file.write(content)
+        except OSError:
+            out.unlink()  # or the same command would not go on
+            raise
+
+
+def lines(table: DataFrame, out: Path) -> list[str]:
+    """Return for a person how many there are of each reason, and what to do with the file."""
+    counts = table["reason"].value_counts(sort=False)
+    found = [f"  {str(reason).ljust(20)} {many:,}" for reason, many in counts.items()]
+    return [
+        f"{table['file'].nunique():,} suspect photos, into {out}",
+        *found,
+        "look at them, delete the rows of those that are right, and set data.exclude to the file in [data]",
+    ]

@@ -1,0 +1,141 @@
+"""What the user sees while a run is under way: one bar with an ETA, one line per finished trial.
+
+On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only the plain lines are printed. The bar has phases
+(decoding photos, training, a probe): each has clocks of its own, and a phase that is over leaves no bar behind.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from harness.console.escaping import EscapingStream, raw, silence
+from harness.errors import printable
+
+TRAINING = "training"  # the phase in which the bar counts epochs
+
+
+class _Console(Console):
+    """A console that falls silent when nobody listens any more: the work goes on, and the records have it all."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more."""
+        self.quiet = True
+        silence(self.file)
+
+
+class Reporter:
+    """Prints lines and, on a terminal, draws one bar counted in epochs."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = _Console(file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet)
+        self._bar: Progress | None = None
+        self._said = 0.0
+        self._phase = ""  # what the bar counts now; "" after a phase that is over
+        if self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[unit]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(elapsed_when_finished=False),
+                console=self.console,
+                transient=True,  # when the work has ended, by itself or not, no bar stays on the screen
+            )
+        self._task = self._bar.add_task("starting", total=None, visible=False, unit="") if self._bar else None
+
+    def __enter__(self) -> Reporter:
+        if self._bar:
+            self._bar.start()
+            sys.stdout, sys.stderr = (
+                EscapingStream(sys.stdout),
+                EscapingStream(sys.stderr),
+            )  # what others print stands above the bar
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line above the bar."""
+        try:
+            self.console.print(printable(text), style=style or None, markup=False)
+        except OSError:  # a full disk, say
+            self.console.on_broken_pipe()
+
+    def move(self, what: str, done: int, total: int) -> None:
+        """Set the bar of the training: ``done`` of ``total`` epochs of all runs, ``what`` is the one that trains now."""
+        self._set(TRAINING, what, done, total, "epochs")
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Say how far a phase (decoding, drawing, a probe) has come; a line every five seconds off a terminal.
+
+        The phase is over when ``done`` is ``total``, so whoever counts must come to that.
+        """
+        if self._bar is not None:
+            self._set(what, what, done, total, "")
+        elif done >= total or time.monotonic() - self._said > 5:
+            self._said = time.monotonic()
+            self.say(f"{what}: {done} of {total}")
+
+    def _set(self, phase: str, what: str, done: int, total: int, unit: str) -> None:
+        if self._bar is None or self._task is None:
+            return
+        if phase != self._phase:  # rich would go on with the clocks of the phase before, and call it finished
+            self._bar.reset(self._task, total=total, completed=done)
+        self._phase = phase if done < total or phase == TRAINING else ""  # restarts come when all else has been trained
+        self._bar.update(
+            self._task, description=printable(what), completed=done, total=total, unit=unit, visible=done < total
+        )
+
+
+class Watch:
+    """Says what is under way where nothing has come of it for long: after ``first`` seconds, and after twice as many each time."""
+
+    def __init__(self, reporter: Reporter, first: float = 300.0) -> None:
+        self._reporter = reporter
+        self._first = first
+        self._happened: tuple[str, float] = ("the first run", time.monotonic())  # what is under way, and since when
+        self._over = threading.Event()
+
+    def __enter__(self) -> Watch:
+        threading.Thread(target=self._look, name="watch", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def happened(self, what: str) -> None:
+        """Note that something has come of the work, and what is under way now."""
+        self._happened = (what, time.monotonic())
+
+    def _look(self) -> None:
+        last, due = self._happened, self._first
+        while not self._over.wait(last[1] + due - time.monotonic()):
+            if last is self._happened:
+                self._reporter.say(f"{last[0]}: nothing has come of it for {duration(due)}; Ctrl-C stops it", "yellow")
+                due *= 2
+            else:
+                last, due = self._happened, self._first
+
+
+def duration(seconds: float) -> str:
+    """Return seconds, minutes or hours in words, as coarse as a person wants them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number with what it counts: "1 seed", "8 seeds"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,184 @@
+"""What other people and other programs get to see: spreadsheet cells, Markdown, and paths without the user's home folder.
+
+Names come from strangers' photos, plugins and run folders, so each of them is written as text that nothing carries out.
+Pages, cards and tables are given away, so they have no home folder, user name or host name in them.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import shlex
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from harness.errors import arguments, printable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+T = TypeVar("T")
+
+# --- spreadsheets
+
+# Signs that begin a formula, also as full-width letters, after whatever a spreadsheet leaves out before them.
+_BEGIN = "(?='*[\\t\\r\\n]|[\\s\u200b\ufeff']*[=+\\-@\uff0b\uff0d\uff1d\uff20])"
+_FORMULA = re.compile(f"(^|;){_BEGIN}")  # in half of the world a semicolon parts the cells
+_ESCAPED = re.compile(f"(^|;)'{_BEGIN}")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan)", re.IGNORECASE)
+
+
+def spreadsheet_cell(value: T) -> T | str:
+    """Return a value as a spreadsheet shows it: a text that would be a formula gets an apostrophe before it.
+
+    Numbers, also as text (-0.5), stay as they are; ``from_spreadsheet_cell`` gives the text back.
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    return _FORMULA.sub(r"\1'", value)
+
+
+def from_spreadsheet_cell(text: str) -> str:
+    """Return the text that ``spreadsheet_cell`` was given."""
+    return _ESCAPED.sub(r"\1", arguments.text("text", text))
+
+
+def spreadsheet_table(table: DataFrame) -> DataFrame:
+    """Return a table whose texts, and whose columns' names, are as ``spreadsheet_cell`` writes them."""
+    safe = _each_text(arguments.table("table", table), spreadsheet_cell)
+    return safe.set_axis([spreadsheet_cell(str(name)) for name in table.columns], axis=1)
+
+
+def _each_text(table: DataFrame, change: Any) -> DataFrame:
+    """Return the table with every text in it changed; the table itself where there is nothing to change."""
+    changed = {}
+    for place, name in enumerate(table.columns):
+        column = table.iloc[:, place]
+        if column.dtype.kind not in "biufcmM":
+            texts = {value for value in column if isinstance(value, str)}
+            new = {text: after for text in texts if (after := change(text)) != text}
+            if new:
+                values = [new.get(value, value) if isinstance(value, str) else value for value in column]
+                changed[name] = type(column)(values, index=column.index, dtype=column.dtype)
+    return table.assign(**changed) if changed else table
+
+
+# --- Markdown
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!@])")
+
+
+def markdown_text(text: object) -> str:
+    """Return a line in which nothing is read as Markdown, HTML, mathematics or a mention."""
+    line = " ".join(str(text).split())
+    return _SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u200b").replace("\\<", "&lt;").replace("\\>", "&gt;")
+
+
+def markdown_code(text: object) -> str:
+    """Return a line as code in Markdown, also in a cell of a table; its backticks become apostrophes."""
+    line = " ".join(str(text).replace("`", "'").split())
+    return f"`{line}`" if not set(line) & set("|<>&@") else markdown_text(line)
+
+
+# --- paths
+
+_END = r"(?=[/\\\s'\",;:)\]}]|$)"
+_HOMES = re.compile(
+    r"(?<![\w.~-])(?:/home|/Users)/[^/\s'\",;:)\]}]+" + _END + r"|(?<![\w.~-])/root" + _END
+    # Windows; the backslashes may be doubled, as in TOML
+    + r"|(?<!\w)[A-Za-z]:[\\/]+Users[\\/]+(?:[^\\/'\"\r\n]+(?=[\\/])|[^\\/\s'\",;:)\]}]+)"
+)  # fmt: skip
+_ABSOLUTE = re.compile(r"(?<![\w:/.\\])(?:[A-Za-z]:)?[\\/][^\s'\",;]*")  # and no part of an address
+
+
+def impersonal(value: T) -> T:
+    """Return a value with ``~`` for every home folder in its texts, and no user name or host name in a path there.
+
+    Texts may stand in lists, tuples and mappings; keys stay as they are.
+    """
+    if isinstance(value, str):
+        return _shown_text(value)  # type: ignore[return-value]
+    if isinstance(value, Mapping):
+        return {key: impersonal(each) for key, each in value.items()}  # type: ignore[return-value]
+    if isinstance(value, list | tuple):
+        return type(value)(impersonal(each) for each in value)
+    return value
+
+
+def impersonal_table(table: DataFrame) -> DataFrame:
+    """Return the table with ``impersonal`` applied to every text in it."""
+    return _each_text(table, _shown_text)
+
+
+def typed(words: Iterable[str]) -> str:
+    """Return a command as it is typed in a shell, where a ``~`` for the home folder is one again."""
+    return " ".join(_word(arguments.text("words", word)) for word in arguments.items("words", words, "texts"))
+
+
+def _word(word: str) -> str:
+    if word == "~" or word.startswith("~/"):
+        return f"~{word[1:2]}{shlex.quote(word[2:]) if word[2:] else ''}"
+    before, home, rest = word.partition("~/")
+    if home and before[-1:] in ("=", '"', "'"):  # where no shell makes it the home folder
+        return f'{shlex.quote(before)}"$HOME"/{shlex.quote(rest)}'
+    return shlex.quote(word)
+
+
+def _shown_text(text: str) -> str:
+    if "/" not in text and "\\" not in text:
+        return text
+    for home in _own_homes(os.environ.get("HOME", "")):
+        text = home.sub("~", text)
+    text = _HOMES.sub("~", text)
+    names = _own_names(os.environ.get("USER", ""))
+    return _ABSOLUTE.sub(lambda path: names.sub(_unnamed, path[0]), text) if names else text
+
+
+def _unnamed(name: re.Match[str]) -> str:
+    return "HOST" if name[0] in _hosts() else "USER"
+
+
+@cache
+def _own_homes(_: str) -> tuple[re.Pattern[str], ...]:
+    """Return what finds the user's home folder, however it is written."""
+    try:
+        home = Path.home()
+        places = {str(home), os.path.realpath(home)}
+    except (RuntimeError, OSError):  # nobody says where it is
+        places = set()
+    places = {place for place in places | {printable(place) for place in places} if len(Path(place).parts) > 1}
+    return tuple(re.compile(re.escape(place) + _END) for place in sorted(places, key=len, reverse=True))
+
+
+@cache
+def _hosts() -> frozenset[str]:
+    name = socket.gethostname()
+    return frozenset({name, name.partition(".")[0]}) - {"", "localhost"}
+
+
+@cache
+def _own_names(_: str) -> re.Pattern[str] | None:
+    """Return what finds the user's name or the host's as a whole part of a path."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a user without a name, as in a container
+        user = ""
+    names = sorted({user, *_hosts()} - {"", "root"}, key=len, reverse=True)
+    return re.compile(rf"(?<=[/\\@])(?:{'|'.join(map(re.escape, names))}){_END}") if names else None
+
+
+def command_with(command: Sequence[str], key: str, value: Any) -> str:
+    """Return a recorded ``harness run`` command as typed in a shell, with one more ``--set KEY=VALUE``.
+
+    Where no command was recorded, three dots stand for its arguments.
+    """
+    text = json.dumps(value, ensure_ascii=False)  # numbers, strings and lists of them are written as in TOML
+    setting = f"--set {shlex.quote(f'{key}={text}')}"
+    parts = [part for part in command if part not in ("--only-search", "--extend")]
+    return f"{typed(parts) if parts else 'harness run ...'} {setting}"

@@ -1,0 +1,207 @@
+"""The errors a user can meet: one class per cause, one line each.
+
+    HarnessError                 exit code 2 unless said otherwise
+    ├── BenchmarkError           the benchmark file, or a --set, is wrong
+    ├── DataError                the photos or tables are missing, broken or too few
+    ├── PluginError              a plugin cannot be loaded or does not keep its contract
+    │   └── UnknownName          no plugin of that kind has that name
+    ├── DeviceError              the device asked for is not there
+    ├── RunFolderError           a run folder is missing, damaged, or in use by another process
+    ├── DiskError                the system refuses a file: no room, no permission, a limit (harness.errors.disk)
+    └── Diverged                 training left the finite numbers (ends one run, never the benchmark)
+
+Every message reads ``WHERE: what must be, got what; what to do``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+
+LONGEST_VALUE = 80  # characters of a value that a message names
+LONGEST_LINE = 400  # characters of an error's line
+
+_BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+[ ]*")  # whatever some reader takes for the end of a line
+# Characters that steer a terminal or that nobody sees: C0, DEL and C1; marks without a width; directions of writing;
+# tags; lone surrogates. The two joiners stay where writing needs them: between letters of scripts from Hebrew on, and
+# between emoji.
+_JOINED = r"\u0590-\u1fff\u2190-\uffff\U00010000-\U0001ffff"
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\u3164\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f\ud800-\udfff]"
+    rf"|(?<![{_JOINED}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINED}])"
+)
+
+_LETTERS = {0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r"}
+
+MOST = 1000  # characters of an exception's message that are kept
+
+
+class HarnessError(Exception):
+    """Anything the user can mend; the command line prints it as one line and exits with 2."""
+
+    def __str__(self) -> str:
+        """Return one line, printable whatever it names."""
+        return on_one_line(super().__str__())
+
+
+class BenchmarkError(HarnessError):
+    """A benchmark file or an override is wrong."""
+
+
+class DataError(HarnessError):
+    """The data is missing, broken or too small."""
+
+
+class PluginError(HarnessError):
+    """A plugin cannot be loaded, clashes with another, or does not keep its contract."""
+
+
+class UnknownName(PluginError):
+    """No plugin of that kind has that name."""
+
+
+class DeviceError(HarnessError):
+    """The device asked for is not there."""
+
+
+class RunFolderError(HarnessError):
+    """A run folder is missing, damaged, or in use by another process."""
+
+
+class DiskError(HarnessError):
+    """The system refuses to write a file, or to read it: no room, no permission, a limit; it is no plugin's failure."""
+
+    full = False  # whether more room would help
+
+
+class Diverged(HarnessError):
+    """Training left the finite numbers; says where and with what value."""
+
+
+def printable(text: str) -> str:
+    r"""Return text without a character that could steer a terminal, break a line, or hide: each is escaped, as ``\x1b``.
+
+    Bytes of a path that are not UTF-8, which Python keeps as lone surrogates, are escaped too, as in ``caf\xe9.jpg``.
+    """
+    return text if text.isprintable() else _UNSEEN.sub(_escaped, text)
+
+
+def encodable(text: str) -> str:
+    """Return text that can be written as UTF-8: lone surrogates are escaped, and all else stays as it is."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # other surrogates, which a path on Windows may have
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def on_one_line(text: str) -> str:
+    """Return text as one printable line: a break in it, with the spaces after it, becomes a space."""
+    return printable(_BREAKS.sub(" ", text))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8
+        code -= 0xDC00
+    if code in _LETTERS:
+        return _LETTERS[code]
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: in the words of TOML, on one printable line of at most ``LONGEST_VALUE`` characters."""
+    return shortened(printable(_in_toml(value)), LONGEST_VALUE)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return a text of at most so many characters: of a longer one the beginning, three dots, and the end."""
+    if len(text) <= longest:
+        return text
+    end = (longest - 5) // 3
+    return f"{text[: longest - 5 - end]} ... {text[-end:]}"
+
+
+def _in_toml(value: object, depth: int = 3) -> str:
+    """Return a value as TOML has it; of what is long, or nested deep, no more than a message can show."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > 300:
+        return f"a number of {value.bit_length()} bits"  # Python refuses to write out larger ones
+    if isinstance(value, str):
+        return repr(shortened(value, LONGEST_VALUE))
+    if isinstance(value, Mapping | list | tuple):
+        if not depth:
+            return "{...}" if isinstance(value, Mapping) else "[...]"
+        some = [value[key] if isinstance(value, Mapping) else key for key, _ in zip(value, range(20), strict=False)]
+        texts = [_in_toml(each, depth - 1) for each in some]
+        if isinstance(value, Mapping):
+            texts = [f"{key} = {text}" for key, text in zip(value, texts, strict=False)]
+        more = ", ..." if len(value) > len(some) else ""
+        brackets = "{}" if isinstance(value, Mapping) else "[]"
+        return f"{brackets[0]}{', '.join(texts)}{more}{brackets[1]}"
+    try:
+        return repr(value)
+    except Exception:  # of a plugin's object
+        return f"a {type(value).__name__}"
+
+
+def did_you_mean(name: str, known: Iterable[str], listed: bool = False) -> str:
+    """Return ``"; did you mean 'adam'?"`` for the nearest known name, or else a short list of what there is.
+
+    Capitals make no difference. What the message has ``listed`` already is not listed again.
+    """
+    known = sorted(known)
+    if near := nearest(name, known):
+        return f"; did you mean '{near}'?"
+    if listed or not known:
+        return ""
+    return f"; there is {', '.join(known[:12])}{' ...' if len(known) > 12 else ''}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is most like a name, however they are capitalized; "" where none is."""
+    by_letters: dict[str, str] = {}
+    for each in known:
+        by_letters.setdefault(each.casefold(), each)
+    near = difflib.get_close_matches(name[:LONGEST_VALUE].casefold(), by_letters, n=1, cutoff=0.6)
+    return by_letters[near[0]] if near else ""
+
+
+def message_of(error: BaseException) -> str:
+    """Return what an exception says, on one line, whatever its class does: ``__str__`` may raise, or return no text."""
+    try:
+        text = str.__str__(str(error))  # of a subclass, which can do anything too
+    except BaseException:  # the user's Ctrl-C is noted: it is raised at the next check
+        return "(its message cannot be read)"
+    line = " ".join(text[: 4 * MOST].split())
+    if len(line) > MOST or len(text) > 4 * MOST:
+        line = f"{line[:MOST]} ... ({len(text):,} characters)"
+    return printable(line)
+
+
+def repr_of(value: object) -> str:
+    """Return a value's ``repr`` on one line, whatever its class does."""
+    try:
+        return printable(" ".join(str.__str__(repr(value))[: 4 * MOST].split()))
+    except BaseException:  # see message_of
+        return f"<{type(value).__name__} that cannot be shown>"
+
+
+def one_line(error: BaseException) -> str:
+    """Return ``TypeName: message`` of any exception on one line, for records and messages."""
+    name: str = type.__dict__["__name__"].__get__(type(error))  # whatever a metaclass says
+    name, text = printable(" ".join(name.split())), message_of(error)
+    return f"{name}: {text}" if text else name
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return an exception's traceback as text, for the records; its last part where it is very long."""
+    import traceback
+
+    try:
+        text = "".join(traceback.format_exception(error))
+    except BaseException:  # its attributes are not what Python expects
+        text = f"{one_line(error)} (its traceback cannot be read)"
+    return text[-20 * MOST :].encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,310 @@
+"""The model card of an exported model: README.md with the YAML header that model hubs read.
+
+Mitchell et al. 2019, Model Cards for Model Reporting, arXiv:1810.03993.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.console.safe_text import markdown_code, markdown_text
+
+SECTIONS = ("Use", "How to predict", "Data", "Training", "Scores", "Limitations", "Made with")
+
+
+class Markdown(str):
+    """A text that is Markdown already."""
+
+
+def model_card(about: Mapping[str, Any]) -> str:
+    """Return the card of what ``model.json`` says."""
+    texts = (_use, _how, _data, _training, _scores, _limitations, _made_with)
+    body = "\n".join(f"## {title}\n\n{text(about)}\n" for title, text in zip(SECTIONS, texts, strict=True))
+    notice = f"> {markdown_text(about['notice'])}\n\n" if about["notice"] else ""
+    title = f"{markdown_text(about['name'])}: {markdown_text(about['arm'])}"
+    return f"{_header(about)}\n# {title}\n\n{notice}{body}"
+
+
+def shown(scores: Mapping[str, Any], metric: str, value: float, points: bool = False) -> str:
+    """Return a metric's value for a person, or with ``points`` a difference of two."""
+    unit = scores["metrics"].get(metric, {}).get("unit", "")
+    if unit == "%":
+        return f"{100 * value:.2f} {'points' if points else '%'}"
+    return f"{value:.4g}{f' {unit}' if unit else ''}"
+
+
+def interval(scores: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+    """Return the 95 % interval of the expected score as the table has it, "91.20 % to 98.40 %"; empty where it has none."""
+    if not {"low", "high"} <= set(best):
+        return ""
+    return " to ".join(shown(scores, scores["metric"], best[key]) for key in ("low", "high"))
+
+
+def winner(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the row of the model's arm in the choice; its nested score only where that choice made the model."""
+    row: Mapping[str, Any] = next((row for row in about["scores"]["arms"] if row["arm"] == about["arm"]), {})
+    nested = ("expected", "low", "high", "se", "optimism", "naive")
+    return {key: value for key, value in row.items() if not (about["named"] and key in nested)}
+
+
+def _header(about: Mapping[str, Any]) -> str:
+    """Return the YAML header; its values are JSON, which is YAML too."""
+    scores, best = about["scores"], winner(about)
+    metric, dataset = scores["metric"], about["data"]["name"]
+    own = [
+        {"type": name, "name": f"test {name} of this model", "value": value} for name, value in scores["own"].items()
+    ]
+    expected = {"type": metric, "name": f"expected test {metric} of the choice", "value": best.get("expected")}
+    result = {
+        "task": {"type": "image-classification"},
+        "dataset": {"name": f"{dataset}{' (see the note)' if about['notice'] else ''}", "type": dataset},
+        "metrics": [*([expected] if "expected" in best else []), *own],
+    }
+    header = {
+        "library_name": "optimizer-harness",
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "optimizer-comparison", about["optimizer"]],
+        "metrics": list(scores["own"]),
+        "model-index": [{"name": about["name"], "results": [result]}],
+    }
+    return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in header.items()), "---"])
+
+
+def _use(about: Mapping[str, Any]) -> str:
+    classes = ", ".join(map(markdown_text, about["classes"]))
+    head = f" with the head {markdown_code(about['head'])} on its frozen features" if about["head"] else ""
+    many = len(about["networks"])
+    mean = f" It is {many} networks, one per seed, whose probabilities are averaged." if many > 1 else ""
+    return (
+        f"Tells photos of {classes} apart: a probability for each, for photos like those it was trained on. The network is "
+        f"{markdown_code(about['backbone'])}{head}.{mean} It came out of a comparison of training algorithms and serves to look "
+        "into that, to predict, and as a baseline. It is meant for nothing that anybody's safety, rights or money hang on."
+    )
+
+
+def _how(about: Mapping[str, Any]) -> str:
+    looks, used = about["input"], about["pretrained"]
+    text = (
+        "With optimizer-harness installed, and nothing of the run it came from:\n\n"
+        "    harness predict THIS_FOLDER PHOTOS --out predictions.csv\n\n"
+        f"A photo is turned upright as its EXIF says. Its short side is scaled to {looks['scaled']} pixels ({markdown_text(looks['interpolation'])}, "
+        f"antialiased as Pillow does), the central {looks['size']} x {looks['size']} are cut out, and its pixels, in [0, 1], have "
+        f"{looks['mean']} taken off and are divided by {looks['std']}, a value for all channels or one for each. A large JPEG is "
+        f"decoded at the smallest reduced size that has sides of {2 * looks['scaled']} pixels or more (Pillow's `draft`); left out, "
+        "that changes a probability by up to some hundredths. `model.json` has it all."
+    )
+    if about["head"] and not used["file"]:
+        text += (
+            f"\n\nThe frozen backbone's weights are not in the folder. They are found as timm finds those of "
+            f"{markdown_code(about['backbone'])}, or named with `--set train.pretrained=FILE`; their SHA-256 must be {markdown_code(used['sha256'])}."
+        )
+    return f"{text}\n\n{_without_harness(about)}"
+
+
+CODE = """\
+import torch
+from PIL import Image, ImageOps
+from safetensors.torch import load_file
+
+{build}
+
+def square(file):
+    photo = Image.open(file)
+    photo.draft("RGB", ({least}, {least}))  # of a large JPEG
+    photo = ImageOps.exif_transpose(photo).convert("RGB")
+    width, height = ({scaled} * side // min(photo.size) for side in photo.size)
+    left, top = round((width - {size}) / 2), round((height - {size}) / 2)
+    across, down = photo.width / width, photo.height / height
+    box = (left * across, top * down, (left + {size}) * across, (top + {size}) * down)
+    photo = photo.resize(({size}, {size}), Image.Resampling.{interpolation}, box=box)
+    pixels = torch.frombuffer(bytearray(photo.tobytes()), dtype=torch.uint8).reshape(1, {size}, {size}, 3) / 255
+    return ((pixels - torch.tensor({mean})) / torch.tensor({std})).permute(0, 3, 1, 2)
+
+@torch.no_grad()
+def probabilities(file):  # of {classes}
+    image = {image}
+    return torch.stack([network(image)[0].softmax(0) for network in networks]).mean(0)
+"""
+
+
+def _without_harness(about: Mapping[str, Any]) -> str:
+    """Return how to load and use the model without the harness, where its plugins say how it is built."""
+    plain, looks = about["plain"], about["input"]
+    if not plain:
+        return "It cannot be loaded without optimizer-harness, because a plugin builds its networks or reads their weights."
+    build = [
+        "networks = []",
+        f"for file in {[each['file'] for each in about['networks']]}:",
+        f"    network = {plain['network']}",
+        "    network.load_state_dict(load_file(file))",
+        "    networks.append(network.eval())",
+    ]
+    if "backbone" in plain:
+        file = about["pretrained"]["file"] or "backbone.safetensors"
+        build += [
+            f"backbone = {plain['backbone']}",
+            f"missing, _ = backbone.load_state_dict(load_file({json.dumps(file)}), strict=False)  # the file may have a head as well",
+            "assert not missing",
+            "backbone.eval()",
+        ]
+    if any("timm." in text for text in plain.values()):
+        build.insert(0, "import timm  # pip install timm\n")
+    code = CODE.format(
+        build="\n".join(build),
+        least=2 * looks["scaled"],
+        classes=json.dumps(about["classes"]),  # one line, whatever a class is called
+        image="backbone(square(file))" if "backbone" in plain else "square(file)",
+        **{**looks, "interpolation": looks["interpolation"].upper()},
+    )
+    rounding = ""
+    if "backbone" in plain and about["environment"]["hardware"].get("precision") == "bf16":
+        rounding = " The features that it was trained on were computed in bf16, so these probabilities differ, by some hundredths at most."
+    return (
+        "Without optimizer-harness, for 8-bit photos without transparency; it gives what `harness predict --clip 0 1` writes."
+        f"{rounding}\n\n```python\n{code}```"
+    )
+
+
+def _data(about: Mapping[str, Any]) -> str:
+    data, notice = about["data"], about["notice"]
+    counts = ", ".join(f"{count:,} {markdown_text(split)}" for split, count in data["counts"].items())
+    what = f"**{markdown_text(notice)}** So nothing is known of how it does on photos." if notice else "Photos."
+    return f"{markdown_code(data['name'])}, fingerprint {markdown_code(data['fingerprint'][:16])}: {counts}. {what}"
+
+
+def _training(about: Mapping[str, Any]) -> str:
+    train, search, recipe = about["benchmark"]["train"], about["benchmark"]["search"], about["recipe"]
+    chosen = {**recipe["optimizer"], **{f"schedule.{key}": value for key, value in recipe["scheduler"].items()}}
+    tuned, pinned = (
+        ", ".join(f"{key} = {_number(value)}" for key, value in chosen.items() if (key in about["pinned"]) == fixed)
+        for fixed in (False, True)
+    )
+    budget = (
+        f"{search['trials']} trials"
+        if search["unit"] == "trials"
+        else f"{search['budget']:g} {search['unit']} of training"
+    )
+    reference = about["references"].get(about["optimizer"], "")
+    used = about["pretrained"]
+    rows = [
+        ("regime", train["regime"]),
+        ("optimizer", f"{about['optimizer']}{f' ({reference})' if reference else ''}"),
+        ("schedule", about["scheduler"]),
+        ("tuned hyperparameters", tuned or "none"),
+        *([("set by the benchmark", pinned)] if pinned else []),
+        ("found by", f"{budget}, sampler {search['sampler']}, on the tune split"),
+        ("epochs", recipe["epochs"]),
+        ("batch size", f"{recipe['batch_size']} (at most all photos)"),
+        ("L2", recipe["l2"]),
+        ("augmentation", ", ".join(recipe["augment"]) or "none"),
+        *_stages(about),
+        ("pretrained weights", Markdown(f"SHA-256 {markdown_code(used['sha256'][:16])}") if used else "none"),
+        ("seeds here", ", ".join(str(run["seed"]) for run in about["runs"])),
+    ]
+    return _table(("", ""), rows)
+
+
+def _stages(about: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return what fine-tuning adds to a recipe; nothing in another regime."""
+    recipe = about["recipe"]
+    if about["benchmark"]["train"]["regime"] != "finetune":
+        return []
+    return [
+        ("epochs of the head alone, of these", recipe.get("head_epochs", 0)),
+        ("layer factor", _number(recipe.get("layer_factor", 1.0))),
+        ("batch norm", recipe.get("batch_norm", "train")),
+    ]
+
+
+def _scores(about: Mapping[str, Any]) -> str:
+    scores, best = about["scores"], winner(about)
+    metric = scores["metric"]
+    rows: list[tuple[str, str, str]] = []
+    if "expected" in best:
+        expected = shown(scores, metric, best["expected"])
+        rows.append(
+            (
+                Markdown(f"**expected** test {markdown_text(metric)} of the choice"),
+                expected,
+                interval(scores, best) or "unknown",
+            )
+        )
+    rows += [(f"test {name} of this model", shown(scores, name, value), "") for name, value in scores["own"].items()]
+    parts = [_table(("score", "value", "95 % interval"), rows), _meaning(about, best)]
+    arms = [
+        (Markdown(markdown_code(row["arm"])), *(shown(scores, metric, row[split]) if split in row else "" for split in ("tune", "test")), row["seeds"])
+        for row in scores["arms"]
+    ]  # fmt: skip
+    parts.append(
+        f"All arms, by their mean tune {markdown_text(metric)}:\n\n{_table(('arm', 'tune', 'test', 'seeds'), arms)}"
+    )
+    return "\n\n".join(parts)
+
+
+def _meaning(about: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+    """Return how the scores are to be read."""
+    scores = about["scores"]
+    metric = scores["metric"]
+    own = "The scores of this model are of the test split, which had no say in choosing it."
+    if about["named"]:
+        return (
+            f"{own} The arm was named by hand at the export. If it was named because of its test score, that score is too "
+            "good, by how much nobody can tell."
+        )
+    if "expected" not in best:
+        return f"{own} With one seed per arm nothing can be said of what another training would give."
+    naive = markdown_text(
+        f"{shown(scores, metric, best['naive'])}, {shown(scores, metric, best['optimism'], points=True)} better"
+    )
+    lost = f" {best['lost']:.0f} of them failed and have no part in it." if best["lost"] else ""
+    many = len(about["networks"]) > 1
+    seed = " That is of one network; the mean of several, which this model is, usually does better." if many else ""
+    covers = f"; the interval covers {markdown_text(best['covers'])}" if interval(scores, best) else ""
+    return (
+        f"The arm was chosen by its mean tune score{'' if many else ', and so was the seed'}. *Expected* is what this whole procedure gives: the "
+        f"arm chosen anew from all seeds but one, and scored on the test split by the run of the seed left out, over "
+        f"{best['folds']:.0f} seeds{covers}.{lost}{seed} The best test mean of any arm "
+        f"looks like {naive}; that difference is optimism. {own}"
+    )
+
+
+def _limitations(about: Mapping[str, Any]) -> str:
+    points = [
+        f"It knows {len(about['classes'])} classes and gives every photo one of them, whatever is on it.",
+        f"It sees {about['input']['size']} x {about['input']['size']} pixels of the centre of a photo.",
+        "The test photos come from the same source as those it was trained on. On other photos expect less.",
+        "Its probabilities are not calibrated beyond what the run's report shows.",
+        "The searches were not repeated for the expected score: how lucky they were is not in its interval.",
+    ]
+    if about["notice"]:
+        points.insert(
+            0, "It was trained and scored on drawings or other data that stand in for photos; see the note at the top."
+        )
+    if any(plugin["origin"].endswith(".py") for plugin in about["plugins"].values()):
+        points.append("It needs a plugin of its own, which the folder does not bring: name it with `--plugin FILE.py`.")
+    return "\n".join(f"- {point}" for point in points)
+
+
+def _made_with(about: Mapping[str, Any]) -> str:
+    environment = about["environment"]
+    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+    files = [*about["networks"]]
+    if about["pretrained"] and about["pretrained"]["file"]:
+        files.append(about["pretrained"])
+    rows = [[Markdown(markdown_code(each[key])) for key in ("file", "sha256")] for each in files]
+    runs = ", ".join(markdown_code(run["run_id"]) for run in about["runs"])
+    where = f"{markdown_text(versions)}; {markdown_text(environment['hardware']['device'])}"
+    return f"Run {markdown_code(about['run_folder'])}, {runs}; {where}.\n\n{_table(('file', 'SHA-256'), rows)}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a table in Markdown; a cell that is not ``Markdown`` already is a text, and nothing in it is carried out."""
+    cells = [[cell if isinstance(cell, Markdown) else markdown_text(cell) for cell in row] for row in (head, *rows)]
+    cells.insert(1, ["---"] * len(head))
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)

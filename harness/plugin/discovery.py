@@ -1,0 +1,278 @@
+"""Finding plugins: installed distributions, the built-ins among them, and loose files.
+
+Every source goes through one door: a module whose ``@hookimpl`` functions return frozen values. An installed plugin
+that cannot be imported is remembered and named, and does not stop the others; a loose file was asked for, so it does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import pkgutil
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import pluggy
+
+from harness.errors import PluginError, did_you_mean, shown
+from harness.plugin import hookspecs
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import KINDS, OFFERS, Catalogue, Kind
+from harness.plugin.process_settings import kept
+from harness.plugin.registry import Found, Registry
+from harness.plugin.source_hash import fingerprint
+from harness.plugin.validate import brief, check
+
+GROUP = "harness"
+OURS = ("harness_plugins.", "harness_reports.")  # they change no setting of the process: the tests look
+
+
+def discover(files: Sequence[Path] = (), block: Iterable[str] = (), check_block: bool = True) -> Registry:
+    """Return every plugin installed, and those of the loose ``files``, except the blocked.
+
+    Raises PluginError for a loose file that cannot be loaded, for two plugins that offer one name and, with
+    ``check_block``, for a blocked name that no plugin has.
+    """
+    manager = pluggy.PluginManager("harness")
+    manager.add_hookspecs(hookspecs)
+    registry = Registry()
+    block = set(block)
+    for point in _entry_points():
+        origin = _distribution(point)  # reads a file each time
+        for name in _modules_of(point, block, registry):
+            _take(_Source(name, origin), manager, registry)
+    for file in files:
+        if file.stem in block:
+            registry.blocked.add(file.stem)
+        else:
+            _take(_Source(file.stem, str(file), file), manager, registry)
+    for name in sorted(block - registry.blocked) if check_block else ():
+        raise PluginError(f"block: must name a plugin, got {shown(name)}{did_you_mean(name, registry.origins)}")
+    return registry
+
+
+def _entry_points() -> list[EntryPoint]:
+    """Return our entry points; two of one name are refused, because one of them would silently be dropped."""
+    seen: dict[str, EntryPoint] = {}
+    for point in entry_points(group=GROUP):
+        other = seen.setdefault(point.name, point)
+        if other.value != point.value:
+            raise PluginError(
+                f"plugins: must have names of their own, got two entry points '{point.name}': "
+                f"{_distribution(other)} ({other.value}) and {_distribution(point)} ({point.value}); uninstall one"
+            )
+    return [seen[name] for name in sorted(seen)]
+
+
+def _distribution(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+
+
+def _modules_of(point: EntryPoint, block: set[str], registry: Registry) -> list[str]:
+    """Return the modules an entry point brings: itself, or every module of a package not starting with ``_``.
+
+    What is in ``block``, by its full or its last name, is left out and noted.
+    """
+    if point.name in block:
+        registry.blocked.add(point.name)
+        return []
+    try:
+        with Boundary("plugin", point.name, "import", everything=True):
+            spec = importlib.util.find_spec(point.module)  # which imports a parent package
+    except PluginFailed as error:
+        registry.broken[point.name] = error.why
+        return []
+    if spec is None:
+        registry.broken[point.name] = f"no module named '{point.module}'"
+        return []
+    folders = spec.submodule_search_locations
+    kept = []
+    for name in _submodules(folders, point.module, registry) if folders else (point.module,):
+        hit = block & {name, name.rpartition(".")[2]}
+        registry.blocked |= hit
+        if not hit:
+            kept.append(name)
+    return kept
+
+
+def _submodules(folders: Iterable[str], package: str, registry: Registry) -> Iterator[str]:
+    """Yield the modules of a package, and of those inside it, not starting with ``_``."""
+    for info in pkgutil.iter_modules(folders, f"{package}."):
+        if "._" in info.name:
+            continue
+        if not info.ispkg:
+            yield info.name
+            continue
+        try:
+            with Boundary("plugin", info.name, "import", everything=True):
+                inner = importlib.import_module(info.name).__path__
+        except PluginFailed as error:
+            registry.broken[info.name] = f"must import, got {error.why}"
+        else:
+            yield from _submodules(inner, info.name, registry)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A plugin to be taken in."""
+
+    name: str
+    origin: str
+    file: Path | None = None  # a loose file: it was asked for, so it cannot be left out
+
+
+class _Refused(Exception):
+    """Why a plugin cannot be taken in, and the line of it, ``:LINE`` or nothing."""
+
+    def __init__(self, why: str, line: str = "") -> None:
+        super().__init__(why)
+        self.line = line
+
+
+def _take(source: _Source, manager: pluggy.PluginManager, registry: Registry) -> None:
+    """Take in all that a plugin offers, or nothing of it: raise PluginError for a loose file, else remember why."""
+    try:
+        _claim(source, registry)
+        with nullcontext() if source.name.startswith(OURS) else kept(f"plugin {source.name}, while it was loaded,"):
+            module = _load(source)
+            with _guarded("offer its plugins", source.file):
+                offers = _offers(module, source, manager)
+    except _Refused as error:
+        if source.file:
+            raise PluginError(f"{source.file}{error.line}: {error}") from error
+        registry.broken[source.name] = str(error)
+        return
+    sha256 = fingerprint(Path(module.__file__ or ""), module.__name__)
+    for kind, offer in offers:
+        registry.add(kind, Found(offer, source.name, source.origin, sha256))
+
+
+def _claim(source: _Source, registry: Registry) -> None:
+    """Note the plugin's name, by which it can be blocked; nobody else may have it."""
+    if source.name in registry.origins:
+        raise _Refused(
+            f"must be a plugin with a name of its own, got '{source.name}', which {registry.origins[source.name]} has; "
+            "rename one or leave one out"
+        )
+    registry.origins[source.name] = source.origin
+
+
+@contextmanager
+def _guarded(must: str, file: Path | None) -> Iterator[None]:
+    """Turn whatever a stranger's code raises into a refusal, and ``os._exit`` too, which would end all without a word."""
+    try:
+        with Boundary(everything=True), _staying():
+            yield
+    except PluginFailed as error:
+        cause = error.raised
+        if isinstance(cause, _Refused):
+            raise cause from None
+        must = "be valid Python" if isinstance(cause, SyntaxError) else must
+        raise _Refused(f"must {must}, got {error.why}", _line_in(cause, file)) from cause
+
+
+@contextmanager
+def _staying() -> Iterator[None]:
+    leave = os._exit
+
+    def refuse(status: int) -> NoReturn:
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = leave
+
+
+def _line_in(error: BaseException, file: Path | None) -> str:
+    """Return ``:LINE``, the last line of the file that the error passed through, or nothing."""
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        places.append((error.filename, error.lineno))
+    lines = [line for name, line in places if file and Path(name).resolve() == file.resolve()]
+    return f":{lines[-1]}" if lines else ""
+
+
+def _load(source: _Source) -> ModuleType:
+    """Import a plugin, a loose file under a module name of its own."""
+    file = source.file
+    if file is None:
+        with _guarded("import", file):
+            return importlib.import_module(source.name)
+    if not file.is_file():
+        raise _Refused("must be a plugin file, got nothing there; check the path")
+    key = hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:8]
+    if re.search(rb"^(import|from) torch\b", file.read_bytes(), re.MULTILINE):
+        importlib.import_module("torch")  # before the plugin does, so that what it changes of torch is seen
+    spec = importlib.util.spec_from_file_location(f"harness_plugin_{file.stem}_{key}", file)
+    if spec is None or spec.loader is None:
+        raise _Refused(f"must be a Python file (.py), got '{file.suffix}'")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and typing look their module up there
+    with _guarded("import", file):
+        spec.loader.exec_module(module)
+    return module
+
+
+def _offers(module: ModuleType, source: _Source, manager: pluggy.PluginManager) -> list[tuple[Kind, Any]]:
+    """Return what the hooks of this one module offer, each with its kind."""
+    hooks = list(_hooks(module, manager))
+    manager.register(module, source.name)
+    offers = [(_HOOKS[hook][0], offer) for hook, function in hooks for offer in _call(hook, function)]
+    if source.file and not offers:
+        raise _Refused("must offer a plugin, got none; return one from a hook marked @hookimpl: " + ", ".join(_HOOKS))
+    return offers
+
+
+def _hooks(module: ModuleType, manager: pluggy.PluginManager) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield the functions marked ``@hookimpl``, each with the hook it implements."""
+    for name in dir(module):
+        options = manager.parse_hookimpl_opts(module, name)
+        if options is not None:
+            hook, function = options.get("specname") or name, getattr(module, name)
+            if hook not in _HOOKS:
+                hint = did_you_mean(hook, _HOOKS)
+                raise _Refused(f"must implement a hook that there is, got {hook}(){hint}", _line_of(function))
+            _check_signature(hook, function)
+            yield hook, function
+
+
+def _check_signature(hook: str, function: Callable[[], Any]) -> None:
+    signature = inspect.signature(function)
+    if signature.parameters:
+        raise _Refused(f"{hook}() must take no arguments, got {signature}; take them out", _line_of(function))
+
+
+def _call(hook: str, function: Callable[[], Any]) -> list[Any]:
+    """Return what a hook offers, checked."""
+    offers, type_ = function(), _HOOKS[hook][1]
+    if not isinstance(offers, list) or not all(isinstance(each, type_) for each in offers):
+        raise _Refused(f"{hook}() must return a list of {type_.__name__}, got {brief(offers)}", _line_of(function))
+    for each in offers:
+        if wrong := check(each):
+            raise _Refused(wrong, _line_of(function))
+    return offers
+
+
+def _line_of(function: Callable[[], Any]) -> str:
+    return f":{function.__code__.co_firstlineno}"
+
+
+def _plural(kind: Kind) -> str:
+    return {"analysis": "analyses"}.get(kind, f"{kind}s")
+
+
+_HOOKS: dict[str, tuple[Kind, type]] = {f"harness_{_plural(kind)}": (kind, OFFERS[kind]) for kind in KINDS}
+_HOOKS["harness_catalogues"] = ("backbone", Catalogue)  # of any kind: a catalogue says its own

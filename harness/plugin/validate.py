@@ -1,0 +1,296 @@
+"""What a plugin's values must be: one rule per field of the contracts, checked when they come in.
+
+And what a benchmark may give a plugin, by the limits that the plugin declares.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from harness.errors import repr_of, shown
+from harness.plugin.contracts import KINDS, Analysis, Catalogue, Download, Metric, Offer, Report
+
+RECORD_TABLES = (
+    "arms",
+    "trials",
+    "runs",
+    "epochs",
+    "range_tests",
+    "paths",
+    "examples",
+    "comparison",
+    "measured",
+    "repeated",
+)  # written beside the analyses' tables, so no name for one
+
+
+def check(offer: Offer | Catalogue, found: bool = False) -> str:
+    """Return what is wrong with an offer, ``optimizer 'x': build must be ..., got ...``, or ``""``.
+
+    The name of one ``found`` in a catalogue may have a colon in it.
+    """
+    rules = {**_RULES, "name": _found_name} if found else _RULES
+    if isinstance(offer, Analysis):
+        rules = {**rules, "name": _analysis_name}
+    wrong = _first_fault(offer, rules) or _outside_its_limits(offer)
+    return wrong and f"{type(offer).__name__.lower()} {brief(offer.name)}: {wrong}"
+
+
+def clash(reports: Iterable[Report]) -> str:
+    """Return which two formats would be written over each other, ``must ..., got ...``, or ``""``."""
+    first: dict[str, Report] = {}
+    for report in reports:
+        other = first.setdefault(report.extension.lower(), report)  # some file systems know no case
+        if other.name != report.name:
+            return (
+                f"must write files of their own, got '{other.name}' and '{report.name}', which both write "
+                f"report.{report.extension}; choose one of them"
+            )
+    return ""
+
+
+PENALTIES = ("weight_decay", "wd", "l1", "l2", "l1_reg", "l2_reg", "l1_penalty", "l2_penalty", "lambd")
+
+
+def is_penalty(name: str, value: object = 1.0) -> bool:
+    """Return whether a hyperparameter of that name and value is a penalty on the weights of the optimizer's own.
+
+    The names are ``PENALTIES``, and those that begin with ``weight_decay``; a flag or a text is none, and neither is 0.
+    """
+    named = name in PENALTIES or name.startswith("weight_decay")
+    return named and isinstance(value, int | float) and not isinstance(value, bool) and value != 0
+
+
+def limit_of(offer: Any, name: str) -> Any:
+    """Return what says what a value of an offer's own may be: a distribution, else a default; None where nothing does."""
+    for declared in (
+        offer.limits,
+        getattr(offer, "space", {}),
+        getattr(offer, "defaults", {}),
+        getattr(offer, "options", {}),
+    ):
+        if declared.get(name) is not None:
+            return declared[name]
+    return None
+
+
+def fault(offer: Any, name: str, value: Any) -> str:
+    """Return what is wrong with a value that a benchmark gives an offer, ``must be ..., got ...``, or ``""``.
+
+    Its type is that of the offer's limits, else of its space or its default; its ends are those of the limits alone. Where a
+    number is wanted a whole number will do, but not the other way round.
+    """
+    limit, ends = limit_of(offer, name), name in offer.limits
+    if limit is None:
+        return _refused(isinstance(value, bool | int | float | str), "a string, a number, true or false", value)
+    if hasattr(limit, "choices"):
+        if ends:
+            right = any(value == choice and type(value) is type(choice) for choice in limit.choices)
+            return _refused(right, _one_of(limit.choices), value)
+        kinds = {type(choice) for choice in limit.choices}
+    else:
+        kinds = {(float if _is_float(limit) else int) if hasattr(limit, "low") else type(limit)}
+    right = type(value) in kinds or (type(value) is int and float in kinds)
+    if right and ends:
+        right = limit.low <= value <= limit.high and (not limit.step or _on_grid(value, limit))
+    return _refused(right, _wanted(kinds, limit if ends else None), value)
+
+
+def takes_fractions(offer: Any, name: str) -> bool:
+    """Return whether a value of an offer's own is a number that need not be whole."""
+    limit = limit_of(offer, name)
+    return _is_float(limit) or isinstance(limit, float)
+
+
+def _is_float(limit: Any) -> bool:
+    return hasattr(limit, "low") and isinstance(limit.low, float)
+
+
+def _on_grid(value: float, limit: Any) -> bool:
+    steps = (value - limit.low) / limit.step
+    return bool(abs(steps - round(steps)) < 1e-9 * max(1.0, steps))
+
+
+def _one_of(choices: Iterable[Any]) -> str:
+    names = [shown(choice) for choice in choices]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _wanted(kinds: Iterable[type], limit: Any) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
+    what = " or ".join(sorted(names.get(kind, kind.__name__) for kind in kinds))
+    if limit is None:
+        return what
+    step = f" in steps of {limit.step} from {limit.low}" if limit.step and limit.step != 1 else ""
+    return f"{what} >= {limit.low:.15g} and <= {limit.high:.15g}{step}"
+
+
+def _refused(ok: object, what: str, value: object) -> str:
+    return "" if ok else f" must be {what}, got {shown(value)}"
+
+
+def _outside_its_limits(offer: Any) -> str:
+    """Return what of an offer's own space, defaults and options lies outside its limits, or ``""``."""
+    if not getattr(offer, "limits", None):
+        return ""
+    given = [("defaults", getattr(offer, "defaults", {})), ("options", getattr(offer, "options", {}))]
+    for field, values in given:
+        for name, value in values.items():
+            if value is not None and (wrong := fault(offer, name, value)):
+                return f"{field}[{name!r}]{wrong}, as limits say"
+    for name, distribution in getattr(offer, "space", {}).items():
+        for value in getattr(distribution, "choices", None) or (distribution.low, distribution.high):
+            if value is not None and (wrong := fault(offer, name, value)):
+                return f"space[{name!r}]{wrong}, as limits say"
+    return ""
+
+
+def brief(value: object) -> str:
+    """Return a value for a message: its ``repr`` on one line of at most 80 characters."""
+    return f"{repr_of(value):.80}"
+
+
+def _first_fault(value: Any, rules: Mapping[str, Callable[[Any], str]]) -> str:
+    """Return the first field that breaks its rule, and how."""
+    names = (each.name for each in fields(value) if each.name in rules)  # a subclass may have more
+    faults = ((name, rules[name](getattr(value, name))) for name in names)
+    return next((f"{name}{fault}" for name, fault in faults if fault), "")
+
+
+def _must_be(ok: object, what: str, value: object) -> str:
+    return "" if ok else f" must be {what}, got {brief(value)}"
+
+
+def _name(value: Any, marks: str = "._+-") -> str:
+    ok = isinstance(value, str) and re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9{marks}]{{,99}}", value)
+    return _must_be(ok, f"up to 100 letters, digits and {' '.join(marks)}, a letter or digit first", value)
+
+
+def _found_name(value: Any) -> str:
+    return _name(value, ":._+()-")
+
+
+def _analysis_name(value: Any) -> str:
+    free = not (isinstance(value, str) and value.lower() in RECORD_TABLES)
+    return _name(value) or _must_be(free, f"other than the records' own tables {', '.join(RECORD_TABLES)}", value)
+
+
+def _text(value: Any) -> str:
+    return _must_be(isinstance(value, str), "a text", value)
+
+
+def _flag(value: Any) -> str:
+    return _must_be(isinstance(value, bool), "True or False", value)
+
+
+def _one_to_three(value: Any) -> str:
+    return _must_be(value in (1, 2, 3) and not isinstance(value, bool), "1, 2 or 3", value)
+
+
+def _function(value: Any) -> str:
+    return _must_be(callable(value), "a function", value)
+
+
+def _function_or_none(value: Any) -> str:
+    return _must_be(value is None or callable(value), "a function or None", value)
+
+
+def _kind(value: Any) -> str:
+    return _must_be(value in KINDS, f"one of {', '.join(KINDS)}", value)
+
+
+def _goal(value: Any) -> str:
+    return _must_be(value in ("min", "max"), "'min' or 'max'", value)
+
+
+def _named(value: Any) -> str:
+    ok = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+    return _must_be(ok, "a mapping with texts as keys", value)
+
+
+def _reasons(value: Any) -> str:
+    return _named(value) or _must_be(all(isinstance(why, str) and why for why in value.values()), "reasons", value)
+
+
+def _download(value: Any) -> str:
+    if not isinstance(value, Download):
+        return _must_be(value is None, "a Download or None", value)
+    faults = {
+        "url": _must_be(re.match(r"https?://", str(value.url)), "an address, http or https", value.url),
+        "sha256": _must_be(re.fullmatch(r"([0-9a-f]{64})?", str(value.sha256)), "64 hex digits", value.sha256),
+        "files": _named(value.files) or _must_be(value.files, "at least one folder", value.files),
+    }
+    return next((f".{part}{fault}" for part, fault in faults.items() if fault), "")
+
+
+def _space(value: Any) -> str:
+    return _named(value) or _first_of((key, _distribution(each)) for key, each in value.items())
+
+
+def _distribution(value: Any) -> str:
+    from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution  # not for no space
+
+    if isinstance(value, CategoricalDistribution):
+        faults = (_choice(each) for each in value.choices)
+        return next(filter(None, faults), "")
+    if isinstance(value, FloatDistribution):
+        return _must_be(math.isfinite(value.low) and math.isfinite(value.high), "finite at both ends", value)
+    return _must_be(isinstance(value, BaseDistribution), "a Float, Int or Choice", value)
+
+
+def _choice(value: Any) -> str:
+    """Return what is wrong with a choice: records are JSON, from which only plain values come back as they were."""
+    fault = _must_be(
+        value is None or isinstance(value, str | int | float), "a Choice of texts, numbers, True, False and None", value
+    )
+    return fault and f"{fault}; search its parts one by one"
+
+
+def _bounds(value: Any) -> str:
+    ok = isinstance(value, tuple) and len(value) == 2 and all(isinstance(end, int | float) for end in value)
+    return _must_be(ok and value[0] < value[1], "two numbers, the least and the greatest value", value)
+
+
+def _metrics(value: Any) -> str:
+    fault = _named(value) or _must_be(value, "at least one Metric", value)
+    return fault or _first_of((key, _metric(each)) for key, each in value.items())
+
+
+def _metric(value: Any) -> str:
+    if not isinstance(value, Metric):
+        return _must_be(False, "a Metric", value)
+    fault = _first_fault(value, _RULES)
+    return fault and f".{fault}"
+
+
+def _first_of(faults: Iterable[tuple[str, str]]) -> str:
+    return next((f"[{key!r}]{fault}" for key, fault in faults if fault), "")
+
+
+_RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contract
+    **dict.fromkeys(("name", "extension"), _name),
+    **dict.fromkeys(("reference", "unit"), _text),
+    **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "per_epoch", "qualified"), _flag),
+    **dict.fromkeys(("thumbnails", "late", "convex"), _flag),
+    "networks": _one_to_three,
+    **dict.fromkeys(
+        ("build", "compute", "find", "loss", "measure", "names", "open", "outputs", "predict", "render"), _function
+    ),
+    **dict.fromkeys(("defaults", "options"), _named),
+    **dict.fromkeys(
+        ("weights", "groups", "plain", "around", "each", "cycle_ends", "table", "compare"), _function_or_none
+    ),
+    "known_failures": _reasons,
+    "photos": _function_or_none,
+    "download": _download,
+    "kind": _kind,
+    "goal": _goal,
+    "space": _space,
+    "limits": _space,
+    "bounds": _bounds,
+    "metrics": _metrics,
+}

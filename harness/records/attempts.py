@@ -1,0 +1,152 @@
+"""Work that is under way, written down, so that the next start knows in the middle of what the process died.
+
+A plugin can end the process in ways that nothing in it survives: ``os._exit``, a segmentation fault, an alarm, more
+memory than there is. So can the user, by ``kill -9``, and a power cut. Which of them it was cannot be told afterwards.
+What was under way is named at the next start and tried again; when the process has died in the same work ``MOST`` times
+in a row, and the work has not come any further from one time to the next, it is given up as failed, and the rest goes
+on. Whatever ends in any other way, well, with an error or by Ctrl-C, is no death.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from harness.records import files
+
+MOST = 3  # deaths in a row
+
+
+def of_run(run_id: str) -> str:
+    """Return what a run is called in the journal."""
+    return f"run {run_id}"
+
+
+class Attempts:
+    """The journal of one run folder: a small file beside it, which is there only while it has something to say.
+
+    It is locked while it is open, so that work of another process that is alive is never taken for a death; where it
+    cannot be locked or written, or there is to be none, nothing is noted, and nothing else is harmed.
+    """
+
+    def __init__(self, file: Path | None = None, warn: Callable[[str], object] = lambda line: None) -> None:
+        self._file = file
+        self._warn = warn
+        self._out: IO[bytes] | None = None
+        self._works: dict[str, dict[str, Any]] = {}
+        if file is not None and os.path.lexists(file) and self._open():
+            self._count()
+
+    @contextmanager
+    def during(self, work: str, label: str) -> Iterator[None]:
+        """Note that a work is under way; one that raises has ended too, but for what stops the whole process."""
+        self.begin(work, label)
+        try:
+            yield
+        except Exception:
+            self.end(work)
+            raise
+        self.end(work)
+
+    def begin(self, work: str, label: str) -> None:
+        """Note that a work begins; ``label`` is what it is called in messages."""
+        if self._out is not None or self._open():
+            about = self._works.setdefault(work, {"deaths": 0, "progress": 0, "died_at": 0})
+            about |= {"label": label, "under_way": True}
+            self._write()
+
+    def come_to(self, work: str, progress: int) -> None:
+        """Note how far a work has come, in steps of any size; only further than ever counts."""
+        about = self._works.get(work)
+        if about is not None and progress > about["progress"]:
+            about["progress"] = progress
+            self._write()
+
+    def end(self, work: str) -> None:
+        """Note that a work has ended, well or not: what it has died of before is forgotten."""
+        if self._works.pop(work, None) is not None:
+            self._write()
+
+    def given_up(self, work: str) -> str:
+        """Return why a work is not tried again; "" where it is to be tried."""
+        deaths = self._works.get(work, {}).get("deaths", 0)
+        if deaths < MOST:
+            return ""
+        return f"the process died in it {deaths} times in a row; --retry tries it again"
+
+    def forget(self) -> None:
+        """Let everything be tried again."""
+        self._works.clear()
+        self._write()
+
+    def close(self) -> None:
+        """Note that the process has ended by itself: whatever is under way did not kill it."""
+        for about in self._works.values():
+            about["under_way"] = False
+        self._works = {work: about for work, about in self._works.items() if about["deaths"]}
+        self._write()
+        if self._out is not None:
+            self._out.close()
+            self._out = None
+
+    # --- inside
+
+    def _count(self) -> None:
+        """Count the death of the process that wrote the journal, if it died, and say in the middle of what."""
+        under_way = [about for about in self._works.values() if about["under_way"]]
+        for about in under_way:
+            about["under_way"] = False
+            if len(under_way) > 1:  # it may have been any of them
+                self._warn(f"the process died during {about['label']}, or other work beside it, which begins again")
+                continue
+            about["deaths"] = about["deaths"] + 1 if about["progress"] == about["died_at"] else 1
+            about["died_at"] = about["progress"]
+            died = f"the process died during {about['label']}"
+            if about["deaths"] < MOST:
+                self._warn(f"{died}; attempt {about['deaths'] + 1} of {MOST} begins")
+            else:
+                self._warn(f"{died} for the {MOST}rd time in a row; it counts as failed; --retry tries it again")
+        self._works = {work: about for work, about in self._works.items() if about["deaths"]}
+        self._write()
+
+    def _open(self) -> bool:
+        if self._file is None:
+            return False
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            if self._file.is_symlink():  # it may lead to a file of somebody else's
+                self._file.unlink()
+            out = self._file.open("r+b" if self._file.is_file() else "x+b", buffering=0)
+            if not files.lock(out):
+                out.close()
+                return False
+            self._out = out
+            line = out.read().partition(b"\n")[0]
+            works = json.loads(line) if line else {}
+            self._works = {str(work): _checked(about) for work, about in works.items()}
+        return self._out is not None
+
+    def _write(self) -> None:
+        """Write all works in one line, which one call of the system puts there whole."""
+        if self._out is None or self._file is None:
+            return
+        with suppress(OSError):
+            if not self._works:
+                self._file.unlink(missing_ok=True)
+                self._out.close()
+                self._out = None
+                return
+            self._out.seek(0)
+            self._out.write(json.dumps(self._works).encode() + b"\n")
+            self._out.truncate()
+
+
+def _checked(about: Any) -> dict[str, Any]:
+    """Return what is written of a work; raises KeyError, TypeError or ValueError where it is something else."""
+    return {
+        "label": str(about["label"]), "under_way": bool(about["under_way"]),
+        "deaths": int(about["deaths"]), "progress": int(about["progress"]), "died_at": int(about["died_at"]),
+    }  # fmt: skip

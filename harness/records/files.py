@@ -1,0 +1,193 @@
+"""Files that are written: after a kill or a power cut each is the old one or the new one, whole; and whether one can be written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+from weakref import WeakSet
+
+from harness.errors import DataError, disk
+
+MARK = "optimizer-harness"  # near the beginning of every page, summary and picture that a command writes
+HEAD = 2048  # bytes in which it is looked for
+RUN_FOLDER = (
+    "run.db", "lock", "benchmark.toml", "environment.json",
+    "solutions", "predictions", "states", "probes", "thumbnails", "tables",
+)  # fmt: skip
+# what a run folder has, beside its reports
+
+
+def write(file: Path, content: bytes, durable: bool = True, hint: str = "") -> None:
+    """Write a file in place of what was there; see ``replacing``."""
+    with replacing(file, durable, hint, len(content)) as out:
+        out.write(content)
+
+
+@contextmanager
+def replacing(file: Path, durable: bool = True, hint: str = "", needed: int = 0) -> Iterator[BinaryIO]:
+    """Give a file to be written beside ``file``, which it replaces once it is whole; after an error it is gone.
+
+    Its content is on the disk before it has its name, and the name is on the disk at the end. What can be made again
+    need not wait for the disk: then it is not ``durable``. Raises DiskError where the system refuses it; ``hint`` and
+    ``needed`` are those of ``disk.writing``.
+    """
+    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    try:
+        with disk.writing(file, hint, needed):
+            beside.unlink(missing_ok=True)  # a link that somebody put there
+            with beside.open("xb") as out:
+                yield out
+                if durable:
+                    out.flush()
+                    os.fsync(out.fileno())
+            beside.replace(file)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+    if durable:
+        _sync_folder(file.parent)
+
+
+@contextmanager
+def new_folder(folder: Path, hint: str = "", needed: int = 0) -> Iterator[Path]:
+    """Give a folder to be filled, which has the name ``folder`` once it is whole; after an error it is gone. See ``replacing``."""
+    beside = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    try:
+        with disk.writing(folder, hint, needed):
+            beside.mkdir(parents=True)
+            yield beside
+            beside.replace(folder)
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(beside)
+
+
+def checksum(file: Path) -> str:
+    """Return the SHA-256 of a file's contents."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def put_aside(path: Path) -> Path:
+    """Rename what cannot be read, a file or a folder, to a free name that ends in ``.damaged``, and return that."""
+    names = (f"{path.name}{f'.{number}' if number > 1 else ''}.damaged" for number in count(1))
+    aside = next(place for name in names if not os.path.lexists(place := path.with_name(name)))
+    return path.rename(aside)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can do that: Windows opens no folders."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder that is removed at the end; raises DiskError where none can be made."""
+    with disk.writing("temporary files", "set TMPDIR to another folder"):
+        folder = tempfile.TemporaryDirectory(prefix="harness-check-", ignore_cleanup_errors=True)
+    with folder as name:
+        yield Path(name)
+
+
+def check_out_file(out: Path, option: str = "--out", new: bool = False, header: str = "") -> None:
+    """Raise DataError, naming the option, for a file that cannot be written or may not be replaced.
+
+    A file that is there is replaced where the command wrote it: a table that begins with ``header``, anything else that
+    has the ``MARK`` near its beginning. With ``new`` none is.
+    """
+    _check_outside(out, option)
+    if new and os.path.lexists(out) and not out.is_dir():
+        raise DataError(f"{option}: must be a new file, got '{out}', which is there; name another or remove it")
+    if os.path.lexists(out) and not out.is_dir() and not _is_own(out, header):
+        raise DataError(
+            f"{option}: must be a new file, or one that this command wrote, got '{out}', which is another; name another or remove it"
+        )
+    where = out.absolute().parent
+    why = "it is a folder" if out.is_dir() else "" if where.is_dir() else "its folder is not there"
+    if why := why or _unwritable(where):
+        raise DataError(f"{option}: must be a file that can be written, got '{out}': {why}")
+
+
+def check_out_folder(out: Path, option: str = "--out", new: bool = False) -> None:
+    """Raise DataError, naming the option, for a folder that cannot be made; with ``new`` for one with anything in it too."""
+    _check_outside(out, option)
+    if new and os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
+        raise DataError(f"{option}: must be a new folder, got '{out}', which is there; name another or remove it")
+    there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    if why := _unwritable(there) if there.is_dir() else f"'{there}' is a file":
+        raise DataError(f"{option}: must be a folder that can be written to, got '{out}': {why}")
+
+
+def _is_own(out: Path, header: str) -> bool:
+    """Return whether a file begins as what a command of ours writes."""
+    try:
+        with out.open("rb") as content:
+            head = content.read(HEAD) if out.is_file() else b""
+    except OSError:
+        return False
+    return head.startswith(header.encode()) if header else MARK.encode() in head
+
+
+def _check_outside(out: Path, option: str) -> None:
+    """Raise DataError for a place that belongs to a run folder, whatever links or other spellings lead to it."""
+    place = Path(os.path.realpath(out))
+    for folder in place.parents:
+        inner = place.relative_to(folder).parts[0].casefold()
+        own = inner in RUN_FOLDER or inner.startswith(("run.db-", "report."))
+        if own and (folder / "run.db").exists():
+            raise DataError(
+                f"{option}: must be outside of what a run wrote, got '{out}', in {folder}; name another place"
+            )
+
+
+def _unwritable(folder: Path) -> str:
+    """Return why nothing can be written into a folder; empty where a file can be made there."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+_locked: WeakSet[IO[Any]] = WeakSet()
+
+
+def lock(file: IO[Any]) -> bool:
+    """Lock an open file against other processes, until it is closed; return False where another one holds it.
+
+    A child process that a plugin forks does not hold it: the lock ends with this process.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    _locked.add(file)
+    return True
+
+
+def _let_go() -> None:
+    for file in [*_locked]:
+        with suppress(OSError, ValueError):  # closed already
+            os.close(file.fileno())  # not file.close(), which would write what is left in its buffer
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)

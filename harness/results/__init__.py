@@ -1,0 +1,1 @@
+"""How a run is read: analyses, reports, notebooks, and several runs side by side."""

@@ -1,0 +1,73 @@
+"""Analyses: tables that are functions of the records. One that fails is named, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Analysis, Results
+from harness.plugin.process_settings import kept
+from harness.records import Records, copied
+from harness.records.attempts import Attempts
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def analyse(records: Records, analyses: Iterable[Analysis], attempts: Attempts | None = None) -> Results:
+    """Return the records with one table per analysis; none can change the records, or the table of another."""
+    tables: dict[str, DataFrame] = {}
+    problems: list[str] = []
+    attempts = attempts or Attempts()
+    for analysis in analyses:
+        work = f"analysis {analysis.name}"
+        if why := attempts.given_up(work):
+            problems.append(f"analysis '{analysis.name}' failed: {why}")
+            continue
+        try:
+            with attempts.during(work, f"the analysis '{analysis.name}'"):
+                tables[analysis.name] = computed(analysis, records, problems.append)
+        except PluginFailed as error:
+            problems.append(f"analysis '{analysis.name}' failed: {error.why}")
+    return Results(records, tables, tuple(problems))
+
+
+def computed(analysis: Analysis, records: Records, note: Callable[[str], object] = lambda line: None) -> DataFrame:
+    """Return the table of an analysis, from records of its own; raises PluginFailed where there is none.
+
+    ``note`` takes a line for each setting of the process that it has changed.
+    """
+    from pandas import DataFrame
+
+    with Boundary("analysis", analysis.name, "compute", everything=True), kept(f"analysis '{analysis.name}'", note):
+        table = analysis.compute(records.own())
+        if not isinstance(table, DataFrame):
+            raise TypeError(f"compute() must return a pandas DataFrame, got {type(table).__name__}")
+        own: DataFrame = copied(table)  # the analysis may have kept it
+    return own
+
+
+def own_results(results: Results) -> Results:
+    """Return a copy for one report, which may write to it: nobody else sees that."""
+    return replace(results, records=results.records.own(), tables=_Copies(results.tables))
+
+
+class _Copies(Mapping[str, "DataFrame"]):
+    """Tables that are copied when they are first looked at."""
+
+    def __init__(self, tables: Mapping[str, DataFrame]) -> None:
+        self._names = tables.__iter__
+        self._copy = cache(lambda name: copied(tables[name]))
+
+    def __getitem__(self, name: str) -> DataFrame:
+        table: DataFrame = self._copy(name)
+        return table
+
+    def __iter__(self) -> Iterator[str]:
+        return self._names()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

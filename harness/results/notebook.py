@@ -1,0 +1,182 @@
+"""``harness.load(run)``: a run folder as pandas frames, for a notebook or a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.console.safe_text import impersonal
+from harness.errors import arguments
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Analysis, Report, Results
+from harness.plugin.discovery import discover
+from harness.plugin.registry import Registry
+from harness.plugin.validate import RECORD_TABLES
+from harness.records import Records, open_records
+from harness.records.promised import summary
+from harness.results.analysis import analyse, own_results
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Tables(Mapping[str, "DataFrame"]):
+    """The analyses' tables by name, each computed when it is first asked for; one that fails is not there."""
+
+    def __init__(self, records: Records, registry: Registry) -> None:
+        self.problems: list[str] = []  # analyses that failed so far, each named with its reason
+        self._records = records
+        self._analyses = {each.name: each for each in registry.all("analysis") if isinstance(each, Analysis)}
+        self._made: dict[str, DataFrame | None] = {}
+
+    def __getitem__(self, name: str) -> DataFrame:
+        if name not in self._made:
+            found = analyse(self._records, [self._analyses[name]])
+            self.problems += found.problems
+            self._made[name] = found.tables.get(name)
+        table = self._made[name]
+        if table is None:
+            raise KeyError(name)
+        return table
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._analyses if name in self)  # computes them all
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<tables {', '.join(self.names)}>"
+
+    @property
+    def names(self) -> list[str]:
+        """Every analysis, also those that have not been computed yet."""
+        return list(self._analyses)
+
+
+class Loaded:
+    """A run folder: its records as frames, and the tables of the analyses.
+
+    ``arms``, ``trials``, ``runs``, ``epochs``, ``comparison``, ``measured``, ``range_tests``, ``paths`` and ``examples``
+    are those of ``records`` (docs/records.md says what is in them). The analyses' tables are in ``tables``, and are
+    attributes too where no other has the name: ``run.leaderboard``. A notebook shows the headline and the leaderboard.
+    """
+
+    def __init__(self, records: Records, registry: Registry) -> None:
+        self.records = records
+        self.tables = Tables(records, registry)
+        self._registry = registry
+
+    @property
+    def name(self) -> str:
+        """The benchmark's name."""
+        return self.records.name
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """What the run is about: benchmark, data, environment, command, metrics and more."""
+        return self.records.meta
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The files that the records promise and the folder lacks, and the analyses that failed so far, with the reason."""
+        lacking = summary(self.records.lacking)
+        return (*([lacking] if lacking else []), *self.tables.problems)
+
+    @property
+    def headline(self) -> tuple[str, ...]:
+        """The question, the answer and what limits it, a line each, as every report says them."""
+        offer = next((each for each in self._registry.all("report") if each.name == "text"), None)
+        if not isinstance(offer, Report):
+            return ()
+        with Boundary("report", offer.name, "render", everything=True):
+            return tuple(offer.render(own_results(Results(self.records, self.tables))).splitlines())
+
+    def __getattr__(self, name: str) -> DataFrame:
+        if name.startswith("_") or name in ("records", "tables"):  # a copy asks before they are there
+            raise AttributeError(name)
+        if name in RECORD_TABLES:
+            table: DataFrame = getattr(self.records, name)
+            return table
+        if name in self.tables:
+            return self.tables[name]
+        if name in self.tables.names:
+            why = next((each for each in self.problems if each.startswith(f"analysis '{name}' ")), "none")
+            raise AttributeError(f"run {self.name}: must have a table '{name}', got {why}")
+        known = ", ".join([*RECORD_TABLES, *self.tables.names])
+        raise AttributeError(f"run {self.name}: must have a table '{name}', got none; there is {known}")
+
+    def __dir__(self) -> list[str]:
+        return sorted(
+            {*super().__dir__(), *RECORD_TABLES, *(name for name in self.tables.names if name.isidentifier())}
+        )
+
+    def __repr__(self) -> str:
+        arms, runs = len(self.records.arms), self.records.compared()
+        done = int((runs["state"] == "done").sum())
+        return (
+            f"<run {self.name}: {arms} arms, {len(self.records.trials)} trials, {done} comparison runs; "
+            f"{impersonal(str(self.records.folder))}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from markupsafe import Markup, escape
+
+        said = [*self.headline, ""]
+        lines = [
+            Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
+        ]
+        if notice := self.meta["data"]["notice"]:
+            lines.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
+        return str(
+            Markup("").join(
+                [*lines, self._board(), *(Markup("<p><small>{}</small></p>").format(s) for s in said[2:] if s)]
+            )
+        )
+
+    def _board(self) -> Any:
+        """Return the leaderboard of the deciding metric as an HTML table; nothing where there is none."""
+        from markupsafe import Markup
+
+        board, metric = self.tables.get("leaderboard"), f"test_{self.meta['metric']}"
+        if board is None:
+            return Markup("")
+        rows = board[board["metric"] == metric].to_dict("records")
+        cell = Markup("<td style='text-align:left'>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>").format
+        made = [
+            Markup("<tr>{}</tr>").format(
+                cell(
+                    row["arm"],
+                    _shown(row["mean"], row["unit"]),
+                    _shown(row["low"], row["unit"]),
+                    _shown(row["high"], row["unit"]),
+                    f"{row['n']} of {row['planned']}",
+                )
+            )
+            for row in rows
+        ]
+        heads = Markup("").join(
+            Markup("<th>{}</th>").format(head)
+            for head in ("arm", f"mean {metric.replace('_', ' ')}", "95 % from", "to", "seeds")
+        )
+        return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(heads, Markup("").join(made))
+
+
+def load(run: str | Path) -> Loaded:
+    """Return a run folder as frames; nothing is trained, and torch is not needed.
+
+    Raises RunFolderError where it is none.
+
+        run = harness.load("runs/dogscats-0b831918")
+        run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
+        run.leaderboard
+    """
+    return Loaded(open_records(arguments.path("run", run)), discover())
+
+
+def _shown(value: float, unit: str) -> str:
+    """Return a number for people: percent with two decimals, anything else with four digits."""
+    if value != value:
+        return "\N{EN DASH}"
+    return f"{100 * value:.2f} %" if unit == "%" else f"{value:.4g} {unit}".rstrip()

@@ -1,0 +1,1 @@
+"""Pictures that the core draws without torch."""

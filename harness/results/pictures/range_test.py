@@ -1,0 +1,108 @@
+"""The picture of a learning-rate range test: loss against rate, and a line at every suggestion. No torch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import BenchmarkError, arguments
+from harness.records.files import MARK, check_out_file, write
+from harness.training.lr_curve import WORDS, RangeTest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+DASHES: Mapping[str, Any] = {"steepest": (0, (1.5, 1.2)), "minimum_tenth": (0, (5, 1.5, 1.2, 1.5)), "valley": "solid"}
+FORMATS = (".svg", ".png")
+
+
+def draw_range_test(
+    axes: Axes,
+    lr: Sequence[float],
+    loss: Sequence[float],
+    smoothed: Sequence[float],
+    suggestions: Mapping[str, float],
+    tuned: float | None = None,
+    color: str = "#0173b2",
+    ink: str = "#222222",
+    muted: str = "#777777",
+    legend: bool = True,
+) -> None:
+    """Draw one curve: every batch's loss pale, the smoothed one strong, and vertical lines at the named rates.
+
+    The height is that of the smoothed curve, so that one explosion does not flatten the rest.
+    """
+    arguments.having("axes", axes, "matplotlib's axes", "plot", "set_xlim")
+    rates, losses, smooth = arguments.arrays(("lr", lr, "N"), ("loss", loss, "N"), ("smoothed", smoothed, "N"))
+    for rule, rate in arguments.mapping("suggestions", suggestions, "a mapping from rules to rates").items():
+        arguments.one_of("suggestions", rule, WORDS)
+        arguments.number("suggestions", rate, 0, 1e308)
+    tuned = None if tuned is None else arguments.number("tuned", tuned, 0, 1e308)
+    for name, text in (("color", color), ("ink", ink), ("muted", muted)):
+        arguments.color(name, text)
+    legend = arguments.flag("legend", legend)
+    axes.plot(rates, losses, color=color, alpha=0.3, lw=0.6)
+    axes.plot(rates, smooth, color=color, lw=1.8)
+    for rule, rate in suggestions.items():
+        axes.axvline(rate, color=muted, ls=DASHES[rule], lw=1.2, label=f"{WORDS[rule]} {rate:.2g}")
+    if tuned is not None:
+        axes.axvline(tuned, color=ink, ls=(0, (6, 2)), lw=1.8, label=f"tuned {tuned:.2g}")
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = float(smooth.min()), float(smooth.max())
+    room = 0.15 * (high - low) or 0.1
+    axes.set(xscale="log", ylim=(low - room, high + room))
+    axes.xaxis.set_major_locator(LogLocator(numticks=7))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))  # plain numbers, not powers
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("learning rate")
+    if legend and (suggestions or tuned is not None):
+        axes.legend(fontsize="x-small", frameon=False, labelcolor=ink, loc="best")
+
+
+def check_picture(file: Path) -> None:
+    """Raise BenchmarkError or DataError for a picture that cannot be written, before anything is spent."""
+    if file.suffix.lower() not in FORMATS:
+        raise BenchmarkError(f"--out: must be a picture ending in {' or '.join(FORMATS)}, got '{file}'")
+    check_out_file(file)
+
+
+def write_picture(file: Path, tests: Sequence[RangeTest]) -> None:
+    """Write a panel for every arm that has a curve; the same tests give the same bytes."""
+    import matplotlib
+    import seaborn
+    from matplotlib.figure import Figure
+
+    drawn = [test for test in tests if test.curve is not None and len(test.curve.lr)]
+    style: dict[Any, Any] = {
+        **seaborn.axes_style("whitegrid"),
+        "svg.hashsalt": "harness",
+        "text.parse_math": False,
+        "font.size": 9,
+        "grid.linewidth": 0.6,
+    }
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(style)
+        columns = min(3, max(1, len(drawn)))
+        rows = max(1, -(-len(drawn) // columns))
+        figure = Figure(figsize=(4.6 * columns, 3.2 * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).flat
+        for axes, test in zip(panels, drawn, strict=False):
+            assert test.curve is not None
+            curve = test.curve
+            draw_range_test(
+                axes, curve.lr.tolist(), curve.loss.tolist(), curve.smoothed.tolist(), test.suggestions or {}
+            )
+            axes.set_title(test.arm, loc="left", fontsize=9)
+            axes.set_ylabel("training loss")
+            axes.spines[["top", "right"]].set_visible(False)
+        for axes in list(panels)[len(drawn) :]:
+            axes.axis("off")
+        metadata = {"Date": None, "Creator": MARK} if file.suffix.lower() == ".svg" else {"Software": MARK}
+        content = io.BytesIO()
+        figure.savefig(content, format=file.suffix[1:].lower(), dpi=150, metadata=metadata)
+    write(file, content.getvalue(), durable=False, hint="name another file with --out")

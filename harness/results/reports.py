@@ -1,0 +1,203 @@
+"""Reports and tables written from records alone; nothing here needs torch."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.console.safe_text import impersonal, impersonal_table
+from harness.errors import DataError, HarnessError, disk, encodable
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Analysis, Report, Results
+from harness.plugin.process_settings import kept
+from harness.plugin.registry import Registry
+from harness.plugin.validate import RECORD_TABLES, clash
+from harness.records import Records, copied, files, open_records
+from harness.records.attempts import Attempts
+from harness.records.links import check_no_links
+from harness.records.promised import summary
+from harness.results.analysis import analyse, own_results
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+HINT = "name another folder with 'harness report --out'"  # where a report cannot be written
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written: the reports' files, what they are made from, and a line for each plugin that failed."""
+
+    files: Sequence[Path]
+    results: Results
+    failures: Sequence[str]
+
+
+WRITTEN = ".harness-report"  # a file in a folder that 'harness report --out' wrote
+
+
+def write_reports(
+    folder: Path, formats: Iterable[str], registry: Registry, out: Path | None = None, attempts: Attempts | None = None
+) -> Written:
+    """Write ``tables/*.parquet``, and ``report.EXTENSION`` for every format, into the run folder or into ``out``.
+
+    The tables of the records are written before any plugin has seen them. Where a format is one of tables too,
+    ``tables/*.EXTENSION`` lie beside the others. An analysis or a report that fails is named, and the others are written.
+
+    Raises UnknownName for a format nobody offers, HarnessError for two that write one file, and DiskError where
+    nothing can be written.
+    """
+    out = out or folder
+    reports = [registry.get("report", name, Report, "report --format") for name in dict.fromkeys(formats)]
+    if both := clash(reports):
+        raise HarnessError(f"report --format: {both}")
+    if out.absolute() != folder.absolute():
+        _check_elsewhere(out, reports)
+    check_no_links(out)
+    records = _for_readers(open_records(folder))
+    tables = {name: getattr(records, name) for name in RECORD_TABLES}
+    parquet = _Format("Parquet", "parquet", _parquet)
+    of_tables = [_Format(r.name, r.extension, partial(_encoded, r.table)) for r in reports if r.table is not None]
+    problems = _write_tables(out / "tables", tables, [parquet])
+    attempts = attempts or Attempts()
+    results = _analysed(records, registry, attempts)
+    results = replace(results, tables={name: impersonal_table(table) for name, table in results.tables.items()})
+    problems += _write_tables(out / "tables", tables, of_tables)
+    problems += _write_tables(out / "tables", results.tables, [parquet, *of_tables])
+    results = replace(results, problems=(*results.problems, *problems))
+    written, failed = [], []
+    for report in reports:
+        work = f"report {report.name}"
+        if why := attempts.given_up(work):
+            failed.append(f"report '{report.name}': must render, got nothing: {why}")
+            continue
+        try:
+            with attempts.during(work, f"the report '{report.name}'"):
+                text = _rendered(report, results)
+        except PluginFailed as error:  # the other formats are written all the same
+            failed.append(f"{error}; the records are whole: 'harness report' tries again")
+        else:
+            written.append(out / f"report.{report.extension}")
+            files.write(written[-1], text, durable=False, hint=HINT)
+    return Written(written, results, (*results.problems, *failed))
+
+
+def _check_elsewhere(out: Path, reports: Iterable[Report]) -> None:
+    """Raise DataError for a folder that reports may not be written into: a run's, or one with other reports or tables."""
+    files.check_out_folder(out, "report --out")
+    wrong = next((each for each in (out / f"report.{r.extension}" for r in reports) if os.path.lexists(each)), None)
+    wrong = wrong or (out / "tables" if os.path.lexists(out / "tables") else None)
+    got = f"'{out}', a run folder" if (out / "run.db").exists() else f"'{wrong}', which is another's"
+    if (out / "run.db").exists() or (wrong and not (out / WRITTEN).is_file()):
+        raise DataError(
+            f"report --out: must be a folder without reports, or one that this command wrote, got {got}; name another"
+        )
+    with disk.writing(out, HINT):
+        out.mkdir(parents=True, exist_ok=True)
+    text = b"'harness report' writes report.* and tables/ here, and replaces them\n"
+    files.write(out / WRITTEN, text, durable=False, hint=HINT)
+
+
+def text_of(results: Results, name: str, registry: Registry) -> str:
+    """Return a report of results as text, and write nothing; raises UnknownName for a format nobody offers."""
+    return _rendered(registry.get("report", name, Report, "harness"), results).decode()
+
+
+def results_of(folder: Path, registry: Registry) -> Results:
+    """Return a run folder's records with the table of every analysis."""
+    return _analysed(open_records(folder), registry)
+
+
+def _analysed(records: Records, registry: Registry, attempts: Attempts | None = None) -> Results:
+    with quiet_libraries():
+        results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
+    lacking = filter(None, [summary(records.lacking)])
+    return replace(results, problems=impersonal((*lacking, *records.changes, *results.problems)))
+
+
+def _for_readers(records: Records) -> Records:
+    """Return records as they may be given away: no home folder, user name or host name is in their texts."""
+    tables: dict[str, Any] = {name: impersonal_table(getattr(records, name)) for name in RECORD_TABLES}
+    return replace(records, meta=impersonal(records.meta), **tables)
+
+
+def _rendered(report: Report, results: Results) -> bytes:
+    """Return the report's text, made from results of its own; raises PluginFailed where there is none."""
+    who = f"report '{report.name}'"
+    with Boundary("report", report.name, "render", everything=True), kept(who), quiet_libraries():
+        text = report.render(own_results(results))
+        if not isinstance(text, str):
+            raise TypeError(f"render() must return a text, got {type(text).__name__}")
+        return encodable(text).encode()  # paths of weights and plugins are in it
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Silence the warnings of libraries that compute tables and draw: whoever reads a report can do nothing about them.
+
+    The tests call ``compute`` and ``render`` themselves, and there every warning is an error.
+    """
+    loggers = [logging.getLogger(name) for name in ("matplotlib", "PIL", "plotly")]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A format of tables: its name, the extension of its files, and the function that makes one."""
+
+    name: str
+    extension: str
+    make: Callable[[DataFrame], bytes]
+
+
+def _write_tables(folder: Path, tables: Mapping[str, DataFrame], formats: Iterable[_Format]) -> list[str]:
+    """Write tables in these formats; return a line for each table that a format cannot hold, with the reason."""
+    problems = []
+    with disk.writing(folder, HINT):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        for each in formats:
+            file = folder / f"{name}.{each.extension}"
+            try:
+                with Boundary("table", name, f"fit into {each.name}", everything=True):
+                    content = each.make(_plain(copied(table)))
+            except PluginFailed as error:  # an analysis may put anything into its cells
+                problems.append(f"table '{name}' must fit into {each.name}, got {error.why}")
+                with disk.writing(folder, HINT):
+                    file.unlink(missing_ok=True)  # one of an earlier report would tell of other records
+            else:
+                files.write(file, content, durable=False, hint=HINT)
+    return problems
+
+
+def _parquet(table: DataFrame) -> bytes:
+    content: bytes = table.to_parquet(index=False)
+    return content
+
+
+def _encoded(make: Callable[[DataFrame], str], table: DataFrame) -> bytes:
+    return make(table).encode()
+
+
+def _plain(table: DataFrame) -> DataFrame:
+    """Return the table, which is nobody else's, with its dicts as JSON."""
+    for column in table.columns.intersection(["params", "tuned_params"]):
+        table[column] = [json.dumps(value, sort_keys=True) for value in table[column]]
+    return table

@@ -1,0 +1,1 @@
+"""How a benchmark is carried out: prepared, searched, retrained, measured and reported."""

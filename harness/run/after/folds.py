@@ -1,0 +1,167 @@
+"""Out-of-fold predictions of the train split: each example predicted by a model that was trained without it.
+
+The tuned setting of the best arm is trained once per fold, as ordinary comparison runs on other data, so an interrupted
+one goes on where it was left. They take no part in the comparison. Stone 1974, doi:10.1111/j.2517-6161.1974.tb00994.x.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from harness.benchmark.plan import Competitor, Setting
+from harness.console import interruption
+from harness.console.progress import Reporter
+from harness.plugin.contracts import Data, Split
+from harness.plugin.runs import Done, Epoch, Failed, Run, State, digest
+from harness.records import Store, schema
+from harness.records.attempts import of_run
+from harness.records.checked import load_arrays, save_arrays
+from harness.run.executing import Executing
+from harness.run.workbench import Bench
+from harness.training.device import environment
+from harness.training.parts import Parts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A part of the train split, and the setting in which everything but that part is trained on."""
+
+    rows: NDArray[np.intp]  # of the train split
+    setting: Setting
+    run: Run
+
+
+def predict_out_of_fold(
+    setting: Setting, competitor: Competitor, params: Mapping[str, Any], store: Store, reporter: Reporter
+) -> str:
+    """Write ``predictions/out_of_fold.safetensors``; return why it could not be done, in a line, or ""."""
+    count = min(setting.plan.benchmark.compare.folds, len(setting.data.train))
+    folds = [_fold(setting, competitor, params, rows, count) for rows in assign(setting.data, count)]
+    made_by = [fold.run.id for fold in folds]
+    file = schema.out_of_fold(store.folder)
+    if _noted(store).get("runs") == made_by and file.is_file() and all(_done(store, run_id) for run_id in made_by):
+        return ""
+    reporter.say(f"predicting the train split out of {count} folds, with {competitor.arm.name}")
+    _carry_out(folds, store)
+    for fold in folds:
+        row = store.run(fold.run.id)
+        if row is None or row["state"] != schema.DONE:
+            reason = f"{row['state']}: {row['reason']}" if row else "it was not carried out"
+            return f"the train split has no out-of-fold predictions: {competitor.arm.name} on a fold, {reason}"
+    save_arrays(file, {"predictions": _assembled(folds, store, len(setting.data.train))})
+    store.promise([file])
+    store.note("folds", {"arm": competitor.arm.name, "count": count, "runs": made_by})
+    return ""
+
+
+def assign(data: Data, count: int) -> list[NDArray[np.intp]]:
+    """Return the rows of each fold of the train split, every class spread evenly, drawn by the data's fingerprint."""
+    import numpy as np
+
+    targets = np.asarray(data.train.targets)
+    random = np.random.default_rng([int(digest(data.fingerprint)[:8], 16), count])
+    order = random.permutation(len(targets))
+    order = order[np.argsort(targets[order], kind="stable")]  # by class, shuffled within
+    return [np.sort(order[k::count]) for k in range(count)]
+
+
+def _fold(setting: Setting, competitor: Competitor, params: Mapping[str, Any], rows: Any, count: int) -> Fold:
+    plan = replace(setting.plan, probes=(), probe_plugins={})
+    features = {name: _cut(data, rows, count) for name, data in setting.features.items()}
+    inner = replace(setting, plan=plan, data=_cut(setting.data, rows, count), features=features)
+    return Fold(rows, inner, replace(inner.compare_run(competitor, params, seed=0), snapshots=False, tta=False))
+
+
+def _cut(data: Data, rows: NDArray[np.intp], count: int) -> Data:
+    """Return the data of a fold: the other rows to train on, these in the place of tune and test."""
+    import numpy as np
+
+    others = np.setdiff1d(np.arange(len(data.train)), rows)
+    held = _rows(data.train, rows)
+    fingerprint = digest([data.fingerprint, "fold", count, rows.tolist()])
+    return replace(data, train=_rows(data.train, others), tune=held, test=held, fingerprint=fingerprint)
+
+
+def _rows(split: Split, rows: NDArray[np.intp]) -> Split:
+    return Split(split.inputs[rows], split.targets[rows], tuple(split.names[i] for i in rows)).read_only()
+
+
+class _Benches:
+    """A workbench for the runs of all folds."""
+
+    def __init__(self, folds: list[Fold], store: Store) -> None:
+        self._settings = {fold.run.data: fold.setting for fold in folds}
+        self._state = store.state
+        self._now: tuple[str, Bench] | None = None  # one fold's data in memory at a time
+
+    def parts(self, run: Run) -> Parts:
+        """Return the parts of a fold's run."""
+        if self._now is None or self._now[0] != run.data:
+            self._now = (run.data, Bench(self._settings[run.data], self._state))
+        return self._now[1].parts(run)
+
+    def state(self, run_id: str) -> State | None:
+        """Return the state it was saved in, or None."""
+        return self._state(run_id)
+
+
+def _carry_out(folds: list[Fold], store: Store) -> None:
+    """Carry out the folds' runs that are not done yet, as many at a time as the executor has room for."""
+    setting = folds[0].setting
+    store.add_runs([fold.run for fold in folds], str(environment(setting.device)["hash"]))
+    waiting = deque(fold.run for fold in folds if not _done(store, fold.run.id))
+    executor = Executing(setting.plan.executor, _Benches(folds, store))
+    flying = 0
+
+    def fill() -> None:
+        nonlocal flying
+        while waiting and flying < executor.room:
+            flying += 1
+            run = waiting.popleft()
+            if why := store.attempts.given_up(of_run(run.id)):
+                store.append(run.id, Failed("error", why))
+                flying -= 1
+                continue
+            store.attempts.begin(of_run(run.id), f"a fold of {run.arm.name}")
+            executor.submit([run])
+
+    fill()
+    for run_id, event in executor.events():
+        interruption.check()
+        store.append(run_id, replace(event, weights={}) if isinstance(event, Done) else event)  # nobody asks for them
+        if isinstance(event, Epoch):
+            store.attempts.come_to(of_run(run_id), event.number)
+        else:
+            store.attempts.end(of_run(run_id))
+            flying -= 1
+            fill()
+
+
+def _done(store: Store, run_id: str) -> bool:
+    row = store.run(run_id)
+    if row and row["state"] != schema.DONE:
+        store.reopen(run_id)
+    return row is not None and row["state"] == schema.DONE and schema.prediction(store.folder, run_id).is_file()
+
+
+def _assembled(folds: list[Fold], store: Store, count: int) -> NDArray[np.float32]:
+    """Return the folds' predictions ``[N, ...]`` in the order of the train split."""
+    import numpy as np
+
+    found = [load_arrays(schema.prediction(store.folder, fold.run.id))["predictions"] for fold in folds]
+    whole = np.empty((count, *found[0].shape[1:]), np.float32)
+    for fold, predictions in zip(folds, found, strict=True):
+        whole[fold.rows] = predictions
+    return whole
+
+
+def _noted(store: Store) -> dict[str, Any]:
+    noted: dict[str, Any] = store.noted("folds") or {}
+    return noted

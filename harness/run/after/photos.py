@@ -1,0 +1,62 @@
+"""What a finished comparison keeps besides scores, so that its report can show photos and name suspects.
+
+Only for photos of classes; other data have nothing of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.benchmark.plan import Setting
+from harness.console.progress import Reporter
+from harness.data.likeness import VERSION, likeness
+from harness.plugin.contracts import Analysis, Data
+from harness.plugin.registry import Registry
+from harness.records import Store, open_records
+from harness.run.after.folds import predict_out_of_fold
+from harness.run.after.thumbnails import write_thumbnails
+from harness.run.driver import Driver
+
+
+def name_examples(data: Data, store: Store) -> None:
+    """Enter every photo's name and class, once for the data that the run has."""
+    if data.are_photos and store.noted("examples") != data.fingerprint:
+        store.set_examples(_examples(data), data.fingerprint)
+
+
+def _examples(data: Data) -> Iterator[tuple[str, int, str, int, bool]]:
+    for which in ("train", "tune", "test"):
+        split, excluded = getattr(data, which), set(data.excluded.get(which, ()))
+        for row, (name, target) in enumerate(zip(split.names, split.targets, strict=True)):
+            yield which, row, name, int(target), name in excluded
+
+
+def look(setting: Setting, driver: Driver, store: Store, registry: Registry, reporter: Reporter) -> list[str]:
+    """Compare the photos, predict the train split out of fold where that is asked for, keep thumbnails.
+
+    Returns a line for what failed.
+    """
+    data = setting.data
+    if not data.are_photos or not driver.compared:
+        return []
+    known = store.noted("likeness") or {}
+    if (known.get("fingerprint"), known.get("version")) != (data.fingerprint, VERSION):
+        store.note("likeness", likeness(data, reporter))
+    failures = _folds(setting, driver, store, reporter) if setting.plan.benchmark.compare.folds else []
+    analyses = [each for each in registry.all("analysis") if isinstance(each, Analysis) and each.thumbnails]
+    thumbnails = write_thumbnails(open_records(store.folder), data, analyses)
+    store.promise(thumbnails, instead_of="thumbnails/")
+    return failures
+
+
+def _folds(setting: Setting, driver: Driver, store: Store, reporter: Reporter) -> list[str]:
+    """Predict the train split with the arm that did best on tune; the test split has no say."""
+    sign = -1 if setting.plan.goal.goal == "max" else 1
+    arms = {competitor.arm.name for competitor in setting.plan.competitors}
+    searches = [search for search in driver.searches if search.arm in arms]
+    tuned = [(search.arm, best) for search in searches if (best := search.best()) is not None]
+    if not tuned:
+        return []
+    arm, best = min(tuned, key=lambda pair: sign * pair[1]["value"])
+    failed = predict_out_of_fold(setting, setting.plan.competitor(arm), best["params"], store, reporter)
+    return [failed] if failed else []

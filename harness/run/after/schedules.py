@@ -1,0 +1,117 @@
+"""The schedule of every tuned arm as numbers, for reports to draw: the learning rate of each step of a comparison run.
+
+They come from the arm's own optimizer and schedule, built on one small parameter and stepped through the whole run, so
+they are what the training met and not a formula beside it. A schedule that goes by the loss cannot be known before;
+of one the report draws what was recorded.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.benchmark.plan import Competitor, Setting
+from harness.errors import PluginError, message_of
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Optimizer, Scheduler
+from harness.plugin.process_settings import kept
+from harness.plugin.runs import Run
+from harness.records import Store
+from harness.training.snapshots import cycle_ends, cycle_epochs
+
+MOST = 500  # points of an arm
+JUMPS = 50  # of the greatest, both sides of each are kept
+
+
+def note_schedules(setting: Setting, tuned: Mapping[str, Mapping[str, Any]], store: Store) -> None:
+    """Record the schedule of every arm, by its tuned parameters, unless it is there already."""
+    known = store.noted("schedules") or {}
+    found = {}
+    for arm, params in tuned.items():
+        competitor = setting.plan.competitor(arm)
+        run = setting.compare_run(competitor, params, seed=0)
+        there = known.get(arm)
+        if there and there["run_id"] == run.id:
+            found[arm] = there
+            continue
+        with kept(f"arm {arm}, whose schedule was recorded,"):
+            found[arm] = describe_schedule(run, competitor, setting)
+    if found != known:
+        store.note("schedules", found)
+
+
+def describe_schedule(run: Run, competitor: Competitor, setting: Setting) -> dict[str, Any]:
+    """Return an arm's schedule as plain values.
+
+    ``steps`` and ``lr`` are the points of the curve, 1 is the first step, none where they are not known: because it
+    goes by the loss (``per_epoch``; ``first`` is the rate it begins with) or for the reason in ``note``. ``cycle_ends``
+    are steps, ``kept`` the epochs after which a run keeps its weights.
+    """
+    scheduler = competitor.scheduler
+    rows = len(setting.data_of(run.arm).train)
+    per_epoch = rows // min(run.batch_size, rows)
+    found: dict[str, Any] = {
+        "run_id": run.id,
+        "steps_per_epoch": per_epoch,
+        "epochs": run.epochs,
+        "head_epochs": run.head_epochs,
+        "per_epoch": scheduler.per_epoch,
+        "steps": [],
+        "lr": [],
+        "first": None,
+        "cycle_ends": [],
+        "kept": [],
+        "note": "",
+    }
+    try:
+        with Boundary("scheduler", scheduler.name, "give its curve", everything=True):
+            return found | _curve(run, competitor, per_epoch)
+    except PluginFailed as error:  # the run itself ended well
+        own = isinstance(error.raised, PluginError)  # which says what is wrong, and needs no type
+        return found | {"note": message_of(error.raised) if own else error.why}
+
+
+def _curve(run: Run, competitor: Competitor, per_epoch: int) -> dict[str, Any]:
+    """Return what is known of the curve before the run."""
+    optimizer, scheduler = competitor.optimizer, competitor.scheduler
+    head = run.head_epochs * per_epoch
+    stages = [stage * per_epoch for stage in (run.head_epochs, run.epochs - run.head_epochs) if stage]
+    if scheduler.per_epoch:
+        return {"first": rates(run, optimizer, scheduler, stages[0], 1)[0]}
+    curve = [lr for total in stages for lr in rates(run, optimizer, scheduler, total, total)]
+    places = thinned(curve)
+    ends = [head + end for end in cycle_ends(run, scheduler, per_epoch)]
+    return {
+        "steps": [place + 1 for place in places],
+        "lr": [float(f"{curve[place]:.8g}") for place in places],
+        "cycle_ends": ends,
+        "kept": list(cycle_epochs(run, scheduler, per_epoch)),
+    }
+
+
+def rates(run: Run, optimizer: Optimizer, scheduler: Scheduler, total: int, count: int) -> list[float]:
+    """Return the learning rates of the first ``count`` steps of a stage of ``total``, as the first group has them."""
+    import torch
+
+    built = optimizer.build([torch.nn.Parameter(torch.zeros(2, 2))], **{**optimizer.defaults, **run.optimizer})
+    schedule = scheduler.build(built, total, **{**scheduler.defaults, **run.scheduler})
+    found = []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*optimizer.step.*")  # there are no gradients to step with
+        for _ in range(count):
+            if "lr" not in built.param_groups[0]:
+                raise PluginError("the optimizer has no learning rate")
+            found.append(float(built.param_groups[0]["lr"]))
+            schedule.step(*([1.0] if scheduler.per_epoch else []))
+    return found
+
+
+def thinned(curve: Sequence[float]) -> list[int]:
+    """Return the places of at most ``MOST`` points: all, or evenly spread ones and both sides of the greatest jumps."""
+    if len(curve) <= MOST:
+        return list(range(len(curve)))
+    spread = MOST - 2 * JUMPS
+    places = {round(i * (len(curve) - 1) / (spread - 1)) for i in range(spread)}
+    jumps = sorted(range(1, len(curve)), key=lambda i: (-abs(curve[i] - curve[i - 1]), i))[:JUMPS]
+    return sorted(places | {i for jump in jumps for i in (jump - 1, jump)})

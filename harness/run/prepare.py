@@ -1,0 +1,248 @@
+"""From what the user typed to a setting in which nothing more can be wrong with the input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.benchmark import sections
+from harness.benchmark.plan import Plan, Setting, check_profile, data_request, resolve
+from harness.console.progress import Reporter
+from harness.data.exclusion import exclude, read_exclusion
+from harness.data.images import Cut
+from harness.data.photos import Skipped, skipped_line
+from harness.data.places import find_root
+from harness.errors import BenchmarkError, PluginError, on_one_line, printable, shown
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Data, Split
+from harness.plugin.discovery import discover
+from harness.plugin.process_settings import kept
+from harness.plugin.registry import Registry
+from harness.records.attempts import Attempts
+from harness.run import search
+from harness.run.baseline import Imported, matched, with_networks
+from harness.run.fairness import Fairness, check_fairness
+from harness.run.workbench import check_layer_factor, check_overrides
+from harness.training import device
+from harness.training.device import Device
+from harness.training.features import extract, extract_mirrored
+from harness.training.pretrained import Fit, check_fit
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user typed."""
+
+    file: Path
+    profile: str | None = None
+    data: Path | None = None
+    out: Path = Path("runs")
+    plugins: tuple[Path, ...] = ()
+    block: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    only_search: bool = False
+    extend: bool = False
+    retry: bool = False  # what was given up because the process died in it again and again
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A request checked and opened: nothing more can be wrong with the input."""
+
+    setting: Setting
+    registry: Registry
+    imported: Imported | None = None  # arms of a baseline, to be compared with
+    fairness: Fairness = field(default_factory=Fairness)
+    attempts: Attempts = field(default_factory=Attempts)
+
+
+def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Ready:
+    """Return the request checked: file, plugins, names, device and data; raises HarnessError and writes no run folder.
+
+    With a ``journal`` it is noted beside the run folder what is under way, from here on.
+    """
+    benchmark, source = sections.load(request.file, request.profile, request.overrides)
+    for notice in source.notices:
+        reporter.say(f"note: {notice}")
+    loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
+    block = {*benchmark.block, *request.block}
+    if running := [str(file) for file in loose if file.stem not in block]:
+        reporter.say(f"plugin files that are run: {', '.join(running)}")
+    registry = discover(loose, block)
+    for name, why in registry.broken.items():
+        reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
+    plan = resolve(benchmark, source, registry)
+    for profile, other, its in sections.others(request.file, request.profile):
+        if (other.plugins, other.block) == (benchmark.plugins, benchmark.block):  # others have other names
+            with sections.in_profile(profile):
+                check_profile(other, its, registry)
+    search.check(plan, source.where)
+    train = benchmark.train
+    chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
+    data = _open(plan, request.data, reporter)
+    if train.regime == "features" and data.train.inputs.ndim != 4:
+        raise BenchmarkError(f"{source.where('train', 'regime')}: must be 'scratch' for data that are not images")
+    if train.regime == "features" and train.augment:
+        raise BenchmarkError(
+            f"{source.where('train', 'augment')}: must be empty in the regime 'features', where the images are seen once, "
+            f"got {shown(train.augment)}"
+        )
+    if train.augment and data.train.inputs.ndim != 4:
+        raise BenchmarkError(
+            f"{source.where('train', 'augment')}: must be empty for data that are not images, got {shown(train.augment)}"
+        )
+    fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
+    features = {}
+    if train.regime == "features":
+        features = {name: _extracted(extract, plan, name, data, chosen, reporter) for name in plan.backbones}
+    if benchmark.compare.tta and data.train.inputs.ndim != 4:
+        raise BenchmarkError(f"{source.where('compare', 'tta')}: must be false for data that are not images")
+    mirrored = {
+        name: _extracted(extract_mirrored, plan, name, data, chosen, reporter)
+        for name in (features if benchmark.compare.tta else ())
+    }
+    if benchmark.compare.folds and not data.are_photos:
+        raise BenchmarkError(f"{source.where('compare', 'folds')}: must be 0 for data that are not photos of classes")
+    if benchmark.data.exclude:  # after the features: those of the whole data serve
+        file = request.file.parent / benchmark.data.exclude
+        names = read_exclusion(file, source.where("data", "exclude"))
+        data = exclude(data, names, file)
+        features = {name: exclude(each, names, file) for name, each in features.items()}
+    data, features = _taken_over(data), {name: _taken_over(each) for name, each in features.items()}
+    setting = Setting(plan, data, chosen, features, mirrored, fits)
+    check_overrides(setting, source.where)
+    check_layer_factor(setting, source.where)
+    with ExitStack() as closing:
+        attempts = _attempts(request, setting, reporter, closing) if journal else Attempts()
+        fairness = check_fairness(setting, registry, attempts)
+        for note in fairness.notes():
+            reporter.say(f"note: {note}", style="bold yellow")
+        imported = matched(setting, source, request.file.parent)
+        closing.pop_all()  # it is for whoever carries the benchmark out
+    return Ready(with_networks(setting, imported, registry, reporter.say), registry, imported, fairness, attempts)
+
+
+def _attempts(request: Request, setting: Setting, reporter: Reporter, closing: ExitStack) -> Attempts:
+    """Return the journal of the run folder, after the deaths that it tells of have been said."""
+    with suppress(OSError):  # the folder is there; or it cannot be made, which the run folder will say
+        request.out.mkdir(parents=True)
+        closing.callback(_remove_empty, request.out)
+    file = request.out / f"{setting.folder_name}.attempts"
+    attempts = Attempts(file, lambda line: reporter.say(f"warning: {line}", style="yellow"))
+    if request.retry:
+        attempts.forget()
+    closing.callback(attempts.close)
+    return attempts
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, device: Device, reporter: Reporter) -> Any:
+    """Return the features that ``make`` extracts with a backbone; raises PluginError where the backbone fails."""
+    with (
+        Boundary("backbone", name, "give features of the photos"),
+        kept(f"backbone '{name}', whose features were extracted,"),
+    ):
+        return make(plan.backbones[name], plan.weights[name], data, device, reporter.preparing, plan.sources[name])
+
+
+def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
+    """Return the benchmark's data; raises DataError where the folder the user named is not there."""
+    found = find_root(named, plan.dataset.name)
+    if found.downloaded:
+        reporter.say(f"data: {found.path}, where 'harness data get' put it")
+    cut = cut_of(plan)
+    looks = {"interpolation": cut.interpolation, "crop": cut.crop}
+    skipped = Skipped(found.path)
+    more = {"progress": reporter.preparing, "skipped": skipped, **looks}
+    request = data_request(plan.dataset, plan.benchmark.data, found, **more)
+    with Boundary("dataset", plan.dataset.name, "open"):
+        with kept(f"dataset '{plan.dataset.name}'"):
+            data = plan.dataset.open(request)
+        wrong = _wrong(data)
+        if not wrong:
+            data = _taken_over(data)
+            wrong = _wrong_outputs(data, plan)
+    if wrong:
+        raise PluginError(f"dataset '{plan.dataset.name}': {wrong}")
+    if data.notice:
+        reporter.say(f"note: {data.notice}", style="bold yellow")
+    if data.left_out:
+        first = "; ".join(data.left_out[:3])
+        reporter.say(
+            f"warning: {len(data.left_out)} unreadable examples are left out: {first}{' ...' if len(data.left_out) > 3 else ''}",
+            style="yellow",
+        )
+    if skipped.by_reason:
+        reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
+    return replace(data, skipped={reason: tuple(names) for reason, names in skipped.by_reason.items()})
+
+
+def _fits(plan: Plan, data: Data, where: str, reporter: Reporter) -> dict[str, Fit]:
+    """Return by backbone how many of its tensors came from its pretrained weights, and say it.
+
+    Raises DataError where that is not all of them.
+    """
+    axes = data.train.inputs.shape[1:]
+    shape = (axes[2], *axes[:2]) if len(axes) == 3 else axes  # images are stored with their channels last
+    fits = {}
+    for name, weights in plan.weights.items():
+        fit = check_fit(plan.backbones[name], weights, shape, where)
+        if fit:
+            reporter.say(f"weights of {name}: {fit.loaded} of {fit.tensors} tensors, from {weights.file}")
+            fits[name] = fit
+    return fits
+
+
+def _taken_over(data: Data) -> Data:
+    """Return a dataset's data with its arrays read-only and every text printable, whatever names of files are in it."""
+
+    def split(one: Split) -> Split:
+        return replace(one.read_only(), names=tuple(map(printable, one.names)))
+
+    return replace(
+        data,
+        train=split(data.train),
+        tune=split(data.tune),
+        test=split(data.test),
+        source=printable(data.source),
+        classes=tuple(map(printable, data.classes)),
+        notice=on_one_line(data.notice),
+        left_out=tuple(map(printable, data.left_out)),
+    )
+
+
+def cut_of(plan: Plan) -> Cut:
+    """Return how photos become squares: as the first pretrained backbone wants them, the same for all arms."""
+    size, looks = plan.benchmark.data.size, next(iter(plan.weights.values()), None)
+    return Cut(size, looks.interpolation, looks.crop) if looks else Cut(size)
+
+
+def _wrong(data: Any) -> str:
+    """Return what is wrong with a dataset's data; empty where nothing is."""
+    if not isinstance(data, Data):
+        return f"must open as a Data, got {type(data).__name__}"
+    for name in ("train", "tune", "test"):
+        split: Split = getattr(data, name)
+        if not len(split) or not len(split.inputs) == len(split.targets) == len(split.names):
+            return (
+                f"must have as many inputs, targets and names, and at least one, in '{name}', "
+                f"got {len(split.inputs)}, {len(split.targets)} and {len(split.names)}"
+            )
+        kind, axes = str(split.inputs.dtype), split.inputs.ndim
+        if (kind, axes) != ("uint8", 4) and kind != "float32":
+            return f"must have images uint8 [N, H, W, 3] or float32 inputs in '{name}', got {kind} with {axes} axes"
+    return ""
+
+
+def _wrong_outputs(data: Data, plan: Plan) -> str:
+    """Return what is wrong with a task's outputs for this data, or ""; raises DataError where the task refuses it."""
+    with Boundary("task", plan.task.name, "say how many outputs it needs"), kept(f"task '{plan.task.name}'"):
+        outputs = plan.task.outputs(data)
+    return "" if outputs >= 1 else f"must need one output or more for task '{plan.task.name}', got {outputs}"

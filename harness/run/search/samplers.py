@@ -1,0 +1,132 @@
+"""Optuna's samplers and pruners, by their short names, and one clear line where one cannot be had."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import optuna
+
+from harness.benchmark.plan import Competitor, Plan
+from harness.errors import BenchmarkError, did_you_mean, one_line, shown
+from harness.plugin.runs import digest
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+_ONE_SEED = ("qmc", "grid", "bruteforce")  # these walk through one sequence, so every trial gets the same seed
+OURS = {"seed": "search.seed", "search_space": "search.space"}  # options that the harness gives itself, and from what
+EXHAUSTIVE = ("grid", "bruteforce")  # these try every combination of a finite space
+ACROSS_SEEDS = "wilcoxon"  # the pruner that judges a trial by its seeds; all others go by epochs
+
+
+def study_name(arm: str, replicate: int = 0) -> str:
+    """Return what a search of an arm is called in Optuna and in our tables: the first one like the arm."""
+    return f"{arm} #{replicate + 1}" if replicate else arm
+
+
+def directions(plan: Plan) -> list[Literal["minimize", "maximize"]]:
+    """Return Optuna's words for the search's objectives, the score first."""
+    score: Literal["minimize", "maximize"] = "maximize" if plan.goal.goal == "max" else "minimize"
+    return [score if name == "score" else "minimize" for name in plan.benchmark.search.objectives]
+
+
+def make_pruner(plan: Plan, where: str = "search.pruner") -> optuna.pruners.BasePruner:
+    """Return the benchmark's pruner; raises BenchmarkError in one line."""
+    options = plan.benchmark.search
+    if options.pruner == "none":
+        return optuna.pruners.NopPruner()
+    pruner: optuna.pruners.BasePruner = _make(pruners(), options.pruner, options.pruner_options, where)
+    return pruner
+
+
+def make_sampler(
+    plan: Plan, competitor: Competitor, number: int, replicate: int = 0, where: str = "search.sampler"
+) -> optuna.samplers.BaseSampler:
+    """Return the sampler of one trial, seeded from (search seed, study, number); raises BenchmarkError in one line."""
+    search, study = plan.benchmark.search, study_name(competitor.arm.name, replicate)
+    options = dict(search.sampler_options)
+    name = short_name(search.sampler)
+    key = [search.seed, study] if name in _ONE_SEED else [search.seed, study, number]
+    check_finite(name, competitor, where)
+    if name == "grid":
+        options["search_space"] = {name: _every(space) for name, space in competitor.space.items()}
+    seed = int(digest(key)[:8], 16)
+    sampler: optuna.samplers.BaseSampler = _make(samplers(), search.sampler, options, where, seed=seed)
+    return sampler
+
+
+def check_finite(sampler: str, competitor: Competitor, where: str) -> None:
+    """Raise BenchmarkError where a sampler tries every combination, and the arm's space has infinitely many."""
+    if short_name(sampler) not in EXHAUSTIVE:
+        return
+    for name, space in competitor.space.items():
+        if not _count(space):
+            raise BenchmarkError(
+                f"{where}: must have finite spaces for {shown(sampler)}, got a range for '{name}' of {competitor.arm.name}; "
+                f"give {{choices = [...]}} in [search.space.{competitor.entered}]"
+            )
+
+
+def combinations(space: Mapping[str, Any]) -> int:
+    """Return how many different values a space has in all, 0 for infinitely many."""
+    return math.prod(_count(each) for each in space.values())
+
+
+def _count(space: Any) -> int:
+    """Return how many values one parameter has, 0 for infinitely many."""
+    if hasattr(space, "choices"):
+        return len(space.choices)
+    if space.single():
+        return 1
+    return math.floor((space.high - space.low) / space.step + 1e-9) + 1 if space.step else 0
+
+
+def samplers() -> dict[str, type]:
+    """Return Optuna's samplers by short name."""
+    return _classes(optuna.samplers, "Sampler", ("BaseSampler", "BaseGASampler", "PartialFixedSampler"))
+
+
+def pruners() -> dict[str, type]:
+    """Return Optuna's pruners by short name."""
+    return _classes(optuna.pruners, "Pruner", ("BasePruner", "NopPruner", "PatientPruner"))
+
+
+def _classes(module: Any, ending: str, without: tuple[str, ...]) -> dict[str, type]:
+    """Return Optuna's classes by short name: ``TPESampler`` is ``tpe``."""
+    names = [name for name in module.__all__ if name.endswith(ending) and name not in without]
+    return {name.removesuffix(ending).lower(): getattr(module, name) for name in names}
+
+
+def short_name(name: str) -> str:
+    """Return a name as Optuna's classes go by here: ``successive_halving`` is ``successivehalving``."""
+    return name.replace("_", "").replace("-", "")
+
+
+def find_class(classes: Mapping[str, type], name: str, where: str = "search") -> type:
+    """Return Optuna's class of that short name; raises BenchmarkError in one line."""
+    key = short_name(name)
+    if key not in classes:
+        raise BenchmarkError(f"{where}: must be one that Optuna has, got {shown(name)}{did_you_mean(name, classes)}")
+    return classes[key]
+
+
+def _make(classes: Mapping[str, type], name: str, options: Mapping[str, Any], where: str, **more: Any) -> Any:
+    """Return an instance of Optuna's class of that name; raises BenchmarkError in one line."""
+    of = find_class(classes, name, where)
+    takes = inspect.signature(of).parameters
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a class is experimental, or an option out of use
+        try:
+            return of(**{k: v for k, v in more.items() if k in takes}, **options)
+        except Exception as error:  # Optuna's constructors raise many types
+            raise BenchmarkError(f"{where}: must build, got {one_line(error)}; see {where}_options") from error
+
+
+def _every(space: Any) -> list[Any]:
+    """Return every value of one parameter, of which there are finitely many."""
+    if hasattr(space, "choices"):
+        return list(space.choices)
+    return [space.low + number * (space.step or 0) for number in range(_count(space))]

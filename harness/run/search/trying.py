@@ -1,0 +1,245 @@
+"""What a sampler and a pruner are put through before anything is spent: their options, and a small search in memory.
+
+Many of Optuna's classes take any option and break only in the middle of a search. So every option is held against the
+type that its class names and against its range, and each arm's own space is then searched for a few trials beyond the
+start-up, with made-up scores.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from harness.benchmark.plan import Competitor, Plan
+from harness.errors import BenchmarkError, did_you_mean, on_one_line, one_line, shortened, shown
+from harness.plugin.runs import digest
+from harness.run.search.samplers import (
+    ACROSS_SEEDS,
+    OURS,
+    check_finite,
+    directions,
+    find_class,
+    make_pruner,
+    make_sampler,
+    pruners,
+    samplers,
+    short_name,
+)
+from harness.run.search.study import OptunaStudy
+
+Where = Callable[..., str]
+GONE = ("restart_strategy", "inc_popsize")  # options that Optuna takes and forgets
+MOST_TRIALS = 120  # of a small search
+MOST_STEPS = 30  # that a trial of it reports to a pruner
+
+_TYPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "int": ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    "float": ("a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
+    "bool": ("true or false", lambda value: isinstance(value, bool)),
+    "str": ("a string", lambda value: isinstance(value, str)),
+    "dict": ("a table", lambda value: isinstance(value, dict)),
+}  # by what Optuna's signatures call them; whatever else they name cannot be written in TOML
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "n_startup_trials": (0, 1e9), "n_ei_candidates": (1, 1e5), "popsize": (2, 1e4),
+    "population_size": (2, 1e6), "dividing_parameter": (1, 1e3), "mutation_prob": (0, 1), "crossover_prob": (0, 1),
+    "swapping_prob": (0, 1), "prior_weight": (1e-9, 1e9), "sigma0": (1e-9, 1e9), "min_resource": (1, 1e9),
+    "max_resource": (1, 1e9), "reduction_factor": (2, 1e9), "bootstrap_count": (0, 1e9),
+    "min_early_stopping_rate": (0, 1e3), "n_warmup_steps": (0, 1e9), "interval_steps": (1, 1e9), "n_min_trials": (1, 1e9),
+    "percentile": (0, 100), "p_threshold": (0, 1), "n_startup_steps": (0, 1e9),
+}  # fmt: skip
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "qmc_type": ("halton", "sobol"), "min_resource": ("auto",), "max_resource": ("auto",),
+}  # fmt: skip
+_tried: dict[str, str] = {}  # what came of the small searches of this process
+
+
+def check(plan: Plan, where: Where) -> None:
+    """Raise BenchmarkError where the benchmark's sampler or pruner, with its options, cannot search every arm's space."""
+    search = plan.benchmark.search
+    _check_options("sampler", samplers(), where, search.sampler, search.sampler_options)
+    if search.pruner != "none":
+        _check_options("pruner", pruners(), where, search.pruner, search.pruner_options)
+        _check_pruner(plan, where("search", "pruner"))
+    elif search.pruner_options:
+        key = next(iter(search.pruner_options))
+        raise BenchmarkError(
+            f"{where('search', 'pruner_options', key)}: must go with a pruner, got it with pruner = 'none'; leave it out"
+        )
+    for competitor in plan.competitors:
+        check_finite(search.sampler, competitor, where("search", "sampler"))
+        if trouble := _trouble(plan, competitor):
+            raise BenchmarkError(_blamed(plan, competitor, trouble, where))
+
+
+def _check_pruner(plan: Plan, where: str) -> None:
+    search = plan.benchmark.search
+    by_seeds = short_name(search.pruner) == ACROSS_SEEDS
+    if len(search.objectives) > 1:
+        raise BenchmarkError(f"{where}: must be 'none' with two search.objectives, got {shown(search.pruner)}")
+    if by_seeds and search.seeds < 3:
+        raise BenchmarkError(f"{where}: must have search.seeds of 3 or more to judge by, got {search.seeds}")
+    if not by_seeds and search.seeds > 1:
+        raise BenchmarkError(
+            f"{where}: must be '{ACROSS_SEEDS}' or 'none' where a trial has {search.seeds} seeds, got {shown(search.pruner)}"
+        )
+
+
+# --- options
+
+
+def _check_options(part: str, classes: Mapping[str, type], where: Where, name: str, options: Mapping[str, Any]) -> None:
+    """Raise BenchmarkError for an option that Optuna's class has not, or that is of a wrong type or out of its range."""
+    of = find_class(classes, name, where("search", part))
+    parameters = inspect.signature(of).parameters
+    takes = {key: each for key, each in parameters.items() if _types(each.annotation)}
+    for key, each in parameters.items():
+        if each.default is each.empty and key not in {*options, *OURS}:
+            place = where("search", f"{part}_options")
+            raise BenchmarkError(f"{place}: must have '{key}' for {shown(name)}, got none; add {key} = ...")
+    for key, value in options.items():
+        place = where("search", f"{part}_options", key)
+        if key in OURS:
+            raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; it is made from {OURS[key]}")
+        if key in GONE:
+            raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; Optuna does not use it any more")
+        if key not in parameters:
+            hint = did_you_mean(key, set(takes) - {*OURS, *GONE})
+            raise BenchmarkError(f"{place}: must be an option of Optuna's {of.__name__}, got {shown(key)}{hint}")
+        if key not in takes:
+            raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; it is not a value that TOML can hold")
+        if wrong := _wrong(key, value, _types(takes[key].annotation)):
+            raise BenchmarkError(f"{place}: must be {wrong}, got {shown(value)}")
+
+
+def _types(annotation: Any) -> list[str]:
+    """Return those of the types that an option may have which a benchmark file can hold, by their names in Python."""
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    return (
+        []
+        if "Callable" in text
+        else [name for each in text.split("|") if (name := each.split("[")[0].strip()) in _TYPES]
+    )
+
+
+def _wrong(key: str, value: Any, types: list[str]) -> str:
+    """Return what an option must be, where its value is something else; "" where it is right."""
+    low, high = _RANGES.get(key, (float("-inf"), float("inf")))
+    words = _WORDS.get(key, ())
+    right = any(_TYPES[name][1](value) for name in types)
+    if right and isinstance(value, str):
+        right = not words or value in words
+    elif right and isinstance(value, int | float) and not isinstance(value, bool):
+        right = low <= value <= high
+    if right:
+        return ""
+    return " or ".join(_must_be(name, low, high, words) for name in types)
+
+
+def _must_be(name: str, low: float, high: float, words: tuple[str, ...]) -> str:
+    if name == "str" and words:
+        return " or ".join(map(repr, words))
+    limits = (
+        f" from {low:g} to {high:.10g}"
+        if high < 1e9
+        else f" above {0 if low < 1 else low - 1:g}"
+        if low > 0
+        else " >= 0"
+    )
+    return _TYPES[name][0] + (limits if name in ("int", "float") and low > float("-inf") else "")
+
+
+# --- a small search
+
+
+def _trouble(plan: Plan, competitor: Competitor) -> str:
+    """Return what a small search of an arm breaks with, as ``ValueError: ...``; "" where it does not."""
+    search = plan.benchmark.search
+    space = {name: repr(each) for name, each in competitor.space.items()}
+    settings = search.model_dump(include={"sampler", "sampler_options", "pruner", "pruner_options", "objectives"})
+    key = digest([settings, search.seeds, search.epochs, search.trials, directions(plan), space])
+    if key not in _tried:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                _search(plan, competitor)
+                _tried[key] = ""
+            except Exception as error:  # Optuna's classes raise many types on options they cannot use
+                _tried[key] = one_line((isinstance(error, BenchmarkError) and error.__cause__) or error)
+    return _tried[key]
+
+
+def _search(plan: Plan, competitor: Competitor) -> None:
+    """Ask, report and tell as a search does, with made-up scores, until the sampler and the pruner have decided."""
+    search = plan.benchmark.search
+    storage = optuna.storages.InMemoryStorage()
+    optuna.create_study(storage=storage, study_name="small", directions=directions(plan))
+    study = OptunaStudy("small", storage, pruner=make_pruner(plan))
+    startup, enough = _enough(plan, competitor)
+    for number in range(enough):
+        if number == 0 or number >= startup:
+            study.sampler = make_sampler(plan, competitor, number)
+        trial = study.ask(dict(competitor.space))
+        score = (number * 37 % 101 + 1) / 103
+        state = {4: TrialState.FAIL, 7: TrialState.PRUNED}.get(number % 10, TrialState.COMPLETE)
+        if search.pruner != "none":
+            steps = range(search.seeds) if search.seeds > 1 else range(1, search.epochs[-1] + 1)
+            for step in steps[:MOST_STEPS]:
+                trial.report(score * (1 + step / 100), step)
+                if trial.should_prune():
+                    state = TrialState.PRUNED
+                    break
+        values = [score, 1.0 + number % 5][: len(search.objectives)] if state == TrialState.COMPLETE else None
+        study.tell(trial.number, values, state=state)
+        if study.exhausted:
+            return
+
+
+def _enough(plan: Plan, competitor: Competitor) -> tuple[int, int]:
+    """Return how many trials the start-up of sampler and pruner takes, and how many to try, within the search's budget."""
+    search = plan.benchmark.search
+    startup = [
+        int(options.get(key, inspect.signature(of).parameters[key].default) or 0)
+        for of, options in (
+            (find_class(samplers(), search.sampler), search.sampler_options),
+            *([(find_class(pruners(), search.pruner), search.pruner_options)] if search.pruner != "none" else []),
+        )
+        for key in ("n_startup_trials", "n_min_trials", "popsize", "population_size")
+        if key in inspect.signature(of).parameters
+    ]
+    generation = 4 + 3 * len(competitor.space)  # no smaller than what CMA-ES takes by itself
+    enough = sum(startup) + 2 + (generation if short_name(search.sampler) == "cmaes" else 0)
+    budget = search.trials if search.unit == "trials" else MOST_TRIALS
+    return sum(startup), max(1, min(enough, budget, MOST_TRIALS))
+
+
+def _blamed(plan: Plan, competitor: Competitor, trouble: str, where: Where) -> str:
+    """Return the line that names the options without which the small search does not break, if there are such."""
+    search = plan.benchmark.search
+    arm, trouble = competitor.arm.name, shortened(on_one_line(trouble), 120)
+    for part in ("sampler", "pruner"):
+        options = getattr(search, f"{part}_options")
+        guilty = []
+        for key in options:
+            rest = {name: each for name, each in options.items() if name != key}
+            if not _trouble(_changed(plan, {f"{part}_options": rest}), competitor):
+                guilty.append(key)
+        if guilty:
+            key = (f"{part}_options", *guilty) if len(guilty) == 1 else (f"{part}_options",)
+            got = shown(options[guilty[0]] if len(guilty) == 1 else {name: options[name] for name in guilty})
+            must = f"must be such that Optuna's {part} can search {arm}"
+            return f"{where('search', *key)}: {must}, got {got} ({trouble})"
+    without = _changed(plan, {"pruner": "none", "pruner_options": {}})
+    part = "pruner" if search.pruner != "none" and not _trouble(without, competitor) else "sampler"
+    return f"{where('search', part)}: must work for {arm}, got {trouble}; choose another, or other {part}_options"
+
+
+def _changed(plan: Plan, search: Mapping[str, Any]) -> Plan:
+    """Return the plan with other settings of its search."""
+    changed = plan.benchmark.search.model_copy(update=dict(search))
+    return replace(plan, benchmark=plan.benchmark.model_copy(update={"search": changed}))

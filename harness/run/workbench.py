@@ -1,0 +1,189 @@
+"""The workbench: it puts a run's parts together from the plan, the open data and the device."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.benchmark.plan import Competitor, Setting, ends
+from harness.errors import BenchmarkError, did_you_mean
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Schedule, Split
+from harness.plugin.runs import Arm, Run, State
+from harness.training.batches import Resident, resident
+from harness.training.parts import Ingredients, Parts, assemble
+from harness.training.stages import build_optimizer, build_schedule
+
+if TYPE_CHECKING:
+    import torch
+
+
+REHEARSED = 10  # steps of a schedule
+
+
+def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
+    """Build what ``[search.space]`` overrides, at both ends and with every choice, and take some steps.
+
+    Raises BenchmarkError where it does not build, or leaves the finite numbers.
+
+    What a plugin does with its own space is the plugin's affair; what the user wrote is checked before anything runs.
+    """
+    import torch
+
+    for competitor in setting.plan.competitors:
+        for part, plugin in (
+            (competitor.entered, competitor.optimizer),
+            (competitor.arm.scheduler, competitor.scheduler),
+        ):
+            overrides = competitor.benchmark.search.space.get(part, {})
+            for params in _tried(competitor) if overrides else ():
+                run = setting.search_run(competitor, params)
+                weights = [torch.nn.Parameter(torch.zeros(2, 2))]
+                settings = {**competitor.optimizer.defaults, **run.optimizer}
+                timing = {**competitor.scheduler.defaults, **run.scheduler}
+                try:
+                    with Boundary("optimizer", competitor.optimizer.name, "build", everything=True):
+                        optimizer = build_optimizer(competitor.optimizer, settings, [weights], layer_factor=1)
+                        schedule = competitor.scheduler.build(optimizer, REHEARSED, **timing)
+                        _rehearse(competitor, optimizer, schedule, weights[0])
+                except PluginFailed as error:
+                    known = [*plugin.space, *plugin.defaults, *plugin.limits]
+                    strange = [name for name in overrides if name not in known]
+                    place = where("search", "space", part, *(strange[:1] or (overrides if len(overrides) == 1 else ())))
+                    hint = did_you_mean(strange[0], known) if strange else ""
+                    raise BenchmarkError(f"{place}: must be what '{part}' takes, got {error.why}{hint}") from error
+
+
+def _tried(competitor: Competitor) -> Iterator[dict[str, Any]]:
+    """Yield the low ends of what is searched, the high ones, and every choice beside the low ends."""
+    low = ends(competitor, 0)
+    yield from (low, ends(competitor, 1))
+    for name, space in competitor.space.items():
+        yield from ({**low, name: choice} for choice in getattr(space, "choices", ())[1:-1])
+
+
+def _rehearse(competitor: Competitor, optimizer: Any, schedule: Schedule, weight: torch.nn.Parameter) -> None:
+    """Take some steps on a bowl; raises ValueError where weights or rates leave what they can be.
+
+    An optimizer that cannot take these steps is left to its first run, whose network may be what it needs.
+    """
+    import torch
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        objective: Any = (weight - 1).square().sum()
+        objective.backward(create_graph=competitor.optimizer.second_order)
+        return objective
+
+    with warnings.catch_warnings(), torch.enable_grad():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(Exception):
+            if competitor.optimizer.switches:
+                optimizer.train()
+            for _ in range(5):
+                closure()
+                optimizer.step(closure if competitor.optimizer.closure else None)
+        if not torch.isfinite(weight).all():
+            raise ValueError("weights that are not finite after five steps")
+        for number in range(1, REHEARSED + 1):
+            rates = [float(group["lr"]) for group in optimizer.param_groups]
+            if not all(math.isfinite(rate) and rate >= 0 for rate in rates):
+                raise ValueError(f"a learning rate of {rates[0]:g} for step {number} of {REHEARSED}")
+            schedule.step(*([1.0] if competitor.scheduler.per_epoch else []))
+
+
+def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:
+    """Build every arm's optimizer and schedule on two layer groups, where the benchmark trains by them.
+
+    Raises BenchmarkError for an arm that cannot: LBFGS has one step length for all.
+    """
+    import torch
+
+    benchmark = setting.plan.benchmark
+    searched = benchmark.search.layer_factor
+    factor = searched[0] if searched else benchmark.train.layer_factor
+    for competitor in setting.plan.competitors if factor != 1 else ():
+        run = setting.search_run(competitor, ends(competitor, 0))
+        groups = [[torch.nn.Parameter(torch.zeros(2, 2))] for _ in range(2)]
+        settings = {**competitor.optimizer.defaults, **run.optimizer}
+        timing = {**competitor.scheduler.defaults, **run.scheduler}
+        try:
+            with Boundary("optimizer", competitor.optimizer.name, "build", everything=True):
+                optimizer = build_optimizer(competitor.optimizer, settings, groups, factor)
+                build_schedule(competitor.scheduler, timing, optimizer, 10, groups, factor)
+        except PluginFailed as error:
+            place = where("search" if searched else "train", "layer_factor")
+            raise BenchmarkError(
+                f"{place}: must be left out for the arm {competitor.arm.name}, got {error.why}"
+            ) from error
+
+
+class Bench:
+    """A ``Workbench`` in this process. The splits are on the device once, for all runs."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        state: Callable[[str], State | None],
+        solution: Callable[[str], Mapping[str, torch.Tensor]] | None = None,
+    ) -> None:
+        self.setting = setting
+        self.state = state
+        self._solution = solution  # a run's final weights
+        self._resident: dict[object, Resident] = {}
+
+    def solved(self, run: Run) -> Parts:
+        """Return the parts of a run that is over, its network with the final weights and in evaluation mode."""
+        assert self._solution is not None
+        parts = self.parts(run, self._solution(run.id))
+        parts.model.eval()
+        return parts
+
+    def parts(self, run: Run, weights: Mapping[str, torch.Tensor] | None = None) -> Parts:
+        """Return the parts of a run; only a comparison run is given the test split.
+
+        The network has these weights, or those of the run that it follows, or its initial ones.
+        """
+        if weights is None and run.follows:
+            assert self._solution is not None
+            weights = self._solution(run.follows)
+        plan = self.setting.plan
+        competitor = plan.competitor(run.arm.name)
+        with Boundary("task", plan.task.name, "say how many outputs it needs"):
+            outputs = plan.task.outputs(self.setting.data)
+        compared = run.phase == "compare"
+        ingredients = Ingredients(
+            task=plan.task,
+            backbone=competitor.network,
+            weights=None if run.arm.head else competitor.weights,
+            optimizer=competitor.optimizer,
+            scheduler=competitor.scheduler,
+            outputs=outputs,
+            train=self._split(run.arm, "train"),
+            tune=self._split(run.arm, "tune"),
+            test=self._split(run.arm, "test") if compared else None,
+            mirrored=self._mirrored(run.arm) if run.tta else None,
+            metric=plan.metric,
+            probes=plan.probes if any(name.startswith("probe ") for name in run.plugins) else (),
+        )
+        return assemble(run, ingredients, self.setting.device, weights)
+
+    def _mirrored(self, arm: Arm) -> Resident:
+        """Return the test split with its images mirrored: the stored ones seen so, or what was extracted from those."""
+        if not arm.head:
+            return replace(self._split(arm, "test"), mirrored=True)
+        return resident(self.setting.mirrored[arm.backbone], self.setting.device)
+
+    def _split(self, arm: Arm, which: Literal["train", "tune", "test"]) -> Resident:
+        """Return a split of an arm's data on the device, put there once for all runs that share it."""
+        data, weights = self.setting.data_of(arm), self.setting.plan.weights.get(arm.backbone)
+        key = (data.fingerprint, which, weights)
+        if key not in self._resident:
+            split: Split = getattr(data, which)
+            looks = (weights.mean, weights.std) if weights else ()
+            self._resident[key] = resident(split, self.setting.device, *looks)
+        return self._resident[key]

@@ -1,0 +1,256 @@
+"""What a comparison promises before it is made: rules, arms, seeds, search, controls and measurements, hashed.
+
+Whoever sees the results first and chooses the margins afterwards can have any verdict. So the protocol is resolved from
+the benchmark, hashed and entered in the records before the first comparison run; one that is changed later is entered
+beside it, with the number of runs that had ended by then, and has a verdict of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+from harness.errors import arguments
+from harness.plugin.runs import digest
+
+EXPLORATORY = 0.5  # the power below which a design cannot be expected to support anything
+KEY = "protocols"  # of the records' meta table: a list, the first registered first
+BEFORE = "before the comparison"
+NEVER = "never; read from the benchmark file as it stands"
+
+CLASSES: Mapping[str, tuple[str, ...]] = {
+    "loss": ("accuracy", "test_loss", "train_loss"),
+    "function": ("disagreement", "root_jsd"),
+    "representation": ("cka_penultimate", "procrustes_penultimate"),
+    "connectivity": ("aligned_error",),
+    "geometry": ("sharpness",),
+}  # the primary measures of each facet where what is learned are classes
+NUMBERS: Mapping[str, tuple[str, ...]] = {
+    **CLASSES,
+    "loss": ("test_loss", "train_loss"),
+    "function": ("prediction_distance",),
+}  # the same where they are not
+FACETS = tuple(CLASSES)
+PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
+CONTROLS = ("aa", "label_noise", "gate", "twins")  # of ``[compare]``
+SHOWN = ("compare.twins",)  # of the design: decides nothing
+VERSION = 16  # digits of a late probe's version, as its measurements have it
+
+
+class Notes(typing.Protocol):
+    """What of the records is needed here: facts under a key, as ``Store`` keeps them."""
+
+    def note(self, key: str, value: Any) -> None:
+        """Write a fact."""
+
+    def noted(self, key: str) -> Any:
+        """Return a fact; None where there is none."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rules a verdict is reached by. All margins are design choices of whoever wrote the benchmark."""
+
+    margins: Mapping[str, float]  # by measure or facet; their units stand in ``[verdict.margins]``
+    floors: Mapping[str, float]  # distances below which nothing matters, whatever the ratio
+    gate: Mapping[str, float]  # what a minimum must stand: gain, nats, gradient
+    fit: float  # the largest un-augmented train error of a network at a minimum
+    alpha: float
+    seeds: int
+    arms: tuple[str, ...]
+    primaries: Mapping[str, tuple[str, ...]]  # by facet
+    design: Mapping[str, Any] = field(default_factory=dict)  # what is searched and measured; of old entries nothing
+    probes: ClassVar[Mapping[str, str]] = PROBES  # that the primary measures come from, by facet
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain values; equal protocols have equal JSON."""
+        lists = {facet: list(names) for facet, names in self.primaries.items()}
+        found = {**asdict(self), "arms": list(self.arms), "primaries": lists}
+        if not self.design:
+            del found["design"]  # so that an entry of before there were designs keeps its hash
+        return found
+
+    def distances(self, convex: bool = False) -> int:
+        """Return how many primary measures are ratios of distances; a convex network has a frozen representation.
+
+        The power of a design, ``all_similar``, is of so many.
+        """
+        return len(self.primaries["function"]) + (0 if convex else len(self.primaries["representation"]))
+
+    def power(self, arms: int, convex: bool = False, circle: int | None = None) -> float:
+        """Return P(similar on every measure of distance | that many arms of a network are identical), by simulation.
+
+        Of the representation only the pairs of seeds up to ``circle`` apart were measured; all where it is None. Of the
+        loss, the barriers and the sharpness nobody knows the scatter beforehand, so it can only be less.
+        """
+        from harness.statistics.power import all_similar
+
+        found = 1.0
+        for facet, apart in (("function", None), *((("representation", circle),) if not convex else ())):
+            count, margin = len(self.primaries[facet]), math.log(self.margins[facet])
+            found *= all_similar(arms, self.seeds, count, margin, alpha=self.alpha, circle=apart)
+        return found
+
+    def margin_in(self, unit: str, mean: float, factor: float = 1.0) -> float:
+        """Return how large a difference in a metric of that unit may be and still not matter, times ``factor``.
+
+        A metric in "%" has the margin of accuracy. Any other one, such as a loss, has the margin of the test loss, which
+        is a ratio: ``mean`` turns it into the metric's unit, and ``factor`` acts on its logarithm.
+        """
+        if unit == "%":
+            return factor * float(self.margins["accuracy"])
+        return float((self.margins["test_loss"] ** factor - 1) * abs(mean))
+
+    @staticmethod
+    def exploratory(power: float) -> bool:
+        """Return whether a design of that power is too small to expect "supported" of identical arms."""
+        return power < EXPLORATORY
+
+    def changed(self, meta: Mapping[str, Any]) -> list[str]:
+        """Return what of the design is not what a run's records hold now, as dotted keys; twins decide nothing.
+
+        Its measurements were replaced then, and nothing that is there now can be judged as it was registered.
+        """
+        if not self.design:
+            return []
+        now = _flat(_design(meta["benchmark"], _versions(meta), meta.get("extensions") or ()))
+        then = _flat(self.design)
+        unknown = {key for key in then.keys() ^ now.keys() if key.endswith(".version")}  # not measured yet
+        keys = [key for key in {**then, **now} if key not in unknown and key not in SHOWN]
+        return [key for key in keys if then.get(key) != now.get(key)]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of its canonical JSON."""
+        return digest(self.plain())
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A protocol and when it was entered."""
+
+    protocol: Protocol
+    when: str  # "before the comparison", "after N comparison runs had ended", or "never; ..."
+
+    @property
+    def beforehand(self) -> bool:
+        """Whether no comparison run had ended by then."""
+        return self.when == BEFORE
+
+
+def resolve(
+    benchmark: Mapping[str, Any],
+    arms: Sequence[str],
+    metrics: Sequence[str],
+    versions: Mapping[str, str] | None = None,
+    extensions: Sequence[Mapping[str, Any]] = (),
+) -> Protocol:
+    """Return the protocol of a resolved benchmark (plain values), its arms, and the names of the task's metrics.
+
+    Its design has the ``versions`` of the late probes by name, as far as they are known, and the ``extensions`` of
+    searches that were noted so far.
+    """
+    verdict = benchmark["verdict"]
+    return Protocol(
+        margins=dict(verdict["margins"]),
+        floors=dict(verdict["floors"]),
+        gate=dict(verdict["gate"]),
+        fit=float(benchmark["compare"]["fit"]),
+        alpha=float(verdict["alpha"]),
+        seeds=int(benchmark["compare"]["seeds"]),
+        arms=tuple(arms),
+        primaries=dict(CLASSES if "accuracy" in metrics else NUMBERS),
+        design=_design(benchmark, versions or {}, extensions),
+    )
+
+
+def _design(
+    benchmark: Mapping[str, Any], versions: Mapping[str, str], extensions: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what decides a verdict beside its rules: the search, the controls, and what measures the primaries."""
+    compare, search = benchmark["compare"], benchmark["search"]
+    budget = ("unit", "budget") if search.get("unit", "trials") != "trials" else ("trials",)
+    probes: dict[str, dict[str, Any]] = {}
+    for probe in PROBES.values():
+        if probe in compare.get("probes", ()):
+            probes[probe] = {"options": dict(compare.get("probe_options", {}).get(probe, {}))}
+            if probe in compare.get("probe_sizes", {}):
+                probes[probe]["size"] = compare["probe_sizes"][probe]
+            if probe in versions:
+                probes[probe]["version"] = versions[probe][:VERSION]
+    return {
+        "compare": {key: compare[key] for key in CONTROLS if key in compare},
+        "search": {key: search[key] for key in (*budget, "seeds", "objective", "replicates") if key in search},
+        "probes": probes,
+        "extensions": [dict(extension) for extension in extensions],
+    }
+
+
+def _versions(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Return the versions of the late probes whose measurements the records hold."""
+    return {name: str(about["version"]) for name, about in meta.get("probes", {}).items() if "version" in about}
+
+
+def _flat(design: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return a design's values by dotted key, and that a probe takes part; no extensions have no key."""
+    found: dict[str, Any] = {}
+    for key, value in design.items():
+        if isinstance(value, Mapping):
+            found |= ({f"{above}{key}": True} if above == "probes." else {}) | _flat(value, f"{above}{key}.")
+        elif value != []:
+            found[f"{above}{key}"] = value
+    return found
+
+
+def register(store: Notes, protocol: Protocol, ended: int) -> str:
+    """Enter a protocol where it is not entered yet, and return its hash; ``ended`` comparison runs have ended by now.
+
+    What was entered before is never taken out or changed.
+    """
+    there = list(store.noted(KEY) or [])
+    if protocol.hash not in {entry["hash"] for entry in there}:
+        when = f"after {ended} comparison runs had ended" if ended else BEFORE
+        store.note(KEY, [*there, {"hash": protocol.hash, "protocol": protocol.plain(), "registered": when}])
+    return protocol.hash
+
+
+def registered_protocols(meta: Mapping[str, Any]) -> list[Registered]:
+    """Return the protocols of a run's meta table, the first registered first.
+
+    Where none was registered it is the one that the benchmark describes, and says so; none at all for a benchmark of
+    before there were verdicts.
+    """
+    arguments.mapping("meta", meta, "the meta table of a run, as records.meta", "benchmark", "arms", "metrics")
+    if meta.get(KEY):
+        return [Registered(_read(entry["protocol"]), str(entry["registered"])) for entry in meta[KEY]]
+    if "verdict" not in meta["benchmark"]:
+        return []
+    extensions = meta.get("extensions") or ()
+    found = resolve(meta["benchmark"], meta["arms"], tuple(meta["metrics"]), _versions(meta), extensions)
+    return [Registered(found, NEVER)]
+
+
+def standing_protocol(meta: Mapping[str, Any]) -> Registered | None:
+    """Return the protocol whose verdict leads: the earliest one whose design is what the records hold now.
+
+    The earliest of all where the design of each was changed later; None where there is none. Whatever shows one verdict,
+    one gate or one protocol's arms and seeds asks here and nowhere else, so that a run has one verdict.
+    """
+    registered = registered_protocols(meta)
+    unchanged = (entry for entry in registered if not entry.protocol.changed(meta))
+    return next(unchanged, registered[0] if registered else None)
+
+
+def standing_first(meta: Mapping[str, Any], hashes: Iterable[str]) -> list[str]:
+    """Return the different hashes of protocols, that of the standing protocol first, the others in their order."""
+    standing = standing_protocol(meta)
+    hashes = [arguments.text("hashes", each) for each in arguments.items("hashes", hashes, "hashes")]
+    return sorted(dict.fromkeys(hashes), key=lambda each: standing is None or each != standing.protocol.hash)
+
+
+def _read(plain: Mapping[str, Any]) -> Protocol:
+    primaries = {facet: tuple(names) for facet, names in plain["primaries"].items()}
+    return Protocol(**{**plain, "arms": tuple(plain["arms"]), "primaries": primaries})

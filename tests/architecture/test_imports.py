@@ -1,0 +1,74 @@
+"""Rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+
+import harness
+from harness.plugin.contracts import KINDS, OFFERS
+
+
+def test_the_public_names_are_sorted_and_all_there():
+    assert harness.__all__ == sorted(harness.__all__)
+    for name in harness.__all__:
+        assert getattr(harness, name) is not None
+    assert set(harness.__all__) == {*harness._HOME, "__version__"}
+    assert set(dir(harness)) >= set(harness.__all__)
+
+
+def test_importing_harness_imports_nothing_else():
+    code = "import sys; before = set(sys.modules); import harness; print(len({m for m in set(sys.modules) - before if '.' not in m} - {'harness'}))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert int(out) < 25  # the standard library's own
+
+
+def test_every_kind_has_a_contract_and_a_hook():
+    from harness.plugin import hookspecs
+
+    assert set(OFFERS) == set(KINDS)
+    hooks = {name for name in vars(hookspecs) if name.startswith("harness_")}
+    assert len(hooks) == len(KINDS) + 1  # catalogues are of every kind
+
+
+def public_definitions(file):
+    module = ast.parse(file.read_text())
+    classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
+    for node in (*module.body, *(inner for outer in classes for inner in outer.body)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+
+
+def test_every_public_function_says_what_it_returns(repository):
+    every = [f for p in ("harness", "plugins", "reports") for f in (repository / p).rglob("*.py")]
+    files = [f for f in every if not f.name.startswith("test_")]  # the templates of tests, whose names say it
+    silent = [f"{f.name}:{d.lineno} {d.name}" for f in files for d in public_definitions(f) if not ast.get_docstring(d)]
+    assert silent == []
+
+
+def test_every_module_says_what_it_is(repository):
+    for package in ("harness", "plugins", "reports"):
+        for file in (repository / package).rglob("*.py"):
+            assert ast.get_docstring(ast.parse(file.read_text())), file
+
+
+def test_the_readme_shows_the_two_commands_and_ci_runs_its_test_command(repository):
+    readme = (repository / "README.md").read_text()
+    assert "python -m pip install -c constraints.txt -e . && harness run benchmarks/dogscats.toml" in readme
+    test = "python -m pip install tox && tox"
+    assert test in readme
+    assert test in (repository / ".ci" / "run").read_text().splitlines()
+
+
+def test_the_readmes_commands_exist(repository):
+    from typer.main import get_command
+
+    from harness.cli.app import app
+
+    known = set(get_command(app).commands)
+    readme = (repository / "README.md").read_text()
+    used = set(re.findall(r"^ *harness ([a-z-]+)", readme, re.MULTILINE))
+    assert used
+    assert used <= known

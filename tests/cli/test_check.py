@@ -1,0 +1,130 @@
+"""``harness check``: what is found by a name or in a file, one line a check, and the exit code."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.cli.check import carry_out, find, show
+from harness.errors import HarnessError, UnknownName
+
+GOOD = '''
+"""A straight line."""
+from harness import Scheduler, hookimpl
+
+def build(optimizer, total_steps):
+    from torch.optim.lr_scheduler import LambdaLR
+    return LambdaLR(optimizer, lambda step: 1 - step / total_steps)
+
+@hookimpl
+def harness_schedulers():
+    return [Scheduler(name="line", build=build)]
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    def write(*replacement):
+        file = tmp_path / "line.py"
+        file.write_text(GOOD.replace(*replacement) if replacement else GOOD)
+        return str(file)
+
+    return write
+
+
+def checked(capsys, name, as_json=False, **options):
+    code = show(carry_out(find(name, **options), quick=True), as_json)
+    return code, capsys.readouterr().out
+
+
+def test_a_sound_file_passes_with_a_line_a_check(capsys, plugin):
+    code, out = checked(capsys, plugin())
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "scheduler line"
+    assert "  ok      several_groups" in lines
+    assert lines[-1] == "8 ok, 1 n/a"
+
+
+def test_a_fault_is_named_and_the_exit_code_is_one(capsys, plugin):
+    code, out = checked(capsys, plugin("1 - step", "2 - step"))
+    assert code == 1
+    (line,) = [line for line in out.splitlines() if "FAILED  " in line]
+    assert "peaks_at_lr" in line
+    assert "must peak at the optimizer's own rate, got 2 x that" in line
+
+
+def test_json_is_one_document(capsys, plugin):
+    code, out = checked(capsys, plugin("1 - step", "2 - step"), as_json=True)
+    found = json.loads(out)
+    assert (code, found["failed"]) == (1, 1)
+    assert {"kind": "scheduler", "plugin": "line", "check": "builds", "status": "ok", "text": ""} in found["checks"]
+
+
+def test_a_name_of_several_kinds_means_all_of_them_and_kind_narrows():
+    assert [kind for kind, _ in find("linear")] == ["backbone", "scheduler"]
+    assert [kind for kind, _ in find("linear", "scheduler")] == ["scheduler"]
+
+
+def test_names_of_libraries_are_found():
+    ((kind, found),) = find("torch:RAdam")
+    assert (kind, found.offer.name) == ("optimizer", "torch:RAdam")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("adan", None, "check: must be a plugin's name or FILE.py, got 'adan'; did you mean 'adam'?"),
+        ("cosine", "optimizer", "check: must name an optimizer, got 'cosine'"),
+        ("torch:SparseAdam", None, "it takes sparse gradients only"),
+        ("lion", "optimiser", "--kind: must be a kind of plugin, got 'optimiser'; did you mean 'optimizer'?"),
+    ],
+)
+def test_what_is_not_there_is_refused(name, kind, message):
+    with pytest.raises(HarnessError) as error:
+        find(name, kind)
+    assert message in str(error.value)
+    assert isinstance(error.value, UnknownName) or kind == "optimiser"
+
+
+def test_a_file_that_offers_nothing_of_the_kind_is_refused(plugin):
+    with pytest.raises(HarnessError, match="must be a file that offers a plugin of kind optimizer"):
+        find(plugin(), "optimizer")
+
+
+CATALOGUE = """
+from functools import partial
+from harness import Catalogue, Scheduler, hookimpl
+
+def build(power, optimizer, total_steps):
+    from torch.optim.lr_scheduler import LambdaLR
+    return LambdaLR(optimizer, lambda step: max(0.0, 1 - step / total_steps) ** power)
+
+def find(name):
+    return Scheduler(name, partial(build, int(name[1:])))
+
+@hookimpl
+def harness_catalogues():
+    return [Catalogue("scheduler", "power", find, lambda: [f"p{i}" for i in range(1, COUNT + 1)])]
+"""
+
+
+def test_every_plugin_of_a_files_catalogue_is_checked(capsys, tmp_path):
+    file = tmp_path / "powers.py"
+    file.write_text(CATALOGUE.replace("COUNT", "2"))
+    code, out = checked(capsys, str(file))
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("scheduler")] == ["scheduler p1", "scheduler p2"]
+    with pytest.raises(HarnessError, match="must be a file that offers a plugin of kind optimizer"):
+        find(str(file), kind="optimizer")
+
+
+def test_of_a_large_catalogue_one_must_be_named(tmp_path):
+    file = tmp_path / "powers.py"
+    file.write_text(CATALOGUE.replace("COUNT", "21"))
+    with pytest.raises(
+        HarnessError, match=r"at most 20 plugins, got a catalogue of 21 .*; check one of them: .*'p1' --plugin"
+    ):
+        find(str(file))
+    assert [found.offer.name for _, found in find("p21", files=[file])] == ["p21"]
