@@ -177,6 +177,14 @@ def check_names(benchmark, source, registry):
     if benchmark.train.regime == "scratch":
         resolve(benchmark, source, registry)
     check_profile(benchmark, source, registry)
+    for name, values in benchmark.search.space.items():
+        entered = benchmark.train.aliases.get(name, name)
+        offers = [
+            registry.found[kind][entered].offer
+            for kind in ("optimizer", "scheduler")
+            if entered in registry.found[kind]
+        ]
+        assert set(values) <= {*offers[0].space, *offers[0].defaults}, f"[search.space.{name}]"
 
 
 @pytest.mark.parametrize("page", [page for page in NAMES if any(c.name in RUN for c in examples(page))])
@@ -227,8 +235,7 @@ def test_python_is_run(page, desk, capsys):
 
 
 def test_nothing_is_listed_that_is_not_on_a_page():
-    names = {command.name for page in NAMES for command in examples(page)} | {
-        " ".join(mention.split()[:2]) for page in NAMES for mention in mentions(page)
-    }
-    assert {name for name in NOT_RUN if name not in names and not any(n.startswith(name) for n in names)} == set()
+    names = {command.name for page in NAMES for command in examples(page)}
+    names |= {mention for page in NAMES for mention in mentions(page)}
+    assert [name for name in NOT_RUN if not any(words.startswith(name) for words in names)] == []
     assert all(blocks(page, "python") for page in RUN_ELSEWHERE)
