@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.benchmark.comparison import Cell as ComparisonRun
+from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError

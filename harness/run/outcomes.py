@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.benchmark.comparison import Cell as ComparisonRun
+from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Plan
 from harness.plugin.runs import Run
 from harness.records import Store, schema

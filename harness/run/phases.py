@@ -11,9 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from harness.benchmark.comparison import Cell as ComparisonRun
-from harness.benchmark.comparison import cells as comparison_runs
-from harness.benchmark.comparison import count, restarts
+from harness.benchmark.comparison import ComparisonRun, comparison_runs, count_comparison_runs, restart_runs
 from harness.benchmark.plan import Competitor, Setting
 from harness.plugin.runs import Epoch, Event, Run
 from harness.plugin.runs import Verdict as PrunerDecision
@@ -170,7 +168,7 @@ class Retrain:
     @property
     def left(self) -> int:
         """How many runs are still to do; before they are entered, those of the restarts are among them."""
-        return len(self.waiting) if self.entered else count(self._setting) - self._ended_before
+        return len(self.waiting) if self.entered else count_comparison_runs(self._setting) - self._ended_before
 
     def next(self) -> Run | None:
         """Return the next run, once all searches have ended."""
@@ -196,7 +194,7 @@ class Retrain:
         entries = comparison_runs(self._setting, self._tune.chosen)
         states = [(self._store.run(entry.run.id) or {}).get("state") for entry in entries]
         done = [entry for entry, state in zip(entries, states, strict=True) if state == schema.DONE]
-        again = [entry for entry in restarts(self._setting, done) if has_ended(self._store, entry.run)]
+        again = [entry for entry in restart_runs(self._setting, done) if has_ended(self._store, entry.run)]
         return len(done) + len(again) + states.count(schema.DIVERGED)
 
 
@@ -250,4 +248,4 @@ class Restart:
         self.waiting = self._comparison.enter(new)
 
     def _restarts(self) -> list[ComparisonRun]:
-        return restarts(self._setting, self._comparison.done())
+        return restart_runs(self._setting, self._comparison.done())
