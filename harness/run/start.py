@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.benchmark import sections
-from harness.benchmark.plan import describe_space
+from harness.benchmark.arms import describe_space
 from harness.console.progress import Reporter, counted
 from harness.console.safe_text import impersonal
 from harness.errors import printable

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.plan import Competitor, Setting
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Event, Run, State, digest

@@ -21,7 +21,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.benchmark.plan import Competitor, Setting
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import Setting
 from harness.errors import BenchmarkError, HarnessError, one_line, shortened
 from harness.plugin.runs import Epoch, Run
 from harness.plugin.runs import Verdict as PrunerDecision
