@@ -164,7 +164,7 @@ def write(tmp_path, monkeypatch):
     """Return a function that writes reports of empty records with these analyses and formats."""
     monkeypatch.setattr(reports, "open_records", lambda folder: EMPTY)
     return lambda analyses, formats: reports.write_reports(
-        tmp_path, [format.name for format in formats], Offers(analyses, formats)
+        tmp_path, [report.name for report in formats], Offers(analyses, formats)
     )
 
 
