@@ -40,8 +40,10 @@ if TYPE_CHECKING:
         Executor,
         Metric,
         Optimizer,
+        Parts,
         Photo,
         Probe,
+        Records,
         Report,
         Results,
         RunningExecutor,
@@ -55,12 +57,10 @@ if TYPE_CHECKING:
     )
     from harness.plugin.hookspecs import hookimpl
     from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
-    from harness.records import Records
     from harness.results.notebook import load
     from harness.results.pictures.range_test import draw_range_test
     from harness.results.pictures.walks import Stroke, describe_walk, draw_walks
     from harness.training.loop import execute
-    from harness.training.parts import Parts
     from harness.training.pretrained import read_weights
     from harness.verdict.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
 
@@ -68,7 +68,7 @@ _HOME = {
     **dict.fromkeys(("Choice", "Float", "Int"), "optuna.distributions"),
     **dict.fromkeys(
         ("Analysis", "Backbone", "Catalogue", "Data", "DataRequest", "Dataset", "Download", "Executor", "Metric", "Optimizer",
-         "Photo", "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Several", "Split", "Task", "Weights", "Workbench"),
+         "Parts", "Photo", "Probe", "Records", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Several", "Split", "Task", "Weights", "Workbench"),
         "harness.plugin.contracts",
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
@@ -85,13 +85,11 @@ _HOME = {
     ),
     "read_weights": "harness.training.pretrained",
     "draw_range_test": "harness.results.pictures.range_test",
-    "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.plugin.runs"),
     **dict.fromkeys(
         ("from_spreadsheet_cell", "markdown_text", "spreadsheet_cell", "spreadsheet_table", "typed"), "harness.console.safe_text"
     ),
     "execute": "harness.training.loop",
-    "Parts": "harness.training.parts",
 }  # fmt: skip
 _THERE = {"Choice": "CategoricalDistribution", "Float": "FloatDistribution", "Int": "IntDistribution"}
 

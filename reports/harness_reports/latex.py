@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import Records, Report, Results, hookimpl, numbers
+from harness.verdict.protocol import FACETS
 from harness_reports._words import alarms, constant
 from harness_reports._words.benchmark import search_budget, split_sizes
 from harness_reports._words.columns import shown_metrics
@@ -15,7 +16,7 @@ from harness_reports._words.latex import escaped, escaped_number, floating_table
 from harness_reports._words.names import capitalized, metric_title, shared_parts, title_with_unit
 from harness_reports._words.notices import fairness_notes
 from harness_reports._words.outcome import Outcome
-from harness_reports._words.statements import FACETS, statements
+from harness_reports._words.statements import statements
 
 MOST_METRICS = 4  # columns of the leaderboard, so that it fits on a page
 

@@ -7,6 +7,7 @@ from textwrap import shorten
 from typing import Any
 
 from harness import Report, Results, Several, hookimpl, markdown_text, numbers
+from harness.verdict.protocol import FACETS
 from harness_reports._words import alarms, constant, several
 from harness_reports._words.benchmark import search_budget, split_sizes, training_precision
 from harness_reports._words.coverage import sampled_examples
@@ -14,7 +15,7 @@ from harness_reports._words.headline import headline
 from harness_reports._words.names import capitalized, metric_title, shared_parts, shortened
 from harness_reports._words.notices import notices
 from harness_reports._words.outcome import Outcome
-from harness_reports._words.statements import FACETS, Statement, statements
+from harness_reports._words.statements import Statement, statements
 
 MOST_REASONS, MOST_LETTERS = 3, 400  # of a verdict's reasons, and of their letters; the page has all
 MOST_IN_CELL = 60  # letters of a fact in which runs differ

@@ -17,4 +17,4 @@ def render(results: Results) -> str:
 @hookimpl
 def harness_reports() -> list[Report]:
     """Offer text."""
-    return [Report(name="text", extension="txt", render=render)]
+    return [Report(name="text", extension="txt", render=render, headline=render)]

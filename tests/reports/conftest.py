@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from harness import Records, Results
+from harness.records import FolderRecords
 from harness.records.checked import save_arrays
 
 CLASSIFICATION = {
@@ -179,7 +180,7 @@ def build(
         "tuned_params",
         "tuned_value",
     ]
-    return Records(
+    return FolderRecords(
         folder=Path("runs/made-up-01234567"),
         meta=meta,
         arms=pd.DataFrame(arms, columns=columns),
@@ -241,9 +242,11 @@ def spoiled() -> Callable[..., Records]:
 @pytest.fixture(scope="session")
 def analysed() -> Callable[[Records], Results]:
     """Return a function from records to what a report is made from, with the built-in analyses."""
-    from harness_plugins.analyses import curves, lead, leaderboard, sensitivity
+    from harness_plugins.analyses.scores import curves, lead
+    from harness_plugins.analyses.search import sensitivity
 
     from harness.results.analysis import analyse
+    from harness.results.tables import leaderboard
 
     offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in module.harness_analyses()]
     return lambda records: analyse(records, offers)

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import numbers, standing_first
+from harness import numbers
+from harness.verdict.protocol import FACETS
+from harness.verdict.reading import NetworkVerdict, ProtocolVerdict, read_verdicts
 from harness_reports._words.outcome import Outcome
-from harness_reports._words.statements import FACETS
 
 CLAIM = "Different optimizers reach almost the same minima."
 MEANINGS = {
@@ -52,40 +53,38 @@ def verdict(outcome: Outcome) -> dict[str, Any] | None:
 
     The standing protocol leads; the other registered ones stand in ``others``.
     """
-    rows = outcome.rows("verdict")
-    if not rows:
+    verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
+    if not verdicts:
         return None
-    hashes = standing_first(outcome.records.meta, (row["hash"] for row in rows))
-    standing, *others = (_of_protocol(outcome, [row for row in rows if row["hash"] == hash_]) for hash_ in hashes)
+    standing, *others = (_of_protocol(outcome, verdict) for verdict in verdicts)
     return {"claim": CLAIM, **standing, "others": others}
 
 
-def _of_protocol(outcome: Outcome, rows: Sequence[Row]) -> dict[str, Any]:
+def _of_protocol(outcome: Outcome, verdict: ProtocolVerdict) -> dict[str, Any]:
     """Return the verdict by one protocol."""
-    pooled = next(row for row in rows if row["scope"] == "pooled")
+    pooled = verdict.pooled
     return {
         "statement": pooled["statement"],
         "means": MEANINGS.get(str(pooled["statement"]), ""),
         "exploratory": bool(pooled["exploratory"]),
         "cells": pooled["cells"] if pooled["statement"] == "mixed" else "",
-        "hash": str(pooled["hash"])[:HASH_DIGITS],
+        "hash": verdict.hash[:HASH_DIGITS],
         "registered": pooled["registered"],
-        "networks": [_network(outcome, row) for row in rows if row["scope"] == "network"],
+        "networks": [_network(outcome, network) for network in verdict.networks],
     }
 
 
-def _network(outcome: Outcome, row: Row) -> dict[str, Any]:
+def _network(outcome: Outcome, verdict: NetworkVerdict) -> dict[str, Any]:
     """Return the verdict on one network."""
-    same = (row["hash"], row["network"])
-    pairs = [pair for pair in outcome.rows("facets") if (pair["hash"], pair["network"]) == same]
-    labels = _labels_in_network(outcome, str(row["network"]))
+    row, pairs = verdict.row, verdict.facets
+    labels = _labels_in_network(outcome, verdict.network)
     return {
-        "name": row["network"],
+        "name": verdict.network,
         "regime": row["regime"],
         "statement": row["statement"],
         "means": MEANINGS.get(str(row["statement"]), ""),
         "facets": [_facet(row, facet, pairs, labels) for facet in FACETS],
-        "reasons": [line for line in str(row["reasons"]).splitlines() if line],
+        "reasons": verdict.reasons,
         "about": _basis(row),
         "pairs": [_pair(pair, labels) for pair in pairs if pair["primary"]],
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness import Results, numbers, standing_first
-
-FACETS = ("loss", "function", "representation", "connectivity", "geometry")
+from harness import Results, numbers
+from harness.verdict.protocol import FACETS
+from harness.verdict.reading import read_verdicts
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,19 @@ class Statement:
 
 def statements(results: Results) -> list[Statement]:
     """Return a statement for every network by the standing protocol; none where there is no verdict."""
-    table = results.tables.get("verdict")
-    if table is None or table.empty or not {"scope", "hash", "statement", *FACETS} <= set(table.columns):
-        return []
-    standing, *_ = standing_first(results.records.meta, table["hash"])
-    rows = table[(table["hash"] == standing) & (table["scope"] == "network")]
-    return [
-        Statement(
-            network=str(row["network"]),
-            regime=str(row["regime"]),
-            statement=f"{row['statement']}{', exploratory' if row['exploratory'] else ''}",
-            facets=tuple(str(row[facet]) for facet in FACETS),
-            power=numbers.percent(float(row["power"])) if math.isfinite(row["power"]) else numbers.NOTHING,
-            reasons=tuple(str(row["reasons"]).splitlines()),
-            registered=str(row["registered"]),
+    verdicts = read_verdicts(results.records.meta, results.tables)
+    statements = []
+    for verdict in verdicts[0].networks if verdicts else ():
+        row, power = verdict.row, float(verdict.row["power"])
+        statements.append(
+            Statement(
+                network=verdict.network,
+                regime=str(row["regime"]),
+                statement=f"{row['statement']}{', exploratory' if row['exploratory'] else ''}",
+                facets=tuple(str(row[facet]) for facet in FACETS),
+                power=numbers.percent(power) if math.isfinite(power) else numbers.NOTHING,
+                reasons=tuple(verdict.reasons),
+                registered=str(row["registered"]),
+            )
         )
-        for row in rows.to_dict("records")
-    ]
+    return statements

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness import Results, numbers, standing_first
+from harness import Results, numbers
+from harness.verdict.reading import read_gate
 from harness_reports._page.minima.signs import Sign
 
 TITLES = {
@@ -18,20 +19,16 @@ TITLES = {
 
 def gate(results: Results, network: str, signs: Mapping[str, Sign]) -> dict[str, Any] | None:
     """Return a row per arm: whether it is at a minimum, and what decided that; None where the gate is not known."""
-    table = results.tables.get("gate")
-    if table is None or table.empty:
-        return None
-    standing, *_ = standing_first(results.records.meta, table["hash"])
-    of_network = table[(table["network"] == network) & (table["hash"] == standing) & table["arm"].isin(list(signs))]
-    if of_network.empty:
+    gates = [row for row in read_gate(results.records.meta, results.tables, network) if row["arm"] in signs]
+    if not gates:
         return None
     loss_unit = str(results.records.meta["metrics"].get("loss", {}).get("unit", ""))
-    rows = [_row(row, signs[row["arm"]], loss_unit) for row in of_network.to_dict("records")]
+    rows = [_row(row, signs[row["arm"]], loss_unit) for row in gates]
     columns = [column for column in TITLES if any(row[column] for row in rows)]
     return {"rows": rows, "heads": [TITLES[column] for column in columns], "columns": columns}
 
 
-def _row(row: Mapping[Any, Any], sign: Sign, loss_unit: str) -> dict[str, Any]:
+def _row(row: Mapping[str, Any], sign: Sign, loss_unit: str) -> dict[str, Any]:
     """Return one arm."""
     return {
         "sign": sign,

@@ -1,0 +1,115 @@
+"""A profile can be cut down by --set: settings for what takes no part are left out and named, and slips stay errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.benchmark.loading import load
+from harness.benchmark.sections import identity
+from harness.console.progress import Reporter
+from harness.errors import BenchmarkError
+from harness.run.prepare import Request, prepare
+
+LEFT_OUT = "settings of the file that are left out, because what they are for takes no part: "
+
+
+@pytest.mark.parametrize(
+    ("profile", "settings", "left_out"),
+    [
+        ("photos", ['train.optimizers=["sgd","adam"]'], "search.space.rmsprop, heads.linear.search.space.rmsprop"),
+        ("photos", ['train.heads=["mlp"]'], "heads.linear"),
+        ("photos", ['train.regime="scratch"'], "train.heads, heads.linear"),
+        ("finetune", ['train.optimizers=["adamw"]'], "search.space.sgd, search.space.adam"),
+        ("finetune", ['train.regime="scratch"'], "train.head_epochs, train.batch_norm, search.layer_factor"),
+        (None, ['data.dataset="folder"'], "data.options.train, data.options.tune, data.options.test"),
+        (None, ['data.dataset="folder"', "data.options.test=0.2"], "data.options.train, data.options.tune"),
+        (None, ['search.sampler="random"'], "search.sampler_options.n_startup_trials"),
+        (None, ['train.optimizers=["lion"]'], ""),
+        (None, ['search.sampler="tpe"'], ""),
+        ("photos", [], ""),
+        ("finetune", [], ""),
+        ("full", [], ""),
+    ],
+)
+def test_what_a_set_takes_out_takes_its_settings_with_it(repository, profile, settings, left_out):
+    benchmark, source = load(repository / "benchmarks" / "dogscats.toml", profile, settings)
+    assert list(source.notices) == ([LEFT_OUT + left_out] if left_out else [])
+    assert benchmark.name == "dogscats"
+
+
+def test_the_aa_arm_is_another_optimizer_where_its_own_takes_no_part(repository):
+    file = repository / "benchmarks" / "dogscats.toml"
+    benchmark, source = load(file, "verdict", ['train.optimizers=["adam", "rmsprop"]'])
+    assert benchmark.compare.aa is True
+    assert source.notices == ("compare.aa is 'sgd', which takes no part: the first optimizer takes part twice instead",)
+    assert load(file, "verdict", ['train.optimizers=["sgd"]'])[0].compare.aa == "sgd"
+
+
+ADAMS = ("[compare]", "[search.space.adam]\nlr = 0.01\n[search.space.sgd]\nlr = 0.1\n[compare]")
+
+
+def test_what_is_cut_down_is_the_same_run_as_a_file_that_never_named_it(benchmark_file):
+    cut = identity(load(benchmark_file(ADAMS), overrides=['train.optimizers=["sgd"]'])[0])
+    short = (ADAMS[0], "[search.space.sgd]\nlr = 0.1\n[compare]")
+    assert cut == identity(load(benchmark_file(short, ('["sgd", "adam"]', '["sgd"]')))[0])
+
+
+def test_settings_that_stand_only_in_the_profile_go_with_its_arms(benchmark_file):
+    profile = (
+        '[profiles.p.train]\nschedulers = ["cosine", "linear"]\n[profiles.p.search.space]\nlinear = { floor = 0.1 }\n'
+    )
+    file = benchmark_file(("[report]", f"{profile}[report]"))
+    benchmark, source = load(file, "p", ['train.schedulers=["cosine"]'])
+    assert benchmark.search.space == {}
+    assert source.notices == (f"{LEFT_OUT}search.space.linear",)
+
+
+def test_a_profile_of_fewer_arms_takes_out_their_settings_too(benchmark_file):
+    file = benchmark_file(ADAMS, ("[report]", '[profiles.short.train]\noptimizers = ["sgd"]\n[report]'))
+    benchmark, source = load(file, "short")
+    assert list(benchmark.search.space) == ["sgd"]
+    assert source.notices == (f"{LEFT_OUT}search.space.adam",)
+
+
+@pytest.mark.parametrize(
+    ("replacements", "settings", "message"),
+    [
+        (
+            [("[compare]", "[search.space.adma]\nlr = 0.1\n[compare]")],
+            [],
+            r"search\.space\.adma: .*did you mean 'adam'",
+        ),
+        (
+            [("[compare]", "[search.space.adma]\nlr = 0.1\n[compare]")],
+            ['train.optimizers=["sgd"]'],
+            r"search\.space\.adma: ",
+        ),
+        (
+            [ADAMS],
+            ['train.optimizers=["sgd"]', "search.space.adam.beta1=0.9"],
+            r"search\.space\.adam: must be for an arm's",
+        ),
+        ([], ['train.optimizers=["sgd"]', "search.space.adam.beta1=0.9"], r"search\.space\.adam: must be for an arm's"),
+        ([], ['train.regime="features"', "heads.mpl.train.l2=0.1"], r"--set: heads\.mpl: must be one of train\.heads"),
+        ([], ["search.space=3"], r"search\.space: must be a table"),
+        ([], ["heads=3"], r"heads: must be a table"),
+        ([], ["train=3"], r"train: must be a table"),
+    ],
+)
+def test_slips_stay_errors(benchmark_file, replacements, settings, message):
+    with pytest.raises(BenchmarkError, match=message):
+        load(benchmark_file(*replacements), overrides=settings)
+
+
+def test_an_alias_goes_with_its_arm(benchmark_file):
+    arms = ('["sgd", "adam"]', '["sgd", "plain"]\naliases = { plain = "sgd" }')
+    file = benchmark_file(arms, ("[compare]", "[search.space.plain]\nmomentum = 0.0\n[compare]"))
+    benchmark, source = load(file, overrides=['train.optimizers=["sgd"]'])
+    assert (benchmark.train.aliases, benchmark.search.space) == ({}, {})
+    assert source.notices == (f"{LEFT_OUT}search.space.plain, train.aliases.plain",)
+
+
+def test_it_is_said_in_one_line(benchmark_file, tmp_path, capsys):
+    prepare(Request(benchmark_file(ADAMS), overrides=('train.optimizers=["sgd"]',), out=tmp_path), Reporter())
+    notes = [line for line in capsys.readouterr().out.splitlines() if "takes no part" in line]
+    assert notes == [f"note: {LEFT_OUT}search.space.adam"]

@@ -1,0 +1,304 @@
+"""``harness compare``: what differs is said first, differences have the right intervals, and regressions are flagged."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sqlite3
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_reports import html
+from harness_reports._words.several import answer
+from scipy import stats
+
+from harness.cli.app import main
+from harness.cli.compare import document, lines
+from harness.results.several import by_pairs, open_several, welch
+
+ARM = "lesson_cnn/optimizer-1/cosine"
+
+
+@pytest.fixture(scope="module")
+def first(written_records: Any, tmp_path_factory: Any) -> Any:
+    """A run of three arms and six seeds."""
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    written_records(folder, trials=12, epochs=3, arms=3, seeds=6, tested=16)
+    return folder
+
+
+@pytest.fixture
+def other(first: Any, tmp_path: Any) -> Any:
+    """Return a function that copies the first run and changes the deciding metric, or a fact of it."""
+
+    def make(name: str = "second", change: Any = None, facts: Any = None, recipe: Any = None, drop: int = 0) -> Any:
+        folder = tmp_path / name
+        shutil.copytree(first, folder)
+        db = sqlite3.connect(folder / "run.db")
+        found = db.execute("SELECT run_id, arm, seed, metrics, recipe FROM runs WHERE phase = 'compare'").fetchall()
+        for run_id, arm, seed, metrics, said in found:
+            numbers = json.loads(metrics)
+            if change:
+                numbers["test_accuracy"] = change(arm, seed, numbers["test_accuracy"])
+            new = json.dumps(recipe(json.loads(said))) if recipe else said
+            state = "failed" if seed < drop else "done"
+            db.execute(
+                "UPDATE runs SET metrics = ?, recipe = ?, state = ? WHERE run_id = ?",
+                (json.dumps(numbers), new, state, run_id),
+            )
+        for key, edit in (facts or {}).items():
+            known = json.loads(db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
+            db.execute("UPDATE meta SET value = ? WHERE key = ?", (json.dumps(edit(known)), key))
+        db.commit()
+        db.close()
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def harness(capsys: Any) -> Any:
+    def call(*arguments: Any) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["compare", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err  # type: ignore[return-value]
+
+    return call
+
+
+def values(folder: Any, arm: str) -> Any:
+    db = sqlite3.connect(folder / "run.db")
+    found = db.execute("SELECT metrics FROM runs WHERE phase = 'compare' AND arm = ? ORDER BY seed", (arm,)).fetchall()
+    db.close()
+    return np.array([json.loads(text)["test_accuracy"] for (text,) in found])
+
+
+def worse(arm: str, seed: int, value: float) -> float:
+    return value - 0.02 + 0.001 * seed if arm == ARM else value
+
+
+def row_of(several: Any, arm: str = ARM) -> Any:
+    return several.changes.set_index("arm").loc[arm]
+
+
+# --- statistics ----------------------------------------------------------------------------------------------
+
+
+def test_pairs_are_scipys_paired_test() -> None:
+    random = np.random.default_rng(0)
+    before, after = random.normal(0, 1, 9), random.normal(0.5, 1, 9)
+    found, wanted = by_pairs(before, after), stats.ttest_rel(after, before)
+    ends = wanted.confidence_interval(0.95)
+    assert (found.p, found.low, found.high) == pytest.approx((wanted.pvalue, ends.low, ends.high))
+    assert found.value == pytest.approx(after.mean() - before.mean())
+
+
+def test_welch_is_scipys() -> None:
+    random = np.random.default_rng(1)
+    before, after = random.normal(0, 1, 7), random.normal(0.5, 3, 12)
+    found, wanted = welch(before, after), stats.ttest_ind(after, before, equal_var=False)
+    ends = wanted.confidence_interval(0.95)
+    assert (found.p, found.low, found.high) == pytest.approx((wanted.pvalue, ends.low, ends.high))
+
+
+def test_one_seed_says_nothing_and_equal_seeds_are_no_chance() -> None:
+    assert math.isnan(welch([1.0], [2.0, 3.0]).p)
+    assert welch([1.0, 1.0], [1.0, 1.0]).p == 1
+    assert welch([1.0, 1.0], [2.0, 2.0]).p == pytest.approx(2 / 6)  # of the orders of four seeds: no proof
+    assert by_pairs([1.0, 1.0], [2.0, 2.0]).p == 0.5
+    assert math.isnan(by_pairs([1.0, 1.0], [2.0, 2.0]).low)
+    assert by_pairs([1.0, 2.0], [1.0, 2.0]).p == 1
+
+
+# --- what changed --------------------------------------------------------------------------------------------
+
+
+def test_an_arm_that_became_worse_is_a_regression_and_the_others_are_identical(first: Any, other: Any) -> None:
+    later = other(change=worse)
+    several = open_several([first, later])
+    row, wanted = row_of(several), stats.ttest_rel(values(later, ARM), values(first, ARM))
+    assert row["state"] == "regression"
+    assert row["how"] == "paired by seed"
+    assert row["change"] == pytest.approx((values(later, ARM) - values(first, ARM)).mean())
+    assert row["p"] == pytest.approx(wanted.pvalue)
+    assert row["adjusted"] == pytest.approx(3 * wanted.pvalue)  # Holm over three arms
+    assert set(several.changes["state"]) == {"regression", "identical"}
+    assert several.differs.empty
+
+
+def test_better_is_an_improvement_and_the_goal_decides_which_is_which(first: Any, other: Any) -> None:
+    def loss(meta: Any) -> Any:
+        return {**meta, "accuracy": {"goal": "min", "unit": "%", "each": True}}
+
+    def better(arm: str, seed: int, value: float) -> float:
+        return value + 0.02 - 0.001 * seed
+
+    later = other(change=better)
+    assert set(open_several([first, later]).changes["state"]) == {"improvement"}
+    one, two = (other(name, change, {"metrics": loss}) for name, change in (("a", None), ("b", better)))
+    assert set(open_several([one, two]).changes["state"]) == {"regression"}
+
+
+def test_a_difference_below_the_margin_is_none_that_matters(first: Any, other: Any) -> None:
+    later = other(change=lambda arm, seed, value: value - 0.003 + 0.0001 * seed)
+    assert set(open_several([first, later]).changes["state"]) == {"within the margin"}
+    assert set(open_several([first, later], margin=0.1).changes["state"]) == {"regression"}  # in points
+
+
+def test_noise_is_not_shown(first: Any, other: Any) -> None:
+    later = other(change=lambda arm, seed, value: value + (0.03 if seed % 2 else -0.03))
+    assert set(open_several([first, later]).changes["state"]) == {"not shown"}
+
+
+def test_another_start_is_compared_by_welch(first: Any, other: Any) -> None:
+    def changed(recipe: Any) -> Any:
+        return {**recipe, "plugins": {**recipe["plugins"], "backbone": "ee" * 32}}
+
+    later = other(change=worse, recipe=changed)
+    several = open_several([first, later])
+    assert row_of(several)["how"] == "Welch"
+    assert row_of(several)["p"] == pytest.approx(
+        stats.ttest_ind(values(later, ARM), values(first, ARM), equal_var=False).pvalue
+    )
+    assert several.differs.set_index("what").loc["backbone lesson_cnn", "second"] == "ee" * 6
+
+
+def test_fewer_seeds_are_paired_with_their_own(first: Any, other: Any) -> None:
+    row = row_of(open_several([first, other(change=worse, drop=3)]))
+    assert (row["how"], row["seeds"]) == ("paired by seed", 3)
+
+
+def test_other_data_are_side_by_side_only(first: Any, other: Any) -> None:
+    later = other(change=worse, facts={"data": lambda data: {**data, "fingerprint": "fedcba9876543210"}})
+    several = open_several([first, later])
+    assert set(several.changes["how"]) == {"other data"}
+    assert set(several.changes["state"]) == {"not comparable"}
+    assert several.regressions.empty
+    assert list(several.differs["group"]) == ["data"]
+    assert several.scores.set_index(["arm", "run"]).loc[(ARM, "second"), "mean"] < 0.93
+    assert "Side by side only" in answer(several)
+
+
+def test_what_differs_is_said_by_group(first: Any, other: Any) -> None:
+    def benchmark(known: Any) -> Any:
+        return {**known, "name": "renamed", "train": {**known["train"], "l2": 0.1}}
+
+    def environment(known: Any) -> Any:
+        return {**known, "versions": {**known["versions"], "torch": "2.15"}}
+
+    several = open_several([first, other(facts={"benchmark": benchmark, "environment": environment})])
+    rows = several.differs.to_dict("records")
+    assert rows == [
+        {"group": "benchmark", "what": "train.l2", "first": "0.0005", "second": "0.1"},
+        {"group": "versions", "what": "torch", "first": "\N{EN DASH}", "second": "2.15"},
+    ]
+    said = lines(several)
+    assert said[1] == "  benchmark, train.l2: 0.0005 | 0.1"
+
+
+# --- the command ---------------------------------------------------------------------------------------------
+
+
+def test_console_and_exit_codes(first: Any, other: Any, harness: Any) -> None:
+    later = other(change=worse)
+    code, out, _ = harness(first, later)
+    assert code == 0
+    assert "REGRESSION" in out
+    assert out.splitlines()[-1] == "1 regression shown"
+    assert harness(first, later, "--fail-on-regression")[0] == 1
+    assert harness(later, first, "--fail-on-regression")[0] == 0  # the other way round it is an improvement
+
+
+def test_json_is_strict_and_whole(first: Any, other: Any, harness: Any) -> None:
+    _, out, _ = harness(first, other(drop=6), "--json")
+    found = json.loads(out, parse_constant=lambda name: pytest.fail(name))
+    assert [run["label"] for run in found["runs"]] == ["first", "second"]
+    assert [row["state"] for row in found["changes"]] == ["not comparable"] * 3
+    assert len(found["scores"]) == 6
+    assert "mean" not in found["scores"][-1]
+    assert found["regressions"] == 0
+
+
+def test_page_is_one_file_without_requests_and_hostile_names_stay_text(
+    first: Any, other: Any, harness: Any, tmp_path: Any
+) -> None:
+    def environment(known: Any) -> Any:
+        return {**known, "hardware": {**known["hardware"], "device": "<script>alert(1)</script>"}}
+
+    later = other('<img src=x> "\U0001f600" #', change=worse, facts={"environment": environment})
+    page = tmp_path / "page.html"
+    code, out, _ = harness(first, later, "--out", page)
+    assert code == 0
+    assert out.splitlines()[-1] == str(page)
+    text = page.read_text()
+    assert "<script>alert(1)" not in text
+    assert "<img" not in text
+    assert "&lt;img src=x&gt;" in text
+    assert "Regression: lesson_cnn/optimizer-1/cosine" in text
+    assert "default-src 'none'" in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+    assert text.index("What differs") < text.index("Results")
+    several = open_several([first, later])
+    assert html.render_several(several) == text
+
+
+def test_markdown_is_for_a_pull_request(first: Any, other: Any, harness: Any, tmp_path: Any) -> None:
+    out = tmp_path / "page.md"
+    harness(first, other("a|b", change=worse), "--out", out)
+    text = out.read_text()
+    assert text.startswith("<!-- optimizer-harness -->\n\n**Regression: lesson\\_cnn/optimizer-1/cosine is ")
+    tables = [line for line in text.splitlines() if "/cosine |" in line]
+    assert len(tables) == 6  # three arms, three changes
+    assert "a\\|b" in text
+
+
+def test_three_runs_are_each_compared_with_the_first(first: Any, other: Any) -> None:
+    several = open_several([first, other("b", change=worse), other("c")])
+    assert list(several.changes["run"]) == ["b"] * 3 + ["c"] * 3
+    assert document(several)["regressions"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["FIRST"], "error: compare: must be two runs or more, got 1"),
+        (["FIRST", "FIRST"], "error: compare: must be different run folders, got one of them twice"),
+        (["FIRST", "nowhere"], "error: nowhere: must be a run folder, got nothing there"),
+        (["FIRST", "OTHER", "--out", "page.pdf"], "error: compare --out: must end in .html or .md, got 'page.pdf'"),
+        (["FIRST", "OTHER", "--out", "no/where/page.html"], "error: compare --out: must be a file that can be written"),
+        (["FIRST", "APART"], "error: compare: must have an arm in common, got none; first has lesson_cnn/optimizer-0"),
+        (["FIRST", "LOSS"], "error: compare: must be runs decided by one metric, got accuracy in first, loss in loss"),
+    ],
+)
+def test_wrong_input_gets_one_line(arguments: list[str], says: str, first: Any, other: Any, harness: Any) -> None:
+    def renamed(arms: list[str]) -> list[str]:
+        return []
+
+    made = {
+        "FIRST": lambda: first,
+        "OTHER": other,
+        "APART": lambda: other("apart", facts={"arms": renamed}),
+        "LOSS": lambda: other("loss", facts={"metric": lambda _: "loss"}),
+    }
+    code, _, err = harness(*(made[each]() if each in made else each for each in arguments))
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert err.startswith(says)
+
+
+def test_equal_folder_names_are_told_apart(first: Any, other: Any, tmp_path: Any) -> None:
+    (tmp_path / "there").mkdir()
+    again = shutil.move(other("first"), tmp_path / "there" / "first")
+    labels = open_several([first, again]).labels
+    assert labels[1] == "there/first"
+    assert len(set(labels)) == 2
+
+
+def test_runs_that_ended_without_a_finite_metric_are_said_as_they_are(first: Any, other: Any, harness: Any) -> None:
+    nan = other("nan", change=lambda arm, seed, value: math.nan if arm == ARM else value)
+    code, out, err = harness(first, nan)
+    assert (code, err) == (0, "")
+    assert "nan: no result (not finite)" in out

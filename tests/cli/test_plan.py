@@ -1,0 +1,285 @@
+"""``harness plan``: the runs it promises are those that a run makes, controls and all, and what they can show."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from types import SimpleNamespace
+
+import pytest
+
+from harness.benchmark.comparison import count_comparison_runs
+from harness.benchmark.loading import load
+from harness.benchmark.plan import resolve
+from harness.benchmark.sections import as_plain
+from harness.cli import plan as module
+from harness.cli.app import main
+from harness.cli.plan import estimate, lines, power
+from harness.console.progress import Reporter
+from harness.run.after.probe_costs import foretell
+from harness.run.prepare import Request, prepare
+from harness.run.start import run
+from harness.statistics.power import all_similar
+from harness.verdict.protocol import resolve as protocol_of
+
+PROBE = '''
+"""Late probes that cost nothing, too much, or fail."""
+
+from harness import Probe, hookimpl
+
+
+def count(*parts):
+    return {"networks": len(parts)}
+
+
+def fails(parts):
+    raise ValueError("not trained enough")
+
+
+@hookimpl
+def harness_probes():
+    return [Probe(name="pairs", measure=count, networks=2), Probe(name="fails", measure=fails, late=True)]
+'''
+BARE = ('formats = ["text"]', "formats = []")
+EVERYTHING = (
+    ("name = ", 'plugins = ["probe.py"]\nname = '),
+    ("seeds = 2", 'seeds = 3\naa = true\nlabel_noise = 0.5\ntwins = 1\nuntuned = 2\nprobes = ["pairs", "fails"]'),
+    ("trials = 3", "trials = 2\nseeds = 2\nreplicates = 2"),
+    BARE,
+)
+
+
+@pytest.fixture
+def planned(benchmark_file, tmp_path, monkeypatch):
+    """Return a function that estimates a benchmark, quickly."""
+    monkeypatch.setattr(module, "SECONDS_PER_ARM", 0.02)
+    (tmp_path / "probe.py").write_text(PROBE, encoding="utf-8")
+
+    def go(*replacements):
+        request = Request(benchmark_file(*replacements), out=tmp_path / "runs")
+        return estimate(request, Reporter(quiet=True)), request
+
+    return go
+
+
+def test_the_runs_it_promises_are_the_runs_there_will_be(planned, tmp_path):
+    found, request = planned(*EVERYTHING[:1], ("seeds = 2", 'seeds = 2\naa = true\ntwins = 1\nuntuned = 1\nprobes = ["pairs"]'), ("trials = 3", "trials = 1\nreplicates = 2"), BARE)  # fmt: skip
+    assert run(request, Reporter(quiet=True)) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    db = sqlite3.connect(folder / "run.db")
+    (made,) = db.execute("SELECT count(*) FROM runs").fetchone()
+    (measured,) = db.execute("SELECT count(*) FROM measured").fetchone()
+    db.close()
+    assert found["runs"] == made
+    assert found["probes"][0]["possible"] == measured
+
+
+def test_every_control_is_counted_with_its_arm(planned):
+    found, request = planned(*EVERYTHING)
+    sgd, adam = found["arms"]
+    common = {"fresh": 3, "replicate": 3, "twin": 1, "untuned": 2, "restart": 1}
+    assert sgd["comparison"] == common | {"aa": 3, "different": 3}
+    assert adam["comparison"] == common
+    assert (sgd["searches"], sgd["trials"], adam["searches"], adam["trials"]) == (3, 6, 2, 4)
+    assert sgd["runs"] == 6 * 2 + 16
+    setting = prepare(request, Reporter(quiet=True)).setting
+    assert sum(sum(arm["comparison"].values()) for arm in found["arms"]) == count_comparison_runs(setting)
+    said = "\n".join(lines(found))
+    assert "6 trials in 3 searches" in said
+    assert "beside its seeds: 1 twin, 3 aa, 3 different, 3 replicate, 2 untuned, 1 restart" in said
+
+
+def test_late_probes_are_timed_and_one_that_cannot_be_says_why(planned):
+    found, _ = planned(*EVERYTHING)
+    pairs, fails = found["probes"]
+    assert (pairs["probe"], pairs["problem"], pairs["fits"]) == ("pairs", "", pairs["possible"])
+    assert pairs["seconds"] == pytest.approx(pairs["possible"] * pairs["seconds_each"])
+    assert (fails["problem"], fails["seconds"]) == ("ValueError: not trained enough", 0)
+    assert "not timed: ValueError: not trained enough" in "\n".join(lines(found))
+
+
+@pytest.mark.parametrize(
+    ("said", "fits", "line"),
+    [
+        ("", 24, "24 pairs of networks, at about 1 s each: 24 s"),
+        (
+            "probe_sizes = { pairs = 20 }",
+            16,
+            "16 of 24 pairs of networks: every seed paired with the next seed (compare.probe_sizes), at about 1 s each: 16 s",
+        ),
+        (
+            "probe_budget = 23.9",
+            16,
+            (
+                "24 pairs of networks, at about 1 s each: 24 s; only 16 of them fit, into compare.probe_budget, 23.9 s; "
+                "to measure all of them: harness run ... --set compare.probe_budgets.pairs=36"
+            ),
+        ),
+        (
+            "probe_budgets = { pairs = 3 }",
+            0,
+            (
+                "24 pairs of networks, at about 1 s each: 24 s; too few of them fit, so that the probe is left out, into "
+                "compare.probe_budgets.pairs, 3 s; to measure all of them: harness run ... --set compare.probe_budgets.pairs=36"
+            ),
+        ),
+    ],
+)
+def test_what_a_size_or_a_limit_leaves_out_is_said_before_anything_is_spent(planned, monkeypatch, said, fits, line):
+    monkeypatch.setattr("harness.run.after.probe_costs._timed", lambda probe, setting, runs: 1.0)
+    head = ("seeds = 2", f'seeds = 4\nprobes = ["pairs"]\n{said}')
+    found, request = planned(EVERYTHING[0], head)
+    (probe,) = found["probes"]
+    assert (probe["possible"], probe["fits"], probe["seconds"]) == (24, fits, fits)
+    assert f"  probe pairs: {line}" in lines(found)
+    setting = prepare(request, Reporter(quiet=True)).setting
+    untimed = line.split(", at about")[0] if said.startswith("probe_sizes") else line
+    assert foretell(setting) == ([f"probe pairs: {untimed}"] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("said", "trials", "epochs"),
+    [
+        ("trials = 4", 4, 6),
+        ('unit = "epochs"\nbudget = 9', 6, 9),
+        ('unit = "epochs"\nbudget = 9\nseeds = 2', 3, 9),
+        ("trials = 4\nseeds = 3", 4, 18),
+        ('trials = 4\npruner = "median"', 4, 8),
+    ],
+)
+def test_a_budget_in_another_unit_is_turned_into_trials_and_epochs(planned, said, trials, epochs):
+    found, _ = planned(("seeds = 2", "seeds = 2\nuntuned = 0\ngate = false"), ("trials = 3", said))
+    for arm in found["arms"]:
+        assert (arm["trials"], arm["epochs"]) == (trials, epochs + 2 * 2)
+
+
+def cost_always(monkeypatch, seconds):
+    """Let a step and an evaluation cost so many seconds, whatever machine this is."""
+    monkeypatch.setattr(module, "_step_seconds", lambda parts: seconds)
+    monkeypatch.setattr(module, "_seconds", lambda work: seconds)
+
+
+def test_a_budget_in_seconds_is_about_so_many_seconds(planned, monkeypatch):
+    cost_always(monkeypatch, 0.01)
+    found, _ = planned(
+        ("seeds = 2", "seeds = 1\nuntuned = 0\ngate = false"), ("trials = 3", 'unit = "seconds"\nbudget = 5')
+    )
+    for arm in found["arms"]:
+        assert arm["trials"] > 1
+        assert "5 seconds of search (about" in "\n".join(lines(found))
+
+
+def test_range_tests_take_time(planned, monkeypatch):
+    cost_always(monkeypatch, 0.01)
+    plain = planned()[0]["arms"][0]
+    tested = planned(("trials = 3", "trials = 3\nlr_range_test = true"))[0]["arms"][0]
+    assert tested["runs"] == plain["runs"]
+    assert tested["seconds"] > plain["seconds"]
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 12])
+def test_the_power_is_that_of_the_verdict(benchmark_file, registry, seeds):
+    benchmark, source = load(benchmark_file(("seeds = 2", f"seeds = {seeds}")))
+    plan = resolve(benchmark, source, registry)
+
+    (found,) = power(SimpleNamespace(plan=plan))
+    assert (found["network"], found["arms"], found["seeds"]) == ("lesson_cnn", 2, seeds)
+    protocol = protocol_of(as_plain(benchmark), [c.arm.name for c in plan.competitors], tuple(plan.task.metrics))
+    assert found["supported_if_identical"] == pytest.approx(all_similar(2, seeds, protocol.distances(False)))
+    assert found["exploratory"] == (found["supported_if_identical"] < 0.5)
+
+
+def test_the_design_is_said_in_a_line(planned):
+    found, _ = planned()
+    assert found["power"][0]["supported_if_identical"] == 0
+    line = next(line for line in lines(found) if "power" in line)
+    assert line.endswith("P(supported if the arms are identical) at most 0.00; exploratory: more seeds would show more")
+    alone, _ = planned(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'))
+    assert alone["power"] == []
+
+
+BAD = """
+import torch
+
+from harness import Backbone, Float, Optimizer, hookimpl
+
+
+class Network(torch.nn.Linear):
+    def forward(self, images):
+        raise ValueError("images are too small")
+
+
+class Raises(torch.optim.SGD):
+    def step(self, closure=None):
+        raise RuntimeError("no step today")
+
+
+def build(*settings, **more):
+    raise TypeError("not this one")
+
+
+@hookimpl
+def harness_optimizers():
+    space = {"lr": Float(1e-3, 1.0, log=True)}
+    return [Optimizer(name="raises", build=Raises, space=space), Optimizer(name="unbuilt", build=build, space=space)]
+
+
+@hookimpl
+def harness_backbones():
+    return [Backbone(name="small", build=lambda *about, **more: Network(2, 2)), Backbone(name="none", build=build)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("arms", "problems"),
+    [
+        (
+            'optimizers = ["raises", "sgd", "unbuilt"]',
+            {
+                "lesson_cnn/raises/cosine": "optimizer 'raises': must step, got RuntimeError: no step today",
+                "lesson_cnn/unbuilt/cosine": "optimizer 'unbuilt': must build, got TypeError: not this one",
+            },
+        ),
+        (
+            'optimizers = ["sgd"]\nbackbones = ["small", "none", "lesson_cnn"]',
+            {
+                "small/sgd/cosine": "backbone 'small': must map inputs to outputs, got ValueError: images are too small",
+                "none/sgd/cosine": "backbone 'none': must build, got TypeError: not this one",
+            },
+        ),
+    ],
+)
+def test_an_arm_whose_plugin_raises_is_named_and_the_others_are_estimated(planned, tmp_path, arms, problems):
+    (tmp_path / "bad.py").write_text(BAD, encoding="utf-8")
+    found, _ = planned(("name = ", 'plugins = ["bad.py"]\nname = '), ('optimizers = ["sgd", "adam"]', arms))
+    assert {arm["arm"]: arm["problem"] for arm in found["arms"] if arm["problem"]} == problems
+    told = lines(found)
+    for arm, problem in problems.items():
+        assert f"  {arm}: cannot be estimated: {problem}" in told
+    (sound,) = [arm for arm in found["arms"] if not arm["problem"]]
+    assert (sound["runs"], sound["seconds"] > 0) == (found["runs"], True)
+    assert told[-1].endswith(", without the 2 arms that cannot be estimated")
+
+
+def test_a_failing_plugin_makes_plan_exit_with_1(benchmark_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "SECONDS_PER_ARM", 0.02)
+    (tmp_path / "bad.py").write_text(BAD, encoding="utf-8")
+    file = benchmark_file(('optimizers = ["sgd", "adam"]', 'optimizers = ["raises"]'))
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", str(file), "--plugin", str(tmp_path / "bad.py")])
+    assert (ended.value.code, capsys.readouterr().err) == (1, "")
+
+
+def test_a_busy_machine_is_said_as_a_run_says_it(planned, monkeypatch):
+    monkeypatch.setattr(module, "contention", lambda device: f"{device.threads} threads wait")
+    found, _ = planned()
+    assert found["busy"] == "1 threads wait"
+    assert lines(found)[1] == "warning: 1 threads wait"
+
+
+def test_one_of_a_kind_is_singular(planned):
+    found, _ = planned(("seeds = 2", 'seeds = 1\nuntuned = 0\nprobes = ["surface"]'), ("trials = 3", "trials = 1"))
+    told = "\n".join(lines(found))
+    assert "1 thread)" in told
+    assert ": 1 trial, 1 seed, about" in told
+    assert not re.search(r"\b1 (threads|trials|seeds|runs|networks|pairs|triples)\b", told)

@@ -1,0 +1,435 @@
+"""An exported model: it predicts alone what its run predicts, its card is true, and what is damaged is named."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from harness.cli.app import main
+from harness.console.progress import Reporter
+from harness.errors import BenchmarkError, DataError, RunFolderError
+from harness.models.card import SECTIONS, model_card
+from harness.models.export import Request, export, lines
+from harness.models.predict import Request as Prediction
+from harness.models.predict import choose, predict
+from harness.plugin.contracts import Backbone
+from harness.records import open_records, schema
+from harness.records.reader import load_arrays
+from harness.run.prepare import Request as RunRequest
+from harness.run.start import run
+
+WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
+NETWORK = "test_resnet"  # timm's tiny one
+BENCHMARK = """
+name = "small"
+[data]
+dataset = "folder"
+size = 32
+tune = 0.25
+[train]
+regime = "{regime}"
+backbones = ["{backbone}"]
+optimizers = ["sgd", "adam"]
+batch_size = 8
+precision = "fp32"
+device = "cpu"
+threads = 1
+[search]
+trials = 1
+epochs = [1, 2]
+[compare]
+seeds = 3
+epochs = 2
+probes = []
+[report]
+formats = []
+paths = false
+"""
+QUIET = Reporter(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, registry):
+    """A folder with pretrained weights, noisy photos in two classes, and the test photos without labels."""
+    from safetensors.torch import save_file
+
+    root = tmp_path_factory.mktemp("place")
+    torch.manual_seed(0)
+    (root / "weights").mkdir()
+    model = registry.get("backbone", NETWORK, Backbone).build((3, 32, 32), 1000)
+    save_file(model.state_dict(), root / "weights" / f"{NETWORK}.safetensors")
+    (root / "photos").mkdir()
+    for split, count in (("train", 12), ("valid", 10)):
+        for number, label in enumerate(("cats", "dogs")):
+            (root / "data" / split / label).mkdir(parents=True)
+            for i in range(count):
+                random = np.random.default_rng([number, i, count])
+                pixels = random.integers(0, 200, (40 + i, 60 + number * 9, 3), dtype=np.uint8)
+                pixels[..., number] += 55
+                file = root / "data" / split / label / f"{label}.{i}.png"
+                Image.fromarray(pixels).save(file)
+                if split == "valid":
+                    shutil.copy(file, root / "photos" / f"{number * count + i}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(place):
+    """Return a function that returns the finished run of a regime, made once."""
+    made = {}
+
+    def make(regime):
+        if regime not in made:
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setenv("HARNESS_WEIGHTS", str(place / "weights"))
+                file = place / f"{regime}.toml"
+                file.write_text(
+                    BENCHMARK.format(regime=regime, backbone="lesson_cnn" if regime == "scratch" else NETWORK)
+                )
+                assert run(RunRequest(file, data=place / "data", out=place / regime), QUIET) == 0
+                (made[regime],) = (place / regime).iterdir()
+        return made[regime]
+
+    return make
+
+
+def predicted(folder, photos, out, **more):
+    predict(Prediction(folder, photos, out, **{"clip": (0.0, 1.0), **more}), QUIET)
+    with out.open(newline="") as file:
+        return np.array([float(row["label"]) for row in csv.DictReader(file)])
+
+
+def moved(folder, tmp_path):
+    """Return a copy of the folder and of nothing else, as another machine has it."""
+    return shutil.copytree(folder, tmp_path / "elsewhere" / "model")
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+@pytest.mark.parametrize("regime", ["scratch", "finetune", "features"])
+def test_an_export_alone_predicts_what_its_run_predicts(finished, place, tmp_path, regime, ensemble):
+    folder = finished(regime)
+    out, about = export(Request(folder, tmp_path / "model", ensemble=ensemble), QUIET)
+    assert (out / "backbone.safetensors").is_file() == (regime == "features")
+    there = moved(out, tmp_path)
+    shutil.rmtree(out)
+    expected = predicted(folder, place / "photos", tmp_path / "run.csv", ensemble=ensemble, tta=True)
+    found = predicted(there, place / "photos", tmp_path / "export.csv", tta=True, overrides=("train.threads=1",))
+    np.testing.assert_allclose(found, expected, atol=WRITTEN)
+    assert np.ptp(expected) > 10 * WRITTEN
+    records = open_records(folder)
+    choice = choose(records, ensemble=ensemble)
+    assert [each["run_id"] for each in about["runs"]] == list(choice.run_ids)
+    stored = [load_arrays(schema.prediction(folder, each))["predictions"][:, 1] for each in choice.run_ids]
+    untouched = predicted(there, place / "photos", tmp_path / "plain.csv")
+    np.testing.assert_allclose(untouched, np.mean(stored, axis=0), atol=WRITTEN)
+
+
+def test_a_light_export_takes_the_same_weights_from_elsewhere_and_no_others(
+    finished, place, tmp_path, registry, monkeypatch
+):
+    from safetensors.torch import save_file
+
+    folder = finished("features")
+    out, about = export(Request(folder, tmp_path / "model", light=True), QUIET)
+    assert sorted(file.name for file in out.iterdir()) == ["README.md", "model.json", "network.safetensors"]
+    assert about["pretrained"]["file"] == ""
+    expected = predicted(folder, place / "photos", tmp_path / "run.csv")
+    monkeypatch.setenv("HARNESS_WEIGHTS", str(place / "weights"))
+    np.testing.assert_allclose(predicted(out, place / "photos", tmp_path / "a.csv"), expected, atol=WRITTEN)
+    torch.manual_seed(1)
+    other = tmp_path / f"{NETWORK}.safetensors"
+    save_file(registry.get("backbone", NETWORK, Backbone).build((3, 32, 32), 1000).state_dict(), other)
+    with pytest.raises(DataError, match="must be the weights the run was made with"):
+        predicted(out, place / "photos", tmp_path / "b.csv", overrides=(f"train.pretrained={other}",))
+
+
+def test_the_card_is_what_hubs_read_and_says_what_to_expect(finished, tmp_path):
+    from harness.results.tables import winner
+
+    folder = finished("scratch")
+    out, about = export(Request(folder, tmp_path / "model"), QUIET)
+    card = (out / "README.md").read_text()
+    _, header, body = card.split("---\n", 2)
+    data = yaml.safe_load(header)
+    assert data["pipeline_tag"] == "image-classification"
+    best = winner.compute(open_records(folder)).iloc[0]
+    (result,) = data["model-index"][0]["results"]
+    first, *own = result["metrics"]
+    assert first["value"] == pytest.approx(best["expected"])
+    records = open_records(folder)
+    row = records.compared().set_index("run_id").loc[best["run_id"]]
+    assert {each["type"]: each["value"] for each in own} == pytest.approx(
+        {name: row[f"test_{name}"] for name in records.meta["metrics"]}, abs=1e-6
+    )
+    assert [line.removeprefix("## ") for line in body.splitlines() if line.startswith("## ")] == list(SECTIONS)
+    assert f"{100 * best['expected']:.2f} %" in body
+    assert f"{100 * best['optimism']:.2f} points better" in body
+    assert json.loads((out / "model.json").read_text()) == about
+    assert any("expected test accuracy of the choice" in line for line in lines(out, about))
+    assert str(folder.parent) not in card + (out / "model.json").read_text()  # nothing of this machine
+
+
+# --- the card, followed by somebody who has timm and torch alone
+
+FOLLOWED = """
+name = "followed"
+[data]
+dataset = "folder"
+size = 96
+tune = 0.25
+[train]
+regime = "{regime}"
+backbones = ["mobilenetv2_035"]
+optimizers = ["adam"]
+batch_size = 8
+precision = "fp32"
+device = "cpu"
+threads = 1
+[search]
+trials = 1
+epochs = [1]
+[search.space.adam]
+lr = 0.003
+beta1 = {{ low = 0.8, high = 0.9 }}
+[compare]
+seeds = 2
+epochs = 2
+probes = []
+untuned = 0
+gate = false
+[report]
+formats = []
+paths = false
+"""
+HEAD = """
+[heads.linear.train]
+batch_size = 1000
+l2 = 0.25
+[heads.linear.search]
+epochs = [3]
+[heads.linear.compare]
+epochs = 7
+"""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory, registry):
+    """A folder with weights for a network that wants 109 pixels of a short side for 96, and JPEGs large enough to be drafted."""
+    from safetensors.torch import save_file
+
+    root = tmp_path_factory.mktemp("large")
+    torch.manual_seed(0)
+    model = registry.get("backbone", "mobilenetv2_035", Backbone).build((3, 96, 96), 1000)
+    save_file(model.state_dict(), root / "mobilenetv2_035.safetensors")
+    (root / "photos").mkdir()
+    for split, count in (("train", 8), ("valid", 4)):
+        for number, label in enumerate(("cats", "dogs")):
+            (root / "data" / split / label).mkdir(parents=True)
+            for i in range(count):
+                random = np.random.default_rng([number, i, count])
+                coarse = random.integers(0, 200, (17 + i, 23 - number, 3), dtype=np.uint8)
+                coarse[..., number] += 55
+                file = root / "data" / split / label / f"{label}.{i}.jpg"
+                Image.fromarray(coarse).resize((470 + 31 * i, 450 - 13 * i), Image.Resampling.BICUBIC).save(
+                    file, quality=92
+                )
+                if split == "valid":
+                    shutil.copy(file, root / "photos" / f"{number * count + i}.jpg")
+    return root
+
+
+@pytest.fixture(scope="module")
+def followed(large):
+    """Return a function that returns the finished run of a regime at 96 px, made once."""
+    made = {}
+
+    def make(regime):
+        if regime not in made:
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setenv("HARNESS_WEIGHTS", str(large))
+                file = large / f"{regime}.toml"
+                file.write_text(FOLLOWED.format(regime=regime) + (HEAD if regime == "features" else ""))
+                assert run(RunRequest(file, data=large / "data", out=large / regime), QUIET) == 0
+                (made[regime],) = (large / regime).iterdir()
+        return made[regime]
+
+    return make
+
+
+@pytest.mark.parametrize(("regime", "ensemble"), [("features", False), ("features", True), ("finetune", True)])
+def test_the_code_in_the_card_predicts_what_harness_predict_writes(
+    followed, large, tmp_path, monkeypatch, regime, ensemble
+):
+    out, _ = export(Request(followed(regime), tmp_path / "model", ensemble=ensemble), QUIET)
+    expected = predicted(out, large / "photos", tmp_path / "a.csv")
+    (code,) = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
+    assert "harness" not in code
+    monkeypatch.chdir(out)
+    names = {}
+    exec(code, names)
+    found = [float(names["probabilities"](large / "photos" / f"{i}.jpg")[1]) for i in range(len(expected))]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.ptp(expected) > 1e-4
+
+
+def test_the_sentence_in_the_card_is_enough_for_the_same_labels(followed, large, tmp_path):
+    """Scaled as a whole and cut then, in timm's way, with the numbers of the card; only rounding differs."""
+    import timm
+    from safetensors.torch import load_file
+
+    out, _ = export(Request(followed("features"), tmp_path / "model"), QUIET)
+    expected = predicted(out, large / "photos", tmp_path / "a.csv")
+    card = (out / "README.md").read_text()
+    sentence = re.search(r"short side is scaled to (\d+) pixels \((\w+), .* the central (\d+) x (\d+) are cut", card)
+    assert sentence.groups() == ("109", "bicubic", "96", "96")
+    scaled, size = int(sentence[1]), int(sentence[3])
+    mean, std = (torch.tensor(json.loads(text)).view(3, 1, 1) for text in re.findall(r"(\[0\.[\d., ]+\])", card)[:2])
+    body = timm.create_model("mobilenetv2_035", num_classes=0).eval()
+    body.load_state_dict(load_file(out / "backbone.safetensors"), strict=False)
+    head = load_file(out / "network.safetensors")
+    found = []
+    for i in range(len(expected)):
+        with Image.open(large / "photos" / f"{i}.jpg") as photo:
+            photo.draft("RGB", (2 * scaled, 2 * scaled))
+            wide, high = (int(scaled * side / min(photo.size)) for side in photo.size)
+            whole = photo.convert("RGB").resize((wide, high), Image.Resampling.BICUBIC)
+        left, top = round((wide - size) / 2), round((high - size) / 2)
+        pixels = torch.from_numpy(np.array(whole.crop((left, top, left + size, top + size)))).permute(2, 0, 1) / 255
+        with torch.no_grad():
+            features = body(((pixels - mean) / std)[None])
+        found.append(float((features @ head["1.weight"].T + head["1.bias"]).softmax(dim=1)[0, 1]))
+    np.testing.assert_allclose(found, expected, atol=0.01)
+    assert [p > 0.5 for p in found] == [p > 0.5 for p in expected]
+
+
+def test_the_recipe_in_the_card_is_the_one_that_trained_the_model(followed, tmp_path):
+    for regime, values in {
+        "features": {"epochs": "7", "batch size": "1000 (at most all photos)", "L2": "0.25"},
+        "finetune": {"epochs": "2", "batch size": "8 (at most all photos)", "L2": "0.0005", "batch norm": "train"},
+    }.items():
+        out, about = export(Request(followed(regime), tmp_path / regime), QUIET)
+        rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (out / "README.md").read_text(), re.MULTILINE))
+        assert {key: rows[key] for key in values} == values
+        assert rows["set by the benchmark"] == "lr = 0.003"
+        assert rows["tuned hyperparameters"].startswith("beta1 = 0.8")
+        recipe = open_records(followed(regime)).recipes[about["runs"][0]["run_id"]]
+        assert {key: recipe[key] for key in about["recipe"]} == about["recipe"]
+        assert about["benchmark"]["compare"]["epochs"] == recipe["epochs"]
+
+
+def test_a_network_of_a_plugin_that_says_no_plain_way_gets_no_code(finished, tmp_path, registry, monkeypatch):
+    backbone = registry.get("backbone", "lesson_cnn", Backbone)
+    assert backbone.plain((3, 32, 32), 2).startswith("torch.nn.Sequential(torch.nn.Conv2d(3, 16, ")
+    assert "```python" in (export(Request(finished("scratch"), tmp_path / "with"), QUIET)[0] / "README.md").read_text()
+    monkeypatch.setattr("harness.models.export.registry_for", lambda *_: _Bare(registry))
+    card = (export(Request(finished("scratch"), tmp_path / "without"), QUIET)[0] / "README.md").read_text()
+    assert "```python" not in card
+    assert "cannot be loaded without optimizer-harness" in card
+
+
+class _Bare:
+    """A registry whose backbones say of themselves only what they must."""
+
+    def __init__(self, registry):
+        self.registry = registry
+
+    def find(self, *args):
+        return self.registry.find(*args)
+
+    def get(self, kind, name, *more):
+        found = self.registry.get(kind, name, *more)
+        return replace(found, plain=None) if kind == "backbone" else found
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected", "covers"),
+    [
+        ({"low": 0.9487, "high": 1.0}, "94.87 % to 100.00 %", "test examples"),  # nothing spreads: it has one side only
+        ({}, "", ""),
+    ],
+)
+def test_card_and_console_say_the_interval_that_the_table_has(finished, tmp_path, ends, expected, covers):
+    out, about = export(Request(finished("scratch"), tmp_path / "model"), QUIET)
+    best = next(row for row in about["scores"]["arms"] if row["arm"] == about["arm"])
+    for key in ("low", "high"):
+        del best[key]
+    best |= {"expected": 1.0, "covers": covers, **ends}
+    (line,) = [line for line in lines(out, about) if line.startswith("expected")]
+    card = model_card(about)
+    (row,) = [line for line in card.splitlines() if line.startswith("| **expected**")]
+    assert row.endswith(f"| 100.00 % | {expected or 'unknown'} |")
+    assert (f"95 % interval {expected} over test examples;" in line) == bool(expected)
+    assert ("the interval covers test examples." in card) == bool(expected)
+    assert "nan" not in line + card.lower().partition("## data")[2]
+
+
+def test_a_named_arm_gets_no_expected_score(finished, tmp_path):
+    folder = finished("scratch")
+    records = open_records(folder)
+    other = next(arm for arm in records.meta["arms"] if arm != choose(records).arm)
+    for arm in (other, choose(records).arm):
+        out, about = export(Request(folder, tmp_path / arm.replace("/", "-"), arm=arm), QUIET)
+        assert about["arm"] == arm
+        card = (out / "README.md").read_text()
+        assert "named by hand" in card
+        assert "expected** test" not in card
+        assert not any("expected" in line for line in lines(out, about))
+
+
+def test_what_is_damaged_is_named_in_one_line(finished, place, tmp_path):
+    out, _ = export(Request(finished("scratch"), tmp_path / "model"), QUIET)
+    text = (out / "model.json").read_text()
+    said = json.loads(text)
+
+    def refused(error, match, content=None, **more):
+        if content is not None:
+            (out / "model.json").write_text(content)
+        with pytest.raises(error, match=match) as caught:
+            predicted(out, place / "photos", tmp_path / "a.csv", **more)
+        assert "\n" not in str(caught.value)
+
+    refused(RunFolderError, "must be an exported model", "{")
+    refused(RunFolderError, "and version 1, got .* and 2", json.dumps({**said, "version": 2}))
+    refused(RunFolderError, "must be whole, got KeyError", json.dumps({k: v for k, v in said.items() if k != "input"}))
+    elsewhere = [{**said["networks"][0], "file": "../network.safetensors"}]
+    refused(RunFolderError, "must name files of its own folder", json.dumps({**said, "networks": elsewhere}))
+    refused(BenchmarkError, "--arm: must be left out for an exported model", text, arm="lesson_cnn/sgd/cosine")
+    refused(BenchmarkError, "--set: train.precision: must be .* got 'int4'", overrides=("train.precision=int4",))
+    refused(BenchmarkError, "--set: must be one of .* got 'train.l2'", overrides=("train.l2=1",))
+    with (out / "network.safetensors").open("ab") as file:
+        file.write(b"more")
+    refused(RunFolderError, "must be the exported weights .* export the model again")
+    (out / "network.safetensors").unlink()
+    refused(RunFolderError, "must be there, as model.json says, got nothing")
+
+
+def test_no_folder_is_overwritten_and_missing_weights_are_said(finished, tmp_path):
+    folder = finished("scratch")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine").write_text("")
+    with pytest.raises(DataError, match="--out: must be a new folder"):
+        export(Request(folder, tmp_path / "model"), QUIET)
+    copy = shutil.copytree(folder, tmp_path / "run")
+    shutil.rmtree(copy / "solutions")
+    with pytest.raises(RunFolderError, match=r"must have its files whole: the records promise .* not there"):
+        export(Request(copy, tmp_path / "new"), QUIET)
+    assert not (tmp_path / "new").exists()
+    assert [file.name for file in tmp_path.iterdir() if ".tmp" in file.name] == []
+
+
+def test_the_command_says_what_to_expect_and_how_to_predict(finished, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(finished("scratch")), "--out", str(tmp_path / "model"), "--ensemble"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "seed 0, 1, 2, into" in said
+    assert f"harness predict {tmp_path / 'model'} FOLDER_OR_ZIP" in said

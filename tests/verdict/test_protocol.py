@@ -1,0 +1,155 @@
+"""What is promised beforehand is entered once, and never taken back."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from harness.benchmark.loading import load
+from harness.benchmark.sections import as_plain, identity
+from harness.errors import BenchmarkError
+from harness.verdict.protocol import NEVER, Protocol, register, registered_protocols, resolve
+
+ARMS = ["net/sgd/cosine", "net/adam/cosine"]
+METRICS = ["accuracy", "error", "loss"]
+
+
+class Notes:
+    """A meta table in memory."""
+
+    def __init__(self):
+        self.meta = {}
+
+    def note(self, key, value):
+        self.meta[key] = copy.deepcopy(value)
+
+    def noted(self, key):
+        return copy.deepcopy(self.meta.get(key))
+
+
+@pytest.fixture
+def file(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\n')
+    return file
+
+
+def protocol(file, *overrides):
+    return resolve(as_plain(load(file, overrides=overrides)[0]), ARMS, METRICS)
+
+
+def test_the_defaults_are_those_of_the_page(file):
+    found = protocol(file)
+    assert found.margins == {
+        "accuracy": 0.005, "test_loss": 1.10, "train_loss": 0.02, "function": 1.10, "representation": 1.10,
+        "barrier": 0.02, "sharpness": 1.25,
+    }  # fmt: skip
+    assert found.floors["disagreement"] == 0.002
+    assert (found.alpha, found.fit, found.seeds) == (0.05, 0.01, 8)
+    assert found.gate == {"gain": 0.05, "nats": 0.005, "gradient": 1e-4}
+    assert found.primaries["loss"] == ("accuracy", "test_loss", "train_loss")
+    assert resolve(as_plain(load(file)[0]), ARMS, ["mse", "loss"]).primaries["function"] == ("prediction_distance",)
+
+
+@pytest.mark.parametrize(
+    "change", ["verdict.margins.function=1.2", "compare.seeds=12", "compare.fit=0.02", "verdict.alpha=0.01"]
+)
+def test_any_change_is_another_protocol_of_the_same_run_folder(file, change):
+    assert protocol(file).hash != protocol(file, change).hash
+    assert identity(load(file)[0]) == identity(load(file, overrides=[change])[0])
+
+
+def test_a_protocol_is_entered_once_and_a_changed_one_beside_it(file):
+    notes = Notes()
+    first = register(notes, protocol(file), 0)
+    assert register(notes, protocol(file), 5) == first
+    second = register(notes, protocol(file, "compare.seeds=12"), 16)
+    assert [entry["hash"] for entry in notes.meta["protocols"]] == [first, second]
+    found = registered_protocols({**notes.meta, "benchmark": {}, "arms": [], "metrics": {}})
+    assert [each.when for each in found] == ["before the comparison", "after 16 comparison runs had ended"]
+    assert [each.beforehand for each in found] == [True, False]
+    assert [each.protocol.hash for each in found] == [first, second]
+    assert isinstance(found[0].protocol, Protocol)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "compare.aa=true",
+        "compare.label_noise=0.5",
+        "compare.gate=false",
+        "compare.twins=2",
+        "search.replicates=3",
+        "search.trials=7",
+        "search.seeds=2",
+        'search.objective="free"',
+        "compare.probe_options.sharpness.steps=3",
+        "compare.probe_sizes.sharpness=8",
+    ],
+)
+def test_the_design_is_part_of_what_is_promised(file, change):
+    probed = 'compare.probes=["sharpness"]'
+    one, two = protocol(file, probed), protocol(file, probed, change)
+    assert one.hash != two.hash
+    meta = {"benchmark": as_plain(load(file, overrides=[probed, change])[0])}
+    key = change.split("=")[0].replace("compare.probe_options.sharpness", "probes.sharpness.options")
+    key = key.replace("compare.probe_sizes.sharpness", "probes.sharpness.size")
+    assert one.changed(meta) == ([] if key == "compare.twins" else [key])
+    assert two.changed(meta) == []
+
+
+@pytest.mark.parametrize("limit", ["compare.probe_budget=5", "compare.probe_budgets.sharpness=5"])
+def test_a_limit_in_seconds_decides_nothing(file, limit):
+    probed = 'compare.probes=["sharpness"]'
+    assert protocol(file, probed, limit).hash == protocol(file, probed).hash
+
+
+def test_the_budget_counts_in_its_own_unit(file):
+    epochs = ('search.unit="epochs"', "search.budget=90.0")
+    assert protocol(file, *epochs).hash == protocol(file, *epochs, "search.trials=7").hash
+    assert protocol(file, *epochs).hash != protocol(file, epochs[0], "search.budget=91.0").hash
+
+
+def test_versions_and_extensions_are_part_of_it_and_unknown_versions_are_no_change(file):
+    benchmark = as_plain(load(file, overrides=['compare.probes=["sharpness"]'])[0])
+    plain, known, extended = (
+        resolve(benchmark, ARMS, METRICS, *more) for more in ((), ({"sharpness": "a" * 64},), ({}, [{"arm": ARMS[0]}]))
+    )
+    assert len({plain.hash, known.hash, extended.hash}) == 3
+    assert known.changed({"benchmark": benchmark}) == []
+    assert known.changed({"benchmark": benchmark, "probes": {"sharpness": {"version": "a" * 16}}}) == []
+    assert known.changed({"benchmark": benchmark, "probes": {"sharpness": {"version": "b" * 16}}}) == [
+        "probes.sharpness.version"
+    ]
+    assert extended.changed({"benchmark": benchmark}) == ["extensions"]
+    gone = as_plain(load(file)[0])
+    assert known.changed({"benchmark": gone}) == ["probes.sharpness"]
+
+
+def test_each_facet_has_the_power_of_its_own_margin(file):
+    plain, lax = protocol(file), protocol(file, "verdict.margins.representation=1.5")
+    assert lax.power(3) > plain.power(3)
+    assert lax.power(3, convex=True) == plain.power(3, convex=True)
+    assert protocol(file, "verdict.alpha=0.2").power(3) > plain.power(3)
+
+
+def test_without_a_registration_it_says_so(file):
+    meta = {"benchmark": as_plain(load(file)[0]), "arms": ARMS, "metrics": {key: {} for key in METRICS}}
+    (found,) = registered_protocols(meta)
+    assert (found.when, found.protocol.hash) == (NEVER, protocol(file).hash)
+    del meta["benchmark"]["verdict"]
+    assert registered_protocols(meta) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("verdict.margins.function=0.9", "must be a number > 1 and <= 10, got 0.9"),
+        ("verdict.margins.funktion=1.2", "did you mean 'function'"),
+        ("verdict.alpha=0.7", "must be a number >= 1e-06 and < 0.5, got 0.7"),
+    ],
+)
+def test_impossible_margins_stop_before_anything_runs(file, change, complaint):
+    with pytest.raises(BenchmarkError, match=complaint):
+        load(file, overrides=[change])
