@@ -16,6 +16,12 @@ from harness import Records, Results
 from harness.records import FolderRecords
 from harness.records.checked import save_arrays
 
+
+def analysis_of(module: Any) -> Any:
+    """Return the analysis of a module: the core's, which a plugin registers, or that of a plugin."""
+    return module.ANALYSIS if hasattr(module, "ANALYSIS") else module.harness_analyses()[0]
+
+
 CLASSIFICATION = {
     "accuracy": {"goal": "max", "unit": "%", "each": True},
     "error": {"goal": "min", "unit": "%", "each": True},
@@ -248,5 +254,5 @@ def analysed() -> Callable[[Records], Results]:
     from harness.results.analysis import analyse
     from harness.results.tables import leaderboard
 
-    offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in module.harness_analyses()]
+    offers = [analysis_of(module) for module in (curves, lead, leaderboard, sensitivity)]
     return lambda records: analyse(records, offers)

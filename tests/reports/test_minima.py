@@ -22,6 +22,12 @@ from harness import HarnessError, Records
 from harness.results.analysis import analyse
 from harness.verdict.tables import facets, gate
 
+
+def analysis_of(module: Any) -> Any:
+    """Return the analysis of a module: the core's, which a plugin registers, or that of a plugin."""
+    return module.ANALYSIS if hasattr(module, "ANALYSIS") else module.harness_analyses()[0]
+
+
 VERDICT = {
     "alpha": 0.05,
     "margins": dict.fromkeys(("accuracy", "test_loss", "train_loss", "function", "representation", "barrier", "sharpness"), 1.1),
@@ -30,9 +36,7 @@ VERDICT = {
     },
     "gate": {"gain": 0.05, "nats": 0.005, "gradient": 1e-4},
 }  # fmt: skip
-OFFERS = [
-    offer for module in (barriers, distances, gate, solutions, spectra, surfaces) for offer in module.harness_analyses()
-]
+OFFERS = [analysis_of(module) for module in (barriers, distances, gate, solutions, spectra, surfaces)]
 SEEDS, EXAMPLES = 4, 60
 ALPHAS = np.linspace(0, 1, 5)
 
