@@ -14,7 +14,7 @@ READING = (
     *("harness.cli.compare", "harness.cli.show", "harness.records.reader", "harness.results.analysis"),
     *("harness.results.notebook", "harness.results.reports", "harness.results.several"),
 )
-READING_PACKAGES = ("harness_reports", "harness_plugins.analyses")
+READING_PACKAGES = ("harness_reports", "harness_plugins.analyses", "harness.results.tables", "harness.verdict")
 HEAVY = ("torch", "timm")
 
 
