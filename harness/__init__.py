@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from harness.console import numbers
+
 if TYPE_CHECKING:
     from optuna.distributions import CategoricalDistribution as Choice
     from optuna.distributions import FloatDistribution as Float
@@ -150,6 +152,7 @@ __all__ = [
     "is_rubbish",
     "load",
     "markdown_text",
+    "numbers",
     "open_archive",
     "photo_files",
     "photo_members",
