@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.console.safe_text import command_with
 from harness.plugin.contracts.tables import empty_table
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-class Token:
-    """The identity of records."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,16 +75,23 @@ class Records(ABC):
     repeated: DataFrame = field(default_factory=lambda: empty_table("repeated"))
 
     @cached_property
-    def token(self) -> Token:
-        """What these records and their copies share, and no others: they were read together."""
-        return Token()
+    def cache(self) -> dict[Hashable, Any]:
+        """What several analyses computed from these records, by key; see ``once``. Copies by ``own()`` share it."""
+        return {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return ``make()``, called once for these records and this key; nobody may write to what is returned."""
+        if key not in self.cache:
+            self.cache[key] = make()
+        made: T = self.cache[key]
+        return made
 
     def own(self) -> Records:
         """Return a copy for one plugin, which may write to it: nobody else sees that. What it does not look at is not copied.
 
-        It has the same ``token``, by which plugins of one package find work that they share.
+        It has the same ``cache``, so that analyses share their work.
         """
-        return lazy_copy(self, {"folder": self.folder, "token": self.token})
+        return lazy_copy(self, {"folder": self.folder, "cache": self.cache})
 
     @property
     def name(self) -> str:
