@@ -46,7 +46,7 @@ def command(
 
     registry = discover(plugin or [], block or [])
     report = find_format(out, registry) if out else None
-    several = open_several(folders, registry, margin)
+    several = open_several(folders, margin)
     print_result(document(several), lines(several), as_json)
     if out and report:
         write_comparison(out, several, report)

@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import PluginFiles, RunFolder
+from harness.cli.options import RunFolder
 from harness.console.escaping import say_lines
 from harness.console.safe_text import spreadsheet_cell
 from harness.errors import DataError, RunFolderError
 from harness.errors.disk import writing
-from harness.plugin.contracts import Analysis
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from harness.plugin.registry import Registry
-
-ANALYSIS = "suspects"
 COLUMNS = ("file", "split", "label", "reason", "score", "suggested", "other")
 
 
@@ -29,25 +25,24 @@ def command(
     folder: RunFolder,
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="A new file, for data.exclude.")] = Path("suspects.csv"),
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Of each reason, the first so many.")] = None,
-    plugin: PluginFiles = None,
 ) -> None:
     """List the photos that a run has made suspicious: labels, duplicates, leaks; nothing is removed."""
-    from harness.plugin.discovery import discover
     from harness.records.files import check_out_file
 
     check_out_file(out, new=True)
-    table = list_suspects(folder, discover(plugin or []), limit)
+    table = list_suspects(folder, limit)
     write_csv(table, out)
     say_lines(lines(table, out))
 
 
-def list_suspects(folder: Path, registry: Registry, limit: int | None = None) -> DataFrame:
+def list_suspects(folder: Path, limit: int | None = None) -> DataFrame:
     """Return the run's suspects, of each reason the first ``limit``; the columns are ``COLUMNS``.
 
     Raises RunFolderError for a run that is not over, or is not of photos of classes.
     """
     from harness.records import open_records
     from harness.results.analysis import computed
+    from harness.results.tables.suspects import ANALYSIS
 
     records = open_records(folder)
     if records.examples.empty or "likeness" not in records.meta:
@@ -55,7 +50,7 @@ def list_suspects(folder: Path, registry: Registry, limit: int | None = None) ->
             f"{folder}: must be a finished run on photos of classes, got one without names of photos; "
             "the same 'harness run' again adds them, where the data are photos"
         )
-    table = computed(registry.get("analysis", ANALYSIS, Analysis, "harness data suspects"), records)
+    table = computed(ANALYSIS, records)
     rows = table if limit is None else table.groupby("reason", sort=False).head(limit)
     return rows[list(COLUMNS)].reset_index(drop=True)
 

@@ -27,7 +27,7 @@ from harness.cli.options import (
 from harness.errors import PluginError, disk
 
 if TYPE_CHECKING:
-    from harness.benchmark.comparison import Cell
+    from harness.benchmark.comparison import ComparisonRun
     from harness.benchmark.plan import Competitor, Setting
     from harness.console.progress import Reporter
     from harness.run.prepare import Request
@@ -137,21 +137,21 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
     return rows
 
 
-def _estimate_arm(setting: Setting, competitor: Competitor, planned: Sequence[Cell]) -> dict[str, Any]:
+def _estimate_arm(setting: Setting, competitor: Competitor, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
     """Return what an arm costs; one whose plugins fail costs nothing, and ``problem`` names the plugin and the reason."""
     from harness.run.search.budget import amount, expected
     from harness.run.search.range_test import range_test_steps
 
     benchmark = competitor.benchmark
-    comparison = [cell for cell in planned if cell.of == competitor.arm.name]
-    roles = Counter(cell.role for cell in comparison)
+    comparison = [planned_run for planned_run in planned if planned_run.of == competitor.arm.name]
+    roles = Counter(planned_run.role for planned_run in comparison)
     searches = benchmark.search.replicates + bool(roles["aa"])
     try:
         timing, problem = _time_arm(setting, competitor), ""
     except PluginError as error:
         timing, problem = Timing(), str(error)
     trials, search_epochs = (0, 0.0) if problem else expected(competitor, searches, timing.step * timing.batches)
-    epochs = 0.0 if problem else search_epochs + sum(cell.run.epochs for cell in comparison)
+    epochs = 0.0 if problem else search_epochs + sum(planned_run.run.epochs for planned_run in comparison)
     range_test = timing.step * range_test_steps(competitor) if benchmark.search.lr_range_test else 0.0
     epoch = timing.step * timing.batches + timing.tune
     return {

@@ -51,27 +51,33 @@ def describe_results(
 
     With a registry and results there are also:
 
-    - ``headline``: the lines of the report format "text", so that the console says what the reports say;
+    - ``headline``: the lines of the report that has one, so that the console says what the reports say;
     - ``alarms``: those of the searches that went off;
     - ``verdict``: once something has been compared;
     - ``problems``: the files that are gone or damaged, and the analyses that failed.
 
+    Alarms and verdict are the core's own: they are there whatever plugin is blocked.
     ``constant`` is what the best constant answer scores, by split and metric. A metric that was not measured is absent,
     and no number is ever NaN, so the document is strict JSON.
     """
-    from harness.cli.verdicts import verdict_of
+    from harness.console.safe_text import impersonal
     from harness.records.promised import summary
-    from harness.results.reports import text_of
+    from harness.results.analysis import analyse
+    from harness.results.reports import headline_of
+    from harness.verdict import tuning
+    from harness.verdict.reading import TABLES, plain_verdict, read_verdicts
 
     runs = records.runs.set_index("run_id", drop=False)
     headline: dict[str, Any] = {}
     alarms: dict[str, Any] = {}
     verdict: dict[str, Any] = {}
-    if results:
-        alarms = {"alarms": _alarms(results), "problems": list(results.problems)}
-    if results and registry:
-        headline = {"headline": text_of(results, "text", registry).splitlines()}
-        if stated := verdict_of(records, registry, results):
+    if registry and results:
+        core = analyse(records, [*TABLES, tuning.ANALYSIS])
+        problems = list(dict.fromkeys([*results.problems, *impersonal(core.problems)]))
+        alarms = {"alarms": _alarms(core), "problems": problems}
+        if text := headline_of(results, registry):
+            headline = {"headline": text.splitlines()}
+        if stated := plain_verdict(read_verdicts(records.meta, core.tables)):
             verdict = {"verdict": stated}
     return {
         "schema_version": SHOW_VERSION,
@@ -143,7 +149,9 @@ def _metrics(run: Any, records: Records) -> dict[str, float]:
 
 def _alarms(results: Results) -> list[dict[str, Any]]:
     """Return the tuning alarms that went off, the arms in their order."""
-    table = results.tables.get("alarms")
+    from harness.verdict import tuning
+
+    table = results.tables.get(tuning.ANALYSIS.name)
     if table is None:
         return []
     alarms = []
@@ -165,7 +173,7 @@ def _finite(value: Any) -> float | None:
 
 def show_lines(document: Mapping[str, Any]) -> list[str]:
     """Return the results for a person: mean and standard deviation of the deciding metric per arm, the best arm first."""
-    from harness.cli.verdicts import verdict_lines
+    from harness.verdict.reading import verdict_lines
 
     lines = [f"{document['name']}: {document['state']}; {document['data']['source']}"]
     if document["data"]["notice"]:
@@ -202,8 +210,8 @@ def _param_text(value: Any) -> str:
 
 def result_lines(document: Mapping[str, Any], seconds: float) -> list[str]:
     """Return the results in the few lines of ``WIDTH`` columns that a run ends with: answer, verdict, the best arms."""
-    from harness.cli.verdicts import verdict_lines
     from harness.console.progress import counted, duration
+    from harness.verdict.reading import verdict_lines
 
     answer = document.get("headline", [])[1:2]  # after the question
     verdict = verdict_lines(document["verdict"])[:1] if "verdict" in document else []
