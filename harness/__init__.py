@@ -5,9 +5,9 @@ The names of rooms that take long to import are in ``_LAZY``, and are looked up 
 """
 
 import importlib
-import types
 import typing
 
+from harness.console import numbers as numbers
 from harness.errors import DataError as DataError
 from harness.errors import Diverged as Diverged
 from harness.errors import HarnessError as HarnessError
@@ -115,7 +115,10 @@ _LAZY = {
 }
 
 __version__ = "0.1.0"
-_PLAIN = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, types.ModuleType)]
+_MODULES = {"importlib", "typing", "harness.console", "harness.errors", "harness.plugin"}  # not public here
+_PLAIN = [
+    name for name, value in globals().items() if name[0] != "_" and getattr(value, "__name__", "") not in _MODULES
+]
 __all__ = sorted([*_PLAIN, *_LAZY, "__version__"])
 
 

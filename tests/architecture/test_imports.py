@@ -43,7 +43,7 @@ def test_importing_harness_imports_nothing_heavy():
     top = {name.partition(".")[0] for name in json.loads(out)}
     assert top - sys.stdlib_module_names == {"harness", "pluggy"}
     rooms = {name.split(".")[1] for name in json.loads(out) if name.startswith("harness.")}
-    assert rooms == {"errors", "plugin"}
+    assert rooms == {"console", "errors", "plugin"}
 
 
 def test_every_kind_has_a_contract_and_a_hook():
