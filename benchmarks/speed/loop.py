@@ -20,7 +20,7 @@ from harness import Arm, Backbone, Optimizer, Run, Scheduler, Split, Task
 from harness.plugin.discovery import discover
 from harness.plugin.registry import Registry
 from harness.training.batches import MEAN, STD, resident
-from harness.training.device import Device, choose, environment
+from harness.training.device import Device, environment, set_up_device
 from harness.training.loop import train
 from harness.training.parts import Ingredients, assemble
 
@@ -98,7 +98,7 @@ def main() -> None:
     asked.add_argument("--device", default="auto")
     said = asked.parse_args()
 
-    device = choose(said.device, "auto", said.threads)
+    device = set_up_device(said.device, "auto", said.threads)
     registry = discover()
     backbone = registry.get("backbone", said.backbone, Backbone, "--backbone")
     random = np.random.default_rng(0)

@@ -18,7 +18,7 @@ def lr_find(
     request: Request, reporter: Reporter, arms: Sequence[str] = (), steps: int | None = None
 ) -> list[RangeTest]:
     """Return a range test per arm, of those named or of all; raises UnknownName for an arm that is not there."""
-    setting = prepare(request, reporter).setting
+    setting = prepare(request, reporter)
     chosen = _chosen(setting, arms)
     found = []
     for competitor in (c for c in setting.plan.competitors if c.arm.name in chosen):

@@ -35,8 +35,7 @@ SECONDS_PER_ASK = 0.02  # of Optuna on SQLite, measured over twenty trials of tw
 
 def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     """Return runs, seconds and bytes per arm and in all, and what the design can show; no run folder is written."""
-    ready = prepare(request, reporter)
-    setting = ready.setting
+    setting = prepare(request, reporter)
     busy = contention(setting.device)
     planned = planned_cells(setting)
     arms = [_arm(setting, competitor, planned) for competitor in setting.plan.competitors]
@@ -44,7 +43,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     longest = max(arm["seconds_per_seed"] for arm in arms)  # nobody knows which arm will be best
     folder = request.out / setting.folder_name
     probes = late_probes(setting, planned)
-    imported = ready.imported.arms if ready.imported else ()
+    imported = setting.imported.arms if setting.imported else ()
     weights = {arm["arm"]: arm["weights"] for arm in arms if not arm["problem"]}
     needed = disk_space.room_of(
         setting, planned, weights, sum(a["trials"] for a in arms), sum(a["epochs"] for a in arms)
@@ -56,7 +55,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "exists": folder.is_dir(),
         "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
         "environment": environment(setting.device),
-        "notes": ready.fairness.notes(),
+        "notes": setting.fairness.notes(),
         "busy": busy,
         "arms": arms,
         "probes": probes,
