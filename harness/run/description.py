@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from harness.benchmark import sections
-from harness.benchmark.plan import Setting, describe_space
+from harness.benchmark.arms import describe_space
+from harness.benchmark.plan import Setting
 from harness.console.safe_text import impersonal
 from harness.plugin.contracts import Data
 from harness.records import Store, schema

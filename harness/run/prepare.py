@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import sections
+from harness.benchmark import loading
+from harness.benchmark.checks.data import check_data
 from harness.benchmark.plan import Plan, Setting, check_profile, data_request, resolve
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
@@ -17,7 +18,7 @@ from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
 from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
-from harness.errors import BenchmarkError, PluginError, on_one_line, printable, shown
+from harness.errors import PluginError, on_one_line, printable
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Data, Split
 from harness.plugin.discovery import discover
@@ -64,7 +65,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
 
     With a ``journal``, what is under way is noted beside the run folder from here on.
     """
-    benchmark, source = sections.load(request.file, request.profile, request.overrides)
+    benchmark, source = loading.load(request.file, request.profile, request.overrides)
     for notice in source.notices:
         reporter.say(f"note: {notice}")
     registry = _discover(request, benchmark, reporter)
@@ -104,9 +105,9 @@ def _discover(request: Request, benchmark: Benchmark, reporter: Reporter) -> Reg
 
 def _check_other_profiles(request: Request, benchmark: Benchmark, registry: Registry) -> None:
     """Check the names in the profiles that are not chosen, as far as they use the same plugin files."""
-    for profile, other, source in sections.others(request.file, request.profile):
+    for profile, other, source in loading.other_profiles(request.file, request.profile):
         if (other.plugins, other.block) == (benchmark.plugins, benchmark.block):
-            with sections.in_profile(profile):
+            with loading.in_profile(profile):
                 check_profile(other, source, registry)
 
 
@@ -114,7 +115,7 @@ def _opened(request: Request, plan: Plan, source: Source, device: Device, report
     """Return the setting: the data opened and checked, and what frozen backbones make of them."""
     benchmark = plan.benchmark
     data = _open(plan, request.data, reporter)
-    _check_data(data, benchmark, source)
+    check_data(benchmark, data, source)
     fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
     features: dict[str, Data] = {}
     mirrored: dict[str, Split] = {}
@@ -129,27 +130,6 @@ def _opened(request: Request, plan: Plan, source: Source, device: Device, report
         features = {name: exclude(split, names, file) for name, split in features.items()}
     data, features = _taken_over(data), {name: _taken_over(split) for name, split in features.items()}
     return Setting(plan, data, device, features, mirrored, fits)
-
-
-def _check_data(data: Data, benchmark: Benchmark, source: Source) -> None:
-    """Raise BenchmarkError for a setting that these data cannot have."""
-    train, compare = benchmark.train, benchmark.compare
-    are_images = data.train.inputs.ndim == 4
-    if train.regime == "features" and not are_images:
-        raise BenchmarkError(f"{source.where('train', 'regime')}: must be 'scratch' for data that are not images")
-    if train.regime == "features" and train.augment:
-        raise BenchmarkError(
-            f"{source.where('train', 'augment')}: must be empty in the regime 'features', where the images are seen once, "
-            f"got {shown(train.augment)}"
-        )
-    if train.augment and not are_images:
-        raise BenchmarkError(
-            f"{source.where('train', 'augment')}: must be empty for data that are not images, got {shown(train.augment)}"
-        )
-    if compare.tta and not are_images:
-        raise BenchmarkError(f"{source.where('compare', 'tta')}: must be false for data that are not images")
-    if compare.folds and not data.are_photos:
-        raise BenchmarkError(f"{source.where('compare', 'folds')}: must be 0 for data that are not photos of classes")
 
 
 def _open_journal(request: Request, setting: Setting, reporter: Reporter, closing: ExitStack) -> Attempts:

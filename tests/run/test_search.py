@@ -9,8 +9,8 @@ import sqlite3
 import optuna
 import pytest
 
+from harness.benchmark.loading import load
 from harness.benchmark.plan import Setting, resolve
-from harness.benchmark.sections import load
 from harness.errors import BenchmarkError, RunFolderError
 from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, State

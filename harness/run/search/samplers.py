@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import optuna
 
-from harness.benchmark.plan import Competitor, Plan
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import Plan
 from harness.errors import BenchmarkError, did_you_mean, one_line, shown
 from harness.plugin.runs import digest
 

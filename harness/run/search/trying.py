@@ -16,7 +16,8 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from harness.benchmark.plan import Competitor, Plan
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import Plan
 from harness.errors import BenchmarkError, did_you_mean, on_one_line, one_line, shortened, shown
 from harness.plugin.runs import digest
 from harness.run.search.optuna_study import OptunaStudy
