@@ -65,8 +65,8 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     from harness.run.prepare import prepare
     from harness.training.device import contention, environment
 
-    ready = prepare(request, reporter)
-    setting, benchmark = ready.setting, ready.setting.plan.benchmark
+    setting = prepare(request, reporter)
+    benchmark = setting.plan.benchmark
     busy = contention(setting.device)
     planned = planned_cells(setting)
     arms = [_estimate_arm(setting, competitor, planned) for competitor in setting.plan.competitors]
@@ -79,14 +79,14 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     trials, epochs = sum(arm["trials"] for arm in arms), sum(arm["epochs"] for arm in arms)
     room = disk_space.room_of(setting, planned, weights, trials, epochs)
     folder = request.out / setting.folder_name
-    imported = ready.imported.arms if ready.imported else ()
+    imported = setting.imported.arms if setting.imported else ()
     return {
         "name": benchmark.name,
         "folder": str(folder),
         "exists": folder.is_dir(),
         "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
         "environment": environment(setting.device),
-        "notes": ready.fairness.notes(),
+        "notes": setting.fairness.notes(),
         "busy": busy,
         "arms": arms,
         "probes": probes,

@@ -135,7 +135,7 @@ def _calls(model: Model, frozen: Path | None, registry: Registry, reporter: Repo
     body, *head = parts
     if not head or not frozen:
         return {"network": body.plain(shape, len(model.classes))} if body.plain else {}
-    chosen = device.choose("cpu", "fp32", torch.get_num_threads())
+    chosen = device.set_up_device("cpu", "fp32", torch.get_num_threads())
     network, features = load_frozen(model.origin, model.backbone, registry, chosen, shape)
     with safe_open(frozen, "pt") as file:
         if set(network.state_dict()) - set(file.keys()):

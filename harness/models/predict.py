@@ -315,7 +315,7 @@ def _score(request: PredictionRequest, model: Model, train: TrainSection, report
     from harness.training.batches import resident
 
     registry = registry_for(model, request.plugins, reporter)
-    chosen = device.choose(train.device, train.precision, train.threads)
+    chosen = device.set_up_device(train.device, train.precision, train.threads)
     task = registry.get("task", model.task, Task, str(request.folder))
     nothing = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
     like = resident(nothing, chosen, model.mean, model.std)

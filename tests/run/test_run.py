@@ -90,7 +90,7 @@ def test_the_saved_weights_are_the_model_that_made_the_predictions(benchmark_fil
 
     file = benchmark_file()
     _, folder = carry_out(file)
-    setting = prepare(Request(file), Reporter(quiet=True)).setting
+    setting = prepare(Request(file), Reporter(quiet=True))
     records = open_records(folder)
     seed = records.compared().iloc[0]
     competitor = setting.plan.competitor(seed["arm"])

@@ -127,7 +127,7 @@ def write_photos(records, request_file, tmp_path) -> Path:
 
     from harness.run.prepare import prepare
 
-    test = prepare(Request(request_file), Reporter(quiet=True)).setting.data.test
+    test = prepare(Request(request_file), Reporter(quiet=True)).data.test
     folder = tmp_path / "photos"
     folder.mkdir()
     for number, pixels in enumerate(test.inputs, 1):
