@@ -17,9 +17,9 @@ from harness.records import FolderRecords
 from harness.records.checked import save_arrays
 
 
-def analysis_of(module: Any) -> Any:
-    """Return the analysis of a module: the core's, which a plugin registers, or that of a plugin."""
-    return module.ANALYSIS if hasattr(module, "ANALYSIS") else module.harness_analyses()[0]
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
 
 
 CLASSIFICATION = {
@@ -254,5 +254,5 @@ def analysed() -> Callable[[Records], Results]:
     from harness.results.analysis import analyse
     from harness.results.tables import leaderboard
 
-    offers = [analysis_of(module) for module in (curves, lead, leaderboard, sensitivity)]
+    offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in analyses_of(module)]
     return lambda records: analyse(records, offers)

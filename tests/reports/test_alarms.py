@@ -22,9 +22,9 @@ from harness.results.tables import leaderboard
 from harness.verdict import tuning as alarms
 
 
-def analysis_of(module: Any) -> Any:
-    """Return the analysis of a module: the core's, which a plugin registers, or that of a plugin."""
-    return module.ANALYSIS if hasattr(module, "ANALYSIS") else module.harness_analyses()[0]
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
 
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
@@ -420,7 +420,7 @@ def results(searched: Any) -> Any:
         shift = [0.0 if arm == SGD else 0.2 for arm in records.runs["arm"]]
         records = replace(records, runs=records.runs.assign(test_accuracy=records.runs["tune_accuracy"] - shift))
         modules = (alarms, budget, lead, leaderboard, sensitivity)
-        found = analyse(records, [analysis_of(module) for module in modules])
+        found = analyse(records, [offer for module in modules for offer in analyses_of(module)])
         assert not found.problems
         return found
 
@@ -455,7 +455,7 @@ def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
     records = searched({SGD: GOOD, ADAM: bad, rms: GOOD})
     shift = {SGD: 0.0, ADAM: 0.1, rms: 0.2}
     runs = records.runs.assign(test_accuracy=[r.tune_accuracy - shift[r.arm] for r in records.runs.itertuples()])
-    offers = [analysis_of(module) for module in (alarms, lead, leaderboard)]
+    offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
     answer = headline_of(analyse(replace(records, runs=runs), offers)).answer
     assert "20.00 points ahead of rmsprop; inconclusive (tuning): adam" in answer
 
@@ -479,7 +479,7 @@ def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
 def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
     """The tuned arm of the review: it lies 1.05 points below its defaults in tune, a margin of half a point."""
     records = with_untuned(searched({SGD: GOOD, ADAM: GOOD}), {SGD: [float(np.mean(FINALS)) + 0.0105] * 3})
-    offers = [analysis_of(module) for module in (alarms, lead, leaderboard)]
+    offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
     results = analyse(records, offers)
     words = (
         "sgd is inconclusive (tuning), not worse: its tune accuracy is 1.05 points worse than with its optimizer's "

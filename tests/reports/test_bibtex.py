@@ -137,7 +137,9 @@ def test_libraries_are_known_by_their_modules() -> None:
 
 
 def test_an_entry_is_read_with_its_braces_and_named_as_references_name_it() -> None:
-    entry = "@misc{doe2020a,\n  citedas = {Doe 2020},\n  library = {doe},\n  title = {{A}: b, {C}},\n  year = {2020},\n}\n"
+    entry = (
+        "@misc{doe2020a,\n  citedas = {Doe 2020},\n  library = {doe},\n  title = {{A}: b, {C}},\n  year = {2020},\n}\n"
+    )
     read = parse(f"% a comment\n\n{entry}")
     assert read.by_name["Doe 2020"] is read.by_library["doe"]
     work = read.by_name["Doe 2020"]

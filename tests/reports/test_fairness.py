@@ -19,9 +19,9 @@ from harness.results.analysis import analyse
 from harness.results.tables import leaderboard, winner
 
 
-def analysis_of(module: Any) -> Any:
-    """Return the analysis of a module: the core's, which a plugin registers, or that of a plugin."""
-    return module.ANALYSIS if hasattr(module, "ANALYSIS") else module.harness_analyses()[0]
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
 
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
@@ -193,7 +193,7 @@ def test_nothing_compared_and_nothing_tried_are_empty_tables(make_records: Any) 
 
 def page_of(records: Records) -> str:
     modules = (lead, leaderboard, pareto, replicates, untuned, winner)
-    found = analyse(records, [analysis_of(module) for module in modules])
+    found = analyse(records, [offer for module in modules for offer in analyses_of(module)])
     assert not found.problems
     return html.render(found).replace("\u00a0", " ")
 

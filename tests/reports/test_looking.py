@@ -22,9 +22,9 @@ from harness.results.tables import suspects
 from harness.results.tables.class_probabilities import entropy
 
 
-def analysis_of(module):
-    """Return the analysis of a module: the core's, which a plugin registers, or that of a plugin."""
-    return module.ANALYSIS if hasattr(module, "ANALYSIS") else module.harness_analyses()[0]
+def analyses_of(module):
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
 
 
 OURS = (confusion, calibration, picks, suspects, cleaned)
@@ -250,7 +250,7 @@ def test_what_is_no_class_probability_is_left_out(shown, make_records):
 
 
 def page_of(records):
-    offers = [analysis_of(module) for module in OURS]
+    offers = [offer for module in OURS for offer in analyses_of(module)]
     results = analyse(records, offers)
     assert not results.problems
     return html.render(results)

@@ -18,14 +18,15 @@ from harness_reports._draw.looks import arm_looks
 from harness_reports._page.minima import chart, lines, matrices, plane, spectrum
 from harness_reports._page.minima.signs import signs
 
-from harness import HarnessError, Records
+from harness import HarnessError
+from harness.records import FolderRecords
 from harness.results.analysis import analyse
 from harness.verdict.tables import facets, gate
 
 
-def analysis_of(module: Any) -> Any:
-    """Return the analysis of a module: the core's, which a plugin registers, or that of a plugin."""
-    return module.ANALYSIS if hasattr(module, "ANALYSIS") else module.harness_analyses()[0]
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
 
 
 VERDICT = {
@@ -36,13 +37,15 @@ VERDICT = {
     },
     "gate": {"gain": 0.05, "nats": 0.005, "gradient": 1e-4},
 }  # fmt: skip
-OFFERS = [analysis_of(module) for module in (barriers, distances, gate, solutions, spectra, surfaces)]
+OFFERS = [
+    offer for module in (barriers, distances, gate, solutions, spectra, surfaces) for offer in analyses_of(module)
+]
 SEEDS, EXAMPLES = 4, 60
 ALPHAS = np.linspace(0, 1, 5)
 
 
 @dataclass(frozen=True)
-class InMemory(Records):
+class InMemory(FolderRecords):
     """Records whose predictions and arrays lie in memory."""
 
     kept: dict[str, Any] = field(default_factory=dict)
