@@ -247,7 +247,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def lines(document: Mapping[str, Any]) -> list[str]:
     """Return the estimate for a person."""
-    from harness.console.progress import counted
+    from harness.console.numbers import counted
     from harness.data.places import cache_folder
     from harness.run.after.probe_costs import probe_line
 
@@ -267,7 +267,7 @@ def lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
-    from harness.console.progress import counted, duration
+    from harness.console.numbers import counted, duration
 
     if arm["problem"]:
         return [f"  {arm['arm']}: cannot be estimated: {arm['problem']}"]
@@ -280,7 +280,7 @@ def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
 
 
 def _budget(arm: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted
+    from harness.console.numbers import counted
 
     trials = counted(arm["trials"], "trial")
     if arm["unit"] != "trials":
@@ -289,7 +289,7 @@ def _budget(arm: Mapping[str, Any]) -> str:
 
 
 def _power_line(row: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted
+    from harness.console.numbers import counted
 
     design = f"{row['arms']} arms of {row['network']}, {counted(row['seeds'], 'seed')}"
     remark = "; exploratory: more seeds would show more" if row["exploratory"] else ""
@@ -298,7 +298,7 @@ def _power_line(row: Mapping[str, Any]) -> str:
 
 
 def _total_line(document: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted, duration
+    from harness.console.numbers import counted, duration
 
     room = f"{disk.size(document['bytes'])}, {disk.size(document['bytes_passing'])} more on the way,"
     line = f"in all about {duration(document['seconds'])} and {room} in {document['folder']}"

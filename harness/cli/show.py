@@ -188,11 +188,11 @@ def show_lines(document: Mapping[str, Any]) -> list[str]:
 
 def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
     """Return an arm's score and what it was tuned to; or why it has no score."""
-    from harness.console.progress import counted
+    from harness.console.numbers import assignments, counted
     from harness.records import schema
 
     params = arm["tuned"]["params"]
-    tuned = " ".join(f"{name}={_param_text(value)}" for name, value in params.items())
+    tuned = assignments(params)
     scores = _scores(document, arm)
     if scores:
         meaning = f"mean ± SD of {counted(len(scores), 'seed')}; {tuned}"
@@ -204,13 +204,9 @@ def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
     return f"  {arm['arm']}: {reason}{f'; tuned to {tuned}' if tuned else ''}"
 
 
-def _param_text(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def result_lines(document: Mapping[str, Any], seconds: float) -> list[str]:
     """Return the results in the few lines of ``WIDTH`` columns that a run ends with: answer, verdict, the best arms."""
-    from harness.console.progress import counted, duration
+    from harness.console.numbers import counted, duration
     from harness.verdict.reading import verdict_lines
 
     answer = document.get("headline", [])[1:2]  # after the question
@@ -265,11 +261,11 @@ def _scores(document: Mapping[str, Any], arm: Mapping[str, Any]) -> list[float]:
 
 def _score_text(document: Mapping[str, Any], scores: Sequence[float]) -> str:
     """Return the mean of scores and their standard deviation, with the metric's unit."""
+    from statistics import mean, stdev
+
+    from harness.console.numbers import measure, plain
+
     unit = document["metrics"][document["metric"]]["unit"]
-    values = [(100 if unit == "%" else 1) * score for score in scores]
-    mean = sum(values) / len(values)
-    digits = ".2f" if unit == "%" else ".4g"
-    if len(values) == 1:
-        return f"{mean:{digits}} {unit}".rstrip()
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return f"{mean:{digits}} ± {spread:{digits}} {unit}".rstrip()
+    if len(scores) == 1:
+        return measure(scores[0], unit)
+    return f"{plain(mean(scores), unit)} ± {measure(stdev(scores), unit)}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import measure
 from harness.console.safe_text import impersonal
 from harness.errors import arguments
 from harness.plugin.contracts import Analysis, Results
@@ -146,9 +147,9 @@ class Loaded:
             Markup("<tr>{}</tr>").format(
                 cell(
                     row["arm"],
-                    _shown(row["mean"], row["unit"]),
-                    _shown(row["low"], row["unit"]),
-                    _shown(row["high"], row["unit"]),
+                    measure(row["mean"], row["unit"]),
+                    measure(row["low"], row["unit"]),
+                    measure(row["high"], row["unit"]),
                     f"{row['n']} of {row['planned']}",
                 )
             )
@@ -171,10 +172,3 @@ def load(run: str | Path) -> Loaded:
         run.leaderboard
     """
     return Loaded(open_records(arguments.path("run", run)), discover())
-
-
-def _shown(value: float, unit: str) -> str:
-    """Return a number for people: percent with two decimals, anything else with four digits."""
-    if value != value:
-        return "\N{EN DASH}"
-    return f"{100 * value:.2f} %" if unit == "%" else f"{value:.4g} {unit}".rstrip()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Plan
+from harness.console import numbers
 from harness.plugin.runs import Run
 from harness.records import Store, schema
 from harness.run.search import Search
@@ -17,20 +17,13 @@ from harness.run.search import Search
 def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str) -> str:
     """Return one line on how a run ended; ``row`` has its state, reason, metrics and seconds."""
     settings = {**run.optimizer, **run.scheduler, "epochs": run.epochs}
-    words = " ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in settings.items())
+    words = numbers.assignments(settings)
     if row["state"] == schema.DONE:
         name = f"{'tune' if run.phase == 'search' else 'test'}_{plan.metric}"
-        result = f"{name.replace('_', ' ')} {_number(row['metrics'][name], plan.goal.unit)}"
+        result = f"{name.replace('_', ' ')} {numbers.measure(row['metrics'][name], plan.goal.unit)}"
     else:
         result = f"{row['state']}: {row['reason']}" if row["reason"] else row["state"]
     return f"{label:>12}  {run.arm.name}  {result}  ({words}, {row['seconds']:.1f} s)"
-
-
-def _number(value: float | None, unit: str) -> str:
-    value = math.nan if value is None else value
-    if unit == "%":
-        return f"{100 * value:.2f} %"
-    return f"{value:.4g} {unit}" if unit else f"{value:.4g}"
 
 
 def run_label(runs: Sequence[ComparisonRun], run: Run) -> str:
