@@ -15,7 +15,7 @@ from harness.plugin.contracts import Results
 from harness.plugin.registry import Registry
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
-from harness.results.analysis import analyse
+from harness.results.analysis import own_tables
 from harness.results.reports import headline_of, results_of
 from harness.verdict import tuning
 from harness.verdict.reading import TABLES, plain_verdict, read_verdicts, verdict_lines
@@ -85,11 +85,12 @@ def document(records: Records, registry: Registry | None = None, results: Result
     runs = records.runs.set_index("run_id", drop=False)
     analysed: dict[str, Any] = {}
     if registry and results:
-        own = analyse(records, [*TABLES, tuning.ANALYSIS])
+        own = own_tables(results, [*TABLES, tuning.ANALYSIS], registry)
         if headline := headline_of(results, registry):
             analysed["headline"] = headline.splitlines()
         analysed["alarms"] = _alarms(own)
-        analysed["problems"] = list(dict.fromkeys([*results.problems, *impersonal(own.problems)]))
+        analysed["blocked"] = list(results.blocked)
+        analysed["problems"] = list(impersonal(own.problems))
         if verdict := plain_verdict(read_verdicts(records.meta, own.tables)):
             analysed["verdict"] = verdict
     return {
@@ -101,7 +102,7 @@ def document(records: Records, registry: Registry | None = None, results: Result
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
         "constant": records.meta.get("constant", {}),
-        **{key: analysed[key] for key in ("alarms", "problems") if key in analysed},
+        **{key: analysed[key] for key in ("alarms", "problems", "blocked") if key in analysed},
         "data": records.meta["data"],
         "notes": records.meta.get("fairness", {}).get("notes", []),
         "left_out": left_out(records),
@@ -211,6 +212,9 @@ def show_lines(found: dict[str, Any]) -> list[str]:
     if found["data"]["notice"]:
         lines.append(f"note: {found['data']['notice']}")
     lines += [f"note: {note}" for note in found["notes"]]
+    lines += [
+        f"note: the plugin '{name}' is blocked: what it makes is missing here" for name in found.get("blocked", ())
+    ]
     lines += found.get("headline", [])
     for arm in _ranked(found):
         tuned = " ".join(

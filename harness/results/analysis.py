@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Analysis, Results
 from harness.plugin.process_settings import kept
+from harness.plugin.registry import Registry
 from harness.records import Records, copied
 from harness.records.attempts import Attempts
 
@@ -33,6 +34,21 @@ def analyse(records: Records, analyses: Iterable[Analysis], attempts: Attempts |
         except PluginFailed as error:
             problems.append(f"analysis '{analysis.name}' failed: {error.why}")
     return Results(records, tables, tuple(problems))
+
+
+def own_tables(results: Results, analyses: Iterable[Analysis], registry: Registry) -> Results:
+    """Return results with the tables of analyses that the core owns, whatever plugin is blocked.
+
+    A table that is there because a plugin offers the very analysis is taken as it is; the others are computed.
+    """
+    offers = registry.all("analysis")
+    offered, missing = [], []
+    for analysis in analyses:
+        (offered if any(offer is analysis for offer in offers) else missing).append(analysis)
+    tables = {own.name: results.tables[own.name] for own in offered if own.name in results.tables}
+    computed_now = analyse(results.records, missing)
+    problems = (*results.problems, *computed_now.problems)
+    return replace(results, tables={**tables, **computed_now.tables}, problems=problems)
 
 
 def computed(analysis: Analysis, records: Records, note: Callable[[str], object] = lambda line: None) -> DataFrame:

@@ -170,6 +170,7 @@ def notices(results: Results) -> list[Notice]:
     found = [
         *(Notice("bad", text) for text in _alarms.grave(results, labels(results.records)).values()),
         *(Notice("bad", problem) for problem in results.problems),
+        *(Notice("note", line) for line in results.left_out),
         *_of_comparison(results.records),
         *(Notice("warn", f"{note}.") for note in fairness_notes(results.records)),
         *_of_values(results),

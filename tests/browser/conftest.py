@@ -124,14 +124,14 @@ def made_up() -> Callable[[str], Any]:
 def written(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Callable[..., Path]:
     """Return a function that writes the page of made-up records, once for every name: ``written(name, **about)``."""
     from harness_plugins.analyses.scores import curves, lead
+    from harness_plugins.analyses.scores import leaderboard as leaderboard_plugin
     from harness_plugins.analyses.search import budget, importances, sensitivity
     from harness_reports import html
 
     from harness.results.analysis import analyse
-    from harness.results.tables import leaderboard
 
     build = load("conftest").build
-    modules = (budget, curves, importances, lead, leaderboard, sensitivity)
+    modules = (budget, curves, importances, lead, leaderboard_plugin, sensitivity)
     offers = [each for module in modules for each in module.harness_analyses()]
     folder, done = tmp_path_factory.mktemp("pages"), {}
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from harness_plugins.analyses.scores import leaderboard as leaderboard_plugin
 
 from harness import Records, Results
 from harness.records.checked import save_arrays
@@ -245,7 +246,8 @@ def analysed() -> Callable[[Records], Results]:
     from harness_plugins.analyses.search import sensitivity
 
     from harness.results.analysis import analyse
-    from harness.results.tables import leaderboard
 
-    offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in module.harness_analyses()]
+    offers = [
+        offer for module in (curves, lead, leaderboard_plugin, sensitivity) for offer in module.harness_analyses()
+    ]
     return lambda records: analyse(records, offers)

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_plugins.analyses.scores import lead, pareto, replicates, untuned
+from harness_plugins.analyses.scores import leaderboard as leaderboard_plugin
+from harness_plugins.analyses.scores import winner as winner_plugin
 from harness_reports import html, markdown
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from harness import Records
 from harness.results.analysis import analyse
-from harness.results.tables import leaderboard, winner
+from harness.results.tables import winner
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 
@@ -186,7 +188,7 @@ def test_nothing_compared_and_nothing_tried_are_empty_tables(make_records: Any) 
 
 
 def page_of(records: Records) -> str:
-    modules = (lead, leaderboard, pareto, replicates, untuned, winner)
+    modules = (lead, leaderboard_plugin, pareto, replicates, untuned, winner_plugin)
     found = analyse(records, [offer for module in modules for offer in module.harness_analyses()])
     assert not found.problems
     return html.render(found).replace("\u00a0", " ")
@@ -231,5 +233,5 @@ def test_a_budget_is_said_in_its_unit(make_records: Any, said: dict[str, Any], s
     records = make_records()
     records.meta["benchmark"]["search"] |= said
     assert shown in page_of(records)
-    found = analyse(records, leaderboard.harness_analyses())
+    found = analyse(records, leaderboard_plugin.harness_analyses())
     assert shown in markdown.render(found)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_plugins.analyses.solutions import barriers, distances, solutions, spectra, surfaces
+from harness_plugins.analyses.solutions import gate as gate_plugin
 from harness_reports import html
 from harness_reports._figures import looks as looks_of
 from harness_reports._minima import chart, lines, matrices, plane, spectrum
@@ -20,7 +21,7 @@ from harness_reports._minima.signs import signs
 
 from harness import HarnessError, Records
 from harness.results.analysis import analyse
-from harness.verdict.tables import facets, gate
+from harness.verdict.tables import facets
 
 VERDICT = {
     "alpha": 0.05,
@@ -31,7 +32,9 @@ VERDICT = {
     "gate": {"gain": 0.05, "nats": 0.005, "gradient": 1e-4},
 }  # fmt: skip
 OFFERS = [
-    offer for module in (barriers, distances, gate, solutions, spectra, surfaces) for offer in module.harness_analyses()
+    offer
+    for module in (barriers, distances, gate_plugin, solutions, spectra, surfaces)
+    for offer in module.harness_analyses()
 ]
 SEEDS, EXAMPLES = 4, 60
 ALPHAS = np.linspace(0, 1, 5)

@@ -6,7 +6,7 @@ import ast
 import json
 
 import pytest
-from harness_plugins.analyses.solutions._solutions import networks
+from harness_plugins.analyses.solutions._solutions import measured_networks
 from harness_reports import _minima, _statements, _verdict
 
 from harness import Results
@@ -79,8 +79,8 @@ def test_every_consumer_takes_the_standing_protocol(three, registry):
     loaded = Loaded(records, registry).verdict
     assert list(loaded.loc[loaded["standing"], "hash"].unique()) == [second]
     assert set(loaded.loc[loaded["standing"], "statement"]) == {"value only"}
-    assert {sources.cell.protocol.hash for sources in networks(records)} == {second}
-    assert {len(sources.cell.seeds) for sources in networks(records)} == {8}
+    assert {each.network.protocol.hash for each in measured_networks(records)} == {second}
+    assert {len(each.network.seeds) for each in measured_networks(records)} == {8}
     floors = standing_protocol(records.meta).protocol.floors
     assert _minima.section._floor(records) == floors["sharpness"] == 0.004
 

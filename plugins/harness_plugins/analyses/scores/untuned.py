@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
 from harness.statistics.intervals import difference_interval, standard_deviation
-from harness.verdict.arms import alike
+from harness.verdict.arms import arms_alike
 from harness.verdict.trials import sign
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def compute(records: Records) -> DataFrame:
     name = str(records.meta["metric"])
     metric, rows, found = f"test_{name}", records.comparison, []
     for arm in map(str, records.arms["arm"]) if metric in rows else ():
-        controls = rows[(rows["role"] == "untuned") & rows["of"].isin(alike(records, arm))]
+        controls = rows[(rows["role"] == "untuned") & rows["of"].isin(arms_alike(records, arm))]
         if not len(controls):
             continue
         fresh = rows[(rows["role"] == "fresh") & (rows["arm"] == arm) & (rows["state"] == "done")]
