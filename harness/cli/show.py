@@ -89,7 +89,7 @@ def document(records: Records, registry: Registry | None = None, results: Result
         if headline := headline_of(results, registry):
             analysed["headline"] = headline.splitlines()
         analysed["alarms"] = _alarms(own)
-        analysed["blocked"] = list(results.blocked)
+        analysed["blocked"] = list(results.left_out)
         analysed["problems"] = list(impersonal(own.problems))
         if verdict := plain_verdict(read_verdicts(records.meta, own.tables)):
             analysed["verdict"] = verdict
@@ -212,9 +212,7 @@ def show_lines(found: dict[str, Any]) -> list[str]:
     if found["data"]["notice"]:
         lines.append(f"note: {found['data']['notice']}")
     lines += [f"note: {note}" for note in found["notes"]]
-    lines += [
-        f"note: the plugin '{name}' is blocked: what it makes is missing here" for name in found.get("blocked", ())
-    ]
+    lines += [f"note: {line}" for line in found.get("blocked", ())]
     lines += found.get("headline", [])
     for arm in _ranked(found):
         tuned = " ".join(
