@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Analysis, Results
+from harness.plugin.copies import copied
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry
-from harness.records import Records, copied
+from harness.records import Records
 from harness.records.attempts import Attempts
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ def own_tables(results: Results, analyses: Iterable[Analysis], registry: Registr
     A table that is there because a plugin offers the very analysis is taken as it is; the others are computed.
     """
     offers = registry.all("analysis")
-    offered, missing = [], []
-    for analysis in analyses:
-        (offered if any(offer is analysis for offer in offers) else missing).append(analysis)
+    owned = list(analyses)
+    offered = [own for own in owned if any(offer is own for offer in offers)]
+    missing = [own for own in owned if own not in offered]
     tables = {own.name: results.tables[own.name] for own in offered if own.name in results.tables}
     computed_now = analyse(results.records, missing)
     problems = (*results.problems, *computed_now.problems)

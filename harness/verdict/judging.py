@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from harness.records import Records
 from harness.statistics import joint
 from harness.statistics.intervals import half_width, jackknife_se
-from harness.statistics.labels import LABELS, Judged, Label, Margin, holm, judge, seeds_needed, together
+from harness.statistics.labels import Judged, Label, Margin, holm, judge, seeds_needed, together
 from harness.statistics.pairwise import Estimate, arrangements
 from harness.verdict.arms import short_name
 from harness.verdict.design import ARMS, CONTROLS, Network, Pair
@@ -339,7 +339,7 @@ def _demoted(examined: Examined, entry: Entry) -> Entry:
 
 def _no_label(reason: str) -> dict[Label, str]:
     """Return demotions that leave no label, whatever the numbers are."""
-    return dict.fromkeys(LABELS, reason)
+    return {"similar": reason, "different": reason, "inconclusive": reason}
 
 
 def _demotions_by_controls(examined: Examined, entry: Entry) -> dict[Label, str]:

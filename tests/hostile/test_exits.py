@@ -21,7 +21,8 @@ import pytest
 
 from harness import Analysis, Executor, Report
 from harness.cli.app import main
-from harness.cli.show import show, status
+from harness.cli.show import show
+from harness.cli.status import status
 from harness.console import interruption
 from harness.console.progress import Watch
 from harness.errors import (
@@ -40,7 +41,7 @@ from harness.records import Records, Store, open_records, store
 from harness.records.attempts import MOST, Attempts, of_run
 from harness.results.analysis import analyse, computed
 from harness.results.reports import write_reports
-from harness.run.executing import Executing
+from harness.run.executor import GuardedExecutor
 
 # --- what is raised ------------------------------------------------------------------------------------------
 
@@ -401,12 +402,12 @@ def test_an_executor_is_behind_the_boundary_too():
         def events(self) -> Any:
             yield "not an event"
 
-    evil = Executing(Executor("evil", lambda workbench: Evil()), None)  # type: ignore[arg-type, return-value]
+    evil = GuardedExecutor(Executor("evil", lambda workbench: Evil()), None)  # type: ignore[arg-type, return-value]
     for call in (lambda: evil.submit([]), lambda: evil.stop("x"), lambda: [*evil.events()]):
         with interruption.listening(), pytest.raises(PluginError, match="executor 'evil': must "):
             call()
     with pytest.raises(PluginFailed, match="executor 'evil': must build, got SystemExit"):
-        Executing(Executor("evil", lambda workbench: sys.exit(0)), None)  # type: ignore[arg-type]
+        GuardedExecutor(Executor("evil", lambda workbench: sys.exit(0)), None)  # type: ignore[arg-type]
 
 
 # --- the process ends ----------------------------------------------------------------------------------------
@@ -598,7 +599,7 @@ def test_a_thread_left_behind_does_not_keep_the_process_and_is_named():
 
 
 def test_nothing_but_the_harness_decides_on_the_exit_code(monkeypatch, capsys):
-    monkeypatch.setattr("harness.cli.show.status", lambda folder: sys.exit(0))
+    monkeypatch.setattr("harness.cli.status.status", lambda folder: sys.exit(0))
     with pytest.raises(SystemExit) as ended:
         main(["status", "x"])
     assert ended.value.code == 70

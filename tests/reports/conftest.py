@@ -14,6 +14,7 @@ import pytest
 from harness_plugins.analyses.scores import leaderboard as leaderboard_plugin
 
 from harness import Records, Results
+from harness.records import FolderRecords
 from harness.records.checked import save_arrays
 
 CLASSIFICATION = {
@@ -180,7 +181,7 @@ def build(
         "tuned_params",
         "tuned_value",
     ]
-    return Records(
+    return FolderRecords(
         folder=Path("runs/made-up-01234567"),
         meta=meta,
         arms=pd.DataFrame(arms, columns=columns),

@@ -1,0 +1,143 @@
+"""The schedules: a panel an arm, and the scores of the snapshots that were kept at the ends of cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from harness import Records, numbers
+from harness_reports._draw.axes import write_title
+from harness_reports._draw.looks import Look
+from harness_reports._draw.svg import INK, MUTED, NARROW, SURFACE, house_style, new_panel, to_svg
+from harness_reports._page._section import Page
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Schedule = Mapping[str, Any]  # of one arm, as the records describe it
+
+
+def schedules(page: Page) -> list[dict[str, Any]]:
+    """Return a panel per tuned arm, ``look``, ``says`` and ``figure``; none where no schedules are recorded."""
+    recorded, panels = page.records.meta.get("schedules", {}), []
+    for place, (arm, look) in enumerate(page.looks.items()):
+        schedule = recorded.get(arm)
+        if schedule is None:
+            continue
+        rates = _recorded_rates(page.records, arm, schedule) if schedule["per_epoch"] else []
+        drawn = bool(schedule["steps"] or rates)
+        figure = _figure(schedule, rates, look, f"schedule-{place}") if drawn else ""
+        panels.append({"look": look, "says": _caption(schedule, rates), "figure": figure})
+    return panels
+
+
+def _recorded_rates(records: Records, arm: str, schedule: Schedule) -> list[list[float]]:
+    """Return the rate of each seed in every epoch: the rate that is recorded at the end of an epoch is that of the next."""
+    epochs = records.epochs
+    of_arm = epochs[(epochs["arm"] == arm) & (epochs["phase"] == "compare")].sort_values(["run_id", "epoch"])
+    first = float(schedule["first"])
+    by_seed = [[first, *seed["lr"].astype(float)] for _, seed in of_arm.groupby("run_id", sort=False)]
+    return [rates[: int(schedule["epochs"])] for rates in by_seed]
+
+
+def _caption(schedule: Schedule, rates: Sequence[Sequence[float]]) -> str:
+    """Return in words what a panel shows."""
+    if schedule["note"]:
+        return f"not drawn: {schedule['note']}"
+    if schedule["per_epoch"]:
+        seeds = numbers.counted(len(rates), "seed")
+        return f"by the loss, as recorded, {seeds}" if rates else "by the loss: nothing recorded yet"
+    words = [f"peak {max(schedule['lr']):.3g}"]
+    if schedule["head_epochs"]:
+        words.append(f"{numbers.counted(schedule['head_epochs'], 'epoch')} of the head alone, then a new schedule")
+    if schedule["cycle_ends"]:
+        words.append(_cycles(schedule))
+    return "; ".join(words)
+
+
+def _cycles(schedule: Schedule) -> str:
+    """Return where cycles end, and after which epochs weights are kept."""
+    ends, kept = _cycle_ends(schedule), schedule["kept"]
+    words = f"cycles end after epoch {numbers.joined([f'{end:.4g}' for end in ends])}"
+    if not kept:
+        return words
+    if ends == kept:
+        return f"{words}, where the weights are kept"
+    epochs = numbers.joined([str(epoch) for epoch in kept])
+    return f"{words}; weights kept after epoch {epochs}, the last whole one of each cycle"
+
+
+def _cycle_ends(schedule: Schedule) -> list[float]:
+    """Return the end of every cycle in epochs."""
+    return [end / schedule["steps_per_epoch"] for end in schedule["cycle_ends"]]
+
+
+def _figure(schedule: Schedule, rates: Sequence[Sequence[float]], look: Look, name: str) -> Markup:
+    """Return the learning rate of an arm against the epoch."""
+    from pandas import DataFrame
+
+    points: list[tuple[int, float, float]] = []
+    with house_style():
+        figure, axes = new_panel(1.7, NARROW)
+        line: dict[str, Any] = {"color": look.color, "lw": 1.6}
+        for run, of_seed in enumerate(rates):
+            axes.stairs(of_seed, range(len(of_seed) + 1), baseline=None, alpha=0.8, **line)
+            points += [(run, epoch, rate) for epoch, rate in enumerate(of_seed, 1)]
+        if not rates:
+            at = [(step - 1) / schedule["steps_per_epoch"] for step in schedule["steps"]]
+            axes.plot(at, schedule["lr"], **line)
+            points = [(0, epoch, rate) for epoch, rate in zip(at, schedule["lr"], strict=True)]
+        axes.set_xlim(0, schedule["epochs"])
+        axes.set_ylim(bottom=0)
+        _mark_cycles(axes, schedule)
+        axes.set_xlabel("epoch")
+        write_title(axes, "learning rate")
+        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+        data = DataFrame(points, columns=["run", "epoch", "lr"])
+        return to_svg(figure, name, f"{look.label}: learning rate against epoch", {}, data)
+
+
+def _mark_cycles(axes: Axes, schedule: Schedule) -> None:
+    """Draw a dotted line at the end of every cycle but the last, and a dot where weights are kept."""
+    for x in [*_cycle_ends(schedule)[:-1], *([schedule["head_epochs"]] if schedule["head_epochs"] else [])]:
+        axes.axvline(x, color=MUTED, lw=0.9, ls=(0, (1.5, 1.5)), zorder=1)
+    kept, border = schedule["kept"], axes.get_xaxis_transform()
+    dot: dict[str, Any] = {"ms": 5.5, "color": INK, "mec": SURFACE, "mew": 0.8}
+    axes.plot(kept, [0] * len(kept), "o", **dot, clip_on=False, zorder=5, transform=border)
+
+
+def snapshots(page: Page) -> dict[str, Any] | None:
+    """Return a row per arm that kept snapshots: each one's score, the final weights', the ensemble's and its gain."""
+    table = page.outcome.table("snapshots")
+    if table is None:
+        return None
+    unit = str(table["unit"].iloc[0])
+    most = max(int(rows["what"].str.startswith("snapshot ").sum()) for _, rows in table.groupby("arm"))
+    heads = [f"snapshot {i}" for i in range(1, most + 1)]
+    rows = []
+    for arm, of_arm in table.groupby("arm", sort=False):
+        scores = {row["what"]: row for row in of_arm.to_dict("records")}
+        cells = [_cell(scores.get(head), unit) for head in heads]
+        cells += [_cell(scores[weights], unit) for weights in ("final", "ensemble")]
+        gain = scores["gain"]
+        rows.append({"look": page.looks[str(arm)], "seeds": gain["seeds"], "cells": cells, "gain": _gain(gain, unit)})
+    return {"heads": heads, "rows": rows, "unit": unit}
+
+
+def _gain(row: Mapping[Any, Any], unit: str) -> dict[str, str]:
+    """Return the gain of an ensemble with its interval."""
+    interval = numbers.difference_interval(row["low"], row["high"], unit)
+    equal = "the same in every seed" if row["seeds"] > 1 else ""
+    return {"mean": numbers.difference(row["mean"], unit), "more": interval or equal}
+
+
+def _cell(row: Mapping[Any, Any] | None, unit: str) -> dict[str, Any]:
+    """Return a mean, and below it its interval and the epoch of the weights."""
+    if row is None:
+        return {"mean": numbers.NOTHING, "more": []}
+    epoch = f"epoch {row['epoch']:.0f}" if row["epoch"] == row["epoch"] else ""
+    interval = numbers.span(row["low"], row["high"], unit)
+    mean = numbers.plain(row["mean"], unit, row["high"] - row["low"])
+    return {"mean": mean, "more": [line for line in (interval, epoch) if line]}

@@ -1,0 +1,184 @@
+"""Whether each arm was tuned well enough to be judged: alarms, what a budget of trials buys, how hard each arm is to tune."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness import numbers
+from harness_reports._draw.budgets import BEST_SO_FAR, budget_panel, duel_panel, thinned
+from harness_reports._draw.explore import budget_curves
+from harness_reports._page._section import Page, Section
+from harness_reports._words import alarms
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+HEADS = {
+    "edge": "learning rate at the edge",
+    "rising": "scores rise to that edge",
+    "improving": "still improving at the end",
+    "diverged": "diverged trials",
+    "budget": "fewer trials that ended well",
+    "special case": "lost to its special case",
+    "defaults": "below its own defaults",
+    "chance": "no better than a constant answer",
+}
+
+
+def budget_and_tuning(page: Page) -> dict[str, Any] | None:
+    """Return what the section shows; None where there is nothing to show."""
+    parts = {"alarms": _alarm_table(page), "budget": _budget(page), "sensitivity": sensitivity(page)}
+    return parts if any(parts.values()) else None
+
+
+# --- the alarms ----------------------------------------------------------------------------------------------
+
+
+def _alarm_table(page: Page) -> dict[str, Any] | None:
+    """Return a row per arm with a cell per alarm; None where the analysis is missing."""
+    rows, unit = page.outcome.rows("alarms"), page.outcome.unit
+    if not rows:
+        return None
+    by_arm: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        by_arm.setdefault(str(row["arm"]), {})[row["alarm"]] = row
+    judged = {row["alarm"] for row in rows if row["state"] != "not judged"}
+    kinds = [kind for kind in HEADS if kind in judged]
+    lines = []
+    for arm, look in page.looks.items():
+        if arm in by_arm:
+            of_arm = by_arm[arm]
+            noise = next(iter(of_arm.values()))["noise"]
+            lines.append(
+                {
+                    "look": look,
+                    "doubt": any(row["state"] == "alarm" for row in of_arm.values()),
+                    "noise": numbers.difference(noise, unit) if noise >= 0 else numbers.NOTHING,
+                    "cells": [_alarm_cell(of_arm[kind], unit) for kind in kinds if kind in of_arm],
+                }
+            )
+    return {"heads": [HEADS[kind] for kind in kinds], "label": alarms.LABEL, "rows": lines}
+
+
+def _alarm_cell(row: Mapping[str, Any], unit: str) -> dict[str, Any]:
+    """Return one alarm of an arm in words, and whether it is raised."""
+    text = numbers.NOTHING if row["state"] == "not judged" else _alarm_value(row["alarm"], row["value"], unit)
+    return {"text": text, "alarm": row["state"] == "alarm"}
+
+
+def _alarm_value(alarm: str, value: float, unit: str) -> str:
+    """Return the value of an alarm in words."""
+    if alarm == "diverged":
+        return f"{100 * value:.0f} %"
+    if alarm == "rising":
+        return f"p {numbers.number(1 - value)}" if value else "no"
+    if alarm == "special case":
+        return f"t {numbers.number(value)}"
+    if alarm == "chance" and value:
+        return f"{numbers.difference(abs(value), unit)} {'better' if value < 0 else 'worse'}"
+    if alarm == "chance":
+        return "equal"
+    if value == math.inf:
+        return "nothing else ended well"
+    return f"by {numbers.difference(value, unit)}" if value > 0 else "no"
+
+
+# --- the budget ----------------------------------------------------------------------------------------------
+
+
+def _budget(page: Page) -> dict[str, Any] | None:
+    """Return a panel per arm of its budget curve and of its duels; None where there is nothing to draw."""
+    table = page.outcome.table("budget")
+    if table is None:
+        return None
+    drawn, curves = thinned(table), []
+    for arm, look in page.looks.items():
+        rows = table[table["arm"] == arm]
+        if len(rows):
+            figure = budget_panel(page.outcome, drawn, arm, page.looks, f"budget-{len(curves)}")
+            curves.append({"look": look, "says": _trials(rows), "figure": figure})
+    return {
+        "curves": curves,
+        "exact": bool((table["estimate"] != BEST_SO_FAR).any()),
+        "sampler": page.records.meta["benchmark"]["search"]["sampler"],
+        "view": budget_curves(page.outcome, page.looks, page.views),
+        "duels": _duels(page),
+    }
+
+
+def _trials(rows: DataFrame) -> str:
+    """Return how many trials an arm had, and how many of them have no score."""
+    last = rows.iloc[-1]
+    lost = f", {last['lost']} without a score" if last["lost"] else ""
+    return f"{last['trials']} trials{lost}"
+
+
+def _duels(page: Page) -> list[dict[str, Any]]:
+    """Return a panel per arm: the probability that its search beats each other arm's, against the budget."""
+    import pandas as pd
+
+    duels = page.outcome.table("duels")
+    if duels is None:
+        return []
+    swapped = duels.rename(columns={"arm": "other", "other": "arm"}).assign(
+        probability=1 - duels["probability"], low=1 - duels["high"], high=1 - duels["low"]
+    )
+    both = pd.concat([duels, swapped], ignore_index=True)
+    panels = []
+    for i, (arm, look) in enumerate(page.looks.items()):
+        rows = both[both["arm"] == arm]
+        if len(rows):
+            panels.append({"look": look, "figure": duel_panel(rows, arm, page.looks, f"duel-{i}")})
+    return panels
+
+
+# --- how hard an arm is to tune ------------------------------------------------------------------------------
+
+
+def sensitivity(page: Page) -> list[dict[str, Any]]:
+    """Return a row per arm: its good learning rates, how many decades wide they are, and what each parameter decides."""
+    regions, importances = page.results.tables.get("regions"), page.results.tables.get("importances")
+    rows = []
+    for arm, look in page.looks.items():
+        region = None if regions is None else regions[regions["arm"] == arm]
+        parts = None if importances is None else importances[importances["arm"] == arm]
+        row = dict.fromkeys(("range", "decades", "tolerance", "importances"), numbers.NOTHING)
+        if region is not None and _has_rows(region):
+            row |= _region(region.iloc[0], page.outcome.unit)
+        if parts is not None and _has_rows(parts):
+            row["importances"] = _importances(parts)
+        if _has_rows(region) or _has_rows(parts):
+            rows.append({"look": look, **row})
+    return rows
+
+
+def _has_rows(table: DataFrame | None) -> bool:
+    return table is not None and len(table) > 0
+
+
+def _region(region: Any, unit: str) -> dict[str, str]:
+    """Return the good learning rates of an arm."""
+    low, high = numbers.setting(float(region["low"])), numbers.setting(float(region["high"]))
+    return {
+        "range": low if low == high else f"{low} to {high}",
+        "decades": f"{region['least']:.1f} to {region['most']:.1f}",
+        "tolerance": numbers.difference(float(region["tolerance"]), unit),
+    }
+
+
+def _importances(parts: DataFrame) -> str:
+    """Return how much each parameter decides."""
+    pairs = zip(parts["parameter"], parts["importance"], strict=True)
+    return ", ".join(f"{name} {100 * part:.0f} %" for name, part in pairs if math.isfinite(part))
+
+
+SECTION = Section(
+    id="budget",
+    title="Budget and tuning",
+    place=60,
+    data=budget_and_tuning,
+    template="budget.html.j2",
+    tables=("alarms", "budget", "duels", "regions", "importances"),
+)

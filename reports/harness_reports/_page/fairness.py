@@ -1,0 +1,167 @@
+"""What the tuning was worth: untuned beside tuned, luck in tuning, the best pipeline, and score against seconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from harness import numbers
+from harness_reports._draw.axes import is_finite
+from harness_reports._draw.pareto import pareto_panel
+from harness_reports._page._section import Page, Section
+
+REASONS = {  # why a search was extended, by the alarm
+    "edge": "its learning rate was at the edge of the range",
+    "rising": "scores rose towards the edge of the range",
+    "improving": "it was still improving",
+    "diverged": "many trials diverged",
+    "budget": "fewer of its trials ended well",
+    "special case": "it lost to its special case",
+    "defaults": "it lay below its own defaults",
+    "chance": "it was no better than a constant answer",
+}
+
+
+def fairness(page: Page) -> dict[str, Any] | None:
+    """Return what the section shows; None where there is nothing to show."""
+    parts = {
+        "extensions": extensions(page),
+        "untuned": _untuned(page),
+        "replicates": _replicates(page),
+        "pareto": _pareto(page),
+        "winner": winner(page),
+    }
+    searched_seconds = "seconds" in page.records.meta["benchmark"]["search"].get("objectives", [])
+    return {**parts, "searched_seconds": searched_seconds} if any(parts.values()) else None
+
+
+def _rows(page: Page, table: str) -> list[dict[str, Any]]:
+    """Return the rows of an analysis that are of an arm of the run."""
+    return [row for row in page.outcome.rows(table) if row["arm"] in page.looks]
+
+
+def extensions(page: Page) -> list[dict[str, Any]]:
+    """Return what ``harness run --extend`` did, in words: an arm, why, what, and after how many trials."""
+    unit = page.records.meta["benchmark"]["search"]["unit"]
+    rows = []
+    for extension in page.records.meta.get("extensions") or []:
+        if extension["arm"] not in page.looks:
+            continue
+        changes = []
+        for name, ends in extension["ranges"].items():
+            changes.append(f"{name} now {numbers.number(ends['low'])} to {numbers.number(ends['high'])}")
+        extra = f"{extension['extra']:g} {unit}"
+        if unit == "trials":
+            extra = numbers.counted(int(extension["extra"]), "trial")
+        rows.append(
+            {
+                "look": page.looks[extension["arm"]],
+                "why": numbers.joined([REASONS.get(alarm, alarm) for alarm in extension["why"]]),
+                "what": numbers.joined([*changes, f"{extra} more"]),
+                "after": numbers.counted(int(extension["after"]), "trial"),
+            }
+        )
+    return rows
+
+
+def _untuned(page: Page) -> list[dict[str, Any]]:
+    """Return a row per arm: its score with its optimizer's defaults, its score after tuning, and the difference."""
+    rows = []
+    for row in _rows(page, "untuned"):
+        unit, seeds = row["unit"], numbers.counted(int(row["seeds"]), "seed")
+        equal = "the same in every seed" if row["seeds"] > 1 else ""
+        rows.append(
+            {
+                "look": page.looks[row["arm"]],
+                "untuned": numbers.measure(row["untuned"], unit),
+                "seeds": f"{seeds}, {row['failed']} failed" if row["failed"] else seeds,
+                "tuned": numbers.measure(row["tuned"], unit),
+                "gain": _difference(row["gain"], unit),
+                "interval": numbers.difference_interval(row["low"], row["high"], unit) or equal,
+            }
+        )
+    return rows
+
+
+def _replicates(page: Page) -> list[dict[str, Any]]:
+    """Return a row per arm whose search was made more than once."""
+    rows = []
+    for row in _rows(page, "replicates"):
+        unit = row["unit"]
+        rows.append(
+            {
+                "look": page.looks[row["arm"]],
+                "searches": row["replicates"],
+                "mean": numbers.measure(row["mean"], unit),
+                "interval": numbers.interval(row["low"], row["high"], unit),
+                "range": f"{numbers.measure(row['worst'], unit)} to {numbers.measure(row['best'], unit)}",
+                "tuning": numbers.difference(row["sd_tuning"], unit),
+                "seeds": _difference(row["sd_seeds"], unit),
+            }
+        )
+    return rows
+
+
+def winner(page: Page) -> dict[str, Any] | None:
+    """Return the pipeline that is best on tune and the score to be expected of it; None where no run ended well."""
+    rows = _rows(page, "winner")
+    if not rows:
+        return None
+    first = rows[0]
+    unit = first["unit"]
+    expected = numbers.measure(first["expected"], unit) if math.isfinite(first["expected"]) else numbers.NOTHING
+    return {
+        "look": page.looks[first["arm"]],
+        "metric": f"test {first['metric']}",
+        "expected": expected,
+        "interval": numbers.interval(first["low"], first["high"], unit),
+        "covers": first["covers"],
+        "naive": numbers.measure(first["naive"], unit),
+        "optimism": _difference(first["optimism"], unit),
+        "lost": int(first["lost"]) if first["lost"] == first["lost"] else 0,
+        "rows": [
+            {
+                "look": page.looks[row["arm"]],
+                "tune": numbers.measure(row["tune"], unit),
+                "test": numbers.measure(row["test"], unit),
+                "chosen": f"{row['chosen']} of {first['folds']:.0f}",
+            }
+            for row in rows
+        ],
+    }
+
+
+def _difference(value: float, unit: str) -> str:
+    return numbers.difference(value, unit) if math.isfinite(value) else numbers.NOTHING
+
+
+def _pareto(page: Page) -> dict[str, Any] | None:
+    """Return a figure per network of score against seconds, and the trials that nothing beats; None without seconds."""
+    table = page.outcome.table("pareto")
+    if table is None or not (table["seconds"] > 0).all():
+        return None
+    table = table[table["arm"].isin(list(page.looks)) & is_finite(table["score"])]
+    panels = []
+    for network, trials in table.groupby("network", sort=False):
+        front = trials[trials["front_of_all"]].sort_values(["seconds", "number"])
+        figure = pareto_panel(page.outcome, trials, front, page.looks, f"pareto-{len(panels)}")
+        rows = [_trial(page, row) for row in front.to_dict("records")]
+        panels.append({"network": network, "figure": figure, "rows": rows})
+    return {"panels": panels, "several": len(panels) > 1} if panels else None
+
+
+def _trial(page: Page, row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a trial that nothing beats."""
+    score, seconds = numbers.measure(row["score"], page.outcome.unit), numbers.duration(float(row["seconds"]))
+    return {"look": page.looks[row["arm"]], "number": row["number"], "score": score, "seconds": seconds}
+
+
+SECTION = Section(
+    id="fairness",
+    title="What tuning was worth",
+    place=80,
+    data=fairness,
+    template="fairness.html.j2",
+    tables=("untuned", "replicates", "pareto", "winner"),
+)

@@ -1,0 +1,167 @@
+"""The leaderboard: every arm's means, how far it is behind the best, every seed, and the scores without excluded photos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from harness import numbers
+from harness_reports._draw.scores import seed_dots
+from harness_reports._page._confirmations import confirmations
+from harness_reports._page._grid import grid
+from harness_reports._page._section import Page, Section
+from harness_reports._words import alarms, constant
+from harness_reports._words.benchmark import comparison_length
+from harness_reports._words.columns import shown_metrics
+from harness_reports._words.coverage import sampled_examples
+from harness_reports._words.names import metric_title, shared_parts
+from harness_reports._words.outcome import table_rows
+
+WHOLE = ("leaderboard", "lead")  # tables that are shown in full as well
+
+
+def leaderboard(page: Page) -> dict[str, Any]:
+    """Return what the section shows."""
+    records, tables = page.records, page.results.tables
+    return {
+        "board": _board(page),
+        "leads": _leads(page),
+        "cleaned": _cleaned(page),
+        "dots": _dots(page),
+        "whole_tables": [grid(name, tables[name]) for name in WHOLE if name in tables],
+        "confirmed": confirmations(page),
+        "epochs": comparison_length(records.meta["benchmark"]),
+        "shared": shared_parts(records),
+    }
+
+
+def _board(page: Page) -> dict[str, Any] | None:
+    """Return the columns and the rows of the leaderboard; None where there is no leaderboard."""
+    outcome, board = page.outcome, page.results.tables.get("leaderboard")
+    if board is None:
+        return None
+    metrics, doubted = shown_metrics(page.records, board), alarms.tuning_doubts(outcome)
+    by_arm: dict[str, dict[str, Any]] = {}
+    for row in table_rows(board):
+        by_arm.setdefault(row["arm"], {})[row["metric"]] = row
+    rows = [
+        {
+            "arm": arm,
+            "look": page.looks[arm],
+            "doubt": alarms.LABEL if arm in doubted else "",
+            **_seeds(next(iter(of_arm.values()))),
+            "cells": [_cell(of_arm[metric]) for metric in metrics],
+        }
+        for arm, of_arm in by_arm.items()
+    ]
+    first = next(iter(by_arm.values()), {})
+    heads = [_head(first[metric]) for metric in metrics] if first else []
+    return {"heads": heads, "rows": rows, "constant": _constant_row(page, metrics)}
+
+
+def _seeds(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how many seeds of an arm have a result, and its state where not all are done."""
+    return {"n": row["n"], "planned": row["planned"], "state": "" if row["state"] == "done" else row["state"]}
+
+
+def _head(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"title": metric_title(row["metric"]), "unit": row["unit"], "goal": row["goal"]}
+
+
+def _cell(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return a mean with its interval, and the spread of the seeds as a tip."""
+    unit, width = row["unit"], row["high"] - row["low"]
+    tip = ""
+    if row["n"]:
+        low, high, sd = (
+            numbers.plain(row["min"], unit),
+            numbers.measure(row["max"], unit),
+            numbers.measure(row["sd"], unit),
+        )
+        tip = f"{numbers.counted(row['n'], 'seed')}: min {low}, max {high}, sd {sd}"
+    examples = sampled_examples(row["covers"])
+    interval = numbers.span(row["low"], row["high"], unit) + (f", of {examples}" if examples else "")
+    return {"mean": numbers.plain(row["mean"], unit, width), "interval": interval, "tip": tip}
+
+
+def _constant_row(page: Page, metrics: Sequence[str]) -> dict[str, Any] | None:
+    """Return the last row, that of the constant answer; None where it says nothing."""
+    cells = constant.leaderboard_cells(page.outcome, metrics)
+    return None if cells is None else {"title": constant.answer(page.records), "cells": cells}
+
+
+def _leads(page: Page) -> list[dict[str, Any]]:
+    """Return a row per arm that is compared with the best: how far it is behind, how sure that is, and what decides."""
+    doubted = alarms.tuning_doubts(page.outcome)
+    rows = []
+    for lead in page.outcome.leads:
+        unit, has_interval = lead["unit"], lead["low"] == lead["low"]
+        parts = [(lead["se_seeds"], "seeds"), (lead["se_examples"], "test examples")]
+        rows.append(
+            {
+                "look": page.looks[lead["arm"]],
+                "best": page.looks[lead["best"]],
+                "doubt": alarms.LABEL if lead["arm"] in doubted else "",
+                "lead": numbers.difference(lead["lead"], unit),
+                "interval": numbers.difference_interval(lead["low"], lead["high"], unit)
+                if has_interval
+                else numbers.NOTHING,
+                "detectable": _difference(lead["detectable"], unit),
+                "covers": lead["covers"] or numbers.NOTHING,
+                "mostly": max(parts)[1] if lead["covers"] == "seeds and test examples" else numbers.NOTHING,
+            }
+        )
+    return rows
+
+
+def _difference(value: float, unit: str) -> str:
+    return numbers.difference(value, unit) if value == value else numbers.NOTHING
+
+
+def _dots(page: Page) -> list[Markup]:
+    """Return the plots of every seed: the deciding metric and the loss, on test and on train."""
+    board, metric = page.outcome.table("leaderboard"), page.outcome.metric
+    if board is None or not board["n"].any():
+        return []
+    runs = page.records.compared()
+    done = runs[runs["state"] == "done"]
+    shown = shown_metrics(page.records, board)
+    figures: list[Markup] = []
+    for column in dict.fromkeys((f"test_{metric}", f"train_{metric}", "test_loss", "train_loss")):
+        rows = table_rows(board[board["metric"] == column]) if column in shown else []
+        if any(row["n"] for row in rows):
+            figures.append(seed_dots(done, rows, page.looks, metric_title(column), f"dots-{len(figures)}"))
+    return figures
+
+
+def _cleaned(page: Page) -> dict[str, Any] | None:
+    """Return every arm's score on the whole test split beside the one without the excluded photos; None without any."""
+    table = page.outcome.table("cleaned")
+    if table is None:
+        return None
+    rows = []
+    for arm, pair in table.groupby("arm", sort=False):
+        whole, rest = table_rows(pair)[:2]
+        gain = numbers.difference(float(rest["mean"] - whole["mean"]), str(whole["unit"]))
+        rows.append({"look": page.looks[str(arm)], "cells": [_score(whole), _score(rest)], "gain": gain})
+    whole, rest = table_rows(table)[:2]
+    return {"rows": rows, "whole": int(whole["examples"]), "rest": int(rest["examples"]), "unit": str(whole["unit"])}
+
+
+def _score(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return a mean with its interval."""
+    low, high, unit = float(row["low"]), float(row["high"]), str(row["unit"])
+    mean = numbers.plain(float(row["mean"]), unit, high - low)
+    return {"mean": mean, "interval": numbers.span(low, high, unit)}
+
+
+SECTION = Section(
+    id="leaderboard",
+    title="Leaderboard",
+    place=10,
+    data=leaderboard,
+    template="leaderboard.html.j2",
+    tables=(*WHOLE, "cleaned"),
+)

@@ -1,0 +1,107 @@
+"""A map of all solutions. Two marks are as far apart as the solutions are, as well as two dimensions can show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from harness_reports._draw.interactive import Views
+from harness_reports._draw.svg import SURFACE, WIDE, house_style, new_panel, to_svg
+from harness_reports._page.minima.network import Solution
+from harness_reports._page.minima.signs import Sign
+from harness_reports._words.names import title_with_unit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+    Matrix = NDArray[np.float64]
+
+COLUMNS = ["arm", "seed", "x", "y", "says"]
+SYMBOLS = {  # plotly's, by matplotlib's marker
+    "o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross", "X": "x",
+    "<": "triangle-left", ">": "triangle-right", "p": "pentagon",
+}  # fmt: skip
+NOTE = "A mark a solution: point at it to read its scores. Click an arm in the legend to hide it; drag to zoom."
+
+
+def scaled(distances: Matrix) -> tuple[Matrix, float]:
+    """Return points [R, 2] by classical scaling of distances [R, R], and how much of the squared distances they show.
+
+    The points are the first two eigenvectors of -1/2 J D^2 J, J = I - 11'/R, times the roots of their eigenvalues (Torgerson 1952,
+    doi:10.1007/BF02288916). The part is of the sum of the positive eigenvalues: 1 where the points lie in a plane.
+    """
+    import numpy as np
+
+    many = len(distances)
+    centre = np.eye(many) - 1 / many
+    values, vectors = np.linalg.eigh(-centre @ np.square(distances) @ centre / 2)
+    values, vectors = values[::-1].clip(min=0), vectors[:, ::-1]
+    points = np.zeros((many, 2))
+    points[:, : min(2, many)] = (vectors * np.sqrt(values))[:, :2]
+    largest = np.abs(points).argmax(axis=0)  # the sign of an eigenvector is arbitrary, but a page must be reproducible
+    points *= np.where(points[largest, [0, 1]] < 0, -1.0, 1.0)
+    return points, float(values[:2].sum() / values.sum()) if values.sum() > 0 else 1.0
+
+
+def points_of(matrix: Matrix, solutions: Sequence[Solution], texts: Mapping[Solution, str]) -> tuple[DataFrame, float]:
+    """Return the points of the map, and how much of the squared distances they show.
+
+    A solution without any distance is left out. The table is empty where fewer than three are left, or where a distance between two
+    of them is not known.
+    """
+    import numpy as np
+    import pandas as pd
+
+    kept = [i for i in range(len(solutions)) if np.isfinite(matrix[i]).sum() > 1]
+    known = matrix[np.ix_(kept, kept)]
+    if len(kept) < 3 or not np.isfinite(known).all():
+        return pd.DataFrame(columns=COLUMNS), 0.0
+    points, part = scaled(known)
+    rows = [(*solutions[i], x, y, texts.get(solutions[i], "")) for i, (x, y) in zip(kept, points, strict=True)]
+    return pd.DataFrame(rows, columns=COLUMNS), part
+
+
+def figure(points: DataFrame, signs: Mapping[str, Sign], title: str, unit: str, name: str) -> Markup:
+    """Return the map; ``points`` has arm, seed, x, y and says."""
+    tips: dict[str, Sequence[str]] = {}
+    with house_style():
+        drawing, axes = new_panel(3.5, WIDE)
+        for place, (arm, sign) in enumerate(signs.items()):
+            of_arm = points[points["arm"] == arm]
+            group = f"solutions-{place}"
+            mark: dict[str, Any] = {
+                "s": 34,
+                "color": sign.color,
+                "marker": sign.marker,
+                "edgecolor": SURFACE,
+                "lw": 0.6,
+            }
+            axes.scatter(of_arm["x"], of_arm["y"], **mark, gid=group, zorder=3)
+            tips[group] = list(of_arm["says"])
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.margins(0.08)
+        axes.set_xlabel(title_with_unit(title, unit))
+        return to_svg(drawing, name, f"map of all solutions by {title}", tips, points[COLUMNS])
+
+
+def view(points: DataFrame, signs: Mapping[str, Sign], title: str, unit: str, views: Views) -> Markup:
+    """Return the interactive map."""
+    traces = []
+    for arm, sign in signs.items():
+        of_arm = points[points["arm"] == arm]
+        if len(of_arm):
+            hover = [Markup("<br>").join(text.split("; ")) for text in of_arm["says"]]
+            marker = {"color": sign.color, "symbol": SYMBOLS[sign.marker], "size": 10, "opacity": 0.9}
+            traces.append(
+                {
+                    "type": "scatter", "mode": "markers", "name": sign.label, "x": of_arm["x"], "y": of_arm["y"],
+                    "hovertext": hover, "hoverinfo": "text", "marker": marker,
+                }
+            )  # fmt: skip
+    x_axis = {"title": {"text": title_with_unit(title, unit)}}
+    layout = {"xaxis": x_axis, "yaxis": {"scaleanchor": "x", "title": {"text": ""}}}
+    return views.add("map of all solutions", traces, layout, NOTE, 520)

@@ -1,0 +1,141 @@
+"""The loss on the plane through three solutions: contours, and a surface that can be turned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from harness import numbers
+from harness_reports._draw.interactive import Views
+from harness_reports._draw.svg import INK, MUTED, SURFACE, WIDE, house_style, new_panel, to_svg
+from harness_reports._page.minima.chart import SYMBOLS
+from harness_reports._page.minima.signs import Sign
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+    Matrix = NDArray[np.float64]
+
+LINES = 9  # contour lines, about
+SEVERAL_POWERS = 8  # ratio of the highest to the lowest loss beyond which levels are powers of ten
+SYMBOLS_3D = {"circle", "square", "diamond", "cross", "x"}
+
+
+def grid_of(table: DataFrame) -> tuple[Matrix, Matrix, Matrix]:
+    """Return x [X], y [Y] and the loss [Y, X] of the table ``surfaces`` of a network."""
+    grid = table[table["what"] == "grid"].pivot_table(index="y", columns="x", values="loss", dropna=False)
+    return grid.columns.to_numpy(dtype=float), grid.index.to_numpy(dtype=float), grid.to_numpy(dtype=float)
+
+
+def levels(loss: Matrix) -> list[float]:
+    """Return the losses of the contours: 1, 2, 5, 10 ... times a power of ten, or evenly spaced where that is too few."""
+    import numpy as np
+    from matplotlib.ticker import MaxNLocator
+
+    known = loss[np.isfinite(loss)]
+    low, high = float(known.min()), float(known.max())
+    if _spans_powers(known):
+        steps = (1, 2, 5) if high / low < 1e4 else (1,)
+        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        candidates = [step * 10.0**power for power in powers for step in steps]
+    else:
+        candidates = [float(level) for level in MaxNLocator(nbins=LINES).tick_values(low, high)]
+    return [level for level in candidates if low < level < high]
+
+
+def _spans_powers(loss: Matrix) -> bool:
+    """Return whether losses span so much that powers of ten show them better than even steps."""
+    low, high = float(loss.min()), float(loss.max())
+    return low > 0 and high / low > SEVERAL_POWERS
+
+
+def contours(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
+    """Return the figure of the table ``surfaces`` of a network."""
+    x, y, loss = grid_of(table)
+    with house_style():
+        figure, axes = new_panel(3.6, WIDE)
+        axes.grid(visible=False)
+        _draw_levels(axes, x, y, loss)
+        axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), aspect="equal")
+        axes.spines[:].set_visible(True)
+        axes.set_xlabel("distance in weight space")
+        for row in table[table["what"] == "solution"].to_dict("records"):
+            _draw_solution(axes, row, signs[row["arm"]], right=row["x"] > (x[0] + x[-1]) / 2)
+        data = table[["what", "arm", "seed", "x", "y", "loss", "error"]]
+        return to_svg(figure, name, "train loss on the plane through three solutions", {}, data)
+
+
+def _draw_solution(axes: Axes, row: Mapping[Any, Any], sign: Sign, right: bool) -> None:
+    """Draw a solution with its loss, which stands on its right or on its left."""
+    mark: dict[str, Any] = {"ms": 9, "color": sign.color, "mec": SURFACE, "mew": 1.2}
+    axes.plot(row["x"], row["y"], sign.marker, zorder=6, clip_on=False, **mark)
+    axes.annotate(
+        f"{sign.short}: {numbers.number(float(row['loss']))}", (row["x"], row["y"]), xytext=(7 if right else -7, 8),
+        textcoords="offset points", ha="right" if right else "left", color=INK, zorder=7, fontsize=8.5,
+        bbox={"boxstyle": "round,pad=0.15", "fc": SURFACE, "ec": "none", "alpha": 0.8},
+    )  # fmt: skip
+
+
+def _draw_levels(axes: Axes, x: Matrix, y: Matrix, loss: Matrix) -> None:
+    """Draw a line a level; every region below a level is a shade darker than the one around it."""
+    from matplotlib.colors import to_rgba
+
+    drawn = levels(loss)
+    below = float(loss.min()) - 1.0
+    for level in drawn:
+        region = axes.contourf(x, y, loss, levels=[below, level], colors=[to_rgba(INK, 0.06)], zorder=1)
+        region.set(edgecolor="none")
+    if drawn:
+        lines = axes.contour(x, y, loss, levels=drawn, colors=[MUTED], linewidths=0.7, zorder=2)
+        axes.clabel(lines, fmt=lambda level: f"{level:g}", fontsize=7.5, colors=[INK], inline_spacing=2)
+
+
+def view(table: DataFrame, signs: Mapping[str, Sign], unit: str, views: Views) -> Markup:
+    """Return the surface that can be turned."""
+    import numpy as np
+
+    x, y, loss = grid_of(table)
+    z_axis: dict[str, Any] = {"title": {"text": f"train loss ({unit})" if unit else "train loss"}}
+    surface: dict[str, Any] = {
+        "type": "surface", "x": x, "y": y, "z": loss, "colorscale": "Viridis", "opacity": 0.92, "showscale": False,
+        "hovertemplate": Markup("x %{x:.3g}, y %{y:.3g}<br>loss %{z:.3g}<extra></extra>"),
+    }  # fmt: skip
+    if _spans_powers(loss):  # colours by powers of ten, as the axis is; the numbers stay those of the loss
+        ticks = levels(loss)[::2]
+        surface |= {"surfacecolor": np.log10(loss)}
+        z_axis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    solutions = table[table["what"] == "solution"].to_dict("records")
+    points = [_point(row, signs[row["arm"]]) for row in solutions]
+    flat_axis = {"title": {"text": "distance"}}
+    scene = {
+        "xaxis": flat_axis, "yaxis": flat_axis, "zaxis": z_axis, "camera": {"eye": _eye(x, y, loss)},
+        "aspectmode": "manual", "aspectratio": {"x": 1, "y": 1, "z": 0.7},
+    }  # fmt: skip
+    layout = {"scene": scene, "legend": {"orientation": "h", "y": 0}, "margin": {"l": 0, "r": 0, "t": 10, "b": 10}}
+    return views.add("loss surface, to be turned", [surface, *points], layout, "Drag to turn it, scroll to zoom.", 560)
+
+
+def _point(row: Mapping[Any, Any], sign: Sign) -> dict[str, Any]:
+    """Return a solution on the surface."""
+    symbol = SYMBOLS[sign.marker]
+    return {
+        "type": "scatter3d", "mode": "markers", "name": f"{sign.label}, seed {row['seed']}",
+        "x": [row["x"]], "y": [row["y"]], "z": [row["loss"]], "hoverinfo": "name+z",
+        "marker": {"color": sign.color, "size": 8, "symbol": symbol if symbol in SYMBOLS_3D else "circle"},
+    }  # fmt: skip
+
+
+def _eye(x: Matrix, y: Matrix, loss: Matrix) -> dict[str, float]:
+    """Return where to look from: above the corner where the loss is lowest, so that no ridge hides what is behind it."""
+    import numpy as np
+
+    centred = loss - loss.mean()
+    along_x = float((centred * (x - x.mean())).sum())
+    along_y = float((centred * (y - y.mean())[:, None]).sum())
+    return {"x": -1.6 * float(np.copysign(1, along_x)), "y": -1.6 * float(np.copysign(1, along_y)), "z": 1.1}

@@ -1,0 +1,61 @@
+"""How a solution is drawn: that of an arm in its colour and with a mark of its own, that of a control in grey."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness_reports._draw.looks import Look, swatch
+from harness_reports._draw.markers import marker_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+CONTROLS = {"aa": ("tuned again", "#6f7883", "P"), "different": ("noisy labels", "#a2a9b1", "X")}  # words, colour, mark
+DOTTED = (0, (1.5, 1.2))
+LONGEST = 12  # characters of a label beside a block
+SWATCH_MARK = 7  # its size
+
+
+@dataclass(frozen=True)
+class Sign:
+    """How an arm or a control is drawn."""
+
+    label: str
+    color: str
+    marker: str
+    dashes: Any
+    control: str = ""  # what kind of control it is, in words
+
+    @property
+    def short(self) -> str:
+        """The label, shortened for the edge of a figure; the kind alone for a control."""
+        text = self.control or self.label
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def signs(solutions: DataFrame, looks: Mapping[str, Look]) -> dict[str, Sign]:
+    """Return a sign per arm and control of the table ``solutions``, in its order."""
+    order = list(looks)
+    by_arm: dict[str, Sign] = {}
+    arms = solutions.drop_duplicates("arm")
+    for arm, kind, controlled in zip(arms["arm"], arms["kind"], arms["of"], strict=True):
+        look = looks.get(controlled)
+        if look is None:
+            continue
+        if kind in CONTROLS:
+            words, color, marker = CONTROLS[kind]
+            by_arm[arm] = Sign(f"{look.label}, {words}", color, marker, DOTTED, words)
+        else:
+            by_arm[arm] = Sign(look.label, look.color, marker_of(order.index(controlled)), look.dashes)
+    return by_arm
+
+
+def legend(signs: Mapping[str, Sign], name: str) -> list[dict[str, Any]]:
+    """Return ``arm``, ``label`` and ``swatch`` of every sign."""
+    entries = []
+    for place, (arm, sign) in enumerate(signs.items()):
+        line = swatch(sign.color, sign.dashes, f"{name}-{place}", sign.marker, SWATCH_MARK)
+        entries.append({"arm": arm, "label": sign.label, "swatch": line})
+    return entries

@@ -1,0 +1,71 @@
+"""The tuning alarms in words. An arm with an alarm is never called worse; it is "inconclusive (tuning)"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness import numbers
+from harness_reports._words import constant
+
+if TYPE_CHECKING:
+    from harness_reports._words.outcome import Outcome
+
+LABEL = "inconclusive (tuning)"
+GRAVE = ("defaults", "chance")  # alarms that stand first among the doubts
+
+
+def tuning_doubts(outcome: Outcome) -> dict[str, list[str]]:
+    """Return, for each arm with an alarm, why its tuning is in doubt; a reason reads on from the name of the arm."""
+    doubts: dict[str, list[str]] = {}
+    at_edge = alarmed_arms(outcome, "edge")
+    for row in outcome.rows("alarms"):
+        told_already = row["alarm"] == "rising" and row["arm"] in at_edge
+        if row["state"] == "alarm" and not told_already:
+            doubts.setdefault(str(row["arm"]), []).append(_reason(outcome, row))
+    return doubts
+
+
+def grave_doubts(outcome: Outcome) -> dict[str, str]:
+    """Return a sentence for each arm that lies below its own defaults or is no better than a constant answer."""
+    grave = alarmed_arms(outcome, *GRAVE)
+    sentences = {}
+    for arm, reasons in tuning_doubts(outcome).items():
+        if arm in grave:
+            sentences[arm] = f"{outcome.labels.get(arm, arm)} is {LABEL}, not worse: {numbers.joined(reasons)}."
+    return sentences
+
+
+def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:
+    """Return the arms that have an alarm of one of these kinds."""
+    rows = outcome.rows("alarms")
+    return {str(row["arm"]) for row in rows if row["alarm"] in kinds and row["state"] == "alarm"}
+
+
+def _reason(outcome: Outcome, row: dict[str, Any]) -> str:
+    """Return why one alarm puts the tuning in doubt."""
+    other = outcome.labels.get(row["against"], row["against"])
+    score = f"tune {outcome.metric.replace('_', ' ')}"
+    if row["alarm"] == "chance":
+        return _no_better_than_constant(outcome, row, score)
+    if row["alarm"] == "defaults":
+        below = numbers.difference(row["value"], outcome.unit)
+        half_margin = numbers.difference(row["limit"], outcome.unit)
+        return f"its {score} is {below} worse than with its optimizer's defaults, untuned (half the margin is {half_margin})"
+    return {
+        "edge": "its learning rate is at the edge of the searched range",
+        "rising": "its scores rise towards the edge of the searched learning rates",
+        "improving": "its search still improved at the end",
+        "diverged": f"{100 * row['value']:.0f} % of its trials diverged",
+        "budget": f"fewer of its trials ended well than of {other}",
+        "special case": f"it lost to its special case {other}",
+    }[str(row["alarm"])]
+
+
+def _no_better_than_constant(outcome: Outcome, row: dict[str, Any], score: str) -> str:
+    """Return that an arm is no better than a constant answer; where it leads, that chance may explain the lead."""
+    answer = constant.answer(outcome.records)
+    if row["value"] >= 0:
+        return f"its {score} is not better than {answer}"
+    lead = numbers.difference(-row["value"], outcome.unit)
+    chance = numbers.difference(-row["limit"], outcome.unit)
+    return f"its {score} is not shown to be better than {answer} (it leads by {lead}; another draw of examples may make {chance})"
