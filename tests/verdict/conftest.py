@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import HarnessError, Records
+from harness import HarnessError
+from harness.records import FolderRecords
 
 NET = "lesson_cnn"
 METRICS = {
@@ -36,7 +37,7 @@ FACETS = ("loss", "function", "representation", "connectivity", "geometry")
 
 
 @dataclass(frozen=True)
-class InMemory(Records):
+class InMemory(FolderRecords):
     """Records whose predictions lie in memory."""
 
     kept: dict[str, Any] = field(default_factory=dict)
