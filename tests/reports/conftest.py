@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses.scores import leaderboard as leaderboard_plugin
 
 from harness import Records, Results
 from harness.records import FolderRecords
 from harness.records.checked import save_arrays
+
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
 
 CLASSIFICATION = {
     "accuracy": {"goal": "max", "unit": "%", "each": True},
@@ -247,8 +252,7 @@ def analysed() -> Callable[[Records], Results]:
     from harness_plugins.analyses.search import sensitivity
 
     from harness.results.analysis import analyse
+    from harness.results.tables import leaderboard
 
-    offers = [
-        offer for module in (curves, lead, leaderboard_plugin, sensitivity) for offer in module.harness_analyses()
-    ]
+    offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in analyses_of(module)]
     return lambda records: analyse(records, offers)

@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_plugins.analyses.scores import lead
-from harness_plugins.analyses.scores import leaderboard as leaderboard_plugin
-from harness_plugins.analyses.search import alarms as alarms_plugin
 from harness_plugins.analyses.search import budget, sensitivity
 from harness_reports import html, markdown, text
 from harness_reports._words.headline import Headline, headline
@@ -20,9 +18,16 @@ from scipy import stats
 
 from harness import Records, Results
 from harness.results.analysis import analyse
+from harness.results.tables import leaderboard
 from harness.verdict import tuning as alarms
 from harness.verdict.score_alarms import is_special_case, special_cases
 from harness.verdict.seed_noise import seed_noise
+
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 SD = 0.01  # of the synthetic objective's seeds
@@ -416,8 +421,8 @@ def results(searched: Any) -> Any:
         records = searched({SGD: GOOD, ADAM: adam})
         shift = [0.0 if arm == SGD else 0.2 for arm in records.runs["arm"]]
         records = replace(records, runs=records.runs.assign(test_accuracy=records.runs["tune_accuracy"] - shift))
-        modules = (alarms_plugin, budget, lead, leaderboard_plugin, sensitivity)
-        found = analyse(records, [offer for module in modules for offer in module.harness_analyses()])
+        modules = (alarms, budget, lead, leaderboard, sensitivity)
+        found = analyse(records, [offer for module in modules for offer in analyses_of(module)])
         assert not found.problems
         return found
 
@@ -452,7 +457,7 @@ def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
     records = searched({SGD: GOOD, ADAM: bad, rms: GOOD})
     shift = {SGD: 0.0, ADAM: 0.1, rms: 0.2}
     runs = records.runs.assign(test_accuracy=[r.tune_accuracy - shift[r.arm] for r in records.runs.itertuples()])
-    offers = [o for m in (alarms_plugin, lead, leaderboard_plugin) for o in m.harness_analyses()]
+    offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
     answer = headline_of(analyse(replace(records, runs=runs), offers)).answer
     assert "20.00 points ahead of rmsprop; inconclusive (tuning): adam" in answer
 
@@ -476,7 +481,7 @@ def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
 def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
     """The tuned arm of the review: it lies 1.05 points below its defaults in tune, a margin of half a point."""
     records = with_untuned(searched({SGD: GOOD, ADAM: GOOD}), {SGD: [float(np.mean(FINALS)) + 0.0105] * 3})
-    offers = [o for m in (alarms_plugin, lead, leaderboard_plugin) for o in m.harness_analyses()]
+    offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
     results = analyse(records, offers)
     words = (
         "sgd is inconclusive (tuning), not worse: its tune accuracy is 1.05 points worse than with its optimizer's "

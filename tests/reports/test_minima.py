@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_plugins.analyses.solutions import barriers, distances, solutions, spectra, surfaces
-from harness_plugins.analyses.solutions import gate as gate_plugin
 from harness_reports import html
 from harness_reports._draw.looks import arm_looks
 from harness_reports._page.minima import chart, lines, matrices, plane, spectrum
@@ -22,7 +21,13 @@ from harness_reports._page.minima.signs import signs
 from harness import HarnessError
 from harness.records import FolderRecords
 from harness.results.analysis import analyse
-from harness.verdict.tables import facets
+from harness.verdict.tables import facets, gate
+
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
 
 VERDICT = {
     "alpha": 0.05,
@@ -33,9 +38,7 @@ VERDICT = {
     "gate": {"gain": 0.05, "nats": 0.005, "gradient": 1e-4},
 }  # fmt: skip
 OFFERS = [
-    offer
-    for module in (barriers, distances, gate_plugin, solutions, spectra, surfaces)
-    for offer in module.harness_analyses()
+    offer for module in (barriers, distances, gate, solutions, spectra, surfaces) for offer in analyses_of(module)
 ]
 SEEDS, EXAMPLES = 4, 60
 ALPHAS = np.linspace(0, 1, 5)

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 from harness_plugins.analyses.scores import lead, profiles, reached, targets, times
-from harness_plugins.analyses.scores import leaderboard as leaderboard_plugin
-from harness_plugins.analyses.search import alarms as alarms_plugin
 from harness_plugins.analyses.search import budget, duels, importances, regions, sensitivity
 from harness_reports import html, markdown, text
 
@@ -19,19 +17,20 @@ from harness.results.analysis import analyse
 from harness.results.tables import leaderboard
 from harness.verdict import tuning as alarms
 
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
+
 MODULES = (
-    alarms_plugin, budget, duels, importances, lead, leaderboard_plugin, profiles, reached, regions, sensitivity, targets, times,
+    alarms, budget, duels, importances, lead, leaderboard, profiles, reached, regions, sensitivity, targets, times,
 )  # fmt: skip
 SGD = "lesson_cnn/sgd/cosine"
-COLUMNS = {
-    "alarms": alarms.COLUMNS,
-    "leaderboard": leaderboard.COLUMNS,
-    **{module.harness_analyses()[0].name: module.COLUMNS for module in MODULES if hasattr(module, "COLUMNS")},
-}
 
 
 def results(records: Records) -> Results:
-    return analyse(records, [offer for module in MODULES for offer in module.harness_analyses()])
+    return analyse(records, [offer for module in MODULES for offer in analyses_of(module)])
 
 
 def randomly(records: Records) -> Records:
@@ -69,7 +68,8 @@ def test_any_records_have_a_page(make_records: Any, spoiled: Any, case: str) -> 
     found = results(CASES[case](make_records, spoiled))
     assert not found.problems
     for name, table in found.tables.items():
-        assert list(table.columns) == list(COLUMNS[name])
+        module = next(m for m in MODULES if analyses_of(m)[0].name == name)
+        assert list(table.columns) == list(module.COLUMNS)
     page = html.render(found)
     assert ">nan" not in page
     assert "inf points" not in page
