@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         Workbench,
     )
     from harness.plugin.hookspecs import hookimpl
+    from harness.plugin.meta import Deciding, Meta
     from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
     from harness.records import Records
     from harness.results.notebook import load
@@ -71,6 +72,7 @@ _HOME = {
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
     "hookimpl": "harness.plugin.hookspecs",
+    **dict.fromkeys(("Deciding", "Meta"), "harness.plugin.meta"),
     "load": "harness.results.notebook",
     **dict.fromkeys(("ImageSource", "ImageStore", "decode_photos", "draw_images", "stratified"), "harness.data.images"),
     "cache_folder": "harness.data.places",
@@ -104,6 +106,7 @@ __all__ = [
     "DataError",
     "DataRequest",
     "Dataset",
+    "Deciding",
     "Diverged",
     "Done",
     "Download",
@@ -116,6 +119,7 @@ __all__ = [
     "ImageSource",
     "ImageStore",
     "Int",
+    "Meta",
     "Metric",
     "Optimizer",
     "Parts",

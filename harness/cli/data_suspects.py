@@ -28,7 +28,7 @@ def suspects(folder: Path, registry: Registry, limit: int | None = None) -> Data
     Raises RunFolderError for a run that is not over, or is not of photos of classes.
     """
     records = open_records(folder)
-    if records.examples.empty or "likeness" not in records.meta:
+    if records.examples.empty or records.meta.likeness is None:
         raise RunFolderError(
             f"{folder}: must be a finished run on photos of classes, got one without names of photos; "
             "the same 'harness run' again adds them, where the data are photos"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.verdicts import verdict_lines, verdict_of
 from harness.console.progress import counted, duration
 from harness.plugin.contracts import Results
+from harness.plugin.meta import Deciding
 from harness.plugin.registry import Registry
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
@@ -28,9 +29,9 @@ BEST = 3  # arms that these lines name
 def status(folder: Path) -> dict[str, Any]:
     """Return what of a run is done and left: trials and seeds per arm, epochs so far of the runs under way."""
     records = open_records(folder)
-    plan = records.meta["benchmark"]
+    plan = records.meta.benchmark
     arms = []
-    for arm in records.meta["arms"]:
+    for arm in records.meta.arms:
         trials = records.trials[records.trials["arm"] == arm]
         seeds = records.compared().query("arm == @arm")
         arms.append(
@@ -53,13 +54,13 @@ def status(folder: Path) -> dict[str, Any]:
         "seconds": float(records.runs["seconds"].sum()),
         "left_out": left_out(records),
         "lacking": summary(records.find_lacking(whole=False)),
-        "command": records.meta["command"],
+        "command": records.meta.command,
     }
 
 
 def left_out(records: Records) -> list[str]:
     """Return a sentence for each late probe of which a limit in seconds has left something out, with the remedy."""
-    sentences = [str(about.get("left_out") or "") for about in records.meta.get("probes", {}).values()]
+    sentences = [str(about.get("left_out") or "") for about in records.meta.probes.values()]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -90,19 +91,19 @@ def document(records: Records, registry: Registry | None = None, results: Result
         "name": records.name,
         "state": "finished" if _over(records) else "unfinished",
         **({"headline": analysed["headline"]} if "headline" in analysed else {}),
-        "metric": records.meta["metric"],
-        "metrics": records.meta["metrics"],
-        "constant": records.meta.get("constant", {}),
+        "metric": records.meta.metric,
+        "metrics": records.meta.metrics,
+        "constant": records.meta.constant,
         **({"alarms": _alarms(results), "problems": list(results.problems)} if results else {}),
-        "data": records.meta["data"],
-        "notes": records.meta.get("fairness", {}).get("notes", []),
+        "data": records.meta.data,
+        "notes": records.meta.fairness.get("notes", []),
         "left_out": left_out(records),
         "lacking": summary(records.lacking),
-        "environment": records.meta["environment"],
-        "command": records.meta["command"],
-        "benchmark": records.meta["benchmark"],
+        "environment": records.meta.environment,
+        "command": records.meta.command,
+        "benchmark": records.meta.benchmark,
         **({"verdict": analysed["verdict"]} if "verdict" in analysed else {}),
-        "arms": [_arm(records, arm, runs) for arm in records.meta["arms"]],
+        "arms": [_arm(records, arm, runs) for arm in records.meta.arms],
     }
 
 
@@ -144,7 +145,7 @@ def _arm(records: Records, arm: str, runs: DataFrame) -> dict[str, Any]:
 
 def _metrics(run: Any, records: Records) -> dict[str, float]:
     """Return a run's numbers by name: the task's metrics on every split, and what probes measured (``PROBE.NAME``)."""
-    ends = tuple(f"_{name}" for name in records.meta["metrics"])
+    ends = tuple(f"_{name}" for name in records.meta.metrics)
     names = [name for name in records.runs.columns if "." in name or name.endswith(ends)]
     numbers = {name: _number(run[name]) for name in names}
     return {name: value for name, value in numbers.items() if value is not None}
@@ -169,9 +170,9 @@ def _counts(runs: DataFrame) -> dict[str, int]:
 
 def _over(records: Records) -> bool:
     """Return whether every trial and every seed that the benchmark wants has ended."""
-    searched = all(records.search_over(arm) for arm in records.meta["arms"])
+    searched = all(records.search_over(arm) for arm in records.meta.arms)
     waiting = schema.WAITING in {*records.compared()["state"], *records.comparison["state"]}
-    return searched and "compare_runs" in records.meta and not waiting
+    return searched and records.meta.compare_runs is not None and not waiting
 
 
 def _missing(value: Any) -> bool:
@@ -253,27 +254,34 @@ def _short(arms: Sequence[str]) -> dict[str, str]:
 
 def _ranked(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the arms by their mean test score, the best first, and those without any at the end."""
-    sign = -1 if found["metrics"][found["metric"]]["goal"] == "max" else 1
+    sign = _deciding(found).sign
 
     def place(arm: dict[str, Any]) -> tuple[bool, float]:
         scores = _scores(found, arm)
-        return not scores, sign * sum(scores) / len(scores) if scores else 0.0
+        return not scores, -sign * sum(scores) / len(scores) if scores else 0.0
 
     return sorted(found["arms"], key=place)
 
 
+def _deciding(found: dict[str, Any]) -> Deciding:
+    """Return the deciding metric of what was read of a run."""
+    metric = found["metrics"][found["metric"]]
+    return Deciding(found["metric"], metric["goal"], metric["unit"])
+
+
 def _scores(found: dict[str, Any], arm: dict[str, Any]) -> list[float]:
     """Return the deciding metric of every seed of an arm that ended well, on test."""
-    values = [seed["metrics"].get(f"test_{found['metric']}") for seed in arm["seeds"] if seed["state"] == schema.DONE]
+    column = _deciding(found).column
+    values = [seed["metrics"].get(column) for seed in arm["seeds"] if seed["state"] == schema.DONE]
     return [value for value in values if value is not None]
 
 
 def _shown(found: dict[str, Any], scores: Sequence[float]) -> str:
     """Return the mean of scores and their standard deviation, with the metric's unit."""
-    unit = found["metrics"][found["metric"]]["unit"]
-    values = [(100 if unit == "%" else 1) * score for score in scores]
+    deciding = _deciding(found)
+    unit, values = deciding.unit, [(100 if deciding.is_share else 1) * score for score in scores]
     mean = sum(values) / len(values)
-    digits = ".2f" if unit == "%" else ".4g"
+    digits = ".2f" if deciding.is_share else ".4g"
     if len(values) == 1:
         return f"{mean:{digits}} {unit}".rstrip()
     spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))

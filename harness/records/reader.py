@@ -7,7 +7,7 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console.safe_text import command_with
 from harness.errors import RunFolderError, disk, one_line
+from harness.plugin.meta import KEYS, Deciding, Meta
 from harness.records import database, promised, schema
 from harness.records.checked import load_arrays
 from harness.records.imported import with_imported
@@ -55,7 +56,7 @@ class Records:
     """
 
     folder: Path
-    meta: Mapping[str, Any]  # benchmark, data, environment, command, plugins, metrics, expected, ...
+    meta: Meta  # benchmark, data, environment, command, plugins, metrics, ...
     arms: DataFrame
     trials: DataFrame
     runs: DataFrame
@@ -82,21 +83,22 @@ class Records:
     @property
     def name(self) -> str:
         """The benchmark's name."""
-        return str(self.meta["benchmark"]["name"])
+        return str(self.meta.benchmark["name"])
+
+    @property
+    def deciding(self) -> Deciding:
+        """The metric by which trials are chosen and arms are ranked."""
+        return self.meta.deciding
 
     @property
     def changes(self) -> list[str]:
         """A line for each setting of the process that a plugin changed while it ran; they were put back after it."""
-        return schema.changes_of(self.meta.get(schema.CHANGES, {}))
+        return schema.changes_of(self.meta.changed_settings)
 
     def search_over(self, arm: str) -> bool:
         """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
-        search, trials = self.meta["benchmark"]["search"], self.trials[self.trials["arm"] == arm]
-        asked = (
-            len(trials) >= self.trials_wanted(arm)
-            if search["unit"] == "trials"
-            else arm in self.meta.get("counted", {})
-        )
+        search, trials = self.meta.benchmark["search"], self.trials[self.trials["arm"] == arm]
+        asked = len(trials) >= self.trials_wanted(arm) if search["unit"] == "trials" else arm in self.meta.counted
         return asked and not (trials["state"] == "waiting").any()
 
     def trials_wanted(self, arm: str) -> int:
@@ -106,16 +108,16 @@ class Records:
 
     def exhausted(self, arm: str) -> int | None:
         """Return how many combinations an arm's space has, where that ended its search before the budget; else None."""
-        combinations: int | None = self.meta.get("exhausted", {}).get(arm)
+        combinations: int | None = self.meta.exhausted.get(arm)
         spent = (self.trials["arm"] == arm).sum() == self._trials_allowed(arm)
         return None if spent else combinations
 
     def _trials_allowed(self, arm: str) -> int:
         """Return how many trials the budget gives an arm, with what it was extended by; 0 for a budget in another unit."""
-        search = self.meta["benchmark"]["search"]
+        search = self.meta.benchmark["search"]
         if search["unit"] != "trials":
             return 0
-        return int(search["trials"] + sum(e["extra"] for e in self.meta.get("extensions", []) if e["arm"] == arm))
+        return int(search["trials"] + sum(e["extra"] for e in self.meta.extensions if e["arm"] == arm))
 
     def compared(self) -> DataFrame:
         """Return the comparison runs, ordered by arm and seed."""
@@ -126,7 +128,7 @@ class Records:
         if column == "seconds":
             return 0.0, math.inf
         _, metric = _split_and_metric(column)
-        unit = self.meta["metrics"].get(metric, {}).get("unit", "")
+        unit = self.meta.metrics.get(metric, {}).get("unit", "")
         return (0.0, 1.0) if unit == "%" else (-math.inf, math.inf)
 
     def examples_of(self, column: str) -> int:
@@ -136,10 +138,10 @@ class Records:
         not trained on: balanced accuracy, a loss and anything on train are none.
         """
         split, metric = _split_and_metric(column)
-        about = self.meta["metrics"].get(metric, {})
+        about = self.meta.metrics.get(metric, {})
         if split not in ("test", "tune") or about.get("unit") != "%" or not about.get("each", False):
             return 0
-        return int(self.meta["data"]["counts"][split])
+        return int(self.meta.data["counts"][split])
 
     def predictions(self, run_id: str, split: str = "test") -> NDArray[np.float32]:
         """Return a comparison run's predictions ``[N, ...]`` of test or tune; raises RunFolderError where they are missing."""
@@ -151,7 +153,7 @@ class Records:
 
     def again(self, key: str, value: Any) -> str:
         """Return the command that goes on with the run under one changed setting, as it is typed in a shell."""
-        return command_with(self.meta.get("command") or (), key, value)
+        return command_with(self.meta.command, key, value)
 
     def probed(self, run_id: str, probe: str) -> dict[str, NDArray[Any]]:
         """Return the arrays by name that a probe kept of a comparison run; none where it kept none."""
@@ -161,7 +163,7 @@ class Records:
 
     def probed_together(self, probe: str, *run_ids: str) -> dict[str, NDArray[Any]]:
         """Return the arrays by name that a late probe kept of these networks; none where it kept none."""
-        version = self.meta.get("probes", {}).get(probe, {}).get("version", "")
+        version = self.meta.probes.get(probe, {}).get("version", "")
         file = schema.probed_together(self.folder, probe, version, *run_ids)
         return load_arrays(file) if file.is_file() else {}
 
@@ -174,7 +176,7 @@ class Records:
     def out_of_fold(self) -> NDArray[np.float32] | None:
         """Predictions ``[N, ...]`` of the train split, each by a model trained without it; None without ``compare.folds``."""
         file = schema.out_of_fold(self.folder)
-        return load_arrays(file)["predictions"] if "folds" in self.meta and file.is_file() else None
+        return load_arrays(file)["predictions"] if self.meta.folds is not None and file.is_file() else None
 
     def thumbnail(self, split: str, row: int) -> bytes | None:
         """Return a small copy of a photo as JPEG, made anew from its pixels; None where there is none."""
@@ -270,6 +272,8 @@ def _plain(value: Any) -> Any:
         return {key: each if type(each) in _CONSTANT else _plain(each) for key, each in value.items()}
     if type(value) is list:
         return [_plain(each) for each in value]
+    if type(value) is Meta:
+        return value.mapped(_plain)
     return copy.deepcopy(value)
 
 
@@ -324,37 +328,37 @@ def _opened(folder: Path) -> Records:
         if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise RunFolderError(_STARTING.format(folder))
         database.check(db, folder)
-        meta = _meta(folder, {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")})
+        meta = _meta(folder, db)
         arms = pd.read_sql_query("SELECT * FROM arms ORDER BY position", db)
         asks = pd.read_sql_query("SELECT * FROM asks ORDER BY arm, number", db)
         runs = pd.read_sql_query("SELECT * FROM runs ORDER BY arm, phase, seed, run_id", db)
         epochs = pd.read_sql_query("SELECT * FROM epochs ORDER BY run_id, epoch", db)
-        tested = bool(meta.get("range_tests"))  # older folders have no such table
+        tested = bool(meta.range_tests)  # older folders have no such table
         curves = pd.read_sql_query("SELECT * FROM range_tests ORDER BY arm, step", db) if tested else _no_range_tests()
-        walked = "paths_of" in meta  # older folders have no such table
+        walked = meta.paths_of is not None  # older folders have no such table
         paths = pd.read_sql_query("SELECT * FROM paths ORDER BY rowid", db) if walked else _no_paths()
-        named = "examples" in meta  # older folders have no such table
+        named = meta.examples is not None  # older folders have no such table
         examples = pd.read_sql_query("SELECT * FROM examples ORDER BY split, row", db) if named else _no_examples()
-        measured = _measured(db, meta) if meta.get("probes") else _no_measured()
-    comparison = _comparison(runs, meta.get("comparison", []))
-    wanted = set(meta.get("compare_runs", []))  # the comparison as the benchmark stands now
+        measured = _measured(db, meta) if meta.probes else _no_measured()
+    comparison = _comparison(runs, meta.comparison or ())
+    wanted = set(meta.compare_runs or ())  # the comparison as the benchmark stands now
     runs = _spread(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)].drop(columns="traceback"))
     runs["precision"] = [json.loads(text)["precision"] for text in runs["recipe"]]
     about = runs[["run_id", "arm", "phase", "seed"]]
-    arms = arms[arms["arm"].isin(meta.get("arms", []))].reset_index(drop=True)
+    arms = arms[arms["arm"].isin(meta.arms)].reset_index(drop=True)
     fixed = {
         arm: {name: said["fixed"] for name, said in space.items() if "fixed" in said}
-        for arm, space in meta["spaces"].items()
+        for arm, space in meta.spaces.items()
     }
     tuned = [
         {**fixed[arm], **json.loads(text)} if isinstance(text, str) else {}
         for arm, text in zip(arms["arm"], arms["tuned_params"], strict=True)
     ]
     arms["tuned_params"] = pd.Series(tuned, index=arms.index, dtype=object)
-    asks = asks[asks["number"] < asks["arm"].map(meta.get("counted", {})).fillna(math.inf)]
+    asks = asks[asks["number"] < asks["arm"].map(meta.counted).fillna(math.inf)]
     asks = asks.drop(columns=["trial_attrs", "study_attrs"])
     repeated = _repeated(asks, meta)
-    asks = asks[asks["arm"].isin(meta.get("arms", []))].reset_index(drop=True)
+    asks = asks[asks["arm"].isin(meta.arms)].reset_index(drop=True)
     params = [{**fixed[arm], **json.loads(text)} for arm, text in zip(asks["arm"], asks["params"], strict=True)]
     asks["params"] = pd.Series(params, index=asks.index, dtype=object)
     asks["epochs"] = [params["epochs"] for params in asks["params"]]
@@ -365,8 +369,8 @@ def _opened(folder: Path) -> Records:
         asks,
         runs.drop(columns=["recipe", "stop_after"]),
         about.merge(_spread(epochs), on="run_id"),
-        curves[curves["arm"].isin(meta.get("arms", []))].reset_index(drop=True),
-        paths[paths["arm"].isin(meta.get("arms", []))].astype({"lr": float}).reset_index(drop=True),
+        curves[curves["arm"].isin(meta.arms)].reset_index(drop=True),
+        paths[paths["arm"].isin(meta.arms)].astype({"lr": float}).reset_index(drop=True),
         examples.astype({"excluded": bool}),
         comparison,
         measured,
@@ -374,23 +378,32 @@ def _opened(folder: Path) -> Records:
     )
 
 
-def _meta(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
-    """Return the meta table of a run that has begun; raises RunFolderError where it has not, or where it is damaged."""
-    kinds = dict.fromkeys(("benchmark", "spaces", "environment", "metrics", "data"), dict)
-    if {*kinds, "arms", "command"} - set(meta):
+def _meta(folder: Path, db: sqlite3.Connection) -> Meta:
+    """Return what the run is about; raises RunFolderError where it has not begun, and TypeError for damaged notes."""
+    notes = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")}
+    if {"benchmark", "data", "metrics", "metric", "arms", "spaces", "environment", "command"} - set(notes):
         raise RunFolderError(_STARTING.format(folder))
-    for name, kind in {**kinds, "arms": list, "command": list}.items():
-        if not isinstance(meta[name], kind):
-            raise TypeError(f"{meta[name]!r:.80} as '{name}' in the table 'meta'")
-    return with_imported(meta)
+    if unknown := sorted(set(notes) - KEYS):
+        raise TypeError(f"the key '{unknown[0]:.80}' in the table 'meta'")
+    for each in fields(Meta):
+        if each.name in notes and not isinstance(notes[each.name], _kinds(str(each.type))):
+            raise TypeError(f"{notes[each.name]!r:.80} as '{each.name}' in the table 'meta'")
+    return Meta(**with_imported(notes))
 
 
-def _repeated(asks: DataFrame, meta: Mapping[str, Any]) -> DataFrame:
+def _kinds(annotation: str) -> tuple[type, ...]:
+    """Return what JSON gives for a value of ``Meta`` with that annotation."""
+    kinds: dict[str, type] = {"Mapping": dict, "Sequence": list, "str": str, "int": int}
+    empty = (type(None),) if annotation.endswith("| None") else ()
+    return kinds[re.split(r"\W", annotation)[0]], *empty
+
+
+def _repeated(asks: DataFrame, meta: Meta) -> DataFrame:
     """Return the trials of the searches that are no arm's first: replicates, and the A/A arm's."""
     import pandas as pd
 
-    of = {f"{arm} #{n}": (arm, n - 1) for arm in meta.get("arms", []) for n in range(2, 102)}
-    of |= {arm: (about["of"], 0) for arm, about in meta.get("roles", {}).items()}
+    of = {f"{arm} #{n}": (arm, n - 1) for arm in meta.arms for n in range(2, 102)}
+    of |= {arm: (about["of"], 0) for arm, about in meta.roles.items()}
     found = asks[asks["arm"].isin(of)].rename(columns={"arm": "search"}).reset_index(drop=True)
     found["arm"] = [of[name][0] for name in found["search"]]
     found["replicate"] = [of[name][1] for name in found["search"]]
@@ -398,7 +411,7 @@ def _repeated(asks: DataFrame, meta: Mapping[str, Any]) -> DataFrame:
     return found
 
 
-def _comparison(runs: DataFrame, cells: list[dict[str, Any]]) -> DataFrame:
+def _comparison(runs: DataFrame, cells: Sequence[Mapping[str, Any]]) -> DataFrame:
     """Return the runs of the comparison, in the order of the cells that say what each is for."""
     import pandas as pd
 
@@ -408,14 +421,12 @@ def _comparison(runs: DataFrame, cells: list[dict[str, Any]]) -> DataFrame:
     return _spread(pd.DataFrame(cells).merge(about, on="run_id", how="inner"))
 
 
-def _measured(db: sqlite3.Connection, meta: Mapping[str, Any]) -> DataFrame:
+def _measured(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     """Return what late probes measured, as they stand now: not what an earlier version of one did."""
     import pandas as pd
 
     found = pd.read_sql_query("SELECT * FROM measured ORDER BY probe, one, other, third, name", db)
-    over = {
-        name: about for name, about in meta["probes"].items() if about.get("over", True)
-    }  # half a group is no design
+    over = {name: about for name, about in meta.probes.items() if about.get("over", True)}  # half a group is no design
     versions = {name: about["version"] for name, about in over.items()}
     found = found[found["name"] != ""]  # it had nothing to say
     found = found[found["version"] == found["probe"].map(versions)].drop(columns="version")

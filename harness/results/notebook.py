@@ -11,6 +11,7 @@ from harness.errors import arguments
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Analysis, Report, Results
 from harness.plugin.discovery import discover
+from harness.plugin.meta import Meta
 from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
@@ -74,7 +75,7 @@ class Loaded:
         return self.records.name
 
     @property
-    def meta(self) -> Mapping[str, Any]:
+    def meta(self) -> Meta:
         """What the run is about: benchmark, data, environment, command, metrics and more."""
         return self.records.meta
 
@@ -127,7 +128,7 @@ class Loaded:
         lines = [
             Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
         ]
-        if notice := self.meta["data"]["notice"]:
+        if notice := self.meta.data["notice"]:
             lines.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
         return str(
             Markup("").join(
@@ -139,7 +140,7 @@ class Loaded:
         """Return the leaderboard of the deciding metric as an HTML table; nothing where there is none."""
         from markupsafe import Markup
 
-        board, metric = self.tables.get("leaderboard"), f"test_{self.meta['metric']}"
+        board, metric = self.tables.get("leaderboard"), self.records.deciding.column
         if board is None:
             return Markup("")
         rows = board[board["metric"] == metric].to_dict("records")

@@ -84,7 +84,7 @@ def _rows(results: Results) -> list[dict[str, Any]]:
 
 def _unit(results: Results) -> str:
     meta = results.records.meta
-    return str(meta["metrics"][meta["metric"]]["unit"])
+    return str(meta.deciding.unit)
 
 
 def _cell(row: Mapping[str, Any], unit: str) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _cell(row: Mapping[str, Any], unit: str) -> dict[str, Any]:
 
 def _why(results: Results, row: Mapping[str, Any], names: Mapping[str, str]) -> str:
     other, unit = names.get(row["against"], row["against"]), _unit(results)
-    metric = f"tune {str(results.records.meta['metric']).replace('_', ' ')}"
+    metric = f"tune {str(results.records.meta.metric).replace('_', ' ')}"
     if row["alarm"] == "chance":
         ahead = f"it leads by {gap(-row['value'], unit)}; another draw of examples may make {gap(-row['limit'], unit)}"
         shown, how = ("shown to be ", f" ({ahead})") if row["value"] < 0 else ("", "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from harness import Results
+from harness import Deciding, Results
 from harness_reports._axes import length, name_y, within
 from harness_reports._numbers import NOTHING, gap, setting
 from harness_reports._svg import MUTED, NARROW, panel, style, svg
@@ -29,13 +29,13 @@ def budget(results: Results, looks: Mapping[str, Look], title: str) -> dict[str,
     table, duels, meta = results.tables.get("budget"), results.tables.get("duels"), results.records.meta
     if table is None or table.empty:
         return None
-    metric, shown = meta["metrics"][meta["metric"]], thinned(table)
+    deciding, shown = meta.deciding, thinned(table)
     there = [arm for arm in looks if (table["arm"] == arm).any()]
     curves = [
         {
             "look": looks[arm],
             "says": _says(table[table["arm"] == arm]),
-            "figure": Markup(_curve(shown, arm, looks, title, metric, f"budget-{i}")),
+            "figure": Markup(_curve(shown, arm, looks, title, deciding, f"budget-{i}")),
         }
         for i, arm in enumerate(there)
     ]
@@ -43,7 +43,7 @@ def budget(results: Results, looks: Mapping[str, Look], title: str) -> dict[str,
     return {
         "curves": curves,
         "exact": bool((table["estimate"] != "best so far").any()),
-        "sampler": meta["benchmark"]["search"]["sampler"],
+        "sampler": meta.benchmark["search"]["sampler"],
         "duels": pairs,
     }
 
@@ -76,9 +76,7 @@ def _says(mine: DataFrame) -> str:
     return f"{last['trials']} trials{lost}"
 
 
-def _curve(
-    table: DataFrame, arm: str, looks: Mapping[str, Look], title: str, metric: Mapping[str, str], name: str
-) -> str:
+def _curve(table: DataFrame, arm: str, looks: Mapping[str, Look], title: str, deciding: Deciding, name: str) -> str:
     """Return an arm's expected best score against the budget, with its band, before the other arms' curves."""
     with style():
         figure, axes = panel(2.3, NARROW)
@@ -91,9 +89,9 @@ def _curve(
         dot = "o" if mine["expected"].notna().sum() == 1 else ""  # one point makes no line
         axes.fill_between(mine["budget"], mine["low"], mine["high"], color=look.color, alpha=0.18, lw=0)
         axes.plot(mine["budget"], mine["expected"], color=look.color, lw=2, marker=dot, ms=4, drawstyle=step)
-        _limit(axes, table, metric["goal"], metric["unit"])
+        _limit(axes, table, deciding.goal, deciding.unit)
         _trials(axes, table)
-        name_y(axes, title, metric["unit"])
+        name_y(axes, title, deciding.unit)
         return svg(figure, name, f"{look.label}: best {title} to be expected against trials", {}, mine)
 
 
@@ -168,7 +166,7 @@ def sensitivity(results: Results, looks: Mapping[str, Look]) -> list[dict[str, A
             ends = [setting(float(first["low"])), setting(float(first["high"]))]
             row["range"] = ends[0] if ends[0] == ends[1] else " to ".join(ends)
             row["decades"] = f"{first['least']:.1f} to {first['most']:.1f}"
-            row["tolerance"] = gap(float(first["tolerance"]), meta["metrics"][meta["metric"]]["unit"])
+            row["tolerance"] = gap(float(first["tolerance"]), meta.deciding.unit)
         if parts is not None and len(parts):
             pairs = zip(parts["parameter"], parts["importance"], strict=True)
             row["importances"] = ", ".join(f"{name} {100 * part:.0f} %" for name, part in pairs if math.isfinite(part))

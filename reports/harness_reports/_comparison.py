@@ -94,11 +94,11 @@ def shown_metrics(records: Records, board: DataFrame) -> list[str]:
     Those are on test, the deciding one with test-time augmentation too, then on train, then probes and time; without what another column says (error beside accuracy,
     loss beside mse), without tune's and without those that no run has.
     """
-    deciding = str(records.meta["metric"])
-    order: list[str] = [deciding, *(name for name in records.meta["metrics"] if name != deciding)]
+    deciding = str(records.meta.metric)
+    order: list[str] = [deciding, *(name for name in records.meta.metrics if name != deciding)]
     names = [name for i, name in enumerate(order) if not any(_same(board, name, other) for other in order[:i])]
     splits = ("test", "tta_test", "train", "tune")
-    of_task = {f"{split}_{name}" for split in splits for name in records.meta["metrics"]}
+    of_task = {f"{split}_{name}" for split in splits for name in records.meta.metrics}
     more = [m for m in dict.fromkeys(board["metric"]) if m not in of_task and not m.startswith(ELSEWHERE)]
     there = set(board.loc[board["n"] > 0, "metric"]) | {f"test_{deciding}"}
     of_names = [f"{split}_{name}" for split in ("test", "train") for name in names]
@@ -124,7 +124,7 @@ def dots(results: Results, looks: Mapping[str, _figures.Look]) -> list[Any]:
         return []
     compared = results.records.compared()
     done = compared[compared["state"] == "done"]
-    deciding = results.records.meta["metric"]
+    deciding = results.records.meta.metric
     shown = shown_metrics(results.records, board)
     figures: list[Any] = []
     for metric in dict.fromkeys((f"test_{deciding}", f"train_{deciding}", "test_loss", "train_loss")):
@@ -145,8 +145,8 @@ def curves(results: Results, looks: Mapping[str, _figures.Look]) -> list[Any] | 
         return None
     figures: list[Any] = []
     units = {
-        "running_loss": meta["metrics"].get("loss", {}).get("unit", ""),
-        f"tune_{meta['metric']}": meta["metrics"][meta["metric"]]["unit"],
+        "running_loss": meta.metrics.get("loss", {}).get("unit", ""),
+        meta.deciding.tune_column: meta.deciding.unit,
     }
     for metric, unit in units.items():
         table = curves[curves["metric"] == metric]

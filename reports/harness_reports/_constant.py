@@ -11,15 +11,15 @@ from harness_reports._numbers import joined, measure
 
 def answer(records: Records) -> str:
     """Return what the constant answer does: ``always answering “cat”``, ``guessing``, or ``a constant answer``."""
-    named = str(records.meta.get("constant", {}).get("answer", ""))
-    if not named or records.meta["metrics"][records.meta["metric"]]["unit"] != "%":
+    named = str(records.meta.constant.get("answer", ""))
+    if not named or not records.deciding.is_share:
         return "a constant answer"
     return f"always answering “{named}”" if unequal(records) else "guessing"
 
 
 def unequal(records: Records) -> bool:
     """Return whether the class that is answered is visibly larger in the test split than equal classes would be."""
-    return bool(records.meta.get("constant", {}).get("unequal"))
+    return bool(records.meta.constant.get("unequal"))
 
 
 def worth_showing(records: Records, rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -38,7 +38,7 @@ def no_better(records: Records, rows: Sequence[Mapping[str, Any]], names: Mappin
     poor = [row for row in rows if row["no_better"]]
     if not poor:
         return ""
-    sign = 1 if poor[0]["goal"] == "max" else -1
+    sign = records.deciding.sign
     shown = "shown to be " if any(sign * (row["mean"] - row["constant"]) > 0 for row in poor) else ""
     than = f"{shown}better than {scored(records, poor[0])}"
     if len(poor) == len(rows) > 1:
@@ -58,7 +58,7 @@ def beside(records: Records, rows: Sequence[Mapping[str, Any]]) -> str:
 def cells(results: Results, metrics: Sequence[str]) -> list[str] | None:
     """Return the constant's score in each of these columns of the leaderboard, "" where it has none; None for no row."""
     board: list[dict[Any, Any]] = results.tables["leaderboard"].to_dict("records")
-    deciding = f"test_{results.records.meta['metric']}"
+    deciding = results.records.deciding.column
     if not worth_showing(results.records, [row for row in board if row["metric"] == deciding and row["n"]]):
         return None
     rows = {row["metric"]: row for row in board}  # the constant is the same in every arm

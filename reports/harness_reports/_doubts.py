@@ -48,7 +48,7 @@ def _power(results: Results) -> list[str]:
 def _unmeasured(results: Results) -> list[str]:
     """Return what the late probes left out, a sentence each."""
     found = []
-    probes: Mapping[str, Mapping[str, Any]] = results.records.meta.get("probes", {})
+    probes: Mapping[str, Mapping[str, Any]] = results.records.meta.probes
     for name, about in probes.items():
         if left_out := str(about.get("left_out") or ""):
             found.append(left_out)

@@ -36,8 +36,8 @@ def curves(records: Records, looks: Mapping[str, Look], views: Views) -> list[Ma
     done = records.compared()
     epochs = records.epochs[records.epochs["run_id"].isin(done.loc[done["state"] == "done", "run_id"])]
     for metric, unit in (
-        ("running_loss", meta["metrics"].get("loss", {}).get("unit", "")),
-        (f"tune_{meta['metric']}", meta["metrics"][meta["metric"]]["unit"]),
+        ("running_loss", meta.metrics.get("loss", {}).get("unit", "")),
+        (meta.deciding.tune_column, meta.deciding.unit),
     ):
         if metric in epochs and epochs[metric].notna().any():
             traces = list(_seeds(epochs, metric, unit, looks))
@@ -68,7 +68,7 @@ def rates(results: Results, looks: Mapping[str, Look], views: Views) -> Markup:
     table, meta = results.tables.get("sensitivity"), results.records.meta
     if table is None or table.empty:
         return Markup("")
-    unit = meta["metrics"][meta["metric"]]["unit"]
+    unit = meta.deciding.unit
     scale, traces = 100 if unit == "%" else 1, []
     for arm, look in looks.items():
         mine = table[(table["arm"] == arm) & (table["lr"] > 0) & table["value"].notna()]
@@ -82,7 +82,7 @@ def rates(results: Results, looks: Mapping[str, Look], views: Views) -> Markup:
                     "hovertemplate": Markup("%{hovertext}, trial %{customdata}<br>learning rate %{x:.3g}: %{y:.4g}<extra></extra>"),
                 }
             )  # fmt: skip
-    axis = {"title": {"text": _named(f"tune_{meta['metric']}", unit)}}
+    axis = {"title": {"text": _named(meta.deciding.tune_column, unit)}}
     layout = {"xaxis": {"type": "log", "title": {"text": "learning rate"}, "exponentformat": "power"}, "yaxis": axis}
     return views.add(
         "learning rates of all arms", traces, layout, "A dot a trial that has a score; the chosen ones are larger."
@@ -94,7 +94,7 @@ def budgets(results: Results, looks: Mapping[str, Look], views: Views) -> Markup
     table, meta = results.tables.get("budget"), results.records.meta
     if table is None or table.empty:
         return Markup("")
-    unit = meta["metrics"][meta["metric"]]["unit"]
+    unit = meta.deciding.unit
     scale, traces, table = 100 if unit == "%" else 1, [], thinned(table)
     for arm, look in looks.items():
         mine = table[table["arm"] == arm]
@@ -106,7 +106,7 @@ def budgets(results: Results, looks: Mapping[str, Look], views: Views) -> Markup
                     "hovertext": look.label, "hovertemplate": Markup("%{hovertext}<br>%{x} trials: %{y:.4g}<extra></extra>"),
                 }
             )  # fmt: skip
-    axis = {"title": {"text": f"best {_named('tune_' + str(meta['metric']), unit)}"}}
+    axis = {"title": {"text": f"best {_named(meta.deciding.tune_column, unit)}"}}
     return views.add("budget curves of all arms", traces, {"xaxis": {"title": {"text": "trials"}}, "yaxis": axis})
 
 
@@ -148,7 +148,7 @@ def parallel(records: Records, arm: str, trials: DataFrame, views: Views) -> Mar
     plotly's own kind needs ``eval``, which the page forbids; these are lines on one common axis from 0 to 1.
     """
     meta = records.meta
-    unit, spaces = meta["metrics"][meta["metric"]]["unit"], meta["spaces"].get(arm, {})
+    unit, spaces = meta.deciding.unit, meta.spaces.get(arm, {})
     columns: list[tuple[str, Sequence[float | None], list[tuple[float, str]]]]
     columns = [(name, *_scaled(trials, name, spaces.get(name, {}))) for name in _varied(trials)]
     if not columns:
@@ -157,7 +157,7 @@ def parallel(records: Records, arm: str, trials: DataFrame, views: Views) -> Mar
     low, high = float(scores.min()), float(scores.max())
     places = [(float(v) - low) / ((high - low) or 1.0) for v in scores]
     best = places if _goal(records) == "max" else [1 - place for place in places]
-    score = _named(f"tune_{meta['metric']}", unit)
+    score = _named(meta.deciding.tune_column, unit)
     ends = [setting(float(v) * (100 if unit == "%" else 1)) for v in (low, high)]
     columns.append((score, places, [(0.0, ends[0]), (1.0, ends[1])]))
     traces = [_lines(shade, best, columns, list(trials["number"])) for shade in range(SHADES)]
@@ -238,7 +238,7 @@ def study_of(records: Records, arm: str, trials: DataFrame) -> Study:
 
     direction: Literal["maximize", "minimize"] = "maximize" if _goal(records) == "max" else "minimize"
     spaces = {
-        name: _distribution(said) for name, said in records.meta["spaces"].get(arm, {}).items() if "fixed" not in said
+        name: _distribution(said) for name, said in records.meta.spaces.get(arm, {}).items() if "fixed" not in said
     }
     with _quiet():
         study = optuna.create_study(direction=direction)
@@ -257,7 +257,7 @@ def _optuna(records: Records, arm: str, trials: DataFrame, views: Views) -> list
     study = study_of(records, arm, trials)
     if not any(len(set(map(repr, values))) > 1 for values in _values(study).values()):
         return []
-    score = _named(f"tune_{records.meta['metric']}", "")
+    score = _named(records.deciding.tune_column, "")
     with _quiet():
         plots = [
             ("slices, by Optuna", visualization.plot_slice(study, target_name=score)),
@@ -339,7 +339,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _goal(records: Records) -> str:
-    return str(records.meta["metrics"][records.meta["metric"]]["goal"])
+    return str(records.deciding.goal)
 
 
 def _named(metric: str, unit: str) -> str:

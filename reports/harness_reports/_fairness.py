@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from harness import Results
+from harness import Deciding, Results
 from harness_reports._axes import decades, finite, length, name_y, wide, within
 from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, joined, measure, number
 from harness_reports._svg import MUTED, panel, style, svg
@@ -40,15 +40,15 @@ def fairness(results: Results, looks: Mapping[str, Look], title: str) -> dict[st
         "pareto": _pareto(results, looks, title),
         "winner": winner(results, looks),
     }
-    asked = "seconds" in results.records.meta["benchmark"]["search"].get("objectives", [])
+    asked = "seconds" in results.records.meta.benchmark["search"].get("objectives", [])
     return {**found, "asked": asked} if any(found.values()) else None
 
 
 def extensions(results: Results, looks: Mapping[str, Look]) -> list[dict[str, Any]]:
     """Return what ``harness run --extend`` did, in words: an arm, why, what, and after how many trials."""
-    unit = results.records.meta["benchmark"]["search"]["unit"]
+    unit = results.records.meta.benchmark["search"]["unit"]
     rows = []
-    for each in results.records.meta.get("extensions") or []:
+    for each in results.records.meta.extensions or []:
         if each["arm"] not in looks:
             continue
         ranges = [
@@ -131,7 +131,7 @@ def _pareto(results: Results, looks: Mapping[str, Look], title: str) -> dict[str
     table = results.tables.get("pareto")
     if table is None or table.empty or not (table["seconds"] > 0).all():
         return None
-    metric = results.records.meta["metrics"][results.records.meta["metric"]]
+    deciding = results.records.deciding
     table = table[table["arm"].isin(list(looks)) & finite(table["score"])]
     panels = []
     for place, (network, mine) in enumerate(table.groupby("network", sort=False)):
@@ -139,12 +139,12 @@ def _pareto(results: Results, looks: Mapping[str, Look], title: str) -> dict[str
         panels.append(
             {
                 "network": network,
-                "figure": Markup(_front(mine, front, looks, title, metric, f"pareto-{place}")),
+                "figure": Markup(_front(mine, front, looks, title, deciding, f"pareto-{place}")),
                 "rows": [
                     {
                         "look": looks[row["arm"]],
                         "number": row["number"],
-                        "score": measure(row["score"], metric["unit"]),
+                        "score": measure(row["score"], deciding.unit),
                         "seconds": duration(float(row["seconds"])),
                     }
                     for row in front.to_dict("records")
@@ -155,13 +155,13 @@ def _pareto(results: Results, looks: Mapping[str, Look], title: str) -> dict[str
 
 
 def _front(
-    mine: DataFrame, front: DataFrame, looks: Mapping[str, Look], title: str, metric: Mapping[str, str], name: str
+    mine: DataFrame, front: DataFrame, looks: Mapping[str, Look], title: str, deciding: Deciding, name: str
 ) -> str:
     """Return every trial of a network, score against seconds, and the line that nothing beats."""
     with style():
         figure, axes = panel(2.7)
         axes.plot(front["seconds"], front["score"], color=MUTED, lw=1, drawstyle="steps-post", zorder=1)
-        low, high = _limits(mine["score"].to_numpy(dtype=float), metric["goal"], metric["unit"])
+        low, high = _limits(mine["score"].to_numpy(dtype=float), deciding.goal, deciding.unit)
         axes.set_ylim(low, high)
         logarithmic = wide(mine["seconds"])
         seen = mine[mine["score"].between(low, high) & ((mine["seconds"] > 0) | (not logarithmic))]
@@ -176,14 +176,14 @@ def _front(
                     part["seconds"], part["score"], s=size, color=look.color, alpha=0.85, lw=0, gid=gid, zorder=2
                 )
                 tips[gid] = [
-                    f"{look.label}, trial {row['number']}: {measure(row['score'], metric['unit'])} in {duration(row['seconds'])}"
+                    f"{look.label}, trial {row['number']}: {measure(row['score'], deciding.unit)} in {duration(row['seconds'])}"
                     for row in part.to_dict("records")
                 ]
         if logarithmic:
             axes.set_xscale("log")
             decades(axes, axes.get_xlim())
         axes.set_xlabel("seconds of training")
-        name_y(axes, title, metric["unit"])
+        name_y(axes, title, deciding.unit)
         return svg(figure, name, f"{title} against seconds of training, every trial", tips, mine)
 
 

@@ -89,7 +89,7 @@ def deciding_rows(results: Results) -> list[dict[str, Any]] | None:
     board = results.tables.get("leaderboard")
     if board is None:
         return None
-    rows = board[board["metric"] == f"test_{results.records.meta['metric']}"].to_dict("records")
+    rows = board[board["metric"] == results.records.deciding.column].to_dict("records")
     return [{str(key): value for key, value in row.items()} for row in rows]
 
 

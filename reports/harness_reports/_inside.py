@@ -25,7 +25,7 @@ Arrays = Mapping[str, "NDArray[Any]"]
 
 def section(records: Records, looks: Mapping[str, Look]) -> dict[str, Any] | None:
     """Return what the section shows, network by network; None where the benchmark did not ask for it."""
-    if PROBE not in records.meta["benchmark"]["compare"].get("probes", ()):
+    if PROBE not in records.meta.benchmark["compare"].get("probes", ()):
         return None
     chosen = _chosen(records)
     networks: dict[str, list[str]] = {}
@@ -137,7 +137,7 @@ def _layer(records: Records, which: str, arrays: Mapping[str, Arrays], looks: Ma
     place, of, units, height, width = (int(number) for number in first[f"{which}.layer"])
     fields = np.concatenate([each[f"{which}.fields"].reshape(-1, 4) for each in arrays.values()])
     tall, wide = (int(side) for side in (fields[:, 2:] - fields[:, :2]).max(axis=0))
-    photo = list(records.meta["data"]["input_shape"][:2])
+    photo = list(records.meta.data["input_shape"][:2])
     whole = bool((fields == [0, 0, *photo]).all())
     return {
         "title": LAYERS[which],

@@ -39,7 +39,7 @@ def looking(results: Results, looks: Mapping[str, Look], thumbs: Thumbs) -> dict
 def _cards(results: Results, looks: Mapping[str, Look]) -> list[dict[str, Any]]:
     """Return a card per arm: its confusion matrix and its reliability diagram."""
     confusion, calibration = (results.tables.get(name) for name in ("confusion", "calibration"))
-    names = [str(each) for each in results.records.meta["data"]["classes"]]
+    names = [str(each) for each in results.records.meta.data["classes"]]
     cards: list[dict[str, Any]] = []
     floor = 1.0 if calibration is None or calibration.empty else float(calibration["accuracy"].min())
     for arm, look in looks.items():

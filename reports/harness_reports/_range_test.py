@@ -19,7 +19,7 @@ NAMES = {"valley": "valley (solid)", "minimum_tenth": "minimum / 10 (dash-dotted
 
 def range_tests(records: Records, looks: Mapping[str, Look]) -> list[dict[str, Any]]:
     """Return a panel per arm whose search was to be centred: ``look``, ``says``, and ``figure``, "" without a curve."""
-    tests: Mapping[str, Mapping[str, Any]] = records.meta.get("range_tests", {})
+    tests: Mapping[str, Mapping[str, Any]] = records.meta.range_tests
     tuned = dict(zip(records.arms["arm"], records.arms["tuned_params"], strict=True))
     panels = []
     for i, (arm, look) in enumerate((a, look) for a, look in looks.items() if a in tests):

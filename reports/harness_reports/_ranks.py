@@ -31,7 +31,7 @@ def ranks(results: Results, looks: Mapping[str, Look]) -> dict[str, Any] | None:
         "left_out": f"; {lost} with an arm that has not been run {'is' if lost == 1 else 'are'} left out"
         if lost
         else "",
-        "metric": title_of(f"test_{results.records.meta['metric']}"),
+        "metric": title_of(results.records.deciding.column),
         "distance": number(float(first["critical_difference"])),
         "friedman": f"p {number(float(first['p']))}" if first["p"] >= 1e-4 else "p < 0.0001",
         "differs": bool(first["p"] < 0.05),

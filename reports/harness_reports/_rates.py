@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness import Deciding
 from harness_reports._axes import decades, finite, length, name_y, wide, within
 from harness_reports._figures import Look
 from harness_reports._numbers import measure
@@ -35,10 +36,10 @@ class Scale:
     title: str
 
 
-def scale(table: DataFrame, goal: str, unit: str, title: str) -> Scale:
+def scale(table: DataFrame, deciding: Deciding, title: str) -> Scale:
     """Return axes on which every trial of every arm has a place, one strip kept for those far off or without a value."""
     rates = table.loc[table["lr"] > 0, "lr"]
-    worst = _worst_drawn(table, goal)
+    goal, unit, worst = deciding.goal, deciding.unit, _worst_drawn(table, deciding)
     values = table.loc[finite(table["value"]), "value"]
     values = values[values >= worst] if goal == "max" else values[values <= worst]
     low, high = (float(rates.min()), float(rates.max())) if len(rates) else (1e-3, 1.0)
@@ -55,7 +56,7 @@ def scale(table: DataFrame, goal: str, unit: str, title: str) -> Scale:
     return Scale((low / room, high * room), y, log, worst, 0.06 if goal == "max" else 0.94, goal, unit, title)
 
 
-def _worst_drawn(table: DataFrame, goal: str) -> float:
+def _worst_drawn(table: DataFrame, deciding: Deciding) -> float:
     """Return the last value that has a place on the axis, so that one blown-up trial squeezes no panel.
 
     It lies no more than ``FAR`` times as far from the best value as half of the trials do, or is a chosen trial's;
@@ -63,7 +64,7 @@ def _worst_drawn(table: DataFrame, goal: str) -> float:
     """
     import numpy as np
 
-    worse = -1.0 if goal == "max" else 1.0
+    worse = float(-deciding.sign)
     known = table[finite(table["value"])]
     values = known["value"].to_numpy(dtype=float)
     if len(values) < 3:

@@ -21,7 +21,7 @@ def panels(records: Records, looks: Mapping[str, Look]) -> list[dict[str, Any]]:
     """Return a panel per tuned arm, ``look``, ``says`` and ``figure``; none where no schedules are recorded."""
     found = []
     for place, (arm, look) in enumerate(looks.items()):
-        about = records.meta.get("schedules", {}).get(arm)
+        about = records.meta.schedules.get(arm)
         if about is None:
             continue
         runs = _recorded(records, arm, about) if about["per_epoch"] else []
@@ -147,11 +147,11 @@ def _cell(row: Mapping[Any, Any] | None, unit: str) -> dict[str, Any]:
 
 def confirmations(records: Records, labels: Mapping[str, str]) -> dict[str, Any] | None:
     """Return what running the whole networks on test photos confirmed, a row an arm; None where nothing was."""
-    every = records.meta.get("confirmations", {})
+    every = records.meta.confirmations
     found = {arm: every[arm] for arm in labels if arm in every}
     if not found:
         return None
-    unit = records.meta["metrics"][records.meta["metric"]]["unit"]
+    unit = records.deciding.unit
     rows = [
         {
             "arm": labels[arm],

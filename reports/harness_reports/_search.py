@@ -21,8 +21,8 @@ def rates(results: Results, looks: Mapping[str, Look]) -> dict[str, Any]:
     table, meta = results.tables.get("sensitivity"), results.records.meta
     if table is None:
         return {"panels": [], "without": [], "stated": False}
-    metric = meta["metrics"][meta["metric"]]
-    scale = _rates.scale(table, metric["goal"], metric["unit"], _facts.title_of(f"tune_{meta['metric']}"))
+    deciding = meta.deciding
+    scale = _rates.scale(table, deciding, _facts.title_of(deciding.tune_column))
     panels, regions = [], results.tables.get("regions")
     for i, (arm, look) in enumerate(looks.items()):
         mine = table[table["arm"] == arm]
@@ -55,7 +55,7 @@ def tuned(records: Records, arm: str, look: Look) -> dict[str, Any]:
     row = records.arms[records.arms["arm"] == arm].iloc[0]
     params: Mapping[str, Any] = row["tuned_params"]
     at_edge = _facts.at_edge(records, arm, params)
-    spaces: Mapping[str, Mapping[str, Any]] = records.meta["spaces"].get(arm, {})
+    spaces: Mapping[str, Mapping[str, Any]] = records.meta.spaces.get(arm, {})
     rows = []
     for name in dict.fromkeys((*spaces, *params)):
         searched = _facts.read_range(spaces[name]) if name in spaces else _facts.Range("not searched")
@@ -71,23 +71,23 @@ def tuned(records: Records, arm: str, look: Look) -> dict[str, Any]:
             }
         )
     meta = records.meta
-    unit = meta["metrics"][meta["metric"]]["unit"]
+    unit = meta.deciding.unit
     says = "nothing chosen"
     if params:
         score = measure(float(row["tuned_value"]), unit)
-        says = f"trial {int(row['tuned_trial'])}, {_facts.title_of('tune_' + meta['metric'])} {score}"
+        says = f"trial {int(row['tuned_trial'])}, {_facts.title_of(meta.deciding.tune_column)} {score}"
     return {
         "arm": arm,
         "look": look,
         "rows": rows,
         "says": says,
-        "reference": meta["references"].get(row["optimizer"], ""),
+        "reference": meta.references.get(row["optimizer"], ""),
     }
 
 
 def trials(records: Records, names: Mapping[str, str]) -> list[dict[str, str]]:
     """Return every trial as strings."""
-    unit = records.meta["metrics"][records.meta["metric"]]["unit"]
+    unit = records.deciding.unit
     chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
     rows = []
     for trial in records.trials.to_dict("records"):

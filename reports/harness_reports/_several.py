@@ -179,12 +179,12 @@ def _run(label: str, records: Records) -> dict[str, Any]:
     facts = [
         ("benchmark", records.name),
         ("folder", records.folder.name),
-        ("data", f"{records.meta['data']['source']}"),
-        ("command", typed(records.meta["command"])),
+        ("data", f"{records.meta.data['source']}"),
+        ("command", typed(records.meta.command)),
         ("training", duration(float(records.runs["seconds"].sum()))),
         ("last run", ended[-1] if ended else NOTHING),
     ]
-    notice = records.meta["data"]["notice"]
+    notice = records.meta.data["notice"]
     return {"label": shortened(label), "facts": facts, "notice": sentence(notice) if notice else ""}
 
 

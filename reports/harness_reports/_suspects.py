@@ -41,7 +41,7 @@ def suspects(results: Results, thumbs: Thumbs) -> dict[str, Any] | None:
         if len(rows):
             tiles = [_tile(row, out, thumbs) for row in rows.head(SHOWN).to_dict("records")]
             groups.append({"title": title, "meaning": meaning, "tiles": tiles, "all": len(rows), "kind": reason})
-    folds = records.meta.get("folds") if records.out_of_fold is not None else None
+    folds = records.meta.folds if records.out_of_fold is not None else None
     return {
         "groups": groups,
         "all": len(set(table["file"])),

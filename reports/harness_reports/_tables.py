@@ -21,7 +21,7 @@ PLACES = 99  # of a small curve's height: an integer from 0 to this an epoch
 
 def trials(records: Records, looks: Mapping[str, Look]) -> dict[str, Any]:
     """Return ``rows``, the first as strings, ``all``, how many there are, and ``json``, every one for the script (packed)."""
-    unit = records.meta["metrics"][records.meta["metric"]]["unit"]
+    unit = records.deciding.unit
     chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
     curves, arms, states = small_curves(records), list(looks), list(dict.fromkeys(records.trials["state"]))
     names: dict[str, list[str]] = {arm: [] for arm in arms}
@@ -66,7 +66,7 @@ def small_curves(records: Records) -> dict[str, list[int]]:
     """
     import numpy as np
 
-    metric, runs = f"tune_{records.meta['metric']}", set(records.trials["run_id"])
+    metric, runs = records.deciding.tune_column, set(records.trials["run_id"])
     if metric not in records.epochs:
         return {}
     mine = records.epochs[records.epochs["run_id"].isin(runs)].sort_values(["run_id", "epoch"], kind="stable")

@@ -54,7 +54,7 @@ def _target(results: Results, table: DataFrame) -> str:
     """Return in words what is to be reached, and who set it."""
     first, meta = table.iloc[0], results.records.meta
     metric = str(first["metric"]).removeprefix("tune_")
-    unit, goal = meta["metrics"][metric]["unit"], meta["metrics"][metric]["goal"]
+    unit, goal = meta.metrics[metric]["unit"], meta.metrics[metric]["goal"]
     sides = "at least" if goal == "max" else "at most"
     each = dict(zip(table["network"], table["target"], strict=True))
     values = joined([measure(value, unit) + (f" ({name})" if len(each) > 1 else "") for name, value in each.items()])

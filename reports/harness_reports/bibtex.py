@@ -22,7 +22,7 @@ UNSAFE = re.compile(r"[^A-Za-z0-9./:_()+-]")  # of an address or a DOI
 def render(results: Results) -> str:
     """Return the entries, each after a comment that says which arms' parts it is of; same records, same keys."""
     cited: dict[str, tuple[Work, list[str]]] = {}
-    equal = {pair["name"]: pair["same_as"] for pair in results.records.meta.get("fairness", {}).get("equal", ())}
+    equal = {pair["name"]: pair["same_as"] for pair in results.records.meta.fairness.get("equal", ())}
     for kind, name, reference in _used(results):
         here = f" (takes the steps of {equal[name]} here)" if kind == "optimizer" and name in equal else ""
         for work in works(name, reference):
@@ -42,7 +42,7 @@ def _used(results: Results) -> Iterator[tuple[str, str, str]]:
     """Yield ``(kind, name, reference)`` of every optimizer and schedule of the arms, in their order."""
     records = results.records
     for kind in ("optimizer", "scheduler"):
-        said: Mapping[str, str] = records.meta.get("references" if kind == "optimizer" else "scheduler_references", {})
+        said: Mapping[str, str] = records.meta.references if kind == "optimizer" else records.meta.scheduler_references
         for name in dict.fromkeys(map(str, records.arms[kind])):
             if kind == "optimizer" or said.get(name):  # constant is nobody's idea
                 yield kind, name, said.get(name, "")

@@ -26,7 +26,7 @@ def render(results: Results) -> str:
     if board is None:
         return table(pd.DataFrame(columns=["run", "rank", *PARTS, "metric"]))
     parts = {each["arm"]: each for each in _facts.parts_of(records)}
-    ranks = _ranks(board[board["metric"] == f"test_{records.meta['metric']}"])
+    ranks = _ranks(board[board["metric"] == records.deciding.column])
     doubted = _alarms.alarmed(results, {})
     about = pd.DataFrame(
         [{"run": records.folder.name, "rank": ranks[arm], **parts[arm]} for arm in board["arm"]], index=board.index

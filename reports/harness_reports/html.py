@@ -91,7 +91,7 @@ def page(results: Results) -> dict[str, Any]:
         "headline": said,
         "verdict": verdict(results),
         "doubts": doubts(results, said),
-        "banner": _facts.sentence(records.meta["data"]["notice"]),
+        "banner": _facts.sentence(records.meta.data["notice"]),
         "tiles": _tiles(records),
         "shared": _facts.shared(records),
         "legend": [
@@ -100,7 +100,7 @@ def page(results: Results) -> dict[str, Any]:
         ],
         "board": _comparison.board(results, looks),
         "every": [_table(name, results.tables[name]) for name in OURS[:2] if name in results.tables],
-        "leading": _facts.title_of(f"test_{records.meta['metric']}"),
+        "leading": _facts.title_of(records.deciding.column),
         "leads": _comparison.leads(results, looks),
         "cleaned": _suspects.cleaned(results, looks),
         "dots": _comparison.dots(results, looks),
@@ -112,9 +112,9 @@ def page(results: Results) -> dict[str, Any]:
         "confirmed": _schedules.confirmations(records, names),
         "tuned": [_search.tuned(records, arm, looks[arm]) for arm in names],
         "alarms": _alarms.table(results, looks),
-        "budget": _budget.budget(results, looks, _facts.title_of(f"tune_{records.meta['metric']}")),
+        "budget": _budget.budget(results, looks, _facts.title_of(records.deciding.tune_column)),
         "sensitivity": _budget.sensitivity(results, looks),
-        "fairness": _fairness.fairness(results, looks, _facts.title_of(f"tune_{records.meta['metric']}")),
+        "fairness": _fairness.fairness(results, looks, _facts.title_of(records.deciding.tune_column)),
         "targets": _targets.targets(results, looks),
         "ranks": _ranks.ranks(results, looks),
         "minima": minima(results, looks, views),
@@ -127,14 +127,14 @@ def page(results: Results) -> dict[str, Any]:
             "budgets": _explore.budgets(results, looks, views),
         },
         "searches": _explore.searches(results, looks, views),
-        "deciding": _facts.title_of(f"tune_{records.meta['metric']}"),
-        "epochs": _facts.compared_epochs(records.meta["benchmark"]),
+        "deciding": _facts.title_of(records.deciding.tune_column),
+        "epochs": _facts.compared_epochs(records.meta.benchmark),
         "looking": seen,
         "suspects": suspected,
         "thumbs": Markup(thumbs.css),
         "others": [_table(name, table) for name, table in _others(results)],
         "ran": _ran(records, names),
-        "benchmark": _toml(records.meta["benchmark"]),
+        "benchmark": _toml(records.meta.benchmark),
     }
     return {**shown, **_scripts(views)}
 
@@ -155,8 +155,8 @@ def _scripts(views: Views) -> dict[str, Any]:
 
 def _tiles(records: Records) -> list[tuple[str, str, str]]:
     """Return ``(what, how much, more)`` of what went in."""
-    meta, benchmark = records.meta, records.meta["benchmark"]
-    data, hardware = meta["data"], meta["environment"]["hardware"]
+    meta, benchmark = records.meta, records.meta.benchmark
+    data, hardware = meta.data, meta.environment["hardware"]
     counts = data["counts"]
     classes = data["classes"]
     kinds = f"{', '.join(classes[:4])}{', …' if len(classes) > 4 else ''}; " if classes else ""
@@ -194,7 +194,7 @@ def _table(name: str, table: DataFrame) -> dict[str, Any]:
 def _ran(records: Records, names: Mapping[str, str]) -> dict[str, Any]:
     """Return what someone needs who wants to do it again."""
     meta, runs = records.meta, records.runs
-    data, environment = meta["data"], meta["environment"]
+    data, environment = meta.data, meta.environment
     hardware = {**environment["hardware"], "precision": _facts.precision(records)}  # of the runs, not the device's best
     ended = [time for time in runs["ended"] if isinstance(time, str)]
     started = [time for time in runs["started"] if isinstance(time, str)]
@@ -223,10 +223,10 @@ def _ran(records: Records, names: Mapping[str, str]) -> dict[str, Any]:
         for row in compared.to_dict("records")
     ]
     return {
-        "command": typed(meta["command"]),
+        "command": typed(meta.command),
         "facts": facts,
         "versions": sorted(environment["versions"].items()),
-        "plugins": [(name, about["origin"], about["sha256"]) for name, about in meta["plugins"].items()],
+        "plugins": [(name, about["origin"], about["sha256"]) for name, about in meta.plugins.items()],
         "left_out": data["left_out"],
         "runs": ids,
     }

@@ -25,7 +25,7 @@ def render(results: Results) -> str:
 def _about(results: Results) -> str:
     """Return comments: what this is, and where from."""
     records = results.records
-    data, drawn = records.meta["data"], records.meta["data"]["notice"]
+    data, drawn = records.meta.data, records.meta.data["notice"]
     lines = [
         f"{records.name}: {data['name']}, {_counts(results)}. Run {records.folder.name}.",
         r"Made by optimizer-harness; needs \usepackage{booktabs}. References: harness report --format bibtex.",
@@ -35,7 +35,7 @@ def _about(results: Results) -> str:
 
 
 def _counts(results: Results) -> str:
-    counts = results.records.meta["data"]["counts"]
+    counts = results.records.meta.data["counts"]
     return f"{counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test"
 
 
@@ -61,7 +61,7 @@ def _leaderboard(results: Results) -> str:
         lines.append([escaped(_constant.answer(results.records)), "", *map(value, constant)])
     units = {metric: about[rows[0]["arm"], metric]["unit"] for metric in metrics}
     heads = [f"{_facts.title_of(metric)}{f' ({units[metric]})' if units[metric] else ''}" for metric in metrics]
-    benchmark, alike = results.records.meta["benchmark"], _facts.shared(results.records)
+    benchmark, alike = results.records.meta.benchmark, _facts.shared(results.records)
     caption = (
         f"{_facts.sentence(_facts.title_of(metrics[0]))} of {results.records.name}: mean [95 % interval] over seeds, "
         f"{count(benchmark['compare']['epochs'], 'epoch')}, tuned by {_facts.budget(benchmark['search'])} per arm; "
@@ -72,7 +72,7 @@ def _leaderboard(results: Results) -> str:
         caption += (
             f" Where all seeds are equal, the interval is that of a proportion of the {joined(sorted(set(counted)))}."
         )
-    drawn, notes = results.records.meta["data"]["notice"], _facts.fairness_notes(results.records)
+    drawn, notes = results.records.meta.data["notice"], _facts.fairness_notes(results.records)
     below = " ".join(f"{note}." for note in [*([_facts.sentence(drawn)] if drawn else []), *notes])
     return table(
         escaped(caption), _label(results, "leaderboard"), ["arm", "seeds", *map(escaped, heads)],
@@ -120,8 +120,7 @@ def _leads(results: Results) -> str:
 def _tuned(results: Results) -> str:
     """Return what each search chose."""
     records, names = results.records, _facts.labels(results.records)
-    deciding = str(records.meta["metric"])
-    unit = records.meta["metrics"][deciding]["unit"]
+    deciding, unit = records.deciding.name, records.deciding.unit
     lines = []
     for row in records.arms.to_dict("records"):
         params = row["tuned_params"]

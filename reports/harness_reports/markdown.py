@@ -19,7 +19,7 @@ WORDS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
 def render(results: Results) -> str:
     """Return the summary: headline, notices, the deciding metric per arm, and what was run."""
     records, said = results.records, headline(results)
-    data = records.meta["data"]
+    data = records.meta.data
     parts = [f"## {markdown_text(records.name)}"]
     if data["notice"]:
         parts.append(f"> **{markdown_text(_facts.sentence(data['notice']))}**")
@@ -93,15 +93,15 @@ def _line(row: dict[str, Any], label: str, seconds: Any, behind: str) -> str:
 def _made_of(results: Results) -> str:
     """Return in a sentence what was run."""
     records = results.records
-    meta, benchmark = records.meta, records.meta["benchmark"]
-    counts = meta["data"]["counts"]
+    meta, benchmark = records.meta, records.meta.benchmark
+    counts = meta.data["counts"]
     trials, seeds = _facts.budget(benchmark["search"]), count(benchmark["compare"]["seeds"], "seed")
     alike = _facts.shared(records)
     said = [
-        f"{meta['data']['name']}: {counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test",
+        f"{meta.data['name']}: {counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test",
         f"{trials} and {seeds} per arm, {count(benchmark['compare']['epochs'], 'epoch')}",
         *([alike] if alike else []),
-        f"{meta['environment']['hardware']['device']}, {_facts.precision(records)}",
+        f"{meta.environment['hardware']['device']}, {_facts.precision(records)}",
         f"{duration(float(records.runs['seconds'].sum()))} of training",
     ]
     return f"<sub>{markdown_text('; '.join(said))}. Run {markdown_text(records.folder.name)}.</sub>"

@@ -90,10 +90,8 @@ def compute(records: Records) -> DataFrame:
     """
     import pandas as pd
 
-    name, (best, *others) = str(records.meta["metric"]), ranked(records) or [""]
-    about = records.meta["metrics"][name]
-    sign = 1 if about["goal"] == "max" else -1
-    runs = {arm: _finite(records, arm, f"test_{name}") for arm in (best, *others)}
+    deciding, (best, *others) = records.deciding, ranked(records) or [""]
+    runs = {arm: _finite(records, arm, deciding.column) for arm in (best, *others)}
     rows = []
     for arm in others if len(runs[best]) else ():
         seeds = [seed for seed in runs[best] if seed in runs[arm]]
@@ -106,13 +104,13 @@ def compute(records: Records) -> DataFrame:
             found, examples = over_both(table), table.shape[1]
         values = [[runs[each][s][1] for s in seeds] for each in (best, arm)]
         sure = _sure(records, found, table, *values)
-        ends = (sure.low, sure.high) if sign > 0 else (-sure.high, -sure.low)
+        ends = (sure.low, sure.high) if deciding.sign > 0 else (-sure.high, -sure.low)
         rows.append(
             {
-                "arm": arm, "best": best, "metric": f"test_{name}", "lead": sign * found.mean, "low": ends[0],
+                "arm": arm, "best": best, "metric": deciding.column, "lead": deciding.sign * found.mean, "low": ends[0],
                 "high": ends[1], "detectable": sure.detectable, "se": found.se or math.nan, "se_seeds": found.se_seeds,
                 "se_examples": found.se_examples, "df": found.df, "seeds": len(seeds),
-                "examples": sure.examples or examples, "covers": sure.covers, "unit": about["unit"],
+                "examples": sure.examples or examples, "covers": sure.covers, "unit": deciding.unit,
             }
         )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -135,7 +133,7 @@ def _sure(
     """Return how sure a mean difference is, not turned round; ``table`` is ``[S, N]``, the values of both arms ``[S]``."""
     import numpy as np
 
-    metric = f"test_{records.meta['metric']}"
+    metric = records.deciding.column
     low, high = records.bounds_of(metric)
     many = records.examples_of(metric)
     if many and table is not None:

@@ -69,7 +69,7 @@ class Network:
     @property
     def loss_unit(self) -> str:
         """The unit of the task's loss."""
-        return str(self.records.meta["metrics"].get("loss", {}).get("unit", ""))
+        return str(self.records.meta.metrics.get("loss", {}).get("unit", ""))
 
     def id(self, what: str) -> str:
         """Return a name for a figure that no other has."""
@@ -163,7 +163,7 @@ def _chart(here: Network, by_name: Mapping[str, Any]) -> dict[str, Any] | None:
 def _says(here: Network) -> dict[matrices.Place, str]:
     """Return in words what a solution is worth, by arm and seed."""
     meta = here.records.meta
-    unit, title = meta["metrics"][meta["metric"]]["unit"], title_of(f"test_{meta['metric']}")
+    unit, title = meta.deciding.unit, title_of(meta.deciding.column)
     found = {}
     table = here.tables["solutions"]
     for arm, seed, score, loss in zip(table["arm"], table["seed"], table["score"], table["train_loss"], strict=True):
@@ -311,7 +311,7 @@ def gate(results: Results, network: str, signs: Mapping[str, Sign]) -> dict[str,
     mine = table[(table["network"] == network) & (table["hash"] == standing) & table["arm"].isin(list(signs))]
     if mine.empty:
         return None
-    unit = str(results.records.meta["metrics"].get("loss", {}).get("unit", ""))
+    unit = str(results.records.meta.metrics.get("loss", {}).get("unit", ""))
     rows = [
         {
             "sign": signs[row["arm"]], "state": row["state"], "passed": row["state"] == "at a minimum",
@@ -340,7 +340,7 @@ def _limited(value: float, limit: float, unit: str) -> dict[str, str] | None:
 
 def subset(records: Records, probe: str) -> str:
     """Return in words which of all its measurements a late probe has made; "" where all of them."""
-    about = records.meta.get("probes", {}).get(probe, {})
+    about = records.meta.probes.get(probe, {})
     return str(about.get("subset", "")) if about.get("done") else ""
 
 
@@ -362,7 +362,7 @@ def _missing(records: Records, network: str, parts: Mapping[str, Any]) -> list[s
         **parts, "sharpness": "Sharpness" in titles, "moved": "Distance from" in titles, "gradient": "gradient" in titles,
     }  # fmt: skip
     found = []
-    convex = records.meta.get("convex", {}).get(network, False)
+    convex = records.meta.convex.get(network, False)
     for part, (probe, what) in PARTS.items():
         if not there[part] and not (convex and part == "depth"):  # it has no hidden layers
             found.append(f"{what}: {_why(records, probe)}")
@@ -370,9 +370,9 @@ def _missing(records: Records, network: str, parts: Mapping[str, Any]) -> list[s
 
 
 def _why(records: Records, probe: str) -> str:
-    about = records.meta.get("probes", {}).get(probe)
+    about = records.meta.probes.get(probe)
     if about is None:
-        asked = records.meta["benchmark"].get("compare", {}).get("probes", ())
+        asked = records.meta.benchmark.get("compare", {}).get("probes", ())
         return f"not measured by “{probe}”." if probe in asked else f"not measured; add “{probe}” to compare.probes."
     if about.get("problems"):
         return f"“{probe}” failed: {about['problems'][0]}"
