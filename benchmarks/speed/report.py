@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.benchmark.comparison import Cell
+from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.sections import Benchmark, as_plain
 from harness.plugin.runs import Arm, Run
 from harness.records import Store, schema
@@ -58,7 +58,7 @@ def write_records(
             _search(store, arm, place, each, epochs, random)
         runs = [_compared(store, arm, place, seed, random) for place, arm in enumerate(names) for seed in range(seeds)]
         store.note("compare_runs", [run.id for run in runs])
-        store.note("comparison", [Cell(run, "fresh", run.arm.name).plain() for run in runs])
+        store.note("comparison", [ComparisonRun(run, "fresh", run.arm.name).plain() for run in runs])
         store.note("counted", dict.fromkeys((arm.name for arm in names), each))
         store.db.execute("COMMIT")
     _predictions(folder, [run.id for run in runs], seeds, tested, random)

@@ -1,10 +1,12 @@
-"""Which runs the comparison consists of: the arms' own, and the controls that say what it can tell.
+"""Which runs the comparison consists of: the arms' own runs, and the controls that say what the comparison can tell.
 
-A cell is one run and what it is for. Two cells may name one run, as two searches that chose the same parameters do.
+A comparison run is a run and the role that it has. Two of them may name the same run, as when two searches of an arm
+chose the same parameters.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,8 +19,8 @@ Chosen = Mapping[str, Sequence[Mapping[str, Any] | None]]  # by arm: the paramet
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A run of the comparison, and what it is for: the roles are those of ``Records.comparison``."""
+class ComparisonRun:
+    """A run of the comparison and its role there; the roles are those of ``Records.comparison``."""
 
     run: Run
     role: str
@@ -26,7 +28,7 @@ class Cell:
     replicate: int = 0
 
     def plain(self) -> dict[str, Any]:
-        """Return it as it stands in the records."""
+        """Return it as plain values, as the records keep it."""
         run = self.run
         return {
             "run_id": run.id,
@@ -39,75 +41,83 @@ class Cell:
         }
 
 
-def cells(setting: Setting, chosen: Chosen) -> list[Cell]:
-    """Return the comparison, seed by seed, so that an early stop leaves all arms with equal seeds; what matters most first."""
-    found = [cell for seed in range(setting.plan.benchmark.compare.seeds) for cell in _of_seed(setting, chosen, seed)]
-    found += _replicates(setting, chosen)
-    found += _untuned(setting)
-    return found
+def comparison_runs(setting: Setting, chosen: Chosen) -> list[ComparisonRun]:
+    """Return the comparison without its restarts, in the order in which it is carried out.
+
+    It goes seed by seed, so that a comparison that is stopped early has equal seeds for all arms. What matters most
+    comes first.
+    """
+    planned: list[ComparisonRun] = []
+    for seed in range(setting.plan.benchmark.compare.seeds):
+        planned += _runs_of_seed(setting, chosen, seed)
+    planned += _replicate_runs(setting, chosen)
+    planned += _untuned_runs(setting)
+    return planned
 
 
-def count(setting: Setting) -> int:
-    """Return how many cells there will be, restarts included, if every search finds something."""
+def count_comparison_runs(setting: Setting) -> int:
+    """Return how many runs the comparison has, restarts included, if every search ends with parameters."""
     plan, compare = setting.plan, setting.plan.benchmark.compare
     arms = len(plan.competitors)
-    beside = len(plan.controls_of("aa")) + len(plan.controls_of("different"))
-    each = compare.seeds * (arms * plan.benchmark.search.replicates + beside)
+    controls = len(plan.controls_of("aa")) + len(plan.controls_of("different"))
+    seeded = compare.seeds * (arms * plan.benchmark.search.replicates + controls)
     untuned = min(compare.untuned, compare.seeds) * len(plan.controls_of("untuned"))
-    return each + untuned + min(compare.twins, compare.seeds) * arms + len(_to_restart(setting))
+    twins = min(compare.twins, compare.seeds) * arms
+    return seeded + untuned + twins + len(_arms_to_restart(setting))
 
 
-def _of_seed(setting: Setting, chosen: Chosen, seed: int) -> Iterator[Cell]:
+def _runs_of_seed(setting: Setting, chosen: Chosen, seed: int) -> Iterator[ComparisonRun]:
+    """Yield the runs of one comparison seed: of each arm, of its twin, and of the controls that were tuned."""
     plan = setting.plan
     twins = plan.benchmark.compare.twins
     for competitor in plan.competitors:
-        if (params := chosen[competitor.arm.name][0]) is not None:
-            yield Cell(setting.compare_run(competitor, params, seed), "fresh", competitor.arm.name)
+        if (params := chosen[competitor.name][0]) is not None:
+            yield ComparisonRun(setting.compare_run(competitor, params, seed), "fresh", competitor.name)
     for competitor in plan.competitors if seed < twins else ():
-        if (params := chosen[competitor.arm.name][0]) is not None:
+        if (params := chosen[competitor.name][0]) is not None:
             run = setting.compare_run(competitor, params, seed, probed=False)
-            yield Cell(replace(run, order_seed=seed + OTHER_ORDER), "twin", competitor.arm.name)
+            yield ComparisonRun(replace(run, order_seed=seed + OTHER_ORDER), "twin", competitor.name)
     for control in (*plan.controls_of("aa"), *plan.controls_of("different")):
-        own = control.arm.name if control.role == "aa" else control.of
-        if (params := chosen[own][0]) is not None:
-            yield Cell(setting.compare_run(control, params, seed), control.role, control.of)
+        tuned = control.name if control.role == "aa" else control.of
+        if (params := chosen[tuned][0]) is not None:
+            yield ComparisonRun(setting.compare_run(control, params, seed), control.role, control.of)
 
 
-def _replicates(setting: Setting, chosen: Chosen) -> Iterator[Cell]:
-    """Yield what the other searches of each arm came to."""
+def _replicate_runs(setting: Setting, chosen: Chosen) -> Iterator[ComparisonRun]:
+    """Yield the runs with the parameters that each arm's further searches chose."""
     for competitor in setting.plan.competitors:
-        for replicate, params in list(enumerate(chosen[competitor.arm.name]))[1:]:
+        for replicate, params in list(enumerate(chosen[competitor.name]))[1:]:
             if params is None:
                 continue
             for seed in range(setting.plan.benchmark.compare.seeds):
                 run = setting.compare_run(competitor, params, seed)
-                yield Cell(run, "replicate", competitor.arm.name, replicate)
+                yield ComparisonRun(run, "replicate", competitor.name, replicate)
 
 
-def _untuned(setting: Setting) -> Iterator[Cell]:
+def _untuned_runs(setting: Setting) -> Iterator[ComparisonRun]:
+    """Yield the runs of each optimizer with its own defaults."""
     compare = setting.plan.benchmark.compare
     for control in setting.plan.controls_of("untuned"):
         for seed in range(min(compare.untuned, compare.seeds)):
             run = setting.compare_run(replace(control, fixed={}), {}, seed, probed=False)
-            yield Cell(run, "untuned", control.of)
+            yield ComparisonRun(run, "untuned", control.of)
 
 
-def restarts(setting: Setting, done: Sequence[Cell]) -> list[Cell]:
-    """Return a run for each arm that goes on from the first of its fresh runs that ended well.
+def restart_runs(setting: Setting, done: Sequence[ComparisonRun]) -> list[ComparisonRun]:
+    """Return a restart for each arm: a run that goes on from the first of the arm's fresh runs that ended well.
 
-    It begins anew at the peak of its schedule and anneals again, for a fifth of the steps. A convex arm has none: it is
-    at its minimum where the gradient is zero, and nowhere else.
+    A restart begins at the peak of its schedule and anneals again, for a fifth of the steps. A convex arm has no
+    restart: it is at its minimum where the gradient is zero, and nowhere else.
     """
-    found = []
-    for competitor in _to_restart(setting):
-        fresh = [cell.run for cell in done if cell.role == "fresh" and cell.of == competitor.arm.name]
+    restarts = []
+    for competitor in _arms_to_restart(setting):
+        fresh = [planned.run for planned in done if planned.role == "fresh" and planned.of == competitor.name]
         if not fresh:
             continue
         before = fresh[0]
-        epochs = max(1, -(-before.epochs * LONGER // 1))
-        again = replace(
+        run = replace(
             before,
-            epochs=int(epochs),
+            epochs=max(1, math.ceil(before.epochs * LONGER)),
             order_seed=before.order_seed + OTHER_ORDER,
             head_epochs=0,
             snapshots=False,
@@ -115,10 +125,12 @@ def restarts(setting: Setting, done: Sequence[Cell]) -> list[Cell]:
             follows=before.id,
             plugins=competitor.plugins,
         )
-        found.append(Cell(again, "restart", competitor.arm.name))
-    return found
+        restarts.append(ComparisonRun(run, "restart", competitor.name))
+    return restarts
 
 
-def _to_restart(setting: Setting) -> list[Competitor]:
-    asked = setting.plan.benchmark.compare.gate
-    return [each for each in setting.plan.competitors if asked and not each.network.convex]
+def _arms_to_restart(setting: Setting) -> list[Competitor]:
+    """Return the arms that the gate asks for a restart: all that are not convex."""
+    if not setting.plan.benchmark.compare.gate:
+        return []
+    return [competitor for competitor in setting.plan.competitors if not competitor.network.convex]

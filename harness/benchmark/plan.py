@@ -66,6 +66,11 @@ class Competitor:
     extra: float = 0.0  # what its search's budget was extended by, in the benchmark's unit
 
     @property
+    def name(self) -> str:
+        """The name of its arm, under which everything that is recorded of it stands."""
+        return self.arm.name
+
+    @property
     def entered(self) -> str:
         """The name under which ``[search.space]`` speaks of its optimizer."""
         return self.arm.alias if self.role == "arm" and self.arm.alias else self.arm.optimizer
@@ -104,7 +109,7 @@ class Plan:
 
     def competitor(self, arm: str) -> Competitor:
         """Return the competitor of an arm's name."""
-        return next(c for c in (*self.competitors, *self.controls, *self.imported) if c.arm.name == arm)
+        return next(c for c in (*self.competitors, *self.controls, *self.imported) if c.name == arm)
 
     def controls_of(self, role: Role) -> list[Competitor]:
         """Return the controls of a role."""
@@ -136,7 +141,7 @@ class Setting:
     @property
     def folder_name(self) -> str:
         """``NAME-HASH8``: equal for benchmarks whose finished runs can serve each other."""
-        plugins = {c.arm.name: dict(c.plugins) for c in self.plan.competitors}
+        plugins = {c.name: dict(c.plugins) for c in self.plan.competitors}
         data = [self.data_of(c.arm).fingerprint for c in self.plan.competitors]
         weights = {name: weights.sha256 for name, weights in self.plan.weights.items()}
         key = [identity(self.plan.benchmark), plugins, data, weights, self.device.precision]
@@ -381,7 +386,7 @@ def _controls(competitors: tuple[Competitor, ...], benchmark: Benchmark, source:
 def _control(competitor: Competitor, role: Role, mark: str) -> Competitor:
     arm = competitor.arm
     return replace(
-        competitor, arm=replace(arm, alias=f"{arm.alias or arm.optimizer}~{mark}"), role=role, of=competitor.arm.name
+        competitor, arm=replace(arm, alias=f"{arm.alias or arm.optimizer}~{mark}"), role=role, of=competitor.name
     )
 
 

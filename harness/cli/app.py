@@ -276,7 +276,7 @@ def compare(
 
     registry = discover(plugin or [], block or [])
     report = format_of(out, registry) if out else None
-    found = open_several(folders, registry, margin)
+    found = open_several(folders, margin)
     print(json.dumps(document(found), indent=2, allow_nan=False)) if as_json else say_lines(lines(found))
     if out and report:
         write(out, found, report)
@@ -390,15 +390,13 @@ def suspects(
     folder: RunFolder,
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="A new file, for data.exclude.")] = Path("suspects.csv"),
     limit: Annotated[Optional[int], typer.Option(min=1, metavar="N", help="Of each reason, the first so many.")] = None,
-    plugin: Plugins = None,
 ) -> None:
     """List the photos that a run has made suspicious: labels, duplicates, leaks; nothing is removed."""
     from harness.cli import data_suspects as of_run
-    from harness.plugin.discovery import discover
     from harness.records.files import check_out_file
 
     check_out_file(out, new=True)
-    table = of_run.suspects(folder, discover(plugin or []), limit)
+    table = of_run.suspects(folder, limit)
     of_run.write_csv(table, out)
     say_lines(of_run.lines(table, out))
 

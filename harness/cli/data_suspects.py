@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING
 from harness.console.safe_text import spreadsheet_cell
 from harness.errors import DataError, RunFolderError
 from harness.errors.disk import writing
-from harness.plugin.contracts import Analysis
-from harness.plugin.registry import Registry
 from harness.records import open_records
 from harness.results.analysis import computed
+from harness.results.tables.suspects import ANALYSIS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-ANALYSIS = "suspects"
 COLUMNS = ("file", "split", "label", "reason", "score", "suggested", "other")
 
 
-def suspects(folder: Path, registry: Registry, limit: int | None = None) -> DataFrame:
+def suspects(folder: Path, limit: int | None = None) -> DataFrame:
     """Return the run's suspects, of each reason the first ``limit``; the columns are ``COLUMNS``.
 
     Raises RunFolderError for a run that is not over, or is not of photos of classes.
@@ -33,7 +31,7 @@ def suspects(folder: Path, registry: Registry, limit: int | None = None) -> Data
             f"{folder}: must be a finished run on photos of classes, got one without names of photos; "
             "the same 'harness run' again adds them, where the data are photos"
         )
-    table = computed(registry.get("analysis", ANALYSIS, Analysis, "harness data suspects"), records)
+    table = computed(ANALYSIS, records)
     kept = table if limit is None else table.groupby("reason", sort=False).head(limit)
     return kept[list(COLUMNS)].reset_index(drop=True)
 

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.comparison import Cell
+from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Competitor, Setting
 from harness.benchmark.sections import as_plain
 from harness.console.progress import Reporter, counted, duration
@@ -91,7 +91,7 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
     return found
 
 
-def _arm(setting: Setting, competitor: Competitor, planned: Sequence[Cell]) -> dict[str, Any]:
+def _arm(setting: Setting, competitor: Competitor, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
     """Return what an arm comes to; one whose plugins fail costs nothing, and ``problem`` names the plugin and says why."""
     benchmark = competitor.benchmark
     mine = [cell for cell in planned if cell.of == competitor.arm.name]

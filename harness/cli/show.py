@@ -9,14 +9,17 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.verdicts import verdict_lines, verdict_of
 from harness.console.progress import counted, duration
+from harness.console.safe_text import impersonal
 from harness.plugin.contracts import Results
 from harness.plugin.meta import Deciding
 from harness.plugin.registry import Registry
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
-from harness.results.reports import results_of, text_of
+from harness.results.analysis import analyse
+from harness.results.reports import headline_of, results_of
+from harness.verdict import tuning
+from harness.verdict.reading import TABLES, plain_verdict, read_verdicts, verdict_lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -73,8 +76,9 @@ def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
 def document(records: Records, registry: Registry | None = None, results: Results | None = None) -> dict[str, Any]:
     """Return the results: arms with trials, tuned parameters, and per-seed metrics, seconds and state.
 
-    With a registry and results they begin with the ``headline``, the lines of the report format "text", so that the console says
-    what the reports say, and have the ``alarms`` of the searches and the ``verdict``, once something has been compared.
+    With a registry and results they begin with the ``headline``, the lines of the report that has one, so that the console
+    says what the reports say, and have the ``alarms`` of the searches and the ``verdict``, once something has been compared.
+    Alarms and verdict are the core's own: they are there whatever plugin is blocked.
     ``problems`` are the files that are gone or damaged, and the analyses that failed. ``constant`` is what the best constant answer scores, by split and metric.
 
     A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
@@ -82,8 +86,12 @@ def document(records: Records, registry: Registry | None = None, results: Result
     runs = records.runs.set_index("run_id", drop=False)
     analysed: dict[str, Any] = {}
     if registry and results:
-        analysed["headline"] = text_of(results, "text", registry).splitlines()
-        if verdict := verdict_of(records, registry, results):
+        own = analyse(records, [*TABLES, tuning.ANALYSIS])
+        if headline := headline_of(results, registry):
+            analysed["headline"] = headline.splitlines()
+        analysed["alarms"] = _alarms(own)
+        analysed["problems"] = list(dict.fromkeys([*results.problems, *impersonal(own.problems)]))
+        if verdict := plain_verdict(read_verdicts(records.meta, own.tables)):
             analysed["verdict"] = verdict
     return {
         "schema_version": SHOW_VERSION,
@@ -94,7 +102,7 @@ def document(records: Records, registry: Registry | None = None, results: Result
         "metric": records.meta.metric,
         "metrics": records.meta.metrics,
         "constant": records.meta.constant,
-        **({"alarms": _alarms(results), "problems": list(results.problems)} if results else {}),
+        **{key: analysed[key] for key in ("alarms", "problems") if key in analysed},
         "data": records.meta.data,
         "notes": records.meta.fairness.get("notes", []),
         "left_out": left_out(records),
@@ -153,7 +161,7 @@ def _metrics(run: Any, records: Records) -> dict[str, float]:
 
 def _alarms(results: Results) -> list[dict[str, Any]]:
     """Return the tuning alarms that went off, the arms in their order."""
-    table = results.tables.get("alarms")
+    table = results.tables.get(tuning.ANALYSIS.name)
     if table is None:
         return []
     raised = table[table["state"] == "alarm"].to_dict("records")

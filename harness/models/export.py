@@ -18,19 +18,19 @@ from harness.models.exported import FILE, describe_model, named
 from harness.models.predict import Choice, choose, model_of
 from harness.models.trained import Model, check_weights, load_frozen, registry_for
 from harness.plugin.boundary import Boundary, PluginFailed
-from harness.plugin.contracts import Analysis, Backbone, Task
+from harness.plugin.contracts import Backbone, Task
 from harness.plugin.registry import Registry
 from harness.records import Records, open_records, schema
 from harness.records.checked import load_arrays
 from harness.records.files import check_out_folder, new_folder
 from harness.results.analysis import computed
+from harness.results.tables import winner as winner_table
 from harness.training import device
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ANALYSIS = "winner"
 # What of a run's recipe a card shows: what was in force when the model was trained, whatever the benchmark's sections say.
 RECIPE = (
     "optimizer", "scheduler", "epochs", "batch_size", "l2", "augment", "precision", "head_epochs", "layer_factor", "batch_norm",
@@ -159,7 +159,7 @@ def _scores(records: Records, choice: Choice, registry: Registry) -> dict[str, A
     predictions: NDArray[np.float32] = np.asarray(stacked.mean(axis=0, dtype=np.float64), np.float32)
     with Boundary("task", task.name, "compute its metrics"):
         own = {name: float(m.compute(predictions, records.targets)) for name, m in task.metrics.items()}
-    table = computed(registry.get("analysis", ANALYSIS, Analysis, "harness export"), records)
+    table = computed(winner_table.ANALYSIS, records)
     arms = [_plain(row) for row in table.to_dict("records")]
     return {"metric": meta.metric, "metrics": meta.metrics, "own": own, "arms": arms}
 

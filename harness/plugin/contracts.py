@@ -452,7 +452,8 @@ class Report:
 
     One that is a format of tables too has ``table(table)``, which returns the text of one: beside ``tables/NAME.parquet``
     then lies ``tables/NAME.EXTENSION``. One that can lay several runs side by side has ``compare(several)``, which
-    returns the text of what ``harness compare`` writes into a file of that extension.
+    returns the text of what ``harness compare`` writes into a file of that extension. One that has a few lines for a
+    terminal has ``headline(results)``: ``harness show`` and a notebook begin with those of the first such report.
     """
 
     name: str
@@ -460,6 +461,7 @@ class Report:
     render: Callable[[Results], str]
     table: Callable[[DataFrame], str] | None = None
     compare: Callable[[Several], str] | None = None
+    headline: Callable[[Results], str] | None = None
     reference: str = ""
 
 

@@ -7,11 +7,11 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.console.safe_text import command_with
 from harness.errors import RunFolderError, disk, one_line
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
 
-
-class Token:
-    """The identity of records."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -69,14 +67,21 @@ class Records:
     repeated: DataFrame = field(default_factory=lambda: _no_repeated())
 
     @cached_property
-    def token(self) -> Token:
-        """What these records and their copies share, and no others: they were read together."""
-        return Token()
+    def cache(self) -> dict[Hashable, Any]:
+        """What several analyses computed from these records, by key; see ``once``. Copies by ``own()`` share it."""
+        return {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return ``make()``, called once for these records and this key; nobody may write to what is returned."""
+        if key not in self.cache:
+            self.cache[key] = make()
+        made: T = self.cache[key]
+        return made
 
     def own(self) -> Records:
         """Return a copy for one plugin, which may write to it: nobody else sees that. What it does not look at is not copied.
 
-        It has the same ``token``, by which plugins of one package find work that they share.
+        It has the same ``cache``, so that analyses share their work.
         """
         return _own(self)
 
@@ -233,7 +238,7 @@ def _own(records: Records) -> Records:
     held = {each.name: getattr(records, each.name) for each in fields(records)}
     own: Records = object.__new__(kind if issubclass(kind, _Own) else _own_class(kind))
     object.__setattr__(own, "folder", held.pop("folder"))
-    object.__setattr__(own, "token", records.token)
+    object.__setattr__(own, "cache", records.cache)
     object.__setattr__(own, "_held", lambda name: copied(held[name]) if name in held else None)
     for name in held:
         if hasattr(kind, name):  # a field with a default would be looked up in the class

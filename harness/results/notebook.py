@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console.safe_text import impersonal
 from harness.errors import arguments
-from harness.plugin.boundary import Boundary
-from harness.plugin.contracts import Analysis, Report, Results
+from harness.plugin.contracts import Analysis, Results
 from harness.plugin.discovery import discover
 from harness.plugin.meta import Meta
 from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
 from harness.records.promised import summary
-from harness.results.analysis import analyse, own_results
+from harness.results.analysis import analyse
+from harness.results.reports import headline_of
+from harness.results.tables import leaderboard
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -88,11 +89,7 @@ class Loaded:
     @property
     def headline(self) -> tuple[str, ...]:
         """The question, the answer and what limits it, a line each, as every report says them."""
-        offer = next((each for each in self._registry.all("report") if each.name == "text"), None)
-        if not isinstance(offer, Report):
-            return ()
-        with Boundary("report", offer.name, "render", everything=True):
-            return tuple(offer.render(own_results(Results(self.records, self.tables))).splitlines())
+        return tuple(headline_of(Results(self.records, self.tables), self._registry).splitlines())
 
     def __getattr__(self, name: str) -> DataFrame:
         if name.startswith("_") or name in ("records", "tables"):  # a copy asks before they are there
@@ -140,7 +137,8 @@ class Loaded:
         """Return the leaderboard of the deciding metric as an HTML table; nothing where there is none."""
         from markupsafe import Markup
 
-        board, metric = self.tables.get("leaderboard"), self.records.deciding.column
+        board = analyse(self.records, [leaderboard.ANALYSIS]).tables.get(leaderboard.ANALYSIS.name)
+        metric = self.deciding.column
         if board is None:
             return Markup("")
         rows = board[board["metric"] == metric].to_dict("records")

@@ -106,9 +106,10 @@ def _check_elsewhere(out: Path, reports: Iterable[Report]) -> None:
     files.write(out / WRITTEN, text, durable=False, hint=HINT)
 
 
-def text_of(results: Results, name: str, registry: Registry) -> str:
-    """Return a report of results as text, and write nothing; raises UnknownName for a format nobody offers."""
-    return _rendered(registry.get("report", name, Report, "harness"), results).decode()
+def headline_of(results: Results, registry: Registry) -> str:
+    """Return the lines of the first report that has a headline; "" where none of the plugins offers one."""
+    offers = [report for report in registry.all("report") if isinstance(report, Report) and report.headline is not None]
+    return _rendered(offers[0], results, offers[0].headline).decode() if offers else ""
 
 
 def results_of(folder: Path, registry: Registry) -> Results:
@@ -129,11 +130,11 @@ def _for_readers(records: Records) -> Records:
     return replace(records, meta=records.meta.mapped(impersonal), **tables)
 
 
-def _rendered(report: Report, results: Results) -> bytes:
-    """Return the report's text, made from results of its own; raises PluginFailed where there is none."""
+def _rendered(report: Report, results: Results, render: Callable[[Results], str] | None = None) -> bytes:
+    """Return the report's text, or what ``render`` makes, from results of its own; raises PluginFailed where there is none."""
     who = f"report '{report.name}'"
     with Boundary("report", report.name, "render", everything=True), kept(who), quiet_libraries():
-        text = report.render(own_results(results))
+        text = (render or report.render)(own_results(results))
         if not isinstance(text, str):
             raise TypeError(f"render() must return a text, got {type(text).__name__}")
         return encodable(text).encode()  # paths of weights and plugins are in it

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console.safe_text import impersonal, impersonal_table
 from harness.errors import HarnessError, arguments
-from harness.plugin.contracts import Analysis, Several
+from harness.plugin.contracts import Several
 from harness.plugin.meta import Deciding
-from harness.plugin.registry import Registry
 from harness.plugin.runs import digest
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
@@ -36,10 +35,12 @@ from harness.statistics.intervals import (
 )
 from harness.statistics.labels import ALPHA, holm
 from harness.statistics.paired import difference, permutation_p
-from harness.verdict.protocol import FACETS, standing_first, standing_protocol
+from harness.verdict.protocol import FACETS, standing_protocol
+from harness.verdict.reading import read_verdicts
+from harness.verdict.tables import verdict
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    pass
 
 POINTS = 0.005  # the margin of a metric in "%", where the first run has no protocol
 PART = 0.1  # the margin of any other metric there: so much of the first run's mean
@@ -63,7 +64,7 @@ class Difference:
     same: bool = False  # no seed differs
 
 
-def open_several(folders: Sequence[Path], registry: Registry, margin: float | None = None) -> Several:
+def open_several(folders: Sequence[Path], margin: float | None = None) -> Several:
     """Return runs side by side; the first is what the others are compared with.
 
     ``margin`` is how large a difference in the deciding metric may be and still not matter, in points for one in "%".
@@ -71,7 +72,6 @@ def open_several(folders: Sequence[Path], registry: Registry, margin: float | No
     different metrics, and for runs without an arm in common.
     """
     folders = [arguments.path("folders", folder) for folder in arguments.items("folders", folders, "run folders")]
-    arguments.instance("registry", registry, Registry, "a Registry, which discover() returns")
     margin = None if margin is None else arguments.number("margin", margin, 0)
     if len(folders) < 2:
         raise HarnessError(
@@ -99,7 +99,7 @@ def open_several(folders: Sequence[Path], registry: Registry, margin: float | No
         pd.DataFrame(_differs(records, labels, shared), columns=["group", "what", *labels]),
         pd.DataFrame(scores, columns=list(CELL)),
         pd.DataFrame(_changes(records, labels, deciding, allowed), columns=list(CHANGE)),
-        pd.DataFrame(_verdicts(records, labels, registry), columns=list(VERDICT)),
+        pd.DataFrame(_verdicts(records, labels), columns=list(VERDICT)),
     )
 
 
@@ -376,19 +376,12 @@ def _state(row: Mapping[str, Any], sign: int) -> str:
 # --- the claim -----------------------------------------------------------------------------------------------
 
 
-def _verdicts(records: Sequence[Records], labels: Sequence[str], registry: Registry) -> list[dict[str, Any]]:
+def _verdicts(records: Sequence[Records], labels: Sequence[str]) -> list[dict[str, Any]]:
     """Return the statement and the facets' labels of every run and network, by its standing protocol."""
-    wanted = [each for each in registry.all("analysis") if isinstance(each, Analysis) and each.name == "verdict"]
     rows: list[dict[str, Any]] = []
-    for label, each in zip(labels, records, strict=True):
-        table: DataFrame | None = analyse(each, wanted).tables.get("verdict")
-        if table is None or table.empty or not {"hash", "scope", "statement", *FACETS} <= set(table.columns):
-            continue
-        standing, *_ = standing_first(each.meta, table["hash"])
-        mine = table[(table["hash"] == standing) & (table["scope"] == "network")]
-        rows += [
-            {"run": label, "network": row["network"], "regime": row["regime"], "facet": facet, "label": row[facet]}
-            for row in mine.to_dict("records")
-            for facet in ("statement", *FACETS)
-        ]
+    for label, run in zip(labels, records, strict=True):
+        verdicts = read_verdicts(run.meta, analyse(run, [verdict.ANALYSIS]).tables)
+        for network in verdicts[0].networks if verdicts else ():
+            place = {"run": label, "network": network.network, "regime": network.row["regime"]}
+            rows += [{**place, "facet": facet, "label": network.row[facet]} for facet in ("statement", *FACETS)]
     return rows

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.benchmark.comparison import Cell
+from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
 from harness.errors import DiskError, HarnessError, disk
 from harness.run.after.late_probes import work_of
@@ -44,7 +44,9 @@ class Room:
         return max(0, self.kept - taken(folder)) + self.passing
 
 
-def room_of(setting: Setting, cells: Sequence[Cell], weights: Mapping[str, int], trials: int, epochs: float) -> Room:
+def room_of(
+    setting: Setting, cells: Sequence[ComparisonRun], weights: Mapping[str, int], trials: int, epochs: float
+) -> Room:
     """Return the room for these cells, and for so many trials and epochs in all; ``weights`` are bytes, by arm."""
     benchmark, data = setting.plan.benchmark, setting.data
     outputs = setting.plan.task.outputs(data)
@@ -139,7 +141,7 @@ def _weights(setting: Setting) -> dict[str, int]:
     return found
 
 
-def _copies(setting: Setting, cell: Cell) -> int:
+def _copies(setting: Setting, cell: ComparisonRun) -> int:
     """Return how many times a run keeps its weights: once, and at the end of each cycle where it keeps snapshots."""
     run, rows = cell.run, len(setting.data_of(cell.run.arm).train)
     with suppress(HarnessError):

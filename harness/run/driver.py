@@ -12,7 +12,7 @@ import math
 from collections import Counter, deque
 from typing import Any
 
-from harness.benchmark.comparison import Cell, cells, count, restarts
+from harness.benchmark.comparison import ComparisonRun, comparison_runs, count_comparison_runs, restart_runs
 from harness.benchmark.plan import Setting
 from harness.benchmark.sections import as_plain
 from harness.console import interruption
@@ -52,7 +52,7 @@ class Driver:
         self._trained: dict[str, int] = {}  # epochs of the flying runs
         self._asked_by: dict[str, Search] = {}  # by the id of a search run
         self._waiting: deque[Run] = deque()
-        self._cells: list[Cell] | None = None  # the comparison, entered when all searches have ended
+        self._cells: list[ComparisonRun] | None = None  # the comparison, entered when all searches have ended
         self._restarted = False  # whether its restarts are among them
         self._changes: set[str] = set()  # lines on changed settings that were said
         self._noted: set[str] = set()  # searches of which it stands in the records what they chose
@@ -103,7 +103,7 @@ class Driver:
         if self._cells is not None:
             return len(self._waiting) + (0 if self._restarted else len(self._next_restarts()))
         trials = sum(search.left for search in self.searches)
-        return trials if self.only_search else trials + count(self.setting) - self._there
+        return trials if self.only_search else trials + count_comparison_runs(self.setting) - self._there
 
     @property
     def compared(self) -> bool:
@@ -111,7 +111,7 @@ class Driver:
         return self._cells is not None and not self.left()
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[ComparisonRun]:
         """The comparison: every run of it, and what it is for; none before all searches have ended."""
         return self._cells or []
 
@@ -227,9 +227,11 @@ class Driver:
         chosen: dict[str, list[Any]] = {}
         for search in self.searches:
             chosen.setdefault(search.arm, []).append(self.chosen(search))
-        found = [(cell, (self.store.run(cell.run.id) or {}).get("state")) for cell in cells(self.setting, chosen)]
+        found = [
+            (cell, (self.store.run(cell.run.id) or {}).get("state")) for cell in comparison_runs(self.setting, chosen)
+        ]
         done = [cell for cell, state in found if state == schema.DONE]
-        again = [cell for cell in restarts(self.setting, done) if self._ended(cell.run)]
+        again = [cell for cell in restart_runs(self.setting, done) if self._ended(cell.run)]
         return len(done) + len(again) + [state for _, state in found].count(schema.DIVERGED)
 
     def _choose(self, search: Search) -> None:
@@ -251,7 +253,7 @@ class Driver:
             chosen.setdefault(search.arm, []).append(self.chosen(search))
         self._register()
         self._cells = []
-        self._enter(cells(self.setting, chosen))
+        self._enter(comparison_runs(self.setting, chosen))
         if not self._waiting:
             self._enter_restarts()
 
@@ -295,11 +297,11 @@ class Driver:
         self._restarted = True
         self._enter(new)
 
-    def _next_restarts(self) -> list[Cell]:
+    def _next_restarts(self) -> list[ComparisonRun]:
         ended = [cell for cell in self.cells if (self.store.run(cell.run.id) or {}).get("state") == schema.DONE]
-        return restarts(self.setting, ended)
+        return restart_runs(self.setting, ended)
 
-    def _enter(self, new: list[Cell]) -> None:
+    def _enter(self, new: list[ComparisonRun]) -> None:
         """Enter cells, in the records and among what waits."""
         assert self._cells is not None
         self._cells += new
@@ -366,4 +368,4 @@ class Driver:
         unasked = sum(search.left for search in self.searches if not search.finished) * (low + high) // 2
         if self.only_search or self._cells is not None:
             return known + unasked
-        return known + unasked + (count(self.setting) - self._there) * plan.compare.epochs
+        return known + unasked + (count_comparison_runs(self.setting) - self._there) * plan.compare.epochs

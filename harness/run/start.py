@@ -73,7 +73,7 @@ def _in_folder(ready: Ready, request: Request, reporter: Reporter, command: Sequ
             failures = _carry_out(ready, request, store, reporter, command)
             if not request.extend:
                 break
-            more, lines = extend(ready.setting, store, ready.registry, rounds_left)
+            more, lines = extend(ready.setting, store, rounds_left)
             for line in lines:
                 reporter.say(line, style="bold")
             if not more:

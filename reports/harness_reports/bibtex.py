@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import count
 
 from harness import Report, Results, __version__, hookimpl
-from harness_reports._bibliography import LIBRARIES, WORKS, Work
-from harness_reports._latex import escaped
+from harness_reports._words.bibliography import LIBRARIES, WORKS, Work
+from harness_reports._words.latex import escaped
 
 ARXIV = re.compile(r"arxiv:\s*(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
 DOI = re.compile(r"doi:\s*(10\.\d{4,9}/[^\s,;]+)", re.IGNORECASE)

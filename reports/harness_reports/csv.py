@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from harness import Report, Results, hookimpl, spreadsheet_table
-from harness_reports import _alarms, _facts
+from harness_reports._words import alarms, facts
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,13 +25,13 @@ def render(results: Results) -> str:
     records, board = results.records, results.tables.get("leaderboard")
     if board is None:
         return table(pd.DataFrame(columns=["run", "rank", *PARTS, "metric"]))
-    parts = {each["arm"]: each for each in _facts.parts_of(records)}
+    parts = {each["arm"]: each for each in facts.parts_of(records)}
     ranks = _ranks(board[board["metric"] == records.deciding.column])
-    doubted = _alarms.alarmed(results, {})
+    doubted = alarms.alarmed(results, {})
     about = pd.DataFrame(
         [{"run": records.folder.name, "rank": ranks[arm], **parts[arm]} for arm in board["arm"]], index=board.index
     )
-    doubt = pd.Series([_alarms.LABEL if arm in doubted else "" for arm in board["arm"]], index=board.index, dtype=str)
+    doubt = pd.Series([alarms.LABEL if arm in doubted else "" for arm in board["arm"]], index=board.index, dtype=str)
     return table(pd.concat([about, board.drop(columns="arm")], axis=1).assign(doubt=doubt))
 
 

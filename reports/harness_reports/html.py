@@ -14,33 +14,31 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import Records, Report, Results, hookimpl, typed
-from harness_reports import (
-    _alarms,
-    _budget,
-    _comparison,
-    _explore,
-    _facts,
-    _fairness,
-    _figures,
-    _inside,
-    _paths,
-    _ranks,
+from harness_reports._draw import explore, figures
+from harness_reports._draw.interactive import Views, digest, library, packed
+from harness_reports._draw.thumbs import Thumbs
+from harness_reports._page import (
     _schedules,
-    _search,
     _several,
-    _suspects,
-    _tables,
-    _targets,
+    budget,
+    every_trial,
+    fairness,
+    inside,
+    leaderboard,
+    paths,
+    ranks,
+    suspects,
+    targets,
+    tuned,
 )
-from harness_reports._doubts import doubts
-from harness_reports._headline import headline
-from harness_reports._interactive import Views, digest, library, packed
-from harness_reports._looking import looking
-from harness_reports._minima.section import minima
-from harness_reports._numbers import NOTHING, count, duration, number
-from harness_reports._range_test import range_tests
-from harness_reports._thumbs import Thumbs
-from harness_reports._verdict import verdict
+from harness_reports._page._doubts import doubts
+from harness_reports._page._range_tests import range_tests
+from harness_reports._page._verdict import verdict
+from harness_reports._page.looking import looking
+from harness_reports._page.minima.section import minima
+from harness_reports._words import alarms, facts
+from harness_reports._words.headline import headline
+from harness_reports._words.numbers import NOTHING, count, duration, number
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -51,14 +49,14 @@ OURS = (
     "leaderboard", "lead", "curves", "sensitivity", "confusion", "calibration", "picks", "suspects", "cleaned",
     "snapshots", "budget", "duels", "alarms", "regions", "importances", "times", "reached", "targets", "profiles",
     "ranks", "rank_pairs", "distances", "blocks", "barriers", "surfaces", "spectra", "solutions", "gate",
-    *_fairness.TABLES,
+    *fairness.TABLES,
 )  # fmt: skip
 MOST_ROWS = 200  # of another analysis' table; the whole of it is in tables/*.parquet
 
 
 def render(results: Results) -> str:
     """Return the page."""
-    return _house().get_template("_report.html.j2").render(page(results)) + "\n"
+    return _house().get_template("_page/_page.html.j2").render(page(results)) + "\n"
 
 
 @cache  # compiling the templates takes longer than filling them
@@ -81,54 +79,54 @@ def _tight(text: str) -> str:
 def page(results: Results) -> dict[str, Any]:
     """Return everything the template shows, as plain strings and finished figures."""
     records = results.records
-    names = _facts.labels(records)
-    looks = _figures.looks(names)
+    names = facts.labels(records)
+    looks = figures.looks(names)
     thumbs = Thumbs(records)
-    seen, suspected = looking(results, looks, thumbs), _suspects.suspects(results, thumbs)
+    seen, suspected = looking(results, looks, thumbs), suspects.suspects(results, thumbs)
     said, views = headline(results), Views()
     shown = {
         "name": records.name,
         "headline": said,
         "verdict": verdict(results),
         "doubts": doubts(results, said),
-        "banner": _facts.sentence(records.meta.data["notice"]),
+        "banner": facts.sentence(records.meta.data["notice"]),
         "tiles": _tiles(records),
-        "shared": _facts.shared(records),
+        "shared": facts.shared(records),
         "legend": [
-            {"arm": arm, "label": look.label, "swatch": Markup(_figures.swatch(look, f"swatch-{i}"))}
+            {"arm": arm, "label": look.label, "swatch": Markup(figures.swatch(look, f"swatch-{i}"))}
             for i, (arm, look) in enumerate(looks.items())
         ],
-        "board": _comparison.board(results, looks),
+        "board": leaderboard.board(results, looks),
         "every": [_table(name, results.tables[name]) for name in OURS[:2] if name in results.tables],
-        "leading": _facts.title_of(records.deciding.column),
-        "leads": _comparison.leads(results, looks),
-        "cleaned": _suspects.cleaned(results, looks),
-        "dots": _comparison.dots(results, looks),
-        "curves": _comparison.curves(results, looks),
-        "rates": _search.rates(results, looks),
+        "leading": facts.title_of(records.deciding.column),
+        "leads": leaderboard.leads(results, looks),
+        "cleaned": suspects.cleaned(results, looks),
+        "dots": leaderboard.dots(results, looks),
+        "curves": leaderboard.curves(results, looks),
+        "rates": tuned.rates(results, looks),
         "range_tests": range_tests(records, looks),
         "schedules": _schedules.panels(records, looks),
         "snapshots": _schedules.snapshots(results, looks),
         "confirmed": _schedules.confirmations(records, names),
-        "tuned": [_search.tuned(records, arm, looks[arm]) for arm in names],
-        "alarms": _alarms.table(results, looks),
-        "budget": _budget.budget(results, looks, _facts.title_of(records.deciding.tune_column)),
-        "sensitivity": _budget.sensitivity(results, looks),
-        "fairness": _fairness.fairness(results, looks, _facts.title_of(records.deciding.tune_column)),
-        "targets": _targets.targets(results, looks),
-        "ranks": _ranks.ranks(results, looks),
+        "tuned": [tuned.tuned(records, arm, looks[arm]) for arm in names],
+        "alarms": alarms.table(results, looks),
+        "budget": budget.budget(results, looks, facts.title_of(records.deciding.tune_column)),
+        "sensitivity": budget.sensitivity(results, looks),
+        "fairness": fairness.fairness(results, looks, facts.title_of(records.deciding.tune_column)),
+        "targets": targets.targets(results, looks),
+        "ranks": ranks.ranks(results, looks),
         "minima": minima(results, looks, views),
-        "paths": _paths.panels(records.paths, looks),
-        "inside": _inside.section(records, looks),
-        "trials": _tables.trials(records, looks),
+        "paths": paths.panels(records.paths, looks),
+        "inside": inside.section(records, looks),
+        "trials": every_trial.trials(records, looks),
         "explore": {
-            "curves": _explore.curves(records, looks, views),
-            "rates": _explore.rates(results, looks, views),
-            "budgets": _explore.budgets(results, looks, views),
+            "curves": explore.curves(records, looks, views),
+            "rates": explore.rates(results, looks, views),
+            "budgets": explore.budgets(results, looks, views),
         },
-        "searches": _explore.searches(results, looks, views),
-        "deciding": _facts.title_of(records.deciding.tune_column),
-        "epochs": _facts.compared_epochs(records.meta.benchmark),
+        "searches": explore.searches(results, looks, views),
+        "deciding": facts.title_of(records.deciding.tune_column),
+        "epochs": facts.compared_epochs(records.meta.benchmark),
         "looking": seen,
         "suspects": suspected,
         "thumbs": Markup(thumbs.css),
@@ -143,7 +141,7 @@ def _scripts(views: Views) -> dict[str, Any]:
     """Return the page's script, what its policy allows, and the views with plotly.js, "" where there is none."""
     from importlib.resources import files
 
-    script = files("harness_reports").joinpath("report.js").read_text(encoding="utf-8")
+    script = files("harness_reports").joinpath("_page/_page.js").read_text(encoding="utf-8")
     allowed = [digest(script), *([library().source] if len(views) else [])]
     return {
         "script": Markup(script),
@@ -164,14 +162,14 @@ def _tiles(records: Records) -> list[tuple[str, str, str]]:
     shape = " x ".join(map(str, sides)) if len(sides) > 1 else f"{count(sides[0], 'number')} each"
     search, compare = benchmark["search"], benchmark["compare"]
     searched = f"{' to '.join(map(str, search['epochs']))} epochs, {search['sampler']}"
-    compared = f"{_facts.compared_epochs(benchmark)}, regime {benchmark['train']['regime']}"
+    compared = f"{facts.compared_epochs(benchmark)}, regime {benchmark['train']['regime']}"
     return [
         ("Data", data["name"], f"{_what(data['source'])}{kinds}{shape}"),
         ("Examples", f"{counts['train']:,} train", f"{counts['tune']:,} tune, {counts['test']:,} test"),
-        ("Arms", f"{len(records.arms)}", _facts.shared(records).replace("+", "+\u200b")),  # where a line may end
-        ("Search", _facts.budget(search), f"per arm, {searched}"),
+        ("Arms", f"{len(records.arms)}", facts.shared(records).replace("+", "+\u200b")),  # where a line may end
+        ("Search", facts.budget(search), f"per arm, {searched}"),
         ("Comparison", count(compare["seeds"], "seed"), f"per arm, {compared}"),
-        ("Device", hardware["device"], f"{_facts.precision(records)}, {count(hardware['threads'], 'thread')}"),
+        ("Device", hardware["device"], f"{facts.precision(records)}, {count(hardware['threads'], 'thread')}"),
     ]
 
 
@@ -195,10 +193,10 @@ def _ran(records: Records, names: Mapping[str, str]) -> dict[str, Any]:
     """Return what someone needs who wants to do it again."""
     meta, runs = records.meta, records.runs
     data, environment = meta.data, meta.environment
-    hardware = {**environment["hardware"], "precision": _facts.precision(records)}  # of the runs, not the device's best
+    hardware = {**environment["hardware"], "precision": facts.precision(records)}  # of the runs, not the device's best
     ended = [time for time in runs["ended"] if isinstance(time, str)]
     started = [time for time in runs["started"] if isinstance(time, str)]
-    facts = [
+    rows = [
         (
             "Training time",
             f"{duration(float(runs['seconds'].sum()))} over {count(len(runs), 'run')}, evaluation not timed",
@@ -224,7 +222,7 @@ def _ran(records: Records, names: Mapping[str, str]) -> dict[str, Any]:
     ]
     return {
         "command": typed(meta.command),
-        "facts": facts,
+        "facts": rows,
         "versions": sorted(environment["versions"].items()),
         "plugins": [(name, about["origin"], about["sha256"]) for name, about in meta.plugins.items()],
         "left_out": data["left_out"],

@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 from harness import Report, Results, hookimpl
-from harness_reports import _alarms, _constant, _facts
-from harness_reports._comparison import shown_metrics
-from harness_reports._headline import deciding_rows, leads_of
-from harness_reports._latex import escaped, table, value
-from harness_reports._numbers import NOTHING, count, gap, joined, measure, plain, sampled, setting
-from harness_reports._statements import FACETS, statements
+from harness_reports._page.leaderboard import shown_metrics
+from harness_reports._words import alarms, constant, facts
+from harness_reports._words.headline import deciding_rows, leads_of
+from harness_reports._words.latex import escaped, table, value
+from harness_reports._words.numbers import NOTHING, count, gap, joined, measure, plain, sampled, setting
+from harness_reports._words.statements import FACETS, statements
 
 MOST_METRICS = 4  # columns of the leaderboard, so that it fits on a page
 
@@ -29,7 +29,7 @@ def _about(results: Results) -> str:
     lines = [
         f"{records.name}: {data['name']}, {_counts(results)}. Run {records.folder.name}.",
         r"Made by optimizer-harness; needs \usepackage{booktabs}. References: harness report --format bibtex.",
-        *([_facts.sentence(drawn)] if drawn else []),
+        *([facts.sentence(drawn)] if drawn else []),
     ]
     return "\n".join(f"% {' '.join(line.split())}" for line in lines)
 
@@ -50,21 +50,21 @@ def _leaderboard(results: Results) -> str:
     rows, board = deciding_rows(results), results.tables.get("leaderboard")
     if not rows or board is None:
         return ""
-    names, metrics = _facts.labels(results.records), shown_metrics(results.records, board)[:MOST_METRICS]
+    names, metrics = facts.labels(results.records), shown_metrics(results.records, board)[:MOST_METRICS]
     about = {(row["arm"], row["metric"]): row for row in board.to_dict("records")}
     lines = []
     for row in rows:
         n = str(row["n"]) if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
         cells = [_mean(about[row["arm"], metric]) for metric in metrics]
         lines.append([escaped(names[row["arm"]]), n, *cells])
-    if constant := _constant.cells(results, metrics):
-        lines.append([escaped(_constant.answer(results.records)), "", *map(value, constant)])
+    if scores := constant.cells(results, metrics):
+        lines.append([escaped(constant.answer(results.records)), "", *map(value, scores)])
     units = {metric: about[rows[0]["arm"], metric]["unit"] for metric in metrics}
-    heads = [f"{_facts.title_of(metric)}{f' ({units[metric]})' if units[metric] else ''}" for metric in metrics]
-    benchmark, alike = results.records.meta.benchmark, _facts.shared(results.records)
+    heads = [f"{facts.title_of(metric)}{f' ({units[metric]})' if units[metric] else ''}" for metric in metrics]
+    benchmark, alike = results.records.meta.benchmark, facts.shared(results.records)
     caption = (
-        f"{_facts.sentence(_facts.title_of(metrics[0]))} of {results.records.name}: mean [95 % interval] over seeds, "
-        f"{count(benchmark['compare']['epochs'], 'epoch')}, tuned by {_facts.budget(benchmark['search'])} per arm; "
+        f"{facts.sentence(facts.title_of(metrics[0]))} of {results.records.name}: mean [95 % interval] over seeds, "
+        f"{count(benchmark['compare']['epochs'], 'epoch')}, tuned by {facts.budget(benchmark['search'])} per arm; "
         f"{_counts(results)} examples{f'; {alike}' if alike else ''}."
     )
     counted = [row["covers"] for row in about.values() if row["metric"] in metrics and sampled(row["covers"])]
@@ -72,8 +72,8 @@ def _leaderboard(results: Results) -> str:
         caption += (
             f" Where all seeds are equal, the interval is that of a proportion of the {joined(sorted(set(counted)))}."
         )
-    drawn, notes = results.records.meta.data["notice"], _facts.fairness_notes(results.records)
-    below = " ".join(f"{note}." for note in [*([_facts.sentence(drawn)] if drawn else []), *notes])
+    drawn, notes = results.records.meta.data["notice"], facts.fairness_notes(results.records)
+    below = " ".join(f"{note}." for note in [*([facts.sentence(drawn)] if drawn else []), *notes])
     return table(
         escaped(caption), _label(results, "leaderboard"), ["arm", "seeds", *map(escaped, heads)],
         f"lr{'r' * len(heads)}", lines, escaped(below),
@@ -94,13 +94,13 @@ def _ends(low: float, high: float, unit: str) -> str:
 
 def _leads(results: Results) -> str:
     """Return how far each arm is behind the best, and how sure that is."""
-    rows, names = leads_of(results), _facts.labels(results.records)
+    rows, names = leads_of(results), facts.labels(results.records)
     if not rows:
         return ""
-    doubted = _alarms.alarmed(results, {})
+    doubted = alarms.alarmed(results, {})
     lines = [
         [
-            f"{escaped(names[row['arm']])}{f' ({_alarms.LABEL})' if row['arm'] in doubted else ''}",
+            f"{escaped(names[row['arm']])}{f' ({alarms.LABEL})' if row['arm'] in doubted else ''}",
             value(plain(row["lead"], row["unit"])),
             _ends(row["low"], row["high"], row["unit"]) if row["low"] == row["low"] else value(NOTHING),
             value(gap(row["detectable"], row["unit"]) if row["detectable"] == row["detectable"] else NOTHING),
@@ -110,7 +110,7 @@ def _leads(results: Results) -> str:
     covers = joined(sorted({row["covers"] for row in rows if row["covers"]})) or "nothing"
     unit = "points" if rows[0]["unit"] == "%" else rows[0]["unit"]
     caption = (
-        f"How far behind {names[rows[0]['best']]}, the best, in {_facts.title_of(rows[0]['metric'])}; "
+        f"How far behind {names[rows[0]['best']]}, the best, in {facts.title_of(rows[0]['metric'])}; "
         f"95 % intervals, each on its own, over {covers}. Detectable: found four times in five."
     )
     heads = ["arm", f"behind{f' ({unit})' if unit else ''}", "95 % interval", "detectable"]
@@ -119,7 +119,7 @@ def _leads(results: Results) -> str:
 
 def _tuned(results: Results) -> str:
     """Return what each search chose."""
-    records, names = results.records, _facts.labels(results.records)
+    records, names = results.records, facts.labels(results.records)
     deciding, unit = records.deciding.name, records.deciding.unit
     lines = []
     for row in records.arms.to_dict("records"):
@@ -131,21 +131,21 @@ def _tuned(results: Results) -> str:
     if not lines:
         return ""
     caption = (
-        f"Tuned hyperparameters of {records.name}, and the {_facts.title_of(f'tune_{deciding}')} they were chosen by."
+        f"Tuned hyperparameters of {records.name}, and the {facts.title_of(f'tune_{deciding}')} they were chosen by."
     )
-    heads = ["arm", "hyperparameters", _facts.title_of(f"tune_{deciding}")]
+    heads = ["arm", "hyperparameters", facts.title_of(f"tune_{deciding}")]
     columns = r"lp{0.55\linewidth}r"
     return table(escaped(caption), _label(results, "tuned"), list(map(escaped, heads)), columns, lines)
 
 
 def _alarmed(results: Results) -> str:
     """Return the arms whose tuning is in doubt, with why."""
-    names = _facts.labels(results.records)
-    found = _alarms.alarmed(results, names)
+    names = facts.labels(results.records)
+    found = alarms.alarmed(results, names)
     if not found:
         return ""
     lines = [[escaped(names[arm]), escaped(joined(why))] for arm, why in found.items()]
-    caption = f"Arms of {results.records.name} that are {_alarms.LABEL}, not worse."
+    caption = f"Arms of {results.records.name} that are {alarms.LABEL}, not worse."
     return table(escaped(caption), _label(results, "alarms"), ["arm", "because"], r"lp{0.7\linewidth}", lines)
 
 

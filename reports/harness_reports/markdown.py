@@ -6,10 +6,11 @@ from textwrap import shorten
 from typing import Any
 
 from harness import Report, Results, hookimpl, markdown_text
-from harness_reports import _alarms, _constant, _facts, _several
-from harness_reports._headline import deciding_rows, headline, leads_of
-from harness_reports._numbers import NOTHING, count, duration, gap, gap_interval, interval, measure, sampled
-from harness_reports._statements import FACETS, Statement, statements
+from harness_reports._page import _several
+from harness_reports._words import alarms, constant, facts
+from harness_reports._words.headline import deciding_rows, headline, leads_of
+from harness_reports._words.numbers import NOTHING, count, duration, gap, gap_interval, interval, measure, sampled
+from harness_reports._words.statements import FACETS, Statement, statements
 
 REASONS, MOST = 3, 400  # of a verdict, and of their letters; the page has all
 
@@ -22,7 +23,7 @@ def render(results: Results) -> str:
     data = records.meta.data
     parts = [f"## {markdown_text(records.name)}"]
     if data["notice"]:
-        parts.append(f"> **{markdown_text(_facts.sentence(data['notice']))}**")
+        parts.append(f"> **{markdown_text(facts.sentence(data['notice']))}**")
     parts.append(f"{markdown_text(said.question)}\n\n**{markdown_text(said.answer)}**\n\n{markdown_text(said.detail)}")
     judged = statements(results)
     if judged:
@@ -31,7 +32,7 @@ def render(results: Results) -> str:
         parts.append(f"_{markdown_text(said.caveat)}_")
     if table := _table(results):
         parts.append(table)
-    if notices := _facts.notices(results):
+    if notices := facts.notices(results):
         parts.append("\n".join(f"- {WORDS[notice.level]}: {markdown_text(notice.text)}" for notice in notices))
     parts.append(_made_of(results))
     return "\n\n".join(parts) + "\n"
@@ -55,22 +56,21 @@ def _table(results: Results) -> str:
     rows = deciding_rows(results)
     if not rows:
         return ""
-    names = _facts.labels(results.records)
+    names = facts.labels(results.records)
     board = results.tables["leaderboard"]
     seconds = board[board["metric"] == "seconds"].set_index("arm")["mean"].to_dict()
-    doubted = _alarms.alarmed(results, names)
+    doubted = alarms.alarmed(results, names)
     behind = {
-        row["arm"]: f"{_behind(row)}{f', {_alarms.LABEL}' if row['arm'] in doubted else ''}"
-        for row in leads_of(results)
+        row["arm"]: f"{_behind(row)}{f', {alarms.LABEL}' if row['arm'] in doubted else ''}" for row in leads_of(results)
     }
     lines = [
-        f"| arm | {markdown_text(_facts.title_of(rows[0]['metric']))} | 95 % interval over seeds | behind the best by | seeds | time per run |",
+        f"| arm | {markdown_text(facts.title_of(rows[0]['metric']))} | 95 % interval over seeds | behind the best by | seeds | time per run |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     of_arms = [_line(row, names[row["arm"]], seconds.get(row["arm"]), behind.get(row["arm"], NOTHING)) for row in rows]
-    if _constant.worth_showing(results.records, rows):
+    if constant.worth_showing(results.records, rows):
         score = measure(rows[0]["constant"], rows[0]["unit"])
-        cells = [markdown_text(_constant.answer(results.records)), score, *[NOTHING] * 4]
+        cells = [markdown_text(constant.answer(results.records)), score, *[NOTHING] * 4]
         of_arms.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, *of_arms])
 
@@ -95,13 +95,13 @@ def _made_of(results: Results) -> str:
     records = results.records
     meta, benchmark = records.meta, records.meta.benchmark
     counts = meta.data["counts"]
-    trials, seeds = _facts.budget(benchmark["search"]), count(benchmark["compare"]["seeds"], "seed")
-    alike = _facts.shared(records)
+    trials, seeds = facts.budget(benchmark["search"]), count(benchmark["compare"]["seeds"], "seed")
+    alike = facts.shared(records)
     said = [
         f"{meta.data['name']}: {counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test",
         f"{trials} and {seeds} per arm, {count(benchmark['compare']['epochs'], 'epoch')}",
         *([alike] if alike else []),
-        f"{meta.environment['hardware']['device']}, {_facts.precision(records)}",
+        f"{meta.environment['hardware']['device']}, {facts.precision(records)}",
         f"{duration(float(records.runs['seconds'].sum()))} of training",
     ]
     return f"<sub>{markdown_text('; '.join(said))}. Run {markdown_text(records.folder.name)}.</sub>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness import Report, Results, hookimpl
-from harness_reports._headline import headline
+from harness_reports._words.headline import headline
 
 
 def render(results: Results) -> str:
@@ -16,4 +16,4 @@ def render(results: Results) -> str:
 @hookimpl
 def harness_reports() -> list[Report]:
     """Offer text."""
-    return [Report(name="text", extension="txt", render=render)]
+    return [Report(name="text", extension="txt", render=render, headline=render)]

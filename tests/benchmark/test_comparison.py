@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.benchmark.comparison import LONGER, cells, count, restarts
+from harness.benchmark.comparison import LONGER, comparison_runs, count_comparison_runs, restart_runs
 from harness.benchmark.plan import OTHER_ORDER, Setting, resolve
 from harness.benchmark.sections import load
 from harness.console.progress import Reporter
@@ -46,45 +46,55 @@ def chosen(setting):
     """Return the same parameters for every search of every arm."""
     searches = [*setting.plan.competitors, *setting.plan.controls_of("aa")]
     many = setting.plan.benchmark.search.replicates
-    own = {c.arm.name: PARAMS[c.arm.name if c.role == "arm" else c.of] for c in searches}
+    own = {c.name: PARAMS[c.name if c.role == "arm" else c.of] for c in searches}
     return {arm: [{**params, "lr": params["lr"] * (1 + k)} for k in range(many)] for arm, params in own.items()}
 
 
-def of_role(found, role):
-    return [cell for cell in found if cell.role == role]
+def of_role(planned_runs, role):
+    return [planned for planned in planned_runs if planned.role == role]
 
 
 def test_what_there_is_and_how_much_of_it(setting):
     made = setting(("seeds = 2", f"seeds = 3\n{CONTROLS}"), ("trials = 3", "trials = 3\nreplicates = 2"))
-    found = cells(made, chosen(made))
-    roles = {role: len(of_role(found, role)) for role in ("fresh", "replicate", "twin", "aa", "different", "untuned")}
+    planned_runs = comparison_runs(made, chosen(made))
+    roles = {
+        role: len(of_role(planned_runs, role)) for role in ("fresh", "replicate", "twin", "aa", "different", "untuned")
+    }
     assert roles == {"fresh": 6, "replicate": 6, "twin": 2, "aa": 3, "different": 3, "untuned": 2}
-    assert count(made) == len(found) + len(restarts(made, found)) == len(found) + 2
+    assert (
+        count_comparison_runs(made)
+        == len(planned_runs) + len(restart_runs(made, planned_runs))
+        == len(planned_runs) + 2
+    )
 
 
 def test_the_first_runs_give_all_arms_equal_seeds(setting):
     made = setting(("seeds = 2", f"seeds = 3\n{CONTROLS}"))
-    order = [(cell.of, cell.run.init_seed) for cell in cells(made, chosen(made)) if cell.role == "fresh"]
+    order = [
+        (planned.of, planned.run.init_seed)
+        for planned in comparison_runs(made, chosen(made))
+        if planned.role == "fresh"
+    ]
     assert order == [(arm, seed) for seed in range(3) for arm in (SGD, ADAM)]
 
 
 def test_a_search_without_a_result_leaves_its_arm_out_and_the_others_in(setting):
     made = setting(("seeds = 2", f"seeds = 2\n{CONTROLS}"))
-    found = cells(made, chosen(made) | {ADAM: [None]})
-    assert {cell.of for cell in found if cell.role != "untuned"} == {SGD}
-    assert {cell.of for cell in of_role(found, "untuned")} == {SGD, ADAM}
+    planned_runs = comparison_runs(made, chosen(made) | {ADAM: [None]})
+    assert {planned.of for planned in planned_runs if planned.role != "untuned"} == {SGD}
+    assert {planned.of for planned in of_role(planned_runs, "untuned")} == {SGD, ADAM}
 
 
 def test_the_aa_arm_has_a_search_of_its_own_the_same_starts_and_other_orders(setting):
     made = setting(("seeds = 2", f"seeds = 2\n{CONTROLS}"))
     (control,) = made.plan.controls_of("aa")
     arm = made.plan.competitor(SGD)
-    assert (control.of, control.space, control.arm.name) == (SGD, arm.space, "lesson_cnn/sgd~again/cosine")
+    assert (control.of, control.space, control.name) == (SGD, arm.space, "lesson_cnn/sgd~again/cosine")
     assert made.search_run(control, PARAMS[SGD]).init_seed != made.search_run(arm, PARAMS[SGD]).init_seed
     own = {"lr": 0.05, "momentum": 0.8, "nesterov": False, "epochs": 1}
-    found = cells(made, chosen(made) | {control.arm.name: [own]})
-    fresh = [cell.run for cell in of_role(found, "fresh") if cell.of == SGD]
-    for one, other in zip(fresh, [cell.run for cell in of_role(found, "aa")], strict=True):
+    planned_runs = comparison_runs(made, chosen(made) | {control.name: [own]})
+    fresh = [planned.run for planned in of_role(planned_runs, "fresh") if planned.of == SGD]
+    for one, other in zip(fresh, [planned.run for planned in of_role(planned_runs, "aa")], strict=True):
         assert one.init_seed == other.init_seed
         assert other.order_seed == one.order_seed + OTHER_ORDER
         assert other.optimizer["lr"] == 0.05
@@ -99,21 +109,23 @@ def test_a_named_aa_arm_is_that_optimizers(setting):
 
 def test_twins_begin_alike_and_see_another_order(setting):
     made = setting(("seeds = 2", f"seeds = 3\n{CONTROLS}".replace("twins = 1", "twins = 2")))
-    found = cells(made, chosen(made))
-    fresh = {(cell.of, cell.run.init_seed): cell.run for cell in of_role(found, "fresh")}
-    twins = of_role(found, "twin")
-    assert sorted((cell.of, cell.run.init_seed) for cell in twins) == [(arm, s) for arm in (ADAM, SGD) for s in (0, 1)]
-    for cell in twins:
-        one = fresh[cell.of, cell.run.init_seed]
-        assert cell.run.order_seed != one.order_seed
-        assert replace(cell.run, order_seed=one.order_seed, plugins=one.plugins) == one
+    planned_runs = comparison_runs(made, chosen(made))
+    fresh = {(planned.of, planned.run.init_seed): planned.run for planned in of_role(planned_runs, "fresh")}
+    twins = of_role(planned_runs, "twin")
+    assert sorted((planned.of, planned.run.init_seed) for planned in twins) == [
+        (arm, s) for arm in (ADAM, SGD) for s in (0, 1)
+    ]
+    for planned in twins:
+        one = fresh[planned.of, planned.run.init_seed]
+        assert planned.run.order_seed != one.order_seed
+        assert replace(planned.run, order_seed=one.order_seed, plugins=one.plugins) == one
 
 
 def test_untuned_runs_have_nothing_but_the_optimizers_defaults(setting):
     pinned = ("[compare]", "[search.space.sgd]\nmomentum = 0.5\n[compare]")
     made = setting(pinned, ("seeds = 2", f"seeds = 2\n{CONTROLS}"))
-    for cell in of_role(cells(made, chosen(made)), "untuned"):
-        assert (cell.run.optimizer, cell.run.scheduler) == ({}, {})
+    for planned in of_role(comparison_runs(made, chosen(made)), "untuned"):
+        assert (planned.run.optimizer, planned.run.scheduler) == ({}, {})
     control = next(c for c in made.plan.controls_of("untuned") if c.of == SGD)
     assert control.optimizer.defaults == {"lr": 0.1, "momentum": 0.9, "nesterov": False}
 
@@ -131,7 +143,7 @@ def test_an_alias_is_an_arm_with_a_space_of_its_own(setting):
         ("seeds = 2", "seeds = 2\nuntuned = 1"),
     )
     general, special = made.plan.competitors
-    assert (special.arm.name, special.arm.optimizer) == ("lesson_cnn/plain/cosine", "sgd")
+    assert (special.name, special.arm.optimizer) == ("lesson_cnn/plain/cosine", "sgd")
     assert special.fixed == {"momentum": 0.0}
     assert "momentum" in general.space
     assert len(made.plan.controls_of("untuned")) == 1  # both have the same defaults
@@ -143,20 +155,20 @@ def test_an_alias_is_an_arm_with_a_space_of_its_own(setting):
 
 def test_a_restart_follows_the_first_seed_that_ended_well_for_a_fifth_of_its_steps(setting):
     made = setting(("epochs = 2\n", "epochs = 11\n"))
-    found = cells(made, chosen(made))
-    without_first = [cell for cell in found if (cell.of, cell.run.init_seed) != (SGD, 0)]
-    again = {cell.of: cell.run for cell in restarts(made, without_first)}
-    fresh = {(cell.of, cell.run.init_seed): cell.run for cell in of_role(found, "fresh")}
+    planned_runs = comparison_runs(made, chosen(made))
+    without_first = [planned for planned in planned_runs if (planned.of, planned.run.init_seed) != (SGD, 0)]
+    again = {planned.of: planned.run for planned in restart_runs(made, without_first)}
+    fresh = {(planned.of, planned.run.init_seed): planned.run for planned in of_role(planned_runs, "fresh")}
     assert again[SGD].follows == fresh[SGD, 1].id
     assert again[ADAM].follows == fresh[ADAM, 0].id
     assert {each.epochs for each in again.values()} == {int(np.ceil(11 * LONGER))}
-    assert restarts(setting(("seeds = 2", f"seeds = 2\n{PLAIN}")), found) == []
+    assert restart_runs(setting(("seeds = 2", f"seeds = 2\n{PLAIN}")), planned_runs) == []
 
 
 def test_a_convex_arm_has_no_restart(setting):
     made = setting(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]\nbackbones = ["linear"]'))
     params = {"linear/sgd/cosine": [PARAMS[SGD]]}
-    assert restarts(made, cells(made, params)) == []
+    assert restart_runs(made, comparison_runs(made, params)) == []
 
 
 # --- carried out ---------------------------------------------------------------------------------------------
@@ -184,8 +196,8 @@ def carry_out(tmp_path, benchmark_file):
 def rows(records):
     db = sqlite3.connect(records.folder / "run.db")
     try:
-        found = db.execute("SELECT run_id, ended, started, metrics, seconds FROM runs").fetchall()
-        return {run_id: rest for run_id, *rest in found}
+        rows = db.execute("SELECT run_id, ended, started, metrics, seconds FROM runs").fetchall()
+        return {run_id: rest for run_id, *rest in rows}
     finally:
         db.close()
 
@@ -216,14 +228,14 @@ def test_controls_come_beside_what_is_there(carry_out):
     assert two.folder == one.folder
     after = rows(two)
     assert {run_id: after[run_id] for run_id in before} == before
-    found = two.comparison
+    comparison = two.comparison
     roles = {"fresh": 2, "twin": 1, "aa": 2, "different": 2, "untuned": 1, "restart": 1}
-    assert found["role"].value_counts().to_dict() == roles
-    assert (found["state"] == "done").all()
-    assert set(found["of"]) == {SGD}
+    assert comparison["role"].value_counts().to_dict() == roles
+    assert (comparison["state"] == "done").all()
+    assert set(comparison["of"]) == {SGD}
     assert two.arms["arm"].tolist() == [SGD]
     assert two.repeated["search"].tolist() == ["lesson_cnn/sgd~again/cosine"]
-    shown = found.set_index("role")
+    shown = comparison.set_index("role")
     fresh, twin = shown.loc["fresh"].iloc[0], shown.loc["twin"]
     assert (fresh["init_seed"], fresh["order_seed"] + OTHER_ORDER) == (twin["init_seed"], twin["order_seed"])
     assert twin["test_loss"] != fresh["test_loss"]
@@ -279,12 +291,12 @@ def test_a_restart_goes_on_from_the_final_weights(bench):
     parts = bench_of.parts(first)
     lived = list(train(first, parts))
     finals[first.id] = {name: tensor.clone() for name, tensor in parts.model.state_dict().items()}
-    (cell,) = restarts(setting, cells(setting, {SGD: [PARAMS[SGD]], ADAM: [None]}))
-    again = bench_of.parts(cell.run)
-    assert cell.run.follows == first.id
+    (planned,) = restart_runs(setting, comparison_runs(setting, {SGD: [PARAMS[SGD]], ADAM: [None]}))
+    again = bench_of.parts(planned.run)
+    assert planned.run.follows == first.id
     assert all(torch.equal(tensor, finals[first.id][name]) for name, tensor in again.model.state_dict().items())
 
-    slow = replace(cell.run, optimizer={**cell.run.optimizer, "lr": 1e-9})
+    slow = replace(planned.run, optimizer={**planned.run.optimizer, "lr": 1e-9})
     creeping = bench_of.parts(slow)
     (epoch,) = train(slow, creeping)
     for name, weights in creeping.model.named_parameters():
@@ -295,9 +307,9 @@ def test_a_restart_goes_on_from_the_final_weights(bench):
     assert epoch.metrics["running_loss"] < begun.metrics["running_loss"]
 
 
-def test_a_replicate_that_chose_the_same_is_one_run_and_two_cells(setting):
+def test_a_replicate_that_chose_the_same_is_one_run_and_two_roles(setting):
     made = setting(("trials = 3", "trials = 3\nreplicates = 2"), ("seeds = 2", f"seeds = 2\n{PLAIN}"))
     same = {arm: [params, params] for arm, params in PARAMS.items()}
-    found = cells(made, same)
-    assert len(found) == 8
-    assert len({cell.run.id for cell in found}) == 4
+    planned_runs = comparison_runs(made, same)
+    assert len(planned_runs) == 8
+    assert len({planned.run.id for planned in planned_runs}) == 4

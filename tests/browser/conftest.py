@@ -123,10 +123,12 @@ def made_up() -> Callable[[str], Any]:
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Callable[..., Path]:
     """Return a function that writes the page of made-up records, once for every name: ``written(name, **about)``."""
-    from harness_plugins.analyses import budget, curves, importances, lead, leaderboard, sensitivity
+    from harness_plugins.analyses.scores import curves, lead
+    from harness_plugins.analyses.search import budget, importances, sensitivity
     from harness_reports import html
 
     from harness.results.analysis import analyse
+    from harness.results.tables import leaderboard
 
     build = load("conftest").build
     modules = (budget, curves, importances, lead, leaderboard, sensitivity)

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_reports import _several
+from harness_reports._page import _several
 from scipy import stats
 
 from harness.cli.app import main
 from harness.cli.compare import document, lines
-from harness.plugin.discovery import discover
 from harness.results.several import by_pairs, open_several, welch
 
 ARM = "lesson_cnn/optimizer-1/cosine"
@@ -118,7 +117,7 @@ def test_one_seed_says_nothing_and_equal_seeds_are_no_chance() -> None:
 
 def test_an_arm_that_became_worse_is_a_regression_and_the_others_are_identical(first: Any, other: Any) -> None:
     later = other(change=worse)
-    several = open_several([first, later], discover())
+    several = open_several([first, later])
     row, wanted = row_of(several), stats.ttest_rel(values(later, ARM), values(first, ARM))
     assert row["state"] == "regression"
     assert row["how"] == "paired by seed"
@@ -137,20 +136,20 @@ def test_better_is_an_improvement_and_the_goal_decides_which_is_which(first: Any
         return value + 0.02 - 0.001 * seed
 
     later = other(change=better)
-    assert set(open_several([first, later], discover()).changes["state"]) == {"improvement"}
+    assert set(open_several([first, later]).changes["state"]) == {"improvement"}
     one, two = (other(name, change, {"metrics": loss}) for name, change in (("a", None), ("b", better)))
-    assert set(open_several([one, two], discover()).changes["state"]) == {"regression"}
+    assert set(open_several([one, two]).changes["state"]) == {"regression"}
 
 
 def test_a_difference_below_the_margin_is_none_that_matters(first: Any, other: Any) -> None:
     later = other(change=lambda arm, seed, value: value - 0.003 + 0.0001 * seed)
-    assert set(open_several([first, later], discover()).changes["state"]) == {"within the margin"}
-    assert set(open_several([first, later], discover(), margin=0.1).changes["state"]) == {"regression"}  # in points
+    assert set(open_several([first, later]).changes["state"]) == {"within the margin"}
+    assert set(open_several([first, later], margin=0.1).changes["state"]) == {"regression"}  # in points
 
 
 def test_noise_is_not_shown(first: Any, other: Any) -> None:
     later = other(change=lambda arm, seed, value: value + (0.03 if seed % 2 else -0.03))
-    assert set(open_several([first, later], discover()).changes["state"]) == {"not shown"}
+    assert set(open_several([first, later]).changes["state"]) == {"not shown"}
 
 
 def test_another_start_is_compared_by_welch(first: Any, other: Any) -> None:
@@ -158,7 +157,7 @@ def test_another_start_is_compared_by_welch(first: Any, other: Any) -> None:
         return {**recipe, "plugins": {**recipe["plugins"], "backbone": "ee" * 32}}
 
     later = other(change=worse, recipe=changed)
-    several = open_several([first, later], discover())
+    several = open_several([first, later])
     assert row_of(several)["how"] == "Welch"
     assert row_of(several)["p"] == pytest.approx(
         stats.ttest_ind(values(later, ARM), values(first, ARM), equal_var=False).pvalue
@@ -167,13 +166,13 @@ def test_another_start_is_compared_by_welch(first: Any, other: Any) -> None:
 
 
 def test_fewer_seeds_are_paired_with_their_own(first: Any, other: Any) -> None:
-    row = row_of(open_several([first, other(change=worse, drop=3)], discover()))
+    row = row_of(open_several([first, other(change=worse, drop=3)]))
     assert (row["how"], row["seeds"]) == ("paired by seed", 3)
 
 
 def test_other_data_are_side_by_side_only(first: Any, other: Any) -> None:
     later = other(change=worse, facts={"data": lambda data: {**data, "fingerprint": "fedcba9876543210"}})
-    several = open_several([first, later], discover())
+    several = open_several([first, later])
     assert set(several.changes["how"]) == {"other data"}
     assert set(several.changes["state"]) == {"not comparable"}
     assert several.regressions.empty
@@ -189,7 +188,7 @@ def test_what_differs_is_said_by_group(first: Any, other: Any) -> None:
     def environment(known: Any) -> Any:
         return {**known, "versions": {**known["versions"], "torch": "2.15"}}
 
-    several = open_several([first, other(facts={"benchmark": benchmark, "environment": environment})], discover())
+    several = open_several([first, other(facts={"benchmark": benchmark, "environment": environment})])
     rows = several.differs.to_dict("records")
     assert rows == [
         {"group": "benchmark", "what": "train.l2", "first": "0.0005", "second": "0.1"},
@@ -241,7 +240,7 @@ def test_page_is_one_file_without_requests_and_hostile_names_stay_text(
     assert "default-src 'none'" in text
     assert "http://" not in text.replace("http://www.w3.org", "")
     assert text.index("What differs") < text.index("Results")
-    several = open_several([first, later], discover())
+    several = open_several([first, later])
     assert _several.page(several) == text
 
 
@@ -256,7 +255,7 @@ def test_markdown_is_for_a_pull_request(first: Any, other: Any, harness: Any, tm
 
 
 def test_three_runs_are_each_compared_with_the_first(first: Any, other: Any) -> None:
-    several = open_several([first, other("b", change=worse), other("c")], discover())
+    several = open_several([first, other("b", change=worse), other("c")])
     assert list(several.changes["run"]) == ["b"] * 3 + ["c"] * 3
     assert document(several)["regressions"] == 1
 
@@ -292,7 +291,7 @@ def test_wrong_input_gets_one_line(arguments: list[str], says: str, first: Any, 
 def test_equal_folder_names_are_told_apart(first: Any, other: Any, tmp_path: Any) -> None:
     (tmp_path / "there").mkdir()
     again = shutil.move(other("first"), tmp_path / "there" / "first")
-    labels = open_several([first, again], discover()).labels
+    labels = open_several([first, again]).labels
     assert labels[1] == "there/first"
     assert len(set(labels)) == 2
 

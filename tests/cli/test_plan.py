@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.benchmark.comparison import count
+from harness.benchmark.comparison import count_comparison_runs
 from harness.benchmark.plan import resolve
 from harness.benchmark.sections import as_plain, load
 from harness.cli import plan as module
@@ -82,7 +82,7 @@ def test_every_control_is_counted_with_its_arm(planned):
     assert (sgd["searches"], sgd["trials"], adam["searches"], adam["trials"]) == (3, 6, 2, 4)
     assert sgd["runs"] == 6 * 2 + 16
     setting = prepare(request, Reporter(quiet=True)).setting
-    assert sum(sum(arm["comparison"].values()) for arm in found["arms"]) == count(setting)
+    assert sum(sum(arm["comparison"].values()) for arm in found["arms"]) == count_comparison_runs(setting)
     said = "\n".join(lines(found))
     assert "6 trials in 3 searches" in said
     assert "beside its seeds: 1 twin, 3 aa, 3 different, 3 replicate, 2 untuned, 1 restart" in said

@@ -336,7 +336,7 @@ def test_records_of_ones_own_share_nothing_and_cost_nothing_until_they_are_looke
     before = {name: getattr(records, name).copy() for name in ("runs", "arms", "trials")}
     own = records.own()
     assert isinstance(own, Records)
-    assert own.token is records.token
+    assert own.cache is records.cache
     for name, table in before.items():
         mine = getattr(own, name)
         pd.testing.assert_frame_equal(mine, table)

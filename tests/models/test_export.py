@@ -153,7 +153,7 @@ def test_a_light_export_takes_the_same_weights_from_elsewhere_and_no_others(
 
 
 def test_the_card_is_what_hubs_read_and_says_what_to_expect(finished, tmp_path):
-    from harness_plugins.analyses import winner
+    from harness.results.tables import winner
 
     folder = finished("scratch")
     out, about = export(Request(folder, tmp_path / "model"), QUIET)

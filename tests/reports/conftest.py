@@ -242,9 +242,11 @@ def spoiled() -> Callable[..., Records]:
 @pytest.fixture(scope="session")
 def analysed() -> Callable[[Records], Results]:
     """Return a function from records to what a report is made from, with the built-in analyses."""
-    from harness_plugins.analyses import curves, lead, leaderboard, sensitivity
+    from harness_plugins.analyses.scores import curves, lead
+    from harness_plugins.analyses.search import sensitivity
 
     from harness.results.analysis import analyse
+    from harness.results.tables import leaderboard
 
     offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in module.harness_analyses()]
     return lambda records: analyse(records, offers)

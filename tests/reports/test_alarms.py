@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import alarms, budget, lead, leaderboard, sensitivity
+from harness_plugins.analyses.scores import lead
+from harness_plugins.analyses.search import budget, sensitivity
 from harness_reports import html, markdown, text
-from harness_reports._headline import headline
+from harness_reports._words.headline import headline
 from scipy import stats
 
 from harness import Records, Results
 from harness.results.analysis import analyse
+from harness.results.tables import leaderboard
+from harness.verdict import tuning as alarms
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 SD = 0.01  # of the synthetic objective's seeds
@@ -449,15 +452,16 @@ def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
 
 
 def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
-    from harness_reports import _alarms, _fairness
+    from harness_reports._page import fairness
+    from harness_reports._words import alarms as words
 
-    assert tuple(_alarms.HEADS) == alarms.ALARMS
-    assert set(_fairness.WHY) == set(alarms.ALARMS)
+    assert tuple(words.HEADS) == alarms.ALARMS
+    assert set(fairness.WHY) == set(alarms.ALARMS)
     table = alarms.compute(searched({SGD: GOOD})).assign(state="alarm", value=0.01, limit=0.005)
     for kind in alarms.ALARMS:
         results = analysed(searched({SGD: GOOD}))
         results = replace(results, tables={**results.tables, "alarms": table[table["alarm"] == kind]})
-        (why,) = _alarms.alarmed(results, {SGD: "sgd"})[SGD]
+        (why,) = words.alarmed(results, {SGD: "sgd"})[SGD]
         assert why
         assert (headline(results).doubts != ()) == (kind in ("defaults", "chance"))
 

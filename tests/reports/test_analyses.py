@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import curves, leaderboard, sensitivity
+from harness_plugins.analyses.scores import curves
+from harness_plugins.analyses.search import sensitivity
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from harness import Arm, Done, Epoch, Records, Run
+from harness.results.tables import leaderboard
 from harness.statistics.intervals import t_interval
 
 ANALYSES = [leaderboard.compute, curves.compute, sensitivity.compute]

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_reports import _budget, _fairness, _figures, _rates
-from harness_reports._axes import length, within
+from harness_reports._draw import figures, rates
+from harness_reports._draw.axes import length, within
+from harness_reports._page import fairness
 from matplotlib.axes import Axes
 
 SGD = "lesson_cnn/sgd/cosine"
-LOOKS = _figures.looks({SGD: "sgd"})
+LOOKS = figures.looks({SGD: "sgd"})
 
 
 @pytest.fixture
@@ -47,20 +48,20 @@ def test_an_axis_of_a_share_holds_it_and_no_more(limits: Any, level: float, spre
     trials = pd.DataFrame({"lr": [0.1, 0.2, 0.3], "value": values, "chosen": False})
 
     def of_curve() -> tuple[float, float]:
-        _figures.curve(table, LOOKS, "tune accuracy", "%", "curve-0")
+        figures.curve(table, LOOKS, "tune accuracy", "%", "curve-0")
         return limits["ylim"]
 
     def of_budget() -> tuple[float, float]:
-        from harness_reports._svg import panel
+        from harness_reports._draw.svg import panel
 
-        _budget._limit(panel(2)[1], budget, goal, "%")
+        budget._limit(panel(2)[1], budget, goal, "%")
         return limits["ylim"]
 
     for ends in (
         of_curve(),
         of_budget(),
-        _fairness._limits(values, goal, "%"),
-        _rates.scale(trials, goal, "%", "tune accuracy").y,
+        fairness._limits(values, goal, "%"),
+        rates.scale(trials, goal, "%", "tune accuracy").y,
     ):
         assert -0.031 <= ends[0] < values.min() or values.min() == 0 >= ends[0] >= -0.031
         assert values.max() <= ends[1] <= 1.031
@@ -79,7 +80,7 @@ def test_a_seed_at_zero_leaves_a_logarithmic_axis_as_it_is(limits: Any, lowest: 
     """Its mean is above zero, its lowest seed is not: matplotlib warned that such a limit has no logarithm."""
     mean = np.array([1.0, 0.1, 0.01])
     table = curve_of(mean, mean, mean, lowest=[0.5, 0.05, lowest], highest=2 * mean)
-    _figures.curve(table, LOOKS, "running loss", "nats", "curve-0")
+    figures.curve(table, LOOKS, "running loss", "nats", "curve-0")
     low, high = limits["ylim"]
     assert 0 < low <= 0.01
     assert high == pytest.approx(1.15 * 2)
@@ -97,6 +98,6 @@ def test_every_seed_at_the_ceiling_stands_inside_the_axis(limits: Any) -> None:
         "high": 1.0,
         "max": 1.0,
     }
-    _figures.dots(runs, [row], LOOKS, "test accuracy", "dots-0")
+    figures.dots(runs, [row], LOOKS, "test accuracy", "dots-0")
     assert limits["xlim"][0] < 0.95
     assert 1 < limits["xlim"][1] < 1.01

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from harness_reports import bibtex
-from harness_reports._bibliography import WORKS
+from harness_reports._words.bibliography import WORKS
 
 from harness.plugin.discovery import discover
 

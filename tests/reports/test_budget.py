@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import budget, duels, importances, regions
-from harness_plugins.analyses._order import chance, chances, incumbents, scores
-from harness_reports import _budget
+from harness_plugins.analyses.search import budget, duels, importances, regions
+from harness_reports._page import budget as section
 
 from harness import Records
+from harness.verdict.trials import chance, chances, incumbents, scores
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 
@@ -151,12 +151,12 @@ def test_curves_are_drawn_from_few_budgets_with_both_ends_and_every_step() -> No
     best = pd.DataFrame(
         {**about, "arm": "b", "expected": np.repeat([0.1, 0.5, 0.6, 0.7], 250), "estimate": "best so far"}
     )
-    drawn = _budget.thinned(pd.concat([mean, best], ignore_index=True))
+    drawn = section.thinned(pd.concat([mean, best], ignore_index=True))
     of_mean = drawn.loc[drawn["arm"] == "a", "budget"]
-    assert len(of_mean) <= _budget.MOST
+    assert len(of_mean) <= section.MOST
     assert (of_mean.iloc[0], of_mean.iloc[-1]) == (1, 1000)
     assert drawn.loc[drawn["arm"] == "b", "budget"].tolist() == [1, 251, 501, 751, 1000]
-    pd.testing.assert_frame_equal(_budget.thinned(mean.head(50)), mean.head(50))
+    pd.testing.assert_frame_equal(section.thinned(mean.head(50)), mean.head(50))
 
 
 def test_scores_wait_for_no_trial(make_records: Any) -> None:

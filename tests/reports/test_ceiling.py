@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_reports import _several
-from harness_reports._verdict import estimate
+from harness_reports._page import _several
+from harness_reports._page._verdict import estimate
 from scipy import stats
 
 import harness
@@ -101,7 +101,7 @@ def said(folder: Path, results: harness.Results) -> dict[str, str]:
     found["md"] = found["md"].replace("\\", "")
     found["notebook"] = read(harness.load(folder)._repr_html_())
     again = shutil.copytree(folder, folder.parent / "again")
-    several = open_several([folder, again], discover())
+    several = open_several([folder, again])
     found |= {"compare": "\n".join(lines(several)), "compare page": read(_several.page(several))}
     found["compare md"] = _several.markdown(several).replace("\\", "")
     with pytest.raises(SystemExit), redirect_stdout(io.StringIO()) as printed:
@@ -193,7 +193,7 @@ def test_a_few_photos_are_no_lead_whatever_the_seeds_say(
     make_records: Callable[..., Any], scored: Callable[..., Any], tmp_path: Path, counts: tuple[int, int], lead: float
 ) -> None:
     """Every seed agrees on them, and still a sign test of so few photos could tell nothing."""
-    from harness_plugins.analyses.lead import compute
+    from harness_plugins.analyses.scores.lead import compute
 
     records = make_records(["sgd", "adam"], seeds=8)
     hits = {"lesson_cnn/sgd/cosine": counts[0], "lesson_cnn/adam/cosine": counts[1]}
@@ -207,7 +207,7 @@ def test_a_few_photos_are_no_lead_whatever_the_seeds_say(
 
 
 def test_arms_that_never_agree_have_a_width_too(make_records: Any, scored: Any, tmp_path: Path) -> None:
-    from harness_plugins.analyses.lead import compute
+    from harness_plugins.analyses.scores.lead import compute
 
     records = make_records(["sgd", "adam"], seeds=2)
     scores = {run.run_id: np.full(70, float("sgd" in run.arm)) for run in records.runs.itertuples()}
@@ -235,7 +235,9 @@ def test_near_the_ceiling_the_lead_is_held_as_often_as_it_says(seeds: int, hard:
 
     With Student's interval alone 52 % held the truth where one photo in a hundred is hard.
     """
-    from harness_plugins.analyses.lead import _sure, over_both
+    from harness_plugins.analyses.scores.lead import _sure
+
+    from harness.statistics.crossed import over_both
 
     random, draws, held = np.random.default_rng(0), 300, 0
     truth = 0.9 * (hard[1] - hard[0])
@@ -252,7 +254,7 @@ def test_near_the_ceiling_the_lead_is_held_as_often_as_it_says(seeds: int, hard:
 def test_one_wrong_answer_in_eight_seeds_leaves_the_winner_as_unsure_as_its_photos(
     make_records: Any, scored: Any, tmp_path: Path
 ) -> None:
-    from harness_plugins.analyses.winner import compute
+    from harness.results.tables.winner import compute
 
     records = make_records(["sgd"], seeds=8)
     records.meta.data["counts"]["test"] = PHOTOS

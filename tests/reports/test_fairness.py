@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import lead, leaderboard, pareto, replicates, untuned, winner
+from harness_plugins.analyses.scores import lead, pareto, replicates, untuned
 from harness_reports import html, markdown
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from harness import Records
 from harness.results.analysis import analyse
+from harness.results.tables import leaderboard, winner
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from harness_reports import html, markdown, text
-from harness_reports._headline import SEEDS_ALONE, headline
+from harness_reports._words.headline import SEEDS_ALONE, headline
 
 from harness import Results, markdown_text
 

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_reports import _comparison, _facts, html
-from harness_reports._numbers import NOTHING, duration, gap, gap_interval, interval, measure, number, plain
+from harness_reports import html
+from harness_reports._page import leaderboard
+from harness_reports._words import facts
+from harness_reports._words.numbers import NOTHING, duration, gap, gap_interval, interval, measure, number, plain
 
 from harness import Results
 
@@ -185,7 +187,7 @@ def test_percent_is_times_100_and_nats_are_not(make_records: Any, pages: dict[st
 
 def test_error_beside_accuracy_is_no_column(make_records: Any, analysed: Any) -> None:
     records = make_records()
-    shown = _comparison.shown_metrics(records, analysed(records).tables["leaderboard"])
+    shown = leaderboard.shown_metrics(records, analysed(records).tables["leaderboard"])
     assert shown == ["test_accuracy", "test_loss", "train_accuracy", "train_loss", "gradient_norm.value", "seconds"]
 
 
@@ -212,7 +214,7 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
     records = replace(records, meta=replace(records.meta, broken_plugins={"lion": "no module named 'lion'"}))
     records.arms.at[0, "tuned_params"] = {"lr": 0.99, "momentum": 0.9}
     results = replace(analysed(records), problems=("analysis 'mine' failed: oops",))
-    said = "\n".join(notice.text for notice in _facts.notices(results))
+    said = "\n".join(notice.text for notice in facts.notices(results))
     page = Page(html.render(results)).text
     for text in (
         "analysis 'mine' failed: oops",
@@ -252,15 +254,15 @@ def test_numbers_at_the_end_of_the_scale_are_drawn(make_records: Any, analysed: 
 
 
 def test_equal_labels_are_told_apart(make_records: Any) -> None:
-    labels = _facts.labels(make_records(["a" * 100 + "x" + "a" * 100, "a" * 100 + "y" + "a" * 100], seeds=1))
+    labels = facts.labels(make_records(["a" * 100 + "x" + "a" * 100, "a" * 100 + "y" + "a" * 100], seeds=1))
     assert len(set(labels.values())) == 2
 
 
 def test_labels_name_only_what_differs(make_records: Any) -> None:
     both = make_records(["sgd", "adam"], seeds=1, schedulers=["cosine", "constant"])
-    assert list(_facts.labels(both).values()) == ["sgd/cosine", "sgd/constant", "adam/cosine", "adam/constant"]
-    assert _facts.shared(both) == "network lesson_cnn"
-    assert _facts.shared(make_records(seeds=1)) == "network lesson_cnn and scheduler cosine"
+    assert list(facts.labels(both).values()) == ["sgd/cosine", "sgd/constant", "adam/cosine", "adam/constant"]
+    assert facts.shared(both) == "network lesson_cnn"
+    assert facts.shared(make_records(seeds=1)) == "network lesson_cnn and scheduler cosine"
 
 
 def with_heads(records: Any, heads: dict[str, str]) -> Any:
@@ -277,11 +279,11 @@ def with_heads(records: Any, heads: dict[str, str]) -> Any:
 
 def test_a_network_is_named_with_its_head(make_records: Any, analysed: Any) -> None:
     same = with_heads(make_records(["sgd", "adam"], seeds=2), {"sgd": "linear", "adam": "linear"})
-    assert _facts.shared(same) == "network lesson_cnn+linear and scheduler cosine"
+    assert facts.shared(same) == "network lesson_cnn+linear and scheduler cosine"
     assert "network lesson_cnn+\u200blinear" in Page(html.render(analysed(same))).text
     other = with_heads(make_records(["sgd", "adam"], seeds=2), {"sgd": "linear", "adam": "mlp"})
-    assert list(_facts.labels(other).values()) == ["linear/sgd", "mlp/adam"]
-    assert _facts.shared(other) == "backbone lesson_cnn and scheduler cosine"
+    assert list(facts.labels(other).values()) == ["linear/sgd", "mlp/adam"]
+    assert facts.shared(other) == "backbone lesson_cnn and scheduler cosine"
 
 
 def test_precision_is_that_of_the_runs(make_records: Any, analysed: Any) -> None:
@@ -291,8 +293,8 @@ def test_precision_is_that_of_the_runs(make_records: Any, analysed: Any) -> None
     assert "fp32, 2 threads" in text
     assert "bf16" not in text
     records.runs.loc[0, "precision"] = "bf16"
-    assert _facts.precision(records) == "bf16 and fp32"
-    assert _facts.precision(make_records(compared=False)) == "bf16"  # as planned
+    assert facts.precision(records) == "bf16 and fp32"
+    assert facts.precision(make_records(compared=False)) == "bf16"  # as planned
 
 
 @pytest.mark.parametrize(
@@ -343,6 +345,6 @@ def test_words() -> None:
     ],
 )
 def test_ranges_are_read(said: dict[str, Any], low: Any, value: Any, position: Any) -> None:
-    found = _facts.read_range(said)
+    found = facts.read_range(said)
     assert found.low == low
     assert found.position(value) == (None if position is None else pytest.approx(position))

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_plugins.analyses import importances
-from harness_reports import _explore, _facts, _figures
-from harness_reports._interactive import NEEDS_EVAL, Views, digest, embedded, packed
+from harness_plugins.analyses.search import importances
+from harness_reports._draw import explore, figures
+from harness_reports._draw.interactive import NEEDS_EVAL, Views, digest, embedded, packed
+from harness_reports._words import facts
 from markupsafe import Markup
 
 from harness.results.analysis import analyse
@@ -62,8 +63,8 @@ def test_a_digest_is_that_of_the_policys_grammar() -> None:
 
 def test_a_study_has_the_recorded_trials(make_records: Any) -> None:
     records = make_records(trials=20)
-    mine = _explore._few(records, SGD)
-    study = _explore.study_of(records, SGD, mine)
+    mine = explore._few(records, SGD)
+    study = explore.study_of(records, SGD, mine)
     assert [trial.value for trial in study.trials] == mine["value"].tolist()
     assert [trial.params for trial in study.trials] == mine["params"].tolist()
     assert study.best_value == mine["value"].max()
@@ -71,10 +72,10 @@ def test_a_study_has_the_recorded_trials(make_records: Any) -> None:
 
 def test_of_many_trials_the_best_are_kept(make_records: Any) -> None:
     records = make_records(["sgd"], seeds=1, trials=1500)
-    few = _explore._few(records, SGD)
-    assert len(few) == few["number"].nunique() == _explore.MOST_LINES
+    few = explore._few(records, SGD)
+    assert len(few) == few["number"].nunique() == explore.MOST_LINES
     assert few["number"].is_monotonic_increasing
-    best = records.trials["value"].nlargest(_explore.MOST_LINES // 4)
+    best = records.trials["value"].nlargest(explore.MOST_LINES // 4)
     assert set(best.index) <= set(few.index)
 
 
@@ -84,7 +85,7 @@ def test_parallel_lines_are_at_their_places(make_records: Any) -> None:
         records.trials.at[i, "params"] = {"lr": lr, "epochs": epochs, "momentum": 0.9}
         records.trials.at[i, "value"] = 0.5 + 0.1 * i
     views = Views()
-    _explore.parallel(records, SGD, records.trials, views)
+    explore.parallel(records, SGD, records.trials, views)
     (figure,) = json.loads(views.json)
     places = [line["y"] for line in figure["data"] if line["y"]]
     assert places == [[0.0, 0.0, 0.0, None], [0.5, 0.25, 0.5, None], [1.0, 1.0, 1.0, None]]
@@ -96,7 +97,7 @@ def test_parallel_lines_are_at_their_places(make_records: Any) -> None:
 def test_every_search_has_parallel_coordinates_and_optunas_plots(make_records: Any) -> None:
     records, views = make_records(trials=30), Views()
     results = analyse(records, importances.harness_analyses())
-    found = _explore.searches(results, _figures.looks(_facts.labels(records)), views)
+    found = explore.searches(results, figures.looks(facts.labels(records)), views)
     assert [len(each["views"]) for each in found] == [4, 4, 4]
     titles = [figure["title"] for figure in json.loads(views.json)][:4]
     assert titles == [
@@ -109,7 +110,7 @@ def test_every_search_has_parallel_coordinates_and_optunas_plots(make_records: A
 
 def test_importances_are_those_of_all_trials(make_records: Any) -> None:
     views, results = Views(), analyse(make_records(["sgd"], trials=300), importances.harness_analyses())
-    _explore._importances(results, SGD, views)
+    explore._importances(results, SGD, views)
     ((bar,),) = [figure["data"] for figure in json.loads(views.json)]
     table = results.tables["importances"].set_index("parameter")["importance"]
     assert dict(zip(bar["y"], bar["x"], strict=True)) == pytest.approx((100 * table).to_dict(), rel=1e-4)
@@ -124,7 +125,7 @@ def test_a_long_text_is_packed_and_a_short_one_is_not() -> None:
 
 def test_a_line_a_seed(make_records: Any) -> None:
     records, views = make_records(seeds=4, epochs=3), Views()
-    _explore.curves(records, _figures.looks(_facts.labels(records)), views)
+    explore.curves(records, figures.looks(facts.labels(records)), views)
     loss, accuracy = json.loads(views.json)
     assert len(loss["data"]) == len(accuracy["data"]) == 12
     assert [line["showlegend"] for line in loss["data"]] == [True, False, False, False] * 3

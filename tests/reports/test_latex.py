@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from harness_reports import latex
-from harness_reports._latex import escaped, table, value
+from harness_reports._words.latex import escaped, table, value
 
 from harness import Results
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_plugins.analyses import lead
+from harness_plugins.analyses.scores import lead
 from scipy import stats
+
+from harness.statistics.crossed import over_both, over_seeds
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 
@@ -43,7 +45,7 @@ def test_variance_is_that_of_the_components_found_by_brute_force(shape: tuple[in
     table = crossed(np.random.default_rng(sum(shape)), shape, 2.0, 3.0, 0.3)
     seed, example, rest = components(table)
     assert min(seed, example) > 0  # else one would be cut off
-    found = lead.over_both(table)
+    found = over_both(table)
     assert found.mean == pytest.approx(table.mean())
     assert found.se**2 == pytest.approx(seed / shape[0] + example / shape[1] + rest / table.size)
     assert (found.se_seeds**2, found.se_examples**2) == pytest.approx((seed / shape[0], example / shape[1]))
@@ -51,10 +53,10 @@ def test_variance_is_that_of_the_components_found_by_brute_force(shape: tuple[in
 
 def test_without_examples_effects_it_is_the_paired_t_test_of_seeds() -> None:
     seeds = np.array([0.3, 0.9, -0.2, 0.5])
-    found = lead.over_both(np.repeat(seeds[:, None], 50, axis=1))
+    found = over_both(np.repeat(seeds[:, None], 50, axis=1))
     expected = stats.ttest_1samp(seeds, 0).confidence_interval(0.95)
     assert (found.mean - found.half, found.mean + found.half) == pytest.approx((expected.low, expected.high))
-    alone = lead.over_seeds(list(seeds))
+    alone = over_seeds(list(seeds))
     assert (alone.mean, alone.half) == pytest.approx((found.mean, found.half))
 
 
@@ -62,7 +64,7 @@ def test_seeds_that_agree_are_one_draw_of_examples() -> None:
     """However many seeds: they bring nothing new, and the error is that of the mean over examples."""
     examples = np.random.default_rng(1).normal(0.1, 1, 300)
     for seeds in (2, 20):
-        found = lead.over_both(np.repeat(examples[None], seeds, axis=0))
+        found = over_both(np.repeat(examples[None], seeds, axis=0))
         assert found.se == pytest.approx(stats.sem(examples))
         assert found.se_seeds == pytest.approx(0, abs=1e-12)
 
@@ -70,7 +72,7 @@ def test_seeds_that_agree_are_one_draw_of_examples() -> None:
 def test_one_photo_of_650_is_no_lead() -> None:
     table = np.zeros((4, 650))
     table[:, 0] = 1
-    found = lead.over_both(table)
+    found = over_both(table)
     assert found.mean == pytest.approx(1 / 650)
     assert found.half > found.mean
 
@@ -82,7 +84,7 @@ def test_it_claims_no_more_than_mcnemars_test() -> None:
         for worse in range(better):
             table = np.zeros((3, 650))
             table[:, :better], table[:, better : better + worse] = 1, -1
-            found = lead.over_both(table)
+            found = over_both(table)
             if found.mean > found.half:
                 claimed += 1
                 apart = better + worse
@@ -97,26 +99,26 @@ def test_it_claims_no_more_than_mcnemars_test() -> None:
 )
 def test_interval_holds_the_truth_as_often_as_it_says(shape: Any, seed: float, example: float, rest: float) -> None:
     random, draws = np.random.default_rng(0), 600
-    found = [lead.over_both(crossed(random, shape, seed, example, rest)) for _ in range(draws)]
+    found = [over_both(crossed(random, shape, seed, example, rest)) for _ in range(draws)]
     held = sum(abs(each.mean) <= each.half for each in found)
     assert held >= stats.binom.ppf(0.001, draws, 0.94)
 
 
 def test_what_could_be_detected_is_found_four_times_in_five() -> None:
     random, shape = np.random.default_rng(0), (8, 400)
-    size = float(np.mean([lead.over_both(crossed(random, shape, 0.05, 1, 1)).detectable for _ in range(100)]))
-    found = [lead.over_both(size + crossed(random, shape, 0.05, 1, 1)) for _ in range(400)]
+    size = float(np.mean([over_both(crossed(random, shape, 0.05, 1, 1)).detectable for _ in range(100)]))
+    found = [over_both(size + crossed(random, shape, 0.05, 1, 1)) for _ in range(400)]
     assert np.mean([each.mean > each.half for each in found]) == pytest.approx(0.8, abs=0.06)
 
 
 def test_arms_that_are_equal_everywhere_have_no_width() -> None:
-    found = lead.over_both(np.zeros((3, 10)))
+    found = over_both(np.zeros((3, 10)))
     assert (found.mean, found.half, found.detectable) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("shape", [(1, 10), (3, 1)])
 def test_one_seed_or_one_example_tells_nothing(shape: tuple[int, int]) -> None:
-    assert np.isnan(lead.over_both(np.ones(shape)).half)
+    assert np.isnan(over_both(np.ones(shape)).half)
 
 
 # --- from records --------------------------------------------------------------------------------------------
@@ -141,7 +143,7 @@ def test_table_is_made_of_the_runs_of_equal_seeds(make_records: Any, scored: Any
     table = np.stack(
         [scores[f"{SGD}-{s}".replace("/", "-")] - scores[f"{ADAM}-{s}".replace("/", "-")] for s in range(4)]
     )
-    expected = lead.over_both(table)
+    expected = over_both(table)
     assert (row["arm"], row["best"], row["seeds"], row["examples"]) == (ADAM, SGD, 4, 400)
     assert row["covers"] == "seeds and test examples"
     assert (row["lead"], row["se"], row["detectable"]) == pytest.approx(

@@ -10,8 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import calibration, cleaned, confusion, picks, suspects
-from harness_plugins.analyses._probabilities import entropy
+from harness_plugins.analyses.photos import calibration, cleaned, confusion, picks
 from harness_reports import html
 from PIL import Image
 from scipy.spatial.distance import jensenshannon
@@ -19,6 +18,8 @@ from scipy.stats import binomtest
 
 from harness.records.checked import save_arrays
 from harness.results.analysis import analyse
+from harness.results.tables import suspects
+from harness.results.tables.class_probabilities import entropy
 
 OURS = (confusion, calibration, picks, suspects, cleaned)
 HOSTILE = ["</style><script>alert(1)</script>.jpg", 'a"onload="x.jpg', "dogs/\u202egpj.exe\n.jpg", "{{ 7*7 }}.jpg"]
@@ -298,7 +299,7 @@ def test_predictions_without_names_show_matrix_and_reliability_alone(shown):
 
 
 def test_many_classes_are_listed_by_their_worst_confusions(shown):
-    from harness_reports._looking import _cards
+    from harness_reports._page.looking import _cards
 
     names = [f"breed{i}" for i in range(9)]
     rows = [

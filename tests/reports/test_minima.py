@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import barriers, distances, facets, gate, solutions, spectra, surfaces
+from harness_plugins.analyses.solutions import barriers, distances, solutions, spectra, surfaces
 from harness_reports import html
-from harness_reports._figures import looks as looks_of
-from harness_reports._minima import chart, lines, matrices, plane, spectrum
-from harness_reports._minima.signs import signs
+from harness_reports._draw.figures import looks as looks_of
+from harness_reports._page.minima import chart, lines, matrices, plane, spectrum
+from harness_reports._page.minima.signs import signs
 
 from harness import HarnessError, Records
 from harness.results.analysis import analyse
+from harness.verdict.tables import facets, gate
 
 VERDICT = {
     "alpha": 0.05,

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import duels
-from harness_plugins.analyses._order import FINEST, chances, thinned
+from harness_plugins.analyses.search import duels
 
 from harness.plugin.discovery import discover
 from harness.records import open_records
 from harness.results.reports import write_reports
+from harness.verdict.trials import FINEST, chances, thinned
 
 TRIALS, EPOCHS, ARMS, SEEDS = 500, 20, 2, 3
 

@@ -8,9 +8,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from harness_plugins.analyses import snapshots as analysis
-from harness_reports import _figures, _schedules, html, markdown
-from harness_reports._facts import labels
+from harness_plugins.analyses.scores import snapshots as analysis
+from harness_reports import html, markdown
+from harness_reports._draw import figures
+from harness_reports._page import _schedules
+from harness_reports._words.facts import labels
 
 from harness import Results
 from harness.results.analysis import analyse
@@ -93,7 +95,7 @@ def test_the_page_draws_a_panel_an_arm_and_says_where_cycles_end(records):
     assert "peak 0.1; cycles end after epoch 1, 3 and 7, where the weights are kept<" in page
     assert "by the loss, as recorded, 4 seeds" in page
     assert len(set(re.findall(r'id="schedule-(\d)-', page))) == 3
-    panels = _schedules.panels(records, _figures.looks(labels(records)))
+    panels = _schedules.panels(records, figures.looks(labels(records)))
     assert [panel["look"].label for panel in panels] == ["sgdr", "plateau", "cosine"]
     for panel in panels:
         ElementTree.fromstring(panel["figure"])
@@ -101,7 +103,7 @@ def test_the_page_draws_a_panel_an_arm_and_says_where_cycles_end(records):
 
 def test_cycles_that_end_within_an_epoch_are_said(records):
     meta = replace(records.meta, schedules={SGDR: {**ABOUT, "cycle_ends": [6, 12, 28]}})
-    (panel,) = _schedules.panels(replace(records, meta=meta), _figures.looks(labels(records)))
+    (panel,) = _schedules.panels(replace(records, meta=meta), figures.looks(labels(records)))
     assert (
         "cycles end after epoch 1.5, 3 and 7; weights kept after epoch 1, 3 and 7, the last whole one" in panel["says"]
     )

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import profiles, reached, targets, times
-from harness_plugins.analyses._targets import survival
+from harness_plugins.analyses.scores import profiles, reached, targets, times
+from harness_plugins.analyses.scores._targets import survival
 from harness_reports import html
 
 from harness import Records, Results

@@ -8,24 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from harness_plugins.analyses import (
-    alarms,
-    budget,
-    duels,
-    importances,
-    lead,
-    leaderboard,
-    profiles,
-    reached,
-    regions,
-    sensitivity,
-    targets,
-    times,
-)
+from harness_plugins.analyses.scores import lead, profiles, reached, targets, times
+from harness_plugins.analyses.search import budget, duels, importances, regions, sensitivity
 from harness_reports import html, markdown, text
 
 from harness import Records, Results
 from harness.results.analysis import analyse
+from harness.results.tables import leaderboard
+from harness.verdict import tuning as alarms
 
 MODULES = (
     alarms, budget, duels, importances, lead, leaderboard, profiles, reached, regions, sensitivity, targets, times,

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import winner
 from scipy import stats
+
+from harness.results.tables import winner
 
 NAMES = ("sgd", "adam", "rmsprop")
 

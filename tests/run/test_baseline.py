@@ -114,7 +114,7 @@ def test_imported_arms_stand_in_every_table_as_if_trained_here(all_three, import
 
 
 def test_every_analysis_says_the_same_and_the_report_names_the_file(all_three, imported, file):
-    from harness_plugins.analyses import leaderboard, winner
+    from harness.results.tables import leaderboard, winner
 
     for module in (leaderboard, winner):
         one, other = (module.compute(records) for records in (imported, all_three))

@@ -8,7 +8,6 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
-from harness_plugins.analyses import alarms
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from harness.benchmark.plan import resolve
@@ -18,6 +17,7 @@ from harness.records import open_records
 from harness.run.prepare import Request
 from harness.run.search.extension import FURTHER, _applied, _further, _including
 from harness.run.start import run
+from harness.verdict import tuning as alarms
 
 EXECUTOR = '''
 """An executor that trains nothing: a run's accuracy falls with the squared decades from the best learning rate."""

@@ -67,6 +67,8 @@ REPRESENTED = {"one": represent(X), "other": represent(Y)}
 HUNDRED = {"one": represent(RANDOM.standard_normal((100, 3))), "other": represent(RANDOM.standard_normal((100, 4)))}
 
 EXAMPLES: Mapping[str, Example] = {
+    "crossed.over_both": Example({"table": distances(4, 6)}, ("table",), scaled=("table",), degree=1),
+    "crossed.over_seeds": Example({"values": A}, ("values",), scaled=("values",), degree=1),
     "function.disagreement": Example({"predictions": CLASSES}, ("predictions",), True, ("predictions",)),
     "function.root_jsd": Example({"predictions": CLASSES}, ("predictions",), True),
     "function.error_kappa": Example({"predictions": CLASSES, "targets": LABELS}, ("predictions",), True, ("predictions",)),

@@ -7,16 +7,16 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from harness_plugins.analyses._verdict.numbers import Numbers
-from harness_plugins.analyses._verdict.secondary import _probability
-from harness_plugins.analyses.alarms import _t
-from harness_plugins.analyses.lead import over_both, over_seeds
 from scipy import stats
 
 from harness.results.several import by_pairs, welch
+from harness.statistics.crossed import over_both, over_seeds
 from harness.statistics.joint import together
 from harness.statistics.labels import Margin
 from harness.statistics.pairwise import arrangements
+from harness.verdict.numbers import Numbers
+from harness.verdict.secondary import _probability
+from harness.verdict.tuning import _t
 
 UNITS = (2.0**-900, 2.0**-500, 2.0**500, 2.0**900)
 RANDOM = np.random.default_rng(0)

@@ -211,7 +211,7 @@ def world():
 @pytest.fixture(scope="session")
 def stated():
     """Return a function from records to the verdict's row of the network."""
-    from harness_plugins.analyses import verdict
+    from harness.verdict.tables import verdict
 
     return lambda records: verdict.compute(records).iloc[0]
 
@@ -219,7 +219,7 @@ def stated():
 @pytest.fixture(scope="session")
 def labels():
     """Return a function from records, facet and kind of pair to the labels of the primary measures."""
-    from harness_plugins.analyses import facets
+    from harness.verdict.tables import facets
 
     def find(records, facet, pair="arms"):
         table = facets.compute(records)

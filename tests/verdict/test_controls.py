@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import facets, gate, verdict
+
+from harness.verdict.tables import facets, gate, verdict
 
 STEPS = 12_000
 # How far rounding in float64 may take a solution from the exact one, of its size: a sum of 100 products errs by up to

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from harness_plugins.analyses import facets, gate, verdict
+
+from harness.verdict.tables import facets, gate, verdict
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import pytest
-
 from harness.cli.show import _metrics, show_lines
-from harness.cli.verdicts import verdict_lines, verdict_of
-from harness.plugin.discovery import discover
+from harness.results.analysis import analyse
 from harness.verdict.protocol import resolve
+from harness.verdict.reading import TABLES, plain_verdict, read_verdicts, verdict_lines
 
 
-@pytest.fixture(scope="module")
-def registry():
-    """Return the built-in plugins."""
-    return discover()
+def shown(records):
+    """Return the verdict as ``harness show`` does."""
+    return plain_verdict(read_verdicts(records.meta, analyse(records, TABLES).tables))
 
 
-def test_the_document_has_every_number_a_label_was_made_from(world, registry):
+def test_the_document_has_every_number_a_label_was_made_from(world):
     records = world(seeds=12, aa=True, different=True, shift={("adam", "function"): 25.0}).records()
-    found = json.loads(json.dumps(verdict_of(records, registry), allow_nan=False))
+    found = json.loads(json.dumps(shown(records), allow_nan=False))
     assert (found["statement"], found["others"]) == ("value only", [])
     (network,) = found["networks"]
     assert (network["network"], network["regime"], network["statement"]) == ("lesson_cnn", "scratch", "value only")
@@ -40,14 +37,14 @@ def test_the_document_has_every_number_a_label_was_made_from(world, registry):
     assert isinstance(network["facets"]["loss"]["pairs"][0]["seeds"], int)
 
 
-def test_what_is_open_says_how_many_seeds_it_needs(world, registry):
-    found = verdict_of(world(seeds=4).records(), registry)
+def test_what_is_open_says_how_many_seeds_it_needs(world):
+    found = shown(world(seeds=4).records())
     pairs = found["networks"][0]["facets"]["representation"]["pairs"]
     assert found["statement"] == "inconclusive"
     assert all(pair["seeds_needed"] > 4 for pair in pairs if pair["label"] == "inconclusive")
 
 
-def test_a_later_protocol_stands_beside_the_first_one(world, registry):
+def test_a_later_protocol_stands_beside_the_first_one(world):
     records = world(seeds=12).records()
     entries = []
     for seeds, when in ((8, "before the comparison"), (12, "after 16 comparison runs had ended")):
@@ -55,7 +52,7 @@ def test_a_later_protocol_stands_beside_the_first_one(world, registry):
         protocol = resolve(plain, records.meta.arms, list(records.meta.metrics))
         entries.append({"hash": protocol.hash, "protocol": protocol.plain(), "registered": when})
     records = replace(records, meta=replace(records.meta, protocols=entries))
-    found = verdict_of(records, registry)
+    found = shown(records)
     assert found["hash"] == entries[0]["hash"]
     assert [other["hash"] for other in found["others"]] == [entries[1]["hash"]]
     lines = verdict_lines(found)
@@ -66,9 +63,9 @@ def test_a_later_protocol_stands_beside_the_first_one(world, registry):
     assert sum(line.startswith("do they reach") for line in lines) == 2
 
 
-def test_nothing_compared_says_nothing(world, registry):
+def test_nothing_compared_says_nothing(world):
     records = world().records()
-    assert verdict_of(type(records)(**{**vars(records), "comparison": records.comparison.iloc[:0]}), registry) is None
+    assert shown(type(records)(**{**vars(records), "comparison": records.comparison.iloc[:0]})) is None
 
 
 def test_an_arm_whose_runs_have_no_finite_metric_is_said_as_it_is():

@@ -7,17 +7,18 @@ import json
 from dataclasses import replace
 
 import pytest
-from harness_plugins.analyses import gate, verdict
-from harness_plugins.analyses._solutions import networks
-from harness_reports import _minima, _statements, _verdict
+from harness_plugins.analyses.solutions._solutions import networks
+from harness_reports._page import _verdict, minima
+from harness_reports._words import statements
 
 from harness import Results
-from harness.cli.verdicts import verdict_of
 from harness.plugin.discovery import discover
 from harness.results.analysis import analyse
 from harness.results.notebook import Loaded
 from harness.results.several import _verdicts
 from harness.verdict.protocol import register, resolve, standing_protocol
+from harness.verdict.reading import plain_verdict, read_verdicts
+from harness.verdict.tables import gate, verdict
 
 
 class Notes(dict):
@@ -68,12 +69,14 @@ def test_the_earliest_protocol_whose_design_holds_stands(three):
 def test_every_consumer_takes_the_standing_protocol(three, registry):
     records, second = three
     results = analyse(records, registry.all("analysis"))
-    assert verdict_of(records, registry)["statement"] == "value only"  # harness show, and its JSON
+    assert (
+        plain_verdict(read_verdicts(records.meta, results.tables))["statement"] == "value only"
+    )  # harness show, and its JSON
     page = _verdict.verdict(results)
     assert (page["statement"], page["hash"]) == ("value only", second[:12])
     assert ": value only" in _verdict.line(results)  # the headline of page, Markdown, console and notebook
-    assert [each.statement.split(",")[0] for each in _statements.statements(results)] == ["value only"]
-    compared = {row["facet"]: row["label"] for row in _verdicts([records], ["run"], registry)}
+    assert [each.statement.split(",")[0] for each in statements.statements(results)] == ["value only"]
+    compared = {row["facet"]: row["label"] for row in _verdicts([records], ["run"])}
     assert (compared["statement"], compared["function"]) == ("value only", "different")
     loaded = Loaded(records, registry).verdict
     assert list(loaded.loc[loaded["standing"], "hash"].unique()) == [second]
@@ -81,7 +84,7 @@ def test_every_consumer_takes_the_standing_protocol(three, registry):
     assert {sources.cell.protocol.hash for sources in networks(records)} == {second}
     assert {len(sources.cell.seeds) for sources in networks(records)} == {8}
     floors = standing_protocol(records.meta).protocol.floors
-    assert _minima.section._floor(records) == floors["sharpness"] == 0.004
+    assert minima.section._floor(records) == floors["sharpness"] == 0.004
 
 
 def test_the_gate_on_the_page_is_that_of_the_standing_protocol(three):
@@ -89,7 +92,7 @@ def test_the_gate_on_the_page_is_that_of_the_standing_protocol(three):
     table = gate.compute(records)
     table.loc[table["hash"] != second, "state"] = "not at a minimum"
     signs = dict.fromkeys(table["arm"], None)
-    shown = _minima.section.gate(Results(records, {"gate": table}), "lesson_cnn", signs)
+    shown = minima.section.gate(Results(records, {"gate": table}), "lesson_cnn", signs)
     assert [row["state"] for row in shown["rows"]] == ["at a minimum"] * 2
 
 
@@ -98,7 +101,7 @@ def test_nobody_else_picks_a_protocol_by_its_place(repository):
     picked = []
     for package in ("harness", "plugins", "reports"):
         for file in (repository / package).rglob("*.py"):
-            if file == repository / "harness" / "protocol.py":
+            if file == repository / "harness" / "verdict" / "protocol.py":
                 continue
             tree = ast.parse(file.read_text())
             loops = [n.iter for n in ast.walk(tree) if isinstance(n, ast.For | ast.comprehension)]

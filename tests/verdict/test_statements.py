@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from harness_plugins.analyses import facets, gate, omnibus, twins, verdict
 from scipy import stats
 
 from harness import digest
 from harness.verdict.protocol import register, resolve
+from harness.verdict.tables import facets, gate, omnibus, twins, verdict
 
 
 class Notes(dict):
@@ -197,9 +197,8 @@ def test_the_omnibus_test_sees_what_the_pairs_see(world):
 
 def test_pairs_of_one_seed_have_no_part_in_the_p_value(world):
     """Probes leave them out. With them, as the predictions have them, p is the same."""
-    from harness_plugins.analyses.omnibus import _same_seeds
-
     from harness.statistics.omnibus import permanova, permdisp
+    from harness.verdict.tables.omnibus import _same_seeds
 
     points = np.random.default_rng(0).standard_normal((3, 5, 4))
     points[2] += 0.7
@@ -247,9 +246,8 @@ def test_twins_compare_the_optimizer_with_the_order_of_the_data(world):
 
 
 def test_what_is_not_known_of_a_ratio_is_nan():
-    from harness_plugins.analyses._verdict.columns import numbers
-
     from harness.statistics.pairwise import Estimate
+    from harness.verdict.columns import numbers
 
     found = numbers(Estimate(np.log(2), -np.inf, np.inf, np.nan, 2), "log rho")
     assert found["rho"] == pytest.approx(2)

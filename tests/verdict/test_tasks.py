@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from harness_plugins.analyses import facets, gate, omnibus, twins, verdict
 
 from harness.console.progress import Reporter
 from harness.plugin.discovery import discover
@@ -15,6 +14,7 @@ from harness.records import open_records
 from harness.results.analysis import analyse
 from harness.run.prepare import Request
 from harness.run.start import run
+from harness.verdict.tables import facets, gate, omnibus, twins, verdict
 
 SETTINGS = (
     "compare.seeds=3", "compare.untuned=1", 'compare.probes=["connectivity"]', "compare.gate=true",

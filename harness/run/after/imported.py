@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from harness.benchmark.comparison import Cell
+from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
 from harness.plugin.runs import Arm, Run
 from harness.records import Store, schema
 
 
-def imported_cells(setting: Setting, store: Store) -> list[Cell]:
+def imported_cells(setting: Setting, store: Store) -> list[ComparisonRun]:
     """Return the imported arms' own runs whose weights are in the run folder, in the order of the baseline."""
     names = {competitor.arm.name for competitor in setting.plan.imported}
     found = []
@@ -21,5 +21,5 @@ def imported_cells(setting: Setting, store: Store) -> list[Cell]:
         recipe = json.loads(row["recipe"])
         run = Run(**{**recipe, "arm": Arm(**recipe["arm"]), "augment": tuple(recipe["augment"])})
         if run.id == cell["run_id"]:  # a recipe of another release may say less than a run says now
-            found.append(Cell(run, "fresh", cell["of"]))
+            found.append(ComparisonRun(run, "fresh", cell["of"]))
     return found

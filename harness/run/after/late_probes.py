@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, combinations, product
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.comparison import Cell
+from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
@@ -108,7 +108,7 @@ class Solutions:
         return self._held[run.id][0]
 
 
-def measure_minima(setting: Setting, cells: Sequence[Cell], store: Store, reporter: Reporter) -> list[str]:
+def measure_minima(setting: Setting, cells: Sequence[ComparisonRun], store: Store, reporter: Reporter) -> list[str]:
     """Carry out every late probe; return a line for each that failed. What a limit in seconds leaves out is no failure."""
     ended = [cell for cell in cells if (store.run(cell.run.id) or {}).get("state") == schema.DONE]
     lines = []
@@ -122,7 +122,12 @@ def measure_minima(setting: Setting, cells: Sequence[Cell], store: Store, report
 
 
 def _carry_out(
-    probe: Probe, setting: Setting, cells: Sequence[Cell], solutions: Solutions, store: Store, reporter: Reporter
+    probe: Probe,
+    setting: Setting,
+    cells: Sequence[ComparisonRun],
+    solutions: Solutions,
+    store: Store,
+    reporter: Reporter,
 ) -> list[str]:
     """Measure group by group, and under a limit in seconds as long as the next group will fit into what is left of it."""
     version = setting.plan.late_versions[probe.name][:16]
@@ -290,7 +295,7 @@ def _cost_line(probe: Probe, work: Work, each: float, limit: float | None, key: 
 # --- what there is to measure --------------------------------------------------------------------------------
 
 
-def work_of(probe: Probe, setting: Setting, cells: Sequence[Cell]) -> Work:
+def work_of(probe: Probe, setting: Setting, cells: Sequence[ComparisonRun]) -> Work:
     """Return what a probe can measure on the networks of these cells, the runs that ended well, and what of it is asked.
 
     Arms are compared where they share a network; a control is compared with the arm that it belongs to. Of the arms
@@ -312,7 +317,7 @@ def _asked(groups: Sequence[Sequence[Runs]], size: int) -> int:
     return min(len(groups), max(1, sum(total <= size for total in totals)))
 
 
-def _by_arm(cells: Sequence[Cell]) -> dict[str, dict[int, Run]]:
+def _by_arm(cells: Sequence[ComparisonRun]) -> dict[str, dict[int, Run]]:
     found: dict[str, dict[int, Run]] = {}
     for cell in cells:
         if cell.role in ("fresh", "aa", "different"):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from harness.benchmark.comparison import Cell, cells, restarts
+from harness.benchmark.comparison import ComparisonRun, comparison_runs, restart_runs
 from harness.benchmark.plan import Setting
 from harness.console.safe_text import command_with
 from harness.plugin.boundary import Boundary, PluginFailed
@@ -17,15 +17,15 @@ from harness.run.workbench import Bench
 DEAR = 5.0  # seconds: a measurement that takes longer is not repeated to be timed warm
 
 
-def planned_cells(setting: Setting) -> list[Cell]:
+def planned_cells(setting: Setting) -> list[ComparisonRun]:
     """Return the comparison as it will be if every search finds something, at the middle of every space."""
     searches = setting.plan.benchmark.search.replicates
     chosen = {}
     for competitor in (*setting.plan.competitors, *setting.plan.controls_of("aa")):
         values = {name: middle(space) for name, space in competitor.space.items()}
         chosen[competitor.arm.name] = [values] * searches
-    found = cells(setting, chosen)
-    return [*found, *restarts(setting, found)]
+    found = comparison_runs(setting, chosen)
+    return [*found, *restart_runs(setting, found)]
 
 
 def middle(space: Any) -> Any:
@@ -36,7 +36,7 @@ def middle(space: Any) -> Any:
     return int(value) if isinstance(space.low, int) else value
 
 
-def late_probes(setting: Setting, planned: Sequence[Cell]) -> list[dict[str, Any]]:
+def late_probes(setting: Setting, planned: Sequence[ComparisonRun]) -> list[dict[str, Any]]:
     """Return a row per late probe: how many measurements there are, are asked for and will be made, and what they take.
 
     A probe that fails on networks that are not trained is not timed, and ``problem`` says why. ``part`` says which of
@@ -58,7 +58,7 @@ def foretell(setting: Setting, command: Sequence[str] = ()) -> list[str]:
 
 
 def _cost(
-    probe: Probe, setting: Setting, planned: Sequence[Cell], timed: bool = True, command: Sequence[str] = ()
+    probe: Probe, setting: Setting, planned: Sequence[ComparisonRun], timed: bool = True, command: Sequence[str] = ()
 ) -> dict[str, Any]:
     work = work_of(probe, setting, planned)
     limit, key = limit_of(setting, probe)

@@ -16,10 +16,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.plan import SCHEDULE, Competitor, Setting, describe_space
-from harness.plugin.contracts import Analysis
-from harness.plugin.registry import Registry
 from harness.records import Store, open_records
 from harness.results.analysis import computed
+from harness.verdict import tuning
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -62,14 +61,13 @@ def _range(said: Mapping[str, Any], before: Any) -> BaseDistribution:
     return kind
 
 
-def extend(setting: Setting, store: Store, registry: Registry, rounds_left: int) -> tuple[bool, list[str]]:
+def extend(setting: Setting, store: Store, rounds_left: int) -> tuple[bool, list[str]]:
     """Note an extension for every arm that has an alarm, while rounds are left.
 
     Returns whether there is more to do now, and lines that say what was extended, or why nothing was.
     """
-    analysis = registry.get("analysis", "alarms", Analysis)
     records = open_records(store.folder)
-    table = computed(analysis, records)
+    table = computed(tuning.ANALYSIS, records)
     raised = table[table["state"] == "alarm"]
     raised = raised[raised["arm"].isin([competitor.arm.name for competitor in setting.plan.competitors])]
     if not len(raised):

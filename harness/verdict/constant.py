@@ -1,0 +1,30 @@
+"""What the best constant answer scores, and which scores are not shown to be better than that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from harness.records import Records
+
+BY_CHANCE = 0.05  # how often another draw of the examples alone makes a score so much better than a constant's
+
+
+@dataclass(frozen=True)
+class Level:
+    """The score of a constant answer, with its standard error over another draw of the examples."""
+
+    score: float  # as recorded
+    se: float  # 0 where it is not known
+
+    @property
+    def allowance(self) -> float:
+        """By how much a score must be better to show that it is."""
+        return NormalDist().inv_cdf(1 - BY_CHANCE) * self.se
+
+
+def level(records: Records, split: str, metric: str) -> Level | None:
+    """Return what the constant answer scores in a metric of the task on a split; None where that is not known."""
+    scores = records.meta.constant.get("scores", {})
+    known = scores.get(split, {}).get(metric)
+    return Level(float(known["score"]), float(known["se"])) if known else None

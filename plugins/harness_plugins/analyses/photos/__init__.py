@@ -1,0 +1,1 @@
+"""Single predictions on photos."""

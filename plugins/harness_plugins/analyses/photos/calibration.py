@@ -1,0 +1,88 @@
+"""Calibration: is a class that is given 90 % right nine times in ten? Guo et al. 2017, arXiv:1706.04599.
+
+    ECE = sum over bins of |B| / N * |accuracy(B) - confidence(B)|
+
+over 15 bins of equal width between 0 and 1, by the probability of the most probable class. It is above zero even where
+everything is calibrated, because a bin of few examples is seldom right as often as it should be; ``expected`` says by
+about how much: the mean of the same sum if each example were right with just the probability it says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import Analysis, Records, hookimpl
+from harness.results.tables.class_probabilities import by_arm, targets
+from harness.statistics.intervals import mean_interval, standard_deviation, wilson
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+BINS = 15
+COLUMNS = (
+    "arm", "bin", "from", "to", "count", "confidence", "accuracy", "accuracy_low", "accuracy_high",
+    "ece", "ece_low", "ece_high", "expected", "seeds", "examples",
+)  # fmt: skip
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per arm and bin that has examples, of the whole test split; none without class probabilities.
+
+    ``confidence`` and ``accuracy`` are over all seeds, ``count`` is per seed; ``accuracy_low`` and ``accuracy_high``
+    are Wilson's 95 % interval (1927, doi:10.2307/2276774) for that many examples. ``ece`` is the mean over seeds of
+    each seed's own, with its 95 % t-interval, cut off at 0 and 1; NaN for one seed, and where all seeds are equal.
+    """
+    import numpy as np
+    import pandas as pd
+
+    rows = []
+    for arm, probabilities in by_arm(records).items():
+        truth = targets(records, "test")
+        confident, right = probabilities.max(axis=2), probabilities.argmax(axis=2) == truth  # [S, N] both
+        each = np.array([ece(c, r) for c, r in zip(confident, right, strict=True)])
+        ends = mean_interval(each.mean(), standard_deviation(each), len(each), (0.0, 1.0))
+        chance = float(np.mean([by_chance(c) for c in confident]))
+        about = (float(each.mean()), float(ends[0]), float(ends[1]), chance, len(each), len(truth))
+        place = bin_of(confident)
+        for b in np.unique(place):
+            inside = place == b
+            count, accuracy = inside.sum() / len(each), float(right[inside].mean())
+            low, high = map(float, wilson(accuracy, count))
+            middle = (float(confident[inside].mean()), accuracy, low, high)
+            rows.append((arm, int(b), b / BINS, (b + 1) / BINS, float(count), *middle, *about))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def bin_of(confident: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the number of each confidence's bin ``(b / BINS, (b + 1) / BINS]``, 0 is the first."""
+    import numpy as np
+
+    return np.clip(np.ceil(confident * BINS).astype(np.int64) - 1, 0, BINS - 1)
+
+
+def ece(confident: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Return the expected calibration error, in [0, 1], of confidences ``[N]`` and of whether each was right."""
+    import numpy as np
+
+    excess = np.bincount(bin_of(confident), weights=right - confident, minlength=BINS)
+    return float(np.abs(excess).sum() / len(confident))
+
+
+def by_chance(confident: NDArray[np.float64]) -> float:
+    """Return the calibration error to be expected of so many examples that are calibrated.
+
+    A bin's excess of right ones has the variance ``sum of c (1 - c)``; a normal one is ``sqrt(2 / pi)`` of its
+    standard deviation away from zero on average.
+    """
+    import numpy as np
+
+    variance = np.bincount(bin_of(confident), weights=confident * (1 - confident), minlength=BINS)
+    return float(np.sqrt(2 / np.pi * np.maximum(variance, 0)).sum() / len(confident))
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer calibration."""
+    return [Analysis(name="calibration", compute=compute, reference="arXiv:1706.04599")]

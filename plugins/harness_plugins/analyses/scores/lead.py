@@ -1,0 +1,153 @@
+"""The lead of the best arm over every other, with an interval that covers seeds and test examples alike.
+
+Both arms see the same seeds and the same examples, so their differences form a table of seeds by examples, of which
+``harness.statistics.crossed`` has the mean, its standard error and its degrees of freedom.
+
+Two accuracies that differ on fewer than six examples no exact test can tell apart, and where they differ on none, all
+variances are zero: "the lead is 0.00 points, 0.00 to 0.00" would be said of 70 photos. So the interval of so few is
+joined with one of the shares of examples that only the one or only the other arm gets right, each from its count by
+Clopper and Pearson (``matched_difference``): two arms that agree on all of 70 photos lie within 5.1 points of each other.
+Arms that have no scores per example, and in all seeds the same difference, have Newcombe's interval of two proportions;
+any other score that differs alike everywhere has none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness import Analysis, Records, hookimpl
+from harness.results.tables.leaderboard import ranked
+from harness.statistics.crossed import POWER, CrossedMean, over_both, over_seeds
+from harness.statistics.intervals import (
+    EQUAL,
+    detectable_share,
+    fewest_discordant,
+    matched_difference,
+    newcombe,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+COLUMNS = (
+    "arm", "best", "metric", "lead", "low", "high", "detectable", "se", "se_seeds", "se_examples", "df", "seeds",
+    "examples", "covers", "unit",
+)  # fmt: skip
+Finite = tuple[str, float]  # a run_id and its value of the deciding test metric
+NO_SEEDS = CrossedMean(math.nan, math.nan, math.nan, math.nan, -1.0)  # of two arms without a seed in common
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per arm other than the best, in their order: the best arm's ``lead`` in the deciding test metric.
+
+    A lead is above zero where the best is better, whichever way the metric goes. ``low`` and ``high`` bound its 95 %
+    interval, each on its own, over the ``seeds`` that ended well in both arms; NaN for fewer than two.
+    ``covers`` is "seeds and test examples", or "seeds" where the records have no scores per example, or "test examples"
+    where the difference is the same in all seeds, so that nothing says how these scatter, or "".
+    """
+    import pandas as pd
+
+    best, *others = ranked(records) or [""]
+    metric = records.deciding.column
+    runs = {arm: _finite_runs(records, arm, metric) for arm in (best, *others)}
+    rivals = [arm for arm in others if runs[best] and runs[arm]]  # of an arm without a result the leaderboard says why
+    rows = [{"arm": arm, "best": best, **_lead_row(records, runs[best], runs[arm])} for arm in rivals]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _lead_row(records: Records, best: Mapping[int, Finite], arm: Mapping[int, Finite]) -> dict[str, Any]:
+    """Return the columns of one arm: by how much the best arm leads over the seeds that both have."""
+    deciding, sign = records.deciding, records.deciding.sign
+    seeds = [seed for seed in best if seed in arm]
+    table = _differences(records, [(best[seed], arm[seed]) for seed in seeds])
+    best_values, arm_values = ([runs[seed][1] for seed in seeds] for runs in (best, arm))
+    mean, examples = NO_SEEDS, 0
+    if table is not None:
+        mean, examples = over_both(table), table.shape[1]
+    elif seeds:
+        mean = over_seeds([one - other for one, other in zip(best_values, arm_values, strict=True)])
+    sure = _sure(records, mean, table, best_values, arm_values)
+    low, high = (sure.low, sure.high) if sign > 0 else (-sure.high, -sure.low)
+    return {
+        "metric": deciding.column, "lead": sign * mean.mean, "low": low, "high": high, "detectable": sure.detectable,
+        "se": mean.se or math.nan, "se_seeds": mean.se_seeds, "se_examples": mean.se_examples, "df": mean.df,
+        "seeds": len(seeds), "examples": sure.examples or examples, "covers": sure.covers, "unit": deciding.unit,
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sure:
+    """How sure a difference is: its 95 % interval, what that covers, and the difference that would be found."""
+
+    low: float
+    high: float
+    detectable: float
+    covers: str
+    examples: int = 0  # that the interval is of, where it covers test examples alone
+
+
+def _sure(
+    records: Records, found: CrossedMean, table: NDArray[np.float64] | None, one: list[float], other: list[float]
+) -> Sure:
+    """Return how sure a mean difference is, not turned round; ``table`` is ``[S, N]``, the values of both arms ``[S]``."""
+    import numpy as np
+
+    metric = records.deciding.column
+    low, high = records.bounds_of(metric)
+    many = records.examples_of(metric)
+    if many and table is not None:
+        many = table.shape[1]
+    if math.isnan(found.se):
+        return Sure(math.nan, math.nan, math.nan, "")
+    flat = found.se <= EQUAL * max(map(abs, (*one, *other)))
+    few = _few(table) if many and table is not None else None
+    share = detectable_share(many, POWER) if many else math.nan
+    ends, detectable = (found.mean - found.half, found.mean + found.half), found.detectable
+    covers = "seeds" if table is None else "seeds and test examples"
+    if flat:
+        ends = few or (newcombe(float(np.mean(one)), float(np.mean(other)), many) if many else (math.nan, math.nan))
+        detectable, covers = share, "test examples" if many else ""
+    elif few:
+        ends = min(ends[0], few[0]), max(ends[1], few[1])
+        detectable = share if math.isnan(share) else max(detectable, share)
+    most = high - low
+    low, high = (float(np.clip(end, -most, most)) for end in ends)
+    return Sure(low, high, min(detectable, most), covers, many if flat else 0)
+
+
+def _few(table: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Return the exact interval of differences ``[S, N]`` that so few examples carry that no sign test could tell; else None."""
+    better, worse = (int(count) for count in ((table.mean(axis=0) > 0).sum(), (table.mean(axis=0) < 0).sum()))
+    carriers = int((table != 0).any(axis=0).sum())
+    return matched_difference(better, worse, table.shape[1]) if carriers < fewest_discordant() else None
+
+
+def _finite_runs(records: Records, arm: str, metric: str) -> dict[int, Finite]:
+    """Return run and value of an arm by seed, of the runs that ended well with a finite value."""
+    runs = records.compared()
+    mine = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
+    if metric not in mine:
+        return {}
+    found = zip(mine["seed"], mine["run_id"], mine[metric], strict=True)
+    return {int(seed): (str(run), float(value)) for seed, run, value in found if math.isfinite(value)}
+
+
+def _differences(records: Records, pairs: list[tuple[Finite, Finite]]) -> NDArray[np.float64] | None:
+    """Return the differences of scores ``[S, N]`` of these pairs of runs; None where a run has no scores."""
+    import numpy as np
+
+    scores = records.scores
+    if not pairs or any(run not in scores for pair in pairs for run, _ in pair):
+        return None
+    return np.stack([scores[one].astype(np.float64) - scores[other] for (one, _), (other, _) in pairs])
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer lead."""
+    return [Analysis(name="lead", compute=compute, reference="Searle, Casella and McCulloch 1992, ch. 4")]

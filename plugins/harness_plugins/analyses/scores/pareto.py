@@ -1,0 +1,64 @@
+"""Score against seconds: which trials nothing beats in both.
+
+A trial is on a front where no other trial has a score at least as good in no more seconds of training, and is better in
+one of the two. Each arm has a front of its own, and all arms of a network have one together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import Analysis, Records, hookimpl
+from harness.verdict.arms import network_of
+from harness.verdict.trials import sign
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+COLUMNS = ("arm", "network", "number", "score", "seconds", "front", "front_of_all")
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per trial that ended well: its tune score, its seconds of training, and the fronts it is on."""
+    import numpy as np
+    import pandas as pd
+
+    done = records.trials[(records.trials["state"] == "done") & records.trials["value"].notna()]
+    table = pd.DataFrame(
+        {
+            "arm": done["arm"].astype(str),
+            "network": [network_of(str(arm)) for arm in done["arm"]],
+            "number": done["number"].astype(int),
+            "score": done["value"].astype(float),
+            "seconds": done["seconds"].astype(float),
+        }
+    ).reset_index(drop=True)
+    scores = sign(records) * table["score"].to_numpy()
+    for column, by in (("front", "arm"), ("front_of_all", "network")):
+        table[column] = False
+        for rows in table.groupby(by, sort=False).indices.values():
+            where = np.asarray(rows)
+            table.loc[where, column] = front(scores[where], table["seconds"].to_numpy()[where])
+    return table[list(COLUMNS)]
+
+
+def front(scores: NDArray[np.float64], seconds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return ``[N]``, whether nothing beats a trial; ``scores`` ``[N]`` are better the higher."""
+    import numpy as np
+
+    order = np.lexsort((-scores, seconds))  # the fastest first, of equally fast ones the best
+    best = np.maximum.accumulate(scores[order])
+    before = np.concatenate([[-np.inf], best[:-1]])
+    found = np.zeros(len(scores), dtype=bool)
+    found[order] = scores[order] > before
+    first = np.searchsorted(seconds[order], seconds[order])  # twins of one on the front are on it too
+    found[order] |= (scores[order] == best) & (scores[order] == scores[order][first]) & found[order][first]
+    return found
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer pareto."""
+    return [Analysis(name="pareto", compute=compute)]

@@ -1,0 +1,38 @@
+"""The part of an arm's seeds that have reached the target, against the time they took (Kaplan and Meier 1958)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness import Analysis, Records, hookimpl
+from harness_plugins.analyses.scores import times
+from harness_plugins.analyses.scores._targets import survival
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = ("arm", "unit", "at", "part", "low", "high")
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per arm, unit (epochs, steps, seconds) and time ``at`` which a run reached the target or ended.
+
+    ``part`` of the arm's seeds have reached it by then, with its 95 % interval.
+    """
+    import pandas as pd
+
+    runs = times.compute(records)
+    rows: list[tuple[Any, ...]] = []
+    for unit in times.UNITS:
+        for arm in dict.fromkeys(runs["arm"]):
+            mine = runs[runs["arm"] == arm]
+            curve = survival(mine[unit].to_numpy(dtype=float), mine["reached"].to_numpy(dtype=bool))
+            steps = zip(curve.at, 1 - curve.left, 1 - curve.high, 1 - curve.low, strict=True)
+            rows += [(arm, unit, *map(float, step)) for step in steps]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer reached."""
+    return [Analysis(name="reached", compute=compute, reference="doi:10.1080/01621459.1958.10501452")]

@@ -1,0 +1,51 @@
+"""Time to target per arm, over its seeds, with those that never reached it counted as such (Kaplan and Meier 1958)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness import Analysis, Records, hookimpl
+from harness.verdict.arms import network_of
+from harness_plugins.analyses.scores import times
+from harness_plugins.analyses.scores._targets import survival
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = (
+    "arm", "network", "metric", "target", "rule", "unit", "reached", "seeds", "median", "low", "high", "mean", "until",
+    "seen",
+)  # fmt: skip
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per arm and unit (epochs, steps, seconds): the ``median`` over seeds, with its 95 % interval.
+
+    The median is infinite where fewer than half of the seeds reached the target; then it is more than ``seen``, the
+    longest time an unsuccessful run was seen. ``mean`` is the mean time to the target or to ``until``, whichever comes
+    first; ``until`` is the same for all arms of a network, none of which was trained for less.
+    """
+    import pandas as pd
+
+    runs = times.compute(records)
+    rows: list[tuple[Any, ...]] = []
+    for unit, column in zip(times.UNITS, times.RECORDED, strict=True):
+        trained = records.epochs[records.epochs["phase"] == "compare"].groupby("arm")[column].max()
+        networks = [network_of(str(arm)) for arm in trained.index]
+        until = trained.groupby(networks).min() if len(trained) else trained
+        for arm in dict.fromkeys(runs["arm"]):
+            mine = runs[runs["arm"] == arm]
+            first = mine.iloc[0]
+            curve = survival(mine[unit].to_numpy(dtype=float), mine["reached"].to_numpy(dtype=bool))
+            horizon = float(until[first["network"]])
+            about = (arm, *(first[name] for name in ("network", "metric", "target", "rule")), unit)
+            counts = (int(mine["reached"].sum()), len(mine))
+            seen = float(mine.loc[~mine["reached"], unit].max())
+            rows.append((*about, *counts, curve.median, *curve.interval, curve.mean(horizon), horizon, seen))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer targets."""
+    return [Analysis(name="targets", compute=compute, reference="doi:10.1080/01621459.1958.10501452")]

@@ -1,0 +1,1 @@
+"""How the searches went: tables of trials, budgets and parameters."""

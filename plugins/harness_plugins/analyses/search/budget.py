@@ -1,0 +1,100 @@
+"""The best tune score to be expected of a budget of 1, 2, ... n trials.
+
+A comparison of tuned arms holds for the budget they were tuned with, and another budget may turn it round (Dodge et al.
+2019, arXiv:1909.03004; Sivaprasad et al. 2020, arXiv:1910.11758). Of random search the trials are exchangeable, and the
+mean over all subsets of k of them is exact (``_order``); its band is a bootstrap over trials. A sampler that learns asks
+trial k because of those before it, so any other order would be another search: for those the curve is the best so far, of
+the one search there was, without a band.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import Analysis, Records, digest, hookimpl
+from harness.statistics.intervals import LEVEL, clopper_pearson, equal_numbers
+from harness.verdict.trials import chances, exchangeable, incumbents, scores, sign
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+DRAWS = 1000  # of the bootstrap
+COLUMNS = ("arm", "budget", "expected", "low", "high", "empty", "trials", "lost", "estimate")
+MEAN, SO_FAR = "mean over subsets", "best so far"
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per arm and budget: the ``expected`` best tune score, with the ends of its 95 % bootstrap band.
+
+    Where all samples of the trials are equal, the band is that of a proportion of the tune examples, or there is none.
+
+    ``lost`` of the arm's ``trials`` have no score; each counts as the worst score that any arm's trial has, and
+    ``empty`` is the probability that all trials of the budget are such. ``estimate`` is "mean over subsets", or "best
+    so far", which has no band, and is NaN as long as no trial has a score.
+    """
+    import numpy as np
+    import pandas as pd
+
+    metric = records.deciding.tune_column
+    found = {str(arm): scores(records, str(arm)) for arm in records.arms["arm"]}
+    there = np.concatenate([np.zeros(0), *(values[np.isfinite(values)] for values in found.values())])
+    rows: list[tuple[object, ...]] = []
+    for arm, values in found.items():
+        if not (len(there) and np.isfinite(values).any()):
+            continue
+        lost = int(np.isinf(values).sum())
+        about = (len(values), lost)
+        if exchangeable(records):
+            curve, low, high = expected(np.where(np.isfinite(values), values, there.min()), digest([arm]))
+            empty = chances(len(values))[:, :lost].sum(axis=1)
+            estimate = MEAN
+        else:
+            curve = incumbents(values)
+            empty = np.isinf(curve).astype(float)
+            curve = np.where(np.isfinite(curve), curve, np.nan)
+            low = high = np.full(len(values), np.nan)
+            estimate = SO_FAR
+        turned = (low, high) if sign(records) > 0 else (-high, -low)
+        turned = _widened(sign(records) * curve, *turned, records.examples_of(metric))
+        columns = zip(sign(records) * curve, *turned, empty, strict=True)
+        rows += [(arm, k, *map(float, row), *about, estimate) for k, row in enumerate(columns, 1)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _widened(
+    curve: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], examples: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the band ``[n]`` without a place of no width, where every sample of the trials has the same best score.
+
+    A bootstrap of equal scores says nothing of other trials. There the band is that of a proportion of the tune
+    examples, by Clopper and Pearson, and of a score that is none there is no band.
+    """
+    import numpy as np
+
+    equal = equal_numbers(curve, high - low)
+    ends = clopper_pearson(curve, examples) if examples else (np.nan, np.nan)
+    return np.where(equal, ends[0], low), np.where(equal, ends[1], high)
+
+
+def expected(values: NDArray[np.float64], key: str) -> tuple[NDArray[np.float64], ...]:
+    """Return the expected best ``[n]`` of 1 to n of these scores, higher is better, and the ends of its bootstrap band.
+
+    The band is of percentiles, over ``DRAWS`` samples of the trials with replacement, drawn from the ``key``.
+    """
+    import numpy as np
+
+    weights = chances(len(values))
+    ordered = np.sort(values)
+    random = np.random.default_rng(int(key[:8], 16))
+    drawn = np.sort(random.choice(ordered, size=(DRAWS, len(ordered))), axis=1)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(drawn @ weights.T, [tail, 1 - tail], axis=0)
+    return weights @ ordered, low, high
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer budget."""
+    return [Analysis(name="budget", compute=compute, reference="arXiv:1909.03004, arXiv:2004.13705")]

@@ -1,0 +1,101 @@
+"""The probability that one arm's search beats another's, at each budget.
+
+The best of k trials of one arm against the best of k of the other, over all subsets of both (``_order``); equal scores
+count half. Of a sampler that learns there is one search of each arm and no probability, so those have none.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from harness import Analysis, Records, digest, hookimpl
+from harness.statistics.intervals import LEVEL, clopper_pearson, equal_numbers
+from harness.verdict.trials import chances, exchangeable, scores, thinned
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+DRAWS = 300  # of the bootstrap
+COLUMNS = ("arm", "other", "budget", "probability", "low", "high")
+
+
+def compute(records: Records) -> DataFrame:
+    """Return a row per pair of arms and budget that both have spent: P(``arm`` beats ``other``), with its 95 % band.
+
+    Of searches of more than a hundred trials at most a hundred budgets, the nearer together the smaller.
+    A trial without a score loses to every one that has one, and ties with another such. The band is a bootstrap over
+    the trials of both; at the largest budget, which leaves but one subset, the probability itself is 0, 1/2 or 1. Where
+    all samples say the same, it is the interval of a proportion of as many duels as can be made of the trials without
+    using one twice (Clopper and Pearson).
+    """
+    import pandas as pd
+
+    rows: list[tuple[object, ...]] = []
+    if exchangeable(records):
+        found = {str(arm): scores(records, str(arm)) for arm in records.arms["arm"]}
+        for one, other in combinations([arm for arm, values in found.items() if len(values)], 2):
+            budgets = thinned(min(len(found[one]), len(found[other])))
+            columns = zip(budgets, *beats(found[one], found[other], digest([one, other])), strict=True)
+            rows += [(one, other, int(k), *map(float, row)) for k, *row in columns]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def beats(a: NDArray[np.float64], b: NDArray[np.float64], key: str) -> tuple[NDArray[np.float64], ...]:
+    """Return P(best of k of a > best of k of b) ``[K]``, ties half, and the ends of its bootstrap band.
+
+    The K budgets k are those of ``thinned(min(n, m))``.
+    """
+    import numpy as np
+
+    budgets = thinned(min(len(a), len(b)))
+    of_a, of_b = (_below(chances(len(each))[budgets - 1]) for each in (a, b))
+    random = np.random.default_rng(int(key[:8], 16))
+    drawn = [_even(random.choice(a, len(a)), random.choice(b, len(b)), of_a, of_b) for _ in range(DRAWS)]
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    probability = _even(a, b, of_a, of_b)
+    equal = equal_numbers(probability, high - low)
+    ends = clopper_pearson(np.clip(probability, 0, 1), min(len(a), len(b)) // budgets)
+    return probability, np.where(equal, ends[0], low), np.where(equal, ends[1], high)
+
+
+def _probability(
+    a: NDArray[np.float64], b: NDArray[np.float64], of_a: NDArray[np.float64], of_b: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the probability ``[K]`` from the chances ``[K, n]`` and ``[K, m]`` of the ordered trials to be the best."""
+    return _even(a, b, _below(of_a), _below(of_b))
+
+
+def _below(chances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``[m + 1, K]``: the probability that the best is among the first so many of the ordered trials."""
+    import numpy as np
+
+    return np.ascontiguousarray(np.pad(np.cumsum(chances, axis=1), ((0, 0), (1, 0))).T)
+
+
+def _even(
+    a: NDArray[np.float64], b: NDArray[np.float64], of_a: NDArray[np.float64], of_b: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the probability ``[K]`` that a's best is better, ties half, from ``_below`` of both.
+
+    Trials of a between the same two of b count together: of two samples drawn with replacement they are half as many.
+    """
+    import numpy as np
+
+    a, b = np.sort(a), np.sort(b)
+    lower, upper = np.searchsorted(b, a, side="left"), np.searchsorted(b, a, side="right")
+    ends = np.append(np.flatnonzero(np.diff(lower + upper)), len(a) - 1)
+    lower, upper = lower[ends], upper[ends]
+    beaten, tied = of_b[lower], lower != upper
+    beaten[tied] = (beaten[tied] + of_b[upper[tied]]) / 2
+    found: NDArray[np.float64] = np.einsum("nk,nk->k", np.diff(of_a[ends + 1], axis=0, prepend=0), beaten)
+    return found
+
+
+@hookimpl
+def harness_analyses() -> list[Analysis]:
+    """Offer duels."""
+    return [Analysis(name="duels", compute=compute, reference="arXiv:1909.03004")]

@@ -1,0 +1,1 @@
+"""The minima that were reached, and how far apart they lie."""

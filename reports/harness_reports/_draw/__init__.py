@@ -1,0 +1,1 @@
+"""Figures: how an arm is drawn, axes, SVG, and the interactive views."""

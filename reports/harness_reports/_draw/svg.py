@@ -1,0 +1,128 @@
+"""From matplotlib to static SVG that stands inline in an HTML page.
+
+Same input, same bytes: no date, no random ids. Text stays text in the page's own font, names are never read as
+mathematics, and neutral colours are CSS variables of the page, so one figure serves light and dark.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from harness_reports._draw.downloads import carried, drawn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+INK, MUTED, GRID, SURFACE = "#0a0b0c", "#0a0b0d", "#0a0b0e", "#0a0b0f"
+VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", SURFACE: "var(--surface)"}
+MANY = 300  # marks of one group that are shapes, each with its text; more of them are one picture, without
+SHARP = 144  # dots an inch of such a picture
+WIDE, NARROW = 4.1, 3.3  # inches of 96 CSS pixels, for two and for three side by side; a phone has 3.7
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the house style whatever the user's own matplotlib settings are."""
+    import matplotlib
+    import seaborn
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser's fonts draw it, not ours
+        matplotlib.rcdefaults()
+        house: dict[Any, Any] = seaborn.axes_style("whitegrid")
+        sizes: dict[Any, Any] = {"font.size": 8.5, "xtick.labelsize": 8, "ytick.labelsize": 8, "axes.labelsize": 8.5}
+        colors: dict[Any, Any] = {
+            "text.color": INK,
+            "axes.labelcolor": MUTED,
+            "xtick.color": MUTED,
+            "ytick.color": MUTED,
+        }
+        lines: dict[Any, Any] = {
+            "axes.edgecolor": GRID,
+            "grid.color": GRID,
+            "grid.linewidth": 0.6,
+            "axes.linewidth": 0.8,
+        }
+        text: dict[Any, Any] = {"text.parse_math": False, "svg.fonttype": "none", "font.family": ["DejaVu Sans"]}
+        matplotlib.rcParams.update({**house, **sizes, **colors, **lines, **text, "svg.hashsalt": "harness"})
+        yield
+
+
+def panel(height: float, width: float = WIDE) -> tuple[Figure, Axes]:
+    """Return an empty figure of that many inches, and its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def svg(figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]], data: DataFrame | None = None) -> str:
+    """Return the figure as an ``<svg>`` element: ids under ``name``, colours from the page, tips on the dots.
+
+    It carries the ``data`` that a reader may save, by default its named lines; none where it has no title.
+    """
+    import numpy as np
+
+    for axes in figure.axes:
+        for group in axes.collections:
+            group.set_rasterized(group.get_rasterized() or len(np.asarray(group.get_offsets())) > MANY)
+    file = io.StringIO()
+    figure.savefig(file, format="svg", dpi=SHARP, transparent=True, metadata={"Date": None})
+    root = ElementTree.fromstring(file.getvalue())
+    prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
+    _strip(root)
+    _add_tips(root, tips)
+    for element in root.iter():
+        element.attrib = {key: _rewritten(key, value, prefix) for key, value in element.attrib.items()}
+    width = float(root.attrib.pop("width").removesuffix("pt")) * 4 / 3  # CSS pixels
+    root.attrib.pop("height")
+    root.attrib.pop("version", None)
+    root.set("style", f"max-width:{1.25 * width:.0f}px")
+    root.attrib |= {"role": "img", "aria-label": title} if title else {"aria-hidden": "true"}
+    if title:
+        ElementTree.SubElement(root, "metadata").text = carried(drawn(figure) if data is None else data)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _strip(root: ElementTree.Element) -> None:
+    """Remove namespaces, which HTML does not need, and what is not drawn: metadata and a style for the whole page."""
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        element.attrib = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+        for child in list(element):
+            if child.tag.rpartition("}")[2] in ("metadata", "style"):
+                element.remove(child)
+
+
+def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str]]) -> None:
+    """Give every mark of a group, by the group's id, a text that shows when it is pointed at."""
+    for group in root.iter("g"):
+        texts, marks = tips.get(group.get("id", ""), ()), list(group.iter("use"))
+        for mark, text in zip(marks, texts, strict=bool(texts) and len(texts) <= MANY):
+            ElementTree.SubElement(mark, "title").text = text
+
+
+def _rewritten(key: str, value: str, prefix: str) -> str:
+    """Return an attribute with its ids prefixed, neutral colours as CSS variables and no font of its own."""
+    if key == "id":
+        return f"{prefix}-{value}"
+    if key == "href" and value.startswith("#"):  # else it is an image, whole
+        return f"#{prefix}-{value.removeprefix('#')}"
+    if key == "d":  # a tenth of 1/72 inch is enough for a line, and halves it
+        return re.sub(r"(\.\d)\d+", r"\1", value).replace("\n", "")
+    value = re.sub(r"url\(#", f"url(#{prefix}-", value)
+    if key == "style":
+        value = re.sub(r"font: [^;]*?([\d.]+px)[^;]*", r"font-size: \1", value)  # matplotlib before 3.11
+        value = re.sub(r"font-family: [^;]*;? ?", "", value)
+        value = re.sub("#0a0b0[c-f]", lambda match: VARIABLES[match[0]], value)
+    return value

@@ -1,0 +1,1 @@
+"""The records in words: facts, notices, the headline, the verdict's statements, and what LaTeX needs."""

@@ -1,0 +1,241 @@
+"""What the pages tell a reader to type works: commands, benchmark files and Python, on every page.
+
+A new example needs no entry here. It is parsed by the real command line, and it is run, unless ``NOT_RUN`` or
+``RUN_ELSEWHERE`` says why it is not.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+
+from harness.benchmark.plan import check_profile, resolve
+from harness.benchmark.sections import load
+from harness.cli.app import app, main
+from harness.console.progress import Reporter
+from harness.plugin.discovery import discover
+from harness.run.prepare import Request
+from harness.run.start import run
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")])
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LANGUAGES = {"python", "toml", "text"}  # "text" is an output or a sketch
+GROUP = typer.main.get_command(app)
+
+NOT_RUN = {
+    "run": "trains for minutes; its file, profile, settings and plugins are resolved",
+    "plan": "opens the flagship's data and times its training; its file, profile and settings are resolved",
+    "lr-find": "trains every arm of the flagship; its file, profile and settings are resolved",
+    "check": "takes up to half a minute; the loose file of the plugin page is checked in test_plugins_page.py",
+    "data get": "downloads",
+}  # by command: why the pages' examples of it are parsed only
+RUN = {"list", "status", "show", "report", "compare", "predict", "export", "new", "baseline export", "data inspect",
+            "data suspects"}  # what is run, on one tiny finished run  # fmt: skip
+RUN_ELSEWHERE = {
+    "README.md": "test_plugins_page.py runs the plugin",
+    "docs/plugins.md": "test_plugins_page.py runs every plugin",
+    "docs/looking.md": "tests/run/test_photos.py runs the script",
+}  # by page: where its Python is run
+NOT_A_BENCHMARK = "[project.entry-points.harness]"  # the first line of a block of another program's file
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a page: its words after ``harness``."""
+
+    words: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """``run``, or ``data inspect``."""
+        return " ".join(self.words[: 2 if self.words[0] in ("data", "baseline") else 1])
+
+    def parsed(self) -> dict[str, object]:
+        """Return the command's parameters by name; raises what the command line says of a wrong one."""
+        group, words = GROUP, list(self.words)
+        while hasattr(group, "commands"):
+            group = group.commands[words.pop(0)]
+        with group.make_context(self.name, words) as context:
+            return context.params
+
+
+def examples(page):
+    """Return the commands that stand on lines of their own, in order."""
+    text = (ROOT / page).read_text().replace("\\\n", " ")
+    indented = [line[4:] for line in FENCE.sub("", text).splitlines() if line.startswith("    ")]
+    fenced = [line for language, body in FENCE.findall(text) if language == "text" for line in body.splitlines()]
+    typed = [part.strip() for line in (*indented, *fenced) for part in line.removeprefix("$ ").split("&&")]
+    matches = [re.fullmatch(r"(?:[A-Z_]+=\S+ )*harness (\S.*)", line) for line in typed]
+    return [Command(tuple(shlex.split(match[1], comments=True))) for match in matches if match]
+
+
+def mentions(page):
+    """Return the commands in the prose, which may leave out arguments and name choices, as in ``harness show RUN [--json]``."""
+    prose = FENCE.sub("", (ROOT / page).read_text())
+    return re.findall(r"`harness ((?!\.)[a-z][^`\n]*)`", prose)
+
+
+def blocks(page, language):
+    return [body for label, body in FENCE.findall((ROOT / page).read_text()) if label == language]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A tiny run that is over, which no test may change."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.toml").write_text(
+        """
+        name = "tiny"
+        data = { size = 16, options = { train = 64, tune = 32, test = 64 } }
+        train = { optimizers = ["sgd", "adam"], batch_size = 16, precision = "fp32", threads = 1 }
+        search = { trials = 2, epochs = [1], sampler_options = { n_startup_trials = 1 } }
+        compare = { seeds = 2, epochs = 2, untuned = 0 }
+        report = { formats = ["text"], paths = false }
+        """
+    )
+    assert run(Request(folder / "tiny.toml", out=folder / "runs"), Reporter(quiet=True)) == 0
+    return next(folder.glob("runs/tiny-????????"))
+
+
+@pytest.fixture
+def desk(finished, photos, tmp_path, monkeypatch):
+    """Return a function that replaces the words that stand for a reader's own files by such files, in a folder to work in."""
+    place = tmp_path / "desk"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    root = photos()
+    unlabelled = root / "valid" / "cats"
+
+    def replaced(word):
+        if word == "RUN" or word.startswith("runs/"):
+            folder = place / word
+            if not folder.exists():
+                shutil.copytree(finished, folder)
+        return {"FOLDER_OR_ZIP": unlabelled, "test1.zip": unlabelled, "DIR": root}.get(
+            word, root if "dogscats" in word and not word.startswith(("runs/", "benchmarks/")) else word
+        )
+
+    return lambda words: [str(replaced(word)) for word in words]
+
+
+def test_the_pages_have_commands():
+    """Else the pages are written in a way that this module does not read."""
+    assert len([command for page in NAMES for command in examples(page)]) >= 40
+    assert len([mention for page in NAMES for mention in mentions(page)]) >= 60
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_every_fence_says_its_language(page):
+    assert {language for language, _ in FENCE.findall((ROOT / page).read_text())} <= LANGUAGES
+
+
+@pytest.mark.parametrize("page", [page for page in NAMES if examples(page)])
+def test_every_command_is_one_of_the_command_line(page):
+    for command in examples(page):
+        assert command.parsed(), command
+        assert (command.name in NOT_RUN) != (command.name in RUN), command
+
+
+@pytest.mark.parametrize("page", [page for page in NAMES if mentions(page)])
+def test_every_command_in_the_prose_exists_with_its_options(page):
+    for mention in mentions(page):
+        words = mention.replace("[", "").replace("]", "").split()
+        command = GROUP
+        while hasattr(command, "commands") and words and not words[0].startswith("-"):
+            command = command.commands[words.pop(0)]
+        options = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h", "--debug"}
+        assert {word.partition("=")[0] for word in words if word.startswith("-")} <= options, mention
+
+
+def test_what_a_command_trains_is_there(registry, tmp_path):
+    """Every file, profile, setting and name of a command on a benchmark of ours is right, as far as no data are needed."""
+    plugin = tmp_path / "unit.py"
+    plugin.write_text(blocks("README.md", "python")[0])
+    with_plugin = discover([plugin])
+    commands = {command for page in NAMES for command in examples(page) if command.name in ("run", "plan", "lr-find")}
+    assert len(commands) >= 10
+    for command in commands:
+        chosen = command.parsed()
+        if chosen["file"] == Path("FILE.toml"):
+            continue
+        assert all(file.name == plugin.name for file in chosen["plugin"] or ())
+        benchmark, source = load(ROOT / chosen["file"], chosen["profile"], chosen["set_"] or ())
+        check_names(benchmark, source, with_plugin if chosen["plugin"] else registry)
+
+
+def check_names(benchmark, source, registry):
+    """Raise what a run would say of a benchmark before it opens data or looks for weights."""
+    if benchmark.train.regime == "scratch":
+        resolve(benchmark, source, registry)
+    check_profile(benchmark, source, registry)
+    for name, values in benchmark.search.space.items():
+        entered = benchmark.train.aliases.get(name, name)
+        offers = [
+            registry.found[kind][entered].offer
+            for kind in ("optimizer", "scheduler")
+            if entered in registry.found[kind]
+        ]
+        assert set(values) <= {*offers[0].space, *offers[0].defaults}, f"[search.space.{name}]"
+
+
+@pytest.mark.parametrize("page", [page for page in NAMES if any(c.name in RUN for c in examples(page))])
+def test_every_other_command_of_a_page_runs(page, desk, capsys):
+    for command in examples(page):
+        if command.name in RUN:
+            with pytest.raises(SystemExit) as ended:
+                main(desk(command.words))
+            assert ended.value.code == 0, (command, capsys.readouterr().err)
+
+
+@pytest.fixture(scope="module")
+def authors(tmp_path_factory):
+    """The registry of an author who has written ``unit`` and ``mine``."""
+    (source,) = blocks("README.md", "python")
+    files = [tmp_path_factory.mktemp("author") / f"{name}.py" for name in ("unit", "mine")]
+    for file in files:
+        file.write_text(source.replace('"unit"', f'"{file.stem}"'))
+    return discover(files)
+
+
+@pytest.mark.parametrize("page", [page for page in NAMES if blocks(page, "toml")])
+def test_every_block_of_toml_is_a_benchmark_file(page, authors, tmp_path):
+    """Whole, or the part of one that the text is about; every key, value and name in it is one that there is."""
+    for text in blocks(page, "toml"):
+        if text.startswith(NOT_A_BENCHMARK):
+            assert tomllib.loads(text)["project"]["entry-points"]["harness"]
+            continue
+        file = tmp_path / "page.toml"
+        file.write_text(text if text.startswith("name = ") else f'name = "page"\n{text}')
+        check_names(*load(file), authors)
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_no_toml_stands_outside_a_block_that_says_so(page):
+    text = FENCE.sub("", (ROOT / page).read_text())
+    assert re.findall(r"^    \[{1,2}[a-z][\w.-]*\]{1,2}\s*(?:#.*)?$", text, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("page", [page for page in NAMES if blocks(page, "python")])
+def test_python_is_run(page, desk, capsys):
+    for text in blocks(page, "python"):
+        code = compile(text, page, "exec")
+        if page not in RUN_ELSEWHERE:
+            for folder in re.findall(r'"(runs/[\w-]+)"', text):
+                desk([folder])
+            exec(code, {"__name__": "page"})
+
+
+def test_nothing_is_listed_that_is_not_on_a_page():
+    names = {command.name for page in NAMES for command in examples(page)}
+    names |= {mention for page in NAMES for mention in mentions(page)}
+    assert [name for name in NOT_RUN if not any(words.startswith(name) for words in names)] == []
+    assert all(blocks(page, "python") for page in RUN_ELSEWHERE)

@@ -1,0 +1,114 @@
+"""Where the pages point to is there: links, anchors, files, modules and names of the package."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")])
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PACKAGES = ("harness", "plugins/harness_plugins", "reports/harness_reports")
+READERS = {
+    "unit.py",
+    "lion.py",
+    "mylion.py",
+    "test_mylion.py",
+    "dirty.py",
+    "FILE.py",
+    "_NAME.py",
+    "bench/unit.py",
+}  # own files
+NOT_THERE = {"harness.train", "train.py"}  # architecture.md says why there is none
+ATTRIBUTE = re.compile(r"(?<![\w./-])(harness(?:_plugins|_reports)?(?:\.[A-Za-z_]\w*)+)")
+FILE = re.compile(r"(?<![\w./-])((?:[\w-]+/)*[\w-]+\.py)\b")
+PAGE_IN_CODE = re.compile(r"docs/[\w-]+\.md(?:#[\w-]+)?")
+
+
+def anchors(page):
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    known: list[str] = []
+    for heading in re.findall(r"^#{1,6} (.+)$", text, re.MULTILINE):
+        words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+        anchor = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        repeated = sum(re.fullmatch(rf"{re.escape(anchor)}(-\d+)?", other) is not None for other in known)
+        known.append(f"{anchor}-{repeated}" if repeated else anchor)
+    return set(known)
+
+
+def points_to_something(page, link):
+    file, _, anchor = link.partition("#")
+    target = (page.parent / file).resolve() if file else page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_every_link_and_anchor_leads_somewhere(page):
+    links = [link for link in LINK.findall((ROOT / page).read_text()) if not re.match(r"[a-z]+:", link)]
+    assert [link for link in links if not points_to_something(ROOT / page, link)] == []
+
+
+def test_the_pages_are_linked():
+    """A page that no other page leads to is not read."""
+    links = {link.partition("#")[0] for page in PAGES for link in LINK.findall(page.read_text())}
+    assert {page.name for page in ROOT.glob("docs/*.md")} <= {link.rpartition("/")[2] for link in links}
+
+
+def test_every_page_that_the_code_names_is_there():
+    folders = [ROOT / folder for folder in (*PACKAGES, "benchmarks", "tests")]
+    files = [
+        file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".toml", ".html", ".js")
+    ]
+    texts = [file.read_text(encoding="utf-8", errors="replace") for file in files]
+    names = {name for text in texts for name in PAGE_IN_CODE.findall(text)}
+    assert len(names) >= 5
+    assert [name for name in sorted(names) if not points_to_something(ROOT / "README.md", name)] == []
+
+
+def is_there(name):
+    """Return whether a dotted name is a module of ours, or what one has."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            thing = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            if not hasattr(thing, part):
+                return False
+            thing = getattr(thing, part)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_every_module_and_name_of_the_package_is_there(page):
+    names = {
+        name for name in ATTRIBUTE.findall((ROOT / page).read_text()) if not name.endswith((".md", ".py", ".toml"))
+    }
+    assert [name for name in sorted(names - NOT_THERE) if not is_there(name)] == []
+
+
+@pytest.fixture(scope="module")
+def python_files():
+    """Every file of Python in the repository, by its path."""
+    folders = [ROOT / folder for folder in (*PACKAGES, "benchmarks", "docs", "tests")]
+    return [file for folder in folders for file in folder.rglob("*.py")]
+
+
+def names_a_file(name, files):
+    """Return whether a path is a file's, from the root, the pages or a package; a bare name must be of one file alone."""
+    if any((ROOT / folder / name).is_file() for folder in ("", "docs", *PACKAGES)):
+        return True
+    return sum(file.name == name for file in files) == 1
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_every_file_of_python_that_is_named_is_there(page, python_files):
+    names = {name for name in FILE.findall((ROOT / page).read_text()) if Path(name).name not in READERS} - NOT_THERE
+    assert [name for name in sorted(names) if not names_a_file(name, python_files)] == []
