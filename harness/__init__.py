@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from harness.console import numbers
+
 if TYPE_CHECKING:
     from optuna.distributions import CategoricalDistribution as Choice
     from optuna.distributions import FloatDistribution as Float
@@ -38,8 +40,10 @@ if TYPE_CHECKING:
         Executor,
         Metric,
         Optimizer,
+        Parts,
         Photo,
         Probe,
+        Records,
         Report,
         Results,
         RunningExecutor,
@@ -52,14 +56,12 @@ if TYPE_CHECKING:
         Workbench,
     )
     from harness.plugin.hookspecs import hookimpl
-    from harness.plugin.meta import Deciding, Meta
+    from harness.plugin.meta import Deciding, Meta, sign_of
     from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
-    from harness.records import Records
     from harness.results.notebook import load
     from harness.results.pictures.range_test import draw_range_test
     from harness.results.pictures.walks import Stroke, describe_walk, draw_walks
     from harness.training.loop import execute
-    from harness.training.parts import Parts
     from harness.training.pretrained import read_weights
     from harness.verdict.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
 
@@ -67,12 +69,12 @@ _HOME = {
     **dict.fromkeys(("Choice", "Float", "Int"), "optuna.distributions"),
     **dict.fromkeys(
         ("Analysis", "Backbone", "Catalogue", "Data", "DataRequest", "Dataset", "Download", "Executor", "Metric", "Optimizer",
-         "Photo", "Probe", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Several", "Split", "Task", "Weights", "Workbench"),
+         "Parts", "Photo", "Probe", "Records", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Several", "Split", "Task", "Weights", "Workbench"),
         "harness.plugin.contracts",
     ),
     **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
     "hookimpl": "harness.plugin.hookspecs",
-    **dict.fromkeys(("Deciding", "Meta"), "harness.plugin.meta"),
+    **dict.fromkeys(("Deciding", "Meta", "sign_of"), "harness.plugin.meta"),
     "load": "harness.results.notebook",
     **dict.fromkeys(("ImageSource", "ImageStore", "decode_photos", "draw_images", "stratified"), "harness.data.images"),
     "cache_folder": "harness.data.places",
@@ -85,13 +87,11 @@ _HOME = {
     ),
     "read_weights": "harness.training.pretrained",
     "draw_range_test": "harness.results.pictures.range_test",
-    "Records": "harness.records",
     **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.plugin.runs"),
     **dict.fromkeys(
         ("from_spreadsheet_cell", "markdown_text", "spreadsheet_cell", "spreadsheet_table", "typed"), "harness.console.safe_text"
     ),
     "execute": "harness.training.loop",
-    "Parts": "harness.training.parts",
 }  # fmt: skip
 _THERE = {"Choice": "CategoricalDistribution", "Float": "FloatDistribution", "Int": "IntDistribution"}
 
@@ -156,11 +156,13 @@ __all__ = [
     "is_rubbish",
     "load",
     "markdown_text",
+    "numbers",
     "open_archive",
     "photo_files",
     "photo_members",
     "read_weights",
     "registered_protocols",
+    "sign_of",
     "spreadsheet_cell",
     "spreadsheet_table",
     "standing_first",

@@ -1,10 +1,10 @@
-"""The harness's own training loop against a bare loop over the same data in memory: a ratio, interleaved.
+"""Measure the harness's training loop against a bare loop over the same data in memory, as a ratio.
 
     python benchmarks/speed/loop.py [--size 32] [--images 1024] [--rounds 9] [--threads N] [--backbone lesson_cnn]
 
-Both train the same network with the same optimizer, batch size, precision, memory layout and allocator settings; the
-bare loop is what one would write by hand: float images already normalised in memory, no schedule, no L2, no records.
-They run in turn (A B A B ...) in one process, and the median of the pairwise ratios is printed.
+Both train the same network with the same optimizer, batch size, precision, memory layout and allocator settings. The
+bare loop is what one would write by hand: float images, already normalised, in memory; no schedule, no L2, no records.
+Both run in turn (A B A B ...) in one process. The script prints the median of the pairwise ratios.
 """
 
 from __future__ import annotations
@@ -87,45 +87,47 @@ def ours(
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--size", type=int, default=32)
-    asked.add_argument("--images", type=int, default=1024)
-    asked.add_argument("--batch-size", type=int, default=64)
-    asked.add_argument("--rounds", type=int, default=9)
-    asked.add_argument("--threads", type=int, default=0)
-    asked.add_argument("--backbone", default="lesson_cnn")
-    asked.add_argument("--augment", nargs="*", default=[])
-    asked.add_argument("--device", default="auto")
-    said = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--images", type=int, default=1024)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--backbone", default="lesson_cnn")
+    parser.add_argument("--augment", nargs="*", default=[])
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
 
-    device = choose(said.device, "auto", said.threads)
+    device = choose(arguments.device, "auto", arguments.threads)
     registry = discover()
-    backbone = registry.get("backbone", said.backbone, Backbone, "--backbone")
+    backbone = registry.get("backbone", arguments.backbone, Backbone, "--backbone")
     random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (said.images, said.size, said.size, 3), dtype=np.uint8)
-    labels = random.integers(0, 2, said.images)
-    split = Split(pixels, labels, tuple(map(str, range(said.images))))
+    pixels = random.integers(0, 256, (arguments.images, arguments.size, arguments.size, 3), dtype=np.uint8)
+    labels = random.integers(0, 2, arguments.images)
+    split = Split(pixels, labels, tuple(map(str, range(arguments.images))))
     small = Split(pixels[:64], labels[:64], split.names[:64])
     images = ((torch.from_numpy(pixels).float() / 255 - MEAN[0]) / STD[0]).to(device.name)
     targets = torch.from_numpy(labels).to(device.name)
-    harness = ours(registry, backbone, split, small, said.batch_size, tuple(said.augment), device)
-    seen = EPOCHS * (said.images // said.batch_size) * said.batch_size
+    harness = ours(registry, backbone, split, small, arguments.batch_size, tuple(arguments.augment), device)
+    seen = EPOCHS * (arguments.images // arguments.batch_size) * arguments.batch_size
 
     ratios, rates = [], {"bare": [], "harness": []}
-    for turn in range(said.rounds + 1):
-        network = backbone.build((3, said.size, said.size), 2)
-        bare_seconds = bare(network, images, targets, said.batch_size, device)
+    for turn in range(arguments.rounds + 1):
+        network = backbone.build((3, arguments.size, arguments.size), 2)
+        bare_seconds = bare(network, images, targets, arguments.batch_size, device)
         harness_seconds = harness()
-        if turn:  # the first of each warms up
+        if turn:  # the first turn warms up
             ratios.append(bare_seconds / harness_seconds)
             rates["bare"].append(seen / bare_seconds)
             rates["harness"].append(seen / harness_seconds)
     hardware = environment(device)["hardware"]
     print(f"{hardware['device']}, {device.threads} threads, {device.precision}, torch {torch.__version__}")
-    print(f"{said.backbone}, {said.size} px, batch {said.batch_size}, {said.images} images, augment {said.augment}")
-    for name, found in rates.items():
+    print(
+        f"{arguments.backbone}, {arguments.size} px, batch {arguments.batch_size}, {arguments.images} images, augment {arguments.augment}"
+    )
+    for name, values in rates.items():
         print(
-            f"{name:>8}: {statistics.median(found):,.0f} images/s (median of {len(found)}; {min(found):,.0f} to {max(found):,.0f})"
+            f"{name:>8}: {statistics.median(values):,.0f} images/s (median of {len(values)}; {min(values):,.0f} to {max(values):,.0f})"
         )
     print(f"harness / bare: {statistics.median(ratios):.3f} (median of pairs; {min(ratios):.3f} to {max(ratios):.3f})")
 

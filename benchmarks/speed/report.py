@@ -1,10 +1,10 @@
-"""What a report of many trials costs: seconds and memory of ``harness report`` on records made up by a program.
+"""Measure what a report of many trials costs: seconds and memory of ``harness report`` on synthetic records.
 
     python benchmarks/speed/report.py [--trials 10000] [--epochs 20] [--arms 10] [--sampler random] [--profile] [--keep DIR]
 
-The records are a whole run folder: every trial with its curve, a comparison of eight seeds with predictions of 4,096
-test examples and their scores, written by the harness's own store. ``harness report`` is then called in a fresh process
-on one thread. ``--profile`` calls it under cProfile instead and prints where the time goes.
+The records are a whole run folder, written by the harness's own store: every trial with its curve, and a comparison of
+eight seeds with predictions of 4,096 test examples and their scores. Then ``harness report`` runs in a fresh process on
+one thread. With ``--profile`` it runs under cProfile, which prints where the time goes.
 """
 
 from __future__ import annotations
@@ -45,34 +45,34 @@ TESTED, COMPARED = 4096, 40  # test examples; epochs of a comparison run
 def write_records(
     folder: Path, trials: int, epochs: int, arms: int, seeds: int = 8, sampler: str = "random", tested: int = TESTED
 ) -> None:
-    """Write a run folder of ``trials`` trials in all; an arm's best rate is its own, and beyond 0.5 a trial diverges."""
+    """Write a run folder with ``trials`` trials in all. The arms differ a little in score; a trial with a rate above 0.5 diverges."""
     random = np.random.default_rng(0)
     names = [Arm("lesson_cnn", f"optimizer-{i}", "cosine") for i in range(arms)]
-    each = trials // arms
+    trials_per_arm = trials // arms
     folder.mkdir(parents=True, exist_ok=True)
     with Store(folder) as store:
-        store.describe(_benchmark(each, epochs, seeds, names, sampler), _meta(names, tested))
+        store.describe(_benchmark(trials_per_arm, epochs, seeds, names, sampler), _meta(names, tested))
         store.work_begins({"hash": "feedbeef", "versions": {"python": "3"}, "hardware": _hardware()}, ["harness"])
         store.db.execute("BEGIN")
         for place, arm in enumerate(names):
-            _search(store, arm, place, each, epochs, random)
+            _search(store, arm, place, trials_per_arm, epochs, random)
         runs = [_compared(store, arm, place, seed, random) for place, arm in enumerate(names) for seed in range(seeds)]
         store.note("compare_runs", [run.id for run in runs])
         store.note("comparison", [ComparisonRun(run, "fresh", run.arm.name).plain() for run in runs])
-        store.note("counted", dict.fromkeys((arm.name for arm in names), each))
+        store.note("counted", dict.fromkeys((arm.name for arm in names), trials_per_arm))
         store.db.execute("COMMIT")
     _predictions(folder, [run.id for run in runs], seeds, tested, random)
 
 
 def _benchmark(trials: int, epochs: int, seeds: int, arms: list[Arm], sampler: str) -> dict[str, Any]:
-    said = {
+    values = {
         "name": "many-trials",
         "data": {"dataset": "dogscats", "size": 32},
         "train": {"backbones": ["lesson_cnn"], "schedulers": ["cosine"], "optimizers": [arm.optimizer for arm in arms]},
         "search": {"trials": trials, "sampler": sampler, "epochs": [min(4, epochs), epochs]},
         "compare": {"seeds": seeds, "epochs": COMPARED},
     }
-    return as_plain(Benchmark.model_validate(said))
+    return as_plain(Benchmark.model_validate(values))
 
 
 def _meta(arms: list[Arm], tested: int) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _curve(end: float, epochs: int, random: np.random.Generator) -> list[dict[st
 
 
 def _enter(store: Store, run: Run, state: str, curve: list[dict[str, float]], final: dict[str, float]) -> None:
-    """Enter a run that has ended, with its epochs, into the transaction that is open."""
+    """Enter an ended run and its epochs into the open transaction."""
     ended = "2026-01-01T00:00:00+00:00"
     reason = "" if state == schema.DONE else "epoch 3: the training loss must be finite, got nan"
     row = {
@@ -128,7 +128,7 @@ def _enter(store: Store, run: Run, state: str, curve: list[dict[str, float]], fi
 
 
 def _search(store: Store, arm: Arm, place: int, trials: int, epochs: int, random: np.random.Generator) -> None:
-    """Enter an arm's trials, and the best of them as its choice."""
+    """Enter an arm's trials, and the best of them as the tuned one."""
     best: tuple[float, int, dict[str, Any]] | None = None
     for number in range(trials):
         lr = float(10 ** random.uniform(-4, 0))
@@ -160,7 +160,7 @@ def _insert(store: Store, table: str, row: dict[str, Any]) -> None:
 
 
 def _compared(store: Store, arm: Arm, place: int, seed: int, random: np.random.Generator) -> Run:
-    """Enter one comparison run, and return it."""
+    """Enter one comparison run and return it."""
     chosen = store.db.execute("SELECT tuned_params FROM arms WHERE arm = ?", (arm.name,)).fetchone()[0]
     run = _run("compare", arm, json.loads(chosen), COMPARED, seed)
     end = float(0.94 - 0.004 * place + random.normal(0, 0.005))
@@ -175,7 +175,7 @@ def _compared(store: Store, arm: Arm, place: int, seed: int, random: np.random.G
 
 
 def _predictions(folder: Path, ids: list[str], seeds: int, tested: int, random: np.random.Generator) -> None:
-    """Write targets, predictions and scores: an example is hard for all arms alike, and a little more for the later."""
+    """Write targets, predictions and scores. An example is equally hard for all arms, and slightly harder for later ones."""
     targets = random.integers(0, 2, tested)
     save_arrays(schema.targets(folder), {"targets": targets})
     ease = random.normal(2, 1.5, tested)
@@ -190,29 +190,29 @@ def _predictions(folder: Path, ids: list[str], seeds: int, tested: int, random: 
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--trials", type=int, default=10_000)
-    arguments.add_argument("--epochs", type=int, default=20)
-    arguments.add_argument("--arms", type=int, default=10)
-    arguments.add_argument("--sampler", default="random", help="random has bands and duels; tpe has neither")
-    arguments.add_argument("--format", default="html")
-    arguments.add_argument("--profile", action="store_true")
-    arguments.add_argument("--keep", type=Path, help="write the records there, or use those that are there")
-    said = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=10_000)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--arms", type=int, default=10)
+    parser.add_argument("--sampler", default="random", help="random gives bands and duels, tpe neither")
+    parser.add_argument("--format", default="html")
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--keep", type=Path, help="write the records there, or use existing ones")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = said.keep or Path(scratch) / "many-trials"
+        folder = arguments.keep or Path(scratch) / "many-trials"
         if not schema.database(folder).is_file():
-            write_records(folder, said.trials, said.epochs, said.arms, sampler=said.sampler)
+            write_records(folder, arguments.trials, arguments.epochs, arguments.arms, sampler=arguments.sampler)
         alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        traced = ["-m", "cProfile", "-s", "cumulative"] if said.profile else []
-        command = [sys.executable, *traced, "-m", "harness", "report", str(folder), "--format", said.format]
+        traced = ["-m", "cProfile", "-s", "cumulative"] if arguments.profile else []
+        command = [sys.executable, *traced, "-m", "harness", "report", str(folder), "--format", arguments.format]
         begun = time.perf_counter()
         subprocess.run(command, check=True, env={**os.environ, **alone})
         seconds = time.perf_counter() - begun
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         memory, worked = used.ru_maxrss / 1024**2, used.ru_utime + used.ru_stime  # kilobytes, on Linux; seconds
         size = sum(file.stat().st_size for file in folder.glob("report.*")) / 1e6
-        what = f"{said.trials:,} trials x {said.epochs} epochs"
+        what = f"{arguments.trials:,} trials x {arguments.epochs} epochs"
         print(f"{what}: {seconds:.1f} s ({worked:.1f} s of processor), {memory:.2f} GiB at most, {size:.1f} MB")
 
 

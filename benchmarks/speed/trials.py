@@ -1,15 +1,15 @@
-"""Trials per hour of a linear head on a frozen pretrained network: the harness against two scripts people write.
+"""Measure trials per hour of a linear head on a frozen pretrained network: the harness against two common scripts.
 
     HARNESS_WEIGHTS=FOLDER python benchmarks/speed/trials.py --data DIR [--rounds 3]
 
-The same work three ways: trials of 8 epochs of a linear head on the features of mobilenetv2_100 at 224 px.
+All three do the same work: trials of 8 epochs of a linear head on the features of mobilenetv2_100 at 224 px.
 
     loader   Optuna around a plain PyTorch loop: torchvision's ImageFolder and a DataLoader, float32, frozen network.
-             One epoch over a part of the photos is timed and scaled by their number, for a whole trial takes minutes.
+             It times one epoch over part of the photos and scales it by their number, because a whole trial takes minutes.
     by hand  features cached once (bf16, channels_last), then one head after another in a plain loop.
     harness  harness run --profile photos --only-search, from an empty cache, and again with the features cached.
 
-They run in turn (A B C A B C ...); medians are printed, with the smallest and the largest.
+They run in turn (A B C A B C ...). The script prints medians, with the smallest and the largest value.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def network(weights: Path) -> torch.nn.Module:
 
 
 def folder(data: Path, split: str):
-    import_timm()  # mends torchvision where it does not fit torch
+    import_timm()  # it repairs a torchvision that does not fit torch
     from torchvision import datasets, transforms
 
     steps = [
@@ -59,13 +59,13 @@ def loader(data: Path, weights: Path, part: int) -> float:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     photos = folder(data, "train")
-    some = torch.utils.data.Subset(photos, torch.randperm(len(photos))[:part].tolist())
+    subset = torch.utils.data.Subset(photos, torch.randperm(len(photos))[:part].tolist())
     model = network(weights)
 
     def objective(trial: optuna.Trial) -> float:
         head = torch.nn.Linear(1280, 2)
         optimizer = torch.optim.SGD(head.parameters(), lr=trial.suggest_float("lr", 1e-3, 1.0, log=True), momentum=0.9)
-        for images, labels in torch.utils.data.DataLoader(some, BATCH, shuffle=True, num_workers=2):
+        for images, labels in torch.utils.data.DataLoader(subset, BATCH, shuffle=True, num_workers=2):
             loss = torch.nn.functional.cross_entropy(head(model(images)), labels)
             optimizer.zero_grad()
             loss.backward()
@@ -105,7 +105,7 @@ def by_hand(data: Path, weights: Path, trials: int) -> tuple[float, float]:
 
 
 def harness(data: Path, trials: int, cache: str) -> float:
-    """Return the seconds of the whole command: start, decoding and extraction if they are due, and all trials."""
+    """Return the seconds of the whole command: start, all trials, and decoding and extraction if the cache lacks them."""
     with tempfile.TemporaryDirectory() as out:
         command = [
             sys.executable, "-m", "harness", "run", str(ROOT / "benchmarks" / "dogscats.toml"), "--profile", "photos",
@@ -119,33 +119,33 @@ def harness(data: Path, trials: int, cache: str) -> float:
 
 
 def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--data", type=Path, required=True)
-    asked.add_argument("--rounds", type=int, default=3)
-    asked.add_argument("--trials", type=int, default=64)
-    asked.add_argument("--part", type=int, default=128)
-    said = asked.parse_args()
-    data = said.data.resolve()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=64)
+    parser.add_argument("--part", type=int, default=128)
+    arguments = parser.parse_args()
+    data = arguments.data.resolve()
     (weights,) = Path(os.environ["HARNESS_WEIGHTS"]).glob(f"{MODEL}.*safetensors")
-    device = choose("cpu", "auto", 0)  # pins threads, and gives all three the same allocator settings
-    found: dict[str, list[float]] = {}
-    for _ in range(said.rounds):
-        extraction, seconds = by_hand(data, weights, said.trials)
+    device = choose("cpu", "auto", 0)  # fixes threads and allocator settings for all three
+    rates_by_way: dict[str, list[float]] = {}
+    for _ in range(arguments.rounds):
+        extraction, seconds = by_hand(data, weights, arguments.trials)
         with tempfile.TemporaryDirectory() as cache:
-            first, again = (harness(data, said.trials, cache) for _ in range(2))
+            first, again = (harness(data, arguments.trials, cache) for _ in range(2))
         for name, value in {
-            "loader": 3600 / loader(data, weights, said.part),
-            "by hand": 3600 * said.trials / (extraction + seconds * said.trials),
+            "loader": 3600 / loader(data, weights, arguments.part),
+            "by hand": 3600 * arguments.trials / (extraction + seconds * arguments.trials),
             "by hand, cached": 3600 / seconds,
-            "harness": 3600 * said.trials / first,
-            "harness, cached": 3600 * said.trials / again,
+            "harness": 3600 * arguments.trials / first,
+            "harness, cached": 3600 * arguments.trials / again,
         }.items():
-            found.setdefault(name, []).append(value)
+            rates_by_way.setdefault(name, []).append(value)
     print(
-        f"{device.threads} threads, torch {torch.__version__}; trials per hour, {said.trials} trials of {EPOCHS} epochs"
+        f"{device.threads} threads, torch {torch.__version__}; trials per hour, {arguments.trials} trials of {EPOCHS} epochs"
     )
-    for name, rates in found.items():
-        ratios = [rate / base for rate, base in zip(rates, found["loader"], strict=True)]
+    for name, rates in rates_by_way.items():
+        ratios = [rate / base for rate, base in zip(rates, rates_by_way["loader"], strict=True)]
         print(
             f"{name:>16}: {statistics.median(rates):10,.0f} ({min(rates):,.0f} to {max(rates):,.0f}), "
             f"{statistics.median(ratios):.0f} times the loader"

@@ -1,91 +1,129 @@
-"""Settings of a benchmark file for arms and choices that take no part in this run are left out, and that is said.
+"""Settings of the file for arms and choices that take no part in this run are left out, and a notice names them.
 
-A file has settings for the arms it names. When ``--set`` names fewer arms, or a profile does, the settings of the others
-have nothing to be for. They are no mistake, so they are left out. A setting for an arm that the file never names stays,
-and is refused as the slip that it probably is; so is one that was given by ``--set`` itself.
+A file has settings for the arms that it names. When ``--set`` or a profile names fewer arms, the settings of the others
+are not used. They are no mistake, so they are left out. A setting for an arm that the file never names stays, and is
+refused later, for it is probably a slip. So is a setting that ``--set`` itself gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from harness.benchmark.meaning import meanings
+from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Path_, Source, copied
 
 Table = Mapping[str, Any]
-OPTIONS: Mapping[Path_, Path_] = {
-    ("data", "dataset"): ("data", "options"),
-    ("search", "sampler"): ("search", "sampler_options"),
-    ("search", "pruner"): ("search", "pruner_options"),
-}  # by choice: the options that are its own
-REGIMES: Mapping[Path_, Sequence[str]] = {
-    ("train", "heads"): ("features",),
-    ("train", "pretrained"): ("features", "finetune"),
-    ("train", "head_epochs"): ("finetune",),
-    ("train", "layer_factor"): ("finetune",),
-    ("train", "batch_norm"): ("finetune",),
-    ("search", "layer_factor"): ("finetune",),
-}  # by setting: the only regimes that it is for
 
 
 def without_absent(source: Source, defaults: Table) -> Source:
     """Return the source without the settings of what takes no part, and with a notice that names them.
 
-    ``defaults`` are those of a benchmark, for what the file does not say.
+    ``defaults`` are the values of a benchmark for which the file says nothing.
     """
     cut = _Cut(source, defaults)
-    for above in ((), *(("heads", head) for head in cut.names("heads"))):
-        for part in cut.names(*above, "search", "space"):
-            if part not in cut.chosen("optimizers", "schedulers"):
-                cut.drop(cut.written("optimizers", "schedulers", "aliases"), part, *above, "search", "space", part)
-    for alias in cut.names("train", "aliases"):
-        if alias not in cut.chosen("optimizers"):
-            cut.drop(cut.written("optimizers"), alias, "train", "aliases", alias)
-    features = cut.value("train", "regime") == "features"
-    for head in cut.names("heads"):
-        if features and head not in cut.chosen("heads"):
-            cut.drop(cut.written("heads"), head, "heads", head)
-    others: list[Path_] = [key for key, regimes in REGIMES.items() if cut.value("train", "regime") not in regimes]
-    others += [] if features else [("heads", head) for head in cut.names("heads")]
-    for other in others:
-        if cut.replaced("train", "regime") or (cut.relaid("train", "regime") and not cut.laid(*other)):
-            cut.drop([other], other, *other)
-    for choice, options in OPTIONS.items():
-        if cut.replaced(*choice):
-            for name in cut.names(*options):
-                cut.drop([name], name, *options, name)
-    if cut.replaced("baseline", "file") and not cut.value("baseline", "file"):
-        for key in ("arms", "environment"):
-            cut.drop([key], key, "baseline", key)
+    _drop_spaces(cut)
+    _drop_aliases(cut)
+    _drop_regimes(cut)
+    _drop_options(cut)
+    _drop_baseline(cut)
     notices = []
     if cut.dropped:
         names = ", ".join(".".join(key) for key in cut.dropped)
         notices.append(f"settings of the file that are left out, because what they are for takes no part: {names}")
-    aa, optimizers = cut.value("compare", "aa"), cut.chosen("optimizers")
-    if (
-        isinstance(aa, str)
-        and aa not in optimizers
-        and aa in cut.written("optimizers")
-        and not cut.overridden("compare", "aa")
-    ):
-        cut.values["compare"]["aa"] = True
-        notices.append(f"compare.aa is '{aa}', which takes no part: the first optimizer takes part twice instead")
-    twins, seeds = cut.value("compare", "twins"), cut.value("compare", "seeds")
-    fewer = cut.replaced("compare", "seeds") and not cut.overridden("compare", "twins")
-    if fewer and _is_count(twins) and _is_count(seeds) and twins > seeds:
-        cut.values["compare"]["twins"] = seeds
-        notices.append(f"compare.twins is {twins}, but there are {seeds} seeds: each seed has its twin")
+    notices += _replace_aa(cut)
+    notices += _cap_twins(cut)
     return replace(source, values=cut.values, notices=tuple(notices))
 
 
 def names_in(source: Source, defaults: Table, *key: str) -> set[str]:
     """Return the names that a key has anywhere in the file, its profiles included, or by default."""
-    return {name for table in (*source.written, defaults) for name in _names(_get(table, key))}
+    names: set[str] = set()
+    for table in (*source.written, defaults):
+        names.update(_names(_get(table, key)))
+    return names
+
+
+def _drop_spaces(cut: _Cut) -> None:
+    """Leave out the search spaces of optimizers and schedules that take no part."""
+    for above in ((), *(("heads", head) for head in cut.names("heads"))):
+        for part in cut.names(*above, "search", "space"):
+            if part not in cut.chosen("optimizers", "schedulers"):
+                cut.drop(cut.written("optimizers", "schedulers", "aliases"), part, *above, "search", "space", part)
+
+
+def _drop_aliases(cut: _Cut) -> None:
+    """Leave out the aliases that take no part."""
+    for alias in cut.names("train", "aliases"):
+        if alias not in cut.chosen("optimizers"):
+            cut.drop(cut.written("optimizers"), alias, "train", "aliases", alias)
+
+
+def _drop_regimes(cut: _Cut) -> None:
+    """Leave out the settings of heads that take no part, and those of another regime than the one that was chosen."""
+    regime = cut.value("train", "regime")
+    if regime == "features":
+        for head in cut.names("heads"):
+            if head not in cut.chosen("heads"):
+                cut.drop(cut.written("heads"), head, "heads", head)
+    for key in _keys_of_other_regimes(cut, regime):
+        replaced_by_profile = cut.changed_by_profile("train", "regime") and not cut.in_profile(*key)
+        if cut.changed_by_set("train", "regime") or replaced_by_profile:
+            cut.drop([key], key, *key)
+
+
+def _keys_of_other_regimes(cut: _Cut, regime: Any) -> list[Path_]:
+    """Return the keys that may only be set in regimes other than this one."""
+    keys: list[Path_] = []
+    for key, _, meaning in meanings(Benchmark):
+        if not meaning.regimes or regime in meaning.regimes:
+            continue
+        if key == ("heads",):
+            keys += [("heads", head) for head in cut.names("heads")]
+        elif key[0] != "heads":
+            keys.append(key)
+    return keys
+
+
+def _drop_options(cut: _Cut) -> None:
+    """Leave out the options of a dataset, a sampler or a pruner when ``--set`` chose another one."""
+    for key, _, meaning in meanings(Benchmark):
+        if meaning.belongs_to and cut.changed_by_set(*meaning.belongs_to):
+            for name in cut.names(*key):
+                cut.drop([name], name, *key, name)
+
+
+def _drop_baseline(cut: _Cut) -> None:
+    """Leave out what else ``[baseline]`` says when ``--set`` took its file away."""
+    if cut.changed_by_set("baseline", "file") and not cut.value("baseline", "file"):
+        for key in ("arms", "environment"):
+            cut.drop([key], key, "baseline", key)
+
+
+def _replace_aa(cut: _Cut) -> list[str]:
+    """Let the first optimizer be the A/A arm when the named one takes no part; return the notice."""
+    aa = cut.value("compare", "aa")
+    absent = isinstance(aa, str) and aa not in cut.chosen("optimizers") and aa in cut.written("optimizers")
+    if not absent or cut.set_by_hand("compare", "aa"):
+        return []
+    cut.values["compare"]["aa"] = True
+    return [f"compare.aa is '{aa}', which takes no part: the first optimizer takes part twice instead"]
+
+
+def _cap_twins(cut: _Cut) -> list[str]:
+    """Let each seed have one twin when ``--set`` asks for fewer seeds than twins; return the notice."""
+    twins, seeds = cut.value("compare", "twins"), cut.value("compare", "seeds")
+    fewer = cut.changed_by_set("compare", "seeds") and not cut.set_by_hand("compare", "twins")
+    if not (fewer and _is_count(twins) and _is_count(seeds) and twins > seeds):
+        return []
+    cut.values["compare"]["twins"] = seeds
+    return [f"compare.twins is {twins}, but there are {seeds} seeds: each seed has its twin"]
 
 
 class _Cut:
-    """A source's values, of which some are taken out; nothing of them has been checked yet."""
+    """A source's values, of which some are taken out. Nothing about them has been checked yet."""
 
     def __init__(self, source: Source, defaults: Table) -> None:
         self.values = copied(source.values)
@@ -94,53 +132,60 @@ class _Cut:
         self._defaults = defaults
 
     def value(self, *key: str) -> Any:
-        """Return what a key says, in the file or by default."""
+        """Return the value of a key, in the file or by default."""
         value = _get(self.values, key)
         return _get(self._defaults, key) if value is None else value
 
     def names(self, *key: str) -> list[str]:
-        """Return the keys of a table; none where it is none."""
+        """Return the keys of a table; none where the value is no table."""
         table = _get(self.values, key)
         return list(table) if isinstance(table, Mapping) else []
 
     def chosen(self, *keys: str) -> set[str]:
         """Return the names that keys of ``[train]`` have now."""
-        return {name for key in keys for name in _names(self.value("train", key))}
+        names: set[str] = set()
+        for key in keys:
+            names.update(_names(self.value("train", key)))
+        return names
 
     def written(self, *keys: str) -> set[str]:
         """Return the names that keys of ``[train]`` have anywhere in the file, its profiles included, or by default."""
-        return {name for key in keys for name in names_in(self._source, self._defaults, "train", key)}
+        names: set[str] = set()
+        for key in keys:
+            names |= names_in(self._source, self._defaults, "train", key)
+        return names
 
-    def laid(self, *key: str) -> bool:
-        """Return whether the chosen profile says the key."""
+    def in_profile(self, *key: str) -> bool:
+        """Return whether the chosen profile has the key."""
         return _get(self._source.profile, key) is not None
 
-    def relaid(self, *key: str) -> bool:
-        """Return whether the chosen profile has chosen otherwise than the file."""
+    def changed_by_profile(self, *key: str) -> bool:
+        """Return whether the chosen profile has another value than the file."""
         before = _get(self._source.written[0], key) if self._source.written else None
-        return self.laid(*key) and _get(self._source.profile, key) != (
-            _get(self._defaults, key) if before is None else before
-        )
+        return self.in_profile(*key) and _get(self._source.profile, key) != self._or_default(before, key)
 
-    def overridden(self, *key: str) -> bool:
-        """Return whether a ``--set`` says the key, or something below it."""
+    def changed_by_set(self, *key: str) -> bool:
+        """Return whether a ``--set`` has given another value than the file with its profile."""
+        return bool(self.value(*key) != self._or_default(_get(self._source.chosen, key), key))
+
+    def set_by_hand(self, *key: str) -> bool:
+        """Return whether a ``--set`` gave the key, or something below it."""
         places = self._source.places
-        return any(place == "--set" and at[: len(key)] == key for at, place in places.items())
-
-    def replaced(self, *key: str) -> bool:
-        """Return whether a ``--set`` has chosen otherwise than the file and its profile."""
-        before = _get(self._source.chosen, key)
-        return bool(self.value(*key) != (_get(self._defaults, key) if before is None else before))
+        return any(place == "--set" and path[: len(key)] == key for path, place in places.items())
 
     def drop(self, known: Iterable[Any], name: Any, *key: str) -> None:
-        """Take a key out that belongs to a name, if the file knows the name and no ``--set`` says the key."""
+        """Take a key out that belongs to a name, if the file knows the name and no ``--set`` gave the key."""
         table = _get(self.values, key[:-1])
-        if name in known and isinstance(table, dict) and key[-1] in table and not self.overridden(*key):
+        if name in known and isinstance(table, dict) and key[-1] in table and not self.set_by_hand(*key):
             del table[key[-1]]
             self.dropped.append(key)
 
+    def _or_default(self, value: Any, key: Path_) -> Any:
+        return _get(self._defaults, key) if value is None else value
+
 
 def _get(table: Any, key: Path_) -> Any:
+    """Return the value at a key of nested tables; None where there is none."""
     for part in key:
         if not isinstance(table, Mapping):
             return None
@@ -154,6 +199,6 @@ def _is_count(value: Any) -> bool:
 
 def _names(value: Any) -> list[str]:
     """Return the names in a list or a table, or the one that a string is."""
-    return (
-        [value] if isinstance(value, str) else [str(name) for name in value] if isinstance(value, list | dict) else []
-    )
+    if isinstance(value, str):
+        return [value]
+    return [str(name) for name in value] if isinstance(value, list | dict) else []

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.benchmark.plan import OTHER_ORDER, Competitor, Setting
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import OTHER_ORDER, Setting
 from harness.plugin.runs import Run
 
 LONGER = 0.2  # of a run's epochs, for which a restart goes on

@@ -47,6 +47,16 @@ class Source:
                 return f"{self.places[key[:length]]}: {'.'.join(key)}"
         return f"{self.file}: {'.'.join(key)}" if key else self.file
 
+    def refusal(self, key: Path_, must: str, got: str, hint: str = "") -> BenchmarkError:
+        """Return the error for a key: ``FILE:LINE: a.b: must MUST, got GOT; HINT``."""
+        return refusal(self.where(*key), must, got, hint)
+
+
+def refusal(where: str, must: str, got: str, hint: str = "") -> BenchmarkError:
+    """Return an error in the form of all errors: where, what must be, what was given, and what to do about it."""
+    advice = hint.removeprefix("; ")
+    return BenchmarkError(f"{where}: must {must}, got {got}{'; ' if advice else ''}{advice}")
+
 
 def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) -> Source:
     """Return the file's values with a profile and then ``key=value`` overrides laid over them.

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import sections
+from harness.benchmark import loading
 from harness.benchmark.plan import data_request
 from harness.benchmark.sections import Benchmark
 from harness.console.progress import Reporter
@@ -33,7 +33,7 @@ def inspect(
     A look runs nothing: the plugins that the benchmark file lists are not imported, only those named here. Raises
     DataError where the dataset has no photos, or they cannot be found, and PluginError where a listed plugin may have it.
     """
-    benchmark = sections.load(file, profile, overrides)[0] if file else Benchmark(name="dogscats")
+    benchmark = loading.load(file, profile, overrides)[0] if file else Benchmark(name="dogscats")
     registry = discover(plugins, benchmark.block, check_block=False)
     try:
         dataset = registry.get("dataset", benchmark.data.dataset, Dataset, "data.dataset")

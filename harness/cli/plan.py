@@ -10,8 +10,9 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from harness.benchmark.arms import Competitor
 from harness.benchmark.comparison import ComparisonRun
-from harness.benchmark.plan import Competitor, Setting
+from harness.benchmark.plan import Setting
 from harness.benchmark.sections import as_plain
 from harness.console.progress import Reporter, counted, duration
 from harness.data.places import cache_folder

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from harness.benchmark import sections
+from harness.benchmark import loading
 from harness.benchmark.sections import TrainSection
 from harness.benchmark.toml import parse_override
 from harness.console import interruption
@@ -138,7 +138,7 @@ def opened(request: Request) -> tuple[Model, TrainSection]:
     if is_export(request.folder):
         return _of_export(request)
     records = open_records(request.folder)
-    benchmark = sections.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
+    benchmark = loading.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
     named = any(override.startswith("train.pretrained") for override in request.overrides)
     choice = choose(records, request.arm, request.ensemble, request.snapshots)
     records.check_files(choice.run_ids, "solutions/")

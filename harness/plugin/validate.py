@@ -282,7 +282,8 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
     ),
     **dict.fromkeys(("defaults", "options"), _named),
     **dict.fromkeys(
-        ("weights", "groups", "plain", "around", "each", "cycle_ends", "table", "compare"), _function_or_none
+        ("weights", "groups", "plain", "around", "each", "cycle_ends", "table", "compare", "headline"),
+        _function_or_none,
     ),
     "known_failures": _reasons,
     "photos": _function_or_none,

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from harness.records.reader import Records, copied, open_records
+from harness.plugin.contracts.records import Records
+from harness.records.reader import FolderRecords, open_records
 from harness.records.scores import write_scores
 from harness.records.store import Store
 
-__all__ = ["Records", "Store", "copied", "open_records", "write_scores"]
+__all__ = ["FolderRecords", "Records", "Store", "open_records", "write_scores"]

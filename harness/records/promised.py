@@ -5,27 +5,14 @@ from __future__ import annotations
 import errno
 import sqlite3
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import disk
+from harness.plugin.contracts.records import Lack
 from harness.records import schema
 from harness.records.files import checksum
 
 SHOWN = 5  # files that are named, at the most
-
-
-@dataclass(frozen=True)
-class Lack:
-    """A file that the records promise and the run folder lacks, because it is gone or is not as it was written."""
-
-    file: str  # its place in the run folder
-    run_id: str  # the run that it belongs to; "" for a file of no single run
-    exists: bool
-
-    def __str__(self) -> str:
-        """Return it in a few words."""
-        return f"{self.file} is {'not as it was written' if self.exists else 'not there'}"
 
 
 _OF_PROMISED = "files LEFT JOIN runs USING (run_id) WHERE files.run_id = '' OR runs.state = ?"  # with schema.DONE

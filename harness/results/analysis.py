@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Analysis, Results
+from harness.plugin.copies import copied
 from harness.plugin.process_settings import kept
-from harness.records import Records, copied
+from harness.records import Records
 from harness.records.attempts import Attempts
 
 if TYPE_CHECKING:

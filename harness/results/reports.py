@@ -17,10 +17,11 @@ from harness.console.safe_text import impersonal, impersonal_table
 from harness.errors import DataError, HarnessError, disk, encodable
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Analysis, Report, Results
+from harness.plugin.copies import copied
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES, clash
-from harness.records import Records, copied, files, open_records
+from harness.records import Records, files, open_records
 from harness.records.attempts import Attempts
 from harness.records.links import check_no_links
 from harness.records.promised import summary

@@ -8,7 +8,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.benchmark.plan import SCHEDULE, Competitor, Setting, ends
+from harness.benchmark.arms import Competitor, ends
+from harness.benchmark.plan import Setting
+from harness.benchmark.spaces import SCHEDULE
 from harness.errors import PluginError
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Optimizer

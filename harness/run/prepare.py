@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.benchmark import sections
+from harness.benchmark import loading
+from harness.benchmark.checks.data import check_data
 from harness.benchmark.plan import Plan, Setting, check_profile, data_request, resolve
 from harness.console.progress import Reporter
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
 from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
-from harness.errors import BenchmarkError, PluginError, on_one_line, printable, shown
+from harness.errors import PluginError, on_one_line, printable
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Data, Split
 from harness.plugin.discovery import discover
@@ -64,7 +65,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
 
     With a ``journal`` it is noted beside the run folder what is under way, from here on.
     """
-    benchmark, source = sections.load(request.file, request.profile, request.overrides)
+    benchmark, source = loading.load(request.file, request.profile, request.overrides)
     for notice in source.notices:
         reporter.say(f"note: {notice}")
     loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
@@ -75,37 +76,23 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     for name, why in registry.broken.items():
         reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
     plan = resolve(benchmark, source, registry)
-    for profile, other, its in sections.others(request.file, request.profile):
+    for profile, other, its in loading.other_profiles(request.file, request.profile):
         if (other.plugins, other.block) == (benchmark.plugins, benchmark.block):  # others have other names
-            with sections.in_profile(profile):
+            with loading.in_profile(profile):
                 check_profile(other, its, registry)
     search.check(plan, source.where)
     train = benchmark.train
     chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
     data = _open(plan, request.data, reporter)
-    if train.regime == "features" and data.train.inputs.ndim != 4:
-        raise BenchmarkError(f"{source.where('train', 'regime')}: must be 'scratch' for data that are not images")
-    if train.regime == "features" and train.augment:
-        raise BenchmarkError(
-            f"{source.where('train', 'augment')}: must be empty in the regime 'features', where the images are seen once, "
-            f"got {shown(train.augment)}"
-        )
-    if train.augment and data.train.inputs.ndim != 4:
-        raise BenchmarkError(
-            f"{source.where('train', 'augment')}: must be empty for data that are not images, got {shown(train.augment)}"
-        )
+    check_data(benchmark, data, source)
     fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
     features = {}
     if train.regime == "features":
         features = {name: _extracted(extract, plan, name, data, chosen, reporter) for name in plan.backbones}
-    if benchmark.compare.tta and data.train.inputs.ndim != 4:
-        raise BenchmarkError(f"{source.where('compare', 'tta')}: must be false for data that are not images")
     mirrored = {
         name: _extracted(extract_mirrored, plan, name, data, chosen, reporter)
         for name in (features if benchmark.compare.tta else ())
     }
-    if benchmark.compare.folds and not data.are_photos:
-        raise BenchmarkError(f"{source.where('compare', 'folds')}: must be 0 for data that are not photos of classes")
     if benchmark.data.exclude:  # after the features: those of the whole data serve
         file = request.file.parent / benchmark.data.exclude
         names = read_exclusion(file, source.where("data", "exclude"))

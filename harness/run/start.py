@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.benchmark import sections
-from harness.benchmark.plan import describe_space
+from harness.benchmark.arms import describe_space
 from harness.console.progress import Reporter, counted
 from harness.console.safe_text import impersonal
 from harness.errors import printable
@@ -91,7 +91,7 @@ def _carry_out(ready: Ready, request: Request, store: Store, reporter: Reporter,
     if line := _of_unequal_classes(store.noted("constant")):
         reporter.say(line, style="yellow")
     bring_in(ready.imported, store)
-    driver = Driver(setting, store, reporter, request.only_search)
+    driver = Driver(setting, store, reporter, request.only_search).open()
     if left := driver.left():
         store.work_begins(environment, [impersonal(printable(word)) for word in command])
         precision = setting.precision_of(

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.benchmark.plan import Competitor, Setting, ends
+from harness.benchmark.arms import Competitor, ends
+from harness.benchmark.plan import Setting
 from harness.errors import BenchmarkError, did_you_mean
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Schedule, Split

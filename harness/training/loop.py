@@ -13,10 +13,10 @@ from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Epoch, Event, Failed, Run, State
 
 if TYPE_CHECKING:
-    from harness.training.parts import Parts
+    from harness.plugin.contracts import TrainingParts
 
 
-def train(run: Run, parts: Parts, state: State | None = None) -> Iterator[Epoch]:
+def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch]:
     """Train one model; yield a record and, on demand, a resumable state per epoch.
 
     From a ``state`` it goes on bit-equal to never having stopped: all that is random in an epoch is drawn from

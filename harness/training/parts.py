@@ -13,7 +13,7 @@ import torch
 
 from harness.errors import Diverged, PluginError
 from harness.plugin.boundary import Boundary
-from harness.plugin.contracts import Backbone, Optimizer, Probe, Schedule, Scheduler, Task, Weights
+from harness.plugin.contracts import Backbone, DeviceSplit, Optimizer, Probe, Schedule, Scheduler, Task, Weights
 from harness.plugin.runs import Done, Epoch, Run, State
 from harness.training import entries
 from harness.training.augmentation import Targets, blended, copied
@@ -276,13 +276,13 @@ class Parts:
                 metrics[f"{prefix}_{name}"] = float(metric.compute(predicted, targets))
         return metrics
 
-    def predict(self, split: Resident, exact: bool = False) -> torch.Tensor:
+    def predict(self, split: DeviceSplit, exact: bool = False) -> torch.Tensor:
         """Return predictions ``[N, ...]`` in float32; ``exact`` computes in float32 whatever the training did."""
         return self._predictions_and_loss(split, exact=exact)[0]
 
     @torch.no_grad()
     def _predictions_and_loss(
-        self, split: Resident, batch_size: int = 512, exact: bool = False
+        self, split: DeviceSplit, batch_size: int = 512, exact: bool = False
     ) -> tuple[torch.Tensor, float]:
         """Return the predictions of a split, and the mean of the task's loss where no metric of the task is called so."""
         self._switch("eval")

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from harness.plugin.boundary import Boundary, PluginFailed
-from harness.plugin.contracts import Probe
+from harness.plugin.contracts import Parts, Probe
 from harness.plugin.process_settings import kept
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
-
-    from harness.training.parts import Parts
 
 
 @dataclass

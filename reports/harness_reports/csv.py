@@ -7,15 +7,15 @@ compute as a formula has an apostrophe before it.
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from harness import Report, Results, hookimpl, spreadsheet_table
-from harness_reports._words import alarms, facts
+from harness_reports._words import alarms, names
+from harness_reports._words.outcome import Outcome
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-PARTS = ("arm", "network", "optimizer", "scheduler")
 
 
 def render(results: Results) -> str:
@@ -24,30 +24,30 @@ def render(results: Results) -> str:
 
     records, board = results.records, results.tables.get("leaderboard")
     if board is None:
-        return table(pd.DataFrame(columns=["run", "rank", *PARTS, "metric"]))
-    parts = {each["arm"]: each for each in facts.parts_of(records)}
-    ranks = _ranks(board[board["metric"] == records.deciding.column])
-    doubted = alarms.alarmed(results, {})
-    about = pd.DataFrame(
-        [{"run": records.folder.name, "rank": ranks[arm], **parts[arm]} for arm in board["arm"]], index=board.index
-    )
-    doubt = pd.Series([alarms.LABEL if arm in doubted else "" for arm in board["arm"]], index=board.index, dtype=str)
-    return table(pd.concat([about, board.drop(columns="arm")], axis=1).assign(doubt=doubt))
+        return table(pd.DataFrame(columns=["run", "rank", "arm", *names.PARTS, "metric"]))
+    outcome = Outcome(results)
+    parts = {arm.arm: asdict(arm) for arm in names.arm_parts(records)}
+    ranks = _ranks(board[board["metric"] == f"test_{outcome.metric}"])
+    first = [{"run": records.folder.name, "rank": ranks[arm], **parts[arm]} for arm in board["arm"]]
+    doubted = alarms.tuning_doubts(outcome)
+    doubts = [alarms.LABEL if arm in doubted else "" for arm in board["arm"]]
+    columns = [pd.DataFrame(first, index=board.index), board.drop(columns="arm")]
+    return table(pd.concat(columns, axis=1).assign(doubt=pd.Series(doubts, index=board.index, dtype=str)))
 
 
 def _ranks(rows: DataFrame) -> dict[str, int]:
-    """Return the arms' places by the rows of the deciding metric, the best first; equal means share a place."""
+    """Return the places of the arms by the rows of the deciding metric, the best first; equal means share a place."""
     ranks: dict[str, int] = {}
-    place, before = 0, math.nan
-    for number, (arm, mean) in enumerate(zip(rows["arm"], rows["mean"], strict=True), 1):
-        place = place if math.isclose(mean, before, rel_tol=1e-9) else number
-        ranks[arm], before = place, mean
+    rank, previous = 0, math.nan
+    for place, (arm, mean) in enumerate(zip(rows["arm"], rows["mean"], strict=True), 1):
+        rank = rank if math.isclose(mean, previous, rel_tol=1e-9) else place
+        ranks[arm], previous = rank, mean
     return ranks
 
 
-def table(found: DataFrame) -> str:
-    """Return any table as CSV, with a head line, and nothing where a value is missing."""
-    return str(spreadsheet_table(found).to_csv(index=False, lineterminator="\n"))
+def table(frame: DataFrame) -> str:
+    """Return any table as CSV, with a head line, and an empty field where a value is missing."""
+    return str(spreadsheet_table(frame).to_csv(index=False, lineterminator="\n"))
 
 
 @hookimpl

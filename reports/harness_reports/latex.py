@@ -3,166 +3,189 @@ r"""The results as LaTeX tables for a paper: ``\input{report.tex}``, with ``\use
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import Report, Results, hookimpl
-from harness_reports._page.leaderboard import shown_metrics
-from harness_reports._words import alarms, constant, facts
-from harness_reports._words.headline import deciding_rows, leads_of
-from harness_reports._words.latex import escaped, table, value
-from harness_reports._words.numbers import NOTHING, count, gap, joined, measure, plain, sampled, setting
-from harness_reports._words.statements import FACETS, statements
+from harness import Records, Report, Results, hookimpl, numbers
+from harness.verdict.protocol import FACETS
+from harness_reports._words import alarms, constant
+from harness_reports._words.benchmark import search_budget, split_sizes
+from harness_reports._words.columns import shown_metrics
+from harness_reports._words.coverage import sampled_examples
+from harness_reports._words.latex import escaped, escaped_number, floating_table
+from harness_reports._words.names import capitalized, metric_title, shared_parts, title_with_unit
+from harness_reports._words.notices import fairness_notes
+from harness_reports._words.outcome import Outcome
+from harness_reports._words.statements import statements
 
 MOST_METRICS = 4  # columns of the leaderboard, so that it fits on a page
 
 
 def render(results: Results) -> str:
     """Return the tables: the verdict where there is one, leaderboard, leads, tuned hyperparameters, alarms."""
-    parts = (part(results) for part in (_about, _verdicts, _leaderboard, _leads, _tuned, _alarmed))
+    outcome = Outcome(results)
+    parts = (part(outcome) for part in (_comments, _verdict, _leaderboard, _leads, _tuned, _alarms))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _about(results: Results) -> str:
-    """Return comments: what this is, and where from."""
-    records = results.records
-    data, drawn = records.meta.data, records.meta.data["notice"]
+def _comments(outcome: Outcome) -> str:
+    """Return comments that say what this is, and which run it is from."""
+    records = outcome.records
+    data, notice = records.meta.data, records.meta.data["notice"]
     lines = [
-        f"{records.name}: {data['name']}, {_counts(results)}. Run {records.folder.name}.",
+        f"{records.name}: {data['name']}, {split_sizes(records)}. Run {records.folder.name}.",
         r"Made by optimizer-harness; needs \usepackage{booktabs}. References: harness report --format bibtex.",
-        *([facts.sentence(drawn)] if drawn else []),
+        *([capitalized(notice)] if notice else []),
     ]
     return "\n".join(f"% {' '.join(line.split())}" for line in lines)
 
 
-def _counts(results: Results) -> str:
-    counts = results.records.meta.data["counts"]
-    return f"{counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test"
-
-
-def _label(results: Results, what: str) -> str:
+def _label(records: Records, table: str) -> str:
     """Return a label that LaTeX takes: letters, digits and hyphens."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", results.records.name).strip("-").lower()
-    return f"{name[:40] or 'run'}-{what}"
+    name = re.sub(r"[^A-Za-z0-9]+", "-", records.name).strip("-").lower()
+    return f"{name[:40] or 'run'}-{table}"
 
 
-def _leaderboard(results: Results) -> str:
+# --- the leaderboard -----------------------------------------------------------------------------------------
+
+
+def _leaderboard(outcome: Outcome) -> str:
     """Return a row per arm, best first: its means with their intervals; "" where nothing has been compared."""
-    rows, board = deciding_rows(results), results.tables.get("leaderboard")
-    if not rows or board is None:
+    deciding, board = outcome.deciding_rows, outcome.table("leaderboard")
+    if not deciding or board is None:
         return ""
-    names, metrics = facts.labels(results.records), shown_metrics(results.records, board)[:MOST_METRICS]
-    about = {(row["arm"], row["metric"]): row for row in board.to_dict("records")}
+    metrics = shown_metrics(outcome.records, board)[:MOST_METRICS]
+    rows = {(row["arm"], row["metric"]): row for row in outcome.rows("leaderboard")}
     lines = []
-    for row in rows:
-        n = str(row["n"]) if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
-        cells = [_mean(about[row["arm"], metric]) for metric in metrics]
-        lines.append([escaped(names[row["arm"]]), n, *cells])
-    if scores := constant.cells(results, metrics):
-        lines.append([escaped(constant.answer(results.records)), "", *map(value, scores)])
-    units = {metric: about[rows[0]["arm"], metric]["unit"] for metric in metrics}
-    heads = [f"{facts.title_of(metric)}{f' ({units[metric]})' if units[metric] else ''}" for metric in metrics]
-    benchmark, alike = results.records.meta.benchmark, facts.shared(results.records)
-    caption = (
-        f"{facts.sentence(facts.title_of(metrics[0]))} of {results.records.name}: mean [95 % interval] over seeds, "
-        f"{count(benchmark['compare']['epochs'], 'epoch')}, tuned by {facts.budget(benchmark['search'])} per arm; "
-        f"{_counts(results)} examples{f'; {alike}' if alike else ''}."
-    )
-    counted = [row["covers"] for row in about.values() if row["metric"] in metrics and sampled(row["covers"])]
-    if counted:
-        caption += (
-            f" Where all seeds are equal, the interval is that of a proportion of the {joined(sorted(set(counted)))}."
-        )
-    drawn, notes = results.records.meta.data["notice"], facts.fairness_notes(results.records)
-    below = " ".join(f"{note}." for note in [*([facts.sentence(drawn)] if drawn else []), *notes])
-    return table(
-        escaped(caption), _label(results, "leaderboard"), ["arm", "seeds", *map(escaped, heads)],
-        f"lr{'r' * len(heads)}", lines, escaped(below),
+    for row in deciding:
+        seeds = str(row["n"]) if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
+        cells = [_mean(rows[row["arm"], metric]) for metric in metrics]
+        lines.append([escaped(outcome.labels[row["arm"]]), seeds, *cells])
+    if scores := constant.leaderboard_cells(outcome, metrics):
+        lines.append([escaped(constant.answer(outcome.records)), "", *map(escaped_number, scores)])
+    first = deciding[0]["arm"]
+    heads = [title_with_unit(metric_title(metric), rows[first, metric]["unit"]) for metric in metrics]
+    shown = [row for row in rows.values() if row["metric"] in metrics]
+    return floating_table(
+        escaped(_leaderboard_caption(outcome, metrics, shown)), _label(outcome.records, "leaderboard"),
+        ["arm", "seeds", *map(escaped, heads)], f"lr{'r' * len(heads)}", lines, escaped(_note(outcome.records)),
     )  # fmt: skip
 
 
-def _mean(row: dict[Any, Any]) -> str:
+def _leaderboard_caption(outcome: Outcome, metrics: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the leaderboard shows, how the arms were tuned and trained, and what its intervals cover."""
+    records = outcome.records
+    benchmark, shared = records.meta.benchmark, shared_parts(records)
+    epochs = numbers.counted(benchmark["compare"]["epochs"], "epoch")
+    caption = (
+        f"{capitalized(metric_title(metrics[0]))} of {records.name}: mean [95 % interval] over seeds, {epochs}, tuned by "
+        f"{search_budget(benchmark['search'])} per arm; {split_sizes(records)} examples{f'; {shared}' if shared else ''}."
+    )
+    examples = sorted({sampled_examples(row["covers"]) for row in rows} - {""})
+    if examples:
+        caption += (
+            f" Where all seeds are equal, the interval is that of a proportion of the {numbers.joined(examples)}."
+        )
+    return caption
+
+
+def _note(records: Records) -> str:
+    """Return what stands below the leaderboard: the notice of the data, and the notes on fairness."""
+    notice = records.meta.data["notice"]
+    lines = [*([capitalized(notice)] if notice else []), *fairness_notes(records)]
+    return " ".join(f"{line}." for line in lines)
+
+
+def _mean(row: Mapping[str, Any]) -> str:
     """Return ``97.97 [97.51, 98.43]``."""
     unit, width = row["unit"], row["high"] - row["low"]
-    mean = value(plain(row["mean"], unit, width))
-    return f"{mean} {_ends(row['low'], row['high'], unit)}" if width == width else mean
+    mean = escaped_number(numbers.plain(row["mean"], unit, width))
+    return f"{mean} {_interval(row['low'], row['high'], unit)}" if width == width else mean
 
 
-def _ends(low: float, high: float, unit: str) -> str:
-    ends = [value(plain(each, unit, high - low)) for each in (low, high)]
+def _interval(low: float, high: float, unit: str) -> str:
+    ends = [escaped_number(numbers.plain(end, unit, high - low)) for end in (low, high)]
     return rf"{{\footnotesize[{ends[0]}, {ends[1]}]}}"
 
 
-def _leads(results: Results) -> str:
+# --- the other tables ----------------------------------------------------------------------------------------
+
+
+def _leads(outcome: Outcome) -> str:
     """Return how far each arm is behind the best, and how sure that is."""
-    rows, names = leads_of(results), facts.labels(results.records)
-    if not rows:
+    leads = outcome.leads
+    if not leads:
         return ""
-    doubted = alarms.alarmed(results, {})
-    lines = [
-        [
-            f"{escaped(names[row['arm']])}{f' ({alarms.LABEL})' if row['arm'] in doubted else ''}",
-            value(plain(row["lead"], row["unit"])),
-            _ends(row["low"], row["high"], row["unit"]) if row["low"] == row["low"] else value(NOTHING),
-            value(gap(row["detectable"], row["unit"]) if row["detectable"] == row["detectable"] else NOTHING),
-        ]
-        for row in rows
-    ]
-    covers = joined(sorted({row["covers"] for row in rows if row["covers"]})) or "nothing"
-    unit = "points" if rows[0]["unit"] == "%" else rows[0]["unit"]
+    lines = [_lead_line(outcome, lead) for lead in leads]
+    covers = numbers.joined(sorted({lead["covers"] for lead in leads if lead["covers"]})) or "nothing"
+    unit = "points" if leads[0]["unit"] == "%" else leads[0]["unit"]
     caption = (
-        f"How far behind {names[rows[0]['best']]}, the best, in {facts.title_of(rows[0]['metric'])}; "
+        f"How far behind {outcome.labels[leads[0]['best']]}, the best, in {metric_title(leads[0]['metric'])}; "
         f"95 % intervals, each on its own, over {covers}. Detectable: found four times in five."
     )
-    heads = ["arm", f"behind{f' ({unit})' if unit else ''}", "95 % interval", "detectable"]
-    return table(escaped(caption), _label(results, "leads"), list(map(escaped, heads)), "lrrr", lines)
+    heads = ["arm", title_with_unit("behind", unit), "95 % interval", "detectable"]
+    return floating_table(escaped(caption), _label(outcome.records, "leads"), list(map(escaped, heads)), "lrrr", lines)
 
 
-def _tuned(results: Results) -> str:
+def _lead_line(outcome: Outcome, lead: Mapping[str, Any]) -> list[str]:
+    """Return the cells of one lead."""
+    unit, doubted = lead["unit"], lead["arm"] in alarms.tuning_doubts(outcome)
+    known = lead["detectable"] == lead["detectable"]
+    return [
+        f"{escaped(outcome.labels[lead['arm']])}{f' ({alarms.LABEL})' if doubted else ''}",
+        escaped_number(numbers.plain(lead["lead"], unit)),
+        _interval(lead["low"], lead["high"], unit) if lead["low"] == lead["low"] else escaped_number(numbers.NOTHING),
+        escaped_number(numbers.difference(lead["detectable"], unit) if known else numbers.NOTHING),
+    ]
+
+
+def _tuned(outcome: Outcome) -> str:
     """Return what each search chose."""
-    records, names = results.records, facts.labels(results.records)
-    deciding, unit = records.deciding.name, records.deciding.unit
-    lines = []
+    records, lines = outcome.records, []
     for row in records.arms.to_dict("records"):
-        params = row["tuned_params"]
-        if not params:
-            continue
-        said = ", ".join(rf"{escaped(name)}~{value(setting(each))}" for name, each in params.items())
-        lines.append([escaped(names[row["arm"]]), said, value(measure(float(row["tuned_value"]), unit))])
+        if row["tuned_params"]:
+            score = numbers.measure(float(row["tuned_value"]), outcome.unit)
+            label, params = escaped(outcome.labels[row["arm"]]), _hyperparameters(row["tuned_params"])
+            lines.append([label, params, escaped_number(score)])
     if not lines:
         return ""
-    caption = (
-        f"Tuned hyperparameters of {records.name}, and the {facts.title_of(f'tune_{deciding}')} they were chosen by."
-    )
-    heads = ["arm", "hyperparameters", facts.title_of(f"tune_{deciding}")]
-    columns = r"lp{0.55\linewidth}r"
-    return table(escaped(caption), _label(results, "tuned"), list(map(escaped, heads)), columns, lines)
+    caption = f"Tuned hyperparameters of {records.name}, and the {outcome.tune_title} they were chosen by."
+    heads = [escaped(head) for head in ("arm", "hyperparameters", outcome.tune_title)]
+    return floating_table(escaped(caption), _label(records, "tuned"), heads, r"lp{0.55\linewidth}r", lines)
 
 
-def _alarmed(results: Results) -> str:
-    """Return the arms whose tuning is in doubt, with why."""
-    names = facts.labels(results.records)
-    found = alarms.alarmed(results, names)
-    if not found:
+def _hyperparameters(params: Mapping[str, Any]) -> str:
+    """Return hyperparameters in one line; a name and its value stay on one line of the paper."""
+    return ", ".join(rf"{escaped(name)}~{escaped_number(numbers.setting(value))}" for name, value in params.items())
+
+
+def _alarms(outcome: Outcome) -> str:
+    """Return the arms whose tuning is in doubt, with the reasons."""
+    doubts = alarms.tuning_doubts(outcome)
+    if not doubts:
         return ""
-    lines = [[escaped(names[arm]), escaped(joined(why))] for arm, why in found.items()]
-    caption = f"Arms of {results.records.name} that are {alarms.LABEL}, not worse."
-    return table(escaped(caption), _label(results, "alarms"), ["arm", "because"], r"lp{0.7\linewidth}", lines)
+    lines = [[escaped(outcome.labels[arm]), escaped(numbers.joined(reasons))] for arm, reasons in doubts.items()]
+    caption = escaped(f"Arms of {outcome.records.name} that are {alarms.LABEL}, not worse.")
+    label = _label(outcome.records, "alarms")
+    return floating_table(caption, label, ["arm", "because"], r"lp{0.7\linewidth}", lines)
 
 
-def _verdicts(results: Results) -> str:
-    """Return what the verdict says of every network, facet by facet."""
-    said = statements(results)
-    if not said:
+def _verdict(outcome: Outcome) -> str:
+    """Return the verdict on every network, facet by facet."""
+    verdict = statements(outcome.results)
+    if not verdict:
         return ""
-    lines = [
-        [escaped(each.network), escaped(each.whole), *map(escaped, each.facets), escaped(each.power)] for each in said
-    ]
+    lines = []
+    for network in verdict:
+        cells = [network.network, network.with_regime, *network.facets, network.power]
+        lines.append([escaped(cell) for cell in cells])
     caption = (
-        f"Do the arms of {results.records.name} reach almost the same minima? Margins registered {said[0].registered}. "
+        f"Do the arms of {outcome.records.name} reach almost the same minima? Margins registered {verdict[0].registered}. "
         "Power: the probability that identical arms would have been found similar."
     )
     heads = ["network", "verdict", *FACETS, "power"]
-    return table(escaped(caption), _label(results, "verdict"), heads, f"{'l' * (len(heads) - 1)}r", lines)
+    columns = f"{'l' * (len(heads) - 1)}r"
+    return floating_table(escaped(caption), _label(outcome.records, "verdict"), heads, columns, lines)
 
 
 @hookimpl

@@ -2,112 +2,176 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from textwrap import shorten
 from typing import Any
 
-from harness import Report, Results, hookimpl, markdown_text
-from harness_reports._page import _several
-from harness_reports._words import alarms, constant, facts
-from harness_reports._words.headline import deciding_rows, headline, leads_of
-from harness_reports._words.numbers import NOTHING, count, duration, gap, gap_interval, interval, measure, sampled
-from harness_reports._words.statements import FACETS, Statement, statements
+from harness import Report, Results, Several, hookimpl, markdown_text, numbers
+from harness.verdict.protocol import FACETS
+from harness_reports._words import alarms, constant, several
+from harness_reports._words.benchmark import search_budget, split_sizes, training_precision
+from harness_reports._words.coverage import sampled_examples
+from harness_reports._words.headline import headline
+from harness_reports._words.names import capitalized, metric_title, shared_parts, shortened
+from harness_reports._words.notices import notices
+from harness_reports._words.outcome import Outcome
+from harness_reports._words.statements import Statement, statements
 
-REASONS, MOST = 3, 400  # of a verdict, and of their letters; the page has all
-
-WORDS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
+MOST_REASONS, MOST_LETTERS = 3, 400  # of a verdict's reasons, and of their letters; the page has all
+MOST_IN_CELL = 60  # letters of a fact in which runs differ
+LEVELS = {"bad": "**Problem**", "warn": "**Warning**", "note": "Note"}
 
 
 def render(results: Results) -> str:
     """Return the summary: headline, notices, the deciding metric per arm, and what was run."""
-    records, said = results.records, headline(results)
-    data = records.meta.data
-    parts = [f"## {markdown_text(records.name)}"]
-    if data["notice"]:
-        parts.append(f"> **{markdown_text(facts.sentence(data['notice']))}**")
-    parts.append(f"{markdown_text(said.question)}\n\n**{markdown_text(said.answer)}**\n\n{markdown_text(said.detail)}")
-    judged = statements(results)
-    if judged:
-        parts.append(_verdict(judged))
-    else:
-        parts.append(f"_{markdown_text(said.caveat)}_")
-    if table := _table(results):
+    outcome = Outcome(results)
+    head = headline(outcome)
+    parts = [f"## {markdown_text(outcome.records.name)}"]
+    if notice := outcome.records.meta.data["notice"]:
+        parts.append(f"> **{markdown_text(capitalized(notice))}**")
+    parts.append(f"{markdown_text(head.question)}\n\n**{markdown_text(head.answer)}**\n\n{markdown_text(head.detail)}")
+    verdict = statements(results)
+    parts.append(_verdict(verdict) if verdict else f"_{markdown_text(head.caveat)}_")
+    if table := _leaderboard(outcome):
         parts.append(table)
-    if notices := facts.notices(results):
-        parts.append("\n".join(f"- {WORDS[notice.level]}: {markdown_text(notice.text)}" for notice in notices))
-    parts.append(_made_of(results))
+    if told := notices(outcome):
+        parts.append("\n".join(f"- {LEVELS[notice.level]}: {markdown_text(notice.text)}" for notice in told))
+    parts.append(_what_was_run(outcome))
     return "\n\n".join(parts) + "\n"
 
 
-def _verdict(said: list[Statement]) -> str:
-    """Return a row per network with the verdict's label of every facet, and why it is no more than that."""
-    heads = ["network", "verdict", *FACETS, "power"]
-    rows = [[each.network, each.whole, *each.facets, each.power] for each in said]
-    lines = [heads, ["---"] * len(heads), *([markdown_text(cell) for cell in row] for row in rows)]
-    why = [
-        f"- {markdown_text(each.network)}: {markdown_text(shorten('; '.join(each.reasons[:REASONS]), MOST))}"
-        for each in said
-        if each.reasons
-    ]
-    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), *(["", *why] if why else [])])
+def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; the heads are Markdown, the cells are text."""
+    lines = [heads, ["---"] * len(heads)]
+    lines += [[markdown_text(cell) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _table(results: Results) -> str:
+def _verdict(verdict: Sequence[Statement]) -> str:
+    """Return a row per network with the label of every facet, and why the statement is not stronger."""
+    rows = [[network.network, network.with_regime, *network.facets, network.power] for network in verdict]
+    lines = [_grid(["network", "verdict", *FACETS, "power"], rows)]
+    reasons = []
+    for network in verdict:
+        if network.reasons:
+            text = shorten("; ".join(network.reasons[:MOST_REASONS]), MOST_LETTERS)
+            reasons.append(f"- {markdown_text(network.network)}: {markdown_text(text)}")
+    return "\n".join([*lines, *(["", *reasons] if reasons else [])])
+
+
+def _leaderboard(outcome: Outcome) -> str:
     """Return a row per arm, best first; "" where there is no leaderboard."""
-    rows = deciding_rows(results)
+    rows = outcome.deciding_rows
     if not rows:
         return ""
-    names = facts.labels(results.records)
-    board = results.tables["leaderboard"]
-    seconds = board[board["metric"] == "seconds"].set_index("arm")["mean"].to_dict()
-    doubted = alarms.alarmed(results, names)
-    behind = {
-        row["arm"]: f"{_behind(row)}{f', {alarms.LABEL}' if row['arm'] in doubted else ''}" for row in leads_of(results)
-    }
+    title = markdown_text(metric_title(rows[0]["metric"]))
     lines = [
-        f"| arm | {markdown_text(facts.title_of(rows[0]['metric']))} | 95 % interval over seeds | behind the best by | seeds | time per run |",
+        f"| arm | {title} | 95 % interval over seeds | behind the best by | seeds | time per run |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    of_arms = [_line(row, names[row["arm"]], seconds.get(row["arm"]), behind.get(row["arm"], NOTHING)) for row in rows]
-    if constant.worth_showing(results.records, rows):
-        score = measure(rows[0]["constant"], rows[0]["unit"])
-        cells = [markdown_text(constant.answer(results.records)), score, *[NOTHING] * 4]
-        of_arms.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, *of_arms])
+    seconds = {row["arm"]: row["mean"] for row in outcome.rows("leaderboard") if row["metric"] == "seconds"}
+    behind = _behind_by_arm(outcome)
+    for row in rows:
+        arm = row["arm"]
+        lines.append(_line(row, outcome.labels[arm], seconds.get(arm), behind.get(arm, numbers.NOTHING)))
+    if constant.worth_showing(outcome.records, rows):
+        score = numbers.measure(rows[0]["constant"], rows[0]["unit"])
+        cells = [markdown_text(constant.answer(outcome.records)), score, *[numbers.NOTHING] * 4]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def _behind(lead: dict[str, Any]) -> str:
-    """Return how far an arm is behind the best, and the interval of that."""
-    sure = f" ({gap_interval(lead['low'], lead['high'], lead['unit'])})" if lead["low"] == lead["low"] else ""
-    return f"{gap(lead['lead'], lead['unit'])}{sure}"
+def _behind_by_arm(outcome: Outcome) -> dict[str, str]:
+    """Return how far each arm is behind the best, with the interval of that, and whether its tuning is in doubt."""
+    doubted = alarms.tuning_doubts(outcome)
+    behind = {}
+    for lead in outcome.leads:
+        text = numbers.difference(lead["lead"], lead["unit"])
+        if lead["low"] == lead["low"]:
+            text += f" ({numbers.difference_interval(lead['low'], lead['high'], lead['unit'])})"
+        behind[lead["arm"]] = f"{text}{f', {alarms.LABEL}' if lead['arm'] in doubted else ''}"
+    return behind
 
 
-def _line(row: dict[str, Any], label: str, seconds: Any, behind: str) -> str:
+def _line(row: Mapping[str, Any], label: str, seconds: float | None, behind: str) -> str:
+    """Return the line of one arm."""
     state = "" if row["state"] == "done" else f" ({row['state']})"
-    n = row["n"] if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
-    ends = f"{interval(row['low'], row['high'], row['unit']) or NOTHING}{sampled(row['covers'])}"
-    took = duration(seconds) if seconds == seconds and seconds is not None else NOTHING
-    mean = measure(row["mean"], row["unit"], row["high"] - row["low"])
-    return f"| {markdown_text(label)}{state} | {mean} | {ends} | {behind} | {n} | {took} |"
+    seeds = row["n"] if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
+    ends = numbers.interval(row["low"], row["high"], row["unit"]) or numbers.NOTHING
+    examples = sampled_examples(row["covers"])
+    covers = f", of {examples}" if examples else ""
+    time = numbers.NOTHING if seconds is None or seconds != seconds else numbers.duration(seconds)
+    mean = numbers.measure(row["mean"], row["unit"], row["high"] - row["low"])
+    return f"| {markdown_text(label)}{state} | {mean} | {ends}{covers} | {behind} | {seeds} | {time} |"
 
 
-def _made_of(results: Results) -> str:
+def _what_was_run(outcome: Outcome) -> str:
     """Return in a sentence what was run."""
-    records = results.records
+    records = outcome.records
     meta, benchmark = records.meta, records.meta.benchmark
-    counts = meta.data["counts"]
-    trials, seeds = facts.budget(benchmark["search"]), count(benchmark["compare"]["seeds"], "seed")
-    alike = facts.shared(records)
-    said = [
-        f"{meta.data['name']}: {counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test",
-        f"{trials} and {seeds} per arm, {count(benchmark['compare']['epochs'], 'epoch')}",
-        *([alike] if alike else []),
-        f"{meta.environment['hardware']['device']}, {facts.precision(records)}",
-        f"{duration(float(records.runs['seconds'].sum()))} of training",
+    seeds = numbers.counted(benchmark["compare"]["seeds"], "seed")
+    epochs = numbers.counted(benchmark["compare"]["epochs"], "epoch")
+    words = [
+        f"{meta.data['name']}: {split_sizes(records)}",
+        f"{search_budget(benchmark['search'])} and {seeds} per arm, {epochs}",
+        shared_parts(records),
+        f"{meta.environment['hardware']['device']}, {training_precision(records)}",
+        f"{numbers.duration(float(records.runs['seconds'].sum()))} of training",
     ]
-    return f"<sub>{markdown_text('; '.join(said))}. Run {markdown_text(records.folder.name)}.</sub>"
+    return f"<sub>{markdown_text('; '.join(filter(None, words)))}. Run {markdown_text(records.folder.name)}.</sub>"
+
+
+# --- several runs --------------------------------------------------------------------------------------------
+
+
+def render_several(compared: Several) -> str:
+    """Return a comparison of runs as a few tables."""
+    runs = [markdown_text(shortened(label)) for label in compared.labels]
+    parts = [
+        "<!-- optimizer-harness -->",
+        f"**{markdown_text(several.answer(compared))}**",
+        markdown_text(several.question(compared)),
+        _differences(compared, runs),
+        _scores(compared, runs),
+        _changes(compared),
+    ]
+    if facets := several.facets(compared):
+        rows = [[facet.network, facet.facet, *facet.labels] for facet in facets]
+        parts.append(_grid(["verdict", "", *runs], rows))
+    return "\n\n".join([*parts, f"<sub>{markdown_text(several.COVERS)}</sub>"]) + "\n"
+
+
+def _differences(compared: Several, runs: Sequence[str]) -> str:
+    """Return a row for everything in which the runs differ."""
+    rows = [
+        [row["group"], row["what"], *(row[label][:MOST_IN_CELL] for label in compared.labels)]
+        for row in compared.differs.to_dict("records")
+    ]
+    return _grid(["differs", "", *runs], rows) if rows else "Nothing differs that is recorded."
+
+
+def _scores(compared: Several, runs: Sequence[str]) -> str:
+    """Return a row per arm with its mean in every run."""
+    rows = []
+    for row in several.score_rows(compared):
+        cells = []
+        for score in row.scores:
+            more = ", ".join(filter(None, (score.interval, score.state)))
+            cells.append(f"{score.mean} ({more})" if more else score.mean)
+        rows.append([row.label, *cells])
+    return _grid([markdown_text(several.metric_with_unit(compared)), *runs], rows)
+
+
+def _changes(compared: Several) -> str:
+    """Return a row per arm and later run, the worst change first."""
+    rows = [
+        [change.label, change.runs, change.size, change.interval, change.p, change.state]
+        for change in several.changes(compared)
+    ]
+    return _grid(["change", "", "by", "95 % interval", "p (Holm)", ""], rows)
 
 
 @hookimpl
 def harness_reports() -> list[Report]:
     """Offer md."""
-    return [Report(name="md", extension="md", render=render, compare=_several.markdown)]
+    return [Report(name="md", extension="md", render=render, compare=render_several)]

@@ -1,16 +1,17 @@
-"""The headline in a few lines of plain text, for a terminal; “harness show” begins with it, and tells the verdict itself."""
+"""The headline in a few lines of plain text, for a terminal; “harness show” begins with it and adds the verdict itself."""
 
 from __future__ import annotations
 
 from harness import Report, Results, hookimpl
 from harness_reports._words.headline import headline
+from harness_reports._words.outcome import Outcome
 
 
 def render(results: Results) -> str:
     """Return question, answer, the gravest doubts, detail, and the caveat where there is one, a line each."""
-    said = headline(results)
-    doubts = [f"doubt: {text}" for text in said.doubts]
-    return "".join(f"{line}\n" for line in (said.question, said.answer, *doubts, said.detail, said.caveat) if line)
+    head = headline(Outcome(results))
+    doubts = [f"doubt: {text}" for text in head.doubts]
+    return "".join(f"{line}\n" for line in (head.question, head.answer, *doubts, head.detail, head.caveat) if line)
 
 
 @hookimpl

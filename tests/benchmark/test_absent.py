@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.benchmark.sections import identity, load
+from harness.benchmark.loading import load
+from harness.benchmark.sections import identity
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError
 from harness.run.prepare import Request, prepare

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from harness.benchmark.comparison import LONGER, comparison_runs, count_comparison_runs, restart_runs
+from harness.benchmark.loading import load
 from harness.benchmark.plan import OTHER_ORDER, Setting, resolve
-from harness.benchmark.sections import load
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError
 from harness.plugin.contracts import Data, Split

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from harness.benchmark.plan import Setting, describe_space, resolve
-from harness.benchmark.sections import load
+from harness.benchmark.arms import describe_space
+from harness.benchmark.loading import load
+from harness.benchmark.plan import Setting, resolve
 from harness.errors import BenchmarkError
 from harness.plugin.contracts import Data, Split, Weights
 from harness.training.device import Device

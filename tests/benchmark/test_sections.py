@@ -7,7 +7,8 @@ import tomllib
 import pytest
 import tomli_w
 
-from harness.benchmark.sections import as_plain, identity, load
+from harness.benchmark.loading import load
+from harness.benchmark.sections import as_plain, identity
 from harness.errors import BenchmarkError
 
 

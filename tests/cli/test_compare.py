@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_reports._page import _several
+from harness_reports import html
+from harness_reports._words.several import answer
 from scipy import stats
 
 from harness.cli.app import main
@@ -178,7 +179,7 @@ def test_other_data_are_side_by_side_only(first: Any, other: Any) -> None:
     assert several.regressions.empty
     assert list(several.differs["group"]) == ["data"]
     assert several.scores.set_index(["arm", "run"]).loc[(ARM, "second"), "mean"] < 0.93
-    assert "Side by side only" in _several.answer(several)
+    assert "Side by side only" in answer(several)
 
 
 def test_what_differs_is_said_by_group(first: Any, other: Any) -> None:
@@ -241,7 +242,7 @@ def test_page_is_one_file_without_requests_and_hostile_names_stay_text(
     assert "http://" not in text.replace("http://www.w3.org", "")
     assert text.index("What differs") < text.index("Results")
     several = open_several([first, later])
-    assert _several.page(several) == text
+    assert html.render_several(several) == text
 
 
 def test_markdown_is_for_a_pull_request(first: Any, other: Any, harness: Any, tmp_path: Any) -> None:

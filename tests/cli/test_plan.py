@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from harness.benchmark.comparison import count_comparison_runs
+from harness.benchmark.loading import load
 from harness.benchmark.plan import resolve
-from harness.benchmark.sections import as_plain, load
+from harness.benchmark.sections import as_plain
 from harness.cli import plan as module
 from harness.cli.app import main
 from harness.cli.plan import estimate, lines, power

@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 import pytest
 import torch
 
-from harness.benchmark.sections import load
+from harness.benchmark.loading import load
 from harness.cli.app import main
 from harness.cli.show import show
 from harness.console.progress import Reporter

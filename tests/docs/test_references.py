@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -112,3 +113,21 @@ def names_a_file(name, files):
 def test_every_file_of_python_that_is_named_is_there(page, python_files):
     names = {name for name in FILE.findall((ROOT / page).read_text()) if Path(name).name not in READERS} - NOT_THERE
     assert [name for name in sorted(names) if not names_a_file(name, python_files)] == []
+
+
+SCRIPTS = [
+    path.relative_to(ROOT).as_posix()
+    for folder in ("benchmarks/speed", "docs/pictures")
+    for path in sorted((ROOT / folder).glob("*.py"))
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_what_a_script_imports_of_ours_is_there(script):
+    """Scripts that take minutes are run by hand; a name that they import must not be gone by then."""
+    tree = ast.parse((ROOT / script).read_text())
+    imports = [
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module.startswith("harness")
+    ]
+    names = [f"{node.module}.{alias.name}" for node in imports for alias in node.names]
+    assert [name for name in names if not is_there(name)] == []

@@ -20,7 +20,7 @@ import pytest
 from pandas import DataFrame
 from PIL import Image
 
-from harness.benchmark.plan import ends
+from harness.benchmark.arms import ends
 from harness.cli import plan as planning
 from harness.cli.app import main
 from harness.console.progress import Reporter

@@ -40,7 +40,7 @@ from harness.records import Records, Store, open_records, store
 from harness.records.attempts import MOST, Attempts, of_run
 from harness.results.analysis import analyse, computed
 from harness.results.reports import write_reports
-from harness.run.executing import Executing
+from harness.run.executor import GuardedExecutor
 
 # --- what is raised ------------------------------------------------------------------------------------------
 
@@ -401,12 +401,12 @@ def test_an_executor_is_behind_the_boundary_too():
         def events(self) -> Any:
             yield "not an event"
 
-    evil = Executing(Executor("evil", lambda workbench: Evil()), None)  # type: ignore[arg-type, return-value]
+    evil = GuardedExecutor(Executor("evil", lambda workbench: Evil()), None)  # type: ignore[arg-type, return-value]
     for call in (lambda: evil.submit([]), lambda: evil.stop("x"), lambda: [*evil.events()]):
         with interruption.listening(), pytest.raises(PluginError, match="executor 'evil': must "):
             call()
     with pytest.raises(PluginFailed, match="executor 'evil': must build, got SystemExit"):
-        Executing(Executor("evil", lambda workbench: sys.exit(0)), None)  # type: ignore[arg-type]
+        GuardedExecutor(Executor("evil", lambda workbench: sys.exit(0)), None)  # type: ignore[arg-type]
 
 
 # --- the process ends ----------------------------------------------------------------------------------------

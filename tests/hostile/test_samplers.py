@@ -11,8 +11,8 @@ from dataclasses import replace
 import optuna
 import pytest
 
+from harness.benchmark.loading import load
 from harness.benchmark.plan import resolve
-from harness.benchmark.sections import load
 from harness.errors import LONGEST_LINE, BenchmarkError
 from harness.run.search import check, trying
 from harness.run.search.samplers import pruners, samplers

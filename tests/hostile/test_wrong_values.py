@@ -24,7 +24,7 @@ import typer
 from optuna.distributions import FloatDistribution
 
 from harness import Float, Optimizer
-from harness.benchmark import keys, sections
+from harness.benchmark import keys, loading, sections
 from harness.benchmark.keys import Kind
 from harness.benchmark.plan import resolve
 from harness.cli import app, plan
@@ -592,7 +592,7 @@ def test_settings_that_a_set_or_a_profile_leaves_without_use_are_left_out(tmp_pa
 
     def load(said, profile=None, settings=()):
         file.write_text(tomli_w.dumps(said), encoding="utf-8")
-        return sections.load(file, profile, settings)
+        return loading.load(file, profile, settings)
 
     twins = laid("[compare]\nseeds = 4\ntwins = 3")
     benchmark, source = load(twins, settings=["compare.seeds=2"])
@@ -610,7 +610,7 @@ def test_a_range_between_whole_numbers_is_one_of_all_numbers_where_the_hyperpara
     file = tmp_path / "tiny.toml"
     text = "[search.space.sgd]\nlr = { low = 1, high = 2 }\n[search.space.adam]\nlr = 1"
     file.write_text(tomli_w.dumps(laid(text)), encoding="utf-8")
-    sgd = resolve(*sections.load(file), REGISTRY).competitors[0]
+    sgd = resolve(*loading.load(file), REGISTRY).competitors[0]
     assert sgd.space["lr"] == FloatDistribution(1, 2)
 
 

@@ -24,7 +24,7 @@ from harness.plugin.contracts import (
     Task,
 )
 from harness.plugin.validate import RECORD_TABLES, check
-from harness.records import Records
+from harness.records import FolderRecords
 from harness.results import analysis, reports
 
 OPTIMIZER = Optimizer(
@@ -150,13 +150,13 @@ class Offers:
         return self.reports[name]
 
 
-class Empty(Records):
+class Empty(FolderRecords):
     """Records of nothing, which promise no files."""
 
     lacking = ()
 
 
-EMPTY = Empty({}, *(pd.DataFrame() for _ in fields(Records)[1:]))
+EMPTY = Empty({}, *(pd.DataFrame() for _ in fields(FolderRecords)[1:]))
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def write(tmp_path, monkeypatch):
     """Return a function that writes reports of empty records with these analyses and formats."""
     monkeypatch.setattr(reports, "open_records", lambda folder: EMPTY)
     return lambda analyses, formats: reports.write_reports(
-        tmp_path, [each.name for each in reports], Offers(analyses, reports)
+        tmp_path, [report.name for report in formats], Offers(analyses, formats)
     )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from harness import Meta, Records, Results
+from harness.records import FolderRecords
 from harness.records.checked import save_arrays
 
 CLASSIFICATION = {
@@ -180,7 +181,7 @@ def build(
         "tuned_params",
         "tuned_value",
     ]
-    return Records(
+    return FolderRecords(
         folder=Path("runs/made-up-01234567"),
         meta=meta,
         arms=pd.DataFrame(arms, columns=columns),

@@ -12,7 +12,7 @@ import pytest
 from harness_plugins.analyses.scores import lead
 from harness_plugins.analyses.search import budget, sensitivity
 from harness_reports import html, markdown, text
-from harness_reports._words.headline import headline
+from harness_reports._words.outcome import Outcome
 from scipy import stats
 
 from harness import Records, Results
@@ -24,6 +24,10 @@ SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 SD = 0.01  # of the synthetic objective's seeds
 FINALS = [0.88, 0.90, 0.89, 0.91]  # tune scores of four seeds
 NOISE = float(stats.t.ppf(0.95, 3) * np.sqrt(2) * np.std(FINALS, ddof=1))
+
+
+def headline_of(results: Results) -> Headline:
+    return headline(Outcome(results))
 
 
 @pytest.fixture
@@ -419,7 +423,7 @@ def results(searched: Any) -> Any:
 
 
 def test_an_arm_of_a_bad_range_is_inconclusive_and_not_worse(results: Any) -> None:
-    found = headline(results(bad=True))
+    found = headline_of(results(bad=True))
     assert found.answer.startswith("sgd has the highest mean test accuracy, 89.50 %; inconclusive (tuning): adam")
     assert found.detail.endswith(
         "adam is inconclusive (tuning): its learning rate is at the edge of the searched range."
@@ -433,7 +437,7 @@ def test_an_arm_of_a_bad_range_is_inconclusive_and_not_worse(results: Any) -> No
 
 
 def test_the_same_arm_tuned_well_is_behind(results: Any) -> None:
-    found = headline(results(bad=False))
+    found = headline_of(results(bad=False))
     assert "20.00 points ahead of adam" in found.answer
     for report in (html, markdown, text):
         rendered = report.render(results(bad=False))
@@ -447,23 +451,24 @@ def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
     shift = {SGD: 0.0, ADAM: 0.1, rms: 0.2}
     runs = records.runs.assign(test_accuracy=[r.tune_accuracy - shift[r.arm] for r in records.runs.itertuples()])
     offers = [o for m in (alarms, lead, leaderboard) for o in m.harness_analyses()]
-    answer = headline(analyse(replace(records, runs=runs), offers)).answer
+    answer = headline_of(analyse(replace(records, runs=runs), offers)).answer
     assert "20.00 points ahead of rmsprop; inconclusive (tuning): adam" in answer
 
 
 def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
+    from harness_reports._page import budget as section
     from harness_reports._page import fairness
     from harness_reports._words import alarms as words
 
-    assert tuple(words.HEADS) == alarms.ALARMS
-    assert set(fairness.WHY) == set(alarms.ALARMS)
+    assert tuple(section.HEADS) == alarms.ALARMS
+    assert set(fairness.REASONS) == set(alarms.ALARMS)
     table = alarms.compute(searched({SGD: GOOD})).assign(state="alarm", value=0.01, limit=0.005)
     for kind in alarms.ALARMS:
         results = analysed(searched({SGD: GOOD}))
         results = replace(results, tables={**results.tables, "alarms": table[table["alarm"] == kind]})
-        (why,) = words.alarmed(results, {SGD: "sgd"})[SGD]
+        (why,) = words.tuning_doubts(Outcome(results))[SGD]
         assert why
-        assert (headline(results).doubts != ()) == (kind in ("defaults", "chance"))
+        assert (headline_of(results).doubts != ()) == (kind in ("defaults", "chance"))
 
 
 def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
@@ -475,7 +480,7 @@ def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
         "sgd is inconclusive (tuning), not worse: its tune accuracy is 1.05 points worse than with its optimizer's "
         "defaults, untuned (half the margin is 0.25 points)."
     )
-    assert headline(results).doubts == (words,)
+    assert headline_of(results).doubts == (words,)
     assert text.render(results).splitlines()[2] == f"doubt: {words}"
     plain = markdown.render(results).replace("\\", "")
     first = next(line for line in plain.splitlines() if line.startswith("- **"))

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from harness_reports._draw import figures, rates
-from harness_reports._draw.axes import length, within
-from harness_reports._page import fairness
+from harness_reports._draw import budgets, pareto, rates, scores
+from harness_reports._draw.axes import axis_ends, axis_length
+from harness_reports._draw.looks import arm_looks
+from harness_reports._draw.svg import new_panel
 from matplotlib.axes import Axes
 
 SGD = "lesson_cnn/sgd/cosine"
-LOOKS = figures.looks({SGD: "sgd"})
+LOOKS = arm_looks({SGD: "sgd"})
 
 
 @pytest.fixture
@@ -48,20 +49,18 @@ def test_an_axis_of_a_share_holds_it_and_no_more(limits: Any, level: float, spre
     trials = pd.DataFrame({"lr": [0.1, 0.2, 0.3], "value": values, "chosen": False})
 
     def of_curve() -> tuple[float, float]:
-        figures.curve(table, LOOKS, "tune accuracy", "%", "curve-0")
+        scores.learning_curves(table, LOOKS, "tune accuracy", "%", "curve-0")
         return limits["ylim"]
 
     def of_budget() -> tuple[float, float]:
-        from harness_reports._draw.svg import panel
-
-        budget._limit(panel(2)[1], budget, goal, "%")
+        budgets._set_y_ends(new_panel(2)[1], budget, goal, "%")
         return limits["ylim"]
 
     for ends in (
         of_curve(),
         of_budget(),
-        fairness._limits(values, goal, "%"),
-        rates.scale(trials, goal, "%", "tune accuracy").y,
+        pareto.score_limits(values, goal, "%"),
+        rates.shared_scale(trials, goal, "%", "tune accuracy").y,
     ):
         assert -0.031 <= ends[0] < values.min() or values.min() == 0 >= ends[0] >= -0.031
         assert values.max() <= ends[1] <= 1.031
@@ -69,10 +68,10 @@ def test_an_axis_of_a_share_holds_it_and_no_more(limits: Any, level: float, spre
 
 
 def test_other_units_have_all_the_room_they_need() -> None:
-    assert within(-5, 7, "nats") == (-5, 7)
-    assert within(-0.5, 1.5, "%") == (pytest.approx(-0.06), pytest.approx(1.06))
-    assert (length(1, 3), length(2, 2), length(0, 0)) == (2, 0.2, 1)
-    assert length(0.5, 0.5 + 1e-16) == pytest.approx(0.05)
+    assert axis_ends(-5, 7, "nats") == (-5, 7)
+    assert axis_ends(-0.5, 1.5, "%") == (pytest.approx(-0.06), pytest.approx(1.06))
+    assert (axis_length(1, 3), axis_length(2, 2), axis_length(0, 0)) == (2, 0.2, 1)
+    assert axis_length(0.5, 0.5 + 1e-16) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("lowest", [0.0, -0.1, 1e-4])
@@ -80,7 +79,7 @@ def test_a_seed_at_zero_leaves_a_logarithmic_axis_as_it_is(limits: Any, lowest: 
     """Its mean is above zero, its lowest seed is not: matplotlib warned that such a limit has no logarithm."""
     mean = np.array([1.0, 0.1, 0.01])
     table = curve_of(mean, mean, mean, lowest=[0.5, 0.05, lowest], highest=2 * mean)
-    figures.curve(table, LOOKS, "running loss", "nats", "curve-0")
+    scores.learning_curves(table, LOOKS, "running loss", "nats", "curve-0")
     low, high = limits["ylim"]
     assert 0 < low <= 0.01
     assert high == pytest.approx(1.15 * 2)
@@ -98,6 +97,6 @@ def test_every_seed_at_the_ceiling_stands_inside_the_axis(limits: Any) -> None:
         "high": 1.0,
         "max": 1.0,
     }
-    figures.dots(runs, [row], LOOKS, "test accuracy", "dots-0")
+    scores.seed_dots(runs, [row], LOOKS, "test accuracy", "dots-0")
     assert limits["xlim"][0] < 0.95
     assert 1 < limits["xlim"][1] < 1.01

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_plugins.analyses.search import budget, duels, importances, regions
-from harness_reports._page import budget as section
+from harness_reports._draw import budgets
 
 from harness import Records
 from harness.verdict.trials import chance, chances, incumbents, scores
@@ -151,12 +151,12 @@ def test_curves_are_drawn_from_few_budgets_with_both_ends_and_every_step() -> No
     best = pd.DataFrame(
         {**about, "arm": "b", "expected": np.repeat([0.1, 0.5, 0.6, 0.7], 250), "estimate": "best so far"}
     )
-    drawn = section.thinned(pd.concat([mean, best], ignore_index=True))
+    drawn = budgets.thinned(pd.concat([mean, best], ignore_index=True))
     of_mean = drawn.loc[drawn["arm"] == "a", "budget"]
-    assert len(of_mean) <= section.MOST
+    assert len(of_mean) <= budgets.MOST_BUDGETS
     assert (of_mean.iloc[0], of_mean.iloc[-1]) == (1, 1000)
     assert drawn.loc[drawn["arm"] == "b", "budget"].tolist() == [1, 251, 501, 751, 1000]
-    pd.testing.assert_frame_equal(section.thinned(mean.head(50)), mean.head(50))
+    pd.testing.assert_frame_equal(budgets.thinned(mean.head(50)), mean.head(50))
 
 
 def test_scores_wait_for_no_trial(make_records: Any) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_reports._page import _several
+from harness_reports import html, markdown
 from harness_reports._page._verdict import estimate
 from scipy import stats
 
@@ -102,8 +102,8 @@ def said(folder: Path, results: harness.Results) -> dict[str, str]:
     found["notebook"] = read(harness.load(folder)._repr_html_())
     again = shutil.copytree(folder, folder.parent / "again")
     several = open_several([folder, again])
-    found |= {"compare": "\n".join(lines(several)), "compare page": read(_several.page(several))}
-    found["compare md"] = _several.markdown(several).replace("\\", "")
+    found |= {"compare": "\n".join(lines(several)), "compare page": read(html.render_several(several))}
+    found["compare md"] = markdown.render_several(several).replace("\\", "")
     with pytest.raises(SystemExit), redirect_stdout(io.StringIO()) as printed:
         main(["show", str(folder)])
     found["show"] = printed.getvalue()

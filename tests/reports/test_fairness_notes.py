@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from harness_reports import bibtex, html, latex, markdown
-from harness_reports._words import facts
+from harness_reports._words.notices import Notice, notices
+from harness_reports._words.outcome import Outcome
 
 NOTE = (
     "adamw is adam here: without weight decay both take the same steps (compared over 20 steps); see search.objective"
@@ -19,7 +20,7 @@ def test_that_two_arms_are_one_algorithm_is_said_in_every_format(make_records: A
         records, meta=replace(records.meta, fairness={"notes": [NOTE], "equal": [{"name": "adamw", "same_as": "adam"}]})
     )
     results = analysed(records)
-    assert facts.Notice("warn", f"{NOTE}.") in facts.notices(results)
+    assert Notice("warn", f"{NOTE}.") in notices(Outcome(results))
     page = html.render(results)
     assert page.index(NOTE) < page.index("<section")
     assert NOTE in markdown.render(results)

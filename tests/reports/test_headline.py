@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 from harness_reports import html, markdown, text
-from harness_reports._words.headline import SEEDS_ALONE, headline
+from harness_reports._words.coverage import SEEDS_ALONE
+from harness_reports._words.headline import Headline, headline
+from harness_reports._words.outcome import Outcome
 
 from harness import Results, markdown_text
 
 N = 1000
+
+
+def headline_of(results: Results) -> Headline:
+    return headline(Outcome(results))
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def said(make_records: Any, scored: Any, analysed: Any, tmp_path: Path) -> Any:
 
 
 def test_a_clear_lead_is_named(said: Any) -> None:
-    found = headline(said({"sgd": 50, "adam": 100, "rmsprop": 150}))
+    found = headline_of(said({"sgd": 50, "adam": 100, "rmsprop": 150}))
     assert found.answer == "sgd has the highest mean test accuracy, 95.00 %, 5.00 points ahead of adam"
     assert "The interval covers another draw of 4 seeds and of 1,000 test examples;" in found.detail
     assert (
@@ -44,7 +50,7 @@ def test_a_clear_lead_is_named(said: Any) -> None:
 def test_a_lead_of_one_photo_is_none(said: Any) -> None:
     """The seeds agree on it to the last photo, and still it is one photo of a thousand."""
     results = said({"sgd": 50, "adam": 51})
-    found = headline(results)
+    found = headline_of(results)
     lead = results.tables["lead"].iloc[0]
     half = 100 * (lead["high"] - lead["low"]) / 2
     assert found.answer == (
@@ -57,13 +63,13 @@ def test_a_lead_of_one_photo_is_none(said: Any) -> None:
 
 
 def test_arms_that_are_clearly_behind_are_named(said: Any) -> None:
-    answer = headline(said({"sgd": 50, "adam": 51, "rmsprop": 200})).answer
+    answer = headline_of(said({"sgd": 50, "adam": 51, "rmsprop": 200})).answer
     assert answer.startswith("No arm leads: sgd and adam lie within 0.10 points in mean test accuracy, less than ")
     assert answer.endswith("points); rmsprop is behind")
 
 
 def test_one_seed_decides_nothing(said: Any) -> None:
-    found = headline(said({"sgd": 50, "adam": 300}, seeds=1))
+    found = headline_of(said({"sgd": 50, "adam": 300}, seeds=1))
     assert found.answer == "No arm leads: without two seeds in common, nothing tells the 2 arms apart"
     assert "with no interval" in found.detail
 
@@ -71,7 +77,7 @@ def test_one_seed_decides_nothing(said: Any) -> None:
 def test_equal_arms_are_said_to_be_equal(make_records: Any, scored: Any, analysed: Any, tmp_path: Path) -> None:
     records = make_records(["sgd", "adam"], seeds=3)
     same = scored(records, tmp_path, dict.fromkeys(records.runs["run_id"], np.eye(1, 8)[0]))
-    found = headline(analysed(same))
+    found = headline_of(analysed(same))
     assert found.answer == "No arm leads: the 2 arms have the same mean test accuracy (± 36.94 points)"
     assert found.detail.startswith(
         "sgd and adam have the same mean test accuracy, 12.50 % (95 % interval of the lead -36.94 "
@@ -83,7 +89,7 @@ def test_equal_arms_are_said_to_be_equal(make_records: Any, scored: Any, analyse
 def test_a_lead_that_two_decimals_do_not_show_is_not_called_zero(make_records: Any, analysed: Any) -> None:
     records = make_records(["sgd", "adam"], seeds=3)
     records.runs["test_accuracy"] = [0.9, 0.91, 0.92, 0.9, 0.91, 0.91999]
-    assert "next is adam, less than 0.01 points behind" in headline(analysed(records)).detail
+    assert "next is adam, less than 0.01 points behind" in headline_of(analysed(records)).detail
 
 
 @pytest.mark.parametrize(("shift", "leads"), [(0.1, True), (0.001, False)])
@@ -93,7 +99,7 @@ def test_without_scores_it_says_what_is_not_accounted_for(
     records = make_records(["sgd", "adam"], seeds=4)
     values = np.array([0.90, 0.91, 0.92, 0.93])
     records.runs["test_accuracy"] = np.concatenate([values, values[::-1] - shift])
-    found = headline(analysed(records))
+    found = headline_of(analysed(records))
     assert found.answer.startswith("sgd has the highest" if leads else "No arm leads: ")
     assert found.answer.endswith(f"over seeds alone: {SEEDS_ALONE}")
     assert f"covers another draw of 4 seeds, but {SEEDS_ALONE}" in found.detail
@@ -102,7 +108,7 @@ def test_without_scores_it_says_what_is_not_accounted_for(
 def test_units_other_than_percent_are_kept(make_records: Any, analysed: Any) -> None:
     records = make_records(["sgd", "adam"], seeds=4, metrics={"mse": {"goal": "min", "unit": "mm"}})
     records.runs["test_mse"] = [0.1, 0.11, 0.12, 0.13, 0.5, 0.53, 0.51, 0.52]
-    assert headline(analysed(records)).answer.startswith(
+    assert headline_of(analysed(records)).answer.startswith(
         "sgd has the lowest mean test mse, 0.115 mm, 0.400 mm ahead of adam"
     )
 
@@ -110,11 +116,11 @@ def test_units_other_than_percent_are_kept(make_records: Any, analysed: Any) -> 
 def test_a_missing_analysis_names_no_winner(said: Any) -> None:
     results = said({"sgd": 50, "adam": 100})
     tables = {name: table for name, table in results.tables.items() if name != "lead"}
-    assert headline(replace(results, tables=tables)).answer.endswith("; whether that is chance is not known")
+    assert headline_of(replace(results, tables=tables)).answer.endswith("; whether that is chance is not known")
 
 
 def test_a_single_arm_is_not_compared(said: Any) -> None:
-    found = headline(said({"sgd": 50}))
+    found = headline_of(said({"sgd": 50}))
     assert found.answer == "sgd: test accuracy 95.00 %"
     assert found.detail.startswith(
         "95 % interval 94.29 to 95.65 %; it covers the sample of test examples, not seeds: all 4"
@@ -123,18 +129,18 @@ def test_a_single_arm_is_not_compared(said: Any) -> None:
 
 def test_of_a_single_arm_it_says_what_its_interval_covers(make_records: Any, analysed: Any) -> None:
     records = make_records(["sgd"], seeds=3)
-    assert "it covers seeds, not the sample of test examples." in headline(analysed(records)).detail
+    assert "it covers seeds, not the sample of test examples." in headline_of(analysed(records)).detail
     records.runs.loc[1:, "state"] = "failed"
-    assert headline(analysed(records)).detail.startswith("That is one seed, so there is no interval.")
+    assert headline_of(analysed(records)).detail.startswith("That is one seed, so there is no interval.")
     loss = make_records(["sgd"], seeds=3, metrics={"mse": {"goal": "min", "unit": "", "each": True}})
     loss.runs["test_mse"] = 0.5
-    assert headline(analysed(loss)).detail.startswith("All 3 seeds are equal, so there is no interval.")
+    assert headline_of(analysed(loss)).detail.startswith("All 3 seeds are equal, so there is no interval.")
 
 
 @pytest.mark.parametrize("wrong", [{"sgd": 50, "adam": 100}, {"sgd": 50, "adam": 51}, {"sgd": 50}])
 def test_every_report_says_the_same(said: Any, wrong: Any) -> None:
     results = said(wrong)
-    answer, detail = headline(results).answer, headline(results).detail
+    answer, detail = headline_of(results).answer, headline_of(results).detail
     assert text.render(results).splitlines()[1:3] == [answer, detail]
     page = html.render(results).replace("\u00a0", " ")
     assert f'<p class="answer">{answer}</p>' in page
@@ -152,7 +158,7 @@ def test_the_page_says_what_each_lead_is_due_to(said: Any) -> None:
 def test_runs_that_ended_with_nan_are_not_called_runs_that_did_not_end(make_records: Any, analysed: Any) -> None:
     records = make_records(["sgd", "adam"], seeds=3)
     nan = replace(records, runs=records.runs.assign(test_accuracy=np.nan))
-    found = headline(analysed(nan))
+    found = headline_of(analysed(nan))
     assert found.answer == "No result yet."
     assert found.detail == (
         "The comparison has run, and no run has a finite test accuracy, so there is nothing to rank."
@@ -162,4 +168,4 @@ def test_runs_that_ended_with_nan_are_not_called_runs_that_did_not_end(make_reco
         assert "no run has a finite test accuracy" in words.replace("\u00a0", " ")
         assert "No comparison run has ended well" not in words
     none = replace(records, runs=records.runs.assign(state="failed", test_accuracy=np.nan))
-    assert headline(analysed(none)).detail.startswith("No comparison run has ended well")
+    assert headline_of(analysed(none)).detail.startswith("No comparison run has ended well")

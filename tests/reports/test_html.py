@@ -17,11 +17,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from harness_reports import html
-from harness_reports._page import leaderboard
-from harness_reports._words import facts
-from harness_reports._words.numbers import NOTHING, duration, gap, gap_interval, interval, measure, number, plain
+from harness_reports._words.benchmark import training_precision
+from harness_reports._words.columns import shown_metrics
+from harness_reports._words.names import arm_labels, shared_parts
+from harness_reports._words.notices import notices
+from harness_reports._words.outcome import Outcome
+from harness_reports._words.ranges import read_range
 
 from harness import Results
+from harness.console.numbers import (
+    NOTHING,
+    difference,
+    difference_interval,
+    duration,
+    interval,
+    measure,
+    number,
+    plain,
+)
 
 SGD = "lesson_cnn/sgd/cosine"
 HOSTILE = ["<script>alert(1)</script>", "$x_1$ \" onload='x' url(#y)", "L" * 300, "\U0001f980 & {{ 7*7 }}", "_hidden"]
@@ -187,7 +200,7 @@ def test_percent_is_times_100_and_nats_are_not(make_records: Any, pages: dict[st
 
 def test_error_beside_accuracy_is_no_column(make_records: Any, analysed: Any) -> None:
     records = make_records()
-    shown = leaderboard.shown_metrics(records, analysed(records).tables["leaderboard"])
+    shown = shown_metrics(records, analysed(records).tables["leaderboard"])
     assert shown == ["test_accuracy", "test_loss", "train_accuracy", "train_loss", "gradient_norm.value", "seconds"]
 
 
@@ -214,7 +227,7 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
     records = replace(records, meta=replace(records.meta, broken_plugins={"lion": "no module named 'lion'"}))
     records.arms.at[0, "tuned_params"] = {"lr": 0.99, "momentum": 0.9}
     results = replace(analysed(records), problems=("analysis 'mine' failed: oops",))
-    said = "\n".join(notice.text for notice in facts.notices(results))
+    said = "\n".join(notice.text for notice in notices(Outcome(results)))
     page = Page(html.render(results)).text
     for text in (
         "analysis 'mine' failed: oops",
@@ -254,15 +267,15 @@ def test_numbers_at_the_end_of_the_scale_are_drawn(make_records: Any, analysed: 
 
 
 def test_equal_labels_are_told_apart(make_records: Any) -> None:
-    labels = facts.labels(make_records(["a" * 100 + "x" + "a" * 100, "a" * 100 + "y" + "a" * 100], seeds=1))
+    labels = arm_labels(make_records(["a" * 100 + "x" + "a" * 100, "a" * 100 + "y" + "a" * 100], seeds=1))
     assert len(set(labels.values())) == 2
 
 
 def test_labels_name_only_what_differs(make_records: Any) -> None:
     both = make_records(["sgd", "adam"], seeds=1, schedulers=["cosine", "constant"])
-    assert list(facts.labels(both).values()) == ["sgd/cosine", "sgd/constant", "adam/cosine", "adam/constant"]
-    assert facts.shared(both) == "network lesson_cnn"
-    assert facts.shared(make_records(seeds=1)) == "network lesson_cnn and scheduler cosine"
+    assert list(arm_labels(both).values()) == ["sgd/cosine", "sgd/constant", "adam/cosine", "adam/constant"]
+    assert shared_parts(both) == "network lesson_cnn"
+    assert shared_parts(make_records(seeds=1)) == "network lesson_cnn and scheduler cosine"
 
 
 def with_heads(records: Any, heads: dict[str, str]) -> Any:
@@ -279,11 +292,11 @@ def with_heads(records: Any, heads: dict[str, str]) -> Any:
 
 def test_a_network_is_named_with_its_head(make_records: Any, analysed: Any) -> None:
     same = with_heads(make_records(["sgd", "adam"], seeds=2), {"sgd": "linear", "adam": "linear"})
-    assert facts.shared(same) == "network lesson_cnn+linear and scheduler cosine"
+    assert shared_parts(same) == "network lesson_cnn+linear and scheduler cosine"
     assert "network lesson_cnn+\u200blinear" in Page(html.render(analysed(same))).text
     other = with_heads(make_records(["sgd", "adam"], seeds=2), {"sgd": "linear", "adam": "mlp"})
-    assert list(facts.labels(other).values()) == ["linear/sgd", "mlp/adam"]
-    assert facts.shared(other) == "backbone lesson_cnn and scheduler cosine"
+    assert list(arm_labels(other).values()) == ["linear/sgd", "mlp/adam"]
+    assert shared_parts(other) == "backbone lesson_cnn and scheduler cosine"
 
 
 def test_precision_is_that_of_the_runs(make_records: Any, analysed: Any) -> None:
@@ -293,8 +306,8 @@ def test_precision_is_that_of_the_runs(make_records: Any, analysed: Any) -> None
     assert "fp32, 2 threads" in text
     assert "bf16" not in text
     records.runs.loc[0, "precision"] = "bf16"
-    assert facts.precision(records) == "bf16 and fp32"
-    assert facts.precision(make_records(compared=False)) == "bf16"  # as planned
+    assert training_precision(records) == "bf16 and fp32"
+    assert training_precision(make_records(compared=False)) == "bf16"  # as planned
 
 
 @pytest.mark.parametrize(
@@ -320,11 +333,11 @@ def test_digits(value: Any, unit: str, width: float, expected: str) -> None:
 
 
 def test_a_difference_too_small_to_show_is_not_shown_as_zero() -> None:
-    assert [gap(value, "%") for value in (0.0, 4e-5, -4e-5, 6e-5, -6e-5)] == [
+    assert [difference(value, "%") for value in (0.0, 4e-5, -4e-5, 6e-5, -6e-5)] == [
         "0.00 points", "less than 0.01 points", "less than 0.01 points", "0.01 points", "-0.01 points",
     ]  # fmt: skip
-    assert gap(4e-5, "nats") == "4.00e-05 nats"
-    assert gap_interval(float("nan"), float("nan"), "%") == ""
+    assert difference(4e-5, "nats") == "4.00e-05 nats"
+    assert difference_interval(float("nan"), float("nan"), "%") == ""
 
 
 def test_words() -> None:
@@ -345,6 +358,6 @@ def test_words() -> None:
     ],
 )
 def test_ranges_are_read(said: dict[str, Any], low: Any, value: Any, position: Any) -> None:
-    found = facts.read_range(said)
+    found = read_range(said)
     assert found.low == low
     assert found.position(value) == (None if position is None else pytest.approx(position))

@@ -10,15 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 from harness_plugins.analyses.search import importances
-from harness_reports._draw import explore, figures
+from harness_reports._draw import explore, searches
 from harness_reports._draw.interactive import NEEDS_EVAL, Views, digest, embedded, packed
-from harness_reports._words import facts
+from harness_reports._draw.looks import arm_looks
+from harness_reports._words.outcome import Outcome
 from markupsafe import Markup
 
+from harness import Results
 from harness.results.analysis import analyse
 
 HOSTILE = '</script><b a="1">& \u2028'
 SGD = "lesson_cnn/sgd/cosine"
+
+
+def outcome_of(records: Any) -> Outcome:
+    """Return records alone, without an analysis, as a report reads them."""
+    return Outcome(Results(records, {}))
 
 
 def test_text_is_text_and_markup_is_plotlys() -> None:
@@ -63,8 +70,8 @@ def test_a_digest_is_that_of_the_policys_grammar() -> None:
 
 def test_a_study_has_the_recorded_trials(make_records: Any) -> None:
     records = make_records(trials=20)
-    mine = explore._few(records, SGD)
-    study = explore.study_of(records, SGD, mine)
+    mine = searches.scored_trials(outcome_of(records), SGD)
+    study = searches.study_of(outcome_of(records), SGD, mine)
     assert [trial.value for trial in study.trials] == mine["value"].tolist()
     assert [trial.params for trial in study.trials] == mine["params"].tolist()
     assert study.best_value == mine["value"].max()
@@ -72,10 +79,10 @@ def test_a_study_has_the_recorded_trials(make_records: Any) -> None:
 
 def test_of_many_trials_the_best_are_kept(make_records: Any) -> None:
     records = make_records(["sgd"], seeds=1, trials=1500)
-    few = explore._few(records, SGD)
-    assert len(few) == few["number"].nunique() == explore.MOST_LINES
+    few = searches.scored_trials(outcome_of(records), SGD)
+    assert len(few) == few["number"].nunique() == searches.MOST_LINES
     assert few["number"].is_monotonic_increasing
-    best = records.trials["value"].nlargest(explore.MOST_LINES // 4)
+    best = records.trials["value"].nlargest(searches.MOST_LINES // 4)
     assert set(best.index) <= set(few.index)
 
 
@@ -85,7 +92,7 @@ def test_parallel_lines_are_at_their_places(make_records: Any) -> None:
         records.trials.at[i, "params"] = {"lr": lr, "epochs": epochs, "momentum": 0.9}
         records.trials.at[i, "value"] = 0.5 + 0.1 * i
     views = Views()
-    explore.parallel(records, SGD, records.trials, views)
+    searches.parallel_coordinates(outcome_of(records), SGD, records.trials, views)
     (figure,) = json.loads(views.json)
     places = [line["y"] for line in figure["data"] if line["y"]]
     assert places == [[0.0, 0.0, 0.0, None], [0.5, 0.25, 0.5, None], [1.0, 1.0, 1.0, None]]
@@ -96,8 +103,8 @@ def test_parallel_lines_are_at_their_places(make_records: Any) -> None:
 
 def test_every_search_has_parallel_coordinates_and_optunas_plots(make_records: Any) -> None:
     records, views = make_records(trials=30), Views()
-    results = analyse(records, importances.harness_analyses())
-    found = explore.searches(results, figures.looks(facts.labels(records)), views)
+    outcome = Outcome(analyse(records, importances.harness_analyses()))
+    found = searches.search_views(outcome, arm_looks(outcome.labels), views)
     assert [len(each["views"]) for each in found] == [4, 4, 4]
     titles = [figure["title"] for figure in json.loads(views.json)][:4]
     assert titles == [
@@ -110,7 +117,7 @@ def test_every_search_has_parallel_coordinates_and_optunas_plots(make_records: A
 
 def test_importances_are_those_of_all_trials(make_records: Any) -> None:
     views, results = Views(), analyse(make_records(["sgd"], trials=300), importances.harness_analyses())
-    explore._importances(results, SGD, views)
+    searches._importances(Outcome(results), SGD, views)
     ((bar,),) = [figure["data"] for figure in json.loads(views.json)]
     table = results.tables["importances"].set_index("parameter")["importance"]
     assert dict(zip(bar["y"], bar["x"], strict=True)) == pytest.approx((100 * table).to_dict(), rel=1e-4)
@@ -125,7 +132,8 @@ def test_a_long_text_is_packed_and_a_short_one_is_not() -> None:
 
 def test_a_line_a_seed(make_records: Any) -> None:
     records, views = make_records(seeds=4, epochs=3), Views()
-    explore.curves(records, figures.looks(facts.labels(records)), views)
+    outcome = outcome_of(records)
+    explore.seed_curves(outcome, arm_looks(outcome.labels), views)
     loss, accuracy = json.loads(views.json)
     assert len(loss["data"]) == len(accuracy["data"]) == 12
     assert [line["showlegend"] for line in loss["data"]] == [True, False, False, False] * 3

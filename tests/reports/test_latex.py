@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from harness_reports import latex
-from harness_reports._words.latex import escaped, table, value
+from harness_reports._words.latex import escaped, escaped_number, floating_table
 
 from harness import Results
 
@@ -77,8 +77,8 @@ def test_every_special_letter_is_escaped() -> None:
     assert escaped("a_b & 50 % of $x$ #1 ^~") == r"a\_b \& 50 \% of \$x\$ \#1 \textasciicircum{}\textasciitilde{}"
     assert escaped("\\{}") == r"\textbackslash{}\{\}"
     assert escaped("a\n\tb\x00c") == "a b c"
-    assert value("-0.50") == "$-$0.50"
-    assert value("1e-05") == "1e{-}05"
+    assert escaped_number("-0.50") == "$-$0.50"
+    assert escaped_number("1e-05") == "1e{-}05"
 
 
 def test_a_verdict_is_a_table_of_facets(make_records: Any, analysed: Any) -> None:
@@ -112,4 +112,4 @@ def test_it_compiles(make_records: Any, analysed: Any, tmp_path: Any) -> None:
 
 
 def test_a_table_may_have_a_note() -> None:
-    assert r"\par\smallskip{\footnotesize mind this}" in table("c", "l", ["a"], "l", [["b"]], "mind this")
+    assert r"\par\smallskip{\footnotesize mind this}" in floating_table("c", "l", ["a"], "l", [["b"]], "mind this")

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from harness_plugins.analyses.solutions import barriers, distances, solutions, spectra, surfaces
 from harness_reports import html
-from harness_reports._draw.figures import looks as looks_of
+from harness_reports._draw.looks import arm_looks
 from harness_reports._page.minima import chart, lines, matrices, plane, spectrum
 from harness_reports._page.minima.signs import signs
 
@@ -299,7 +299,7 @@ def test_the_table_of_means_says_what_the_blocks_are(records, page):
 def test_the_depths_are_means_over_pairs_of_other_seeds(records):
     table = distances.compute(records)
     arms = list(records.arms["arm"])
-    found = lines.by_depth(table, arms)
+    found = lines.distances_by_depth(table, arms)
     mine = table[(table["measure"] == "cka_block2") & table["arm"].isin(arms) & table["other"].isin(arms)]
     rows = found[(found["layer"] == "block2") & (found["arm"] == "")].set_index("kind")
     assert rows.loc["within", "mean"] == pytest.approx(mine[mine["arm"] == mine["other"]]["distance"].mean())
@@ -409,9 +409,9 @@ def test_of_many_arms_the_first_seeds_are_drawn():
         [(f"n/o{a}/s", "arm", f"n/o{a}/s", s) for a in range(40) for s in range(12)],
         columns=["arm", "kind", "of", "seed"],
     )
-    known = signs(table, looks_of({arm: arm for arm in table["arm"].unique()}))
-    places = matrices.chosen(table, known)
-    assert len(places) == matrices.MOST
+    known = signs(table, arm_looks({arm: arm for arm in table["arm"].unique()}))
+    places = matrices.drawn_solutions(table, known)
+    assert len(places) == matrices.MOST_SOLUTIONS
     assert {seed for _, seed in places} == {0, 1, 2}
 
 
@@ -423,4 +423,4 @@ def test_contours_stand_at_round_losses():
 
 
 def test_a_power_of_ten_is_written_as_one():
-    assert [spectrum.power(value) for value in (1e-12, 1.0, 10.0)] == ["10⁻¹²", "10⁰", "10¹"]
+    assert [spectrum.power_of_ten(value) for value in (1e-12, 1.0, 10.0)] == ["10⁻¹²", "10⁰", "10¹"]

@@ -11,10 +11,9 @@ import pandas as pd
 import pytest
 from harness_plugins.analyses.scores import ranks
 from harness_reports import html
-from harness_reports._draw import figures
+from harness_reports._page._section import Page
 from harness_reports._page.ranks import cliques
 from harness_reports._page.ranks import ranks as section
-from harness_reports._words import facts
 
 # Demsar 2006, JMLR 7, table 6: area under the curve of four classifiers on fourteen datasets (of the two that he prints
 # as 0.975 he ranks the first higher)
@@ -119,11 +118,11 @@ def test_the_page_has_the_diagram_where_there_are_enough_backbones(make_records:
     records = over_backbones(make_records, AUC)
     results = analysed(records)
     tables = {**results.tables, "ranks": ranks.compute(records), "rank_pairs": ranks.compute_pairs(records)}
-    shown = section(replace(results, tables=tables), figures.looks(facts.labels(records)))
+    shown = section(Page.of(replace(results, tables=tables)))
     assert shown is not None
     assert (shown["blocks"], shown["distance"], len(shown["pairs"])) == (14, "1.25", 6)
     assert [row["beyond"] for row in shown["pairs"]] == ["no"] * 6  # 3.143 - 1.964 is below 1.25
     assert re.findall(r"\b[abcd]  \d\.\d\d", shown["figure"]) == ["d  1.96", "b  2.00", "c  2.89", "a  3.14"]
-    assert section(results, {}) is None
+    assert section(Page.of(results)) is None
     assert 'id="ranks"' in html.render(replace(results, tables=tables))
     assert 'id="ranks"' not in html.render(results)

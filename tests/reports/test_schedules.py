@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from harness_plugins.analyses.scores import snapshots as analysis
 from harness_reports import html, markdown
-from harness_reports._draw import figures
 from harness_reports._page import _schedules
-from harness_reports._words.facts import labels
+from harness_reports._page._section import Page
 
 from harness import Results
 from harness.results.analysis import analyse
@@ -95,7 +94,7 @@ def test_the_page_draws_a_panel_an_arm_and_says_where_cycles_end(records):
     assert "peak 0.1; cycles end after epoch 1, 3 and 7, where the weights are kept<" in page
     assert "by the loss, as recorded, 4 seeds" in page
     assert len(set(re.findall(r'id="schedule-(\d)-', page))) == 3
-    panels = _schedules.panels(records, figures.looks(labels(records)))
+    panels = _schedules.schedules(Page.of(Results(records, {})))
     assert [panel["look"].label for panel in panels] == ["sgdr", "plateau", "cosine"]
     for panel in panels:
         ElementTree.fromstring(panel["figure"])
@@ -103,7 +102,7 @@ def test_the_page_draws_a_panel_an_arm_and_says_where_cycles_end(records):
 
 def test_cycles_that_end_within_an_epoch_are_said(records):
     meta = replace(records.meta, schedules={SGDR: {**ABOUT, "cycle_ends": [6, 12, 28]}})
-    (panel,) = _schedules.panels(replace(records, meta=meta), figures.looks(labels(records)))
+    (panel,) = _schedules.schedules(Page.of(Results(replace(records, meta=meta), {})))
     assert (
         "cycles end after epoch 1.5, 3 and 7; weights kept after epoch 1, 3 and 7, the last whole one" in panel["says"]
     )
@@ -113,7 +112,7 @@ def test_a_rate_recorded_at_an_epochs_end_is_drawn_for_the_next_one(records):
     epochs = records.epochs.copy()
     mine = epochs["arm"] == PLATEAU
     epochs.loc[mine, "lr"] = epochs.loc[mine, "epoch"] / 100
-    drawn = _schedules._recorded(replace(records, epochs=epochs), PLATEAU, records.meta.schedules[PLATEAU])
+    drawn = _schedules._recorded_rates(replace(records, epochs=epochs), PLATEAU, records.meta.schedules[PLATEAU])
     assert drawn == [[0.25, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06]] * 4
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_reports._draw import figures
 from harness_reports._page import every_trial
-from harness_reports._words import facts
+from harness_reports._page._section import Page
+
+from harness import Results
 
 
 def shown(records: Any) -> dict[str, Any]:
-    return every_trial.trials(records, figures.looks(facts.labels(records)))
+    return every_trial.every_trial(Page.of(Results(records, {})))
 
 
 def test_every_trial_is_in_the_data_and_the_first_are_in_the_page(make_records: Any) -> None:
@@ -24,7 +25,7 @@ def test_every_trial_is_in_the_data_and_the_first_are_in_the_page(make_records: 
     found = shown(records)
     data = json.loads(gzip.decompress(base64.b64decode(found["json"])))
     assert found["all"] == len(data["rows"]) == 260
-    assert len(found["rows"]) == every_trial.PLAIN == 200
+    assert len(found["rows"]) == every_trial.MOST_ROWS == 200
     arms = [data["arms"][row[0]]["label"] for row in data["rows"]]
     assert arms == [path.split("/")[1] for path in records.trials["arm"]]
     for row, trial in zip(data["rows"], records.trials.to_dict("records"), strict=True):
@@ -46,7 +47,7 @@ def test_small_curves_share_one_scale_that_one_wild_value_does_not_spoil(make_re
         for epoch, value in enumerate(line, 1)
     ]
     found = every_trial.small_curves(replace(records, epochs=type(records.epochs)(rows)))
-    assert found[second] == [every_trial.PLACES, 0]
+    assert found[second] == [every_trial.HEIGHTS, 0]
     assert found[first] == sorted(found[first])
     assert found[first][2] == found[second][0]
     assert found[first][1] - found[first][0] > 5
@@ -56,5 +57,5 @@ def test_without_epochs_there_is_a_dash(make_records: Any) -> None:
     records = make_records(["sgd"], seeds=1)
     bare = replace(records, epochs=records.epochs.iloc[:0])
     assert every_trial.small_curves(bare) == {}
-    assert every_trial.spark([], "#000000") == "\N{EN DASH}"
-    assert str(every_trial.spark([50], "#000000")).count(",") == 2  # one point is drawn as a short line
+    assert every_trial.small_curve([], "#000000") == "\N{EN DASH}"
+    assert str(every_trial.small_curve([50], "#000000")).count(",") == 2  # one point is drawn as a short line

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from harness.benchmark.loading import load
 from harness.benchmark.plan import resolve
-from harness.benchmark.sections import load
 from harness.console.progress import Reporter
 from harness.records import open_records
 from harness.run.prepare import Request

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from harness.benchmark.comparison import comparison_runs
+from harness.benchmark.loading import load
 from harness.benchmark.plan import Setting, resolve
-from harness.benchmark.sections import load
 from harness.console.progress import Reporter
 from harness.errors import HarnessError
 from harness.plugin.contracts import Data, Probe, Split

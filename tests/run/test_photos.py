@@ -18,7 +18,7 @@ from harness.console.progress import Reporter
 from harness.data.likeness import likeness
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.plugin.contracts import Analysis, Data, Split
-from harness.records import Records, open_records
+from harness.records import FolderRecords, open_records
 from harness.run.after.folds import assign
 from harness.run.after.thumbnails import SIDE, small, write_thumbnails
 from harness.run.prepare import Request
@@ -150,7 +150,7 @@ def test_thumbnails_are_small_jpegs_of_what_the_analyses_name(tmp_path, photos_o
     rows = [(split, row, name, row % 2, False) for split in names for row, name in enumerate(names[split])]
     examples = pd.DataFrame(rows, columns=["split", "row", "name", "target", "excluded"])
     none = pd.DataFrame()
-    records = Records(tmp_path, {}, none, none, none, none, examples=examples)
+    records = FolderRecords(tmp_path, {}, none, none, none, none, examples=examples)
     (tmp_path / "thumbnails").mkdir()
     (tmp_path / "thumbnails" / "test-2.jpg").write_bytes(b"of an earlier comparison")
 

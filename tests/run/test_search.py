@@ -9,13 +9,13 @@ import sqlite3
 import optuna
 import pytest
 
+from harness.benchmark.loading import load
 from harness.benchmark.plan import Setting, resolve
-from harness.benchmark.sections import load
 from harness.errors import BenchmarkError, RunFolderError
 from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, State
 from harness.records import Store, database, schema
-from harness.run.search import Search, check, study_name
+from harness.run.search import GO_ON, Search, check, study_name
 from harness.run.search import samplers as module
 from harness.run.search.budget import LEAST_SECONDS
 from harness.training.device import Device
@@ -148,10 +148,9 @@ def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goe
         while not search.finished:
             for run in search.ask(1):
                 epoch = Epoch(1, 1, 0.1, 0.1, {"tune_accuracy": score(run)}, lambda: State({}, {}))
-                verdict = search.judge(run.id, epoch)
-                store.append(run.id, epoch, verdict)
-                stopped = search.stops(run.id, epoch, verdict)
-                store.append(run.id, Done({"tune_accuracy": score(run)}, stopped=stopped))
+                decision = search.ask_pruner(run.id, epoch)
+                store.append(run.id, epoch, decision)
+                store.append(run.id, Done({"tune_accuracy": score(run)}, stopped=decision.stop))
                 search.tell(run.id)
 
     search, store = start(plan, "whole")
@@ -364,9 +363,9 @@ def test_a_pruner_stops_the_bad_trial_and_the_resumed_search_agrees(setting, sta
 
     def go_on(search, store, run, number, value):
         """Do what the driver does with an epoch; return whether the run is to stop."""
-        verdict = search.judge(run.id, epoch(number, value))
-        store.append(run.id, epoch(number, value), verdict)
-        return search.stops(run.id, epoch(number, value), verdict)
+        decision = search.ask_pruner(run.id, epoch(number, value))
+        store.append(run.id, epoch(number, value), decision)
+        return decision.stop
 
     for killed in (False, True):
         search, store = start(plan, f"pruned{killed}")
@@ -383,11 +382,12 @@ def test_a_pruner_stops_the_bad_trial_and_the_resumed_search_agrees(setting, sta
         search.tell(run.id)
         run = search.ask(1)[0]
         stop = go_on(search, store, run, 1, 0.1)
-        if killed:  # after the verdict was written, before the executor was told
+        if killed:  # after the decision was written, before the executor was told
             store.__exit__()
             search, store = start(plan, "prunedTrue")
-            assert search.judge(run.id, epoch(1, 0.1)) is None  # judged before
-            stop = search.stops(run.id, epoch(1, 0.1), None)
+            decision = search.ask_pruner(run.id, epoch(1, 0.1))
+            assert decision.trial_attrs == {}  # the pruner was not asked again
+            stop = decision.stop
         assert stop
         store.append(run.id, Done({}, stopped=True))
         (ask,) = search.tell(run.id)
@@ -414,9 +414,9 @@ def test_what_a_pruner_remembers_survives_a_kill(setting, start):
             stop = False
             for number in range(first, 9):
                 made = Epoch(number, number, 0.1, 0.1, {"tune_accuracy": value(run, number)}, lambda: State({}, {}))
-                verdict = search.judge(run.id, made) if number < 8 else None
-                stop = number < 8 and search.stops(run.id, made, verdict)
-                store.append(run.id, made, verdict)
+                decision = search.ask_pruner(run.id, made) if number < 8 else GO_ON
+                stop = decision.stop
+                store.append(run.id, made, decision)
                 steps += 1
                 if stop or (every and steps % every == 0):
                     break
@@ -818,10 +818,10 @@ def test_every_pruner_carries_a_search_to_its_end_and_prunes(setting, start, pru
         for number in range(1, 9):
             metrics = {"tune_accuracy": value_of(run) + number / 100}
             epoch = Epoch(number, number, 0.1, 0.1, metrics, lambda: State({}, {}))
-            verdict = search.judge(run.id, epoch) if number < 8 else None
-            store.append(run.id, epoch, verdict)
+            decision = search.ask_pruner(run.id, epoch) if number < 8 else GO_ON
+            store.append(run.id, epoch, decision)
             trained += 1
-            if number < 8 and search.stops(run.id, epoch, verdict):
+            if decision.stop:
                 break
         store.append(run.id, Done(metrics, stopped=number < 8))
         search.tell(run.id)

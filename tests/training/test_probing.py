@@ -9,7 +9,7 @@ import torch
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Probe
 from harness.plugin.runs import Done
-from harness.records import Records, Store, open_records
+from harness.records import FolderRecords, Store, open_records
 from harness.records.schema import probed
 from harness.run.prepare import Request
 from harness.run.start import run
@@ -43,7 +43,7 @@ def test_arrays_come_back_from_the_run_folder_by_probe(tmp_path):
         store.append("none", Done())
     assert not probed(tmp_path, "none").exists()
     empty = pd.DataFrame()
-    records = Records(tmp_path, {}, empty, empty, empty, empty)
+    records = FolderRecords(tmp_path, {}, empty, empty, empty, empty)
     found = records.probed("run", "a")
     assert sorted(found) == ["b.y", "x"]
     assert np.array_equal(found["x"], arrays["a.x"])

@@ -7,7 +7,8 @@ import copy
 import pytest
 
 from harness import Meta
-from harness.benchmark.sections import as_plain, identity, load
+from harness.benchmark.loading import load
+from harness.benchmark.sections import as_plain, identity
 from harness.errors import BenchmarkError
 from harness.verdict.protocol import NEVER, Protocol, register, registered_protocols, resolve
 

@@ -8,8 +8,12 @@ from dataclasses import replace
 
 import pytest
 from harness_plugins.analyses.solutions._solutions import networks
-from harness_reports._page import _verdict, minima
+from harness_reports import markdown
+from harness_reports._page import _verdict
+from harness_reports._page.minima import alone
+from harness_reports._page.minima import gate as gate_section
 from harness_reports._words import statements
+from harness_reports._words.outcome import Outcome
 
 from harness import Results
 from harness.plugin.discovery import discover
@@ -72,9 +76,9 @@ def test_every_consumer_takes_the_standing_protocol(three, registry):
     assert (
         plain_verdict(read_verdicts(records.meta, results.tables))["statement"] == "value only"
     )  # harness show, and its JSON
-    page = _verdict.verdict(results)
+    page = _verdict.verdict(Outcome(results))
     assert (page["statement"], page["hash"]) == ("value only", second[:12])
-    assert ": value only" in _verdict.line(results)  # the headline of page, Markdown, console and notebook
+    assert "| lesson\\_cnn | value only" in markdown.render(results)
     assert [each.statement.split(",")[0] for each in statements.statements(results)] == ["value only"]
     compared = {row["facet"]: row["label"] for row in _verdicts([records], ["run"])}
     assert (compared["statement"], compared["function"]) == ("value only", "different")
@@ -84,7 +88,7 @@ def test_every_consumer_takes_the_standing_protocol(three, registry):
     assert {sources.cell.protocol.hash for sources in networks(records)} == {second}
     assert {len(sources.cell.seeds) for sources in networks(records)} == {8}
     floors = standing_protocol(records.meta).protocol.floors
-    assert minima.section._floor(records) == floors["sharpness"] == 0.004
+    assert alone.sharpness_floor(records) == floors["sharpness"] == 0.004
 
 
 def test_the_gate_on_the_page_is_that_of_the_standing_protocol(three):
@@ -92,7 +96,7 @@ def test_the_gate_on_the_page_is_that_of_the_standing_protocol(three):
     table = gate.compute(records)
     table.loc[table["hash"] != second, "state"] = "not at a minimum"
     signs = dict.fromkeys(table["arm"], None)
-    shown = minima.section.gate(Results(records, {"gate": table}), "lesson_cnn", signs)
+    shown = gate_section.gate(Results(records, {"gate": table}), "lesson_cnn", signs)
     assert [row["state"] for row in shown["rows"]] == ["at a minimum"] * 2
 
 

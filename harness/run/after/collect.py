@@ -30,7 +30,7 @@ def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, 
     store.promise([scores] if scores.is_file() else [], instead_of=scores.relative_to(store.folder).as_posix())
     failures += [wrong] if wrong else []
     if driver.compared:
-        failures += measure_minima(setting, [*driver.cells, *imported_cells(setting, store)], store, reporter)
+        failures += measure_minima(setting, [*driver.comparison, *imported_cells(setting, store)], store, reporter)
         failures += confirm(setting, store, registry, reporter)
     return failures + look(setting, driver, store, registry, reporter)
 
@@ -39,7 +39,7 @@ def _tuned(driver: Driver) -> dict[str, Any]:
     """Return the parameters that the searches which have ended have chosen, by arm."""
     arms = {competitor.arm.name for competitor in driver.setting.plan.competitors}
     first = [search for search in driver.searches if search.arm in arms and search.replicate == 0]
-    return {search.arm: params for search in first if (params := driver.chosen(search)) is not None}
+    return {search.arm: params for search in first if (params := search.chosen) is not None}
 
 
 def _walk(setting: Setting, chosen: dict[str, Any], store: Store) -> None:

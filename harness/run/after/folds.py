@@ -7,19 +7,21 @@ one goes on where it was left. They take no part in the comparison. Stone 1974, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.plan import Competitor, Setting
-from harness.console import interruption
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Data, Split
-from harness.plugin.runs import Done, Epoch, Failed, Run, State, digest
+from harness.plugin.runs import Event, Run, State, digest
+from harness.plugin.runs import Verdict as PrunerDecision
 from harness.records import Store, schema
-from harness.records.attempts import of_run
 from harness.records.checked import load_arrays, save_arrays
-from harness.run.executing import Executing
+from harness.run.event_loop import EventLoop
+from harness.run.executor import GuardedExecutor
+from harness.run.search import GO_ON
 from harness.run.workbench import Bench
 from harness.training.device import environment
 from harness.training.parts import Parts
@@ -49,7 +51,7 @@ def predict_out_of_fold(
     if _noted(store).get("runs") == made_by and file.is_file() and all(_done(store, run_id) for run_id in made_by):
         return ""
     reporter.say(f"predicting the train split out of {count} folds, with {competitor.arm.name}")
-    _carry_out(folds, store)
+    _carry_out(folds, store, reporter)
     for fold in folds:
         row = store.run(fold.run.id)
         if row is None or row["state"] != schema.DONE:
@@ -112,36 +114,31 @@ class _Benches:
         return self._state(run_id)
 
 
-def _carry_out(folds: list[Fold], store: Store) -> None:
-    """Carry out the folds' runs that are not done yet, as many at a time as the executor has room for."""
+class _Folds:
+    """The phase that trains the folds' runs which are not done yet."""
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self._waiting = deque(runs)
+
+    def next(self) -> Run | None:
+        """Return the next fold's run."""
+        return self._waiting.popleft() if self._waiting else None
+
+    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
+        """Let every run go on to its end."""
+        return GO_ON
+
+    def ended(self, run: Run) -> None:
+        """Take no note: the records have it all."""
+
+
+def _carry_out(folds: list[Fold], store: Store, reporter: Reporter) -> None:
+    """Carry out the folds' runs that are not done yet; nobody asks for their weights."""
     setting = folds[0].setting
     store.add_runs([fold.run for fold in folds], str(environment(setting.device)["hash"]))
-    waiting = deque(fold.run for fold in folds if not _done(store, fold.run.id))
-    executor = Executing(setting.plan.executor, _Benches(folds, store))
-    flying = 0
-
-    def fill() -> None:
-        nonlocal flying
-        while waiting and flying < executor.room:
-            flying += 1
-            run = waiting.popleft()
-            if why := store.attempts.given_up(of_run(run.id)):
-                store.append(run.id, Failed("error", why))
-                flying -= 1
-                continue
-            store.attempts.begin(of_run(run.id), f"a fold of {run.arm.name}")
-            executor.submit([run])
-
-    fill()
-    for run_id, event in executor.events():
-        interruption.check()
-        store.append(run_id, replace(event, weights={}) if isinstance(event, Done) else event)  # nobody asks for them
-        if isinstance(event, Epoch):
-            store.attempts.come_to(of_run(run_id), event.number)
-        else:
-            store.attempts.end(of_run(run_id))
-            flying -= 1
-            fill()
+    phase = _Folds(fold.run for fold in folds if not _done(store, fold.run.id))
+    executor = GuardedExecutor(setting.plan.executor, _Benches(folds, store))
+    EventLoop(executor, [phase], store, reporter, keep_weights=False).carry_out()
 
 
 def _done(store: Store, run_id: str) -> bool:

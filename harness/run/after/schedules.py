@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.benchmark.plan import Competitor, Setting
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import Setting
 from harness.errors import PluginError, message_of
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Optimizer, Scheduler

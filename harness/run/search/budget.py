@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.benchmark.plan import Competitor
+from harness.benchmark.arms import Competitor
 from harness.benchmark.sections import SearchSection
 
 LEAST_SECONDS = 0.1  # that a trial is charged with

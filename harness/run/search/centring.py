@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from harness.benchmark.plan import Competitor, Setting
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.records import Store

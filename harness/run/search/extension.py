@@ -15,7 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.plan import SCHEDULE, Competitor, Setting, describe_space
+from harness.benchmark.arms import Competitor, describe_space
+from harness.benchmark.plan import Setting
+from harness.benchmark.spaces import SCHEDULE
 from harness.records import Store, open_records
 from harness.results.analysis import computed
 from harness.verdict import tuning

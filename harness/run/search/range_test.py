@@ -28,7 +28,8 @@ from harness.training.lr_curve import CHOSEN, PART, WORDS, Curve, RangeTest, run
 if TYPE_CHECKING:
     import torch
 
-    from harness.benchmark.plan import Competitor, Setting
+    from harness.benchmark.arms import Competitor
+    from harness.benchmark.plan import Setting
     from harness.plugin.runs import Run
     from harness.training.augmentation import Targets
     from harness.training.parts import Parts
@@ -199,14 +200,14 @@ def _parts(setting: Setting, competitor: Competitor, lr: float) -> Parts:
 
 
 def _without_schedule(fixed: Mapping[str, Any]) -> dict[str, Any]:
-    from harness.benchmark.plan import SCHEDULE
+    from harness.benchmark.spaces import SCHEDULE
 
     return {name: value for name, value in fixed.items() if not name.startswith(SCHEDULE)}
 
 
 def _needed(name: str, competitor: Competitor) -> bool:
     """Return whether a searched hyperparameter of the optimizer has no default."""
-    from harness.benchmark.plan import SCHEDULE
+    from harness.benchmark.spaces import SCHEDULE
 
     ours = ("lr", "epochs", "batch_size", "layer_factor")
     return name not in ours and not name.startswith(SCHEDULE) and name not in competitor.optimizer.defaults

@@ -10,16 +10,20 @@ from typing import Any, Literal
 
 import optuna
 
-from harness.benchmark.plan import Competitor, Plan
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import Plan
 from harness.errors import BenchmarkError, did_you_mean, one_line, shown
 from harness.plugin.runs import digest
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 _ONE_SEED = ("qmc", "grid", "bruteforce")  # these walk through one sequence, so every trial gets the same seed
 OURS = {"seed": "search.seed", "search_space": "search.space"}  # options that the harness gives itself, and from what
 EXHAUSTIVE = ("grid", "bruteforce")  # these try every combination of a finite space
 ACROSS_SEEDS = "wilcoxon"  # the pruner that judges a trial by its seeds; all others go by epochs
+
+
+def quiet_optuna() -> None:
+    """Have Optuna print errors only; its lines on every trial are ours to say."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def study_name(arm: str, replicate: int = 0) -> str:

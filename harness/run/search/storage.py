@@ -13,11 +13,13 @@ import sqlalchemy
 
 from harness.errors import one_line
 from harness.records import Store, database
+from harness.run.search.samplers import quiet_optuna
 
 
 def open_storage(store: Store) -> optuna.storages.RDBStorage:
     """Return Optuna's storage in a run folder, open until the store is closed."""
     if store.optuna is None:
+        quiet_optuna()
         try:
             store.optuna = _opened(store)
         except Exception as error:  # Optuna, SQLAlchemy and alembic raise many types

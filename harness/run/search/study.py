@@ -21,11 +21,14 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from harness.benchmark.plan import Competitor, Setting
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import Setting
 from harness.errors import BenchmarkError, HarnessError, one_line, shortened
-from harness.plugin.runs import Epoch, Run, Verdict
+from harness.plugin.runs import Epoch, Run
+from harness.plugin.runs import Verdict as PrunerDecision
 from harness.records import Store, schema
 from harness.run.search import budget
+from harness.run.search.optuna_study import OptunaStudy
 from harness.run.search.samplers import combinations, directions, make_pruner, make_sampler, study_name
 from harness.run.search.storage import open_storage
 from harness.training.device import environment
@@ -39,14 +42,7 @@ _OPTUNA_STATE = {
 }
 
 
-class OptunaStudy(optuna.Study):
-    """Optuna's study; it takes note when a sampler has nothing left to ask, where Optuna's refuses outside ``optimize``."""
-
-    exhausted = False
-
-    def stop(self) -> None:
-        """Take note of it."""
-        self.exhausted = True
+GO_ON = PrunerDecision(stop=False, trial_attrs={})
 
 
 class Search:
@@ -60,16 +56,16 @@ class Search:
         self.study = study_name(self.arm, replicate)
         self._store = store
         self._options = competitor.benchmark.search
-        self._by_epochs = self._options.pruner != "none" and self._options.seeds == 1  # else it judges by seeds
+        self._by_epochs = self._options.pruner != "none" and self._options.seeds == 1  # else the pruner goes by seeds
         self._asks = store.asks(self.study)
         self._of_run: dict[str, list[int]] = {}
         for ask in self._asks:
             self._note_runs(ask)
-        self._judged = {
+        self._decided = {
             ask["run_id"]: (max(self._seen(ask), default=0), (store.run(ask["run_id"]) or {}).get("stop_after"))
             for ask in self._asks
             if ask["state"] == schema.WAITING
-        }  # before this process: the last epoch judged, and the one after which the run is to stop
+        }  # before this process: the last epoch decided on, and the one after which the run is to stop
         self._generation_size = store.generation_size(self.study)
         self._study = self._reconciled()
         self._study.exhausted = (store.noted("exhausted") or {}).get(self.study) == self.combinations
@@ -152,32 +148,30 @@ class Search:
             trial = self._study.ask(dict(self.competitor.space))
         assert trial.number == number
         runs = self._runs(trial.params)
-        storage, study_id = self._study._storage, self._study._study_id
-        attrs = storage.get_trial(trial._trial_id).system_attrs, storage.get_study_system_attrs(study_id)
+        attrs = self._study.trial_attrs(number), self._study.study_attrs
         self._store.add_runs(runs[:1], str(environment(self.setting.device)["hash"]))
         self._asks.append(self._store.add_ask(self.study, number, generation, trial.params, runs[0], *attrs))
         self._note_runs(self._asks[number])
         self._go_on(self._asks[number])
 
-    def judge(self, run_id: str, epoch: Epoch) -> Verdict | None:
-        """Return the pruner's verdict on an epoch; None where there is none or the epoch was judged before a kill.
+    def ask_pruner(self, run_id: str, epoch: Epoch) -> PrunerDecision:
+        """Return the pruner's decision on an epoch.
 
-        The verdict goes into the records with the epoch, in one transaction: so what was judged is never judged anew,
-        and a search that goes on elsewhere knows all that its pruner knew.
+        The decision goes into the records with the epoch, in one transaction. So the pruner is never asked about an epoch
+        again, and a search that goes on elsewhere knows all that its pruner knew. For an epoch that was decided on before a
+        kill, the decision of then is returned.
         """
-        if not self._by_epochs or epoch.number <= self._judged.get(run_id, (0, None))[0]:
-            return None
-        trials = {number: self._trial(number) for number in self._of_run[run_id]}
+        decided, stop_after = self._decided.get(run_id, (0, None))
+        if epoch.number <= decided:
+            return PrunerDecision(stop_after == epoch.number, {})
+        if not self._by_epochs:
+            return GO_ON
+        trials = {number: self._study.trial(number) for number in self._of_run[run_id]}
         for trial in trials.values():
             trial.report(epoch.metrics[self._metric], epoch.number)
         with self._translated("pruner"):
-            judged = [bool(trial.should_prune()) for trial in trials.values()]
-        attrs = {n: self._study._storage.get_trial(trial._trial_id).system_attrs for n, trial in trials.items()}
-        return Verdict(any(judged), attrs)
-
-    def stops(self, run_id: str, epoch: Epoch, verdict: Verdict | None) -> bool:
-        """Return whether a run ends with this epoch, by a verdict of now or of before a kill."""
-        return verdict.stop if verdict else self._judged.get(run_id, (0, None))[1] == epoch.number
+            decisions = [trial.should_prune() for trial in trials.values()]  # each is asked, for pruners take notes
+        return PrunerDecision(any(decisions), {number: self._study.trial_attrs(number) for number in trials})
 
     def tell(self, run_id: str) -> list[dict[str, Any]]:
         """Take the end of a run over from the records; return the trials that ended with it."""
@@ -192,6 +186,12 @@ class Search:
         sign = self.setting.plan.goal.sign
         good = [ask for ask in self.trials if ask["state"] == schema.DONE]
         return max(good, key=lambda ask: (sign * ask["value"], -ask["number"]), default=None)
+
+    @property
+    def chosen(self) -> dict[str, Any] | None:
+        """The parameters that the search has chosen; None before it has ended, and where no trial ended well."""
+        best = self.best() if self.finished else None
+        return best["params"] if best is not None else None
 
     # --- inside
 
@@ -225,9 +225,6 @@ class Search:
         row = self._store.run(run.id)
         return row is not None and row["state"] in schema.ENDED
 
-    def _trial(self, number: int) -> optuna.Trial:
-        return optuna.Trial(self._study, self._study.get_trials(deepcopy=False)[number]._trial_id)
-
     def _go_on(self, ask: dict[str, Any]) -> None:
         """Bring a trial on: what it needs trained next is made ready; if it needs no more, it ends."""
         if ask["ended"]:
@@ -252,7 +249,7 @@ class Search:
         """Report what a seed came to, and return whether the pruner would rather not see the others."""
         if self._options.seeds == 1 or self._options.pruner == "none":
             return False
-        trial = self._trial(ask["number"])
+        trial = self._study.trial(ask["number"])
         if place not in self._study.get_trials(deepcopy=False)[ask["number"]].intermediate_values:
             trial.report(value, place)
         if place == len(runs) - 1 or self._store.run(runs[place + 1].id) is not None:
@@ -300,8 +297,7 @@ class Search:
         for ask in self._asks:
             study.add_trial(self._frozen(ask))
         if self._asks:
-            for key, value in self._asks[-1]["study_attrs"].items():
-                study._storage.set_study_system_attr(study._study_id, key, value)
+            study.set_study_attrs(self._asks[-1]["study_attrs"])
         return study
 
     def _seen(self, ask: Mapping[str, Any]) -> dict[int, float]:

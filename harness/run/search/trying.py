@@ -16,9 +16,11 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from harness.benchmark.plan import Competitor, Plan
+from harness.benchmark.arms import Competitor
+from harness.benchmark.plan import Plan
 from harness.errors import BenchmarkError, did_you_mean, on_one_line, one_line, shortened, shown
 from harness.plugin.runs import digest
+from harness.run.search.optuna_study import OptunaStudy
 from harness.run.search.samplers import (
     ACROSS_SEEDS,
     OURS,
@@ -28,10 +30,10 @@ from harness.run.search.samplers import (
     make_pruner,
     make_sampler,
     pruners,
+    quiet_optuna,
     samplers,
     short_name,
 )
-from harness.run.search.study import OptunaStudy
 
 Where = Callable[..., str]
 GONE = ("restart_strategy", "inc_popsize")  # options that Optuna takes and forgets
@@ -177,6 +179,7 @@ def _trouble(plan: Plan, competitor: Competitor) -> str:
 def _search(plan: Plan, competitor: Competitor) -> None:
     """Ask, report and tell as a search does, with made-up scores, until the sampler and the pruner have decided."""
     search = plan.benchmark.search
+    quiet_optuna()
     storage = optuna.storages.InMemoryStorage()
     optuna.create_study(storage=storage, study_name="small", directions=directions(plan))
     study = OptunaStudy("small", storage, pruner=make_pruner(plan))

@@ -1,12 +1,12 @@
-"""Interactive views: figures that a reader opens, drawn by plotly.js, which stands in the page once.
+"""Interactive views: figures that a reader opens. plotly.js, which the page holds once, draws them.
 
-A section adds a view in three lines::
+A section adds a view in one call::
 
-    figure = views.add("Loss surface", [{"type": "surface", "x": x, "y": y, "z": z}], {"scene": axes})
+    view = views.add("Loss surface", [{"type": "surface", "x": x, "y": y, "z": z}], {"scene": axes})
 
-and puts what it gets, a closed ``<details>``, below its static figure. Nothing is drawn or unpacked before it is
-opened. Every string is text, however hostile; a ``Markup`` is plotly's own markup (``<br>`` in a hover template).
-Traces that plotly draws with regl (parcoords, scattergl, splom) need ``eval``, which the page forbids: use others.
+and puts the result, a closed ``<details>``, below its static figure. Nothing is unpacked or drawn before a reader opens it. A
+string is always text, however hostile; a ``Markup`` is plotly's own markup (``<br>`` in a hover template). Traces that plotly draws
+with regl (parcoords, scattergl, splom) need ``eval``, which the page forbids: use other traces.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from typing import Any, NamedTuple
 from markupsafe import Markup, escape
 
 DIGITS = 5  # of a number in a view
-LONG = 20_000  # characters of JSON beyond which it is packed
+LONG = 20_000  # characters of JSON; a longer one is packed
 NEEDS_EVAL = {"parcoords", "parcats", "scattergl", "scatterpolargl", "splom"}
 
 
 class Library(NamedTuple):
-    """plotly.js as the page carries it."""
+    """plotly.js as it stands in the page."""
 
     packed: str  # base64 of its gzip
-    source: str  # for the Content-Security-Policy: only this text may run
+    source: str  # its entry in the Content-Security-Policy: no other text may run
 
 
 class Views:
@@ -51,21 +51,21 @@ class Views:
         note: str = "",
         height: int = 460,
     ) -> Markup:
-        """Return the ``<details>`` that draws these traces of plotly when it is opened; "" for no trace.
+        """Return the ``<details>`` that draws these traces of plotly when it is opened; "" where there is no trace.
 
-        Colours of ground, text and grid come from the page's theme, so leave them out. ``height`` is in CSS pixels.
-        Raises ValueError for a trace that cannot be drawn under the page's policy.
+        The theme of the page gives the colours of ground, text and grid, so leave them out. ``height`` is in CSS pixels.
+        Raises ValueError for a trace that the policy of the page forbids.
         """
-        if barred := {str(trace.get("type")) for trace in traces} & NEEDS_EVAL:
-            raise ValueError(f"view {title!r}: must have traces that need no eval, got {min(barred)}")
+        if forbidden := {str(trace.get("type")) for trace in traces} & NEEDS_EVAL:
+            raise ValueError(f"view {title!r}: must have traces that need no eval, got {min(forbidden)}")
         if not traces:
             return Markup("")
         self._figures.append(embedded({"title": title, "data": _clean(traces), "layout": _clean(layout or {})}))
-        said = Markup('<p class="small">{}</p>').format(note) if note else ""
+        below = Markup('<p class="small">{}</p>').format(note) if note else ""
         return Markup(
             '<details class="explore" data-view="{}"><summary>Explore: {}</summary>{}<div class="plot" style="height:{}px">'
             "</div></details>"
-        ).format(len(self._figures) - 1, title, said, height)
+        ).format(len(self._figures) - 1, title, below, height)
 
     @property
     def json(self) -> Markup:
@@ -82,20 +82,20 @@ def embedded(value: Any) -> Markup:
 
 
 def packed(text: str) -> Markup:
-    """Return a text as the page's script unpacks it, gzip in base64; one that is not ``LONG`` as it is."""
+    """Return a text as gzip in base64, which the page's script unpacks; a text of at most ``LONG`` characters stays as it is."""
     if len(text) <= LONG:
         return Markup(text)
     return Markup(base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode())
 
 
 def digest(script: str) -> str:
-    """Return the source expression of a Content-Security-Policy that lets exactly this script run."""
+    """Return the entry of a Content-Security-Policy that lets exactly this script run."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 @cache
 def library() -> Library:
-    """Return plotly.js, packed to a third of its size; the page unpacks it when the first view is opened."""
+    """Return plotly.js, packed to a third of its size; the page unpacks it when a reader opens the first view."""
     from importlib.resources import files
 
     script = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
@@ -103,15 +103,15 @@ def library() -> Library:
 
 
 def _clean(value: Any) -> Any:
-    """Return a value that JSON has words for: short numbers, none that is not finite, and text that is no markup."""
+    """Return a value that JSON can hold: numbers are short and finite, and text is no markup."""
     if isinstance(value, Mapping):
-        return {str(key): _clean(each) for key, each in value.items()}
+        return {str(key): _clean(item) for key, item in value.items()}
     if isinstance(value, str):
         return str(escape(value))
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-    if hasattr(value, "tolist"):  # numpy's and pandas'
+    if hasattr(value, "tolist"):  # of numpy or pandas
         return _clean(value.tolist())
-    return [_clean(each) for each in value]
+    return [_clean(item) for item in value]

@@ -7,19 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import Deciding
-from harness_reports._draw.axes import decades, finite, length, name_y, wide, within
-from harness_reports._draw.figures import Look
-from harness_reports._draw.svg import INK, MANY, NARROW, panel, style, svg
-from harness_reports._words.numbers import measure
+from markupsafe import Markup
+
+from harness import Deciding, numbers
+from harness_reports._draw.axes import axis_ends, axis_length, is_finite, label_decades, name_y_axis, needs_log_axis
+from harness_reports._draw.looks import Look
+from harness_reports._draw.svg import INK, MANY, NARROW, house_style, new_panel, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
 
-FAR = 10  # times the median distance from the best value
-LOST = {"diverged": "x", "failed": "+", "stopped": "v"}  # markers of trials without a value
+FAR = 10  # a value further from the best than so many times the median distance lies off the axis
+MARKERS = {"diverged": "x", "failed": "+", "stopped": "v"}  # of trials without a value, by their state
 
 
 @dataclass(frozen=True)
@@ -29,103 +30,109 @@ class Scale:
     x: tuple[float, float]
     y: tuple[float, float]
     log_y: bool
-    worst: float  # the last value that has a place on the axis
-    bad: float  # where trials beyond it or without a value are drawn, as a fraction of the height
+    worst: float  # the worst value that has a place on the axis
+    border: float  # the height, as a fraction, of trials beyond the axis or without a value
     goal: str
     unit: str
     title: str
 
 
-def scale(table: DataFrame, deciding: Deciding, title: str) -> Scale:
-    """Return axes on which every trial of every arm has a place, one strip kept for those far off or without a value."""
+def shared_scale(table: DataFrame, goal: str, unit: str, title: str) -> Scale:
+    """Return axes with a place for every trial of every arm; those far off or without a value have a strip at the border."""
     rates = table.loc[table["lr"] > 0, "lr"]
-    goal, unit, worst = deciding.goal, deciding.unit, _worst_drawn(table, deciding)
-    values = table.loc[finite(table["value"]), "value"]
-    values = values[values >= worst] if goal == "max" else values[values <= worst]
     low, high = (float(rates.min()), float(rates.max())) if len(rates) else (1e-3, 1.0)
-    room = max(10**0.15, (high / low) ** 0.07)
-    log = wide(values)
-    y = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    margin = max(10**0.15, (high / low) ** 0.07)
+    worst = _worst_on_axis(table, goal)
+    values = table.loc[is_finite(table["value"]), "value"]
+    values = values[values >= worst] if goal == "max" else values[values <= worst]
+    log = needs_log_axis(values)
+    y = _y_ends(values, log, goal, unit)
+    return Scale((low / margin, high * margin), y, log, worst, 0.06 if goal == "max" else 0.94, goal, unit, title)
+
+
+def _y_ends(values: Any, log: bool, goal: str, unit: str) -> tuple[float, float]:
+    """Return the ends of the y axis, with more room on the side where bad trials stand."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     below, above = (0.2, 0.08) if goal == "max" else (0.08, 0.2)
     if log:
-        span = math.log(y[1] / y[0])
-        y = (y[0] * math.exp(-below * span), y[1] * math.exp(above * span))
-    else:
-        span = length(*y)
-        y = within(y[0] - below * span, y[1] + above * span, unit)
-    return Scale((low / room, high * room), y, log, worst, 0.06 if goal == "max" else 0.94, goal, unit, title)
+        powers = math.log(high / low)
+        return low * math.exp(-below * powers), high * math.exp(above * powers)
+    length = axis_length(low, high)
+    return axis_ends(low - below * length, high + above * length, unit)
 
 
-def _worst_drawn(table: DataFrame, deciding: Deciding) -> float:
-    """Return the last value that has a place on the axis, so that one blown-up trial squeezes no panel.
+def _worst_on_axis(table: DataFrame, goal: str) -> float:
+    """Return the worst value that has a place on the axis, so that one blown-up trial squeezes no panel.
 
-    It lies no more than ``FAR`` times as far from the best value as half of the trials do, or is a chosen trial's;
-    where values span powers, the distance is that of their logarithms.
+    It lies no more than ``FAR`` times as far from the best value as half of the trials do, or it is that of a chosen trial. Where
+    the values span powers, the distance is that of their logarithms.
     """
     import numpy as np
 
-    worse = float(-deciding.sign)
-    known = table[finite(table["value"])]
+    worse = float(-sign_of(goal))
+    known = table[is_finite(table["value"])]
     values = known["value"].to_numpy(dtype=float)
     if len(values) < 3:
         return worse * math.inf
-    log = wide(known["value"])
+    log = needs_log_axis(known["value"])
     with np.errstate(over="ignore"):
-        marks = worse * (np.log(values) if log else values)
-        limit = marks.min() + FAR * np.median(marks - marks.min())
-        if limit == marks.min():  # half of the trials are as good as the best: no measure of distance
+        costs = worse * (np.log(values) if log else values)
+        limit = costs.min() + FAR * np.median(costs - costs.min())
+        if limit == costs.min():  # half of the trials are as good as the best, so distances have no scale
             return worse * math.inf
-        limit = max([limit, *marks[known["chosen"].to_numpy(dtype=bool)]])
-    return float(worse * (worse * values[marks <= limit]).max())
+        limit = max([limit, *costs[known["chosen"].to_numpy(dtype=bool)]])
+    return float(worse * (worse * values[costs <= limit]).max())
 
 
 def off_scale(trials: DataFrame, scale: Scale) -> DataFrame:
     """Return the trials whose value lies beyond the axis."""
     values = trials["value"].to_numpy(dtype=float)
     beyond = values < scale.worst if scale.goal == "max" else values > scale.worst
-    found: DataFrame = trials.loc[beyond & finite(trials["value"])]
-    return found
+    far: DataFrame = trials.loc[beyond & is_finite(trials["value"])]
+    return far
 
 
-def rates(trials: DataFrame, look: Look, scale: Scale, name: str, region: DataFrame | None = None) -> str:
-    """Return an arm's tune score against the learning rate: every trial a dot, the chosen one ringed.
+def rate_panel(trials: DataFrame, look: Look, scale: Scale, name: str, region: DataFrame | None = None) -> Markup:
+    """Return the tune score of an arm against the learning rate: every trial a dot, the chosen one ringed.
 
-    Trials off the scale or without a value stand at the bad border, one marker for each way to end. Of a ``region`` the
-    envelope is drawn as a line, and the good rates are shaded.
+    Trials off the scale or without a value stand at the border, with a marker for each way to end. Where there is a ``region``, its
+    envelope is drawn as a line, and its good rates are shaded.
     """
-    with style():
-        figure, axes = panel(2.4, NARROW)
+    with house_style():
+        figure, axes = new_panel(2.4, NARROW)
         axes.set(xscale="log", xlim=scale.x, yscale="log" if scale.log_y else "linear", ylim=scale.y)
         if region is not None and len(region) > 1:
             axes.plot(region["lr"], region["envelope"], color=look.color, lw=1, alpha=0.6, zorder=2)
             axes.axvspan(region["low"].iloc[0], region["high"].iloc[0], color=look.color, alpha=0.12, lw=0, zorder=1)
-        tips = _marks(axes, trials[trials["lr"] > 0], look, scale)
-        decades(axes, scale.x)
+        tips = _draw_trials(axes, trials[trials["lr"] > 0], look, scale)
+        label_decades(axes, scale.x)
         axes.set_xlabel("learning rate")
-        name_y(axes, scale.title, scale.unit)
-        data = trials.drop(columns="params")  # they are in the table of every trial
-        return svg(figure, name, f"{look.label}: {scale.title} against learning rate", tips, data)
+        name_y_axis(axes, scale.title, scale.unit)
+        data = trials.drop(columns="params")  # the table of every trial has them
+        return to_svg(figure, name, f"{look.label}: {scale.title} against learning rate", tips, data)
 
 
-def _marks(axes: Axes, trials: DataFrame, look: Look, scale: Scale) -> dict[str, list[str]]:
-    """Draw a mark per trial; return what each says when it is pointed at, by the id of its group."""
+def _draw_trials(axes: Axes, trials: DataFrame, look: Look, scale: Scale) -> dict[str, list[str]]:
+    """Draw a mark for every trial; return the texts of the marks by the id of their group."""
     far = off_scale(trials, scale)
-    good = trials[finite(trials["value"]) & ~trials.index.isin(far.index)]
+    good = trials[is_finite(trials["value"]) & ~trials.index.isin(far.index)]
     dots: dict[str, Any] = {"s": 9, "alpha": 0.5} if len(good) > MANY else {"s": 22, "alpha": 0.8}
     axes.scatter(good["lr"], good["value"], color=look.color, lw=0, zorder=3, gid="trials", **dots)
     ring = good[good["chosen"]]
     axes.plot(ring["lr"], ring["value"], "o", ms=10.5, mfc="none", mec=INK, mew=1.1, zorder=4, gid="chosen")
     tips = {"trials": [_tip(row, scale.unit) for row in good.to_dict("records")]}
-    at_border = {state: (marker, trials[trials["state"] == state]) for state, marker in LOST.items()}
-    for state, (marker, lost) in {**at_border, "far": ("d", far)}.items():
-        heights = [scale.bad] * len(lost)
+    groups = {state: (marker, trials[trials["state"] == state]) for state, marker in MARKERS.items()}
+    groups["far"] = ("d", far)
+    for state, (marker, rows) in groups.items():
+        heights = [scale.border] * len(rows)
         strip = axes.get_xaxis_transform()  # x in learning rates, y as a fraction of the height
         kind: dict[str, Any] = {"marker": marker, "s": 26, "color": look.color, "lw": 1.3, "zorder": 3, "gid": state}
-        axes.scatter(lost["lr"], heights, transform=strip, **kind)
-        tips[state] = [_tip(row, scale.unit) for row in lost.to_dict("records")]
+        axes.scatter(rows["lr"], heights, transform=strip, **kind)
+        tips[state] = [_tip(row, scale.unit) for row in rows.to_dict("records")]
     return tips
 
 
 def _tip(row: Mapping[Any, Any], unit: str) -> str:
-    value = measure(float(row["value"]), unit) if math.isfinite(row["value"]) else str(row["state"])
+    """Return what the mark of a trial says."""
+    value = numbers.measure(float(row["value"]), unit) if math.isfinite(row["value"]) else str(row["state"])
     return f"trial {row['number']}{' (chosen)' if row['chosen'] else ''}: {value}\n{row['params']}"

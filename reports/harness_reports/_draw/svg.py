@@ -1,7 +1,7 @@
 """From matplotlib to static SVG that stands inline in an HTML page.
 
-Same input, same bytes: no date, no random ids. Text stays text in the page's own font, names are never read as
-mathematics, and neutral colours are CSS variables of the page, so one figure serves light and dark.
+The same input gives the same bytes: there is no date and no random id. Text stays text in the font of the page, and no name is
+read as mathematics. Neutral colours are CSS variables of the page, so one figure serves light and dark.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from harness_reports._draw.downloads import carried, drawn
+from markupsafe import Markup
+
+from harness_reports._draw.figure_data import lines_of, packed_data
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,41 +25,31 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID, SURFACE = "#0a0b0c", "#0a0b0d", "#0a0b0e", "#0a0b0f"
 VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", SURFACE: "var(--surface)"}
-MANY = 300  # marks of one group that are shapes, each with its text; more of them are one picture, without
-SHARP = 144  # dots an inch of such a picture
-WIDE, NARROW = 4.1, 3.3  # inches of 96 CSS pixels, for two and for three side by side; a phone has 3.7
+MANY = 300  # marks of one group that are shapes with a text each; more of them are one picture without texts
+SHARPNESS = 144  # dots an inch of such a picture
+WIDE, NARROW = 4.1, 3.3  # inches of 96 CSS pixels, for two and for three figures side by side; a phone has 3.7
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Draw in the house style whatever the user's own matplotlib settings are."""
+def house_style() -> Iterator[None]:
+    """Draw in the house style, whatever the user's matplotlib settings are."""
     import matplotlib
     import seaborn
 
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser's fonts draw it, not ours
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the fonts of the browser draw it
         matplotlib.rcdefaults()
-        house: dict[Any, Any] = seaborn.axes_style("whitegrid")
-        sizes: dict[Any, Any] = {"font.size": 8.5, "xtick.labelsize": 8, "ytick.labelsize": 8, "axes.labelsize": 8.5}
-        colors: dict[Any, Any] = {
-            "text.color": INK,
-            "axes.labelcolor": MUTED,
-            "xtick.color": MUTED,
-            "ytick.color": MUTED,
-        }
-        lines: dict[Any, Any] = {
-            "axes.edgecolor": GRID,
-            "grid.color": GRID,
-            "grid.linewidth": 0.6,
-            "axes.linewidth": 0.8,
-        }
-        text: dict[Any, Any] = {"text.parse_math": False, "svg.fonttype": "none", "font.family": ["DejaVu Sans"]}
-        matplotlib.rcParams.update({**house, **sizes, **colors, **lines, **text, "svg.hashsalt": "harness"})
+        sizes = {"font.size": 8.5, "xtick.labelsize": 8, "ytick.labelsize": 8, "axes.labelsize": 8.5}
+        colors = {"text.color": INK, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED}
+        lines = {"axes.edgecolor": GRID, "grid.color": GRID, "grid.linewidth": 0.6, "axes.linewidth": 0.8}
+        text = {"text.parse_math": False, "svg.fonttype": "none", "font.family": ["DejaVu Sans"]}
+        settings: dict[Any, Any] = {**seaborn.axes_style("whitegrid"), **sizes, **colors, **lines, **text}
+        matplotlib.rcParams.update({**settings, "svg.hashsalt": "harness"})
         yield
 
 
-def panel(height: float, width: float = WIDE) -> tuple[Figure, Axes]:
-    """Return an empty figure of that many inches, and its axes."""
+def new_panel(height: float, width: float = WIDE) -> tuple[Figure, Axes]:
+    """Return an empty figure of this height and width in inches, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -66,10 +58,14 @@ def panel(height: float, width: float = WIDE) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def svg(figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]], data: DataFrame | None = None) -> str:
-    """Return the figure as an ``<svg>`` element: ids under ``name``, colours from the page, tips on the dots.
+def to_svg(
+    figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]], data: DataFrame | None = None
+) -> Markup:
+    """Return a figure as an ``<svg>`` element.
 
-    It carries the ``data`` that a reader may save, by default its named lines; none where it has no title.
+    Its ids begin with ``name``, and its neutral colours are those of the page. A mark shows its text of ``tips``, which are by the id of
+    the mark's group. The element carries the ``data`` that a reader may save, by default the named lines of the figure; a figure
+    without a title carries none.
     """
     import numpy as np
 
@@ -77,25 +73,30 @@ def svg(figure: Figure, name: str, title: str, tips: Mapping[str, Sequence[str]]
         for group in axes.collections:
             group.set_rasterized(group.get_rasterized() or len(np.asarray(group.get_offsets())) > MANY)
     file = io.StringIO()
-    figure.savefig(file, format="svg", dpi=SHARP, transparent=True, metadata={"Date": None})
+    figure.savefig(file, format="svg", dpi=SHARPNESS, transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())
     prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
     _strip(root)
     _add_tips(root, tips)
     for element in root.iter():
         element.attrib = {key: _rewritten(key, value, prefix) for key, value in element.attrib.items()}
+    _frame(root, title)
+    if title:
+        ElementTree.SubElement(root, "metadata").text = packed_data(lines_of(figure) if data is None else data)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _frame(root: ElementTree.Element, title: str) -> None:
+    """Give the element a largest width instead of a size, and a title for readers who do not see it."""
     width = float(root.attrib.pop("width").removesuffix("pt")) * 4 / 3  # CSS pixels
     root.attrib.pop("height")
     root.attrib.pop("version", None)
     root.set("style", f"max-width:{1.25 * width:.0f}px")
     root.attrib |= {"role": "img", "aria-label": title} if title else {"aria-hidden": "true"}
-    if title:
-        ElementTree.SubElement(root, "metadata").text = carried(drawn(figure) if data is None else data)
-    return ElementTree.tostring(root, encoding="unicode")
 
 
 def _strip(root: ElementTree.Element) -> None:
-    """Remove namespaces, which HTML does not need, and what is not drawn: metadata and a style for the whole page."""
+    """Remove what HTML does not need: namespaces, metadata, and a style that would hold for the whole page."""
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         element.attrib = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
@@ -105,7 +106,7 @@ def _strip(root: ElementTree.Element) -> None:
 
 
 def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str]]) -> None:
-    """Give every mark of a group, by the group's id, a text that shows when it is pointed at."""
+    """Give every mark of a group a text that shows when a reader points at it."""
     for group in root.iter("g"):
         texts, marks = tips.get(group.get("id", ""), ()), list(group.iter("use"))
         for mark, text in zip(marks, texts, strict=bool(texts) and len(texts) <= MANY):
@@ -113,12 +114,12 @@ def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str]]) -> N
 
 
 def _rewritten(key: str, value: str, prefix: str) -> str:
-    """Return an attribute with its ids prefixed, neutral colours as CSS variables and no font of its own."""
+    """Return an attribute with a prefix before its ids, neutral colours as CSS variables, and no font."""
     if key == "id":
         return f"{prefix}-{value}"
-    if key == "href" and value.startswith("#"):  # else it is an image, whole
+    if key == "href" and value.startswith("#"):  # any other is an image
         return f"#{prefix}-{value.removeprefix('#')}"
-    if key == "d":  # a tenth of 1/72 inch is enough for a line, and halves it
+    if key == "d":  # a tenth of 1/72 inch is exact enough for a line, and halves its text
         return re.sub(r"(\.\d)\d+", r"\1", value).replace("\n", "")
     value = re.sub(r"url\(#", f"url(#{prefix}-", value)
     if key == "style":

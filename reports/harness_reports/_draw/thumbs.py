@@ -1,6 +1,6 @@
-"""Small photos on the page, each of them in it once however often it is shown.
+"""Small photos on the page. The page holds each photo once, however often it is shown.
 
-A photo is a CSS class with a background of its own, so that the page needs no other file and no markup from a name.
+A photo is the background of a CSS class, so that the page needs no other file, and no name of a file becomes markup.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import Any
 
 from harness import Records
 
-MOST = 900  # photos, at 2 to 4 kB each: the page stays below 8 MB
+MOST = 900  # photos of 2 to 4 kB each, so that the page stays below 8 MB
+JPEG = b"\xff\xd8"  # how one begins
 
 
 class Thumbs:
@@ -18,25 +19,23 @@ class Thumbs:
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._found: dict[tuple[str, int], str] = {}  # data URIs; "" where there is none
+        self._uris: dict[tuple[str, int], str] = {}  # by split and row; "" where there is no thumbnail
 
     def tile(self, file: Any, split: Any, row: Any) -> dict[str, str]:
-        """Return a photo's CSS class, "" where there is no copy of it, and its name as one printable line."""
+        """Return the CSS class of a photo, "" where there is no thumbnail of it, and its name as one printable line."""
         key = (str(split), int(row))
-        if key not in self._found:
-            content = self._records.thumbnail(*key) if len(self._found) < MOST else None
-            jpeg = content if content and content.startswith(b"\xff\xd8") else None
-            self._found[key] = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
+        if key not in self._uris:
+            content = self._records.thumbnail(*key) if len(self._uris) < MOST else None
+            jpeg = content if content and content.startswith(JPEG) else None
+            self._uris[key] = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
         name = printable(file)
-        return {"photo": self._class(*key) if self._found[key] else "", "file": name, "short": name.rpartition("/")[2]}
+        return {"photo": self._class(*key) if self._uris[key] else "", "file": name, "short": name.rpartition("/")[2]}
 
     @property
     def css(self) -> str:
         """The rules of all photos used so far."""
-        rules = [
-            f".{self._class(*key)}{{background-image:url({uri})}}" for key, uri in sorted(self._found.items()) if uri
-        ]
-        return "\n".join(rules)
+        uris = sorted((key, uri) for key, uri in self._uris.items() if uri)
+        return "\n".join(f".{self._class(*key)}{{background-image:url({uri})}}" for key, uri in uris)
 
     @staticmethod
     def _class(split: str, row: int) -> str:
@@ -44,5 +43,5 @@ class Thumbs:
 
 
 def printable(name: Any) -> str:
-    """Return a name on one line, without what would turn its letters around."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(name))
+    """Return a name on one line, without letters that would turn the direction of the text around."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(name))

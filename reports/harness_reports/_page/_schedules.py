@@ -1,4 +1,4 @@
-"""What the page says of schedules: a panel an arm, what the snapshots at the cycles' ends came to, and confirmations."""
+"""The schedules: a panel an arm, and the scores of the snapshots that were kept at the ends of cycles."""
 
 from __future__ import annotations
 
@@ -7,163 +7,137 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from harness import Records, Results
-from harness_reports._draw.figures import Look
-from harness_reports._draw.svg import INK, MUTED, NARROW, SURFACE, panel, style, svg
-from harness_reports._words.numbers import NOTHING, count, gap, gap_interval, joined, plain, span
+from harness import Records, numbers
+from harness_reports._draw.axes import write_title
+from harness_reports._draw.looks import Look
+from harness_reports._draw.svg import INK, MUTED, NARROW, SURFACE, house_style, new_panel, to_svg
+from harness_reports._page._section import Page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from pandas import DataFrame
+
+Schedule = Mapping[str, Any]  # of one arm, as the records describe it
 
 
-def panels(records: Records, looks: Mapping[str, Look]) -> list[dict[str, Any]]:
+def schedules(page: Page) -> list[dict[str, Any]]:
     """Return a panel per tuned arm, ``look``, ``says`` and ``figure``; none where no schedules are recorded."""
-    found = []
-    for place, (arm, look) in enumerate(looks.items()):
-        about = records.meta.schedules.get(arm)
-        if about is None:
+    recorded, panels = page.records.meta.schedules, []
+    for place, (arm, look) in enumerate(page.looks.items()):
+        schedule = recorded.get(arm)
+        if schedule is None:
             continue
-        runs = _recorded(records, arm, about) if about["per_epoch"] else []
-        drawn = bool(about["steps"] or runs)
-        figure = Markup(_figure(about, runs, look, f"schedule-{place}")) if drawn else ""
-        found.append({"look": look, "says": _says(about, runs), "figure": figure})
-    return found
+        rates = _recorded_rates(page.records, arm, schedule) if schedule["per_epoch"] else []
+        drawn = bool(schedule["steps"] or rates)
+        figure = _figure(schedule, rates, look, f"schedule-{place}") if drawn else ""
+        panels.append({"look": look, "says": _caption(schedule, rates), "figure": figure})
+    return panels
 
 
-def _recorded(records: Records, arm: str, about: Mapping[str, Any]) -> list[list[float]]:
-    """Return each seed's rate in every epoch: what is recorded at an epoch's end is the rate of the next one."""
+def _recorded_rates(records: Records, arm: str, schedule: Schedule) -> list[list[float]]:
+    """Return the rate of each seed in every epoch: the rate that is recorded at the end of an epoch is that of the next."""
     epochs = records.epochs
-    mine = epochs[(epochs["arm"] == arm) & (epochs["phase"] == "compare")].sort_values(["run_id", "epoch"])
-    runs = [[float(about["first"]), *seed["lr"].astype(float)] for _, seed in mine.groupby("run_id", sort=False)]
-    return [rates[: int(about["epochs"])] for rates in runs]
+    of_arm = epochs[(epochs["arm"] == arm) & (epochs["phase"] == "compare")].sort_values(["run_id", "epoch"])
+    first = float(schedule["first"])
+    by_seed = [[first, *seed["lr"].astype(float)] for _, seed in of_arm.groupby("run_id", sort=False)]
+    return [rates[: int(schedule["epochs"])] for rates in by_seed]
 
 
-def _says(about: Mapping[str, Any], runs: Sequence[Sequence[float]]) -> str:
+def _caption(schedule: Schedule, rates: Sequence[Sequence[float]]) -> str:
     """Return in words what a panel shows."""
-    if about["note"]:
-        return f"not drawn: {about['note']}"
-    if about["per_epoch"]:
-        return f"by the loss, as recorded, {count(len(runs), 'seed')}" if runs else "by the loss: nothing recorded yet"
-    said = [f"peak {max(about['lr']):.3g}"]
-    if about["head_epochs"]:
-        said.append(f"{count(about['head_epochs'], 'epoch')} of the head alone, then a new schedule")
-    if about["cycle_ends"]:
-        said.append(_cycles(about))
-    return "; ".join(said)
+    if schedule["note"]:
+        return f"not drawn: {schedule['note']}"
+    if schedule["per_epoch"]:
+        seeds = numbers.counted(len(rates), "seed")
+        return f"by the loss, as recorded, {seeds}" if rates else "by the loss: nothing recorded yet"
+    words = [f"peak {max(schedule['lr']):.3g}"]
+    if schedule["head_epochs"]:
+        words.append(f"{numbers.counted(schedule['head_epochs'], 'epoch')} of the head alone, then a new schedule")
+    if schedule["cycle_ends"]:
+        words.append(_cycles(schedule))
+    return "; ".join(words)
 
 
-def _cycles(about: Mapping[str, Any]) -> str:
+def _cycles(schedule: Schedule) -> str:
     """Return where cycles end, and after which epochs weights are kept."""
-    ends = [end / about["steps_per_epoch"] for end in about["cycle_ends"]]
-    said = f"cycles end after epoch {joined([f'{end:.4g}' for end in ends])}"
-    if not about["kept"]:
-        return said
-    if ends == about["kept"]:
-        return f"{said}, where the weights are kept"
-    kept = joined([str(epoch) for epoch in about["kept"]])
-    return f"{said}; weights kept after epoch {kept}, the last whole one of each cycle"
+    ends, kept = _cycle_ends(schedule), schedule["kept"]
+    words = f"cycles end after epoch {numbers.joined([f'{end:.4g}' for end in ends])}"
+    if not kept:
+        return words
+    if ends == kept:
+        return f"{words}, where the weights are kept"
+    epochs = numbers.joined([str(epoch) for epoch in kept])
+    return f"{words}; weights kept after epoch {epochs}, the last whole one of each cycle"
 
 
-def _figure(about: Mapping[str, Any], runs: Sequence[Sequence[float]], look: Look, name: str) -> str:
+def _cycle_ends(schedule: Schedule) -> list[float]:
+    """Return the end of every cycle in epochs."""
+    return [end / schedule["steps_per_epoch"] for end in schedule["cycle_ends"]]
+
+
+def _figure(schedule: Schedule, rates: Sequence[Sequence[float]], look: Look, name: str) -> Markup:
+    """Return the learning rate of an arm against the epoch."""
     from pandas import DataFrame
 
-    with style():
-        figure, axes = panel(1.7, NARROW)
-        per_epoch, epochs = about["steps_per_epoch"], about["epochs"]
+    points: list[tuple[int, float, float]] = []
+    with house_style():
+        figure, axes = new_panel(1.7, NARROW)
         line: dict[str, Any] = {"color": look.color, "lw": 1.6}
-        if runs:
-            for rates in runs:
-                axes.stairs(rates, range(len(rates) + 1), baseline=None, alpha=0.8, **line)
-            drawn = [(run, epoch + 1, rate) for run, rates in enumerate(runs) for epoch, rate in enumerate(rates)]
-        else:
-            at = [(step - 1) / per_epoch for step in about["steps"]]
-            axes.plot(at, about["lr"], **line)
-            drawn = [(0, epoch, rate) for epoch, rate in zip(at, about["lr"], strict=True)]
-        axes.set_xlim(0, epochs)
+        for run, of_seed in enumerate(rates):
+            axes.stairs(of_seed, range(len(of_seed) + 1), baseline=None, alpha=0.8, **line)
+            points += [(run, epoch, rate) for epoch, rate in enumerate(of_seed, 1)]
+        if not rates:
+            at = [(step - 1) / schedule["steps_per_epoch"] for step in schedule["steps"]]
+            axes.plot(at, schedule["lr"], **line)
+            points = [(0, epoch, rate) for epoch, rate in zip(at, schedule["lr"], strict=True)]
+        axes.set_xlim(0, schedule["epochs"])
         axes.set_ylim(bottom=0)
-        _mark(axes, about)
+        _mark_cycles(axes, schedule)
         axes.set_xlabel("epoch")
-        axes.set_title("learning rate", loc="left", fontsize=8.5, color=MUTED)
+        write_title(axes, "learning rate")
         axes.ticklabel_format(axis="y", style="plain", useOffset=False)
-        return svg(
-            figure,
-            name,
-            f"{look.label}: learning rate against epoch",
-            {},
-            DataFrame(drawn, columns=["run", "epoch", "lr"]),
-        )
+        data = DataFrame(points, columns=["run", "epoch", "lr"])
+        return to_svg(figure, name, f"{look.label}: learning rate against epoch", {}, data)
 
 
-def _mark(axes: Axes, about: Mapping[str, Any]) -> None:
-    """Draw a dotted line at every cycle's end but the run's own, and a dot where weights are kept."""
-    ends = [end / about["steps_per_epoch"] for end in about["cycle_ends"][:-1]]
-    for x in [*ends, *([about["head_epochs"]] if about["head_epochs"] else [])]:
+def _mark_cycles(axes: Axes, schedule: Schedule) -> None:
+    """Draw a dotted line at the end of every cycle but the last, and a dot where weights are kept."""
+    for x in [*_cycle_ends(schedule)[:-1], *([schedule["head_epochs"]] if schedule["head_epochs"] else [])]:
         axes.axvline(x, color=MUTED, lw=0.9, ls=(0, (1.5, 1.5)), zorder=1)
-    kept, at_border = about["kept"], axes.get_xaxis_transform()
-    axes.plot(
-        kept,
-        [0] * len(kept),
-        "o",
-        ms=5.5,
-        color=INK,
-        mec=SURFACE,
-        mew=0.8,
-        clip_on=False,
-        zorder=5,
-        transform=at_border,
-    )
+    kept, border = schedule["kept"], axes.get_xaxis_transform()
+    dot: dict[str, Any] = {"ms": 5.5, "color": INK, "mec": SURFACE, "mew": 0.8}
+    axes.plot(kept, [0] * len(kept), "o", **dot, clip_on=False, zorder=5, transform=border)
 
 
-def snapshots(results: Results, looks: Mapping[str, Look]) -> dict[str, Any] | None:
+def snapshots(page: Page) -> dict[str, Any] | None:
     """Return a row per arm that kept snapshots: each one's score, the final weights', the ensemble's and its gain."""
-    table: DataFrame | None = results.tables.get("snapshots")
-    if table is None or table.empty:
+    table = page.outcome.table("snapshots")
+    if table is None:
         return None
-    unit, rows = str(table["unit"].iloc[0]), []
-    many = max(int(part["what"].str.startswith("snapshot ").sum()) for _, part in table.groupby("arm"))
-    for arm, part in table.groupby("arm", sort=False):
-        by_what = {row["what"]: row for row in part.to_dict("records")}
-        cells = [_cell(by_what.get(f"snapshot {i}"), unit) for i in range(1, many + 1)]
-        cells += [_cell(by_what[what], unit) for what in ("final", "ensemble")]
-        gained = by_what["gain"]
-        sure = gap_interval(gained["low"], gained["high"], unit)
-        sure = sure or ("the same in every seed" if gained["seeds"] > 1 else "")
-        gain = {"mean": gap(gained["mean"], unit), "more": sure}
-        rows.append({"look": looks[str(arm)], "seeds": gained["seeds"], "cells": cells, "gain": gain})
-    return {"heads": [f"snapshot {i}" for i in range(1, many + 1)], "rows": rows, "unit": unit}
+    unit = str(table["unit"].iloc[0])
+    most = max(int(rows["what"].str.startswith("snapshot ").sum()) for _, rows in table.groupby("arm"))
+    heads = [f"snapshot {i}" for i in range(1, most + 1)]
+    rows = []
+    for arm, of_arm in table.groupby("arm", sort=False):
+        scores = {row["what"]: row for row in of_arm.to_dict("records")}
+        cells = [_cell(scores.get(head), unit) for head in heads]
+        cells += [_cell(scores[weights], unit) for weights in ("final", "ensemble")]
+        gain = scores["gain"]
+        rows.append({"look": page.looks[str(arm)], "seeds": gain["seeds"], "cells": cells, "gain": _gain(gain, unit)})
+    return {"heads": heads, "rows": rows, "unit": unit}
+
+
+def _gain(row: Mapping[Any, Any], unit: str) -> dict[str, str]:
+    """Return the gain of an ensemble with its interval."""
+    interval = numbers.difference_interval(row["low"], row["high"], unit)
+    equal = "the same in every seed" if row["seeds"] > 1 else ""
+    return {"mean": numbers.difference(row["mean"], unit), "more": interval or equal}
 
 
 def _cell(row: Mapping[Any, Any] | None, unit: str) -> dict[str, Any]:
+    """Return a mean, and below it its interval and the epoch of the weights."""
     if row is None:
-        return {"mean": NOTHING, "more": []}
-    after = f"epoch {row['epoch']:.0f}" if row["epoch"] == row["epoch"] else ""
-    ends = span(row["low"], row["high"], unit)
-    return {
-        "mean": plain(row["mean"], unit, row["high"] - row["low"]),
-        "more": [line for line in (ends, after) if line],
-    }
-
-
-def confirmations(records: Records, labels: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return what running the whole networks on test photos confirmed, a row an arm; None where nothing was."""
-    every = records.meta.confirmations
-    found = {arm: every[arm] for arm in labels if arm in every}
-    if not found:
-        return None
-    unit = records.deciding.unit
-    rows = [
-        {
-            "arm": labels[arm],
-            "whole": plain(each["whole"], unit),
-            "cached": plain(each["cached"], unit),
-            "same": NOTHING if each["same"] is None else f"{each['same']:,} of {each['examples']:,}",
-            "largest": f"{each['largest']:.2g}",
-            "agrees": each["agrees"],
-        }
-        for arm, each in found.items()
-    ]
-    first = next(iter(found.values()))
-    which = "all" if first["examples"] == first["all"] else "an even choice of"
-    photos = f"{which} {first['examples']:,} test photos" + ("" if which == "all" else f" of {first['all']:,}")
-    return {"rows": rows, "unit": unit, "photos": photos, "precision": first["precision"]}
+        return {"mean": numbers.NOTHING, "more": []}
+    epoch = f"epoch {row['epoch']:.0f}" if row["epoch"] == row["epoch"] else ""
+    interval = numbers.span(row["low"], row["high"], unit)
+    mean = numbers.plain(row["mean"], unit, row["high"] - row["low"])
+    return {"mean": mean, "more": [line for line in (interval, epoch) if line]}

@@ -1,106 +1,137 @@
-"""The table of every trial: its first rows as HTML, and all of them as compact JSON that a script turns pages of."""
+"""The table of every trial: its first rows as HTML, and all of them as compact JSON in which a script turns pages."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
-from harness import Records
+from harness import Records, numbers
 from harness_reports._draw.interactive import embedded, packed
-from harness_reports._words.numbers import NOTHING, measure, number, setting, settings
+from harness_reports._draw.looks import Look
+from harness_reports._page._section import Page, Section
 
-if TYPE_CHECKING:
-    from harness_reports._draw.figures import Look
+MOST_ROWS = 200  # that are there without the script
+HEIGHTS = 99  # a small curve has an integer from 0 to this for every epoch
+FAR = 5  # values beyond so many times the distance between the quartiles lie at the border of a small curve
+OWN_COLUMNS = ("lr", "epochs")  # parameters that have a column of their own
 
-PLAIN = 200  # rows that are there without the script
-PLACES = 99  # of a small curve's height: an integer from 0 to this an epoch
 
-
-def trials(records: Records, looks: Mapping[str, Look]) -> dict[str, Any]:
-    """Return ``rows``, the first as strings, ``all``, how many there are, and ``json``, every one for the script (packed)."""
-    unit = records.deciding.unit
+def every_trial(page: Page) -> dict[str, Any]:
+    """Return ``rows``, the first trials as strings, ``all``, how many there are, and ``json``, all of them for the script."""
+    records, unit = page.records, page.outcome.unit
     chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
-    curves, arms, states = small_curves(records), list(looks), list(dict.fromkeys(records.trials["state"]))
-    names: dict[str, list[str]] = {arm: [] for arm in arms}
-    plain: list[dict[str, Any]] = []
-    every: list[list[Any]] = []
-    for row in records.trials.to_dict("records"):
-        arm, params = str(row["arm"]), {k: v for k, v in row["params"].items() if k not in ("lr", "epochs")}
-        names[arm] += [name for name in params if name not in names[arm]]
-        value, seconds, lr = (_finite(each) for each in (row["value"], row["seconds"], row["params"].get("lr")))
-        best = row["number"] == chosen.get(arm)
-        shown = {
-            "score": measure(value, unit),
-            "lr": NOTHING if lr is None else setting(lr),
-            "seconds": number(seconds),
-        }
-        if len(plain) < PLAIN:
-            more = {"state": row["state"], "params": settings(params), "reason": row["reason"] or ""}
-            about = {"arm": looks[arm].label, "number": row["number"], "chosen": best, "epochs": row["epochs"]}
-            curve = spark(curves.get(row["run_id"], []), looks[arm].color)
-            plain.append({**about, **shown, **more, "run": row["run_id"], "curve": curve})
-        every.append(
-            [
-                arms.index(arm), row["number"], states.index(row["state"]), [_short(value), shown["score"]],
-                [_short(lr), shown["lr"]], row["epochs"], [_short(seconds), shown["seconds"]],
-                [setting(params[name]) if name in params else "" for name in names[arm]], row["reason"] or "",
-                row["run_id"], curves.get(row["run_id"], []), int(best),
-            ]
-        )  # fmt: skip
-    of_arms = [{"label": looks[arm].label, "color": looks[arm].color, "params": names[arm]} for arm in arms]
+    curves, arms, states = small_curves(records), list(page.looks), list(dict.fromkeys(records.trials["state"]))
+    names = _parameter_names(records, arms)
+    rows: list[dict[str, Any]] = []
+    compact: list[list[Any]] = []
+    for trial in records.trials.to_dict("records"):
+        arm, curve = str(trial["arm"]), curves.get(trial["run_id"], [])
+        trial["chosen"] = trial["number"] == chosen.get(arm)
+        shown = _shown_numbers(trial, unit)
+        if len(rows) < MOST_ROWS:
+            rows.append(_row(trial, shown, page.looks[arm], curve))
+        compact.append(_compact(trial, shown, [arms.index(arm), states.index(trial["state"])], names[arm], curve))
+    legend = [{"label": page.looks[arm].label, "color": page.looks[arm].color, "params": names[arm]} for arm in arms]
+    json = embedded({"arms": legend, "states": states, "rows": compact})
+    return {"rows": rows, "all": len(compact), "json": packed(json)}
+
+
+def _parameter_names(records: Records, arms: list[str]) -> dict[str, list[str]]:
+    """Return the names of the parameters that an arm's trials have, those with a column of their own left out."""
+    names: dict[str, dict[str, None]] = {arm: {} for arm in arms}
+    for arm, params in zip(records.trials["arm"], records.trials["params"], strict=True):
+        names[str(arm)] |= dict.fromkeys(name for name in params if name not in OWN_COLUMNS)
+    return {arm: list(of_arm) for arm, of_arm in names.items()}
+
+
+def _shown_numbers(trial: Mapping[Any, Any], unit: str) -> dict[str, str]:
+    """Return score, learning rate and seconds of a trial as strings."""
+    rate = _finite_or_none(trial["params"].get("lr"))
     return {
-        "rows": plain,
-        "all": len(every),
-        "json": packed(embedded({"arms": of_arms, "states": states, "rows": every})),
+        "score": numbers.measure(_finite_or_none(trial["value"]), unit),
+        "lr": numbers.NOTHING if rate is None else numbers.setting(rate),
+        "seconds": numbers.number(_finite_or_none(trial["seconds"])),
     }
 
 
-def small_curves(records: Records) -> dict[str, list[int]]:
-    """Return every trial's tune metric by epoch, as a place between the lowest and the highest of all, by run.
+def _row(trial: Mapping[Any, Any], shown: Mapping[str, str], look: Look, curve: list[int]) -> dict[str, Any]:
+    """Return a trial as a row of the page."""
+    params = {name: value for name, value in trial["params"].items() if name not in OWN_COLUMNS}
+    return {
+        "arm": look.label,
+        **{key: trial[key] for key in ("number", "chosen", "epochs", "state")},
+        **shown,
+        "params": numbers.settings(params),
+        "reason": trial["reason"] or "",
+        "run": trial["run_id"],
+        "curve": small_curve(curve, look.color),
+    }
 
-    Values beyond five times the distance between the quartiles lie at the border, so that one that ran away does not
-    make the others flat.
+
+def _compact(
+    trial: Mapping[Any, Any], shown: Mapping[str, str], indices: list[int], names: list[str], curve: list[int]
+) -> list[Any]:
+    """Return a trial as the script reads it; ``indices`` are those of its arm and of its state."""
+    arm, state = indices
+    params = trial["params"]
+    value, rate, seconds = (_short(number) for number in (trial["value"], params.get("lr"), trial["seconds"]))
+    settings = [numbers.setting(params[name]) if name in params else "" for name in names]
+    return [
+        arm, trial["number"], state, [value, shown["score"]], [rate, shown["lr"]], trial["epochs"],
+        [seconds, shown["seconds"]], settings, trial["reason"] or "", trial["run_id"], curve, int(trial["chosen"]),
+    ]  # fmt: skip
+
+
+def small_curves(records: Records) -> dict[str, list[int]]:
+    """Return the tune metric of every trial by epoch, by run: a height between the lowest and the highest of all trials.
+
+    Values beyond ``FAR`` times the distance between the quartiles lie at the border, so that one that ran away does not make the
+    others flat.
     """
     import numpy as np
 
     metric, runs = records.deciding.tune_column, set(records.trials["run_id"])
     if metric not in records.epochs:
         return {}
-    mine = records.epochs[records.epochs["run_id"].isin(runs)].sort_values(["run_id", "epoch"], kind="stable")
-    values = mine[metric].to_numpy(dtype=float)
+    epochs = records.epochs[records.epochs["run_id"].isin(runs)].sort_values(["run_id", "epoch"], kind="stable")
+    values = epochs[metric].to_numpy(dtype=float)
     known = values[np.isfinite(values)]
     if not len(known):
         return {}
     first, third = np.quantile(known, [0.25, 0.75])
-    reach = 5 * (third - first) or math.inf
+    reach = FAR * (third - first) or math.inf
     low, high = max(float(known.min()), first - reach), min(float(known.max()), third + reach)
     with np.errstate(over="ignore", invalid="ignore"):
-        places = np.clip((values - low) / ((high - low) or 1.0), 0, 1) * PLACES
-    found: dict[str, list[int]] = {}
-    for run, place in zip(mine["run_id"], places, strict=True):
-        if place == place:
-            found.setdefault(str(run), []).append(round(float(place)))
-    return found
+        heights = np.clip((values - low) / ((high - low) or 1.0), 0, 1) * HEIGHTS
+    curves: dict[str, list[int]] = {}
+    for run, height in zip(epochs["run_id"], heights, strict=True):
+        if height == height:
+            curves.setdefault(str(run), []).append(round(float(height)))
+    return curves
 
 
-def spark(places: list[int], color: str) -> Markup:
-    """Return a small curve of these places; a dash where there is none."""
-    if not places:
-        return Markup(NOTHING)
-    step = 100 / (len(places) - 1) if len(places) > 1 else 0.0
-    points = [f"{i * step:.1f},{24 - place * 24 / PLACES:.1f}" for i, place in enumerate(places)]
+def small_curve(heights: list[int], color: str) -> Markup:
+    """Return a small curve of these heights; a dash where there is none."""
+    if not heights:
+        return Markup(numbers.NOTHING)
+    step = 100 / (len(heights) - 1) if len(heights) > 1 else 0.0
+    points = [f"{i * step:.1f},{24 - height * 24 / HEIGHTS:.1f}" for i, height in enumerate(heights)]
     points += [f"1,{points[0].split(',')[1]}"] if len(points) == 1 else []
-    return Markup('<svg viewBox="-2 -2 104 28" class="spark"><polyline points="{}" stroke="{}"/></svg>').format(
-        " ".join(points), color
-    )
+    polyline = '<svg viewBox="-2 -2 104 28" class="spark"><polyline points="{}" stroke="{}"/></svg>'
+    return Markup(polyline).format(" ".join(points), color)
 
 
-def _finite(value: Any) -> float | None:
+def _finite_or_none(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.6g}")
+def _short(value: Any) -> float | None:
+    """Return a number with six digits; None where it is not finite."""
+    finite = _finite_or_none(value)
+    return None if finite is None else float(f"{finite:.6g}")
+
+
+SECTION = Section(id="every-trial", title="Every trial", place=50, data=every_trial, template="every_trial.html.j2")

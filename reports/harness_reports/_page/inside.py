@@ -1,177 +1,197 @@
-"""What the page shows of the inside of the networks, from the arrays of the probe ``inside``."""
+"""The inside of the networks: kernels of the first layer, what they see, and what units of later layers look for.
+
+It is drawn from the arrays of the probe ``inside``.
+"""
 
 from __future__ import annotations
 
 import io
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import Records
-from harness_reports._draw.figures import Look
-from harness_reports._words.numbers import count
+from harness import Records, numbers
+from harness_reports._page._section import Page, Section
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 PROBE = "inside"
-MAPS = 6  # kernels whose maps are drawn, of those kept
-MOST = 6  # arms of a network that are drawn; the page would be heavy with more
+MOST_MAPS = 6  # kernels whose maps are drawn, of those that are kept
+MOST_ARMS = 6  # of a network; with more the page would be heavy
 LAYERS = {"middle": "A layer in the middle", "late": "The last layer with maps"}
 
 Arrays = Mapping[str, "NDArray[Any]"]
 
 
-def section(records: Records, looks: Mapping[str, Look]) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Inside:
+    """The arrays of one run of an arm, and its seed."""
+
+    seed: int
+    arrays: Arrays
+
+
+def inside(page: Page) -> dict[str, Any] | None:
     """Return what the section shows, network by network; None where the benchmark did not ask for it."""
+    records = page.records
     if PROBE not in records.meta.benchmark["compare"].get("probes", ()):
         return None
-    chosen = _chosen(records)
+    probed = _one_run_per_arm(records)
     networks: dict[str, list[str]] = {}
     for arm, backbone in zip(records.arms["arm"], records.arms["backbone"], strict=True):
-        if arm in chosen:
+        if arm in probed:
             networks.setdefault(str(backbone), []).append(str(arm))
-    return {
-        "networks": [_network(records, name, arms[:MOST], chosen, looks) for name, arms in networks.items()],
-        "not_drawn": [looks[arm].label for arms in networks.values() for arm in arms[MOST:]],
-    }
+    shown, not_drawn = [], []
+    for name, arms in networks.items():
+        shown.append(_network(page, name, {arm: probed[arm] for arm in arms[:MOST_ARMS]}))
+        not_drawn += [page.looks[arm].label for arm in arms[MOST_ARMS:]]
+    return {"networks": shown, "not_drawn": not_drawn}
 
 
-def _chosen(records: Records) -> dict[str, tuple[int, Arrays]]:
-    """Return a seed and its arrays for every arm that has some: of the first seed that all those arms have, if any."""
+def _one_run_per_arm(records: Records) -> dict[str, Inside]:
+    """Return one probed run for every arm: of the first seed that all arms have, else of the first seed of the arm."""
     runs = records.compared()
     runs = runs[runs["state"] == "done"].sort_values("seed")
-    there: dict[str, dict[int, str]] = {}
+    by_arm: dict[str, dict[int, str]] = {}
     for arm, seed, run_id in zip(runs["arm"], runs["seed"], runs["run_id"], strict=True):
         if "kernels" in records.probed(run_id, PROBE):
-            there.setdefault(str(arm), {})[int(seed)] = run_id
-    common = set.intersection(*(set(seeds) for seeds in there.values())) if there else set()
-    seeds = {arm: min(common or seeds) for arm, seeds in there.items()}
-    return {arm: (seed, records.probed(there[arm][seed], PROBE)) for arm, seed in seeds.items()}
+            by_arm.setdefault(str(arm), {})[int(seed)] = run_id
+    common = set.intersection(*(set(seeds) for seeds in by_arm.values())) if by_arm else set()
+    probed = {}
+    for arm, seeds in by_arm.items():
+        seed = min(common or seeds)
+        probed[arm] = Inside(seed, records.probed(seeds[seed], PROBE))
+    return probed
 
 
-def _network(
-    records: Records,
-    name: str,
-    arms: Sequence[str],
-    chosen: Mapping[str, tuple[int, Arrays]],
-    looks: Mapping[str, Look],
-) -> dict[str, Any]:
-    arrays = {arm: chosen[arm][1] for arm in arms}
-    seeds = {chosen[arm][0] for arm in arms}
-    first = arrays[arms[0]]
-    order = _order(first["kernels"])
-    seen = [k for k in order if k < len(first["maps"])][:MAPS]
-    begin = (
-        [{"look": None, "says": "before training", "tiles": _tiles(first["initial"], order)}] if len(seeds) == 1 else []
+def _network(page: Page, name: str, probed: Mapping[str, Inside]) -> dict[str, Any]:
+    """Return what is shown of one network."""
+    arrays = {arm: of_arm.arrays for arm, of_arm in probed.items()}
+    seeds = {of_arm.seed for of_arm in probed.values()}
+    first_arm, first = next(iter(arrays.items()))
+    order = _strongest_first(first["kernels"])
+    same_start = len(seeds) == 1
+    kernels = (
+        [{"look": None, "says": "before training", "tiles": _tiles(first["initial"], order)}] if same_start else []
     )
+    for arm, of_arm in arrays.items():
+        tiles = _tiles(of_arm["kernels"], order)
+        kernels.append({"look": page.looks[arm], "says": _moved(of_arm), "tiles": tiles})
     return {
         "name": name,
-        "seeds": f"seed {min(seeds)} of every arm" if len(seeds) == 1 else "the first seed of each arm that ended well",
-        "same_start": len(seeds) == 1,
-        "order_of": looks[arms[0]].label,
-        "kernels": _kernels(first["kernels"]),
-        "rows": begin
-        + [
-            {"look": looks[arm], "says": _moved(each), "tiles": _tiles(each["kernels"], order)}
-            for arm, each in arrays.items()
-        ],
+        "seeds": f"seed {min(seeds)} of every arm" if same_start else "the first seed of each arm that ended well",
+        "same_start": same_start,
+        "order_of": page.looks[first_arm].label,
+        "kernels": _kernels_in_words(first["kernels"]),
+        "rows": kernels,
         "photo": {
             "src": _png(first["sample"]),
-            "name": _photo(records, int(first["sample_row"][0])),
+            "name": _photo_name(page.records, int(first["sample_row"][0])),
             "edges": [_png(edge) for edge in first["edges"]],
         },
-        "maps": [
-            {
-                "look": looks[arm],
-                "cells": [
-                    {"kernel": tile, "src": _png(each["maps"][k])}
-                    for k, tile in zip(seen, _tiles(each["kernels"], seen), strict=True)
-                ],
-            }
-            for arm, each in arrays.items()
-        ],
-        "layers": [_layer(records, which, arrays, looks) for which in LAYERS if f"{which}.units" in first],
+        "maps": [{"look": page.looks[arm], "cells": _maps(of_arm, order)} for arm, of_arm in arrays.items()],
+        "layers": [_layer(page, layer, arrays) for layer in LAYERS if f"{layer}.units" in first],
     }
 
 
-def _order(kernels: NDArray[np.float32]) -> list[int]:
-    """Return the kernels' places, the longest first."""
+# --- the first layer -----------------------------------------------------------------------------------------
+
+
+def _strongest_first(kernels: NDArray[np.float32]) -> list[int]:
+    """Return the indices of the kernels, that of the longest kernel first."""
     import numpy as np
 
     lengths = np.sqrt(np.square(kernels.astype(np.float64)).sum(axis=(1, 2, 3)))
-    return [int(place) for place in np.argsort(-lengths, kind="stable")]
+    return [int(index) for index in np.argsort(-lengths, kind="stable")]
 
 
-def _kernels(kernels: NDArray[np.float32]) -> str:
-    return f"{count(len(kernels), 'kernel')} of {kernels.shape[2]} x {kernels.shape[3]} pixels"
+def _kernels_in_words(kernels: NDArray[np.float32]) -> str:
+    return f"{numbers.counted(len(kernels), 'kernel')} of {kernels.shape[2]} x {kernels.shape[3]} pixels"
 
 
 def _moved(arrays: Arrays) -> str:
     """Return how far training moved the kernels, as a part of their length."""
     import numpy as np
 
-    begun = np.linalg.norm(arrays["initial"].astype(np.float64))
-    moved = np.linalg.norm(arrays["kernels"].astype(np.float64) - arrays["initial"])
-    return f"moved by {100 * moved / begun:.0f}\u00a0% of their length" if begun else ""
+    initial = arrays["initial"].astype(np.float64)
+    length = np.linalg.norm(initial)
+    moved = np.linalg.norm(arrays["kernels"].astype(np.float64) - initial)
+    return f"moved by {100 * moved / length:.0f}\u00a0% of their length" if length else ""
 
 
 def _tiles(kernels: NDArray[np.float32], order: Sequence[int]) -> list[dict[str, str]]:
-    """Return the kernels as small pictures; grey is zero, and the largest number of each is as far as it goes."""
+    """Return the kernels as small pictures, in which zero is grey and the largest number of a kernel is black or white."""
     import numpy as np
 
-    found = []
-    for place in order:
-        kernel = np.nan_to_num(kernels[place].transpose(1, 2, 0).astype(np.float64))
+    tiles = []
+    for index in order:
+        kernel = np.nan_to_num(kernels[index].transpose(1, 2, 0).astype(np.float64))
         shades = 127.5 + 127.5 * kernel / (np.abs(kernel).max() or 1.0)
-        found.append({"src": _png(shades.round().astype(np.uint8)), "says": f"kernel {place}"})
-    return found
+        tiles.append({"src": _png(shades.round().astype(np.uint8)), "says": f"kernel {index}"})
+    return tiles
 
 
-def _layer(records: Records, which: str, arrays: Mapping[str, Arrays], looks: Mapping[str, Look]) -> dict[str, Any]:
-    """Return a layer's units and their patches, arm by arm."""
+def _maps(arrays: Arrays, order: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the maps of the strongest kernels, each with its kernel."""
+    drawn = [index for index in order if index < len(arrays["maps"])][:MOST_MAPS]
+    kernels = _tiles(arrays["kernels"], drawn)
+    return [
+        {"kernel": kernel, "src": _png(arrays["maps"][index])} for index, kernel in zip(drawn, kernels, strict=True)
+    ]
+
+
+# --- later layers --------------------------------------------------------------------------------------------
+
+
+def _layer(page: Page, layer: str, arrays: Mapping[str, Arrays]) -> dict[str, Any]:
+    """Return the units of a layer and the patches that excite them, arm by arm."""
+    arms = []
+    for arm, of_arm in arrays.items():
+        units = [_unit(page.records, layer, of_arm, row) for row in range(len(of_arm[f"{layer}.units"]))]
+        arms.append({"look": page.looks[arm], "rows": units})
+    return {"title": LAYERS[layer], "says": _layer_in_words(page.records, layer, arrays), "arms": arms}
+
+
+def _layer_in_words(records: Records, layer: str, arrays: Mapping[str, Arrays]) -> str:
+    """Return where a layer is, how many units it has, and how much of the photo a unit sees."""
     import numpy as np
 
     first = next(iter(arrays.values()))
-    place, of, units, height, width = (int(number) for number in first[f"{which}.layer"])
-    fields = np.concatenate([each[f"{which}.fields"].reshape(-1, 4) for each in arrays.values()])
+    place, convolutions, units, height, width = (int(number) for number in first[f"{layer}.layer"])
+    fields = np.concatenate([of_arm[f"{layer}.fields"].reshape(-1, 4) for of_arm in arrays.values()])
     tall, wide = (int(side) for side in (fields[:, 2:] - fields[:, :2]).max(axis=0))
     photo = list(records.meta.data["input_shape"][:2])
-    whole = bool((fields == [0, 0, *photo]).all())
+    sees_all = bool((fields == [0, 0, *photo]).all())
+    module = bytes(first[f"{layer}.name"]).decode(errors="replace") or "the network"
+    seen = "the whole photo" if sees_all else f"at most {tall} x {wide} pixels of the photo"
+    return (
+        f"After convolution {place} of {convolutions}, what module {module} passes on: {numbers.counted(units, 'unit')}, "
+        f"each looking at {height} x {width} places, and at each seeing {seen}."
+    )
+
+
+def _unit(records: Records, layer: str, arrays: Arrays, row: int) -> dict[str, Any]:
+    """Return one unit with the patches that excite it most."""
+    import numpy as np
+
+    values = arrays[f"{layer}.values"][row]
     return {
-        "title": LAYERS[which],
-        "says": f"After convolution {place} of {of}, what module {_text(first[f'{which}.name']) or 'the network'} passes on: "
-        f"{count(units, 'unit')}, each looking at {height} x {width} places, and at each seeing "
-        f"{'the whole photo' if whole else f'at most {tall} x {wide} pixels of the photo'}.",
-        "arms": [
-            {
-                "look": looks[arm],
-                "rows": [
-                    {
-                        "unit": int(unit),
-                        "own": row == int(each[f"{which}.common"][0]),  # the first of the arm's own choice
-                        "silent": not np.ptp(each[f"{which}.values"][row]) and not each[f"{which}.values"][row].any(),
-                        "src": _uri("jpeg", bytes(each[f"{which}.strip{row}"])),
-                        "says": ", ".join(_photo(records, int(one)) for one in each[f"{which}.rows"][row]),
-                    }
-                    for row, unit in enumerate(each[f"{which}.units"])
-                ],
-            }
-            for arm, each in arrays.items()
-        ],
+        "unit": int(arrays[f"{layer}.units"][row]),
+        "own": row == int(arrays[f"{layer}.common"][0]),  # from this row on, the units are the arm's own choice
+        "silent": not np.ptp(values) and not values.any(),
+        "src": _data_uri("jpeg", bytes(arrays[f"{layer}.strip{row}"])),
+        "says": ", ".join(_photo_name(records, int(photo)) for photo in arrays[f"{layer}.rows"][row]),
     }
 
 
-def _text(content: NDArray[np.uint8]) -> str:
-    return bytes(content).decode(errors="replace")
-
-
-def _photo(records: Records, row: int) -> str:
+def _photo_name(records: Records, row: int) -> str:
     """Return the name of a photo of the test split."""
-    names = records.examples
-    found = names[(names["split"] == "test") & (names["row"] == row)]["name"]
-    return str(found.iloc[0]) if len(found) else f"test photo {row}"
+    examples = records.examples
+    names = examples[(examples["split"] == "test") & (examples["row"] == row)]["name"]
+    return str(names.iloc[0]) if len(names) else f"test photo {row}"
 
 
 def _png(pixels: NDArray[np.uint8]) -> str:
@@ -181,8 +201,11 @@ def _png(pixels: NDArray[np.uint8]) -> str:
 
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG", optimize=True)
-    return _uri("png", out.getvalue())
+    return _data_uri("png", out.getvalue())
 
 
-def _uri(kind: str, content: bytes) -> str:
+def _data_uri(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{b64encode(content).decode()}"
+
+
+SECTION = Section(id="inside", title="Inside the networks", place=140, data=inside, template="inside.html.j2")

@@ -1,157 +1,167 @@
-"""What the page says of the comparison: leaderboard, leads, every seed, and learning curves."""
+"""The leaderboard: every arm's means, how far it is behind the best, every seed, and the scores without excluded photos."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup
 
-from harness import Records, Results
-from harness_reports._draw import figures
-from harness_reports._words import alarms, constant, facts
-from harness_reports._words.headline import leads_of
-from harness_reports._words.numbers import NOTHING, count, gap, gap_interval, measure, plain, sampled, span
+from harness import numbers
+from harness_reports._draw.scores import seed_dots
+from harness_reports._page._confirmations import confirmations
+from harness_reports._page._grid import grid
+from harness_reports._page._section import Page, Section
+from harness_reports._words import alarms, constant
+from harness_reports._words.benchmark import comparison_length
+from harness_reports._words.columns import shown_metrics
+from harness_reports._words.coverage import sampled_examples
+from harness_reports._words.names import metric_title, shared_parts
+from harness_reports._words.outcome import table_rows
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
+WHOLE = ("leaderboard", "lead")  # tables that are shown in full as well
 
 
-ELSEWHERE = ("distance.", "gradient_norm.relative", "gradient_norm.excess")  # that the section on the minima shows
+def leaderboard(page: Page) -> dict[str, Any]:
+    """Return what the section shows."""
+    records, tables = page.records, page.results.tables
+    return {
+        "board": _board(page),
+        "leads": _leads(page),
+        "cleaned": _cleaned(page),
+        "dots": _dots(page),
+        "whole_tables": [grid(name, tables[name]) for name in WHOLE if name in tables],
+        "confirmed": confirmations(page),
+        "epochs": comparison_length(records.meta.benchmark),
+        "shared": shared_parts(records),
+    }
 
 
-def board(results: Results, looks: Mapping[str, figures.Look]) -> dict[str, Any] | None:
-    """Return the leaderboard's columns and rows; None where there is no leaderboard."""
-    board = results.tables.get("leaderboard")
+def _board(page: Page) -> dict[str, Any] | None:
+    """Return the columns and the rows of the leaderboard; None where there is no leaderboard."""
+    outcome, board = page.outcome, page.results.tables.get("leaderboard")
     if board is None:
         return None
-    columns = shown_metrics(results.records, board)
-    doubted = alarms.alarmed(results, {})
+    metrics, doubted = shown_metrics(page.records, board), alarms.tuning_doubts(outcome)
     by_arm: dict[str, dict[str, Any]] = {}
-    for row in board.to_dict("records"):
+    for row in table_rows(board):
         by_arm.setdefault(row["arm"], {})[row["metric"]] = row
-    rows = []
-    for arm, metrics in by_arm.items():
-        first = next(iter(metrics.values()))
-        lost = first["state"] if first["state"] != "done" else ""
-        cells = [_cell(metrics[metric]) for metric in columns]
-        rows.append(
-            {
-                "arm": arm,
-                "look": looks[arm],
-                "n": first["n"],
-                "planned": first["planned"],
-                "state": lost,
-                "doubt": alarms.LABEL if arm in doubted else "",
-                "cells": cells,
-            }
+    rows = [
+        {
+            "arm": arm,
+            "look": page.looks[arm],
+            "doubt": alarms.LABEL if arm in doubted else "",
+            **_seeds(next(iter(of_arm.values()))),
+            "cells": [_cell(of_arm[metric]) for metric in metrics],
+        }
+        for arm, of_arm in by_arm.items()
+    ]
+    first = next(iter(by_arm.values()), {})
+    heads = [_head(first[metric]) for metric in metrics] if first else []
+    return {"heads": heads, "rows": rows, "constant": _constant_row(page, metrics)}
+
+
+def _seeds(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how many seeds of an arm have a result, and its state where not all are done."""
+    return {"n": row["n"], "planned": row["planned"], "state": "" if row["state"] == "done" else row["state"]}
+
+
+def _head(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"title": metric_title(row["metric"]), "unit": row["unit"], "goal": row["goal"]}
+
+
+def _cell(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return a mean with its interval, and the spread of the seeds as a tip."""
+    unit, width = row["unit"], row["high"] - row["low"]
+    tip = ""
+    if row["n"]:
+        low, high, sd = (
+            numbers.plain(row["min"], unit),
+            numbers.measure(row["max"], unit),
+            numbers.measure(row["sd"], unit),
         )
-    about = next(iter(by_arm.values()), {})
-    heads = [{"title": facts.title_of(m), "unit": about[m]["unit"], "goal": about[m]["goal"]} for m in columns]
-    return {"heads": heads, "rows": rows, "constant": _constant_row(results, columns)}
+        tip = f"{numbers.counted(row['n'], 'seed')}: min {low}, max {high}, sd {sd}"
+    examples = sampled_examples(row["covers"])
+    interval = numbers.span(row["low"], row["high"], unit) + (f", of {examples}" if examples else "")
+    return {"mean": numbers.plain(row["mean"], unit, width), "interval": interval, "tip": tip}
 
 
-def _constant_row(results: Results, columns: list[str]) -> dict[str, Any] | None:
-    """Return the last row, of the constant answer, where it says something."""
-    cells = constant.cells(results, columns)
-    return None if cells is None else {"title": constant.answer(results.records), "cells": cells}
+def _constant_row(page: Page, metrics: Sequence[str]) -> dict[str, Any] | None:
+    """Return the last row, that of the constant answer; None where it says nothing."""
+    cells = constant.leaderboard_cells(page.outcome, metrics)
+    return None if cells is None else {"title": constant.answer(page.records), "cells": cells}
 
 
-def leads(results: Results, looks: Mapping[str, figures.Look]) -> list[dict[str, Any]]:
-    """Return a row per arm that the best is compared with: how far it is behind, how sure that is, and what decides."""
-    rows, doubted = [], alarms.alarmed(results, {})
-    for row in leads_of(results):
-        sure = row["low"] == row["low"]
-        parts = [(row["se_seeds"], "seeds"), (row["se_examples"], "test examples")]
+def _leads(page: Page) -> list[dict[str, Any]]:
+    """Return a row per arm that is compared with the best: how far it is behind, how sure that is, and what decides."""
+    doubted = alarms.tuning_doubts(page.outcome)
+    rows = []
+    for lead in page.outcome.leads:
+        unit, has_interval = lead["unit"], lead["low"] == lead["low"]
+        parts = [(lead["se_seeds"], "seeds"), (lead["se_examples"], "test examples")]
         rows.append(
             {
-                "look": looks[row["arm"]],
-                "best": looks[row["best"]],
-                "doubt": alarms.LABEL if row["arm"] in doubted else "",
-                "lead": gap(row["lead"], row["unit"]),
-                "interval": gap_interval(row["low"], row["high"], row["unit"]) if sure else NOTHING,
-                "detectable": gap(row["detectable"], row["unit"])
-                if row["detectable"] == row["detectable"]
-                else NOTHING,
-                "covers": row["covers"] or NOTHING,
-                "mostly": max(parts)[1] if row["covers"] == "seeds and test examples" else NOTHING,
+                "look": page.looks[lead["arm"]],
+                "best": page.looks[lead["best"]],
+                "doubt": alarms.LABEL if lead["arm"] in doubted else "",
+                "lead": numbers.difference(lead["lead"], unit),
+                "interval": numbers.difference_interval(lead["low"], lead["high"], unit)
+                if has_interval
+                else numbers.NOTHING,
+                "detectable": _difference(lead["detectable"], unit),
+                "covers": lead["covers"] or numbers.NOTHING,
+                "mostly": max(parts)[1] if lead["covers"] == "seeds and test examples" else numbers.NOTHING,
             }
         )
     return rows
 
 
-def _cell(row: Mapping[Any, Any]) -> dict[str, str]:
-    unit = row["unit"]
-    spread = f"min {plain(row['min'], unit)}, max {measure(row['max'], unit)}, sd {measure(row['sd'], unit)}"
-    tip = f"{count(row['n'], 'seed')}: {spread}" if row["n"] else ""
-    mean = plain(row["mean"], unit, row["high"] - row["low"])
-    ends = f"{span(row['low'], row['high'], unit)}{sampled(row['covers'])}"
-    return {"mean": mean, "interval": ends, "tip": tip}
+def _difference(value: float, unit: str) -> str:
+    return numbers.difference(value, unit) if value == value else numbers.NOTHING
 
 
-def shown_metrics(records: Records, board: DataFrame) -> list[str]:
-    """Return the metrics worth a column, the deciding first.
-
-    Those are on test, the deciding one with test-time augmentation too, then on train, then probes and time; without what another column says (error beside accuracy,
-    loss beside mse), without tune's and without those that no run has.
-    """
-    deciding = str(records.meta.metric)
-    order: list[str] = [deciding, *(name for name in records.meta.metrics if name != deciding)]
-    names = [name for i, name in enumerate(order) if not any(_same(board, name, other) for other in order[:i])]
-    splits = ("test", "tta_test", "train", "tune")
-    of_task = {f"{split}_{name}" for split in splits for name in records.meta.metrics}
-    more = [m for m in dict.fromkeys(board["metric"]) if m not in of_task and not m.startswith(ELSEWHERE)]
-    there = set(board.loc[board["n"] > 0, "metric"]) | {f"test_{deciding}"}
-    of_names = [f"{split}_{name}" for split in ("test", "train") for name in names]
-    return [m for m in (of_names[0], f"tta_test_{deciding}", *of_names[1:], *more) if m in there]
-
-
-def _same(board: DataFrame, one: str, other: str) -> bool:
-    """Return whether two metrics are equal or add up to one in every arm, so that the second says nothing new."""
-    import numpy as np
-
-    means = [board.loc[board["metric"] == f"test_{name}", "mean"].to_numpy(dtype=float) for name in (one, other)]
-    there = np.isfinite(means[0] + means[1])
-    first, second = means[0][there], means[1][there]
-    return bool(there.any()) and (
-        np.allclose(first, second, rtol=1e-9, atol=1e-12) or np.allclose(first + second, 1, atol=1e-6)
-    )
-
-
-def dots(results: Results, looks: Mapping[str, figures.Look]) -> list[Any]:
+def _dots(page: Page) -> list[Markup]:
     """Return the plots of every seed: the deciding metric and the loss, on test and on train."""
-    board = results.tables.get("leaderboard")
+    board, metric = page.outcome.table("leaderboard"), page.outcome.metric
     if board is None or not board["n"].any():
         return []
-    compared = results.records.compared()
-    done = compared[compared["state"] == "done"]
-    deciding = results.records.meta.metric
-    shown = shown_metrics(results.records, board)
-    drawn: list[Any] = []
-    for metric in dict.fromkeys((f"test_{deciding}", f"train_{deciding}", "test_loss", "train_loss")):
-        if metric not in shown:
-            continue
-        rows = board[board["metric"] == metric].to_dict("records")
+    runs = page.records.compared()
+    done = runs[runs["state"] == "done"]
+    shown = shown_metrics(page.records, board)
+    figures: list[Markup] = []
+    for column in dict.fromkeys((f"test_{metric}", f"train_{metric}", "test_loss", "train_loss")):
+        rows = table_rows(board[board["metric"] == column]) if column in shown else []
         if any(row["n"] for row in rows):
-            named = [{str(key): value for key, value in row.items()} for row in rows]
-            title, place = facts.title_of(metric), len(drawn)
-            drawn.append(Markup(figures.dots(done, named, looks, title, f"dots-{place}")))
-    return drawn
+            figures.append(seed_dots(done, rows, page.looks, metric_title(column), f"dots-{len(figures)}"))
+    return figures
 
 
-def curves(results: Results, looks: Mapping[str, figures.Look]) -> list[Any] | None:
-    """Return the learning curves of the training objective and of the deciding metric; None without the analysis."""
-    curves, meta = results.tables.get("curves"), results.records.meta
-    if curves is None:
+def _cleaned(page: Page) -> dict[str, Any] | None:
+    """Return every arm's score on the whole test split beside the one without the excluded photos; None without any."""
+    table = page.outcome.table("cleaned")
+    if table is None:
         return None
-    drawn: list[Any] = []
-    units = {
-        "running_loss": meta.metrics.get("loss", {}).get("unit", ""),
-        meta.deciding.tune_column: meta.deciding.unit,
-    }
-    for metric, unit in units.items():
-        table = curves[curves["metric"] == metric]
-        if len(table):
-            title, place = facts.title_of(metric), len(drawn)
-            drawn.append(Markup(figures.curve(table, looks, title, unit, f"curve-{place}")))
-    return drawn
+    rows = []
+    for arm, pair in table.groupby("arm", sort=False):
+        whole, rest = table_rows(pair)[:2]
+        gain = numbers.difference(float(rest["mean"] - whole["mean"]), str(whole["unit"]))
+        rows.append({"look": page.looks[str(arm)], "cells": [_score(whole), _score(rest)], "gain": gain})
+    whole, rest = table_rows(table)[:2]
+    return {"rows": rows, "whole": int(whole["examples"]), "rest": int(rest["examples"]), "unit": str(whole["unit"])}
+
+
+def _score(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return a mean with its interval."""
+    low, high, unit = float(row["low"]), float(row["high"]), str(row["unit"])
+    mean = numbers.plain(float(row["mean"]), unit, high - low)
+    return {"mean": mean, "interval": numbers.span(low, high, unit)}
+
+
+SECTION = Section(
+    id="leaderboard",
+    title="Leaderboard",
+    place=10,
+    data=leaderboard,
+    template="leaderboard.html.j2",
+    tables=(*WHOLE, "cleaned"),
+)

@@ -1,20 +1,21 @@
-"""What the page says of single predictions: confusions, calibration, photos worth a look."""
+"""A look at single predictions: confusions, calibration, and the photos on which the arms are surest or disagree."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from harness import numbers
+from harness_reports._draw.looks import Look
+from harness_reports._draw.reliability import reliability_diagram
+from harness_reports._page._section import Page, Section
+from harness_reports._words.outcome import table_rows
 
-from harness import Results
-from harness_reports._draw.figures import Look
-from harness_reports._draw.reliability import reliability
-from harness_reports._draw.thumbs import Thumbs
-from harness_reports._words.numbers import NOTHING, count, measure, number, percent, span
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-MATRIX = 6  # classes; of more the worst confusions are listed
-WORST = 8
+MOST_CLASSES = 6  # of a confusion matrix; of more classes the worst confusions are listed
+MOST_CONFUSIONS = 8
 KINDS = {
     "correct": ("Most correct", "rightly predicted, the highest probability of the label"),
     "incorrect": ("Most incorrect", "wrongly predicted, the lowest probability of the label"),
@@ -22,122 +23,154 @@ KINDS = {
 }
 
 
-def looking(results: Results, looks: Mapping[str, Look], thumbs: Thumbs) -> dict[str, Any] | None:
+def looking(page: Page) -> dict[str, Any] | None:
     """Return what the section shows; None where the predictions are no class probabilities."""
-    cards = _cards(results, looks)
-    picks = results.tables.get("picks")
-    if not cards and (picks is None or picks.empty):
+    cards = _cards(page)
+    if not cards and page.outcome.table("picks") is None:
         return None
     return {
         "cards": cards,
         "examples": cards[0]["examples"] if cards else 0,
-        "disagreed": _disagreed(results, looks, thumbs),
-        "arms": _picked(results, looks, thumbs),
+        "disagreed": _disagreed(page),
+        "arms": _picked(page),
     }
 
 
-def _cards(results: Results, looks: Mapping[str, Look]) -> list[dict[str, Any]]:
+# --- confusions and calibration ------------------------------------------------------------------------------
+
+
+def _cards(page: Page) -> list[dict[str, Any]]:
     """Return a card per arm: its confusion matrix and its reliability diagram."""
-    confusion, calibration = (results.tables.get(name) for name in ("confusion", "calibration"))
-    names = [str(each) for each in results.records.meta.data["classes"]]
+    confusion, calibration = page.outcome.table("confusion"), page.outcome.table("calibration")
+    if confusion is None:
+        return []
+    classes = [str(name) for name in page.records.meta.data["classes"]]
+    floor = 1.0 if calibration is None else float(calibration["accuracy"].min())
     cards: list[dict[str, Any]] = []
-    floor = 1.0 if calibration is None or calibration.empty else float(calibration["accuracy"].min())
-    for arm, look in looks.items():
-        mine = None if confusion is None else confusion[confusion["arm"] == arm]
-        bins = None if calibration is None else calibration[calibration["arm"] == arm]
-        if mine is None or mine.empty:
+    for arm, look in page.looks.items():
+        counts = confusion[confusion["arm"] == arm]
+        if counts.empty:
             continue
+        rows = table_rows(counts)
         card: dict[str, Any] = {
             "look": look,
-            "seeds": int(mine["seeds"].iloc[0]),
-            "examples": int(mine.groupby("true")["examples"].first().sum()),
+            "seeds": int(counts["seeds"].iloc[0]),
+            "examples": int(counts.groupby("true")["examples"].first().sum()),
+            **(_matrix(rows, classes) if len(classes) <= MOST_CLASSES else _worst_confusions(rows)),
         }
-        rows = [{str(key): value for key, value in row.items()} for row in mine.to_dict("records")]
-        card |= _matrix(rows, names) if len(names) <= MATRIX else _worst(rows)
+        bins = None if calibration is None else calibration[calibration["arm"] == arm]
         if bins is not None and len(bins):
-            first = bins.iloc[0]
-            card["figure"] = Markup(reliability(bins, look, len(names), floor, f"reliability-{len(cards)}"))
-            card["ece"] = measure(float(first["ece"]), "%")
-            card["spread"] = span(float(first["ece_low"]), float(first["ece_high"]), "%")
-            card["expected"] = measure(float(first["expected"]), "%")
+            card |= _calibration(bins, look, len(classes), floor, f"reliability-{len(cards)}")
         cards.append(card)
     return cards
 
 
-def _matrix(rows: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
-    """Return the matrix as rows of cells, a cell's tint by its part of the row."""
-    cells = {(row["true"], row["predicted"]): row for row in rows}
-    lines = [
-        {"true": true, "cells": [_cell(cells[true, predicted], true == predicted) for predicted in names]}
-        for true in names
-    ]
-    return {"names": names, "lines": lines}
+def _matrix(rows: Sequence[Mapping[str, Any]], classes: list[str]) -> dict[str, Any]:
+    """Return the matrix as lines of cells; the tint of a cell shows its part of the line."""
+    by_classes = {(row["true"], row["predicted"]): row for row in rows}
+    lines = []
+    for true in classes:
+        cells = [_matrix_cell(by_classes[true, predicted], true == predicted) for predicted in classes]
+        lines.append({"true": true, "cells": cells})
+    return {"names": classes, "lines": lines}
 
 
-def _cell(row: Mapping[str, Any], right: bool) -> dict[str, Any]:
+def _matrix_cell(row: Mapping[str, Any], right: bool) -> dict[str, Any]:
+    """Return one cell of the matrix."""
     part = row["part"] if row["part"] == row["part"] else 0.0
-    tip = f"{row['lowest']} to {row['highest']} over {count(row['seeds'], 'seed')}, of {row['examples']}"
-    tint = (
-        round(55 * part) if right else round(75 * min(1.0, 2 * part))
-    )  # an error is seen before it is half of a class
+    seeds = numbers.counted(row["seeds"], "seed")
     return {
-        "count": _mean(row["count"]),
-        "part": measure(part, "%") if row["examples"] else NOTHING,
+        "count": _mean_count(row["count"]),
+        "part": numbers.measure(part, "%") if row["examples"] else numbers.NOTHING,
         "right": right,
-        "tint": tint,
-        "tip": tip,
+        "tint": round(55 * part)
+        if right
+        else round(75 * min(1.0, 2 * part)),  # errors show before half of a class is wrong
+        "tip": f"{row['lowest']} to {row['highest']} over {seeds}, of {row['examples']}",
     }
 
 
-def _worst(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _worst_confusions(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the confusions that happen most, for many classes."""
-    wrong = sorted(
-        (row for row in rows if row["true"] != row["predicted"] and row["count"]), key=lambda row: -row["count"]
-    )
-    return {"pairs": [{**row, "count": _mean(row["count"])} for row in wrong[:WORST]]}
+    wrong = [row for row in rows if row["true"] != row["predicted"] and row["count"]]
+    worst = sorted(wrong, key=lambda row: -row["count"])[:MOST_CONFUSIONS]
+    return {"pairs": [{**row, "count": _mean_count(row["count"])} for row in worst]}
 
 
-def _mean(value: float) -> str:
+def _mean_count(value: float) -> str:
     """Return a mean count, with a decimal only where it has one."""
     return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
 
 
-def _disagreed(results: Results, looks: Mapping[str, Look], thumbs: Thumbs) -> list[dict[str, Any]]:
-    """Return the photos on which the arms disagree, with a dot per arm where its probability of the label is."""
-    picks = results.tables.get("picks")
+def _calibration(bins: DataFrame, look: Look, classes: int, floor: float, name: str) -> dict[str, Any]:
+    """Return the reliability diagram of an arm, and its expected calibration error (ECE)."""
+    first = bins.iloc[0]
+    return {
+        "figure": reliability_diagram(bins, look, classes, floor, name),
+        "ece": numbers.measure(float(first["ece"]), "%"),
+        "spread": numbers.span(float(first["ece_low"]), float(first["ece_high"]), "%"),
+        "expected": numbers.measure(float(first["expected"]), "%"),
+    }
+
+
+# --- photos --------------------------------------------------------------------------------------------------
+
+
+def _disagreed(page: Page) -> list[dict[str, Any]]:
+    """Return the photos on which the arms disagree, with a dot per arm at its probability of the label."""
+    picks = page.outcome.table("picks")
     if picks is None:
         return []
-    found = []
+    tiles = []
     for _, rows in picks[picks["kind"] == "disagree"].groupby("rank", sort=True):
+        dots = []
+        for row in table_rows(rows):
+            place, given = f"{100 * row['given']:.1f}", numbers.percent(row["given"])
+            dots.append({"look": page.looks[row["arm"]], "place": place, "given": given})
         first = rows.iloc[0]
-        dots = [
-            {"look": looks[row["arm"]], "place": f"{100 * row['given']:.1f}", "given": percent(row["given"])}
-            for row in rows.to_dict("records")
-        ]
-        tile = thumbs.tile(first["file"], first["split"], first["row"])
-        found.append({**tile, "label": first["label"], "value": number(float(first["value"])), "dots": dots})
-    return found
+        tile = page.thumbs.tile(first["file"], first["split"], first["row"])
+        disagreement = numbers.number(float(first["value"]))
+        tiles.append({**tile, "label": first["label"], "value": disagreement, "dots": dots})
+    return tiles
 
 
-def _picked(results: Results, looks: Mapping[str, Look], thumbs: Thumbs) -> list[dict[str, Any]]:
-    """Return each arm's picks by kind and class."""
-    picks = results.tables.get("picks")
+def _picked(page: Page) -> list[dict[str, Any]]:
+    """Return the picks of each arm, by kind and class."""
+    picks = page.outcome.table("picks")
     if picks is None:
         return []
     arms = []
-    for arm, look in looks.items():
-        mine = picks[picks["arm"] == arm]
+    for arm, look in page.looks.items():
+        of_arm = picks[picks["arm"] == arm]
         kinds = []
         for kind, (title, meaning) in KINDS.items():
             groups: dict[str, list[dict[str, Any]]] = {}
-            for row in mine[mine["kind"] == kind].sort_values("rank").to_dict("records"):
-                tile = thumbs.tile(row["file"], row["split"], row["row"])
-                said = {"given": percent(row["given"]), "predicted": row["predicted"], "label": row["label"]}
-                groups.setdefault(str(row["class"]), []).append(
-                    {**tile, **said, "right": row["predicted"] == row["label"]}
-                )
+            for row in table_rows(of_arm[of_arm["kind"] == kind].sort_values("rank")):
+                groups.setdefault(str(row["class"]), []).append(_pick(page, row))
             if groups:
                 kinds.append({"title": title, "meaning": meaning, "groups": groups})
         if kinds:
             arms.append({"look": look, "kinds": kinds})
     return arms
+
+
+def _pick(page: Page, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one photo with its label and its prediction."""
+    return {
+        **page.thumbs.tile(row["file"], row["split"], row["row"]),
+        "given": numbers.percent(row["given"]),
+        "predicted": row["predicted"],
+        "label": row["label"],
+        "right": row["predicted"] == row["label"],
+    }
+
+
+SECTION = Section(
+    id="looking",
+    title="Looking at the results",
+    place=110,
+    data=looking,
+    template="looking.html.j2",
+    tables=("confusion", "calibration", "picks"),
+    styles=("_photos.css",),
+)

@@ -1,4 +1,4 @@
-"""What the page says of the optimizers' paths over two parameters: a panel a landscape, and in words how each arm went."""
+"""The paths of the optimizers over two parameters: a panel a landscape, and in words how each arm went."""
 
 from __future__ import annotations
 
@@ -8,32 +8,42 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import Stroke, describe_walk, draw_walks
-from harness_reports._draw.figures import Look
-from harness_reports._draw.svg import GRID, INK, MUTED, NARROW, SURFACE, panel, style, svg
+from harness_reports._draw.markers import SIGNS, marker_of
+from harness_reports._draw.svg import GRID, INK, MUTED, NARROW, SURFACE, house_style, new_panel, to_svg
+from harness_reports._page._section import Page, Section
+from harness_reports._words.names import capitalized
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SIGNS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "<": "◀", ">": "▶", "p": "⬟"}
+
+def paths(page: Page) -> dict[str, Any] | None:
+    """Return a panel per landscape: its name, the figure, and a line per arm; None where no paths are recorded."""
+    walks = page.records.paths
+    looks = {arm: look for arm, look in page.looks.items() if (walks["arm"] == arm).any()}
+    strokes = {}
+    for place, arm in enumerate(page.looks):
+        if arm in looks:
+            strokes[arm] = Stroke(looks[arm].color, marker_of(place))
+    panels = []
+    for landscape in dict.fromkeys(walks["landscape"]):
+        of_landscape, lines = walks[walks["landscape"] == landscape], []
+        for arm, look in looks.items():
+            says = describe_walk(of_landscape[of_landscape["arm"] == arm])
+            lines.append({"look": look, "sign": SIGNS[strokes[arm].marker], "says": says})
+        figure = _figure(walks, landscape, strokes, f"path-{len(panels)}")
+        panels.append({"name": capitalized(landscape), "figure": figure, "lines": lines})
+    return {"panels": panels} if panels else None
 
 
-def panels(walks: DataFrame, looks: Mapping[str, Look]) -> list[dict[str, Any]]:
-    """Return a panel per landscape: its name, the figure, and a line per arm; none where no paths are recorded."""
-    markers = list(SIGNS)
-    there = {arm: look for arm, look in looks.items() if (walks["arm"] == arm).any()}
-    strokes = {arm: Stroke(looks[arm].color, markers[i % len(markers)]) for i, arm in enumerate(looks) if arm in there}
-    found = []
-    for place, landscape in enumerate(dict.fromkeys(walks["landscape"])):
-        here = walks[walks["landscape"] == landscape]
-        lines = [
-            {"look": look, "sign": SIGNS[strokes[arm].marker], "says": describe_walk(here[here["arm"] == arm])}
-            for arm, look in there.items()
-        ]
-        with style():
-            figure, axes = panel(NARROW, NARROW)
-            draw_walks(axes, walks, landscape, strokes, INK, MUTED, SURFACE)
-            axes.spines[:].set(visible=True, color=GRID)
-            steps = here[["arm", "step", "gradients", "x", "y", "value"]]
-            drawn = svg(figure, f"path-{place}", f"{landscape}: where each arm's optimizer went", {}, steps)
-        found.append({"name": landscape[:1].upper() + landscape[1:], "figure": Markup(drawn), "lines": lines})
-    return found
+def _figure(walks: DataFrame, landscape: str, strokes: Mapping[str, Stroke], name: str) -> Markup:
+    """Return the paths of all arms over one landscape."""
+    with house_style():
+        figure, axes = new_panel(NARROW, NARROW)
+        draw_walks(axes, walks, landscape, strokes, INK, MUTED, SURFACE)
+        axes.spines[:].set(visible=True, color=GRID)
+        steps = walks.loc[walks["landscape"] == landscape, ["arm", "step", "gradients", "x", "y", "value"]]
+        return to_svg(figure, name, f"{landscape}: where each arm's optimizer went", {}, steps)
+
+
+SECTION = Section(id="paths", title="Paths", place=130, data=paths, template="paths.html.j2")

@@ -5,24 +5,25 @@ Every report and ``harness show`` take their sentences from here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness import Records, Results
-from harness_reports._words import constant
-from harness_reports._words.alarms import LABEL, alarmed, grave
-from harness_reports._words.facts import PARTS, differing, labels, title_of
-from harness_reports._words.numbers import count, gap, gap_interval, interval, joined, measure, sampled
+from harness import numbers
+from harness_reports._words import alarms, constant
+from harness_reports._words.coverage import SEEDS_ALONE, sampled_examples
+from harness_reports._words.names import PARTS, differing_parts, metric_title
+from harness_reports._words.outcome import Outcome
 
 NOT_TESTED = (
     "Not tested yet: whether the arms reached the same minimum. The arms are ranked here, with how sure the ranking is; "
     "equal scores would not mean equal solutions."
 )
-SEEDS_ALONE = "the sample of test examples is not accounted for"
-MEASURED = 2  # seeds, the fewest whose spread is known
-ROUNDING = 1e-9  # of a mean, within which two are equal
-MOST_NAMED = 3  # arms in a sentence; more are counted
+FEWEST_SEEDS = 2  # the spread of a single seed is not known
+ROUNDING = 1e-9  # two means that differ by this part of their size are equal
+MOST_NAMED = 3  # arms in a sentence; further ones are counted
+
+Row = Mapping[str, Any]  # of the leaderboard, or of the table of leads
 
 
 @dataclass(frozen=True)
@@ -33,190 +34,205 @@ class Headline:
     answer: str
     detail: str
     caveat: str = NOT_TESTED  # "" where the verdict says what was tested
-    doubts: tuple[str, ...] = ()  # the alarms that come first among the doubts, a sentence each
+    doubts: tuple[str, ...] = ()  # a sentence for each of the gravest alarms; they come first among the doubts
 
 
-def headline(results: Results) -> Headline:
+def headline(outcome: Outcome) -> Headline:
     """Return the question, and an answer that names a best arm only where its lead over every other excludes zero.
 
     An arm whose tuning is in doubt is never called worse; it is "inconclusive (tuning)".
     """
-    said, judged = _ranked(results), results.tables.get("verdict")
-    said = replace(said, doubts=tuple(grave(results, labels(results.records)).values()))
-    return said if judged is None or judged.empty else replace(said, caveat="")
+    ranked = _ranked(outcome)
+    ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()))
+    return ranked if outcome.table("verdict") is None else replace(ranked, caveat="")
 
 
-def _ranked(results: Results) -> Headline:
-    names = labels(results.records)
-    asked = _question(results.records, names)
-    rows = deciding_rows(results)
+def _ranked(outcome: Outcome) -> Headline:
+    """Return the headline without what the alarms and the verdict add to it."""
+    question, rows = _question(outcome), outcome.deciding_rows
     if rows is None:
-        return Headline(asked, "No leaderboard.", "The leaderboard was not computed; the notices say why.")
-    there = [row for row in rows if row["n"]]
-    if not there:
-        return Headline(asked, "No result yet.", f"{_nothing(rows)}, so there is nothing to rank.")
-    poor, beside = constant.no_better(results.records, there, names), constant.beside(results.records, there)
-    if len(there) == 1:
-        best = there[0]
-        alone = " No other arm has a result to compare it with." if len(names) > 1 else ""
-        answer = f"{names[best['arm']]}: {title_of(best['metric'])} {_value(best)}"
-        detail = f"{_sure(best)}{alone}{beside}"
-        return Headline(asked, f"{poor}.", f"{answer}. {detail}") if poor else Headline(asked, answer, detail)
-    leads = leads_of(results)
-    if not leads:
-        answer = f"{_highest(there[0], names)}; whether that is chance is not known"
-        return Headline(asked, poor or answer, "The analysis of leads is missing; the notices say why.")
-    doubted = alarmed(results, names)
-    answer = _answer(there[0], leads, names, doubted)
-    said = {arm: why for arm, why in doubted.items() if arm not in grave(results, names)}
-    detail = _detail(there[0], leads, names, doubted, said) + beside
+        return Headline(question, "No leaderboard.", "The leaderboard was not computed; the notices say why.")
+    ranked = [row for row in rows if row["n"]]
+    if not ranked:
+        return Headline(question, "No result yet.", f"{_why_no_score(rows)}, so there is nothing to rank.")
+    if len(ranked) == 1:
+        return _of_one_arm(outcome, question, ranked[0])
+    poor = constant.no_better(outcome, ranked)
+    if not outcome.leads:
+        answer = f"{_has_best_mean(outcome, ranked[0])}; whether that is chance is not known"
+        return Headline(question, poor or answer, "The analysis of leads is missing; the notices say why.")
+    answer = _answer(outcome, ranked[0])
+    detail = _detail(outcome, ranked[0]) + constant.score_sentence(outcome.records, ranked)
     if not poor:
-        return Headline(asked, answer, detail)
-    if all(row["no_better"] for row in there):
-        return Headline(asked, f"{poor}.", detail)
-    return Headline(asked, answer, f"{poor}. {detail}")
+        return Headline(question, answer, detail)
+    if all(row["no_better"] for row in ranked):
+        return Headline(question, f"{poor}.", detail)
+    return Headline(question, answer, f"{poor}. {detail}")
 
 
-def _nothing(rows: list[dict[str, Any]]) -> str:
+def _of_one_arm(outcome: Outcome, question: str, best: Row) -> Headline:
+    """Return the headline of a run in which one arm alone has a score."""
+    poor = constant.no_better(outcome, [best])
+    alone = " No other arm has a result to compare it with." if len(outcome.labels) > 1 else ""
+    answer = f"{outcome.labels[best['arm']]}: {metric_title(best['metric'])} {_mean(best)}"
+    detail = f"{_certainty(best)}{alone}{constant.score_sentence(outcome.records, [best])}"
+    return Headline(question, f"{poor}.", f"{answer}. {detail}") if poor else Headline(question, answer, detail)
+
+
+def _why_no_score(rows: Sequence[Row]) -> str:
     """Return why no arm has a score."""
     if any(row["unusable"] for row in rows):
-        return f"The comparison has run, and no run has a finite {title_of(rows[0]['metric'])}"
+        return f"The comparison has run, and no run has a finite {metric_title(rows[0]['metric'])}"
     return "No comparison run has ended well"
 
 
-def deciding_rows(results: Results) -> list[dict[str, Any]] | None:
-    """Return the leaderboard's rows of the deciding test metric, best first; None where there is no leaderboard."""
-    board = results.tables.get("leaderboard")
-    if board is None:
-        return None
-    rows = board[board["metric"] == results.records.deciding.column].to_dict("records")
-    return [{str(key): value for key, value in row.items()} for row in rows]
+def _question(outcome: Outcome) -> str:
+    """Return the question that the benchmark asks."""
+    labels = list(outcome.labels.values())
+    if len(labels) < 2:
+        return f"How well does {numbers.joined(labels) or 'it'} do?"
+    differing = differing_parts(outcome.records)
+    parts = ["schedule" if part == "scheduler" else part for part in PARTS if part in differing]
+    arms = numbers.joined(labels) if len(labels) <= 6 else f"{len(labels)} arms"
+    return f"Does it matter which {numbers.joined(parts) or 'arm'} is used? {arms}, tuned alike and compared."
 
 
-def leads_of(results: Results) -> list[dict[str, Any]]:
-    """Return the rows of the analysis "lead", the arm nearest to the best first; none where it is missing."""
-    table = results.tables.get("lead")
-    found = [] if table is None else table.to_dict("records")
-    return [{str(key): value for key, value in row.items()} for row in found]
+# --- the answer ----------------------------------------------------------------------------------------------
 
 
-def _question(records: Records, names: Mapping[str, str]) -> str:
-    if len(names) < 2:
-        return f"How well does {joined(list(names.values())) or 'it'} do?"
-    words = {"scheduler": "schedule"}
-    which = joined([words.get(part, part) for part in PARTS if part in differing(records)])
-    whom = joined(list(names.values())) if len(names) <= 6 else f"{len(names)} arms"
-    return f"Does it matter which {which or 'arm'} is used? {whom}, tuned alike and compared."
+def _answer(outcome: Outcome, best: Row) -> str:
+    """Return which arm leads, or that none does, and which arms are behind or in doubt."""
+    labels, leads, doubted = outcome.labels, outcome.leads, alarms.tuning_doubts(outcome)
+    ties = [row for row in leads if not row["low"] > 0]
+    behind = [row for row in leads if row["low"] > 0 and row["arm"] not in doubted]
+    unsure = [labels[row["arm"]] for row in [*([best] if ties else []), *leads] if row["arm"] in doubted]
+    ending = f"; {alarms.LABEL}: {_some_names(unsure)}" if unsure else ""
+    if any(row["covers"] == "seeds" for row in leads):
+        ending += f"; over seeds alone: {SEEDS_ALONE}"
+    if not ties:
+        lead = ""
+        if behind:
+            lead = f", {numbers.difference(behind[0]['lead'], best['unit'])} ahead of {labels[behind[0]['arm']]}"
+        return f"{_has_best_mean(outcome, best)}{lead}{ending}"
+    names = [labels[row["arm"]] for row in behind]
+    rest = f"; {_some_names(names)} {'is' if len(names) == 1 else 'are'} behind" if names else ""
+    group = [labels[best["arm"]], *(labels[row["arm"]] for row in ties)]
+    tied_arms = _some_names(group) if len(ties) < len(leads) else f"the {numbers.counted(len(group), 'arm')}"
+    return f"No arm leads: {_why_tied(tied_arms, ties, best)}{rest}{ending}"
 
 
-def _answer(
-    best: Mapping[str, Any], leads: list[dict[str, Any]], names: Mapping[str, str], doubted: Mapping[str, list[str]]
-) -> str:
-    """Return the headline itself."""
-    alone = f"; over seeds alone: {SEEDS_ALONE}" if any(row["covers"] == "seeds" for row in leads) else ""
-    near = [row for row in leads if not row["low"] > 0]
-    beaten = [row for row in leads if row not in near and row["arm"] not in doubted]
-    unsure = [names[row["arm"]] for row in ([best] if near else []) + leads if row["arm"] in doubted]
-    doubt = f"; {LABEL}: {_named(unsure)}" if unsure else ""
-    if not near:
-        first = f", {gap(beaten[0]['lead'], best['unit'])} ahead of {names[beaten[0]['arm']]}" if beaten else ""
-        return f"{_highest(best, names)}{first}{doubt}{alone}"
-    behind = [names[row["arm"]] for row in beaten]
-    rest = f"; {_named(behind)} {'is' if len(behind) == 1 else 'are'} behind" if behind else ""
-    group = [names[best["arm"]], *(names[row["arm"]] for row in near)]
-    who = _named(group) if len(near) < len(leads) else f"the {count(len(group), 'arm')}"
-    return f"No arm leads: {_together(who, near, best)}{rest}{doubt}{alone}"
-
-
-def _together(who: str, near: list[dict[str, Any]], best: Mapping[str, Any]) -> str:
+def _why_tied(arms: str, ties: Sequence[Row], best: Row) -> str:
     """Return why these arms are not told apart."""
-    unit, what = best["unit"], title_of(best["metric"])
-    if any(row["seeds"] < MEASURED for row in near):
-        return f"without two seeds in common, nothing tells {who} apart"
-    if all(equal(row, best) for row in near):
-        halves = [(row["high"] - row["low"]) / 2 for row in near if row["low"] == row["low"]]
-        return f"{who} have the same mean {what}{f' (± {gap(max(halves), unit)})' if halves else ''}"
-    if any(row["low"] != row["low"] for row in near):
-        return f"every seed has the same difference, so nothing tells {who} apart"
-    far, half = max(abs(row["lead"]) for row in near), max((row["high"] - row["low"]) / 2 for row in near)
-    apart = f"less than this run can tell apart (± {gap(half, unit)})"
-    return f"{who} lie within {gap(far, unit)} in mean {what}, {apart}"
+    unit, title = best["unit"], metric_title(best["metric"])
+    if any(row["seeds"] < FEWEST_SEEDS for row in ties):
+        return f"without two seeds in common, nothing tells {arms} apart"
+    if all(_equal_means(row, best) for row in ties):
+        halves = [_half_width(row) for row in ties if row["low"] == row["low"]]
+        return f"{arms} have the same mean {title}{f' (± {numbers.difference(max(halves), unit)})' if halves else ''}"
+    if any(row["low"] != row["low"] for row in ties):
+        return f"every seed has the same difference, so nothing tells {arms} apart"
+    largest_lead = numbers.difference(max(abs(row["lead"]) for row in ties), unit)
+    widest = numbers.difference(max(_half_width(row) for row in ties), unit)
+    return f"{arms} lie within {largest_lead} in mean {title}, less than this run can tell apart (± {widest})"
 
 
-def _detail(
-    best: Mapping[str, Any],
-    leads: list[dict[str, Any]],
-    names: Mapping[str, str],
-    doubted: Mapping[str, list[str]],
-    said: Mapping[str, list[str]],
-) -> str:
-    """Return how large the lead over the next arm is, what its interval covers, and what could have been found.
+def _half_width(row: Row) -> float:
+    return float((row["high"] - row["low"]) / 2)
 
-    Of the ``doubted`` arms it says why, as far as it is asked to.
-    """
-    first, unit = leads[0], best["unit"]
-    where = "behind" if first["lead"] >= 0 else "ahead over the seeds that both have"
-    if first["lead"] >= 0 and first["arm"] in doubted:
-        where = "apart"  # an arm whose tuning is in doubt is not called worse
-    doubts = [f" {names[arm]} is {LABEL}: {joined(why)}." for arm, why in said.items()]
-    rest = len(doubts) - MOST_NAMED
-    more_doubts = f" So are {rest} more." if rest > 0 else ""
-    unsure = "".join(doubts[:MOST_NAMED]) + more_doubts
-    order = f"{_highest(best, names)}; next is {names[first['arm']]}, {gap(abs(first['lead']), unit)} {where}"
-    if equal(first, best):
-        alike = [names[best["arm"]], *(names[row["arm"]] for row in leads if equal(row, best))]
-        order = f"{_named(alike)} have the same mean {title_of(best['metric'])}, {_value(best)}"
-    if first["low"] != first["low"]:
+
+# --- the detail ----------------------------------------------------------------------------------------------
+
+
+def _detail(outcome: Outcome, best: Row) -> str:
+    """Return the lead over the next arm, what its interval covers, the smallest lead to be seen, and the tuning doubts."""
+    lead, order = outcome.leads[0], _order(outcome, best)
+    doubts = _doubts(outcome)
+    if lead["low"] != lead["low"]:
         why = "it takes two seeds that ended well in both to know how seeds differ"
-        if first["seeds"] >= MEASURED:
+        if lead["seeds"] >= FEWEST_SEEDS:
             why = "the difference is the same in every seed, which says nothing of other seeds"
-        return f"{order}, with no interval: {why}.{unsure}"
-    ends = f"{order} (95 % interval of the lead {gap_interval(first['low'], first['high'], unit)})."
-    seeds, examples = count(first["seeds"], "seed"), count(first["examples"], "test example")
-    covers, more = f"The interval covers another draw of {seeds}", f", but {SEEDS_ALONE}"
-    if first["covers"] == "test examples":
-        covers, more = f"The interval covers another draw of {examples}", ", but not of seeds, which all agree"
-    elif first["covers"] != "seeds":
-        more = f" and of {examples}"
-    least = first["detectable"]
-    size = f"is {gap(least, unit)}" if least == least else "is larger than any: there are too few examples"
-    found = f"The smallest difference between these two that this run could detect, four times in five, {size}."
-    return f"{ends} {covers}{more}; it covers neither another search nor other training data. {found}{unsure}"
+        return f"{order}, with no interval: {why}.{doubts}"
+    ends = numbers.difference_interval(lead["low"], lead["high"], best["unit"])
+    covers = f"{_coverage(lead)}; it covers neither another search nor other training data."
+    return f"{order} (95 % interval of the lead {ends}). {covers} {_detectable(lead, best['unit'])}{doubts}"
 
 
-def equal(lead: Mapping[str, Any], best: Mapping[str, Any]) -> bool:
+def _order(outcome: Outcome, best: Row) -> str:
+    """Return the best arm and the next one, or the arms with the same mean."""
+    labels, leads, lead = outcome.labels, outcome.leads, outcome.leads[0]
+    if _equal_means(lead, best):
+        equal = [labels[best["arm"]], *(labels[row["arm"]] for row in leads if _equal_means(row, best))]
+        return f"{_some_names(equal)} have the same mean {metric_title(best['metric'])}, {_mean(best)}"
+    place = "behind" if lead["lead"] >= 0 else "ahead over the seeds that both have"
+    if lead["lead"] >= 0 and lead["arm"] in alarms.tuning_doubts(outcome):
+        place = "apart"  # an arm whose tuning is in doubt is not called worse
+    size = numbers.difference(abs(lead["lead"]), best["unit"])
+    return f"{_has_best_mean(outcome, best)}; next is {labels[lead['arm']]}, {size} {place}"
+
+
+def _doubts(outcome: Outcome) -> str:
+    """Return a sentence for each of the first doubted arms; the gravest doubts are told elsewhere."""
+    grave = alarms.grave_doubts(outcome)
+    sentences = []
+    for arm, reasons in alarms.tuning_doubts(outcome).items():
+        if arm not in grave:
+            sentences.append(f" {outcome.labels[arm]} is {alarms.LABEL}: {numbers.joined(reasons)}.")
+    more = len(sentences) - MOST_NAMED
+    return "".join(sentences[:MOST_NAMED]) + (f" So are {more} more." if more > 0 else "")
+
+
+def _coverage(lead: Row) -> str:
+    """Return what the interval of a lead covers."""
+    seeds, examples = numbers.counted(lead["seeds"], "seed"), numbers.counted(lead["examples"], "test example")
+    if lead["covers"] == "test examples":
+        return f"The interval covers another draw of {examples}, but not of seeds, which all agree"
+    if lead["covers"] == "seeds":
+        return f"The interval covers another draw of {seeds}, but {SEEDS_ALONE}"
+    return f"The interval covers another draw of {seeds} and of {examples}"
+
+
+def _detectable(lead: Row, unit: str) -> str:
+    """Return the smallest difference that this run could have detected."""
+    least = lead["detectable"]
+    size = (
+        f"is {numbers.difference(least, unit)}" if least == least else "is larger than any: there are too few examples"
+    )
+    return f"The smallest difference between these two that this run could detect, four times in five, {size}."
+
+
+# --- parts of sentences --------------------------------------------------------------------------------------
+
+
+def _equal_means(lead: Row, best: Row) -> bool:
     """Return whether an arm's mean is that of the best, but for rounding."""
     return bool(abs(lead["lead"]) <= ROUNDING * abs(best["mean"]))
 
 
-def _highest(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
+def _has_best_mean(outcome: Outcome, row: Row) -> str:
     """Return ``sgd has the highest mean test accuracy, 97.97 %``."""
-    which = "highest" if row["goal"] == "max" else "lowest"
-    return f"{names[row['arm']]} has the {which} mean {title_of(row['metric'])}, {_value(row)}"
+    extreme = "highest" if row["goal"] == "max" else "lowest"
+    return f"{outcome.labels[row['arm']]} has the {extreme} mean {metric_title(row['metric'])}, {_mean(row)}"
 
 
-def _named(labels: list[str]) -> str:
+def _some_names(labels: list[str]) -> str:
     """Return the first of these names, and how many others there are."""
-    few = labels[: MOST_NAMED - 1]
-    return joined(labels if len(labels) <= MOST_NAMED else [*few, f"{len(labels) - len(few)} others"])
+    first = labels[: MOST_NAMED - 1]
+    return numbers.joined(labels if len(labels) <= MOST_NAMED else [*first, f"{len(labels) - len(first)} others"])
 
 
-def _value(row: Mapping[str, Any]) -> str:
-    return measure(row["mean"], row["unit"], row["high"] - row["low"])
+def _mean(row: Row) -> str:
+    return numbers.measure(row["mean"], row["unit"], row["high"] - row["low"])
 
 
-def _sure(row: Mapping[str, Any]) -> str:
+def _certainty(row: Row) -> str:
     """Return a sentence on how sure a mean is."""
-    if row["n"] < MEASURED:
+    if row["n"] < FEWEST_SEEDS:
         return "That is one seed, so there is no interval."
     if row["low"] != row["low"]:
         return f"All {row['n']} seeds are equal, so there is no interval."
     lost = f" of {row['planned']}; the others have no result" if row["n"] < row["planned"] else ""
-    ends = interval(row["low"], row["high"], row["unit"])
-    if sampled(row["covers"]):
-        return (
-            f"95 % interval {ends}; it covers the sample of {row['covers']}, not seeds: all {row['n']} are equal{lost}."
-        )
-    return (
-        f"95 % interval {ends} over {count(row['n'], 'seed')}{lost}; it covers seeds, not the sample of test examples."
-    )
+    ends = numbers.interval(row["low"], row["high"], row["unit"])
+    if examples := sampled_examples(row["covers"]):
+        return f"95 % interval {ends}; it covers the sample of {examples}, not seeds: all {row['n']} are equal{lost}."
+    seeds = numbers.counted(row["n"], "seed")
+    return f"95 % interval {ends} over {seeds}{lost}; it covers seeds, not the sample of test examples."

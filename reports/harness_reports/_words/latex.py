@@ -15,7 +15,7 @@ SPECIAL = {
     "\N{EN DASH}": "--", "\N{MINUS SIGN}": "$-$", "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
     "\N{PLUS-MINUS SIGN}": r"$\pm$", "\N{MULTIPLICATION SIGN}": r"$\times$", "\u00a0": "~",
 }  # fmt: skip
-LAST = 0x17F  # of the letters that every LaTeX can set; beyond them a letter is named by its number
+LAST_LETTER = 0x17F  # of the letters that every LaTeX can set; beyond them a letter is named by its number
 
 
 def escaped(text: object) -> str:
@@ -28,18 +28,18 @@ def _letter(letter: str) -> str:
         return SPECIAL[letter]
     if ord(letter) < 128:
         return letter if letter.isprintable() else " "
-    if ord(letter) <= LAST and unicodedata.category(letter).startswith("L"):
+    if ord(letter) <= LAST_LETTER and unicodedata.category(letter).startswith("L"):
         return letter
     return f"U+{ord(letter):04X}"
 
 
-def value(text: object) -> str:
-    """Return a number as it stands in a report, its minus sign as mathematics has it."""
+def escaped_number(text: object) -> str:
+    """Return a number of a report with its minus sign as mathematics has it."""
     shown = escaped(text)
     return f"$-${shown.removeprefix('{-}')}" if shown.startswith("{-}") else shown
 
 
-def table(
+def floating_table(
     caption: str, label: str, heads: Sequence[str], columns: str, rows: Sequence[Sequence[str]], note: str = ""
 ) -> str:
     """Return a floating table with booktabs rules; ``heads`` and cells are LaTeX, ``label`` is letters and hyphens."""

@@ -1,47 +1,48 @@
-"""What the verdict says, network by network, as Markdown, LaTeX and other plain formats show it."""
+"""The verdict's statement on every network, for Markdown, LaTeX and other plain formats."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from harness import Results
+from harness import Results, numbers
 from harness.verdict.protocol import FACETS
 from harness.verdict.reading import read_verdicts
-from harness_reports._words.numbers import NOTHING, percent
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One network's answer to "do the arms reach almost the same minima?"."""
+    """The answer of one network to "do the arms reach almost the same minima?"."""
 
     network: str
     regime: str
     statement: str
-    facets: tuple[str, ...]  # a label per facet
+    facets: tuple[str, ...]  # a label for every facet
     power: str  # the probability that identical arms would have been found similar
-    reasons: tuple[str, ...]  # why it is no more than that
-    registered: str  # when the margins were, in words
+    reasons: tuple[str, ...]  # why the statement is not stronger
+    registered: str  # when the margins were registered, in words
 
     @property
-    def whole(self) -> str:
-        """The statement with the regime it holds for."""
+    def with_regime(self) -> str:
+        """The statement with the regime that it holds for."""
         return f"{self.statement} ({self.regime})" if self.regime else self.statement
 
 
 def statements(results: Results) -> list[Statement]:
-    """Return a statement per network by the standing protocol; none where there is no verdict."""
+    """Return a statement for every network by the standing protocol; none where there is no verdict."""
     verdicts = read_verdicts(results.records.meta, results.tables)
-    rows = [(network.row, network.reasons) for network in verdicts[0].networks] if verdicts else []
-    return [
-        Statement(
-            str(row["network"]),
-            str(row["regime"]),
-            f"{row['statement']}{', exploratory' if row['exploratory'] else ''}",
-            tuple(str(row[facet]) for facet in FACETS),
-            percent(float(row["power"])) if math.isfinite(row["power"]) else NOTHING,
-            tuple(reasons),
-            str(row["registered"]),
+    statements = []
+    for verdict in verdicts[0].networks if verdicts else ():
+        row, power = verdict.row, float(verdict.row["power"])
+        statements.append(
+            Statement(
+                network=verdict.network,
+                regime=str(row["regime"]),
+                statement=f"{row['statement']}{', exploratory' if row['exploratory'] else ''}",
+                facets=tuple(str(row[facet]) for facet in FACETS),
+                power=numbers.percent(power) if math.isfinite(power) else numbers.NOTHING,
+                reasons=tuple(verdict.reasons),
+                registered=str(row["registered"]),
+            )
         )
-        for row, reasons in rows
-    ]
+    return statements

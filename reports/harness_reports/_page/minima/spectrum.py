@@ -1,4 +1,4 @@
-"""How the eigenvalues of the Hessian are distributed, an arm a line."""
+"""The distribution of the Hessian's eigenvalues, a line an arm."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from harness_reports._draw.svg import MUTED, WIDE, panel, style, svg
+from harness_reports._draw.axes import write_title
+from harness_reports._draw.svg import MUTED, WIDE, house_style, new_panel, to_svg
 from harness_reports._page.minima.signs import Sign
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-FAINTEST = 1e-12  # of the highest density
+FAINTEST = 1e-12  # part of the highest density
 
 
 def spectrum(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
-    """Return the figure of a network's table ``spectra``."""
+    """Return the figure of the table ``spectra`` of a network."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     top = float(table["density"].max())
-    low = max(top * FAINTEST, median(_peaks(table, signs) or [top]) / 30)  # below are the smoothing's own tails
-    with style():
-        figure, axes = panel(3.0, WIDE)
+    low = max(top * FAINTEST, median(_peaks(table, signs) or [top]) / 30)  # below are tails that the smoothing made
+    with house_style():
+        figure, axes = new_panel(3.0, WIDE)
         for arm, sign in reversed(list(signs.items())):  # arms over controls
             line = table[table["arm"] == arm]
             if line.empty:
@@ -36,29 +37,29 @@ def spectrum(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
         axes.set_yscale("log")
         axes.set_ylim(low, 2 * top)
         axes.yaxis.set_major_locator(LogLocator(numticks=7))
-        axes.yaxis.set_major_formatter(lambda value, _: power(value))
+        axes.yaxis.set_major_formatter(lambda value, _: power_of_ten(value))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("eigenvalue of the Hessian of the train loss")
-        axes.set_title("Density of eigenvalues", loc="left", fontsize=8.5, color=MUTED)
-        return Markup(svg(figure, name, "spectral density of the Hessian", {}, side_by_side(table, signs)))
+        write_title(axes, "Density of eigenvalues")
+        return to_svg(figure, name, "spectral density of the Hessian", {}, side_by_side(table, signs))
 
 
 def side_by_side(table: DataFrame, signs: Mapping[str, Sign]) -> DataFrame:
     """Return a column of densities per arm, beside that of the eigenvalues."""
-    wide: DataFrame = table.pivot_table(index="eigenvalue", columns="arm", values="density", sort=False)
-    return wide.rename(columns={arm: sign.label for arm, sign in signs.items()}).reset_index()
+    by_arm: DataFrame = table.pivot_table(index="eigenvalue", columns="arm", values="density", sort=False)
+    return by_arm.rename(columns={arm: sign.label for arm, sign in signs.items()}).reset_index()
 
 
 def _peaks(table: DataFrame, signs: Mapping[str, Sign]) -> list[float]:
-    """Return how high every bump of every arm is; most are a single eigenvalue of as many as there are weights."""
-    found: list[float] = []
+    """Return the height of every peak of every arm; most peaks are a single eigenvalue out of as many as there are weights."""
+    peaks: list[float] = []
     for arm in signs:
         heights = table.loc[table["arm"] == arm, "density"].to_numpy(dtype=float)
         inner = heights[1:-1]
-        found += list(inner[(inner > heights[:-2]) & (inner >= heights[2:]) & (inner > FAINTEST * heights.max())])
-    return found
+        peaks += list(inner[(inner > heights[:-2]) & (inner >= heights[2:]) & (inner > FAINTEST * heights.max())])
+    return peaks
 
 
-def power(value: float) -> str:
-    """Return a power of ten as one writes it by hand."""
+def power_of_ten(value: float) -> str:
+    """Return a power of ten with a raised exponent."""
     return f"10{f'{round(math.log10(value)):d}'.translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"

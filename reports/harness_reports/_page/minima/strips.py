@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from harness_reports._draw.axes import decades, finite, formatter, wide, with_unit
-from harness_reports._draw.figures import LEVELS
-from harness_reports._draw.svg import GRID, INK, MUTED, NARROW, SURFACE, panel, style, svg
+from harness import numbers
+from harness_reports._draw.axes import is_finite, label_decades, needs_log_axis, tick_format
+from harness_reports._draw.scores import LEVELS
+from harness_reports._draw.svg import GRID, INK, MUTED, NARROW, SURFACE, house_style, new_panel, to_svg
 from harness_reports._page.minima.signs import Sign
-from harness_reports._words.numbers import NOTHING, count, number
+from harness_reports._words.names import title_with_unit
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from pandas import DataFrame
 
 
@@ -23,98 +25,102 @@ class Strip:
     """A measure of one solution."""
 
     title: str
-    probe: str
-    unit: str = ""  # "loss": that of the task's loss
+    in_loss_unit: bool = False  # else it has no unit
 
 
 STRIPS = {
-    "sharpness": Strip("Sharpness", "sharpness", "loss"),
-    "lambda_max": Strip("Largest eigenvalue of the Hessian", "hessian"),
-    "trace": Strip("Trace of the Hessian", "hessian"),
-    "weight_norm": Strip("Length of the weights", "distance"),
-    "moved": Strip("Distance from the initial weights", "distance"),
-    "gradient_norm": Strip("Length of the gradient", "gradient_norm"),
+    "sharpness": Strip("Sharpness", in_loss_unit=True),
+    "lambda_max": Strip("Largest eigenvalue of the Hessian"),
+    "trace": Strip("Trace of the Hessian"),
+    "weight_norm": Strip("Length of the weights"),
+    "moved": Strip("Distance from the initial weights"),
+    "gradient_norm": Strip("Length of the gradient"),
 }
 
 
-def there(solutions: DataFrame) -> list[str]:
+def measured_columns(solutions: DataFrame) -> list[str]:
     """Return the measures that any solution has."""
-    return [column for column in STRIPS if finite(solutions[column]).any()]
+    return [column for column in STRIPS if is_finite(solutions[column]).any()]
 
 
 def strip(
     solutions: DataFrame, column: str, signs: Mapping[str, Sign], unit: str, floor: float | None, name: str
 ) -> Markup:
-    """Return a measure's figure; ``floor`` is a difference that counts as none, drawn as a bar of that length."""
-    about, tips = STRIPS[column], dict[str, list[str]]()
-    known = solutions[finite(solutions[column])]
-    values = known[column]
-    log = bool(values.min() > 0) and (column == "sharpness" or wide(values))
-    rows = [arm for arm in signs if (known["arm"] == arm).any()]
-    with style():
-        figure, axes = panel(0.62 + 0.36 * len(rows), NARROW)
+    """Return the figure of a measure; a line is drawn at the ``floor``, a difference that counts as none."""
+    title, tips = STRIPS[column].title, dict[str, list[str]]()
+    known = solutions[is_finite(solutions[column])]
+    log = bool(known[column].min() > 0) and (column == "sharpness" or needs_log_axis(known[column]))
+    arms = [arm for arm in signs if (known["arm"] == arm).any()]
+    with house_style():
+        figure, axes = new_panel(0.62 + 0.36 * len(arms), NARROW)
         if log:
             axes.set_xscale("log")
-        for place, arm in enumerate(rows):
-            sign, mine = signs[arm], known[known["arm"] == arm]
+        for place, arm in enumerate(arms):
             group = f"seeds-{place}"
-            heights = [place + 0.2 + 0.8 * LEVELS[i % len(LEVELS)] for i in range(len(mine))]
-            axes.scatter(
-                mine[column], heights, s=26, color=sign.color, marker=sign.marker, lw=0.3, edgecolor=SURFACE, gid=group,
-                zorder=3,
-            )  # fmt: skip
-            pairs = zip(mine["seed"], mine[column], strict=True)
-            tips[group] = [
-                f"{sign.label}, seed {seed}: {number(float(value))} {unit}".rstrip() for seed, value in pairs
-            ]
-            middle = float(mine[column].median())
-            axes.plot([middle, middle], [place + 0.04, place + 0.36], color=INK, lw=1.4, zorder=4)
-            axes.text(
-                0,
-                place - 0.2,
-                sign.label,
-                transform=axes.get_yaxis_transform(),
-                color=INK,
-                va="center",
-                bbox={"boxstyle": "square,pad=0.1", "fc": SURFACE, "ec": "none", "alpha": 0.85},
-            )
-            axes.axhline(place + 0.5, color=GRID, lw=0.6)
-        axes.set_ylim(len(rows) - 0.5, -0.5)
+            rows = known[known["arm"] == arm]
+            _draw_arm(axes, rows[column], place, signs[arm], group)
+            seeds = zip(rows["seed"], rows[column], strict=True)
+            tips[group] = [_tip(signs[arm].label, seed, value, unit) for seed, value in seeds]
+        axes.set_ylim(len(arms) - 0.5, -0.5)
         axes.yaxis.set_visible(False)
         axes.spines["left"].set_visible(False)
         if floor is not None and floor > 0:
             axes.axvline(floor, color=MUTED, lw=1.1, ls=(0, (3, 2)), zorder=1)
-        low, high = axes.get_xlim()
-        if log:
-            axes.set_xlim(low / 1.15, high * 1.15)
-            decades(axes, axes.get_xlim())
-        else:
-            axes.locator_params(axis="x", nbins=6)
-            axes.xaxis.set_major_formatter(formatter(""))
-        axes.set_xlabel(with_unit(about.title, unit))
+        _set_x_axis(axes, log)
+        axes.set_xlabel(title_with_unit(title, unit))
         data = known[["arm", "seed", column]]
-        return Markup(svg(figure, name, f"{about.title}: every seed, and the median per arm", tips, data))
+        return to_svg(figure, name, f"{title}: every seed, and the median per arm", tips, data)
 
 
-def table(solutions: DataFrame, signs: Mapping[str, Sign], unit: str) -> dict[str, Any] | None:
+def _draw_arm(axes: Axes, values: Any, place: int, sign: Sign, group: str) -> None:
+    """Draw the seeds of one arm, their median, and the arm's name."""
+    heights = [place + 0.2 + 0.8 * LEVELS[i % len(LEVELS)] for i in range(len(values))]
+    mark: dict[str, Any] = {"s": 26, "color": sign.color, "marker": sign.marker, "lw": 0.3, "edgecolor": SURFACE}
+    axes.scatter(values, heights, **mark, gid=group, zorder=3)
+    middle = float(values.median())
+    axes.plot([middle, middle], [place + 0.04, place + 0.36], color=INK, lw=1.4, zorder=4)
+    box = {"boxstyle": "square,pad=0.1", "fc": SURFACE, "ec": "none", "alpha": 0.85}
+    axes.text(0, place - 0.2, sign.label, transform=axes.get_yaxis_transform(), color=INK, va="center", bbox=box)
+    axes.axhline(place + 0.5, color=GRID, lw=0.6)
+
+
+def _tip(label: str, seed: int, value: float, unit: str) -> str:
+    """Return what the mark of a seed says."""
+    return f"{label}, seed {seed}: {numbers.number(float(value))} {unit}".rstrip()
+
+
+def _set_x_axis(axes: Axes, log: bool) -> None:
+    """Choose the ends and the numbers of the x axis."""
+    low, high = axes.get_xlim()
+    if log:
+        axes.set_xlim(low / 1.15, high * 1.15)
+        label_decades(axes, axes.get_xlim())
+    else:
+        axes.locator_params(axis="x", nbins=6)
+        axes.xaxis.set_major_formatter(tick_format(""))
+
+
+def means_table(solutions: DataFrame, signs: Mapping[str, Sign], unit: str) -> dict[str, Any] | None:
     """Return heads and rows of means over seeds; None where nothing was measured."""
-    columns = there(solutions)
+    columns = measured_columns(solutions)
     if not columns:
         return None
-    heads = [with_unit(STRIPS[column].title, unit if STRIPS[column].unit else "") for column in columns]
+    heads = [title_with_unit(STRIPS[name].title, unit if STRIPS[name].in_loss_unit else "") for name in columns]
     rows = []
     for arm, sign in signs.items():
-        mine = solutions[solutions["arm"] == arm]
-        rows.append({"sign": sign, "cells": [_cell(mine, column) for column in columns]})
+        of_arm = solutions[solutions["arm"] == arm]
+        rows.append({"sign": sign, "cells": [_cell(of_arm, column) for column in columns]})
     return {"heads": heads, "rows": rows}
 
 
-def _cell(mine: DataFrame, column: str) -> dict[str, str]:
-    known = mine[finite(mine[column])]
+def _cell(solutions: DataFrame, column: str) -> dict[str, str]:
+    """Return the mean of a measure over seeds, its standard deviation, and the number of seeds."""
+    known = solutions[is_finite(solutions[column])]
     if known.empty:
-        return {"mean": NOTHING, "more": ""}
+        return {"mean": numbers.NOTHING, "more": ""}
     values = known[column]
-    more = [f"SD {number(float(values.std()))}"] if len(values) > 1 else []
-    if column == "trace" and finite(known["trace_se"]).any():
-        more.append(f"each ± {number(float(known['trace_se'].mean()))}")
-    return {"mean": number(float(values.mean())), "more": ", ".join([*more, count(len(values), "seed")])}
+    more = [f"SD {numbers.number(float(values.std()))}"] if len(values) > 1 else []
+    if column == "trace" and is_finite(known["trace_se"]).any():
+        more.append(f"each ± {numbers.number(float(known['trace_se'].mean()))}")
+    more.append(numbers.counted(len(values), "seed"))
+    return {"mean": numbers.number(float(values.mean())), "more": ", ".join(more)}

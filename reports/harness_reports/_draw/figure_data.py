@@ -1,4 +1,4 @@
-"""The data of a figure, beside it in the page: a button under every figure saves them as CSV, another the SVG."""
+"""The data of a figure, which the page carries: buttons under every figure save it as CSV or as SVG."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ if TYPE_CHECKING:
 DIGITS = 7
 
 
-def carried(data: DataFrame) -> str:
-    """Return a table as JSON, packed where it is long, for the ``<metadata>`` of its figure."""
+def packed_data(data: DataFrame) -> str:
+    """Return a table as JSON for the ``<metadata>`` of its figure, packed where it is long."""
     rows = [[_cell(value) for value in row] for row in data.itertuples(index=False)]
     return packed(embedded({"columns": [str(column) for column in data.columns], "rows": rows}))
 
 
-def drawn(figure: Figure) -> DataFrame:
+def lines_of(figure: Figure) -> DataFrame:
     """Return every named line of a figure, point by point: series, x and y, named as the axes are."""
     import numpy as np
     import pandas as pd
 
-    rows: list[tuple[str, Any, Any]] = []
+    points: list[tuple[str, Any, Any]] = []
     axes = figure.axes[0]
     for line in axes.get_lines():
         name = str(line.get_label())
         if not name.startswith("_child"):
-            rows += [(name, x, y) for x, y in np.asarray(line.get_xydata(), dtype=float)]
-    y = axes.get_ylabel() or axes.get_title(loc="left") or axes.get_title()
-    return pd.DataFrame(rows, columns=["series", axes.get_xlabel() or "x", y or "y"])
+            points += [(name, x, y) for x, y in np.asarray(line.get_xydata(), dtype=float)]
+    y_name = axes.get_ylabel() or axes.get_title(loc="left") or axes.get_title()
+    return pd.DataFrame(points, columns=["series", axes.get_xlabel() or "x", y_name or "y"])
 
 
 def _cell(value: Any) -> Any:
+    """Return a value that JSON can hold; a number that is not finite becomes None."""
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):

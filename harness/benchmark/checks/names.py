@@ -1,0 +1,124 @@
+"""The second wave: what the installed plugins say of the names and options in the file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from harness.benchmark.absent import names_in
+from harness.benchmark.sections import Benchmark
+from harness.benchmark.toml import Source
+from harness.errors import BenchmarkError, did_you_mean, shown
+from harness.plugin.contracts import Backbone, Dataset, Metric, Optimizer, Probe, Report, Scheduler, Task
+from harness.plugin.registry import Registry
+from harness.plugin.validate import clash, fault
+
+
+def check_options(offer: Dataset | Probe, options: Mapping[str, Any], source: Source, *above: str) -> None:
+    """Refuse options that a dataset or a probe does not have, or does not take with that value."""
+    kind = type(offer).__name__.lower()
+    for name, value in options.items():
+        key = (*above, name)
+        if name not in offer.options:
+            hint = did_you_mean(name, offer.options)
+            raise source.refusal(key, f"be an option of {kind} '{offer.name}'", shown(name), hint)
+        wrong = fault(offer, name, value)
+        if not wrong and isinstance(offer, Probe) and not isinstance(value, str | bool) and not value > 0:
+            wrong = f" must be above 0, got {value!r}"
+        if wrong:
+            raise BenchmarkError(f"{source.where(*key)}:{wrong}")
+
+
+def check_metrics(benchmark: Benchmark, task: Task, source: Source) -> None:
+    """Refuse a deciding metric or a target that the task does not have, and a target that cannot be reached."""
+    target = benchmark.report.target
+    for key, name in (
+        (("search", "metric"), benchmark.search.metric),
+        (("report", "target", "metric"), target.get("metric", "")),
+    ):
+        if name and name not in task.metrics:
+            hint = did_you_mean(name, task.metrics)
+            raise source.refusal(key, f"be a metric of task '{task.name}'", shown(name), hint)
+    if target:
+        _check_target_value(target["metric"], task.metrics[target["metric"]], target["value"], source)
+
+
+def _check_target_value(name: str, metric: Metric, value: float, source: Source) -> None:
+    """Refuse a value that the metric can never have."""
+    low, high = (0.0, 1.0) if metric.unit == "%" else metric.bounds
+    if not low <= value <= high:
+        ends = [f">= {low:g}"] * math.isfinite(low) + [f"<= {high:g}"] * math.isfinite(high)
+        must = f"be a number {' and '.join(ends)} for the metric '{name}'"
+        raise source.refusal(("report", "target", "value"), must, repr(value))
+
+
+def check_formats(benchmark: Benchmark, source: Source, registry: Registry) -> None:
+    """Refuse formats that nobody writes, and two that write the same file."""
+    where = source.where("report", "formats")
+    reports = [registry.get("report", name, Report, where) for name in benchmark.report.formats]
+    if both := clash(reports):
+        raise BenchmarkError(f"{where}: {both}")
+
+
+def check_aliases(benchmark: Benchmark, source: Source, registry: Registry) -> None:
+    """Refuse an alias that is no arm, or that is the name of an optimizer."""
+    train = benchmark.train
+    for alias, name in train.aliases.items():
+        key = ("train", "aliases", alias)
+        if alias not in train.optimizers:
+            hint = did_you_mean(alias, train.optimizers)
+            raise source.refusal(key, "be one of train.optimizers", shown(alias), hint)
+        registry.get("optimizer", name, Optimizer, source.where(*key))
+        if alias in registry.found["optimizer"]:
+            raise source.refusal(key, "be a new name", "that of an optimizer", "choose another")
+
+
+def check_snapshots(benchmark: Benchmark, source: Source, registry: Registry) -> None:
+    """Refuse snapshots at the ends of cycles where no schedule has cycles."""
+    names, key = benchmark.train.schedulers, ("compare", "snapshots")
+    cycles = [registry.get("scheduler", name, Scheduler, source.where(*key)).cycle_ends for name in names]
+    if benchmark.compare.snapshots and not any(cycles):
+        hint = "add one that has, such as sgdr, to train.schedulers"
+        raise source.refusal(key, "be false where no schedule has cycles", f"true with {', '.join(names)}", hint)
+
+
+def check_layer_groups(backbones: Mapping[str, Backbone], benchmark: Benchmark, source: Source) -> None:
+    """Refuse training by layer groups with a backbone that has none."""
+    train = benchmark.train
+    asked = {
+        ("train", "head_epochs"): train.head_epochs > 0,
+        ("train", "layer_factor"): train.layer_factor != 1,
+        ("search", "layer_factor"): bool(benchmark.search.layer_factor),
+    }
+    for key in (key for key, is_asked in asked.items() if is_asked):
+        for backbone in backbones.values():
+            if backbone.groups is None:
+                must = "be left out for a backbone without layer groups"
+                hint = "its plugin can offer Backbone(groups=...)"
+                raise source.refusal(key, must, f"it for '{backbone.name}'", hint)
+
+
+def check_probes(benchmark: Benchmark, probes: tuple[Probe, ...], source: Source, registry: Registry) -> None:
+    """Refuse settings for probes that take no part, for probes of the wrong kind, and for options that a probe has not."""
+    compare = benchmark.compare
+    named = names_in(source, {}, "compare", "probes") | {probe.name for probe in probes}
+    for setting in ("probe_options", "probe_sizes", "probe_budgets"):
+        for name in getattr(compare, setting):
+            key = ("compare", setting, name)
+            where = source.where(*key)
+            probe = registry.get("probe", name, Probe, where)
+            if setting != "probe_options" and not is_late(probe):
+                raise source.refusal(key, "be for a probe that measures after the comparison", shown(name))
+            # A profile or a --set may leave a probe out that the file has settings for.
+            known = compare.probes if where.startswith("--set") else sorted(named)
+            if name not in known:
+                hint = "add it there, or leave this out"
+                raise source.refusal(key, "be one of compare.probes", shown(name), hint)
+            if setting == "probe_options":
+                check_options(probe, compare.probe_options[name], source, *key)
+
+
+def is_late(probe: Probe) -> bool:
+    """Return whether a probe measures after the comparison, and not at the end of every run."""
+    return probe.late or probe.networks > 1

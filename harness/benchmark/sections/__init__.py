@@ -1,0 +1,118 @@
+"""The model of the benchmark file: every section, with every key's type, range, default and meaning at the key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from harness.benchmark.meaning import OUTSIDE, Effect, Meaning, selected
+from harness.benchmark.sections.base import ArmName, Name, PathName, Section, Unrepeated
+from harness.benchmark.sections.compare import CompareSection
+from harness.benchmark.sections.heads import HeadSection
+from harness.benchmark.sections.report import BaselineSection, ReportSection, Target
+from harness.benchmark.sections.search import Choices, Range, SearchSection
+from harness.benchmark.sections.training import DataSection, TrainSection
+from harness.benchmark.sections.verdict import VerdictSection
+
+__all__ = [
+    "TABLES",
+    "BaselineSection",
+    "Benchmark",
+    "Choices",
+    "CompareSection",
+    "DataSection",
+    "HeadSection",
+    "Range",
+    "ReportSection",
+    "SearchSection",
+    "Section",
+    "Target",
+    "TrainSection",
+    "VerdictSection",
+    "as_plain",
+    "identity",
+]
+
+
+class Benchmark(Section):
+    """A whole benchmark file, resolved."""
+
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+            description="up to 64 letters, digits, '.', '_' or '-', a letter or digit first (it names the run folder)",
+        ),
+        Meaning(
+            "The name of the benchmark. The run folder is called `NAME-HASH`.",
+            "my-benchmark",
+            Effect("in", "free", "none", compared=False),
+        ),
+    ]
+    plugins: Annotated[
+        list[PathName],
+        Field(max_length=100),
+        Unrepeated,
+        Meaning("Plugin files to load, relative to the benchmark file.", ["my_optimizer.py"], OUTSIDE),
+    ] = []
+    block: Annotated[
+        list[ArmName],
+        Field(max_length=100),
+        Unrepeated,
+        Meaning("Installed plugins to leave out, by their names.", ["some-plugin"], OUTSIDE),
+    ] = []
+    data: DataSection = DataSection()
+    train: TrainSection = TrainSection()
+    search: SearchSection = SearchSection()
+    compare: CompareSection = CompareSection()
+    verdict: VerdictSection = VerdictSection()
+    heads: Annotated[
+        dict[Name, HeadSection],
+        Field(max_length=100),
+        Meaning(
+            "Settings that differ for one of `train.heads`, in `[heads.NAME.train]`, `[heads.NAME.search]` and "
+            "`[heads.NAME.compare]`.",
+            {"linear": {"train": {"l2": 0.1}}},
+            Effect("in", "equal", "none", compared=True),
+            regimes=("features",),
+        ),
+    ] = {}
+    baseline: BaselineSection = BaselineSection()
+    report: ReportSection = ReportSection()
+
+    def of_head(self, head: str) -> Benchmark:
+        """Return the benchmark as it holds for a head: with that head's own settings, where it has some."""
+        if head not in self.heads:
+            return self
+        settings = self.heads[head]
+        changed = {}
+        for name in ("train", "search", "compare"):
+            update = getattr(settings, name).model_dump(exclude_none=True)
+            if update:
+                changed[name] = getattr(self, name).model_copy(update=update)
+        return self.model_copy(update=changed)
+
+
+# What may stand in a table that the model leaves open. The target may also be empty, and a hyperparameter a plain value.
+TABLES: Mapping[tuple[str, ...], tuple[type[Section], ...]] = {
+    ("report", "target"): (Target,),
+    ("search", "space", "*", "*"): (Range, Choices),
+}
+
+
+def as_plain(benchmark: Benchmark) -> dict[str, Any]:
+    """Return the resolved benchmark as plain values, ready for TOML or JSON."""
+    plain = benchmark.model_dump(mode="json", exclude_none=True)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def identity(benchmark: Benchmark) -> dict[str, Any]:
+    """Return the part of the benchmark that its run folder is named after: the values whose meaning says so.
+
+    Totals and what is only shown are no part of it. So a request for more trials or seeds goes on in the same folder,
+    and another learning rule starts a new one.
+    """
+    return selected(Benchmark, as_plain(benchmark), lambda meaning: meaning.effect.identity == "in")

@@ -1,0 +1,54 @@
+"""What all sections of the benchmark file share: the base class, and the types of numbers and names."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from harness.errors import shown
+
+LONGEST = 4096  # characters of a string or a key, as of a path on Linux
+MOST = 1000  # entries of a list or a table
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, without unknown keys, and without a silent conversion of types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _without_repeats(values: list[Any]) -> list[Any]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"must name each only once, got {shown(value)} twice")
+    return values
+
+
+Unrepeated = AfterValidator(_without_repeats)
+
+# Every number has a least and a greatest value. Where the greatest one only guards against slips it is a million: nobody
+# has time for so many epochs, seeds or trials, and the seeds of searches begin there (plan.SEARCH_SEED).
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+CountOrNone = Annotated[int, Field(ge=0, le=1_000_000)]  # 0: none
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]  # numpy and torch both take these
+Seconds = Annotated[float, Field(gt=0, le=1e9)]  # thirty years
+Penalty = Annotated[float, Field(ge=0, le=100)]  # beyond that all weights are zero
+Factor = Annotated[float, Field(ge=1e-4, le=1)]  # of a learning rate; below that a layer stands still
+
+ENDS = (-1e12, 1e12)  # of any hyperparameter: float32 has no decimals beyond them
+Hyperparameter = Annotated[float, Field(ge=ENDS[0], le=ENDS[1])]
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]  # of a plugin, which has at most so many characters
+ArmName = Annotated[str, Field(min_length=1, max_length=400)]  # backbone/head/optimizer/schedule
+Alias = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$",
+        description="up to 64 letters, digits, '.', '_', '+' or '-', a letter or digit first",
+    ),
+]
+PathName = Annotated[str, Field(min_length=1, max_length=LONGEST)]
+PathOrNone = Annotated[str, Field(max_length=LONGEST)]  # empty: none
+Names = Annotated[list[Name], Field(max_length=100), Unrepeated]
+Options = Annotated[dict[Name, Any], Field(max_length=100)]  # by option; its plugin says which values it takes

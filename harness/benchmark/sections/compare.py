@@ -1,0 +1,165 @@
+"""``[compare]``: how the tuned arms are retrained, which controls run beside them, and what is measured."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from harness.benchmark.keys import Of
+from harness.benchmark.meaning import BESIDE, CONTROL, MEASURED, RECIPE, RULE, Effect, Meaning
+from harness.benchmark.sections.base import Count, CountOrNone, Name, Names, Options, Seconds, Section
+
+
+class CompareSection(Section):
+    """``[compare]``: how the tuned arms are retrained and compared."""
+
+    seeds: Annotated[
+        Count,
+        Meaning(
+            "The number of seeds that each tuned arm is retrained under, in all. With fewer than six, no two "
+            "arms can be called different.",
+            12,
+            Effect("total", "equal", "rule", compared=True),
+        ),
+    ] = 8
+    epochs: Annotated[
+        Count,
+        Meaning("The epochs of every retraining, the same for all arms: enough to reach a minimum.", 100, RECIPE),
+    ] = 40
+    untuned: Annotated[
+        CountOrNone,
+        Meaning(
+            "The number of seeds that each optimizer is also trained under with its own defaults. It shows what tuning "
+            "was worth. 0 is for none.",
+            5,
+            BESIDE,
+        ),
+    ] = 3
+    twins: Annotated[
+        CountOrNone,
+        Meaning(
+            "The number of first seeds that are trained once more, with the same initial weights and another order of "
+            "the examples. At most `compare.seeds`.",
+            3,
+            Effect("out", "free", "shown", compared=True),
+        ),
+    ] = 0
+    aa: Annotated[
+        bool | Annotated[Name, Of("optimizer")],
+        Meaning(
+            "The A/A arm: an optimizer that takes part once more under another name, with a search of its own. It must "
+            "not come out different from itself. `true` takes the first optimizer.",
+            "sgd",
+            CONTROL,
+        ),
+    ] = False
+    label_noise: Annotated[
+        float,
+        Field(ge=0, le=1),
+        Meaning(
+            "The known-different arm: one optimizer that is trained while this part of the labels is shuffled. It must "
+            "come out different. 0 is for none.",
+            0.4,
+            CONTROL,
+        ),
+    ] = 0.0
+    gate: Annotated[
+        bool,
+        Meaning(
+            "Whether one run of each arm goes on for a fifth of its steps, to test that it was at a minimum. An arm that "
+            "was not is inconclusive.",
+            False,
+            CONTROL,
+        ),
+    ] = True
+    fit: Annotated[
+        float,
+        Field(ge=0, le=0.5),  # at .5 two classes are guessed
+        Meaning(
+            "The largest train error, measured without augmentation, that a network at a minimum may have.", 0.02, RULE
+        ),
+    ] = 0.01
+    probes: Annotated[
+        Names,
+        Of("probe"),
+        Meaning(
+            "The probes, plugins that measure the trained networks. The verdict needs `representation`, `connectivity` "
+            "and `sharpness` for three of its five facets.",
+            ["gradient_norm", "representation", "connectivity", "sharpness"],
+            MEASURED,
+        ),
+    ] = ["gradient_norm"]
+    probe_options: Annotated[
+        dict[Name, Options],
+        Field(max_length=100),
+        Meaning("Options of each probe, by the probe's name.", {"sharpness": {"images": 512, "steps": 10}}, MEASURED),
+    ] = {}
+    probe_sizes: Annotated[
+        dict[Name, Count],
+        Field(max_length=100),
+        Meaning(
+            "At most how many measurements a probe makes, by the probe's name, for a probe that measures after the "
+            "comparison: networks, pairs or triples of networks. A probe that is not named measures all.",
+            {"connectivity": 72},
+            MEASURED,
+        ),
+    ] = {}
+    probe_budget: Annotated[
+        Seconds | None,
+        Meaning(
+            "A limit in seconds for each probe that measures after the comparison. With a limit, what is measured depends "
+            "on the speed of the machine.",
+            600.0,
+            BESIDE,
+        ),
+    ] = None
+    probe_budgets: Annotated[
+        dict[Name, Seconds],
+        Field(max_length=100),
+        Meaning("The same limit for single probes, by the probe's name.", {"connectivity": 300.0}, BESIDE),
+    ] = {}
+    tta: Annotated[
+        bool,
+        Meaning(
+            "Whether each test image is also scored by the mean of the predictions for it and for its mirror image "
+            "(test-time augmentation).",
+            True,
+            RECIPE,
+        ),
+    ] = False
+    snapshots: Annotated[
+        bool,
+        Meaning(
+            "Whether the weights at the ends of a schedule's cycles are kept, and their predictions averaged. The "
+            "schedule must have cycles, as `sgdr` has.",
+            True,
+            BESIDE,
+        ),
+    ] = False
+    confirm: Annotated[
+        bool,
+        Meaning(
+            'Whether the whole network is run on the test photos in the regime "features", to confirm the result that '
+            "the stored features gave.",
+            False,
+            BESIDE,
+        ),
+    ] = True
+    folds: Annotated[
+        int,
+        Field(ge=0, le=100),
+        Meaning(
+            "The number of folds in which the train split is predicted by networks that did not see it, to find suspect "
+            "labels. 0 is for none.",
+            5,
+            BESIDE,
+        ),
+    ] = 0
+
+    @field_validator("folds")
+    @classmethod
+    def _two_or_none(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("must be 0 (none), or 2 or more, got 1")
+        return folds

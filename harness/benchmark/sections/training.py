@@ -1,0 +1,229 @@
+"""``[data]`` and ``[train]``: what is learned, by which arms, and what all their runs have in common."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.benchmark.keys import Of
+from harness.benchmark.meaning import APART, ARMS, BESIDE, RECIPE, Effect, Meaning
+from harness.benchmark.sections.base import (
+    Alias,
+    Count,
+    CountOrNone,
+    Factor,
+    Name,
+    Names,
+    Options,
+    PathName,
+    PathOrNone,
+    Penalty,
+    Section,
+    Seed,
+    Unrepeated,
+)
+
+Augmentation = Literal["flip", "crop", "resized_crop", "rotate", "brightness", "contrast", "mixup", "cutmix"]
+
+
+class DataSection(Section):
+    """``[data]``: the data that the networks learn from, and how it is split."""
+
+    dataset: Annotated[
+        Name,
+        Of("dataset"),
+        Meaning("The dataset, a plugin. `harness list dataset` names those that are installed.", "folder", APART),
+    ] = "dogscats"
+    size: Annotated[
+        int,
+        Field(ge=8, le=1024),  # smaller ones show nothing, larger ones fill the memory
+        Meaning("The side, in pixels, of the squares that photos are cut and resized to.", 96, APART),
+    ] = 32
+    tune: Annotated[
+        float,
+        Field(ge=0.001, le=0.9),  # something is left of both
+        Meaning(
+            "The part of the training examples that becomes the tune split, on which the search scores its trials. It is "
+            "not used where the data comes with a tune split of its own.",
+            0.1,
+            APART,
+        ),
+    ] = 0.2
+    seed: Annotated[
+        Seed, Meaning("The seed of the draw that takes the tune split out of the training examples.", 7, APART)
+    ] = 0
+    on_bad_image: Annotated[
+        Literal["error", "skip"],
+        Meaning(
+            'What to do with a photo that cannot be read: stop with its name ("error"), or leave it out and count it '
+            '("skip").',
+            "skip",
+            APART,
+        ),
+    ] = "error"
+    exclude: Annotated[
+        PathOrNone,
+        Meaning(
+            "A CSV file with a column `file`, relative to the benchmark file. The photos that it names leave train and "
+            "tune. The test split stays whole, and the leaderboard also has each arm's score without them. `harness data "
+            "suspects` writes such a file.",
+            "suspects.csv",
+            Effect("data", "apart", "none", compared=True),
+        ),
+    ] = ""
+    options: Annotated[
+        Options,
+        Meaning(
+            "Options of the dataset. `dogscats` has the numbers of drawings that it makes where there are no photos, and "
+            "`diabetes` the part of the examples that becomes the test split.",
+            {"train": 512, "test": 2048},
+            APART,
+            belongs_to=("data", "dataset"),
+        ),
+    ] = {}
+
+
+class TrainSection(Section):
+    """``[train]``: the arms, and what all their runs have in common.
+
+    Every backbone is trained with every optimizer under every schedule. Each of these combinations is an arm.
+    """
+
+    task: Annotated[
+        Name,
+        Of("task"),
+        Meaning("The task, a plugin: it brings the loss and the metrics.", "regression", RECIPE),
+    ] = "classification"
+    regime: Annotated[
+        Literal["features", "finetune", "scratch"],
+        Meaning(
+            'How a network is trained: from random weights ("scratch"), all of a pretrained network ("finetune"), or a '
+            'small head on the features of a frozen pretrained backbone ("features").',
+            "finetune",
+            RECIPE,
+        ),
+    ] = "scratch"
+    pretrained: Annotated[
+        bool | PathName,
+        Meaning(
+            "Where the pretrained weights are: a file or a folder, relative to the benchmark file. `true` takes them from "
+            "the folder in `HARNESS_WEIGHTS`, or from timm's hub.",
+            "weights",
+            APART,
+            regimes=("features", "finetune"),
+        ),
+    ] = True
+    heads: Annotated[
+        Names,
+        Of("backbone"),
+        Field(min_length=1),
+        Meaning(
+            "The networks that are trained on the features of each backbone.",
+            ["linear", "mlp"],
+            ARMS,
+            regimes=("features",),
+        ),
+    ] = ["linear"]
+    backbones: Annotated[
+        Names,
+        Of("backbone"),
+        Field(min_length=1),
+        Meaning("The networks. Any timm model goes by its name.", ["resnet18"], ARMS),
+    ] = ["lesson_cnn"]
+    optimizers: Annotated[
+        Names,
+        Of("optimizer"),
+        Field(min_length=1),
+        Meaning(
+            "The optimizers that are compared: plugins, torch's own as `torch:RAdam`, or names from `train.aliases`.",
+            ["sgd", "adamw"],
+            ARMS,
+        ),
+    ] = ["sgd", "adam", "rmsprop"]
+    schedulers: Annotated[
+        Names,
+        Of("scheduler"),
+        Field(min_length=1),
+        Meaning("The learning-rate schedules. An optimizer that needs no schedule runs once.", ["one_cycle"], ARMS),
+    ] = ["cosine"]
+    aliases: Annotated[
+        dict[Alias, Annotated[Name, Of("optimizer")]],
+        Field(max_length=100),
+        Meaning(
+            "New names for optimizers, so that one optimizer can be two arms with search spaces of their own. List the "
+            "new name in `train.optimizers` too.",
+            {"plain_sgd": "sgd"},
+            ARMS,
+        ),
+    ] = {}
+    batch_size: Annotated[Count, Meaning("The number of examples in a training step.", 128, RECIPE)] = 64
+    l2: Annotated[
+        Penalty,
+        Meaning(
+            "The strength of the L2 penalty, λ in loss + λ/2 · |weights|². It is part of the objective that all arms "
+            "have in common.",
+            1e-4,
+            RECIPE,
+        ),
+    ] = 5e-4
+    augment: Annotated[
+        list[Augmentation],
+        Field(max_length=8),
+        Unrepeated,
+        Meaning("The random changes of each training image, drawn anew in every epoch.", ["flip", "crop"], RECIPE),
+    ] = []
+    head_epochs: Annotated[
+        CountOrNone,
+        Meaning(
+            "The number of first epochs in which only the head is trained. They are part of a run's epochs.",
+            2,
+            RECIPE,
+            regimes=("finetune",),
+        ),
+    ] = 0
+    layer_factor: Annotated[
+        Factor,
+        Meaning(
+            "The learning rate of a layer group, as a part of the rate of the next group towards the head.",
+            0.3,
+            RECIPE,
+            regimes=("finetune",),
+        ),
+    ] = 1.0
+    batch_norm: Annotated[
+        Literal["train", "frozen"],
+        Meaning(
+            'What batch norm does in training: use and update the statistics of the batch ("train"), or use the '
+            'pretrained statistics and keep them ("frozen").',
+            "frozen",
+            RECIPE,
+            regimes=("finetune",),
+        ),
+    ] = "train"
+    device: Annotated[
+        str,
+        Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$", description="auto, cpu, cuda or cuda:N"),
+        Meaning("Where training happens. `auto` takes a CUDA device where there is one.", "cuda:1", APART),
+    ] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        Meaning(
+            "The precision of training. `auto` takes bfloat16 where the hardware multiplies it natively, and float32 "
+            "elsewhere.",
+            "fp32",
+            APART,
+        ),
+    ] = "auto"
+    threads: Annotated[
+        int,
+        Field(ge=0, le=4096),
+        Meaning("The number of CPU threads. 0 takes all that this process may use.", 1, BESIDE),
+    ] = 0
+    executor: Annotated[
+        Name,
+        Of("executor"),
+        Meaning(
+            "The executor, a plugin that carries runs out: in this process, or wherever it can.", "my_executor", BESIDE
+        ),
+    ] = "inprocess"

@@ -1,0 +1,102 @@
+"""``[verdict]``: the rules of the verdict: how much may not matter, and what a minimum must withstand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from harness.benchmark.meaning import RULE, Meaning
+from harness.benchmark.sections.base import Section
+
+# Every margin has an end: one beyond it would call anything similar. Ratios end at 10. Parts of 1 end at a half, by which
+# two classes differ from guessing. Nats end at 1, for guessing among two classes loses 0.69.
+Ratio = Annotated[float, Field(gt=1, le=10)]
+Part = Annotated[float, Field(gt=0, le=0.5)]
+PartOrNone = Annotated[float, Field(ge=0, le=0.5)]
+Nats = Annotated[float, Field(gt=0, le=1)]
+NatsOrNone = Annotated[float, Field(ge=0, le=1)]
+
+
+class MarginsSection(Section):
+    """``[verdict.margins]``: how large a difference may be and still not matter.
+
+    They are choices of whoever writes the benchmark. None comes from a paper.
+    """
+
+    accuracy: Annotated[Part, Meaning("Of test accuracy, as a part of 1.", 0.01, RULE)] = 0.005
+    test_loss: Annotated[Ratio, Meaning("Of the test loss, as a ratio.", 1.2, RULE)] = 1.10
+    train_loss: Annotated[
+        Nats,
+        Meaning("Of the train loss, in nats. For regression, as a part of the variance of the targets.", 0.05, RULE),
+    ] = 0.02
+    function: Annotated[
+        Ratio,
+        Meaning("Of the distance between predictions: between two arms, over within an arm.", 1.2, RULE),
+    ] = 1.10
+    representation: Annotated[
+        Ratio,
+        Meaning("Of the distance between representations: between two arms, over within an arm.", 1.2, RULE),
+    ] = 1.10
+    barrier: Annotated[
+        Part,
+        Meaning("Of the error barrier, as a part of 1: between two arms, less within an arm.", 0.05, RULE),
+    ] = 0.02
+    sharpness: Annotated[Ratio, Meaning("Of sharpness, as a ratio.", 1.5, RULE)] = 1.25
+
+
+class FloorsSection(Section):
+    """``[verdict.floors]``: distances below which two networks count as the same, whatever the ratio is."""
+
+    disagreement: Annotated[
+        PartOrNone, Meaning("The part of the test examples that two networks put into different classes.", 0.005, RULE)
+    ] = 0.002
+    root_jsd: Annotated[
+        PartOrNone,
+        Meaning("The root of the Jensen-Shannon divergence between predictions, in roots of nats.", 0.02, RULE),
+    ] = 0.01
+    prediction: Annotated[
+        NatsOrNone,
+        Meaning("The distance between predicted numbers, in standard deviations of the test targets.", 0.02, RULE),
+    ] = 0.01
+    cka: Annotated[PartOrNone, Meaning("1 - CKA of two representations.", 0.01, RULE)] = 0.005
+    procrustes: Annotated[PartOrNone, Meaning("1 - Procrustes similarity of two representations.", 0.01, RULE)] = 0.005
+    barrier: Annotated[PartOrNone, Meaning("The error barrier between two networks, as a part of 1.", 0.01, RULE)] = (
+        0.005
+    )
+    sharpness: Annotated[NatsOrNone, Meaning("The sharpness of a network, in nats.", 0.005, RULE)] = 0.002
+
+
+class GateSection(Section):
+    """``[verdict.gate]``: what a network at a minimum must withstand. Its train error is ``compare.fit``."""
+
+    gain: Annotated[
+        Part,
+        Meaning("The largest part of the train loss by which a restart may lower it.", 0.1, RULE),
+    ] = 0.05
+    nats: Annotated[
+        NatsOrNone,
+        Meaning("A fall of the train loss up to this, in nats, is allowed whatever part it is.", 0.01, RULE),
+    ] = 0.005
+    gradient: Annotated[
+        float,
+        Field(ge=1e-7, le=0.5),  # float32 ends there
+        Meaning(
+            "For convex networks: the largest norm of the full gradient, as a part of its norm at the start of training.",
+            1e-3,
+            RULE,
+        ),
+    ] = 1e-4
+
+
+class VerdictSection(Section):
+    """``[verdict]``: the rules of the verdict. They are registered before the comparison begins."""
+
+    alpha: Annotated[
+        float,
+        Field(ge=1e-6, lt=0.5),  # below a millionth no design has any power
+        Meaning("The level of every test: how often it may be wrong by chance.", 0.01, RULE),
+    ] = 0.05
+    margins: MarginsSection = MarginsSection()
+    floors: FloorsSection = FloorsSection()
+    gate: GateSection = GateSection()

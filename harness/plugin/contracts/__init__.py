@@ -1,0 +1,53 @@
+"""What a plugin offers: frozen values, one class per kind.
+
+A contract is a value and a few functions, never a base class to inherit. Heavy libraries (torch, timm) are
+imported inside the functions, so that discovering plugins stays cheap and reports never need them.
+
+Axes are named at every boundary: B is the batch, N the examples of a split, C channels, H and W pixels,
+K the outputs of the network.
+"""
+
+from __future__ import annotations
+
+from harness.plugin.contracts.data import Data, DataRequest, Dataset, Download, Photo, Split
+from harness.plugin.contracts.executing import Executor, RunningExecutor, Workbench
+from harness.plugin.contracts.learning import Backbone, Metric, Optimizer, Schedule, Scheduler, Task, Weights
+from harness.plugin.contracts.offers import KINDS, OFFERS, Catalogue, Kind, Offer
+from harness.plugin.contracts.parts import DeviceSplit, Parts, TrainingParts
+from harness.plugin.contracts.reading import Analysis, Probe, Report, Results, Several
+from harness.plugin.contracts.records import Records
+from harness.plugin.contracts.spaces import Space
+
+__all__ = [
+    "KINDS",
+    "OFFERS",
+    "Analysis",
+    "Backbone",
+    "Catalogue",
+    "Data",
+    "DataRequest",
+    "Dataset",
+    "DeviceSplit",
+    "Download",
+    "Executor",
+    "Kind",
+    "Metric",
+    "Offer",
+    "Optimizer",
+    "Parts",
+    "Photo",
+    "Probe",
+    "Records",
+    "Report",
+    "Results",
+    "RunningExecutor",
+    "Schedule",
+    "Scheduler",
+    "Several",
+    "Space",
+    "Split",
+    "Task",
+    "TrainingParts",
+    "Weights",
+    "Workbench",
+]

@@ -1,0 +1,53 @@
+"""The kinds of plugin, the value that each kind offers, and catalogues of many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.plugin.contracts.data import Dataset
+from harness.plugin.contracts.executing import Executor
+from harness.plugin.contracts.learning import Backbone, Optimizer, Scheduler, Task
+from harness.plugin.contracts.reading import Analysis, Probe, Report
+
+Kind = Literal["dataset", "task", "backbone", "optimizer", "scheduler", "executor", "probe", "analysis", "report"]
+KINDS: tuple[Kind, ...] = (
+    "dataset",
+    "task",
+    "backbone",
+    "optimizer",
+    "scheduler",
+    "executor",
+    "probe",
+    "analysis",
+    "report",
+)  # fmt: skip
+Offer = Dataset | Task | Backbone | Optimizer | Scheduler | Executor | Probe | Analysis | Report
+OFFERS: Mapping[Kind, type] = {
+    "dataset": Dataset,
+    "task": Task,
+    "backbone": Backbone,
+    "optimizer": Optimizer,
+    "scheduler": Scheduler,
+    "executor": Executor,
+    "probe": Probe,
+    "analysis": Analysis,
+    "report": Report,
+}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A library of ready-made plugins of one kind, found by name only when one is asked for (every timm model).
+
+    Its plugins go by ``NAME:name`` and, unless ``qualified``, by the bare name too; ``find`` and ``names`` know the
+    bare ones. For a name that is in the library but does not work here, ``find`` raises PluginError with the reason.
+    """
+
+    kind: Kind
+    name: str
+    find: Callable[[str], Offer | None]  # None where it has no such name
+    names: Callable[[], Sequence[str]]  # may be slow: used for lists and for "did you mean"
+    qualified: bool = False  # only by NAME:name, for a bare "RAdam" should not be one of several by accident
+    reference: str = ""

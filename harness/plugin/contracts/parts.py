@@ -1,0 +1,161 @@
+"""What a plugin may use of a run's parts: a network with the data, the task and the plugins that it was trained with.
+
+These are protocols, so that the contract says what probes and executors may rely on and nothing more. The parts that
+the harness builds are in ``harness.training.parts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.plugin.contracts.learning import Backbone, Optimizer, Scheduler, Task
+from harness.plugin.runs import Done, Epoch, Run, State
+
+if TYPE_CHECKING:
+    import torch
+
+
+class DeviceSplit(Protocol):
+    """A split on the device. What it returns are copies, because all runs of a benchmark share the stored tensors."""
+
+    @property
+    def inputs(self) -> torch.Tensor:
+        """All inputs as they are stored: ``uint8 [N, H, W, 3]`` or ``float32 [N, F]``."""
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """All targets, ``[N, ...]``."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the split is."""
+
+    @property
+    def images(self) -> bool:
+        """Whether the inputs are images."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example as a network sees it: ``(3, H, W)`` or ``(F,)``."""
+
+    def as_input(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return stored rows as the network takes them: ``float32 [B, 3, H, W]``, normalised, or ``[B, F]``."""
+
+    def batch(self, rows: torch.Tensor | slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return these rows' inputs ``[B, ...]`` as the network takes them, and their targets ``[B, ...]``."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+
+class Ingredients(Protocol):
+    """The plugins and the data that a run was made from."""
+
+    @property
+    def task(self) -> Task:
+        """What is learned."""
+
+    @property
+    def backbone(self) -> Backbone:
+        """The network's plugin."""
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer's plugin."""
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """The schedule's plugin."""
+
+    @property
+    def train(self) -> DeviceSplit:
+        """The train split."""
+
+    @property
+    def tune(self) -> DeviceSplit:
+        """The tune split."""
+
+    @property
+    def test(self) -> DeviceSplit | None:
+        """The test split of a comparison run; None for a run of the search."""
+
+
+class ComputeDevice(Protocol):
+    """Where the network is."""
+
+    @property
+    def name(self) -> str:
+        """The device as torch names it: ``cpu``, ``cuda:0``."""
+
+    @property
+    def type(self) -> str:
+        """``cpu`` or ``cuda``."""
+
+
+class Parts(Protocol):
+    """A trained network and what it was made from; probes measure it."""
+
+    @property
+    def run(self) -> Run:
+        """The recipe of the run that trained the network."""
+
+    @property
+    def use(self) -> Ingredients:
+        """The plugins and the data of the run."""
+
+    @property
+    def device(self) -> ComputeDevice:
+        """Where the network is."""
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The network: in evaluation mode, to be left as it is."""
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What a probe computed of this network and needs again for the next pair, under keys with the probe's name."""
+
+    def predict(self, split: DeviceSplit, exact: bool = False) -> torch.Tensor:
+        """Return predictions ``[N, ...]`` of a split in float32; ``exact`` computes in float32 too."""
+
+    def beginning(self) -> torch.nn.Module:
+        """Return a new network with the weights that the run began with, on the CPU."""
+
+    def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
+        """Return the norm of the objective's gradient over the whole train split, at this network or at another."""
+
+
+class Batches(Protocol):
+    """The train split in batches, in another order every epoch."""
+
+    def of(self, epoch: int) -> Iterator[tuple[torch.Tensor, Any]]:
+        """Yield inputs ``[B, ...]`` and targets ``[B, ...]`` for every batch of an epoch; 1 is the first."""
+
+    def __len__(self) -> int:
+        """Return how many batches an epoch has."""
+
+
+class TrainingParts(Parts, Protocol):
+    """A network in training: what the training loop moves, and an executor carries out with ``harness.execute``."""
+
+    @property
+    def batches(self) -> Batches:
+        """The batches of the train split."""
+
+    @property
+    def clock(self) -> AbstractContextManager[None]:
+        """A context that counts the seconds of training."""
+
+    def resume(self, state: State | None, epochs: int) -> Iterator[int]:
+        """Yield the epochs still to train after ``state``, with everything set for training in each."""
+
+    def step(self, inputs: torch.Tensor, targets: Any) -> torch.Tensor:
+        """Take one step of optimizer and schedule on a batch; return the loss ``[]`` before it."""
+
+    def record(self, epoch: int) -> Epoch:
+        """Return the metrics after an epoch, with a state to go on from; raises Diverged where they are not finite."""
+
+    def done(self) -> Done:
+        """Return the result of the run: its metrics, weights and predictions."""

@@ -1,0 +1,109 @@
+"""The contracts of what is learned from trained networks and from a run's records: probes, analyses and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.plugin.contracts.records import Records
+from harness.plugin.contracts.spaces import Space
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A measurement on trained networks: ``measure(parts, **options)`` returns named numbers and arrays.
+
+    One of a single network measures every comparison run at its end. With ``late`` it waits until the comparison is
+    over and loads the networks the runs kept; so does one of two or three ``networks``, which is given as many:
+    ``measure(one, other, **options)``. Late probes are what is costly: each measures as many networks, or pairs, as
+    ``compare.probe_sizes`` asks for, or as fit into the seconds of ``compare.probe_budget`` where that is set, goes on
+    after an interruption, and the report says what was left out. What it computes of one network and needs again for the next pair it may keep in ``parts.kept``.
+
+    A network is in evaluation mode with its final weights, and is to be left as it was. Numbers stand in the records as
+    ``PROBE.name`` (late ones in ``records.measured``); numpy arrays, of numbers and small, are what
+    ``records.probed(run_id, PROBE)`` (late: ``records.probed_together(PROBE, *run_ids)``) returns. ``options`` are the
+    keywords with their defaults, which ``[compare.probe_options.PROBE]`` may set, to what ``limits`` say.
+    """
+
+    name: str
+    measure: Callable[..., Mapping[str, float | NDArray[Any]]]
+    networks: int = 1  # how many it looks at together: 1, 2 or 3
+    late: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    limits: Space = field(default_factory=dict)
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A pure function of the records: same input, same table; it may not import torch.
+
+    One whose table names photos for a report to show, in columns ``split`` and ``row``, says ``thumbnails``: the run
+    keeps small copies of them, which ``records.thumbnail(split, row)`` returns.
+    """
+
+    name: str
+    compute: Callable[[Records], DataFrame]
+    thumbnails: bool = False
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a report is made from: the records, one table per analysis, and what went wrong."""
+
+    records: Records
+    tables: Mapping[str, DataFrame]
+    problems: tuple[str, ...] = ()  # analyses that failed, each named with its reason
+
+
+@dataclass(frozen=True)
+class Several:
+    """Several runs side by side; every later one is compared with the first.
+
+    ``differs``  group, what, and a column a run, by its label: what is not the same in all of them, as text
+    ``scores``   arm, run, n, planned, mean, low, high, sd, state, tuned: the deciding test metric with its 95 % interval
+    ``changes``  arm, run, how, seeds, before, after, change, low, high, p, adjusted, margin, state: the later run less
+                 the first. ``how`` is "paired by seed", "Welch" or why there is no difference to speak of; ``state`` is
+                 regression, improvement, within the margin, not shown, identical, or not comparable
+    ``verdicts`` run, network, regime, facet ("statement" first), label: what each run says; empty where none does
+    """
+
+    labels: tuple[str, ...]  # of the runs, unique
+    records: tuple[Records, ...]
+    metric: str  # of the test split
+    goal: Literal["min", "max"]
+    unit: str
+    differs: DataFrame
+    scores: DataFrame
+    changes: DataFrame
+    verdicts: DataFrame
+
+    @property
+    def regressions(self) -> DataFrame:
+        """The changes that are for the worse."""
+        return self.changes[self.changes["state"] == "regression"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report format: ``render(results)`` returns the text of ``report.EXTENSION``.
+
+    One that is a format of tables too has ``table(table)``, which returns the text of one: beside ``tables/NAME.parquet``
+    then lies ``tables/NAME.EXTENSION``. One that can lay several runs side by side has ``compare(several)``, which
+    returns the text of what ``harness compare`` writes into a file of that extension. One that has a few lines for a
+    terminal has ``headline(results)``: ``harness show`` and a notebook begin with those of the first such report.
+    """
+
+    name: str
+    extension: str
+    render: Callable[[Results], str]
+    table: Callable[[DataFrame], str] | None = None
+    compare: Callable[[Several], str] | None = None
+    headline: Callable[[Results], str] | None = None
+    reference: str = ""

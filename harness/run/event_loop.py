@@ -1,0 +1,161 @@
+"""The one event loop: phases hand out runs, an executor carries them out, and every event is written down.
+
+The loop never waits for one run before it asks for the next. Whenever a run ends, it fills the executor's room again
+from the first phase that has a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from harness.console import interruption
+from harness.console.progress import Reporter
+from harness.errors import traceback_of
+from harness.plugin.boundary import PluginFailed
+from harness.plugin.process_settings import kept_apart
+from harness.plugin.runs import Done, Epoch, Event, Failed, Run
+from harness.plugin.runs import Verdict as PrunerDecision
+from harness.records import Store, schema
+from harness.records.attempts import of_run
+from harness.run.executor import GuardedExecutor
+from harness.run.fairness import rehearsal
+
+
+class Phase(Protocol):
+    """A part of a benchmark: it hands out runs, one at a time, and takes note of how they ended."""
+
+    def next(self) -> Run | None:
+        """Return the next run to carry out; None where there is none yet, or no more."""
+
+    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
+        """Return what is decided on a run under way, from its records and this event."""
+
+    def ended(self, run: Run) -> None:
+        """Take note that a run has ended, as its records say."""
+
+
+@dataclass
+class UnderWay:
+    """A run that the executor has."""
+
+    run: Run
+    phase: Phase
+    epochs: int = 0  # trained so far
+
+    def __str__(self) -> str:
+        """Return the run and how far it is in words."""
+        return f"{label_of(self.run)}, {self.epochs} epochs"
+
+
+def label_of(run: Run) -> str:
+    """Return what a run is called in messages about its being under way."""
+    return f"{run.arm.name}, {run.phase} run {run.id}, seed {run.init_seed}"
+
+
+class EventLoop:
+    """Carries the runs of some phases out on an executor.
+
+    ``after_event`` is called once at the beginning, with nothing, and then with every run and its event. With
+    ``keep_weights`` off, the final weights of the runs are not written.
+    """
+
+    def __init__(
+        self, executor: GuardedExecutor, phases: Sequence[Phase], store: Store, reporter: Reporter,
+        after_event: Callable[[Run | None, Event | None], object] = lambda run, event: None, keep_weights: bool = True,
+    ) -> None:  # fmt: skip
+        self.under_way: dict[str, UnderWay] = {}  # by run_id
+        self._executor = executor
+        self._phases = phases
+        self._store = store
+        self._reporter = reporter
+        self._after_event = after_event
+        self._keep_weights = keep_weights
+        self._changes: set[str] = set()  # lines on changed settings that were said
+
+    def carry_out(self) -> None:
+        """Carry out every run that the phases have, until they have no more."""
+        self._fill()
+        self._after_event(None, None)
+        for run_id, event in self._events():
+            work = self.under_way[run_id]
+            decision = work.phase.ask_pruner(work.run, event)  # it sees records, nothing else
+            event = self._write(work, event, decision)  # one transaction: a decision is never lost or made twice
+            if decision.stop and not event.ends_run:
+                self._executor.stop(run_id)
+            if event.ends_run:
+                self._land(work)
+                work.phase.ended(work.run)
+                self._fill()
+            self._after_event(work.run, event)
+
+    def _events(self) -> Iterator[tuple[str, Event]]:
+        """Yield the events of the runs under way; note which settings of the process have changed in the meantime."""
+        executor = f"executor '{self._executor.name}'"
+        for (run_id, event), changed in kept_apart(self._executor.events(), executor):
+            interruption.check()
+            self._store.note_changes(changed)
+            self._say_changes([*changed, *event.changed])
+            if run_id in self.under_way:  # else it has failed while it was saved, and its executor ends it now
+                yield run_id, event
+
+    def _fill(self) -> None:
+        """Submit runs until the executor's room is full or no phase has a run."""
+        while len(self.under_way) < self._executor.room and (work := self._next()) is not None:
+            if work.run.id in self.under_way or has_ended(
+                self._store, work.run
+            ):  # two trials of equal parameters are one run
+                continue
+            if not self._take_off(work):
+                work.phase.ended(work.run)
+
+    def _next(self) -> UnderWay | None:
+        for phase in self._phases:
+            if (run := phase.next()) is not None:
+                return UnderWay(run, phase)
+        return None
+
+    def _take_off(self, work: UnderWay) -> bool:
+        """Hand a run to the executor; return False for one that the process has died in again and again: it has failed."""
+        run, attempts = work.run, self._store.attempts
+        if why := attempts.given_up(of_run(run.id)) or attempts.given_up(rehearsal(run.arm)):
+            self._store.append(run.id, Failed("error", why))
+            return False
+        self.under_way[run.id] = work
+        attempts.begin(of_run(run.id), label_of(run))
+        self._executor.submit([run])
+        return True
+
+    def _write(self, work: UnderWay, event: Event, decision: PrunerDecision) -> Event:
+        """Write an event down, with the decision on it; return it, or Failed where the state that is due cannot be had."""
+        run_id = work.run.id
+        if isinstance(event, Done) and not self._keep_weights:
+            event = replace(event, weights={})
+        try:
+            self._store.append(run_id, event, decision)
+        except PluginFailed as error:
+            self._executor.stop(run_id)
+            event = Failed("error", str(error), traceback_of(error))
+            self._store.append(run_id, event)
+        if isinstance(event, Epoch):
+            self._store.attempts.come_to(of_run(run_id), event.number)
+            work.epochs = event.number
+        return event
+
+    def _land(self, work: UnderWay) -> None:
+        self._store.attempts.end(of_run(work.run.id))
+        del self.under_way[work.run.id]
+
+    def _say_changes(self, lines: list[str]) -> None:
+        """Say which settings of the process a plugin has changed, each once; the records have them too."""
+        for line in lines:
+            if line not in self._changes:
+                self._changes.add(line)
+                self._reporter.say(f"warning: {line}", style="yellow")
+
+
+def has_ended(store: Store, run: Run) -> bool:
+    """Return whether a run has ended, well or not."""
+    row = store.run(run.id)
+    return row is not None and row["state"] in schema.ENDED

@@ -1,0 +1,82 @@
+"""Lines for the user on how the runs of a benchmark ended."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.benchmark.comparison import ComparisonRun
+from harness.benchmark.plan import Plan
+from harness.plugin.runs import Run
+from harness.records import Store, schema
+from harness.run.search import Search
+
+
+def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str) -> str:
+    """Return one line on how a run ended; ``row`` has its state, reason, metrics and seconds."""
+    settings = {**run.optimizer, **run.scheduler, "epochs": run.epochs}
+    words = " ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in settings.items())
+    if row["state"] == schema.DONE:
+        name = f"{'tune' if run.phase == 'search' else 'test'}_{plan.metric}"
+        result = f"{name.replace('_', ' ')} {_number(row['metrics'][name], plan.goal.unit)}"
+    else:
+        result = f"{row['state']}: {row['reason']}" if row["reason"] else row["state"]
+    return f"{label:>12}  {run.arm.name}  {result}  ({words}, {row['seconds']:.1f} s)"
+
+
+def _number(value: float | None, unit: str) -> str:
+    value = math.nan if value is None else value
+    if unit == "%":
+        return f"{100 * value:.2f} %"
+    return f"{value:.4g} {unit}" if unit else f"{value:.4g}"
+
+
+def run_label(runs: Sequence[ComparisonRun], run: Run) -> str:
+    """Return in two words which run of its arm a run of the comparison is."""
+    entry = next((entry for entry in runs if entry.run.id == run.id), None)
+    kind = entry.role if entry and entry.role in ("restart", "twin") else "seed"
+    search = f"search {entry.replicate + 1}, " if entry and entry.replicate else ""
+    return f"{search}{kind} {run.init_seed}"
+
+
+def search_failures(searches: Sequence[Search]) -> list[str]:
+    """Return a line for every trial that failed, and for every search in which no trial ended well."""
+    lines = []
+    for search in searches:
+        failed = [trial for trial in search.trials if trial["state"] == schema.FAILED]
+        lines += [f"{search.study}: trial {trial['number']} failed: {trial['reason']}" for trial in failed[:1]]
+        if len(failed) > 1:
+            lines.append(f"{search.study}: {len(failed)} of {len(search.trials)} trials failed")
+        if search.finished and search.best() is None:
+            lines.append(f"{search.study}: no trial ended well, so it cannot be compared")
+    return lines
+
+
+def comparison_failures(runs: Sequence[ComparisonRun], store: Store) -> list[str]:
+    """Return a line for every run of the comparison without a result; that an optimizer's defaults fail is a finding."""
+    lines = []
+    for entry in runs:
+        row = store.run(entry.run.id)
+        if row and row["reason"] and entry.role != "untuned":
+            lines.append(f"{entry.run.arm.name}: {run_label(runs, entry.run)} {row['state']}: {row['reason']}")
+    return lines
+
+
+def undefined_metrics(plan: Plan, runs: Sequence[ComparisonRun], store: Store) -> list[str]:
+    """Return a line for every metric, the deciding one apart, that was no finite number in runs of the comparison."""
+    rows = [store.run(entry.run.id) or {} for entry in runs]
+    done = [row["metrics"] for row in rows if row.get("state") == schema.DONE]
+    undefined = Counter(name for metrics in done for name, value in metrics.items() if value is None)
+    undefined.pop(f"test_{plan.metric}", None)
+    lines = []
+    for name in plan.task.metrics:
+        splits = [split for split in ("train", "tune", "test") if undefined[f"{split}_{name}"]]
+        if splits:
+            most = max(undefined[f"{split}_{name}"] for split in splits)
+            lines.append(
+                f"metric '{name}' was not a finite number in {most} of {len(done)} runs of the comparison "
+                f"({', '.join(splits)}); its means leave them out"
+            )
+    return lines

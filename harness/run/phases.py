@@ -1,0 +1,251 @@
+"""The three phases of a benchmark: tune every arm, retrain what was chosen, restart one run of each arm.
+
+Each is made without a side effect and then opened. Retraining begins when all searches have ended, and goes on seed by
+seed, so that an early stop still leaves every arm with equal seeds. When all of it has ended, one run of each arm goes
+on for a little, which shows whether it had arrived at a minimum.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from harness.benchmark.comparison import ComparisonRun, comparison_runs, count_comparison_runs, restart_runs
+from harness.benchmark.plan import Competitor, Setting
+from harness.plugin.runs import Epoch, Event, Run
+from harness.plugin.runs import Verdict as PrunerDecision
+from harness.records import Store, schema
+from harness.records.attempts import of_run
+from harness.run.event_loop import has_ended
+from harness.run.search import GO_ON, Search, study_name
+from harness.training.device import environment
+
+Say = Callable[[str, str], object]  # a line, and its style
+
+
+class Tune:
+    """The searches of all arms; the one that has asked least comes next."""
+
+    def __init__(self, setting: Setting, store: Store, say: Say, say_trial: Callable[..., object]) -> None:
+        self.searches: list[Search] = []  # once it is open
+        self._setting = setting
+        self._store = store
+        self._say = say
+        self._say_trial = say_trial  # takes the search, the run and the trial that ended with it
+        self._asked_by: dict[str, Search] = {}  # by the id of a run
+        self._chosen: set[str] = set()  # studies whose choice stands in the records
+
+    def open(self, room: int) -> None:
+        """Open every search where it was left; ``room`` runs are carried out at once."""
+        competitors = self._setting.plan.competitors
+        wanted = list(_studies(self._setting))
+        studies = {study_name(competitor.arm.name, replicate): competitor.arm for competitor, replicate in wanted}
+        self._store.add_studies(studies, generation_size=max(1, -(-room // len(competitors))))
+        self.searches = [Search(self._setting, arm, self._store, replicate) for arm, replicate in wanted]
+        for search in self.searches:
+            self._note_choice(search)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all searches have ended."""
+        return all(search.finished for search in self.searches)
+
+    @property
+    def left(self) -> int:
+        """How many trainings are still to do, at the most: those of trials not yet asked included."""
+        return sum(search.left for search in self.searches)
+
+    @property
+    def chosen(self) -> dict[str, list[dict[str, Any] | None]]:
+        """The parameters that each search of an arm has chosen, by arm; None of one that has not ended, or found nothing."""
+        chosen: dict[str, list[dict[str, Any] | None]] = {}
+        for search in self.searches:
+            chosen.setdefault(search.arm, []).append(search.chosen)
+        return chosen
+
+    def next(self) -> Run | None:
+        """Return the next run of the search that has asked least."""
+        for search in sorted(self.searches, key=lambda search: len(search.trials)):
+            if runs := search.ask(1):
+                self._asked_by[runs[0].id] = search
+                return runs[0]
+            self._note_choice(
+                search
+            )  # it may have ended with trials that need no run, tried before under equal parameters
+        return None
+
+    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
+        """Return what the search's pruner decides on an epoch; the last one is too late for it."""
+        if not isinstance(event, Epoch) or event.number >= run.epochs:
+            return GO_ON
+        return self._asked_by[run.id].ask_pruner(run.id, event)
+
+    def ended(self, run: Run) -> None:
+        """Tell the search, and say which trials have ended with the run."""
+        search = self._asked_by[run.id]
+        for trial in search.tell(run.id):
+            self._say_trial(search, run, trial)
+        self._note_choice(search)
+
+    def _note_choice(self, search: Search) -> None:
+        """Write down what a search that has ended has chosen, and from how many trials."""
+        if not search.finished or search.study in self._chosen:
+            return
+        self._chosen.add(search.study)
+        self._store.choose(search.study, search.best())
+        counted = self._store.noted("counted") or {}
+        self._store.note("counted", {**counted, search.study: len(search.trials)})
+        if search.exhaustion:
+            self._say(f"{search.study}: {search.exhaustion}", "yellow")
+
+
+def _studies(setting: Setting) -> Iterable[tuple[Competitor, int]]:
+    """Yield what is searched: every arm and every A/A control once, then the replicates of each arm."""
+    plan = setting.plan
+    for competitor in (*plan.competitors, *plan.controls_of("aa")):
+        yield competitor, 0
+    for replicate in range(1, plan.benchmark.search.replicates):
+        for competitor in plan.competitors:
+            yield competitor, replicate
+
+
+class Comparison:
+    """The runs of the comparison, as they are entered in the records."""
+
+    def __init__(self, setting: Setting, store: Store) -> None:
+        self.runs: list[ComparisonRun] = []
+        self._setting = setting
+        self._store = store
+
+    def enter(self, new: Sequence[ComparisonRun]) -> deque[Run]:
+        """Enter more runs; return those that are to be carried out, each once. One that failed before is tried again."""
+        self.runs += new
+        self._store.add_runs([entry.run for entry in new], str(environment(self._setting.device)["hash"]))
+        self._store.note("comparison", [entry.plain() for entry in self.runs])
+        self._store.note("compare_runs", [entry.run.id for entry in self.runs if entry.role == "fresh"])
+        waiting: dict[str, Run] = {}
+        for run in (entry.run for entry in new):
+            row = self._store.run(run.id)
+            if row and row["state"] == schema.FAILED and not self._store.attempts.given_up(of_run(run.id)):
+                self._store.reopen(run.id)
+            if not has_ended(self._store, run):
+                waiting[run.id] = run
+        return deque(waiting.values())
+
+    def done(self) -> list[ComparisonRun]:
+        """Return the runs that ended well."""
+        return [entry for entry in self.runs if (self._store.run(entry.run.id) or {}).get("state") == schema.DONE]
+
+
+class Retrain:
+    """The comparison's runs: what each search has chosen, trained under every seed, and the controls."""
+
+    def __init__(
+        self, setting: Setting, store: Store, tune: Tune, comparison: Comparison, register: Callable[[], object],
+        say_end: Callable[[Run], object],
+    ) -> None:  # fmt: skip
+        self.entered = False
+        self.waiting: deque[Run] = deque()
+        self._setting = setting
+        self._store = store
+        self._tune = tune
+        self._comparison = comparison
+        self._register = register  # writes the protocol down
+        self._say_end = say_end
+        self._ended_before = 0
+
+    def open(self) -> None:
+        """Enter the runs, if all searches have ended."""
+        self._ended_before = self._count_ended()
+        self._enter()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all runs are entered and have ended."""
+        return self.entered and all(has_ended(self._store, entry.run) for entry in self._comparison.runs)
+
+    @property
+    def left(self) -> int:
+        """How many runs are still to do; before they are entered, those of the restarts are among them."""
+        return len(self.waiting) if self.entered else count_comparison_runs(self._setting) - self._ended_before
+
+    def next(self) -> Run | None:
+        """Return the next run, once all searches have ended."""
+        self._enter()
+        return self.waiting.popleft() if self.waiting else None
+
+    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
+        """Let every run of the comparison go on to its end."""
+        return GO_ON
+
+    def ended(self, run: Run) -> None:
+        """Say how the run ended."""
+        self._say_end(run)
+
+    def _enter(self) -> None:
+        if not self.entered and self._tune.finished:
+            self._register()  # before anybody can have seen a result
+            self.entered = True
+            self.waiting = self._comparison.enter(comparison_runs(self._setting, self._tune.chosen))
+
+    def _count_ended(self) -> int:
+        """Return how many runs of the comparison have ended, as far as it is known which they will be."""
+        entries = comparison_runs(self._setting, self._tune.chosen)
+        states = [(self._store.run(entry.run.id) or {}).get("state") for entry in entries]
+        done = [entry for entry, state in zip(entries, states, strict=True) if state == schema.DONE]
+        again = [entry for entry in restart_runs(self._setting, done) if has_ended(self._store, entry.run)]
+        return len(done) + len(again) + states.count(schema.DIVERGED)
+
+
+class Restart:
+    """One run of each arm that goes on for a fifth of its steps, which shows whether it had arrived at a minimum."""
+
+    def __init__(
+        self, setting: Setting, store: Store, retrain: Retrain, comparison: Comparison, say_end: Callable[[Run], object]
+    ) -> None:
+        self.entered = False
+        self.waiting: deque[Run] = deque()
+        self._setting = setting
+        self._store = store
+        self._retrain = retrain
+        self._comparison = comparison
+        self._say_end = say_end
+
+    def open(self) -> None:
+        """Enter the runs, if the comparison's own have ended."""
+        self._enter()
+
+    @property
+    def left(self) -> int:
+        """How many runs are still to do."""
+        return len(self.waiting) + (0 if self.entered else len(self._restarts()))
+
+    def next(self) -> Run | None:
+        """Return the next run, once the comparison's own have ended."""
+        self._enter()
+        return self.waiting.popleft() if self.waiting else None
+
+    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
+        """Let every restart go on to its end."""
+        return GO_ON
+
+    def ended(self, run: Run) -> None:
+        """Say how the run ended."""
+        self._say_end(run)
+
+    def _enter(self) -> None:
+        """Enter the restarts; where weights that they start from were damaged meanwhile, their runs come first."""
+        if self.entered or self.waiting or not self._retrain.finished:
+            return
+        new = self._restarts()
+        damaged = self._store.restore({str(entry.run.follows) for entry in new})
+        if damaged:
+            again = {entry.run.id: entry.run for entry in self._comparison.runs if entry.run.id in damaged}
+            self.waiting.extend(again.values())
+            return
+        self.entered = True
+        self.waiting = self._comparison.enter(new)
+
+    def _restarts(self) -> list[ComparisonRun]:
+        return restart_runs(self._setting, self._comparison.done())

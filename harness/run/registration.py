@@ -1,0 +1,38 @@
+"""Registering the protocol: the rules of the verdict are written down before anybody can have seen a result."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from harness.benchmark.plan import Setting
+from harness.benchmark.sections import as_plain
+from harness.console.progress import Reporter
+from harness.records import Store
+from harness.verdict import protocol as protocols
+
+
+def register_protocol(setting: Setting, store: Store, reporter: Reporter) -> None:
+    """Write the protocol down, where it is new, and say how likely the design is to support a claim."""
+    plan, known = setting.plan, store.noted(protocols.KEY) or []
+    imported = store.noted("baseline") or {}  # what was trained elsewhere is compared too
+    arms = [str(arm) for arm in (*(store.noted("arms") or ()), *imported.get("arms", ()))]
+    protocol = protocols.resolve(
+        as_plain(plan.benchmark), arms, tuple(plan.task.metrics), plan.late_versions, store.noted("extensions") or ()
+    )
+    protocols.register(store, protocol, store.compared(imported.get("names", ())))
+    if protocol.hash in {entry["hash"] for entry in known}:
+        return
+    arms_of_network = Counter(arm.rsplit("/", 2)[0] for arm in arms)
+    convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
+    powers = [
+        protocol.power(count, convex[network])
+        for network, count in arms_of_network.items()
+        if count > 1 and network in convex
+    ]
+    if powers:
+        lowest = min(powers)
+        exploratory = "; exploratory: more seeds would show more" if lowest < protocols.EXPLORATORY else ""
+        reporter.say(
+            f"protocol {protocol.hash[:12]} registered: identical arms would come out similar with probability "
+            f"{lowest:.2f}{exploratory}"
+        )

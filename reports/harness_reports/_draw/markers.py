@@ -1,0 +1,10 @@
+"""The markers that tell arms apart where colour alone does not."""
+
+from __future__ import annotations
+
+SIGNS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "<": "◀", ">": "▶", "p": "⬟"}  # as text
+
+
+def marker_of(place: int) -> str:
+    """Return matplotlib's marker of the arm at this place; the markers come again after the last."""
+    return list(SIGNS)[place % len(SIGNS)]

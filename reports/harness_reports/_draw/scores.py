@@ -1,0 +1,129 @@
+"""The figures of the comparison: every seed with the mean of its arm, and learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from harness import numbers
+from harness_reports._draw.axes import (
+    axis_ends,
+    axis_length,
+    is_finite,
+    label_decades,
+    name_y_axis,
+    needs_log_axis,
+    tick_format,
+)
+from harness_reports._draw.looks import Look
+from harness_reports._draw.svg import GRID, INK, SURFACE, house_style, new_panel, to_svg
+from harness_reports._words.names import title_with_unit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+LEVELS = (0.0, 0.05, -0.05, 0.1, -0.1)  # heights of the dots of a row, so that equal values stay apart
+
+
+def seed_dots(
+    runs: DataFrame, rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look], title: str, name: str
+) -> Markup:
+    """Return the plot of one metric: every seed a dot, and above them the mean of the arm with its interval.
+
+    ``runs`` are those that ended well; ``rows`` are the leaderboard's of the metric, in the order in which they are drawn.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    metric, unit = str(rows[0]["metric"]), str(rows[0]["unit"])
+    tips: dict[str, list[str]] = {}
+    with house_style():
+        figure, axes = new_panel(0.6 + 0.42 * len(rows))
+        for place, row in enumerate(rows):
+            look = looks[row["arm"]]
+            arm_runs = runs[(runs["arm"] == row["arm"]) & is_finite(runs[metric])]
+            heights = [place + 0.26 + LEVELS[i % len(LEVELS)] for i in range(len(arm_runs))]
+            group = f"seeds-{place}"
+            axes.scatter(arm_runs[metric], heights, s=15, color=look.color, alpha=0.75, lw=0, gid=group)
+            tips[group] = _seed_tips(arm_runs, metric, unit, look)
+            _draw_mean(axes, row, place + 0.02, look)
+            _label_row(axes, look.label if row["n"] else f"{look.label}: no result", place)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.yaxis.set_visible(False)
+        axes.spines["left"].set_visible(False)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        axes.xaxis.set_major_formatter(tick_format(unit))
+        axes.set_xlim(*axis_ends(*axes.get_xlim(), unit))
+        axes.set_xlabel(title_with_unit(title, unit))
+        described = f"{title}: every seed, and mean with 95 % interval per arm"
+        return to_svg(figure, name, described, tips, runs[["arm", "seed", metric]])
+
+
+def _seed_tips(runs: DataFrame, metric: str, unit: str, look: Look) -> list[str]:
+    """Return what the dot of each seed says."""
+    values = zip(runs["seed"], runs[metric], strict=True)
+    return [f"{look.label}, seed {seed}: {numbers.measure(float(value), unit)}" for seed, value in values]
+
+
+def _draw_mean(axes: Axes, row: Mapping[str, Any], height: float, look: Look) -> None:
+    """Draw the mean of an arm, and its interval where there is one."""
+    if not row["n"]:
+        return
+    if row["low"] == row["low"]:
+        axes.plot([row["low"], row["high"]], [height, height], color=look.color, lw=2.2, solid_capstyle="round")
+    axes.plot([row["mean"]], [height], marker="D", ms=6.5, color=look.color, mec=SURFACE, mew=1)
+
+
+def _label_row(axes: Axes, text: str, place: int) -> None:
+    """Write the name of an arm above its row, from the left border: on a phone there is no room beside it."""
+    axes.axhline(place + 0.5, color=GRID, lw=0.6)
+    axes.text(0, place - 0.27, text, transform=axes.get_yaxis_transform(), color=INK, va="center")
+
+
+def learning_curves(table: DataFrame, looks: Mapping[str, Look], title: str, unit: str, name: str) -> Markup:
+    """Return one metric against the epoch, a line and a band over seeds per arm; ``table`` is of that metric alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    log = needs_log_axis(table["mean"])
+    # On a logarithmic axis an interval around a mean may reach below zero, so the band there is the range of the seeds. Where the
+    # lowest seed is at 0, the band ends at the axis.
+    low, high = ("lowest", "highest") if log else ("low", "high")
+    with house_style():
+        figure, axes = new_panel(2.7)
+        for arm, look in looks.items():
+            rows = table[table["arm"] == arm].sort_values("epoch")
+            marker = "o" if len(rows) == 1 else ""  # one point makes no line
+            axes.plot(rows["epoch"], rows["mean"], color=look.color, ls=look.dashes, lw=1.6, marker=marker, ms=4)
+            axes.fill_between(rows["epoch"], rows[low], rows[high], color=look.color, alpha=0.16, lw=0)
+        if log:
+            _set_log_axis(axes, table)
+        else:
+            _set_linear_axis(axes, table, unit)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+        axes.set_xlabel("epoch")
+        name_y_axis(axes, title, unit)
+        return to_svg(figure, name, f"{title} against epoch, mean and 95 % band over seeds per arm", {}, table)
+
+
+def _set_log_axis(axes: Axes, table: DataFrame) -> None:
+    """Make the y axis logarithmic, with a place for every seed above zero."""
+    import numpy as np
+
+    axes.set_yscale("log")
+    least = table.loc[table["lowest"] > 0, "lowest"].min()  # a seed at zero has no place on a logarithmic axis
+    axes.set_ylim(0.85 * float(np.nanmin([least, table["mean"].min()])), 1.15 * float(table["highest"].max()))
+    label_decades(axes, axes.get_ylim(), "y")
+
+
+def _set_linear_axis(axes: Axes, table: DataFrame, unit: str) -> None:
+    """Choose the ends of the y axis from the means: the band of two seeds is so wide that it would hide all lines."""
+    import numpy as np
+
+    low, high = float(table["mean"].min()), float(table["mean"].max())
+    length = axis_length(low, high)
+    least = float(np.nanmin([table["low"].min(), low]))
+    most = float(np.nanmax([table["high"].max(), high]))
+    least, most = max(least, low - 0.3 * length), min(most, high + 0.3 * length)
+    axes.set_ylim(*axis_ends(least - 0.04 * length, most + 0.04 * length, unit))

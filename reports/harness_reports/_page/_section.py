@@ -1,0 +1,80 @@
+"""A section of the page as a value, and what the page finds from the sections: their order, and the tables that they show."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from harness import Records, Results
+from harness_reports import _page
+from harness_reports._draw.interactive import Views
+from harness_reports._draw.looks import Look, arm_looks, swatch
+from harness_reports._draw.thumbs import Thumbs
+from harness_reports._words.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Page:
+    """What every section is made from: the results, how each arm is drawn, and what the page carries once for all sections."""
+
+    outcome: Outcome
+    looks: Mapping[str, Look]
+    views: Views
+    thumbs: Thumbs
+
+    @classmethod
+    def of(cls, results: Results) -> Page:
+        """Return the page of these results, without a view and without a photo so far."""
+        outcome = Outcome(results)
+        return cls(outcome, arm_looks(outcome.labels), Views(), Thumbs(results.records))
+
+    @property
+    def results(self) -> Results:
+        """The results."""
+        return self.outcome.results
+
+    @property
+    def records(self) -> Records:
+        """The records that the results were computed from."""
+        return self.outcome.records
+
+    @cached_property
+    def legend(self) -> list[dict[str, Any]]:
+        """``arm``, ``label`` and ``swatch`` of every arm."""
+        entries = []
+        for i, (arm, look) in enumerate(self.looks.items()):
+            entries.append({"arm": arm, "label": look.label, "swatch": swatch(look.color, look.dashes, f"swatch-{i}")})
+        return entries
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page.
+
+    ``data`` returns what the template shows, by name; the template has ``page`` as well. A section whose data is None or empty is
+    left out of the page and of its navigation.
+    """
+
+    id: str  # its anchor
+    title: str  # its name in the navigation
+    place: int  # sections stand in rising order of their places
+    data: Callable[[Page], Mapping[str, Any] | None]
+    template: str  # a file of this package
+    tables: tuple[str, ...] = ()  # tables of analyses that it shows; all others are listed as they are
+    styles: tuple[str, ...] = ()  # files of this package with CSS that only this section needs
+
+
+def sections() -> list[Section]:
+    """Return every section, in the order of the page."""
+    modules = (info.name for info in pkgutil.iter_modules(_page.__path__) if not info.name.startswith("_"))
+    every = [importlib.import_module(f"{_page.__name__}.{name}").SECTION for name in modules]
+    return sorted(every, key=lambda section: section.place)
+
+
+def shown_tables() -> frozenset[str]:
+    """Return the names of all tables that a section shows."""
+    return frozenset(table for section in sections() for table in section.tables)

@@ -1,0 +1,37 @@
+"""The templates of the page."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness_reports import _page
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache  # compiling a template takes longer than filling it
+def environment() -> Environment:
+    """Return what fills the templates; text is escaped, and a name that a template does not get is an error."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    loader = FunctionLoader(read)
+    templates = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    templates.filters["tight"] = tight
+    return templates
+
+
+def read(name: str) -> str:
+    """Return the text of a template, a style sheet or a script of this package; raises FileNotFoundError where there is none."""
+    folders = [Path(folder) for folder in _page.__path__]
+    folder = next((folder for folder in folders if (folder / name).is_file()), folders[0])
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def tight(text: str) -> str:
+    """Return a sentence in which no line ends between a number and its "%", "points" or "±"."""
+    return text.replace(" %", "\u00a0%").replace(" points", "\u00a0points").replace("± ", "±\u00a0")

@@ -1,0 +1,29 @@
+"""The learning curves of the comparison: the training objective and the deciding metric, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness_reports._draw.explore import seed_curves
+from harness_reports._draw.scores import learning_curves
+from harness_reports._page._section import Page, Section
+from harness_reports._words.names import metric_title
+
+
+def curves(page: Page) -> dict[str, Any]:
+    """Return a figure per metric and the views of every seed; ``figures`` is None where the analysis is missing."""
+    outcome, table = page.outcome, page.results.tables.get("curves")
+    units = {"running_loss": outcome.loss_unit, f"tune_{outcome.metric}": outcome.unit}
+    figures = None if table is None else []
+    for metric, unit in units.items():
+        rows = None if table is None else table[table["metric"] == metric]
+        if figures is not None and rows is not None and len(rows):
+            title, name = metric_title(metric), f"curve-{len(figures)}"
+            figures.append(learning_curves(rows, page.looks, title, unit, name))
+    views = seed_curves(outcome, page.looks, page.views) if figures else []
+    return {"figures": figures, "views": views}
+
+
+SECTION = Section(
+    id="curves", title="Learning curves", place=20, data=curves, template="curves.html.j2", tables=("curves",)
+)

@@ -1,0 +1,50 @@
+"""Whether each arm is at a minimum, by the standing protocol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from harness import Results, numbers
+from harness.verdict.reading import read_gate
+from harness_reports._page.minima.signs import Sign
+
+TITLES = {
+    "error": "train error",
+    "gain": "train loss gained by going on",
+    "gradient": "gradient, in parts of its start",
+}
+
+
+def gate(results: Results, network: str, signs: Mapping[str, Sign]) -> dict[str, Any] | None:
+    """Return a row per arm: whether it is at a minimum, and what decided that; None where the gate is not known."""
+    gates = [row for row in read_gate(results.records.meta, results.tables, network) if row["arm"] in signs]
+    if not gates:
+        return None
+    loss_unit = str(results.records.meta.metrics.get("loss", {}).get("unit", ""))
+    rows = [_row(row, signs[row["arm"]], loss_unit) for row in gates]
+    columns = [column for column in TITLES if any(row[column] for row in rows)]
+    return {"rows": rows, "heads": [TITLES[column] for column in columns], "columns": columns}
+
+
+def _row(row: Mapping[str, Any], sign: Sign, loss_unit: str) -> dict[str, Any]:
+    """Return one arm."""
+    return {
+        "sign": sign,
+        "state": row["state"],
+        "passed": row["state"] == "at a minimum",
+        "reason": row["reason"],
+        "error": _with_limit(row["train_error"], row["fit"], "%"),
+        "gain": _with_limit(row["gain"], row["gain_limit"], loss_unit),
+        "gradient": _with_limit(row["gradient"], row["gradient_limit"], ""),
+    }
+
+
+def _with_limit(value: float, limit: float, unit: str) -> dict[str, str] | None:
+    """Return a value and its limit; None where the value is not known."""
+    if math.isnan(value):
+        return None
+    scale = 100 if unit == "%" else 1
+    text = "" if math.isnan(limit) else f"limit {scale * limit:.3g} {unit}".rstrip()
+    return {"value": numbers.measure(float(value), unit), "limit": text}

@@ -1,0 +1,49 @@
+"""What was not measured of a network, and what would measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness import Records
+
+PARTS = {  # by part of the section: the probe that measures it, and what it would show
+    "between": ("connectivity", "Barriers between solutions"),
+    "depth": ("representation", "How alike the hidden layers are"),
+    "sharpness": ("sharpness", "Sharpness"),
+    "plane": ("surface", "The loss on the plane through three solutions"),
+    "spectrum": ("hessian", "Eigenvalues of the Hessian"),
+    "moved": ("distance", "How far the weights have moved"),
+    "gradient": ("gradient_norm", "The length of the gradient"),
+}
+COLUMNS = {
+    "sharpness": "Sharpness",
+    "moved": "Distance from",
+    "gradient": "gradient",
+}  # in the table of single solutions
+
+
+def missing(records: Records, network: str, parts: Mapping[str, Any]) -> list[str]:
+    """Return a line for each part that was not measured, with what would measure it."""
+    heads = " ".join(parts["alone"]["table"]["heads"]) if parts["alone"] else ""
+    shown = {**parts, **{part: words in heads for part, words in COLUMNS.items()}}
+    convex = records.meta.convex.get(network, False)
+    lines = []
+    for part, (probe, title) in PARTS.items():
+        without_layers = convex and part == "depth"  # a convex network has no hidden layers
+        if not shown[part] and not without_layers:
+            lines.append(f"{title}: {_reason(records, probe)}")
+    return lines
+
+
+def _reason(records: Records, probe: str) -> str:
+    """Return why a probe has measured nothing."""
+    measured = records.meta.probes.get(probe)
+    if measured is None:
+        asked = records.meta.benchmark.get("compare", {}).get("probes", ())
+        return f"not measured by “{probe}”." if probe in asked else f"not measured; add “{probe}” to compare.probes."
+    if measured.get("problems"):
+        return f"“{probe}” failed: {measured['problems'][0]}"
+    if not measured.get("planned") and measured.get("left_out"):
+        return str(measured["left_out"])
+    return f"“{probe}” found nothing that can be shown here."

@@ -1,0 +1,207 @@
+"""What a reader must be told: everything that went wrong, is missing, or may mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness import Records, numbers
+from harness_reports._words import alarms
+from harness_reports._words.benchmark import exclusion, search_budget
+from harness_reports._words.names import metric_title
+from harness_reports._words.outcome import Outcome
+from harness_reports._words.ranges import at_edge
+
+LEVELS = ("bad", "warn", "note")  # the gravest first
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a reader must know: ``bad`` cost results, ``warn`` may mislead, ``note`` is good to know."""
+
+    level: Literal["bad", "warn", "note"]
+    text: str
+
+
+def notices(outcome: Outcome) -> list[Notice]:
+    """Return everything that went wrong, is missing or may mislead, the gravest first."""
+    records = outcome.records
+    unsorted = [
+        *(Notice("bad", text) for text in alarms.grave_doubts(outcome).values()),
+        *(Notice("bad", problem) for problem in outcome.results.problems),
+        *_about_comparison(outcome),
+        *(Notice("warn", f"{note}.") for note in fairness_notes(records)),
+        *_about_values(outcome),
+        *_about_tuning(outcome),
+        *_about_searches(outcome),
+        *_about_data(records),
+        *_about_environment(records),
+        *_about_baseline(records),
+        *_about_confirmations(outcome),
+    ]
+    return sorted(unsorted, key=lambda notice: LEVELS.index(notice.level))
+
+
+def fairness_notes(records: Records) -> list[str]:
+    """Return what a check of the optimizers and schedules showed before anything was trained, a line each."""
+    return [str(note) for note in records.meta.fairness.get("notes", [])]
+
+
+def _about_comparison(outcome: Outcome) -> list[Notice]:
+    """Return what happened to the seeds of each arm."""
+    runs, seeds = outcome.records.compared(), int(outcome.records.meta.benchmark["compare"]["seeds"])
+    if runs.empty:
+        return [Notice("warn", "The comparison has not been run: no arm has been retrained yet.")]
+    planned, notices = numbers.counted(seeds, "seed"), []
+    for arm, label in outcome.labels.items():
+        arm_runs = runs[runs["arm"] == arm]
+        for state in ("failed", "diverged"):
+            lost = arm_runs[arm_runs["state"] == state]
+            if len(lost):
+                notices.append(Notice("bad", f"{label}: {len(lost)} of {planned} {state}: {lost['reason'].iloc[0]}"))
+        missing = seeds - int(arm_runs["state"].isin(["done", "failed", "diverged"]).sum())
+        if missing and not _cannot_be_tuned(outcome.records, arm):
+            notices.append(Notice("warn", f"{label}: {missing} of {planned} not run yet."))
+    if seeds == 1:
+        notices.append(Notice("warn", "One seed per arm: nothing is known about the spread between seeds."))
+    return notices
+
+
+def _about_values(outcome: Outcome) -> list[Notice]:
+    """Return which metrics have values that are missing or not finite; their means leave these out."""
+    board = outcome.table("leaderboard")
+    if board is None:
+        return []
+    probe_without_value = board["metric"].str.contains(".", regex=False) & (board["n"] == 0)
+    incomplete = board[(board["unusable"] > 0) & ~probe_without_value]
+    notices = []
+    for arm in dict.fromkeys(incomplete["arm"]):
+        rows = incomplete[incomplete["arm"] == arm]
+        seeds = f"{rows['unusable'].max()} of {numbers.counted(int(rows['planned'].max()), 'seed')}"
+        metrics = numbers.joined([metric_title(metric) for metric in rows["metric"]])
+        text = f"{outcome.labels[arm]}: {seeds} without a finite value of {metrics}, left out of the mean."
+        notices.append(Notice("warn", text))
+    return notices
+
+
+def _about_tuning(outcome: Outcome) -> list[Notice]:
+    """Return the arms that cannot be judged because of how they were tuned; the gravest doubts are told before."""
+    grave, notices = alarms.grave_doubts(outcome), []
+    for arm, reasons in alarms.tuning_doubts(outcome).items():
+        if arm not in grave:
+            text = f"{outcome.labels[arm]} is {alarms.LABEL}, not worse: {numbers.joined(reasons)}."
+            notices.append(Notice("warn", text))
+    return notices
+
+
+def _about_searches(outcome: Outcome) -> list[Notice]:
+    """Return what happened to the trials of each arm."""
+    records, notices, diverged = outcome.records, list[Notice](), []
+    alarmed = alarms.alarmed_arms(outcome, "edge", "rising")  # of these the edge has been spoken of
+    tuned = dict(zip(records.arms["arm"], records.arms["tuned_params"], strict=True))
+    for arm, label in outcome.labels.items():
+        notices += _about_trials(records, arm, label)
+        many = int((records.trials.loc[records.trials["arm"] == arm, "state"] == "diverged").sum())
+        if many:
+            diverged.append(f"{label} {many} of {records.trials_wanted(arm)}")
+        if arm not in alarmed and at_edge(records, arm, tuned[arm]):
+            text = f"{label}: the tuned learning rate lies in the outer tenth of the searched range"
+            notices.append(Notice("warn", f"{text}; the best one may lie outside."))
+    if diverged:
+        notices.append(Notice("note", f"Trials that diverged: {numbers.joined(diverged)}."))
+    return notices
+
+
+def _about_trials(records: Records, arm: str, label: str) -> list[Notice]:
+    """Return which trials of an arm failed or are missing."""
+    trials, wanted = records.trials[records.trials["arm"] == arm], records.trials_wanted(arm)
+    by_state, planned = trials["state"].value_counts(), numbers.counted(wanted, "trial")
+    notices = []
+    if _cannot_be_tuned(records, arm):
+        notices.append(Notice("bad", f"{label}: no trial ended well, so it could not be compared."))
+    if failed := int(by_state.get("failed", 0)):
+        reason = trials.loc[trials["state"] == "failed", "reason"].iloc[0]
+        notices.append(Notice("bad", f"{label}: {failed} of {planned} failed: {reason}"))
+    if missing := wanted - len(trials) + int(by_state.get("waiting", 0)):
+        notices.append(Notice("warn", f"{label}: {missing} of {planned} not run yet."))
+    if combinations := records.exhausted(arm):
+        asked = numbers.counted(len(trials), "trial")
+        budget = search_budget(records.meta.benchmark["search"])
+        text = f"{label}: its grid of {combinations} combinations was exhausted after {asked}; the budget was {budget}."
+        notices.append(Notice("note", text))
+    return notices
+
+
+def _cannot_be_tuned(records: Records, arm: str) -> bool:
+    """Return whether the search of an arm is over and no trial of it ended well."""
+    states = records.trials.loc[records.trials["arm"] == arm, "state"]
+    return records.search_over(arm) and "done" not in set(states)
+
+
+def _about_confirmations(outcome: Outcome) -> list[Notice]:
+    """Return the arms whose whole network predicts otherwise than the cached features did."""
+    notices = []
+    for arm, confirmation in outcome.records.meta.confirmations.items():
+        if arm in outcome.labels and not confirmation["agrees"]:
+            text = (
+                f"{outcome.labels[arm]}: the whole network disagrees with the cached features, by up to "
+                f"{confirmation['largest']:.2g} in a probability: what the cache holds is wrong, or from other weights. "
+                "Do not trust these scores."
+            )
+            notices.append(Notice("bad", text))
+    return notices
+
+
+def _about_data(records: Records) -> list[Notice]:
+    """Return which examples were left out, passed over or excluded."""
+    notices = []
+    if left_out := records.meta.data["left_out"]:
+        first = "; ".join(left_out[:3]) + ("; …" if len(left_out) > 3 else "")
+        notices.append(Notice("warn", f"{numbers.counted(len(left_out), 'unreadable example')} left out: {first}"))
+    if skipped := records.meta.data["skipped"]:
+        reasons = ", ".join(f"{many} {reason}" for reason, many in skipped.items())
+        text = f"{numbers.counted(sum(skipped.values()), 'file')} of the data passed over: {reasons}."
+        notices.append(Notice("note", text))
+    if sentence := exclusion(records):
+        notices.append(Notice("note", sentence))
+    return notices
+
+
+def _about_environment(records: Records) -> list[Notice]:
+    """Return which plugins could not be loaded, and whether the runs come from several environments."""
+    notices = [
+        Notice("warn", f"Plugin {plugin} could not be loaded and was left out: {reason}")
+        for plugin, reason in records.meta.broken_plugins.items()
+    ]
+    ended = records.runs[records.runs["state"] != "waiting"]
+    if (environments := ended["environment"].nunique()) > 1:
+        text = f"The runs come from {environments} environments (machine or versions); the one shown is the last."
+        notices.append(Notice("warn", text))
+    return notices
+
+
+def _about_baseline(records: Records) -> list[Notice]:
+    """Return what a reader must know of arms that were trained elsewhere and imported."""
+    baseline = records.meta.baseline
+    if not baseline:
+        return []
+    text = _where_baseline_is_from(baseline)
+    if baseline["warnings"]:
+        text += f" Environments differ: {'; '.join(baseline['warnings'])}."
+    if baseline["environment"]["hash"] != records.meta.environment["hash"]:
+        text += " Their seconds are of that machine and are no measure against the seconds of this one."
+    imported, measured = set(baseline["compare_runs"]), records.measured
+    if len(measured) and not any(set(measured[column]) & imported for column in ("one", "other", "third")):
+        text += " What needs their weights was not measured."
+    return [Notice("warn" if baseline["warnings"] else "note", text)]
+
+
+def _where_baseline_is_from(baseline: Mapping[str, Any]) -> str:
+    """Return which arms were imported, and from which file, run and machine."""
+    arms, device = baseline["arms"], baseline["environment"]["hardware"]["device"]
+    return (
+        f"{numbers.counted(len(arms), 'arm')} imported from the baseline {baseline['file']} (SHA-256 "
+        f"{baseline['sha256'][:12]}, run {baseline['run']}, made on {baseline['made'][:10]} on {device}), not trained here: "
+        f"{', '.join(arms)}."
+    )

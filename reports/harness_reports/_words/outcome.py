@@ -1,0 +1,86 @@
+"""The results as every format reads them; what several parts of a report need is computed here, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness import Records, Results
+from harness_reports._words import names
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The results of a run, with the labels of its arms and the rows that decide."""
+
+    results: Results
+
+    @property
+    def records(self) -> Records:
+        """The records that the results were computed from."""
+        return self.results.records
+
+    def table(self, name: str) -> DataFrame | None:
+        """Return the table of an analysis; None where the analysis is missing or has no rows."""
+        table = self.results.tables.get(name)
+        return None if table is None or table.empty else table
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of an analysis's table; none where the analysis is missing."""
+        table = self.table(name)
+        return [] if table is None else table_rows(table)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """A short label for every arm."""
+        return names.arm_labels(self.records)
+
+    @property
+    def metric(self) -> str:
+        """The metric that decides."""
+        return str(self.records.meta.metric)
+
+    @property
+    def unit(self) -> str:
+        """The unit of the metric that decides."""
+        return str(self.records.meta.metrics[self.metric]["unit"])
+
+    @property
+    def goal(self) -> str:
+        """Whether a high or a low value of the metric is good: "max" or "min"."""
+        return str(self.records.meta.metrics[self.metric]["goal"])
+
+    @property
+    def test_title(self) -> str:
+        """The deciding metric on the test split, in words."""
+        return names.metric_title(f"test_{self.metric}")
+
+    @property
+    def tune_title(self) -> str:
+        """The deciding metric on the tune split, in words; searches choose by it."""
+        return names.metric_title(f"tune_{self.metric}")
+
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the task's loss; "" for a task without one."""
+        return str(self.records.meta.metrics.get("loss", {}).get("unit", ""))
+
+    @cached_property
+    def deciding_rows(self) -> list[dict[str, Any]] | None:
+        """The leaderboard's rows of the deciding test metric, the best arm first; None where there is no leaderboard."""
+        board = self.results.tables.get("leaderboard")
+        return None if board is None else table_rows(board[board["metric"] == f"test_{self.metric}"])
+
+    @cached_property
+    def leads(self) -> list[dict[str, Any]]:
+        """The rows of the analysis "lead", the arm nearest to the best first; none where the analysis is missing."""
+        return self.rows("lead")
+
+
+def table_rows(table: DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table by column name."""
+    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
