@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from harness import Deciding, numbers
+from harness import numbers, sign_of
 from harness_reports._draw.axes import axis_ends, axis_length, is_finite, label_decades, name_y_axis, needs_log_axis
 from harness_reports._draw.looks import Look
 from harness_reports._draw.svg import INK, MANY, NARROW, house_style, new_panel, to_svg
