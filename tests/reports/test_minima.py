@@ -18,7 +18,8 @@ from harness_reports._draw.looks import arm_looks
 from harness_reports._page.minima import chart, lines, matrices, plane, spectrum
 from harness_reports._page.minima.signs import signs
 
-from harness import HarnessError, Records
+from harness import HarnessError
+from harness.records import FolderRecords
 from harness.results.analysis import analyse
 from harness.verdict.tables import facets, gate
 
@@ -38,7 +39,7 @@ ALPHAS = np.linspace(0, 1, 5)
 
 
 @dataclass(frozen=True)
-class InMemory(Records):
+class InMemory(FolderRecords):
     """Records whose predictions and arrays lie in memory."""
 
     kept: dict[str, Any] = field(default_factory=dict)

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import HarnessError, Meta, Records
+from harness import HarnessError, Meta
+from harness.records import FolderRecords
 
 NET = "lesson_cnn"
 METRICS = {
@@ -36,7 +37,7 @@ FACETS = ("loss", "function", "representation", "connectivity", "geometry")
 
 
 @dataclass(frozen=True)
-class InMemory(Records):
+class InMemory(FolderRecords):
     """Records whose predictions lie in memory."""
 
     kept: dict[str, Any] = field(default_factory=dict)
@@ -196,7 +197,7 @@ class World:
                 "name": "made-up", "train": {"regime": "scratch"}, "search": {"trials": 5, "sampler": "random"},
                 "compare": {"seeds": self.seeds, "fit": 0.01}, "verdict": VERDICT,
             },
-            data={"name": "points", "counts": {"tune": 500}, "classes": ["cat", "dog"]},
+            data={"name": "points", "counts": {"tune": 500}, "classes": ["cat", "dog"], "notice": ""},
             metrics=METRICS, metric="accuracy", arms=arms, convex={self.network: self.convex},
             spaces={arm: {"lr": {"low": 1e-4, "high": 1.0, "log": True}} for arm in arms},
         )  # fmt: skip
