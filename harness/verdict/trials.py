@@ -31,11 +31,6 @@ def exchangeable(records: Records) -> bool:
     return str(records.meta.benchmark["search"]["sampler"]) in EXCHANGEABLE
 
 
-def sign(records: Records) -> int:
-    """Return 1 where a higher score is better, else -1."""
-    return records.deciding.sign
-
-
 def scores(records: Records, arm: str) -> NDArray[np.float64]:
     """Return the scores [n] of an arm's spent trials in their order, higher is better, -inf for a trial without one.
 
@@ -46,7 +41,7 @@ def scores(records: Records, arm: str) -> NDArray[np.float64]:
     trials = records.trials[records.trials["arm"] == arm].sort_values("number")
     spent = trials[trials["state"].isin(SPENT)]
     values = spent["value"].where(spent["state"] == "done").to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isfinite(values), sign(records) * values, -np.inf)
+    return np.where(np.isfinite(values), records.deciding.sign * values, -np.inf)
 
 
 @lru_cache(maxsize=4)  # most arms have equally many trials
