@@ -336,13 +336,16 @@ def export(
 @app.command()
 def new(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="dataset, optimizer, ..., as in 'harness list'; or catalogue.")
+        str,
+        typer.Argument(
+            metavar="KIND", help="benchmark; or dataset, optimizer, ..., as in 'harness list'; or catalogue."
+        ),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it will be called.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path(),
     package: Annotated[bool, typer.Option("--package", help="A whole distribution, ready to install.")] = False,
 ) -> None:
-    """Write a working plugin and its test, to begin from."""
+    """Write a benchmark file, or a working plugin and its test, to begin from."""
     from harness.cli.new import lines, scaffold
 
     say_lines(lines(scaffold(kind, name, out, package)))

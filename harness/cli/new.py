@@ -1,4 +1,4 @@
-"""``harness new``: a working plugin of any kind with its test, as two loose files or as a whole distribution.
+"""``harness new``: a benchmark file, or a working plugin of any kind with its test, loose or as a whole distribution.
 
 The templates are modules that work as they stand; all that is done here is to put names in and to refuse bad ones.
 """
@@ -18,6 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from harness import __version__
+from harness.benchmark.template import new_benchmark
 from harness.errors import HarnessError, did_you_mean, disk, shown
 from harness.plugin.contracts import KINDS
 from harness.plugin.discovery import discover
@@ -74,9 +75,13 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
     Where ``name`` is taken, the plugin is offered as ``my_NAME``, and the note says so. Raises HarnessError for an
     unknown kind, for a name that will not do, and where a file is there already: nothing is overwritten.
     """
+    if kind == "benchmark":
+        return _new_benchmark(name, out, package)
     kind = {"analyses": "analysis"}.get(kind, kind if kind in ALL else kind.removesuffix("s"))
     if kind not in ALL:
-        raise HarnessError(f"new: must be given a kind of plugin, got {shown(kind)}{did_you_mean(kind, ALL)}")
+        raise HarnessError(
+            f"new: must be given a kind of plugin, got {shown(kind)}{did_you_mean(kind, (*ALL, 'benchmark'))}"
+        )
     _check_name(kind, name, package)
     offer, note = _free_name(kind, name)
     names = _Names(kind, offer, name)
@@ -93,6 +98,20 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
             file.parent.mkdir(parents=True, exist_ok=True)
             write(file, text.encode(), durable=False)
     return Scaffold(tuple(written), _commands(names, root, package), note)
+
+
+def _new_benchmark(name: str, out: Path, package: bool) -> Scaffold:
+    """Write a benchmark file with every key in it, the default ones as comments; nothing is overwritten."""
+    if package:
+        raise HarnessError("new: must be without --package for a benchmark, got it; leave --package out")
+    text, file = new_benchmark(name), out / f"{name}.toml"
+    if os.path.lexists(file):
+        raise HarnessError(f"new: must be a new file, got '{file}', which exists; take another name or --out DIR")
+    with disk.writing(out, "name another folder with --out"):
+        out.mkdir(parents=True, exist_ok=True)
+        write(file, text.encode(), durable=False)
+    commands = (shlex.join(["harness", deed, str(file)]) for deed in ("plan", "run"))
+    return Scaffold((file,), tuple(commands))
 
 
 def lines(found: Scaffold) -> list[str]:
