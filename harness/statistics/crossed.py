@@ -62,6 +62,9 @@ class CrossedMean:
         return float(half_width(self.se, self.df, 2 * part - 1))
 
 
+UNKNOWN = CrossedMean(math.nan, math.nan, math.nan, math.nan, math.nan)
+
+
 def over_both(table: ArrayLike) -> CrossedMean:
     """Return the mean of numbers [S, N], of S seeds by N examples, with a standard error that covers both.
 
@@ -73,7 +76,9 @@ def over_both(table: ArrayLike) -> CrossedMean:
     (numbers,) = arguments.arrays(("table", table, "S N"))
     seeds, examples = numbers.shape
     mean = float(numbers.mean())
-    if min(seeds, examples) < 2 or not math.isfinite(mean):
+    if not math.isfinite(mean):
+        return UNKNOWN
+    if min(seeds, examples) < 2:
         return CrossedMean(mean, math.nan, math.nan, math.nan, math.nan)
     unit, exponent = scaled(numbers)
     middle = float(unit.mean())
@@ -100,6 +105,8 @@ def over_seeds(values: ArrayLike) -> CrossedMean:
     """
     (numbers,) = arguments.arrays(("values", values, "S"))
     count, mean = len(numbers), float(np.mean(numbers))
+    if not math.isfinite(mean):
+        return UNKNOWN
     se = float(standard_deviation(numbers)) / math.sqrt(count) if count > 1 else math.nan
     return CrossedMean(mean, se, se, math.nan, float(count - 1))
 

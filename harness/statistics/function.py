@@ -67,17 +67,6 @@ def error_kappa(predictions: ArrayLike, targets: ArrayLike) -> Numbers:
     return _of_known(given, _quotient(alike - chance, 1 - chance))
 
 
-def gde_ratio(predictions: ArrayLike, targets: ArrayLike) -> Numbers:
-    """Return [R, R]: the disagreement over the mean error of the two; nan where neither errs.
-
-    About 1 for networks of one training algorithm with other seeds: Jiang et al. 2022, arXiv:2106.13799.
-    """
-    given, right = _right(predictions, targets)
-    errors = 1 - right.mean(1)
-    mean = (errors[:, None] + errors) / 2
-    return _quotient(disagreement(given), mean)
-
-
 def rms_distance(predictions: ArrayLike, targets: ArrayLike) -> Numbers:
     """Return [R, R]: the root mean squared difference of predicted values over the standard deviation of the targets.
 

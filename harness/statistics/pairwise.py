@@ -136,11 +136,6 @@ def energies(aa: Matrix, bb: Matrix, ab: Matrix, signs: Matrix) -> Matrix:
     return found
 
 
-def complete(aa: Matrix, bb: Matrix, ab: Matrix) -> int:
-    """Return of how many pairs of seeds all four distances are known."""
-    return int(np.triu(_known(*_blocks(aa, bb, ab)), 1).sum())
-
-
 def _gain(aa: Matrix, bb: Matrix, ab: Matrix) -> Matrix:
     """Return ab + ba - aa - bb of every pair of seeds s < t; 0 for the others, and where one of the four is not known."""
     with np.errstate(invalid="ignore"):

@@ -19,8 +19,6 @@ from harness.errors import arguments
 from harness.statistics import scale
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import ArrayLike, NDArray
 
     Matrix = NDArray[np.float64]
@@ -106,30 +104,6 @@ def cka(one: Representation, other: Representation) -> float:
     """
     one, other = _pair(one, other)
     return _ratio(_hsic(one, other), one.scaled, other.scaled)
-
-
-def minibatch_cka(batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
-    """Return CKA_u of activations that come in batches of one size, ``([n, p], [n, q])`` of the same examples.
-
-    The three terms are averaged before the division; an average of quotients would be biased again.
-    """
-    pairs = []
-    for batch in arguments.items("batches", batches, "pairs of activations", 1):
-        x, y = _two(batch)
-        pairs.append(_pair(represent(x), represent(y)))
-    first, second = (max(pair[i].exponent for pair in pairs) for i in (0, 1))
-    terms = []
-    for one, other in pairs:
-        a, b = 2 * (one.exponent - first), 2 * (other.exponent - second)
-        terms.append(np.ldexp([_hsic(one, other), one.scaled, other.scaled], [a + b, 2 * a, 2 * b]))
-    return _ratio(*np.mean(terms, axis=0))
-
-
-def _two(batch: object) -> list[Any]:
-    found = arguments.items("batches", batch, "pairs of activations")
-    if len(found) != 2:
-        raise ValueError(f"batches: must be pairs of activations, got {len(found)} of them in one batch")
-    return found
 
 
 def cka_distance(similarity: float) -> float:
