@@ -271,7 +271,7 @@ def test_a_failing_plugin_makes_plan_exit_with_1(benchmark_file, tmp_path, monke
 
 
 def test_a_busy_machine_is_said_as_a_run_says_it(planned, monkeypatch):
-    monkeypatch.setattr(module, "contention", lambda device: f"{device.threads} threads wait")
+    monkeypatch.setattr("harness.training.device.contention", lambda device: f"{device.threads} threads wait")
     found, _ = planned()
     assert found["busy"] == "1 threads wait"
     assert lines(found)[1] == "warning: 1 threads wait"

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from harness.benchmark.loading import load
 from harness.benchmark.plan import check_profile, resolve
-from harness.benchmark.sections import load
 from harness.cli.app import app, main
 from harness.console.progress import Reporter
 from harness.plugin.discovery import discover

@@ -1,4 +1,4 @@
-"""What the pages say is true: every example is run, every hook has a heading."""
+"""What the plugin page says is true: every hook has a section, and every example passes its checks and takes part in a run."""
 
 from __future__ import annotations
 
@@ -75,21 +75,21 @@ def test_a_hooks_section_has_an_example_of_it(sections, hook):
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_section_names_every_field_of_the_contract_and_no_other(sections, hook):
-    general = {"name", "reference"}  # of every contract: said once, above
+    general = {"name", "reference"}  # every contract has them; the page explains them once, above
     type_ = offered(hook)
     prose = BLOCK.sub("", sections[hook])
     known = {field.name for field in fields(type_)}
-    said = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", prose))))
-    assert known - general <= said
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", prose))))
+    assert known - general <= named
     listed = re.findall(r"^- `(\w+)", prose, re.MULTILINE)
     assert set(listed) <= known
 
 
 def test_a_signature_on_the_page_is_the_contracts_own(sections):
     page, known = "".join(sections.values()), contracts()
-    found = [(name, names) for name, names in re.findall(r"`(\w+)\((\w+(?:, \w+)*)\)`", page) if name in known]
-    assert {name for name, _ in found} >= {offered(hook).__name__ for hook in HOOKS}
-    for name, names in found:
+    signatures = [(name, names) for name, names in re.findall(r"`(\w+)\((\w+(?:, \w+)*)\)`", page) if name in known]
+    assert {name for name, _ in signatures} >= {offered(hook).__name__ for hook in HOOKS}
+    for name, names in signatures:
         assert names.split(", ") == [field.name for field in fields(known[name])][: names.count(",") + 1], name
 
 
@@ -139,8 +139,9 @@ def test_every_example_of_the_plugin_page_passes_its_checks(blocks):
     plugins = blocks("docs/plugins.md", "python")
     registry = discover(plugins)
     known = {plugin.stem for plugin in plugins}
-    offers = [found.offer for offers in registry.found.values() for found in offers.values() if found.plugin in known]
-    assert len(offers) == len(plugins) - 1  # but the catalogue's
+    entries = [entry for kind in registry.found.values() for entry in kind.values() if entry.plugin in known]
+    offers = [entry.offer for entry in entries]
+    assert len(offers) == len(plugins) - 1  # the catalogue offers nothing by itself
     failed = [f"{offer.name}: {check}" for offer in offers for check in checks(offer, quick=True) if fails(check)]
     assert failed == []
 
@@ -151,7 +152,7 @@ def fails(check):
 
 
 def test_clip_shortens_long_gradients_and_leaves_short_ones(blocks):
-    """The wrapper on the page: norm 5 becomes 1, norm 0.5 stays, and what needs a closure is refused."""
+    """The wrapper on the page: norm 5 becomes 1, norm 0.5 stays, and an optimizer that needs a closure is refused."""
     registry = discover(blocks("docs/plugins.md", "python"))
     clip = registry.get("optimizer", "clip", Optimizer)
     for gradient, moved in (([3.0, 4.0], [0.6, 0.8]), ([0.3, 0.4], [0.3, 0.4])):
@@ -190,7 +191,7 @@ def harness(*arguments):
 
 
 def test_plugins_in_a_benchmark_file_are_relative_to_it(blocks, tmp_path):
-    """The page's TOML names unit.py beside it and ../shared/lion.py; the working folder is another one."""
+    """The page's TOML names unit.py next to it and ../shared/lion.py; the working folder is a different one."""
     first, second = tmp_path / "bench", tmp_path / "shared"
     unit, lion, *_ = blocks("docs/plugins.md", "python")
     toml = next(file for file in blocks("docs/plugins.md", "toml") if "plugins = [" in file.read_text())

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli.show import show, status
+from harness.cli.show import show
+from harness.cli.status import status
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.records import Store, open_records
@@ -404,7 +405,7 @@ HANGS = 600  # seconds, after which a process is taken for hung: many times what
 
 
 def test_an_exhausted_grid_is_a_finished_run_and_is_named(benchmark_file, carry_out, monkeypatch):
-    from harness.cli.show import status_lines
+    from harness.cli.status import status_lines
 
     said = []
     monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))
