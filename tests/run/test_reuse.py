@@ -6,11 +6,13 @@ import json
 import shutil
 import sqlite3
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from harness.cli.plan import estimate, lines
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.plugin.runs import Epoch, State
@@ -197,6 +199,20 @@ def test_a_place_without_runs_is_refused_in_one_line(benchmark_file, tmp_path, m
     with pytest.raises(RunFolderError, match=line):
         run(request, Reporter(quiet=True))
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_plan_says_how_many_runs_it_would_take_over(carry_out, benchmark_file, tmp_path):
+    first = carry_out(TWO, CONTROLS)
+    listed = ('["sgd", "adam"]', json.dumps(list(THREE)))
+    request = Request(benchmark_file(listed, ("trials = 3", "trials = 2"), CONTROLS), out=tmp_path / "runs")
+    document = estimate(request, Reporter(quiet=True))
+    count = len(origins(first))
+    assert document["taken"] == {first.name: count}
+    assert f"  up to {count} runs will be taken from {first.name}, where they were trained before" in lines(document)
+    assert estimate(replace(request, no_reuse=True), Reporter(quiet=True))["taken"] == {}
+    smaller = replace(request, overrides=("compare.seeds=1", "train.optimizers=['adam', 'rmsprop']"))
+    taken = estimate(smaller, Reporter(quiet=True))["taken"][first.name]
+    assert 0 < taken < count / 2
 
 
 def change(folder: Path, statement: str) -> None:
