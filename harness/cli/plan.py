@@ -207,12 +207,12 @@ def _time_arm(setting: Setting, competitor: Competitor) -> Timing:
     run = replace(setting.compare_run(competitor, params, seed=0), head_epochs=0)  # the costlier stage is timed
     parts = Bench(setting, lambda _: None).parts(run)
     step = _step_seconds(parts)
-    tune = _seconds(partial(parts.predict, parts.use.tune))
-    test = _seconds(partial(parts.predict, parts.use.test or parts.use.tune, exact=True))
+    tune = _seconds(partial(parts.predict, parts.ingredients.tune))
+    test = _seconds(partial(parts.predict, parts.ingredients.test or parts.ingredients.tune, exact=True))
     return Timing(
         step=step,
         tune=tune,
-        scoring=test * (1 + len(parts.use.train) / len(setting.data.test)),
+        scoring=test * (1 + len(parts.ingredients.train) / len(setting.data.test)),
         batches=len(parts.batches),
         batch_size=parts.batches.batch_size,
         parameters=sum(parameter.numel() for parameter in parts.parameters),

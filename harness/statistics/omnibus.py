@@ -109,7 +109,9 @@ def _distances(distances: object) -> Array:
     """Return distances [k, S, k, S] divided by a power of two, which no result depends on, of two arms and seeds or more."""
     (found,) = arguments.arrays(("distances", distances, "k S k S"))
     if min(found.shape) < 2:
-        raise ValueError(f"distances: must be [k, S, k, S] of 2 arms and 2 seeds or more, got {arguments.shown(found)}")
+        raise ValueError(
+            f"distances: must be [k, S, k, S] of 2 arms and 2 seeds or more, got {arguments.describe(found)}"
+        )
     return scale.scaled(found)[0]
 
 

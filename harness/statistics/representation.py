@@ -64,7 +64,7 @@ def represent(activations: ArrayLike) -> Representation:
     """
     (given,) = arguments.arrays(("activations", activations, "n p"))
     if len(given) < FEWEST:
-        raise ValueError(f"activations: must be [n, p] of {FEWEST} examples or more, got {arguments.shown(given)}")
+        raise ValueError(f"activations: must be [n, p] of {FEWEST} examples or more, got {arguments.describe(given)}")
     if not np.isfinite(given).all():
         return Representation(np.full((len(given), 1), np.nan))
     rows, exponent = scale.scaled(given)
