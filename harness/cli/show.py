@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from harness.plugin.contracts import Results
+    from harness.plugin.meta import Deciding
     from harness.plugin.registry import Registry
     from harness.records import Records
 
@@ -85,19 +86,19 @@ def describe_results(
         "name": records.name,
         "state": "finished" if is_over(records) else "unfinished",
         **headline,
-        "metric": records.meta["metric"],
-        "metrics": records.meta["metrics"],
-        "constant": records.meta.get("constant", {}),
+        "metric": records.meta.metric,
+        "metrics": records.meta.metrics,
+        "constant": records.meta.constant,
         **alarms,
-        "data": records.meta["data"],
-        "notes": records.meta.get("fairness", {}).get("notes", []),
+        "data": records.meta.data,
+        "notes": records.meta.fairness.get("notes", []),
         "left_out": left_out(records),
         "lacking": summary(records.lacking),
-        "environment": records.meta["environment"],
-        "command": records.meta["command"],
-        "benchmark": records.meta["benchmark"],
+        "environment": records.meta.environment,
+        "command": records.meta.command,
+        "benchmark": records.meta.benchmark,
         **verdict,
-        "arms": [_describe_arm(records, arm, runs) for arm in records.meta["arms"]],
+        "arms": [_describe_arm(records, arm, runs) for arm in records.meta.arms],
     }
 
 
@@ -141,7 +142,7 @@ def _describe_seed(run: Any, records: Records) -> dict[str, Any]:
 
 def _metrics(run: Any, records: Records) -> dict[str, float]:
     """Return a run's numbers by name: the task's metrics on every split, and what probes measured (``PROBE.NAME``)."""
-    ends = tuple(f"_{name}" for name in records.meta["metrics"])
+    ends = tuple(f"_{name}" for name in records.meta.metrics)
     columns = [column for column in records.runs.columns if "." in column or column.endswith(ends)]
     numbers = {column: _finite(run[column]) for column in columns}
     return {column: number for column, number in numbers.items() if number is not None}
@@ -245,30 +246,38 @@ def _short_names(arms: Sequence[str]) -> dict[str, str]:
 
 def _ranked(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the arms by their mean test score, the best first, and those without any at the end."""
-    sign = -1 if document["metrics"][document["metric"]]["goal"] == "max" else 1
+    sign = _deciding(document).sign
 
     def rank(arm: dict[str, Any]) -> tuple[bool, float]:
         scores = _scores(document, arm)
-        return not scores, sign * sum(scores) / len(scores) if scores else 0.0
+        return not scores, -sign * sum(scores) / len(scores) if scores else 0.0
 
     return sorted(document["arms"], key=rank)
+
+
+def _deciding(document: Mapping[str, Any]) -> Deciding:
+    """Return the deciding metric that the document names."""
+    from harness.plugin import meta
+
+    metric = document["metrics"][document["metric"]]
+    return meta.Deciding(document["metric"], metric["goal"], metric["unit"])
 
 
 def _scores(document: Mapping[str, Any], arm: Mapping[str, Any]) -> list[float]:
     """Return the deciding metric of every seed of an arm that ended well, on test."""
     from harness.records import schema
 
-    metric = f"test_{document['metric']}"
-    values = [seed["metrics"].get(metric) for seed in arm["seeds"] if seed["state"] == schema.DONE]
+    column = _deciding(document).column
+    values = [seed["metrics"].get(column) for seed in arm["seeds"] if seed["state"] == schema.DONE]
     return [value for value in values if value is not None]
 
 
 def _score_text(document: Mapping[str, Any], scores: Sequence[float]) -> str:
     """Return the mean of scores and their standard deviation, with the metric's unit."""
-    unit = document["metrics"][document["metric"]]["unit"]
-    values = [(100 if unit == "%" else 1) * score for score in scores]
+    deciding = _deciding(document)
+    unit, values = deciding.unit, [(100 if deciding.is_share else 1) * score for score in scores]
     mean = sum(values) / len(values)
-    digits = ".2f" if unit == "%" else ".4g"
+    digits = ".2f" if deciding.is_share else ".4g"
     if len(values) == 1:
         return f"{mean:{digits}} {unit}".rstrip()
     spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))

@@ -152,10 +152,10 @@ def model_of(records: Records, choice: Choice, pretrained: bool | str | None = N
     """
     from harness.training.batches import MEAN, STD
 
-    folder, about = records.folder, records.meta["data"]
+    folder, about = records.folder, records.meta.data
     if len(about["classes"]) < 2 or len(about["input_shape"]) != 3:
         raise RunFolderError(f"{folder}: must be a run on photos of two or more classes, got one on other data")
-    cut, looks = _cut(records), records.meta["weights"].get(choice.backbone)
+    cut, looks = _cut(records), records.meta.weights.get(choice.backbone)
     files = [
         file
         for run_id in choice.run_ids
@@ -166,7 +166,7 @@ def model_of(records: Records, choice: Choice, pretrained: bool | str | None = N
         arm=choice.arm,
         backbone=choice.backbone,
         head=choice.head,
-        task=records.meta["benchmark"]["train"]["task"],
+        task=records.meta.benchmark["train"]["task"],
         classes=tuple(about["classes"]),
         cut=cut,
         mean=tuple(looks["mean"]) if looks else MEAN,
@@ -174,7 +174,7 @@ def model_of(records: Records, choice: Choice, pretrained: bool | str | None = N
         files=tuple(files),
         why=choice.why,
         notice=about["notice"],
-        block=tuple(records.meta["benchmark"].get("block", ())),
+        block=tuple(records.meta.benchmark.get("block", ())),
     )
 
 
@@ -208,15 +208,13 @@ def choose_model(records: Records, arm: str | None = None, ensemble: bool = Fals
     With ``snapshots`` it is the best of the arms that kept some. The test split has no say. Raises RunFolderError where
     none has finished or none was kept, and BenchmarkError for an unknown ``arm``.
     """
-    arms = list(records.meta["arms"])
+    arms = list(records.meta.arms)
     if arm is not None and arm not in arms:
         raise BenchmarkError(f"--arm: must be an arm of the run, got {shown(arm)}{did_you_mean(arm, arms)}")
-    metric = records.meta["metric"]
-    about = records.meta["metrics"][metric]
-    sign = 1 if about["goal"] == "max" else -1
+    deciding, sign = records.deciding, records.deciding.sign
     runs = records.compared()
     done = runs[(runs["state"] == schema.DONE) & runs["arm"].isin([arm] if arm else arms)]
-    if done.empty or f"tune_{metric}" not in done:
+    if done.empty or deciding.tune_column not in done:
         raise RunFolderError(f"{records.folder}: must have a finished comparison run, got none; 'harness run' goes on")
     if snapshots:
         done = done[[bool(schema.snapshots(records.folder, run_id)) for run_id in done["run_id"]]]
@@ -225,14 +223,14 @@ def choose_model(records: Records, arm: str | None = None, ensemble: bool = Fals
                 f"{records.folder}: must have snapshots{f' of {arm}' if arm else ''}, got none; they are kept with "
                 "compare.snapshots = true where a schedule has cycles (sgdr)"
             )
-    tuned = sign * done.set_index(["arm", "run_id"])[f"tune_{metric}"]
+    tuned = sign * done.set_index(["arm", "run_id"])[deciding.tune_column]
     means = tuned.groupby("arm").mean()
     best = max((name for name in arms if name in means.index), key=lambda name: (means[name], -arms.index(name)))
     of_arm = done[done["arm"] == best].sort_values("seed")
-    of_arm = of_arm if ensemble else of_arm.loc[[(sign * of_arm[f"tune_{metric}"]).idxmax()]]
+    of_arm = of_arm if ensemble else of_arm.loc[[(sign * of_arm[deciding.tune_column]).idxmax()]]
     seeds = ", ".join(map(str, of_arm["seed"]))
-    scale, unit = (100, " %") if about["unit"] == "%" else (1, f" {about['unit']}".rstrip())
-    mean = f"tune {metric} {scale * sign * means[best]:.4g}{unit} on average over {len(tuned[best])} seeds"
+    scale, unit = (100, " %") if deciding.is_share else (1, f" {deciding.unit}".rstrip())
+    mean = f"tune {deciding.name} {scale * sign * means[best]:.4g}{unit} on average over {len(tuned[best])} seeds"
     backbone = str(records.arms.set_index("arm").loc[best, "backbone"])
     network = best.partition("/")[0]
     head = "" if network == backbone else network.removeprefix(f"{backbone}+")
@@ -243,12 +241,7 @@ def choose_model(records: Records, arm: str | None = None, ensemble: bool = Fals
 
 
 def _cut(records: Records) -> Cut:
-    about = records.meta["data"]
-    if not {"interpolation", "crop"} <= set(about) or "weights" not in records.meta:
-        raise RunFolderError(
-            f"{records.folder}: must say how its photos were cut, got a run of an earlier version; "
-            "the same 'harness run' again adds that and trains nothing"
-        )
+    about = records.meta.data
     return Cut(about["input_shape"][0], about["interpolation"], about["crop"])
 
 

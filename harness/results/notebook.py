@@ -10,6 +10,7 @@ from harness.console.safe_text import impersonal
 from harness.errors import arguments
 from harness.plugin.contracts import Analysis, Results
 from harness.plugin.discovery import discover
+from harness.plugin.meta import Meta
 from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
@@ -75,7 +76,7 @@ class Loaded:
         return self.records.name
 
     @property
-    def meta(self) -> Mapping[str, Any]:
+    def meta(self) -> Meta:
         """What the run is about: benchmark, data, environment, command, metrics and more."""
         return self.records.meta
 
@@ -124,7 +125,7 @@ class Loaded:
         lines = [
             Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
         ]
-        if notice := self.meta["data"]["notice"]:
+        if notice := self.meta.data["notice"]:
             lines.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
         return str(
             Markup("").join(
@@ -137,7 +138,7 @@ class Loaded:
         from markupsafe import Markup
 
         board = analyse(self.records, [leaderboard.ANALYSIS]).tables.get(leaderboard.ANALYSIS.name)
-        metric = f"test_{self.meta['metric']}"
+        metric = self.deciding.column
         if board is None:
             return Markup("")
         rows = board[board["metric"] == metric].to_dict("records")

@@ -15,7 +15,7 @@ def network_of(arm: str) -> str:
 
 def optimizer_of(records: Records, arm: str) -> str:
     """Return an arm's optimizer, whatever its alias."""
-    aliases = records.meta.get("optimizers", {})
+    aliases = records.meta.optimizers
     return str(aliases.get(arm) or records.arms.set_index("arm").loc[arm, "optimizer"])
 
 

@@ -25,6 +25,6 @@ class Level:
 
 def level(records: Records, split: str, metric: str) -> Level | None:
     """Return what the constant answer scores in a metric of the task on a split; None where that is not known."""
-    scores = records.meta.get("constant", {}).get("scores", {})
+    scores = records.meta.constant.get("scores", {})
     known = scores.get(split, {}).get(metric)
     return Level(float(known["score"]), float(known["se"])) if known else None

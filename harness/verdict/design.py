@@ -98,15 +98,15 @@ def _cell(records: Records, protocol: Protocol, network: str, every: list[Row]) 
     fresh = [row for row in rows if row["role"] == "fresh" and row["arm"] in arms]
     seeds = tuple(sorted({int(row["init_seed"]) for row in fresh}))[: protocol.seeds]
     beside = [row for row in rows if row["role"] in CONTROLS]
-    roles = {str(about["role"]) for about in records.meta.get("roles", {}).values() if about["of"] in arms}
+    roles = {str(about["role"]) for about in records.meta.roles.values() if about["of"] in arms}
     replicates: dict[str, dict[int, dict[int, Row]]] = {arm: {} for arm in arms}
     for row in rows:
         if row["role"] in ("fresh", "replicate") and row["of"] in arms and int(row["init_seed"]) in seeds:
             replicates[row["of"]].setdefault(int(row["replicate"]), {})[int(row["init_seed"])] = row
     return Cell(
         network=network,
-        regime=str(records.meta["benchmark"]["train"]["regime"]),
-        convex=bool(records.meta.get("convex", {}).get(network, False)),
+        regime=str(records.meta.benchmark["train"]["regime"]),
+        convex=bool(records.meta.convex.get(network, False)),
         protocol=protocol,
         arms=arms,
         seeds=seeds,

@@ -11,11 +11,10 @@ its training examples, and must not find anything better by far when it begins o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
+from harness.plugin.meta import Meta
 from harness.verdict.design import Cell, Row
 from harness.verdict.protocol import Protocol
 
@@ -41,13 +40,13 @@ class Gate:
         return self.loss - self.restarted
 
 
-def gate(cell: Cell, arm: str, meta: Mapping[str, Any]) -> Gate:
+def gate(cell: Cell, arm: str, meta: Meta) -> Gate:
     """Return whether an arm is at a minimum; "not judged" where the records do not tell, which counts as failed."""
-    done, metrics = cell.done(arm), meta["metrics"]
+    done, metrics = cell.done(arm), meta.metrics
     if not done:
         return Gate(UNJUDGED, "no run ended well")
     if cell.convex:
-        return _convex(list(done.values()), cell.protocol, bool(meta["data"].get("classes")) or "accuracy" in metrics)
+        return _convex(list(done.values()), cell.protocol, bool(meta.data.get("classes")) or "accuracy" in metrics)
     return _restarted(cell, arm, "error" in metrics or "accuracy" in metrics)
 
 

@@ -138,9 +138,9 @@ def examine(records: Records, cell: Cell, alarmed: Mapping[str, Sequence[str]]) 
     searches = min((sources.searches(pair) for pair in cell.pairs if pair.kind == ARMS), default=1)
     steps = frozenset(cell.steps(records.epochs))
     own = {arm: alarmed[arm] for arm in cell.arms if arm in alarmed}
-    common = records.meta["benchmark"]["search"].get("objective", "common") == "common"
+    common = records.meta.benchmark["search"].get("objective", "common") == "common"
     changed = tuple(cell.protocol.changed(records.meta))
-    circle = records.meta.get("probes", {}).get(PROBES["representation"], {}).get("groups") or None
+    circle = records.meta.probes.get(PROBES["representation"], {}).get("groups") or None
     found = Examined(cell, tuple(entries), gates, own, {}, searches, steps, common, changed, circle)
     found = replace(found, control_labels=_control_labels(found))
     for entry in entries:

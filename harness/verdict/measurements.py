@@ -79,7 +79,7 @@ class Sources:
         import numpy as np
 
         meta = self.records.meta
-        if meta["data"].get("classes") or meta["metrics"].get("loss", {}).get("unit") == "nats":
+        if meta.data.get("classes") or meta.metrics.get("loss", {}).get("unit") == "nats":
             return 1.0
         try:
             spread = float(np.var(np.asarray(self.records.targets, dtype=float), axis=0).mean())
@@ -98,7 +98,7 @@ class Sources:
         a, b = (self._by_seed(arm, column, measure) for arm in (pair.one, pair.other))
         if not a and not b:
             metric = column.partition("_")[2]
-            known = column in self.records.comparison or metric in self.records.meta["metrics"]
+            known = column in self.records.comparison or metric in self.records.meta.metrics
             return Missing(f"no run has a finite {column}" if known else f"the task has no metric '{metric}'")
         found = Numbers(a, b)
         return Numbers(a, b, covers=f"{len(found.units)} seeds")
@@ -259,7 +259,7 @@ def distances_of(records: Records, predictions: NDArray[np.float32]) -> dict[str
     from harness.statistics import function
 
     try:
-        if "accuracy" not in records.meta["metrics"]:
+        if "accuracy" not in records.meta.metrics:
             return {"prediction_distance": function.rms_distance(predictions, records.targets)}
         classes = as_classes(predictions)
         return {"disagreement": function.disagreement(classes), "root_jsd": function.root_jsd(classes)}
@@ -291,9 +291,9 @@ def unprobed(records: Records, facet: str) -> str:
     if facet not in PROBES:
         return "the runs have no test predictions that can be compared"
     name = PROBES[facet]
-    about = records.meta.get("probes", {}).get(name)
+    about = records.meta.probes.get(name)
     if about is None:
-        asked = records.meta["benchmark"]["compare"].get("probes", ())
+        asked = records.meta.benchmark["compare"].get("probes", ())
         add = records.again("compare.probes", list(dict.fromkeys([*asked, *PROBES.values()])))
         return f"probe '{name}' has not measured yet" if name in asked else f"add '{name}' to compare.probes: {add}"
     if about.get("problems"):

@@ -28,12 +28,12 @@ SPENT = ("done", "stopped", "diverged", "failed")  # states of a trial that has 
 
 def exchangeable(records: Records) -> bool:
     """Return whether the order of the trials means nothing."""
-    return str(records.meta["benchmark"]["search"]["sampler"]) in EXCHANGEABLE
+    return str(records.meta.benchmark["search"]["sampler"]) in EXCHANGEABLE
 
 
 def sign(records: Records) -> int:
     """Return 1 where a higher score is better, else -1."""
-    return 1 if records.meta["metrics"][records.meta["metric"]]["goal"] == "max" else -1
+    return records.deciding.sign
 
 
 def scores(records: Records, arm: str) -> NDArray[np.float64]:

@@ -135,13 +135,13 @@ def seed_noise(records: Records) -> dict[str, float]:
 
 def _one_example(records: Records) -> float:
     """Return what one tune example is worth in a score that is a part of them; 0 for any other score."""
-    parts = records.meta["metrics"][records.meta["metric"]]["unit"] == "%"
-    return 1 / max(1, int(records.meta["data"]["counts"]["tune"])) if parts else 0.0
+    parts = records.deciding.is_share
+    return 1 / max(1, int(records.meta.data["counts"]["tune"])) if parts else 0.0
 
 
 def _finals(records: Records, arm: str) -> dict[int, float]:
     """Return the final tune score of an arm's comparison runs that ended well, higher is better, by seed."""
-    runs, metric = records.compared(), f"tune_{records.meta['metric']}"
+    runs, metric = records.compared(), records.deciding.tune_column
     mine = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
     if metric not in mine:
         return {}
@@ -188,7 +188,7 @@ def _places(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArray[np
     """
     import numpy as np
 
-    said = records.meta["spaces"].get(arm, {}).get("lr", {})
+    said = records.meta.spaces.get(arm, {}).get("lr", {})
     if not ("low" in said and float(said["low"]) < float(said["high"])):
         return np.zeros(0), np.zeros(0)
     ends = np.array([float(said["low"]), float(said["high"])])
@@ -237,7 +237,7 @@ def _spending(records: Records, arm: str) -> _Spending:
     looked = _looked(records, arm, trials)
     effective, since = (int(table["state"].isin(["done", "stopped"]).sum()) for table in (trials, looked))
     done = looked[(looked["state"] == "done") & looked["value"].notna()]
-    values, unit = np.sort(_signed(records, done)), records.meta["benchmark"]["search"].get("unit", "trials")
+    values, unit = np.sort(_signed(records, done)), records.meta.benchmark["search"].get("unit", "trials")
     if unit == "trials":
         return _Spending(len(trials), effective, since, values)
     column = "trained" if unit == "epochs" else "seconds"
@@ -270,7 +270,7 @@ def _budget(budgets: Mapping[str, _Spending], arm: str, noises: Mapping[str, flo
 
 def _looked(records: Records, arm: str, trials: DataFrame) -> DataFrame:
     """Return those of the trials that were asked since the arm's range was last widened: those before looked elsewhere."""
-    widened = [e["after"] for e in records.meta.get("extensions", []) if e["arm"] == arm and "lr" in e["ranges"]]
+    widened = [e["after"] for e in records.meta.extensions if e["arm"] == arm and "lr" in e["ranges"]]
     found: DataFrame = trials[trials["number"] >= (widened[-1] if widened else 0)]
     return found
 
@@ -307,9 +307,9 @@ def _defaults(records: Records, arm: str, registered: Registered | None) -> tupl
     """Return by how much the optimizer's own defaults are better, half the margin, and that control."""
     import numpy as np
 
-    rows, name = records.comparison, str(records.meta["metric"])
+    rows = records.comparison
     untuned = rows[(rows["role"] == "untuned") & rows["of"].isin(alike(records, arm)) & (rows["state"] == "done")]
-    scores = untuned.get(f"tune_{name}", ())
+    scores = untuned.get(records.deciding.tune_column, ())
     defaults = {int(seed): sign(records) * float(v) for seed, v in zip(untuned["init_seed"], scores, strict=False)}
     defaults = {seed: value for seed, value in defaults.items() if math.isfinite(value)}
     tuned = _finals(records, arm)
@@ -319,7 +319,7 @@ def _defaults(records: Records, arm: str, registered: Registered | None) -> tupl
     lead = mean - float(np.mean(list(tuned.values())))
     if all(tuned.get(seed) == value for seed, value in defaults.items()):
         lead = 0.0  # the search chose the defaults: other seeds are no difference
-    limit = registered.protocol.margin_in(records.meta["metrics"][name]["unit"], mean, HALF)
+    limit = registered.protocol.margin_in(records.deciding.unit, mean, HALF)
     return lead, limit, str(untuned["arm"].iloc[0])
 
 
@@ -327,20 +327,20 @@ def _chance(records: Records, arm: str) -> tuple[float, float, str]:
     """Return by how much a constant answer is better, less than zero by what that may be, and the class it answers."""
     import numpy as np
 
-    constant, tuned = level(records, "tune", str(records.meta["metric"])), _finals(records, arm)
+    constant, tuned = level(records, "tune", records.deciding.name), _finals(records, arm)
     if constant is None or not tuned:
         return math.nan, math.nan, ""
     lead = sign(records) * constant.score - float(np.mean(list(tuned.values())))
-    return lead, -constant.allowance, str(records.meta["constant"]["answer"])
+    return lead, -constant.allowance, str(records.meta.constant["answer"])
 
 
 def _convex(records: Records, arm: str) -> bool:
-    return bool(records.meta.get("convex", {}).get(network_of(arm)))
+    return bool(records.meta.convex.get(network_of(arm)))
 
 
 def special_cases(records: Records, arm: str) -> list[str]:
     """Return the arms of the same optimizer, schedule and network whose space is a special case of this one's."""
-    spaces = records.meta["spaces"]
+    spaces = records.meta.spaces
     others = [other for other in alike(records, arm) if other != arm]
     return [other for other in others if contains(spaces.get(arm, {}), spaces.get(other, {}))]
 

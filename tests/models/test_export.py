@@ -167,7 +167,7 @@ def test_the_card_is_what_hubs_read_and_says_what_to_expect(finished, tmp_path):
     records = open_records(folder)
     row = records.compared().set_index("run_id").loc[best["run_id"]]
     assert {each["type"]: each["value"] for each in own} == pytest.approx(
-        {name: row[f"test_{name}"] for name in records.meta["metrics"]}, abs=1e-6
+        {name: row[f"test_{name}"] for name in records.meta.metrics}, abs=1e-6
     )
     assert [line.removeprefix("## ") for line in body.splitlines() if line.startswith("## ")] == list(SECTIONS)
     assert f"{100 * best['expected']:.2f} %" in body
@@ -377,7 +377,7 @@ def test_card_and_console_say_the_interval_that_the_table_has(finished, tmp_path
 def test_a_named_arm_gets_no_expected_score(finished, tmp_path):
     folder = finished("scratch")
     records = open_records(folder)
-    other = next(arm for arm in records.meta["arms"] if arm != choose_model(records).arm)
+    other = next(arm for arm in records.meta.arms if arm != choose_model(records).arm)
     for arm in (other, choose_model(records).arm):
         out, about = export(ExportRequest(folder, tmp_path / arm.replace("/", "-"), arm=arm), QUIET)
         assert about["arm"] == arm

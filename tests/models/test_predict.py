@@ -148,8 +148,8 @@ def test_the_runs_own_test_photos_get_the_recorded_predictions(finished, unlabel
 
 def test_tune_chooses_and_test_has_no_say(finished):
     records = open_records(finished("scratch"))
-    a, b = records.meta["arms"]
-    metric = f"tune_{records.meta['metric']}"
+    a, b = records.meta.arms
+    metric = records.deciding.tune_column
     of = {
         arm: records.runs.index[(records.runs["arm"] == arm) & (records.runs["phase"] == "compare")] for arm in (a, b)
     }
@@ -160,7 +160,7 @@ def test_tune_chooses_and_test_has_no_say(finished):
     records.runs.loc[of[b], metric] = [0.7, 0.8]  # equal means: the first arm
     assert choose_model(records).arm == a
     assert choose_model(records, arm=b).run_ids == (records.runs.loc[of[b][1], "run_id"],)
-    records.meta["metrics"]["accuracy"]["goal"] = "min"
+    records.meta.metrics["accuracy"]["goal"] = "min"
     records.runs.loc[of[b], metric] = [0.1, 0.2]
     assert choose_model(records).run_ids == (records.runs.loc[of[b][0], "run_id"],)
     records.runs.loc[of[b], "state"] = "diverged"
@@ -179,7 +179,7 @@ def test_views_are_the_photo_its_mirror_and_corners_where_the_cut_leaves_some(
 ):
     """The mean of what the views get one by one, each cut by hand out of a photo that needs no scaling."""
     folder = finished(regime)
-    crop = open_records(folder).meta["data"]["crop"]
+    crop = open_records(folder).meta.data["crop"]
     side = int(32 / crop)
     pixels = np.random.default_rng(0).integers(0, 255, (side, side, 3), dtype=np.uint8)
     low, mid, high = 0, round((side - 32) / 2), side - 32

@@ -319,7 +319,7 @@ def folder(tmp_path_factory):
 
 def test_a_regression_is_recorded_with_its_predictions(folder):
     records = open_records(folder)
-    assert records.meta["data"]["classes"] == []
+    assert records.meta.data["classes"] == []
     assert records.targets.shape == (88, 1)
     assert len(records.compared()) == 4
     for seed in records.compared().to_dict("records"):

@@ -388,9 +388,9 @@ def test_a_trial_left_beyond_a_lowered_total_does_not_count(benchmark_file, carr
 
 def test_a_finished_run_keeps_the_environment_it_was_made_in(benchmark_file, carry_out):
     _, folder = carry_out(benchmark_file())
-    before = open_records(folder).meta["environment"]
+    before = open_records(folder).meta.environment
     carry_out(benchmark_file(("threads = 1", "threads = 2")))
-    assert open_records(folder).meta["environment"] == before
+    assert open_records(folder).meta.environment == before
     assert set(open_records(folder).runs["environment"]) == {before["hash"]}
 
 

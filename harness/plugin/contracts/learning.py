@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.plugin.contracts.data import Data
 from harness.plugin.contracts.spaces import Space
+from harness.plugin.meta import sign_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,11 @@ class Metric:
     unit: str = ""  # "%" is shown times 100
     each: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[Any]] | None = None  # per-example scores [N]
     bounds: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value it can have
+
+    @property
+    def sign(self) -> int:
+        """What a value is multiplied by so that more is better: 1 or -1."""
+        return sign_of(self.goal)
 
     def __post_init__(self) -> None:
         """Have both functions called with copies: one that sorts its arguments would falsify every metric after it."""

@@ -85,7 +85,7 @@ def _row(records: Records, cell: Cell, found: Examined) -> dict[str, Any]:
         "different": stated.different,
         "cells": cell.network,
         "reasons": "\n".join(stated.reasons),
-        "dataset": str(records.meta["data"]["name"]),
+        "dataset": str(records.meta.data["name"]),
     }
 
 

@@ -88,7 +88,7 @@ def shared(records: Records) -> str:
 def precision(records: Records) -> str:
     """Return the precision that the runs were trained in, "bf16 and fp32" where they differ."""
     said = sorted({str(each) for each in records.runs["precision"]})
-    return joined(said or [str(records.meta["environment"]["hardware"]["precision"])])
+    return joined(said or [str(records.meta.environment["hardware"]["precision"])])
 
 
 def shortened(text: str) -> str:
@@ -149,7 +149,7 @@ def at_edge(records: Records, arm: str, params: Mapping[str, Any]) -> bool:
 
     Of the learning rate alone: among three to five other parameters some best value is nearly always near an edge.
     """
-    said = records.meta["spaces"].get(arm, {}).get("lr")
+    said = records.meta.spaces.get(arm, {}).get("lr")
     place = read_range(said).position(params.get("lr")) if said else None
     return place is not None and not EDGE <= place <= 1 - EDGE
 
@@ -184,13 +184,13 @@ def notices(results: Results) -> list[Notice]:
 
 def fairness_notes(records: Records) -> list[str]:
     """Return what was found out of the optimizers and schedules before anything was trained, a line each."""
-    return [str(note) for note in records.meta.get("fairness", {}).get("notes", [])]
+    return [str(note) for note in records.meta.fairness.get("notes", [])]
 
 
 def _of_comparison(records: Records) -> list[Notice]:
     """Return what happened to the seeds of each arm."""
     names, runs, found = labels(records), records.compared(), []
-    seeds = int(records.meta["benchmark"]["compare"]["seeds"])
+    seeds = int(records.meta.benchmark["compare"]["seeds"])
     if runs.empty:
         return [Notice("warn", "The comparison has not been run: no arm has been retrained yet.")]
     for arm, label in names.items():
@@ -251,7 +251,7 @@ def _of_search(records: Records, edges: set[str]) -> list[Notice]:
             found.append(Notice("warn", f"{label}: {missing} of {count(wanted, 'trial')} not run yet."))
         if combinations := records.exhausted(arm):
             said = f"{label}: its grid of {combinations} combinations was exhausted after {count(len(trials), 'trial')}"
-            found.append(Notice("note", f"{said}; the budget was {budget(records.meta['benchmark']['search'])}."))
+            found.append(Notice("note", f"{said}; the budget was {budget(records.meta.benchmark['search'])}."))
         if many.get("diverged", 0):
             diverged.append(f"{label} {many['diverged']} of {wanted}")
         if arm not in edges and at_edge(records, arm, tuned[arm]):
@@ -264,7 +264,7 @@ def _of_search(records: Records, edges: set[str]) -> list[Notice]:
 
 def _of_confirmations(records: Records) -> list[Notice]:
     """Return the arms whose whole network does not give what the cached features gave."""
-    names, found = labels(records), records.meta.get("confirmations", {})
+    names, found = labels(records), records.meta.confirmations
     return [
         Notice(
             "bad",
@@ -285,15 +285,15 @@ def _untunable(records: Records, arm: str) -> bool:
 def _of_surroundings(records: Records) -> list[Notice]:
     """Return what is to be said about data, plugins and machines."""
     found = []
-    if left_out := records.meta["data"]["left_out"]:
+    if left_out := records.meta.data["left_out"]:
         some = "; ".join(left_out[:3]) + ("; …" if len(left_out) > 3 else "")
         found.append(Notice("warn", f"{count(len(left_out), 'unreadable example')} left out: {some}"))
-    if skipped := records.meta["data"]["skipped"]:
+    if skipped := records.meta.data["skipped"]:
         reasons = ", ".join(f"{number} {reason}" for reason, number in skipped.items())
         found.append(Notice("note", f"{count(sum(skipped.values()), 'file')} of the data passed over: {reasons}."))
     if said := exclusion(records):
         found.append(Notice("note", said))
-    for plugin, why in records.meta["broken_plugins"].items():
+    for plugin, why in records.meta.broken_plugins.items():
         found.append(Notice("warn", f"Plugin {plugin} could not be loaded and was left out: {why}"))
     ended: DataFrame = records.runs[records.runs["state"] != "waiting"]
     if (environments := ended["environment"].nunique()) > 1:
@@ -308,7 +308,7 @@ def _of_surroundings(records: Records) -> list[Notice]:
 
 def _of_baseline(records: Records) -> list[Notice]:
     """Return what is to be said of arms that were trained elsewhere and imported."""
-    about = records.meta.get("baseline")
+    about = records.meta.baseline
     if not about:
         return []
     arms, machine = about["arms"], about["environment"]
@@ -319,7 +319,7 @@ def _of_baseline(records: Records) -> list[Notice]:
     )
     if about["warnings"]:
         text += f" Environments differ: {'; '.join(about['warnings'])}."
-    if machine["hash"] != records.meta["environment"]["hash"]:
+    if machine["hash"] != records.meta.environment["hash"]:
         text += " Their seconds are of that machine and are no measure against the seconds of this one."
     runs, looked = set(about["compare_runs"]), records.measured
     if len(looked) and not any(set(looked[column]) & runs for column in ("one", "other", "third")):
@@ -335,10 +335,10 @@ def exclusion(records: Records) -> str:
     where = joined([f"{len(names)} of {split}" for split, names in found.items()])
     total = count(sum(len(names) for names in found.values()), "example")
     tested = "; every test score is still over the whole test split" if found.get("test") else ""
-    return f"{total} excluded by {records.meta['data']['excluded']['file']}: {where}{tested}."
+    return f"{total} excluded by {records.meta.data['excluded']['file']}: {where}{tested}."
 
 
 def excluded(records: Records) -> dict[str, list[str]]:
     """Return the names that the benchmark excludes, by split."""
-    said = records.meta["data"].get("excluded", {})  # older folders do not say
+    said = records.meta.data.get("excluded", {})  # older folders do not say
     return {split: said.get(split, []) for split in ("train", "tune", "test")}

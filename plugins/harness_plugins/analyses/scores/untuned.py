@@ -43,8 +43,7 @@ def compute(records: Records) -> DataFrame:
     import numpy as np
     import pandas as pd
 
-    name = str(records.meta["metric"])
-    metric, rows, found = f"test_{name}", records.comparison, []
+    metric, rows, found = records.deciding.column, records.comparison, []
     for arm in map(str, records.arms["arm"]) if metric in rows else ():
         controls = rows[(rows["role"] == "untuned") & rows["of"].isin(alike(records, arm))]
         if not len(controls):
@@ -61,7 +60,7 @@ def compute(records: Records) -> DataFrame:
         spread = float(standard_deviation(done[metric].dropna().to_numpy(dtype=float)))
         means = float(fresh[metric].mean()), float(done[metric].mean()), spread
         lost = int(controls["state"].isin(["failed", "diverged"]).sum())
-        unit = records.meta["metrics"][name]["unit"]
+        unit = records.deciding.unit
         control = str(controls["arm"].iloc[0])
         found.append((arm, control, metric, *means, gain, low, high, len(seeds), lost, unit))
     return pd.DataFrame(found, columns=list(COLUMNS))

@@ -37,7 +37,7 @@ def compute(records: Records) -> DataFrame:
     import numpy as np
     import pandas as pd
 
-    metric = f"tune_{records.meta['metric']}"
+    metric = records.deciding.tune_column
     found = {str(arm): scores(records, str(arm)) for arm in records.arms["arm"]}
     there = np.concatenate([np.zeros(0), *(values[np.isfinite(values)] for values in found.values())])
     rows: list[tuple[object, ...]] = []

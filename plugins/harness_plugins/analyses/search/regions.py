@@ -37,7 +37,7 @@ def compute(records: Records) -> DataFrame:
     from harness.verdict.trials import SPENT
 
     rows: list[tuple[Any, ...]] = []
-    part = records.meta["metrics"][records.meta["metric"]]["unit"] == "%"
+    part = records.deciding.is_share
     for arm in map(str, records.arms["arm"]):
         trials = records.trials[records.trials["arm"] == arm].sort_values("number")
         trials = trials[trials["state"].isin(SPENT)]
@@ -51,7 +51,7 @@ def compute(records: Records) -> DataFrame:
         rates, values = rates[order], values[order]
         best = float(values.max())
         tolerance = POINTS if part else PART * abs(best)
-        ends = records.meta["spaces"].get(arm, {}).get("lr", {})
+        ends = records.meta.spaces.get(arm, {}).get("lr", {})
         bounds = float(ends.get("low", rates[0])), float(ends.get("high", rates[-1]))
         region = width(rates, values, tolerance, bounds)
         envelope = np.where(np.isfinite(peaked := peak(values)), peaked, np.nan)

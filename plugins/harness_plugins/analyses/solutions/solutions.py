@@ -52,7 +52,7 @@ def compute(records: Records) -> DataFrame:
                 {
                     "network": cell.network, "arm": arm, "kind": kind_of(cell, arm),
                     "of": cell.controls[arm][1] if arm in cell.controls else arm, "seed": seed,
-                    "run_id": str(row["run_id"]), "score": _number(row.get(f"test_{records.meta['metric']}")),
+                    "run_id": str(row["run_id"]), "score": _number(row.get(records.deciding.column)),
                     "train_loss": _number(row.get("train_loss")),
                     **{column: _first(known, names) for column, names in PROBED.items()},
                 }
