@@ -24,6 +24,7 @@ from harness.cli.options import (
     RunsFolder,
     print_result,
 )
+from harness.console.numbers import counted, duration
 from harness.errors import PluginError, disk
 
 if TYPE_CHECKING:
@@ -247,7 +248,6 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def lines(document: Mapping[str, Any]) -> list[str]:
     """Return the estimate for a person."""
-    from harness.console.progress import counted
     from harness.data.places import cache_folder
     from harness.run.after.probe_costs import probe_line
 
@@ -267,8 +267,6 @@ def lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
-    from harness.console.progress import counted, duration
-
     if arm["problem"]:
         return [f"  {arm['arm']}: cannot be estimated: {arm['problem']}"]
     line = (
@@ -280,8 +278,6 @@ def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
 
 
 def _budget(arm: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted
-
     trials = counted(arm["trials"], "trial")
     if arm["unit"] != "trials":
         trials = f"{arm['budget']:g} {arm['unit']} of search (about {trials})"
@@ -289,8 +285,6 @@ def _budget(arm: Mapping[str, Any]) -> str:
 
 
 def _power_line(row: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted
-
     design = f"{row['arms']} arms of {row['network']}, {counted(row['seeds'], 'seed')}"
     remark = "; exploratory: more seeds would show more" if row["exploratory"] else ""
     probability = f"P(supported if the arms are identical) at most {row['supported_if_identical']:.2f}"
@@ -298,8 +292,6 @@ def _power_line(row: Mapping[str, Any]) -> str:
 
 
 def _total_line(document: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted, duration
-
     room = f"{disk.size(document['bytes'])}, {disk.size(document['bytes_passing'])} more on the way,"
     line = f"in all about {duration(document['seconds'])} and {room} in {document['folder']}"
     line += " (already begun)" if document["exists"] else ""

@@ -10,7 +10,8 @@
     ├── DiskError                the system refuses a file: no room, no permission, a limit (harness.errors.disk)
     └── Diverged                 training left the finite numbers (ends one run, never the benchmark)
 
-Every message reads ``WHERE: what must be, got what; what to do``.
+Every message reads ``WHERE: must be X, got Y; what to do``. Begin here; ``disk`` words what the operating system refuses, and
+``arguments`` checks the arguments of public functions.
 """
 
 from __future__ import annotations

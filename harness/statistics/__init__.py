@@ -1,7 +1,7 @@
 """The statistics of a comparison: pure functions of numbers, with the seed as the unit of inference.
 
-``function`` and ``representation`` say how far apart two networks are; ``pairwise`` compares two arms by such a distance,
-``paired`` by a number per network, ``omnibus`` all arms at once; ``joint`` adjusts for many measures and many pairs;
-``crossed`` has means over seeds and examples at once;
-``intervals`` has the intervals of all of them: Student's, of proportions, and the jackknife; ``labels`` turns intervals and p-values into words; ``power`` says beforehand what a design can show.
+Begin with ``intervals``: Student's, those of proportions, and the jackknife. ``paired`` compares two arms by a number per
+network, ``pairwise`` by a distance between two networks, ``omnibus`` all arms at once, and ``crossed`` over seeds and examples;
+``function`` and ``representation`` are such distances. ``joint`` adjusts for many measures and many pairs, ``labels`` turns
+intervals and p-values into words, and ``power`` says beforehand what a design can show.
 """
