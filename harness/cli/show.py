@@ -13,6 +13,7 @@ import typer
 
 from harness.cli.options import AsJson, Blocked, PluginFiles, RunFolder, print_result
 from harness.cli.run_state import is_over, left_out
+from harness.console.numbers import counted, duration, measure, plain, setting
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -194,11 +195,10 @@ def show_lines(document: Mapping[str, Any]) -> list[str]:
 
 def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
     """Return an arm's score and what it was tuned to; or why it has no score."""
-    from harness.console.progress import counted
     from harness.records import schema
 
     params = arm["tuned"]["params"]
-    tuned = " ".join(f"{name}={_param_text(value)}" for name, value in params.items())
+    tuned = " ".join(f"{name}={setting(value)}" for name, value in params.items())
     scores = _scores(document, arm)
     if scores:
         meaning = f"mean ± SD of {counted(len(scores), 'seed')}; {tuned}"
@@ -210,13 +210,8 @@ def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
     return f"  {arm['arm']}: {reason}{f'; tuned to {tuned}' if tuned else ''}"
 
 
-def _param_text(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def result_lines(document: Mapping[str, Any], seconds: float) -> list[str]:
     """Return the results in the few lines of ``WIDTH`` columns that a run ends with: answer, verdict, the best arms."""
-    from harness.console.progress import counted, duration
     from harness.verdict.reading import verdict_lines
 
     answer = document.get("headline", [])[1:2]  # after the question
@@ -279,11 +274,9 @@ def _scores(document: Mapping[str, Any], arm: Mapping[str, Any]) -> list[float]:
 
 def _score_text(document: Mapping[str, Any], scores: Sequence[float]) -> str:
     """Return the mean of scores and their standard deviation, with the metric's unit."""
-    deciding = _deciding(document)
-    unit, values = deciding.unit, [(100 if deciding.is_share else 1) * score for score in scores]
-    mean = sum(values) / len(values)
-    digits = ".2f" if deciding.is_share else ".4g"
-    if len(values) == 1:
-        return f"{mean:{digits}} {unit}".rstrip()
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return f"{mean:{digits}} ± {spread:{digits}} {unit}".rstrip()
+    unit = _deciding(document).unit
+    mean = sum(scores) / len(scores)
+    if len(scores) == 1:
+        return measure(mean, unit)
+    deviation = math.sqrt(sum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
+    return f"{plain(mean, unit)} ± {plain(deviation, unit)} {unit}".rstrip()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from harness.console.numbers import measure
+
 Goal = Literal["min", "max"]
 
 
@@ -43,8 +45,8 @@ class Deciding:
         return self.unit == "%"
 
     def text(self, value: float) -> str:
-        """Return a value with its unit: "91.25 %" or "0.4213 nats"."""
-        return f"{100 * value:.2f} %" if self.is_share else f"{value:.4g} {self.unit}".rstrip()
+        """Return a value with its unit: "91.25 %" or "0.421 nats"."""
+        return measure(value, self.unit)
 
 
 @dataclass(frozen=True, kw_only=True)
