@@ -1,176 +1,132 @@
 """harness: honest comparison of training algorithms.
 
-Everything a plugin needs is imported from here and from nowhere deeper. Names are looked up on first use, so that
-``import harness`` stays light.
+Everything a plugin needs is imported from here and from nowhere deeper. A name that is imported as itself is public.
+The names of rooms that take long to import are in ``_LAZY``, and are looked up when they are first used.
 """
 
-from __future__ import annotations
+import importlib
+import typing
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from harness.console import numbers as numbers
+from harness.errors import DataError as DataError
+from harness.errors import Diverged as Diverged
+from harness.errors import HarnessError as HarnessError
+from harness.errors import PluginError as PluginError
+from harness.plugin.contracts import Analysis as Analysis
+from harness.plugin.contracts import Backbone as Backbone
+from harness.plugin.contracts import Catalogue as Catalogue
+from harness.plugin.contracts import Data as Data
+from harness.plugin.contracts import DataRequest as DataRequest
+from harness.plugin.contracts import Dataset as Dataset
+from harness.plugin.contracts import Download as Download
+from harness.plugin.contracts import Executor as Executor
+from harness.plugin.contracts import Metric as Metric
+from harness.plugin.contracts import Optimizer as Optimizer
+from harness.plugin.contracts import Parts as Parts
+from harness.plugin.contracts import Photo as Photo
+from harness.plugin.contracts import Probe as Probe
+from harness.plugin.contracts import Records as Records
+from harness.plugin.contracts import Report as Report
+from harness.plugin.contracts import Results as Results
+from harness.plugin.contracts import RunningExecutor as RunningExecutor
+from harness.plugin.contracts import Schedule as Schedule
+from harness.plugin.contracts import Scheduler as Scheduler
+from harness.plugin.contracts import Several as Several
+from harness.plugin.contracts import Split as Split
+from harness.plugin.contracts import Task as Task
+from harness.plugin.contracts import Weights as Weights
+from harness.plugin.contracts import Workbench as Workbench
+from harness.plugin.hookspecs import hookimpl as hookimpl
+from harness.plugin.runs import Arm as Arm
+from harness.plugin.runs import Done as Done
+from harness.plugin.runs import Epoch as Epoch
+from harness.plugin.runs import Event as Event
+from harness.plugin.runs import Failed as Failed
+from harness.plugin.runs import Run as Run
+from harness.plugin.runs import State as State
+from harness.plugin.runs import digest as digest
 
-from harness.console import numbers
+if typing.TYPE_CHECKING:
+    import optuna.distributions
 
-if TYPE_CHECKING:
-    from optuna.distributions import CategoricalDistribution as Choice
-    from optuna.distributions import FloatDistribution as Float
-    from optuna.distributions import IntDistribution as Int
+    from harness.console.safe_text import from_spreadsheet_cell as from_spreadsheet_cell
+    from harness.console.safe_text import markdown_text as markdown_text
+    from harness.console.safe_text import spreadsheet_cell as spreadsheet_cell
+    from harness.console.safe_text import spreadsheet_table as spreadsheet_table
+    from harness.console.safe_text import typed as typed
+    from harness.data.archive import open_archive as open_archive
+    from harness.data.images import ImageSource as ImageSource
+    from harness.data.images import ImageStore as ImageStore
+    from harness.data.images import decode_photos as decode_photos
+    from harness.data.images import draw_images as draw_images
+    from harness.data.images import stratified as stratified
+    from harness.data.kinds import is_rubbish as is_rubbish
+    from harness.data.photos import photo_files as photo_files
+    from harness.data.photos import photo_members as photo_members
+    from harness.data.places import cache_folder as cache_folder
+    from harness.results.notebook import load as load
+    from harness.results.pictures.range_test import draw_range_test as draw_range_test
+    from harness.results.pictures.walks import Stroke as Stroke
+    from harness.results.pictures.walks import describe_walk as describe_walk
+    from harness.results.pictures.walks import draw_walks as draw_walks
+    from harness.training.loop import execute as execute
+    from harness.training.pretrained import read_weights as read_weights
+    from harness.verdict.protocol import Protocol as Protocol
+    from harness.verdict.protocol import Registered as Registered
+    from harness.verdict.protocol import registered_protocols as registered_protocols
+    from harness.verdict.protocol import standing_first as standing_first
+    from harness.verdict.protocol import standing_protocol as standing_protocol
 
-    from harness.console.safe_text import (
-        from_spreadsheet_cell,
-        markdown_text,
-        spreadsheet_cell,
-        spreadsheet_table,
-        typed,
-    )
-    from harness.data.archive import open_archive
-    from harness.data.images import ImageSource, ImageStore, decode_photos, draw_images, stratified
-    from harness.data.kinds import is_rubbish
-    from harness.data.photos import photo_files, photo_members
-    from harness.data.places import cache_folder
-    from harness.errors import DataError, Diverged, HarnessError, PluginError
-    from harness.plugin.contracts import (
-        Analysis,
-        Backbone,
-        Catalogue,
-        Data,
-        DataRequest,
-        Dataset,
-        Download,
-        Executor,
-        Metric,
-        Optimizer,
-        Parts,
-        Photo,
-        Probe,
-        Records,
-        Report,
-        Results,
-        RunningExecutor,
-        Schedule,
-        Scheduler,
-        Several,
-        Split,
-        Task,
-        Weights,
-        Workbench,
-    )
-    from harness.plugin.hookspecs import hookimpl
-    from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, digest
-    from harness.results.notebook import load
-    from harness.results.pictures.range_test import draw_range_test
-    from harness.results.pictures.walks import Stroke, describe_walk, draw_walks
-    from harness.training.loop import execute
-    from harness.training.pretrained import read_weights
-    from harness.verdict.protocol import Protocol, Registered, registered_protocols, standing_first, standing_protocol
+    Choice = optuna.distributions.CategoricalDistribution
+    Float = optuna.distributions.FloatDistribution
+    Int = optuna.distributions.IntDistribution
 
-_HOME = {
-    **dict.fromkeys(("Choice", "Float", "Int"), "optuna.distributions"),
-    **dict.fromkeys(
-        ("Analysis", "Backbone", "Catalogue", "Data", "DataRequest", "Dataset", "Download", "Executor", "Metric", "Optimizer",
-         "Parts", "Photo", "Probe", "Records", "Report", "Results", "RunningExecutor", "Schedule", "Scheduler", "Several", "Split", "Task", "Weights", "Workbench"),
-        "harness.plugin.contracts",
-    ),
-    **dict.fromkeys(("DataError", "Diverged", "HarnessError", "PluginError"), "harness.errors"),
-    "hookimpl": "harness.plugin.hookspecs",
-    "load": "harness.results.notebook",
-    **dict.fromkeys(("ImageSource", "ImageStore", "decode_photos", "draw_images", "stratified"), "harness.data.images"),
-    "cache_folder": "harness.data.places",
-    "open_archive": "harness.data.archive",
-    **dict.fromkeys(("Stroke", "describe_walk", "draw_walks"), "harness.results.pictures.walks"),
-    "is_rubbish": "harness.data.kinds",
-    **dict.fromkeys(("photo_files", "photo_members"), "harness.data.photos"),
-    **dict.fromkeys(
-        ("Protocol", "Registered", "registered_protocols", "standing_first", "standing_protocol"), "harness.verdict.protocol"
-    ),
-    "read_weights": "harness.training.pretrained",
-    "draw_range_test": "harness.results.pictures.range_test",
-    **dict.fromkeys(("Arm", "Done", "Epoch", "Event", "Failed", "Run", "State", "digest"), "harness.plugin.runs"),
-    **dict.fromkeys(
-        ("from_spreadsheet_cell", "markdown_text", "spreadsheet_cell", "spreadsheet_table", "typed"), "harness.console.safe_text"
-    ),
-    "execute": "harness.training.loop",
-}  # fmt: skip
-_THERE = {"Choice": "CategoricalDistribution", "Float": "FloatDistribution", "Int": "IntDistribution"}
+_LAZY = {
+    "Choice": "optuna.distributions.CategoricalDistribution",
+    "Float": "optuna.distributions.FloatDistribution",
+    "Int": "optuna.distributions.IntDistribution",
+    "from_spreadsheet_cell": "harness.console.safe_text.from_spreadsheet_cell",
+    "markdown_text": "harness.console.safe_text.markdown_text",
+    "spreadsheet_cell": "harness.console.safe_text.spreadsheet_cell",
+    "spreadsheet_table": "harness.console.safe_text.spreadsheet_table",
+    "typed": "harness.console.safe_text.typed",
+    "open_archive": "harness.data.archive.open_archive",
+    "ImageSource": "harness.data.images.ImageSource",
+    "ImageStore": "harness.data.images.ImageStore",
+    "decode_photos": "harness.data.images.decode_photos",
+    "draw_images": "harness.data.images.draw_images",
+    "stratified": "harness.data.images.stratified",
+    "is_rubbish": "harness.data.kinds.is_rubbish",
+    "photo_files": "harness.data.photos.photo_files",
+    "photo_members": "harness.data.photos.photo_members",
+    "cache_folder": "harness.data.places.cache_folder",
+    "load": "harness.results.notebook.load",
+    "draw_range_test": "harness.results.pictures.range_test.draw_range_test",
+    "Stroke": "harness.results.pictures.walks.Stroke",
+    "describe_walk": "harness.results.pictures.walks.describe_walk",
+    "draw_walks": "harness.results.pictures.walks.draw_walks",
+    "execute": "harness.training.loop.execute",
+    "read_weights": "harness.training.pretrained.read_weights",
+    "Protocol": "harness.verdict.protocol.Protocol",
+    "Registered": "harness.verdict.protocol.Registered",
+    "registered_protocols": "harness.verdict.protocol.registered_protocols",
+    "standing_first": "harness.verdict.protocol.standing_first",
+    "standing_protocol": "harness.verdict.protocol.standing_protocol",
+}
 
 __version__ = "0.1.0"
-__all__ = [
-    "Analysis",
-    "Arm",
-    "Backbone",
-    "Catalogue",
-    "Choice",
-    "Data",
-    "DataError",
-    "DataRequest",
-    "Dataset",
-    "Diverged",
-    "Done",
-    "Download",
-    "Epoch",
-    "Event",
-    "Executor",
-    "Failed",
-    "Float",
-    "HarnessError",
-    "ImageSource",
-    "ImageStore",
-    "Int",
-    "Metric",
-    "Optimizer",
-    "Parts",
-    "Photo",
-    "PluginError",
-    "Probe",
-    "Protocol",
-    "Records",
-    "Registered",
-    "Report",
-    "Results",
-    "Run",
-    "RunningExecutor",
-    "Schedule",
-    "Scheduler",
-    "Several",
-    "Split",
-    "State",
-    "Stroke",
-    "Task",
-    "Weights",
-    "Workbench",
-    "__version__",
-    "cache_folder",
-    "decode_photos",
-    "describe_walk",
-    "digest",
-    "draw_images",
-    "draw_range_test",
-    "draw_walks",
-    "execute",
-    "from_spreadsheet_cell",
-    "hookimpl",
-    "is_rubbish",
-    "load",
-    "markdown_text",
-    "numbers",
-    "open_archive",
-    "photo_files",
-    "photo_members",
-    "read_weights",
-    "registered_protocols",
-    "spreadsheet_cell",
-    "spreadsheet_table",
-    "standing_first",
-    "standing_protocol",
-    "stratified",
-    "typed",
+_MODULES = {"importlib", "typing", "harness.console", "harness.errors", "harness.plugin"}  # not public here
+_PLAIN = [
+    name for name, value in globals().items() if name[0] != "_" and getattr(value, "__name__", "") not in _MODULES
 ]
+__all__ = sorted([*_PLAIN, *_LAZY, "__version__"])
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+def __getattr__(name: str) -> typing.Any:
+    if name not in _LAZY:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
-    value = getattr(import_module(_HOME[name]), _THERE.get(name, name))
+    module, _, attribute = _LAZY[name].rpartition(".")
+    value = getattr(importlib.import_module(module), attribute)
     globals()[name] = value
     return value
 

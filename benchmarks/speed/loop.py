@@ -20,7 +20,7 @@ from harness import Arm, Backbone, Optimizer, Run, Scheduler, Split, Task
 from harness.plugin.discovery import discover
 from harness.plugin.registry import Registry
 from harness.training.batches import MEAN, STD, resident
-from harness.training.device import Device, choose, environment
+from harness.training.device import Device, environment, set_up_device
 from harness.training.loop import train
 from harness.training.parts import Ingredients, assemble
 
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
 
-    device = choose(arguments.device, "auto", arguments.threads)
+    device = set_up_device(arguments.device, "auto", arguments.threads)
     registry = discover()
     backbone = registry.get("backbone", arguments.backbone, Backbone, "--backbone")
     random = np.random.default_rng(0)

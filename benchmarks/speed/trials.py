@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from harness_plugins._timm import import_timm
 
-from harness.training.device import choose
+from harness.training.device import set_up_device
 
 MODEL, SIZE, EPOCHS, BATCH = "mobilenetv2_100", 224, 8, 64
 ROOT = Path(__file__).parents[2]
@@ -127,7 +127,7 @@ def main() -> None:
     arguments = parser.parse_args()
     data = arguments.data.resolve()
     (weights,) = Path(os.environ["HARNESS_WEIGHTS"]).glob(f"{MODEL}.*safetensors")
-    device = choose("cpu", "auto", 0)  # fixes threads and allocator settings for all three
+    device = set_up_device("cpu", "auto", 0)  # fixes threads and allocator settings for all three
     rates_by_way: dict[str, list[float]] = {}
     for _ in range(arguments.rounds):
         extraction, seconds = by_hand(data, weights, arguments.trials)

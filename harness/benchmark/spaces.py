@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 SCHEDULE = "schedule."  # goes before a schedule's hyperparameters, in Optuna and in the tables
+COMMON = ("epochs", "batch_size", "layer_factor")  # searched alike for every arm; no hyperparameters of an optimizer
 
 
 def arm_space(

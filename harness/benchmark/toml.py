@@ -7,6 +7,7 @@ headers and ``key =`` at the start of a line. A key inside an inline table gets 
 from __future__ import annotations
 
 import codecs
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -248,6 +249,23 @@ def copied(table: Mapping[str, Any], levels: int = 8) -> dict[str, Any]:
     return {
         key: copied(value, levels - 1) if levels and isinstance(value, dict) else value for key, value in table.items()
     }
+
+
+def to_toml(value: Any) -> str:
+    """Return a value as TOML writes it on one line; a table becomes an inline table."""
+    if isinstance(value, Mapping):
+        entries = ", ".join(f"{toml_key(key)} = {to_toml(inner)}" for key, inner in value.items())
+        return f"{{ {entries} }}" if entries else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(to_toml, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def toml_key(key: str) -> str:
+    """Return a key as TOML writes it: in quotes where it has other characters than letters, digits, ``_`` and ``-``."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def _lay(top: Mapping[str, Any], below: dict[str, Any]) -> None:

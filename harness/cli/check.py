@@ -1,4 +1,4 @@
-"""What ``harness check`` does: find the plugins meant, put each through its checks, one line a check."""
+"""``harness check PLUGIN``: a plugin's conformance checks, one line each, and a picture of an optimizer's path."""
 
 from __future__ import annotations
 
@@ -7,26 +7,53 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from harness.cli.options import AsJson, Blocked, PluginFiles
+from harness.console.escaping import say_lines
 from harness.errors import HarnessError, UnknownName, did_you_mean, printable, shown
 from harness.plugin.contracts import KINDS, Catalogue, Kind, Optimizer
-from harness.plugin.discovery import discover
-from harness.plugin.registry import Found, Registry
-from harness.results.pictures.walks import check_picture, save_picture
-from harness.results.reports import quiet_libraries
-from harness.testing import Check, Outcome, checks
-from harness.training.walks import paths
+
+if TYPE_CHECKING:
+    from harness.plugin.registry import Found, Registry
+    from harness.testing import Check, Outcome
 
 WIDTH = 23  # of the longest name of a check
-BESIDE = ("sgd", "adam")  # drawn next to the optimizers checked
+REFERENCES = ("sgd", "adam")  # drawn next to the optimizers that are checked
 MOST_NAMES = 20  # of a file's catalogue that are checked together
-MOST = 4  # optimizers of one file that are drawn
+MOST_DRAWN = 4  # optimizers of one file
+
+
+def command(
+    plugin_: Annotated[
+        str, typer.Argument(metavar="PLUGIN", help="A name, such as lion or torch:RAdam, or a FILE.py.")
+    ],
+    kind: Annotated[str | None, typer.Option(help="Only what is of this kind.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out what takes longer.")] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="PICTURE", help="Draw an optimizer's path in two dimensions there, as .svg or .png."),
+    ] = None,
+    plugin: PluginFiles = None,
+    block: Blocked = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a plugin through its conformance checks, one line each; exit with 1 if one fails."""
+    plugins = find_plugins(plugin_, kind, plugin or [], block or [])
+    optimizers = find_optimizers(plugins, plot) if plot else {}
+    code = print_results(run_checks(plugins, quick), as_json)
+    if plot:
+        draw_paths(optimizers, plot)
+        if not as_json:
+            say_lines([f"picture: {plot}"])
+    raise typer.Exit(code)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of one check of one plugin."""
+    """The outcome of one check of one plugin."""
 
     kind: Kind
     plugin: str  # the offer's name
@@ -45,23 +72,25 @@ class Checked:
         }  # fmt: skip
 
 
-def find(
+def find_plugins(
     plugin: str, kind: str | None = None, files: Sequence[Path] = (), block: Sequence[str] = ()
 ) -> list[tuple[Kind, Found]]:
-    """Return the plugins of a file, or of a name and every kind that has it; raises HarnessError where there is none."""
-    wanted = _kinds(kind)
-    if plugin.endswith(".py"):
-        registry = discover([*files, Path(plugin)], block)
-        here = [(each, found) for each in wanted for found in registry.found[each].values() if found.origin == plugin]
-        here += _in_catalogues(plugin, wanted, registry)
-        if not here:
-            raise HarnessError(f"check: must be a file that offers a plugin{_of(kind)}, got {shown(plugin)}")
-        return here
-    registry = discover(files, block)
-    return list(_named(plugin, wanted, registry))
+    """Return the plugins of a file, or those of any kind that have the name; raises HarnessError where there are none."""
+    from harness.plugin.discovery import discover
+
+    kinds = _kinds(kind)
+    if not plugin.endswith(".py"):
+        return list(_find_by_name(plugin, kinds, discover(files, block)))
+    registry = discover([*files, Path(plugin)], block)
+    plugins = [(kind, offer) for kind in kinds for offer in registry.found[kind].values() if offer.origin == plugin]
+    plugins += _find_in_catalogues(plugin, kinds, registry)
+    if not plugins:
+        of_kind = f" of kind {kind}" if kind else ""
+        raise HarnessError(f"check: must be a file that offers a plugin{of_kind}, got {shown(plugin)}")
+    return plugins
 
 
-def _in_catalogues(file: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Found]]:
+def _find_in_catalogues(file: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Found]]:
     """Yield what a file's catalogues have; raises HarnessError for one with more than can be checked together."""
     for catalogue, source in registry.catalogues:
         if source.origin != file or catalogue.kind not in kinds:
@@ -76,10 +105,11 @@ def _in_catalogues(file: str, kinds: Sequence[Kind], registry: Registry) -> Iter
         yield from ((catalogue.kind, registry.find(catalogue.kind, name, "check")) for name in names)
 
 
-def _named(name: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Found]]:
-    """Yield what goes by the name, of every kind; libraries are asked where no plugin has it."""
-    if any(name in registry.found[kind] for kind in kinds):
-        yield from ((kind, registry.found[kind][name]) for kind in kinds if name in registry.found[kind])
+def _find_by_name(name: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Found]]:
+    """Yield the plugins of that name, of every kind; libraries are asked where no plugin has it."""
+    named = [(kind, registry.found[kind][name]) for kind in kinds if name in registry.found[kind]]
+    if named:
+        yield from named
         return
     refusals: list[UnknownName] = []
     for kind in kinds:
@@ -91,9 +121,9 @@ def _named(name: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tup
         return
     if len(kinds) == 1:
         raise refusals[0]
-    works_not = next((error for error in refusals if "that works here" in str(error)), None)
-    known = {each for found in registry.found.values() for each in found}
-    raise works_not or UnknownName(
+    fails_here = next((error for error in refusals if "that works here" in str(error)), None)
+    known = {known_name for offers in registry.found.values() for known_name in offers}
+    raise fails_here or UnknownName(
         f"check: must be a plugin's name or FILE.py, got {shown(name)}{did_you_mean(name, known)}"
     )
 
@@ -101,54 +131,61 @@ def _named(name: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tup
 def _kinds(kind: str | None) -> Sequence[Kind]:
     if kind is not None and kind not in KINDS:
         raise HarnessError(f"--kind: must be a kind of plugin, got {shown(kind)}{did_you_mean(kind, KINDS)}")
-    return [each for each in KINDS if kind in (None, each)]
+    return [known for known in KINDS if kind in (None, known)]
 
 
-def _of(kind: str | None) -> str:
-    return f" of kind {kind}" if kind else ""
+def run_checks(plugins: Sequence[tuple[Kind, Found]], quick: bool) -> Iterator[Checked]:
+    """Yield the outcome of every check, one by one."""
+    from harness.testing import checks
+
+    for kind, plugin in plugins:
+        assert not isinstance(plugin.offer, Catalogue)
+        for check in checks(plugin.offer, True if quick else None):
+            yield Checked(kind, plugin.offer.name, check, check.outcome())
 
 
-def carry_out(found: Sequence[tuple[Kind, Found]], quick: bool) -> Iterator[Checked]:
-    """Yield what comes of every check, one by one."""
-    for kind, each in found:
-        assert not isinstance(each.offer, Catalogue)
-        for check in checks(each.offer, True if quick else None):
-            yield Checked(kind, each.offer.name, check, check.outcome())
+def find_optimizers(plugins: Sequence[tuple[Kind, Found]], picture: Path) -> dict[str, Optimizer]:
+    """Return the optimizers whose paths ``--plot`` draws; raises HarnessError where there are none, or no such file can be."""
+    from harness.results.pictures.walks import check_picture
 
-
-def drawable(found: Sequence[tuple[Kind, Found]], file: Path) -> dict[str, Optimizer]:
-    """Return the optimizers of which ``--plot`` draws the paths; raises HarnessError where that cannot be done."""
-    check_picture(file)
-    mine = {each.offer.name: each.offer for _, each in found if isinstance(each.offer, Optimizer)}
-    if not mine:
+    check_picture(picture)
+    optimizers = {plugin.offer.name: plugin.offer for _, plugin in plugins if isinstance(plugin.offer, Optimizer)}
+    if not optimizers:
         raise HarnessError("--plot: must be for an optimizer, got none among the plugins checked")
-    return dict(list(mine.items())[:MOST])
+    return dict(list(optimizers.items())[:MOST_DRAWN])
 
 
-def plot(optimizers: Mapping[str, Optimizer], file: Path) -> None:
+def draw_paths(optimizers: Mapping[str, Optimizer], picture: Path) -> None:
     """Draw the optimizers' paths over functions of two parameters, next to those of sgd and adam."""
+    from harness.plugin.discovery import discover
+    from harness.results.pictures.walks import save_picture
+    from harness.results.reports import quiet_libraries
+    from harness.training.walks import paths
+
     known = discover().found["optimizer"]
-    beside = {name: found.offer for name, found in known.items() if name in BESIDE and name not in optimizers}
-    drawn = {**optimizers, **{name: beside[name] for name in BESIDE if name in beside}}
-    as_default: dict[str, Any] = {}
-    arms = {name: (offer, as_default) for name, offer in drawn.items() if isinstance(offer, Optimizer)}
+    offers: dict[str, Any] = dict(optimizers)
+    for name in REFERENCES:
+        if name in known:
+            offers.setdefault(name, known[name].offer)
+    defaults: dict[str, Any] = {}
+    arms = {name: (offer, defaults) for name, offer in offers.items() if isinstance(offer, Optimizer)}
     with quiet_libraries():
-        save_picture(paths(arms), list(arms), file)
+        save_picture(paths(arms), list(arms), picture)
 
 
-def show(results: Iterable[Checked], as_json: bool) -> int:
+def print_results(results: Iterable[Checked], as_json: bool) -> int:
     """Print each result as it comes, or all as one JSON document; return the exit code, 1 if a check failed."""
-    seen: list[Checked] = []
+    printed: list[Checked] = []
     for result in results:
-        if not as_json and (not seen or (seen[-1].kind, seen[-1].plugin) != (result.kind, result.plugin)):
+        if not as_json and (not printed or (printed[-1].kind, printed[-1].plugin) != (result.kind, result.plugin)):
             print(printable(f"{result.kind} {result.plugin}"))
-        seen.append(result)
+        printed.append(result)
         if not as_json:
             print(printable(f"  {result.line()}"), flush=True)
-    failed = sum(each.outcome.status == "FAILED" for each in seen)
+    failed = sum(result.outcome.status == "FAILED" for result in printed)
     if as_json:
-        print(json.dumps({"failed": failed, "checks": [each.plain() for each in seen]}, indent=2))
+        print(json.dumps({"failed": failed, "checks": [result.plain() for result in printed]}, indent=2))
     else:
-        counts = Counter(each.outcome.status for each in seen)
+        counts = Counter(result.outcome.status for result in printed)
         print(", ".join(f"{count} {status}" for status, count in counts.items()))
     return 1 if failed else 0

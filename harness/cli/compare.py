@@ -1,37 +1,77 @@
-"""What ``harness compare`` tells: several runs side by side, for people, as JSON, or as a file that can be passed on."""
+"""``harness compare RUN RUN...``: runs side by side, for people, as JSON, or as a file that can be passed on."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from harness.cli.options import AsJson, Blocked, PluginFiles, print_result
+from harness.console.escaping import say_lines
 from harness.errors import HarnessError
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Report, Several
-from harness.plugin.registry import Registry
-from harness.records import files
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from harness.plugin.registry import Registry
+
 VERSION = 1  # of the JSON document
 
 
-def format_of(out: Path, registry: Registry) -> Report:
+def command(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Run folders; the first is compared with.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page, or a summary for FILE.md.")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(min=0, help="A difference that does not matter: points, or the metric's unit.")
+    ] = None,
+    fail_on_regression: Annotated[
+        bool, typer.Option("--fail-on-regression", help="Exit with 1 where an arm became worse.")
+    ] = False,
+    plugin: PluginFiles = None,
+    block: Blocked = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lay runs side by side: what differs between them, and which arms became better or worse."""
+    from harness.plugin.discovery import discover
+    from harness.results.several import open_several
+
+    registry = discover(plugin or [], block or [])
+    report = find_format(out, registry) if out else None
+    several = open_several(folders, margin)
+    print_result(document(several), lines(several), as_json)
+    if out and report:
+        write_comparison(out, several, report)
+        if not as_json:
+            say_lines([str(out)])
+    raise typer.Exit(1 if fail_on_regression and len(several.regressions) else 0)
+
+
+def find_format(out: Path, registry: Registry) -> Report:
     """Return the report format that writes such a file; raises HarnessError where none does or it cannot be written."""
-    files.check_out_file(out, "compare --out")
-    offers = [each for each in registry.all("report") if isinstance(each, Report) and each.compare is not None]
-    for offer in offers:
-        if out.suffix == f".{offer.extension}":
-            return offer
-    known = " or ".join(sorted(f".{offer.extension}" for offer in offers)) or "nothing: no report compares runs"
+    from harness.records.files import check_out_file
+
+    check_out_file(out, "compare --out")
+    reports = [report for report in registry.all("report") if isinstance(report, Report) and report.compare]
+    for report in reports:
+        if out.suffix == f".{report.extension}":
+            return report
+    known = " or ".join(sorted(f".{report.extension}" for report in reports)) or "nothing: no report compares runs"
     raise HarnessError(f"compare --out: must end in {known}, got '{out.name}'; choose another name")
 
 
-def write(out: Path, several: Several, report: Report) -> None:
+def write_comparison(out: Path, several: Several, report: Report) -> None:
     """Write the comparison as that report; raises HarnessError where it fails or the file cannot be written."""
+    from harness.records import files
+
     if report.compare is None:
         raise HarnessError(f"report '{report.name}': must compare runs, got one that does not; choose another")
     try:
@@ -45,83 +85,86 @@ def write(out: Path, several: Several, report: Report) -> None:
 def document(several: Several) -> dict[str, Any]:
     """Return the comparison as one strict JSON document; what is not known is absent."""
     labels = several.labels
+    runs = [
+        {"label": label, "run": str(records.folder), "name": records.name}
+        for label, records in zip(labels, several.records, strict=True)
+    ]
+    differs = []
+    for row in several.differs.to_dict("records"):
+        values = [row[label] for label in labels]
+        differs.append({"group": row["group"], "what": row["what"], "values": values})
     return {
         "schema_version": VERSION,
-        "runs": [
-            {"label": label, "run": str(each.folder), "name": each.name}
-            for label, each in zip(labels, several.records, strict=True)
-        ],
+        "runs": runs,
         "metric": f"test_{several.metric}",
         "goal": several.goal,
         "unit": several.unit,
-        "differs": [
-            {"group": row["group"], "what": row["what"], "values": [row[label] for label in labels]}
-            for row in several.differs.to_dict("records")
-        ],
-        "scores": _rows(several.scores),
-        "changes": _rows(several.changes),
-        "verdicts": _rows(several.verdicts),
+        "differs": differs,
+        "scores": _plain_rows(several.scores),
+        "changes": _plain_rows(several.changes),
+        "verdicts": _plain_rows(several.verdicts),
         "regressions": len(several.regressions),
     }
 
 
-def _rows(table: DataFrame) -> list[dict[str, Any]]:
-    """Return the rows as plain values, without those that are no finite number."""
-    return [
-        {str(key): value for key, value in row.items() if not (isinstance(value, float) and not math.isfinite(value))}
-        for row in table.to_dict("records")
-    ]
+def _plain_rows(table: DataFrame) -> list[dict[str, Any]]:
+    """Return the rows as plain values; a number that is not finite is left out."""
+    return [_plain_row(row) for row in table.to_dict("records")]
+
+
+def _plain_row(row: dict[Any, Any]) -> dict[str, Any]:
+    unknown = [key for key, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
+    return {str(key): value for key, value in row.items() if key not in unknown}
 
 
 def lines(several: Several) -> list[str]:
     """Return the comparison for a person: what differs first, then every arm, then what changed."""
-    names = several.labels
-    said = [f"{_joined(names)}: test {several.metric}{f' in {several.unit}' if several.unit else ''}"]
-    said += [_difference(row, names) for row in several.differs.to_dict("records")] or [
-        "  nothing differs that is recorded"
-    ]
+    labels = several.labels
+    unit = f" in {several.unit}" if several.unit else ""
+    out = [f"{_joined(labels)}: test {several.metric}{unit}"]
+    differences = [_difference_line(row, labels) for row in several.differs.to_dict("records")]
+    out += differences or ["  nothing differs that is recorded"]
+    scores, changes = several.scores.to_dict("records"), several.changes.to_dict("records")
     for arm in dict.fromkeys(several.scores["arm"]):
-        said.append(f"{arm}")
-        said += [f"  {_cell(row, several.unit)}" for row in several.scores.to_dict("records") if row["arm"] == arm]
-        said += [
-            f"  {_change(row, several.unit, names[0])}"
-            for row in several.changes.to_dict("records")
-            if row["arm"] == arm
-        ]
+        out.append(f"{arm}")
+        out += [f"  {_score_line(row, several.unit)}" for row in scores if row["arm"] == arm]
+        out += [f"  {_change_line(row, several.unit, labels[0])}" for row in changes if row["arm"] == arm]
     for row in several.verdicts.to_dict("records"):
-        said.append(f"{row['run']}: {row['network']} ({row['regime']}), {row['facet']}: {row['label']}")
-    many = len(several.regressions)
-    said.append(f"{many or 'no'} regression{'' if many == 1 else 's'} shown")
-    return said
+        out.append(f"{row['run']}: {row['network']} ({row['regime']}), {row['facet']}: {row['label']}")
+    count = len(several.regressions)
+    return [*out, f"{count or 'no'} regression{'' if count == 1 else 's'} shown"]
 
 
 def _joined(labels: Sequence[str]) -> str:
     return " and ".join([", ".join(labels[:-1]), labels[-1]])
 
 
-def _difference(row: dict[Any, Any], labels: Sequence[str]) -> str:
+def _difference_line(row: dict[Any, Any], labels: Sequence[str]) -> str:
     return f"  {row['group']}, {row['what']}: {' | '.join(row[label] for label in labels)}"
 
 
-def _cell(row: dict[Any, Any], unit: str) -> str:
+def _score_line(row: dict[Any, Any], unit: str) -> str:
     if not row["n"]:
         return f"{row['run']}: no result ({row['state']})"
-    sure = f" [{_number(row['low'], unit)}, {_number(row['high'], unit)}]" if math.isfinite(row["low"]) else ""
     seeds = f"{row['n']} of {row['planned']} seeds" if row["n"] != row["planned"] else f"{row['n']} seeds"
-    return f"{row['run']}: {_number(row['mean'], unit)}{sure}, {seeds}"
+    return f"{row['run']}: {_number(row['mean'], unit)}{_interval(row, unit)}, {seeds}"
 
 
-def _change(row: dict[Any, Any], unit: str, first: str) -> str:
-    whom = f"{row['run']} less {first}"
+def _change_line(row: dict[Any, Any], unit: str, first: str) -> str:
+    runs = f"{row['run']} less {first}"
     if not math.isfinite(row["change"]):
-        return f"{whom}: not comparable, {row['how']}"
+        return f"{runs}: not comparable, {row['how']}"
     points = " points" if unit == "%" else ""
-    value = f"{whom}: {_number(row['change'], unit)}{points}"
+    change = f"{runs}: {_number(row['change'], unit)}{points}"
     if not math.isfinite(row["p"]):
-        return f"{value}; one seed says nothing of chance"
-    ends = f" [{_number(row['low'], unit)}, {_number(row['high'], unit)}]" if math.isfinite(row["low"]) else ""
-    shown = row["state"].upper() if row["state"] == "regression" else row["state"]
-    return f"{value}{ends}, {row['how']}, {_probability(row['adjusted'])} (Holm): {shown}"
+        return f"{change}; one seed says nothing of chance"
+    state = row["state"].upper() if row["state"] == "regression" else row["state"]
+    return f"{change}{_interval(row, unit)}, {row['how']}, {_probability(row['adjusted'])} (Holm): {state}"
+
+
+def _interval(row: dict[Any, Any], unit: str) -> str:
+    """Return the interval of a row, with a space before it; empty where it has none."""
+    return f" [{_number(row['low'], unit)}, {_number(row['high'], unit)}]" if math.isfinite(row["low"]) else ""
 
 
 def _probability(p: float) -> str:

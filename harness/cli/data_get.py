@@ -1,4 +1,4 @@
-"""``harness data get``: a dataset's archive downloaded, checked and unpacked to where the dataset finds it."""
+"""``harness data get DATASET``: a dataset's archive downloaded, checked and unpacked to where the dataset finds it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,40 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-from harness.console.progress import Reporter
-from harness.data.download import PATIENCE, fetch
-from harness.data.places import downloads_folder
-from harness.data.unpack import unpack
+import typer
+
+from harness.cli.options import PluginFiles
 from harness.errors import DataError, shown
 from harness.errors.disk import writing
 from harness.plugin.contracts import Dataset, Download
-from harness.plugin.registry import Registry
 from harness.plugin.runs import digest
+
+if TYPE_CHECKING:
+    from harness.console.progress import Reporter
+    from harness.plugin.registry import Registry
+
+
+def command(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A dataset that says where it can be got.")],
+    to: Annotated[Path | None, typer.Option(metavar="DIR", help="Not where datasets look by themselves.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="URL", help="Not from its own address.")] = None,
+    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="What the archive must have.")] = None,
+    plugin: PluginFiles = None,
+) -> None:
+    """Download a dataset's photos, check them and unpack them; an interrupted download goes on where it was left."""
+    from harness.console.progress import Reporter
+    from harness.plugin.discovery import discover
+
+    with Reporter() as reporter:
+        get_photos(DownloadRequest(dataset, to, from_, sha256), discover(plugin or []), reporter)
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the user typed."""
+class DownloadRequest:
+    """The dataset to get, and what the user has said about it."""
 
     dataset: str
     to: Path | None = None
@@ -30,32 +48,36 @@ class Request:
     sha256: str | None = None
 
 
-def obtain(request: Request, registry: Registry, reporter: Reporter, patience: float = PATIENCE) -> Path:
+def get_photos(request: DownloadRequest, registry: Registry, reporter: Reporter, patience: float | None = None) -> Path:
     """Return the folder the dataset's photos are in, after getting them where they are not there yet.
 
-    Raises DataError where they cannot be got, within ``patience`` seconds without a network, or are not as expected.
+    Raises DataError where they cannot be got, within ``patience`` seconds where there is no network, or are not as expected.
     """
-    wanted = _wanted(request, registry)
+    from harness.data.download import PATIENCE, fetch
+    from harness.data.places import downloads_folder
+
+    download = _find_download(request, registry)
     folder = request.to or downloads_folder() / request.dataset
-    if _layout(folder, wanted.files) is not None:
-        reporter.say(f"already there: {_counts(folder, wanted.files)} in {folder}")
+    if _has_layout(folder, download.files):
+        reporter.say(f"already there: {_count_files(folder, download.files)} in {folder}")
         return folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: must be an empty folder or not be there, got other files in it; see --to")
-    reporter.say(f"getting {wanted.url}{f', about {wanted.size / 1e6:.0f} MB' if wanted.size else ''}, into {folder}")
-    if wanted.license:
-        reporter.say(f"note: {wanted.license}", style="yellow")
+    size = f", about {download.size / 1e6:.0f} MB" if download.size else ""
+    reporter.say(f"getting {download.url}{size}, into {folder}")
+    if download.license:
+        reporter.say(f"note: {download.license}", style="yellow")
     work = folder.parent / f".{folder.name}.download"
-    archive = work / f"{digest(wanted.url)[:8]}-{Path(urlsplit(wanted.url).path).name or 'archive'}"
+    archive = work / f"{digest(download.url)[:8]}-{Path(urlsplit(download.url).path).name or 'archive'}"
     try:
-        sha256 = fetch(wanted.url, archive, wanted.sha256, reporter.preparing, patience)
+        sha256 = fetch(download.url, archive, download.sha256, reporter.preparing, patience or PATIENCE)
     finally:
         with suppress(OSError):
             work.rmdir()  # where nothing has come
-    _place(archive, work / "unpacked", folder, wanted, exact=not request.url, reporter=reporter)
+    _unpack_into(folder, archive, work / "unpacked", download, exact=not request.url, reporter=reporter)
     shutil.rmtree(work, ignore_errors=True)
-    reporter.say(f"{_counts(folder, wanted.files)} in {folder}")
-    if wanted.sha256:
+    reporter.say(f"{_count_files(folder, download.files)} in {folder}")
+    if download.sha256:
         reporter.say(f"its SHA-256 is as expected: {sha256}")
     else:
         reporter.say(
@@ -66,13 +88,16 @@ def obtain(request: Request, registry: Registry, reporter: Reporter, patience: f
     return folder
 
 
-def _wanted(request: Request, registry: Registry) -> Download:
+def _find_download(request: DownloadRequest, registry: Registry) -> Download:
+    """Return what is to be downloaded: as the dataset declares it, or as the user has said."""
     dataset = registry.get("dataset", request.dataset, Dataset, "data get")
     declared = dataset.download
     if declared is None:
-        there = [name for name, found in registry.found["dataset"].items() if getattr(found.offer, "download", None)]
+        offers = registry.found["dataset"]
+        known = sorted(name for name in offers if getattr(offers[name].offer, "download", None))
         raise DataError(
-            f"data get: must name a dataset that says where it can be got, got {shown(request.dataset)}; there is {', '.join(sorted(there)) or 'none'}"
+            f"data get: must name a dataset that says where it can be got, got {shown(request.dataset)}; "
+            f"there is {', '.join(known) or 'none'}"
         )
     sha256 = request.sha256 or ""
     if sha256 and not (len(sha256) == 64 and set(sha256.lower()) <= set("0123456789abcdef")):
@@ -84,49 +109,65 @@ def _wanted(request: Request, registry: Registry) -> Download:
     return replace(declared, sha256=sha256.lower() or declared.sha256)
 
 
-def _place(archive: Path, unpacked: Path, folder: Path, wanted: Download, exact: bool, reporter: Reporter) -> None:
-    """Unpack the archive and move what is in it to the folder; raises DataError where it is not as expected."""
+def _unpack_into(
+    folder: Path, archive: Path, unpacked: Path, download: Download, exact: bool, reporter: Reporter
+) -> None:
+    """Unpack the archive and move its photos to the folder; raises DataError where it is not as expected."""
+    from harness.data.unpack import unpack
+
     shutil.rmtree(unpacked, ignore_errors=True)
     try:
         with writing(folder, "see --to"):
             unpack(archive, unpacked, reporter.preparing)
-        found = _layout(unpacked, wanted.files) or _layout_below(unpacked, wanted.files)
-        if found is None:
-            raise DataError(f"{wanted.url}: must have the folders {', '.join(wanted.files)}, got {_shown(unpacked)}")
-        for inner, count in wanted.files.items():
-            if exact and (got := _files(found / inner)) != count:
-                raise DataError(
-                    f"{wanted.url}: must have {count} files in {inner}, got {got}; name another with --from URL"
-                )
+        photos = _find_layout(unpacked, download.files)
+        if photos is None:
+            raise DataError(
+                f"{download.url}: must have the folders {', '.join(download.files)}, got {_names_in(unpacked)}"
+            )
+        if exact:
+            _check_counts(photos, download)
         with suppress(OSError):
             folder.rmdir()  # it is empty, or not there
         with writing(folder, "see --to"):
-            found.rename(folder)
+            photos.rename(folder)
     except DataError:
-        archive.unlink(missing_ok=True)  # what is wrong with it stays wrong
+        archive.unlink(missing_ok=True)  # the same archive would fail again
         raise
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
 
 
-def _layout(folder: Path, files: Mapping[str, int]) -> Path | None:
-    """Return the folder where it has every folder that is expected, with files in it."""
-    return folder if all((folder / inner).is_dir() and _files(folder / inner) for inner in files) else None
+def _check_counts(photos: Path, download: Download) -> None:
+    """Raise DataError where a folder has another number of files than the dataset declares."""
+    for inner, count in download.files.items():
+        got = _count(photos / inner)
+        if got != count:
+            raise DataError(
+                f"{download.url}: must have {count} files in {inner}, got {got}; name another with --from URL"
+            )
 
 
-def _layout_below(folder: Path, files: Mapping[str, int]) -> Path | None:
+def _has_layout(folder: Path, files: Mapping[str, int]) -> bool:
+    """Return whether a folder has every folder that is expected, with files in it."""
+    return all((folder / inner).is_dir() and _count(folder / inner) for inner in files)
+
+
+def _find_layout(folder: Path, files: Mapping[str, int]) -> Path | None:
+    """Return the folder with the expected layout: this one, or one of those in it; None where there is none."""
     inner = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    return next((path for path in inner if _layout(path, files)), None)
+    return next((path for path in (folder, *inner) if _has_layout(path, files)), None)
 
 
-def _files(folder: Path) -> int:
+def _count(folder: Path) -> int:
     return sum(path.is_file() and not path.name.startswith(".") for path in folder.iterdir())
 
 
-def _counts(folder: Path, files: Mapping[str, int]) -> str:
-    return ", ".join(f"{inner} {_files(folder / inner):,}" for inner in files)
+def _count_files(folder: Path, files: Mapping[str, int]) -> str:
+    """Return in words how many files each of the expected folders has."""
+    return ", ".join(f"{inner} {_count(folder / inner):,}" for inner in files)
 
 
-def _shown(folder: Path) -> str:
+def _names_in(folder: Path) -> str:
+    """Return the first names in a folder, for an error's line."""
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return f"{', '.join(names[:5])}{' ...' if len(names) > 5 else ''}" or "nothing"

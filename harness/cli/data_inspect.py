@@ -1,27 +1,47 @@
-"""``harness data inspect``: what a dataset's photos are, and what is wrong with them; ``data.likeness`` has the rules."""
+"""``harness data inspect [FILE.toml]``: what a dataset's photos are, and what is wrong with them.
+
+The rules of what is equal, nearly equal or a leak are in ``harness.data.likeness``.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from harness.benchmark import loading
-from harness.benchmark.plan import data_request
-from harness.benchmark.sections import Benchmark
-from harness.console.progress import Reporter
-from harness.data.images import Look, look_at_photos
-from harness.data.likeness import SPLITS, findings
-from harness.data.photos import Skipped
-from harness.data.places import find_root
+import typer
+
+from harness.cli.options import AsJson, DataFolder, Overrides, PluginFiles, Profile, print_result
 from harness.errors import DataError, PluginError, UnknownName, printable, shown
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Dataset, Photo
-from harness.plugin.discovery import discover
+
+if TYPE_CHECKING:
+    from harness.benchmark.sections import Benchmark
+    from harness.console.progress import Reporter
+    from harness.data.images import Look
 
 INSPECT_VERSION = 1  # of the JSON document
+MOST_LINES = 10  # of each kind of finding, unless all are asked for
+
+
+def command(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE.toml]", help="A benchmark file; dogscats without.")] = None,
+    profile: Profile = None,
+    data: DataFolder = None,
+    plugin: PluginFiles = None,
+    set_: Overrides = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every finding, not the first ten of each kind.")] = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Count a dataset's photos, and find broken ones, duplicates, and leaks between splits."""
+    from harness.console.progress import Reporter
+
+    with Reporter(quiet=as_json) as reporter:
+        document = inspect(file, profile, data, plugin or [], set_ or [], reporter)
+    print_result(document, lines(document, None if all_ else MOST_LINES), as_json)
 
 
 def inspect(
@@ -30,20 +50,19 @@ def inspect(
 ) -> dict[str, Any]:  # fmt: skip
     """Return counts, sizes and findings as plain values, ready for JSON; splits as the benchmark would make them.
 
-    A look runs nothing: the plugins that the benchmark file lists are not imported, only those named here. Raises
+    Nothing is run: the plugins that the benchmark file lists are not imported, only those named here. Raises
     DataError where the dataset has no photos, or they cannot be found, and PluginError where a listed plugin may have it.
     """
+    from harness.benchmark import loading
+    from harness.benchmark.plan import data_request
+    from harness.benchmark.sections import Benchmark
+    from harness.data.images import look_at_photos
+    from harness.data.likeness import findings
+    from harness.data.photos import Skipped
+    from harness.data.places import find_root
+
     benchmark = loading.load(file, profile, overrides)[0] if file else Benchmark(name="dogscats")
-    registry = discover(plugins, benchmark.block, check_block=False)
-    try:
-        dataset = registry.get("dataset", benchmark.data.dataset, Dataset, "data.dataset")
-    except UnknownName as error:
-        if listed := [name for name in benchmark.plugins if Path(name).stem not in registry.origins]:
-            raise PluginError(
-                f"data.dataset: must name a dataset, got '{benchmark.data.dataset}'; 'harness data inspect' runs no plugin "
-                f"that {file} lists, so name the file that has it with --plugin: {', '.join(listed)}"
-            ) from error
-        raise
+    dataset = _find_dataset(benchmark, file, plugins)
     if dataset.photos is None:
         raise DataError(f"data.dataset: must be one of photos, got {shown(dataset.name)}, which has none to look at")
     root = find_root(data, dataset.name)
@@ -51,85 +70,137 @@ def inspect(
     request = data_request(dataset, benchmark.data, root, skipped=skipped)
     with ExitStack() as stack:
         with Boundary("dataset", dataset.name, "give its photos"):
-            where, photos = stack.enter_context(dataset.photos(request))
-        looks, counts = look_at_photos(photos, reporter.preparing), _counts(photos)
+            source, photos = stack.enter_context(dataset.photos(request))
+        looks = look_at_photos(photos, reporter.preparing)
+        counts = _count_classes(photos)
         return {
             "schema_version": INSPECT_VERSION,
             "dataset": dataset.name,
-            "source": printable(str(where)),
+            "source": printable(str(source)),
             "photos": len(photos),
             "counts": counts,
-            "largest_share": {split: max(of.values()) / sum(of.values()) for split, of in counts.items() if of},
+            "largest_share": {split: _largest_share(classes) for split, classes in counts.items() if classes},
             "skipped": skipped.by_reason,
-            **_looks(looks),
+            **_describe_looks(looks),
             **findings(photos, looks),
         }
 
 
-def _counts(photos: Sequence[Photo]) -> dict[str, dict[str, int]]:
+def _find_dataset(benchmark: Benchmark, file: Path | None, plugins: Sequence[Path]) -> Dataset:
+    """Return the benchmark's dataset; where it is unknown, the error names the plugin files that may have it."""
+    from harness.plugin.discovery import discover
+
+    registry = discover(plugins, benchmark.block, check_block=False)
+    try:
+        return registry.get("dataset", benchmark.data.dataset, Dataset, "data.dataset")
+    except UnknownName as error:
+        if listed := [name for name in benchmark.plugins if Path(name).stem not in registry.origins]:
+            raise PluginError(
+                f"data.dataset: must name a dataset, got '{benchmark.data.dataset}'; 'harness data inspect' runs no plugin "
+                f"that {file} lists, so name the file that has it with --plugin: {', '.join(listed)}"
+            ) from error
+        raise
+
+
+def _count_classes(photos: Sequence[Photo]) -> dict[str, dict[str, int]]:
+    """Return by split, and in it by class, how many photos there are."""
+    from harness.data.likeness import SPLITS
+
     counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
     for photo in photos:
-        of_split = counts.setdefault(photo.split, {})
-        of_split[photo.label] = of_split.get(photo.label, 0) + 1
+        classes = counts.setdefault(photo.split, {})
+        classes[photo.label] = classes.get(photo.label, 0) + 1
     return counts
 
 
-def _looks(looks: Sequence[Look]) -> dict[str, Any]:
+def _largest_share(classes: Mapping[str, int]) -> float:
+    return max(classes.values()) / sum(classes.values())
+
+
+def _describe_looks(looks: Sequence[Look]) -> dict[str, Any]:
     """Return sizes ``[width, height]`` by the number of pixels, and how many photos have which format and mode."""
-    good = [each for each in looks if not each.broken]
-    sizes = sorted((each.size for each in good), key=lambda size: (size[0] * size[1], size))
-    found = {"min": sizes[0], "median": sizes[len(sizes) // 2], "max": sizes[-1]} if sizes else {}
+    readable = [look for look in looks if not look.broken]
+    sizes = sorted((look.size for look in readable), key=lambda size: (size[0] * size[1], size))
+    named = {"min": sizes[0], "median": sizes[len(sizes) // 2], "max": sizes[-1]} if sizes else {}
     return {
-        "sizes": {name: list(size) for name, size in found.items()},
-        "formats": dict(Counter(each.format for each in good).most_common()),
-        "modes": dict(Counter(each.mode for each in good).most_common()),
+        "sizes": {name: list(size) for name, size in named.items()},
+        "formats": dict(Counter(look.format for look in readable).most_common()),
+        "modes": dict(Counter(look.mode for look in readable).most_common()),
     }
 
 
-def lines(found: Mapping[str, Any], limit: int | None = 10) -> list[str]:
+def lines(document: Mapping[str, Any], limit: int | None = MOST_LINES) -> list[str]:
     """Return the inspection for a person: a table, and at most ``limit`` lines of each kind of finding."""
-    out = [f"{found['dataset']}: {found['photos']:,} photos in {found['source']}", ""]
-    labels = sorted({label for counts in found["counts"].values() for label in counts})
-    table = [["split", *labels, "all", "largest class"]]
-    for split, counts in found["counts"].items():
-        share = f"{100 * found['largest_share'][split]:.1f} %" if split in found["largest_share"] else ""
-        table.append([split, *(f"{counts.get(label, 0):,}" for label in labels), f"{sum(counts.values()):,}", share])
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    for row in table:
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        out.append("  ".join([f"  {row[0].ljust(widths[0])}", *cells]))
-    sizes = ", ".join(f"{name} {width} x {height}" for name, (width, height) in found["sizes"].items())
-    out += ["", f"  sizes    {sizes or 'none'}"]
-    for what in ("formats", "modes"):
-        out.append(
-            f"  {what.ljust(7)}  {', '.join(f'{name} {count:,}' for name, count in found[what].items()) or 'none'}"
-        )
-    rule = found["rules"]["near_duplicates"]
-    near = f"hashes differ in at most {rule['bits']} of {rule['of']} bits, grey pixels correlate by {rule['correlation']} or more"
-    passed = [f"{name}: {reason}" for reason, names in found["skipped"].items() for name in names]
-    reasons = ", ".join(f"{reason} {len(names):,}" for reason, names in found["skipped"].items())
-    sections = [
-        ("passed over", reasons, passed),
-        ("broken", "", [f"{_name(each)}: {each['reason']}" for each in found["broken"]]),
-        ("equal", found["rules"]["duplicates"], [" = ".join(map(_name, group)) for group in found["duplicates"]]),
-        ("nearly equal", near, [
-            f"{' ~ '.join(map(_name, pair['photos']))} ({pair['bits']} bits, {pair['correlation']:.3f})"
-            for pair in found["near_duplicates"]
-        ]),
-        ("leaks", found["rules"]["leaks"], [_members(group, "split") for group in found["leaks"]]),
-        ("label conflicts", found["rules"]["label_conflicts"], [_members(g, "label") for g in found["label_conflicts"]]),
-    ]  # fmt: skip
-    for title, meaning, members in sections:
-        out += ["", f"{title}: {len(members) or 'none'}{f' ({meaning})' if meaning else ''}"]
+    sizes = ", ".join(f"{name} {width} x {height}" for name, (width, height) in document["sizes"].items())
+    out = [
+        f"{document['dataset']}: {document['photos']:,} photos in {document['source']}",
+        "",
+        *_count_lines(document),
+        "",
+        f"  sizes    {sizes or 'none'}",
+        f"  formats  {_counted_names(document['formats'])}",
+        f"  modes    {_counted_names(document['modes'])}",
+    ]
+    for title, meaning, members in _finding_sections(document):
+        explained = f" ({meaning})" if meaning else ""
+        out += ["", f"{title}: {len(members) or 'none'}{explained}"]
         out += [f"  {line}" for line in members[:limit]]
         if limit is not None and len(members) > limit:
             out.append(f"  ... and {len(members) - limit} more; --all shows them")
     return out
 
 
-def _name(photo: Mapping[str, str]) -> str:
-    return photo["name"]
+def _count_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return a table, a line a split: how many photos of each class, of all, and the share of the largest class."""
+    labels = sorted({label for classes in document["counts"].values() for label in classes})
+    rows = [["split", *labels, "all", "largest class"]]
+    for split, classes in document["counts"].items():
+        counts = [f"{classes.get(label, 0):,}" for label in labels]
+        share = document["largest_share"].get(split)
+        rows.append([split, *counts, f"{sum(classes.values()):,}", "" if share is None else f"{100 * share:.1f} %"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    out = []
+    for split, *cells in rows:
+        aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        out.append("  ".join([f"  {split.ljust(widths[0])}", *aligned]))
+    return out
 
 
-def _members(group: Sequence[Mapping[str, str]], what: str) -> str:
-    return ", ".join(f"{photo['name']} ({photo[what]})" for photo in group)
+def _counted_names(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
+
+
+def _finding_sections(document: Mapping[str, Any]) -> Iterable[tuple[str, str, list[str]]]:
+    """Yield each kind of finding: its title, what it means, and a line for each."""
+    rules, near = document["rules"], document["rules"]["near_duplicates"]
+    passed_over = []
+    for reason, names in document["skipped"].items():
+        passed_over += [f"{name}: {reason}" for name in names]
+    yield "passed over", _passed_over_counts(document), passed_over
+    yield "broken", "", [f"{photo['name']}: {photo['reason']}" for photo in document["broken"]]
+    yield "equal", rules["duplicates"], [_joined_names(group, " = ") for group in document["duplicates"]]
+    nearly = (
+        f"hashes differ in at most {near['bits']} of {near['of']} bits, "
+        f"grey pixels correlate by {near['correlation']} or more"
+    )
+    yield "nearly equal", nearly, [_near_line(pair) for pair in document["near_duplicates"]]
+    yield "leaks", rules["leaks"], [_names_with(group, "split") for group in document["leaks"]]
+    conflicts = [_names_with(group, "label") for group in document["label_conflicts"]]
+    yield "label conflicts", rules["label_conflicts"], conflicts
+
+
+def _passed_over_counts(document: Mapping[str, Any]) -> str:
+    return ", ".join(f"{reason} {len(names):,}" for reason, names in document["skipped"].items())
+
+
+def _near_line(pair: Mapping[str, Any]) -> str:
+    return f"{_joined_names(pair['photos'], ' ~ ')} ({pair['bits']} bits, {pair['correlation']:.3f})"
+
+
+def _joined_names(photos: Iterable[Mapping[str, str]], sign: str) -> str:
+    return sign.join(photo["name"] for photo in photos)
+
+
+def _names_with(photos: Iterable[Mapping[str, str]], key: str) -> str:
+    """Return the photos' names, each with its split or its label."""
+    return ", ".join(f"{photo['name']} ({photo[key]})" for photo in photos)

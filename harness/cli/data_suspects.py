@@ -1,18 +1,19 @@
-"""``harness data suspects``: the photos that a run has made suspicious, as a CSV that ``data.exclude`` takes."""
+"""``harness data suspects RUN``: the photos that a run has made suspicious, as a CSV that ``data.exclude`` takes."""
 
 from __future__ import annotations
 
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from harness.cli.options import RunFolder
+from harness.console.escaping import say_lines
 from harness.console.safe_text import spreadsheet_cell
 from harness.errors import DataError, RunFolderError
 from harness.errors.disk import writing
-from harness.records import open_records
-from harness.results.analysis import computed
-from harness.results.tables.suspects import ANALYSIS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,11 +21,29 @@ if TYPE_CHECKING:
 COLUMNS = ("file", "split", "label", "reason", "score", "suggested", "other")
 
 
-def suspects(folder: Path, limit: int | None = None) -> DataFrame:
+def command(
+    folder: RunFolder,
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="A new file, for data.exclude.")] = Path("suspects.csv"),
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Of each reason, the first so many.")] = None,
+) -> None:
+    """List the photos that a run has made suspicious: labels, duplicates, leaks; nothing is removed."""
+    from harness.records.files import check_out_file
+
+    check_out_file(out, new=True)
+    table = list_suspects(folder, limit)
+    write_csv(table, out)
+    say_lines(lines(table, out))
+
+
+def list_suspects(folder: Path, limit: int | None = None) -> DataFrame:
     """Return the run's suspects, of each reason the first ``limit``; the columns are ``COLUMNS``.
 
     Raises RunFolderError for a run that is not over, or is not of photos of classes.
     """
+    from harness.records import open_records
+    from harness.results.analysis import computed
+    from harness.results.tables.suspects import ANALYSIS
+
     records = open_records(folder)
     if records.examples.empty or "likeness" not in records.meta:
         raise RunFolderError(
@@ -32,22 +51,26 @@ def suspects(folder: Path, limit: int | None = None) -> DataFrame:
             "the same 'harness run' again adds them, where the data are photos"
         )
     table = computed(ANALYSIS, records)
-    kept = table if limit is None else table.groupby("reason", sort=False).head(limit)
-    return kept[list(COLUMNS)].reset_index(drop=True)
+    rows = table if limit is None else table.groupby("reason", sort=False).head(limit)
+    return rows[list(COLUMNS)].reset_index(drop=True)
 
 
 def as_csv(table: DataFrame) -> str:
     """Return the suspects as CSV, a header first, in UTF-8."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in table.itertuples(index=False):
-        writer.writerow([f"{value:.6f}" if isinstance(value, float) else spreadsheet_cell(value) for value in row])
-    return out.getvalue()
+        writer.writerow(map(_csv_cell, row))
+    return text.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    return f"{value:.6f}" if isinstance(value, float) else spreadsheet_cell(value)
 
 
 def write_csv(table: DataFrame, out: Path) -> None:
-    """Write the suspects to a new file; raises DataError where there is one, which a person may have edited."""
+    """Write the suspects to a new file; raises DataError where there is one, because a person may have edited it."""
     content = as_csv(table).encode()
     with writing(out, "name another file with --out", len(content)):
         try:
@@ -65,11 +88,10 @@ def write_csv(table: DataFrame, out: Path) -> None:
 
 
 def lines(table: DataFrame, out: Path) -> list[str]:
-    """Return for a person how many there are of each reason, and what to do with the file."""
+    """Return, for a person, how many photos each reason has, and what to do with the file."""
     counts = table["reason"].value_counts(sort=False)
-    found = [f"  {str(reason).ljust(20)} {many:,}" for reason, many in counts.items()]
     return [
         f"{table['file'].nunique():,} suspect photos, into {out}",
-        *found,
+        *(f"  {str(reason).ljust(20)} {count:,}" for reason, count in counts.items()),
         "look at them, delete the rows of those that are right, and set data.exclude to the file in [data]",
     ]

@@ -1,46 +1,100 @@
-"""``harness lr-find``: the range test of some arms of a benchmark, told in lines or as JSON; no run folder."""
+"""``harness lr-find FILE.toml``: a range test of every arm of a benchmark, in lines or as JSON, without a run folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from harness.benchmark.plan import Setting
+import typer
+
+from harness.cli.options import (
+    AsJson,
+    BenchmarkFile,
+    Blocked,
+    DataFolder,
+    Overrides,
+    PluginFiles,
+    Profile,
+    print_result,
+)
 from harness.console import interruption
-from harness.console.progress import Reporter
+from harness.console.escaping import say_lines
 from harness.errors import UnknownName, did_you_mean, shown
-from harness.run.prepare import Request, prepare
-from harness.run.search.range_test import line, range_test
-from harness.training.lr_curve import CHOSEN, RangeTest
+
+if TYPE_CHECKING:
+    from harness.console.progress import Reporter
+    from harness.run.prepare import Request
+    from harness.training.lr_curve import RangeTest
 
 
-def lr_find(
+def command(
+    file: BenchmarkFile,
+    profile: Profile = None,
+    data: DataFolder = None,
+    out: Annotated[Path | None, typer.Option(metavar="PICTURE", help="Draw the curves there, as .svg or .png.")] = None,
+    plugin: PluginFiles = None,
+    block: Blocked = None,
+    set_: Overrides = None,
+    arm: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this arm; may be said again.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=20, max=100_000, help="Steps in all; 80 a decade where not said.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Suggest a learning rate per arm, by a range test; nothing is written but the picture."""
+    from harness.console.progress import Reporter
+    from harness.results.pictures.range_test import check_picture, write_picture
+    from harness.results.reports import quiet_libraries
+    from harness.run.prepare import Request
+
+    if out:
+        check_picture(out)
+    more = (tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()))
+    request = Request(file, profile, data, Path("runs"), *more)
+    with interruption.listening():
+        tests = find_rates(request, Reporter(quiet=as_json), arm or (), steps)
+    print_result(document(tests), lines(tests), as_json)
+    if out:
+        with quiet_libraries():
+            write_picture(out, tests)
+        if not as_json:
+            say_lines([f"picture: {out}"])
+    raise typer.Exit(1 if any(test.failed for test in tests) else 0)
+
+
+def find_rates(
     request: Request, reporter: Reporter, arms: Sequence[str] = (), steps: int | None = None
 ) -> list[RangeTest]:
     """Return a range test per arm, of those named or of all; raises UnknownName for an arm that is not there."""
-    setting = prepare(request, reporter).setting
-    chosen = _chosen(setting, arms)
-    found = []
-    for competitor in (c for c in setting.plan.competitors if c.arm.name in chosen):
-        found.append(range_test(setting, competitor, steps, interruption.check))
-        reporter.preparing("range tests", len(found), len(chosen))
-    return found
+    from harness.run.prepare import prepare
+    from harness.run.search.range_test import range_test
+
+    setting = prepare(request, reporter)
+    competitors = {competitor.arm.name: competitor for competitor in setting.plan.competitors}
+    _check_arms(arms, competitors)
+    names = [name for name in competitors if name in (arms or competitors)]
+    tests = []
+    for name in names:
+        tests.append(range_test(setting, competitors[name], steps, interruption.check))
+        reporter.preparing("range tests", len(tests), len(names))
+    return tests
 
 
-def _chosen(setting: Setting, arms: Sequence[str]) -> set[str]:
-    known = [competitor.arm.name for competitor in setting.plan.competitors]
+def _check_arms(arms: Sequence[str], known: Collection[str]) -> None:
     for arm in arms:
         if arm not in known:
             raise UnknownName(f"--arm: must be an arm of the benchmark, got {shown(arm)}{did_you_mean(arm, known)}")
-    return set(arms or known)
 
 
 def document(tests: Sequence[RangeTest]) -> dict[str, Any]:
     """Return the tests as plain values, all finite."""
-    return {"chosen": CHOSEN, "arms": [_plain(test) for test in tests]}
+    from harness.training.lr_curve import CHOSEN
+
+    return {"chosen": CHOSEN, "arms": [_plain_test(test) for test in tests]}
 
 
-def _plain(test: RangeTest) -> dict[str, Any]:
+def _plain_test(test: RangeTest) -> dict[str, Any]:
     curve = test.curve
     return {
         "arm": test.arm,
@@ -54,4 +108,6 @@ def _plain(test: RangeTest) -> dict[str, Any]:
 
 def lines(tests: Sequence[RangeTest]) -> list[str]:
     """Return a line per arm."""
+    from harness.run.search.range_test import line
+
     return [line(test) for test in tests]

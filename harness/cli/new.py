@@ -1,6 +1,6 @@
-"""``harness new``: a working plugin of any kind with its test, as two loose files or as a whole distribution.
+"""``harness new KIND NAME``: a working plugin of any kind with its test, as two loose files or as a distribution.
 
-The templates are modules that work as they stand; all that is done here is to put names in and to refuse bad ones.
+The templates are modules that work as they stand. This command puts names into them, and refuses bad names.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from harness import __version__
+from harness.console.escaping import say_lines
 from harness.errors import HarnessError, did_you_mean, disk, shown
 from harness.plugin.contracts import KINDS
-from harness.plugin.discovery import discover
-from harness.records.files import write
 
 ALL = (*KINDS, "catalogue")
 LONGEST = 30  # characters of a name, with which every line written fits the style
 FLAGSHIP = Path("benchmarks", "dogscats.toml")
-_SETTINGS: Mapping[str, tuple[str, ...]] = {  # what makes a benchmark use one
+_SETTINGS: Mapping[str, tuple[str, ...]] = {  # by kind: what makes a benchmark use one
     "dataset": ("data.dataset=newcomer", 'train.backbones=["mlp"]'),
     "task": ("train.task=newcomer",),
     "backbone": ('train.backbones=["newcomer"]',),
@@ -34,15 +36,27 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {  # what makes a benchmark use one
     "scheduler": ('train.schedulers=["cosine", "newcomer"]',),
     "executor": ("train.executor=newcomer",),
     "probe": ('compare.probes=["newcomer"]',),
-    "analysis": (),  # every analysis there is takes part
+    "analysis": (),  # every installed analysis takes part
     "report": ('report.formats=["html", "newcomer"]',),
     "catalogue": ('train.backbones=["newcomer:w16"]',),
 }
 
 
+def command(
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="dataset, optimizer, ..., as in 'harness list'; or catalogue.")
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it will be called.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path(),
+    package: Annotated[bool, typer.Option("--package", help="A whole distribution, ready to install.")] = False,
+) -> None:
+    """Write a working plugin and its test, to begin from."""
+    say_lines(lines(scaffold(kind, name, out, package)))
+
+
 @dataclass(frozen=True)
 class Scaffold:
-    """What was written, and what to type next."""
+    """The files that were written, and the commands to type next."""
 
     files: tuple[Path, ...]
     commands: tuple[str, ...]
@@ -74,6 +88,8 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
     Where ``name`` is taken, the plugin is offered as ``my_NAME``, and the note says so. Raises HarnessError for an
     unknown kind, for a name that will not do, and where a file is there already: nothing is overwritten.
     """
+    from harness.records.files import write
+
     kind = {"analyses": "analysis"}.get(kind, kind if kind in ALL else kind.removesuffix("s"))
     if kind not in ALL:
         raise HarnessError(f"new: must be given a kind of plugin, got {shown(kind)}{did_you_mean(kind, ALL)}")
@@ -81,7 +97,7 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
     offer, note = _free_name(kind, name)
     names = _Names(kind, offer, name)
     root = out / f"harness-{name}" if package else out
-    texts = _distribution(names) if package else _loose(names)
+    texts = _distribution(names) if package else _loose_files(names)
     if package and os.path.lexists(root):
         raise HarnessError(f"new: must be a new folder, got '{root}', which exists; take another name or --out DIR")
     written = [root / file for file in texts]
@@ -92,13 +108,14 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
         for file, text in zip(written, texts.values(), strict=True):
             file.parent.mkdir(parents=True, exist_ok=True)
             write(file, text.encode(), durable=False)
-    return Scaffold(tuple(written), _commands(names, root, package), note)
+    return Scaffold(tuple(written), _next_commands(names, root, package), note)
 
 
-def lines(found: Scaffold) -> list[str]:
+def lines(written: Scaffold) -> list[str]:
     """Return what the command prints: the files, and the commands to type next."""
-    note = [f"note: {found.note}"] if found.note else []
-    return [*note, *(f"wrote {file}" for file in found.files), "next:", *(f"  {command}" for command in found.commands)]
+    note = [f"note: {written.note}"] if written.note else []
+    files = [f"wrote {file}" for file in written.files]
+    return [*note, *files, "next:", *(f"  {command}" for command in written.commands)]
 
 
 def _check_name(kind: str, name: str, package: bool) -> None:
@@ -111,9 +128,10 @@ def _check_name(kind: str, name: str, package: bool) -> None:
             f"got {shown(name)}{better}"
         )
     names = _Names(kind, name, name)
-    own = {"conftest"} if package else {"conftest", *sys.stdlib_module_names, *packages_distributions()}
-    words = {node.id for node in ast.walk(ast.parse(_template(f"{kind}.py"))) if isinstance(node, ast.Name)}
-    if keyword.iskeyword(names.module) or names.module in own or names.type in words:
+    modules = {"conftest"} if package else {"conftest", *sys.stdlib_module_names, *packages_distributions()}
+    nodes = ast.walk(ast.parse(_read_template(f"{kind}.py")))
+    used_in_template = {node.id for node in nodes if isinstance(node, ast.Name)}
+    if keyword.iskeyword(names.module) or names.module in modules or names.type in used_in_template:
         raise HarnessError(
             f"new: must be a name that Python code may take, got {shown(name)}, which is in use; try 'my-{name}'"
         )
@@ -121,33 +139,35 @@ def _check_name(kind: str, name: str, package: bool) -> None:
 
 def _free_name(kind: str, name: str) -> tuple[str, str]:
     """Return ``name``, or ``my_NAME`` and why where it is taken; raises HarnessError where that is taken too."""
+    from harness.plugin.discovery import discover
+
     registry = discover()
     if kind == "catalogue":
-        taken = {catalogue.name: found for catalogue, found in registry.catalogues}
+        taken = {catalogue.name: offer for catalogue, offer in registry.catalogues}
     else:
-        taken = {n: found for each, offers in registry.found.items() if each == kind for n, found in offers.items()}
+        taken = dict(next(offers for offered_kind, offers in registry.found.items() if offered_kind == kind))
     if name not in taken:
         return name, ""
-    whose = f"{taken[name].plugin} ({taken[name].origin})"
-    mine = f"my_{name}"
-    if mine in taken:
-        raise HarnessError(f"new: must be a name that is free, got {shown(name)}, which {whose} has; take another")
-    return mine, f"the name '{name}' is taken by {whose}, so this {kind} is called '{mine}'"
+    owner = f"{taken[name].plugin} ({taken[name].origin})"
+    free = f"my_{name}"
+    if free in taken:
+        raise HarnessError(f"new: must be a name that is free, got {shown(name)}, which {owner} has; take another")
+    return free, f"the name '{name}' is taken by {owner}, so this {kind} is called '{free}'"
 
 
-def _template(name: str) -> str:
+def _read_template(name: str) -> str:
     return (files("harness.testing") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _template_test(kind: str) -> str:
-    return _template(f"test_{kind}.py")
+def _read_test_template(kind: str) -> str:
+    return _read_template(f"test_{kind}.py")
 
 
-def _loose(names: _Names) -> dict[str, str]:
+def _loose_files(names: _Names) -> dict[str, str]:
     """Return the texts of the plugin and of its test, by file."""
     return {
-        f"{names.module}.py": _named(_template(f"{names.kind}.py"), names, names.module),
-        f"test_{names.module}.py": _named(_template_test(names.kind), names, names.module),
+        f"{names.module}.py": _with_names(_read_template(f"{names.kind}.py"), names, names.module),
+        f"test_{names.module}.py": _with_names(_read_test_template(names.kind), names, names.module),
     }
 
 
@@ -155,53 +175,60 @@ def _distribution(names: _Names) -> dict[str, str]:
     """Return the texts of a whole distribution, by file."""
     package = f"harness_{names.module}"
     module = f"{package}.{names.module}"
-    use = {"KIND": _a(names.kind), "VERSION": __version__, "CHECK": _check(names), "USE": _run(names)}
+    words = {
+        "KIND": _with_article(names.kind),
+        "VERSION": __version__,
+        "CHECK": _check_command(names),
+        "USE": _run_command(names),
+    }
 
-    def about(template: str) -> str:
-        text = _template(template)
-        text = re.sub(r"\b(KIND|VERSION|CHECK|USE)\b", lambda found: use[found[0]], text)
+    def filled(template: str) -> str:
+        text = _read_template(template)
+        text = re.sub(r"\b(KIND|VERSION|CHECK|USE)\b", lambda match: words[match[0]], text)
         text = text.replace("harness_newcomer", package).replace("newcomer.py", f"{names.module}.py")
         return text.replace("newcomer", names.asked)
 
     return {
-        "pyproject.toml": about("pyproject.toml.txt"),
-        "README.md": about("README.md.txt"),
-        f"{package}/__init__.py": f'"""{names.offer}, {_a(names.kind)} for harness."""\n',
-        f"{package}/{names.module}.py": _named(_template(f"{names.kind}.py"), names, module),
+        "pyproject.toml": filled("pyproject.toml.txt"),
+        "README.md": filled("README.md.txt"),
+        f"{package}/__init__.py": f'"""{names.offer}, {_with_article(names.kind)} for harness."""\n',
+        f"{package}/{names.module}.py": _with_names(_read_template(f"{names.kind}.py"), names, module),
         f"{package}/py.typed": "",
-        f"tests/test_{names.module}.py": _named(_template_test(names.kind), names, module),
+        f"tests/test_{names.module}.py": _with_names(_read_test_template(names.kind), names, module),
     }
 
 
-def _named(template: str, names: _Names, module: str) -> str:
+def _with_names(template: str, names: _Names, module: str) -> str:
     """Return a template under its own names, with neighbouring imports in order again."""
     text = template.replace(f"harness.testing.templates.{names.kind}", module)
     text = text.replace("Newcomer", names.type).replace("newcomer", names.offer)
-    return re.sub(r"(?:^from .+\n){2,}", lambda found: "".join(sorted(found[0].splitlines(True))), text, flags=re.M)
+    return re.sub(r"(?:^from .+\n){2,}", lambda match: "".join(sorted(match[0].splitlines(True))), text, flags=re.M)
 
 
-def _commands(names: _Names, root: Path, package: bool) -> tuple[str, ...]:
+def _next_commands(names: _Names, root: Path, package: bool) -> tuple[str, ...]:
     """Return what to type next, from the folder where ``harness new`` was typed."""
     if package:
         install = shlex.join(["python", "-m", "pip", "install", "-e", str(root)])
-        return install, _check(names), _run(names), shlex.join(["pytest", str(root)])
+        return install, _check_command(names), _run_command(names), shlex.join(["pytest", str(root)])
     file, test = str(root / f"{names.module}.py"), str(root / f"test_{names.module}.py")
-    return _check(names, file), _run(names, "--plugin", file), shlex.join(["pytest", test])
+    return _check_command(names, file), _run_command(names, "--plugin", file), shlex.join(["pytest", test])
 
 
-def _check(names: _Names, file: str = "") -> str:
+def _check_command(names: _Names, file: str = "") -> str:
     """Return the command that checks the plugin; of a catalogue, one of the plugins it finds."""
     if names.kind == "catalogue":
         return shlex.join(["harness", "check", f"{names.offer}:w16", *(("--plugin", file) if file else ())])
     return shlex.join(["harness", "check", file or names.offer])
 
 
-def _run(names: _Names, *options: str) -> str:
+def _run_command(names: _Names, *options: str) -> str:
     """Return the command that runs a benchmark with the plugin in it."""
     benchmark = FLAGSHIP if FLAGSHIP.is_file() else Path("FILE.toml")
-    settings = [part for said in _SETTINGS[names.kind] for part in ("--set", said.replace("newcomer", names.offer))]
+    settings = []
+    for setting in _SETTINGS[names.kind]:
+        settings += ["--set", setting.replace("newcomer", names.offer)]
     return shlex.join(["harness", "run", str(benchmark), *options, *settings])
 
 
-def _a(kind: str) -> str:
+def _with_article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"

@@ -1,75 +1,112 @@
-"""What a run would cost on this machine, from a few timed steps: the whole of ``harness plan``."""
+"""``harness plan FILE.toml``: what a run would cost on this machine, from a few timed steps."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.arms import Competitor
-from harness.benchmark.comparison import ComparisonRun
-from harness.benchmark.plan import Setting
-from harness.benchmark.sections import as_plain
-from harness.console.progress import Reporter, counted, duration
-from harness.data.places import cache_folder
+import typer
+
+from harness.cli.options import (
+    AsJson,
+    BenchmarkFile,
+    Blocked,
+    DataFolder,
+    Overrides,
+    PluginFiles,
+    Profile,
+    RunsFolder,
+    print_result,
+)
 from harness.errors import PluginError, disk
-from harness.run import disk_space
-from harness.run.after.probe_costs import late_probes, middle, planned_cells, probe_line
-from harness.run.prepare import Request, prepare
-from harness.run.search.budget import amount, expected
-from harness.run.search.range_test import range_test_steps
-from harness.run.workbench import Bench
-from harness.training.device import contention, environment
-from harness.verdict import protocol as protocols
 
 if TYPE_CHECKING:
+    from harness.benchmark.arms import Competitor
+    from harness.benchmark.comparison import ComparisonRun
+    from harness.benchmark.plan import Setting
+    from harness.console.progress import Reporter
+    from harness.run.prepare import Request
     from harness.training.parts import Parts
 
-REPRESENTATION = protocols.PROBES["representation"]
 SECONDS_PER_ARM = 2.0  # of timing, after a warm-up
 SECONDS_PER_ASK = 0.02  # of Optuna on SQLite, measured over twenty trials of two parameters
 
 
+def command(
+    file: BenchmarkFile,
+    profile: Profile = None,
+    data: DataFolder = None,
+    out: RunsFolder = Path("runs"),
+    plugin: PluginFiles = None,
+    block: Blocked = None,
+    set_: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
+    from harness.console.progress import Reporter
+    from harness.run.prepare import Request
+
+    request = Request(file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()))
+    document = estimate(request, Reporter(quiet=as_json))
+    print_result(document, lines(document), as_json)
+    raise typer.Exit(1 if any(arm["problem"] for arm in document["arms"]) else 0)
+
+
 def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     """Return runs, seconds and bytes per arm and in all, and what the design can show; no run folder is written."""
-    ready = prepare(request, reporter)
-    setting = ready.setting
+    from harness.run import disk_space
+    from harness.run.after.probe_costs import late_probes, planned_cells
+    from harness.run.prepare import prepare
+    from harness.training.device import contention, environment
+
+    setting = prepare(request, reporter)
+    benchmark = setting.plan.benchmark
     busy = contention(setting.device)
     planned = planned_cells(setting)
-    arms = [_arm(setting, competitor, planned) for competitor in setting.plan.competitors]
-    folds = setting.plan.benchmark.compare.folds
-    longest = max(arm["seconds_per_seed"] for arm in arms)  # nobody knows which arm will be best
-    folder = request.out / setting.folder_name
+    arms = [_estimate_arm(setting, competitor, planned) for competitor in setting.plan.competitors]
+    folds, longest = (
+        benchmark.compare.folds,
+        max(arm["seconds_per_seed"] for arm in arms),
+    )  # the best arm is not known yet
     probes = late_probes(setting, planned)
-    imported = ready.imported.arms if ready.imported else ()
     weights = {arm["arm"]: arm["weights"] for arm in arms if not arm["problem"]}
-    needed = disk_space.room_of(
-        setting, planned, weights, sum(a["trials"] for a in arms), sum(a["epochs"] for a in arms)
-    )
-    circle = {row["probe"]: row["groups"] for row in probes if row["fits"] < row["possible"]}.get(REPRESENTATION)
+    trials, epochs = sum(arm["trials"] for arm in arms), sum(arm["epochs"] for arm in arms)
+    room = disk_space.room_of(setting, planned, weights, trials, epochs)
+    folder = request.out / setting.folder_name
+    imported = setting.imported.arms if setting.imported else ()
     return {
-        "name": setting.plan.benchmark.name,
+        "name": benchmark.name,
         "folder": str(folder),
         "exists": folder.is_dir(),
         "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
         "environment": environment(setting.device),
-        "notes": ready.fairness.notes(),
+        "notes": setting.fairness.notes(),
         "busy": busy,
         "arms": arms,
         "probes": probes,
-        "power": power(setting, imported, circle or None),
+        "power": power(setting, imported, _pairs_circle(probes)),
         "runs": sum(arm["runs"] for arm in arms) + folds,
         "seconds": sum(arm["seconds"] for arm in arms) + folds * longest + sum(probe["seconds"] for probe in probes),
-        "bytes": needed.kept,
-        "bytes_passing": needed.passing,
+        "bytes": room.kept,
+        "bytes_passing": room.passing,
         "bytes_free": disk.free(folder),
-        "bytes_cached": _cached(setting),
-        "little_room": disk_space.warning(needed, folder),
+        "bytes_cached": _cached_bytes(setting),
+        "little_room": disk_space.warning(room, folder),
     }
+
+
+def _pairs_circle(probes: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return how far apart two seeds may be whose representations are compared; None where time allows all pairs."""
+    from harness.verdict.protocol import PROBES
+
+    circles = {probe["probe"]: probe["groups"] for probe in probes if probe["fits"] < probe["possible"]}
+    return circles.get(PROBES["representation"]) or None
 
 
 def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = None) -> list[dict[str, Any]]:
@@ -77,34 +114,46 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
 
     Of the representation only the pairs of seeds up to ``circle`` apart will be measured; all where it is None.
     """
+    from harness.benchmark.sections import as_plain
+    from harness.verdict import protocol as protocols
+
     plan = setting.plan
     arms = [*(competitor.arm.name for competitor in plan.competitors), *imported]
     protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics))
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
-    counts = Counter(arm.rsplit("/", 2)[0] for arm in arms)
-    found = []
-    for network, count in counts.items():
+    rows = []
+    for network, count in Counter(arm.rsplit("/", 2)[0] for arm in arms).items():
         if count < 2 or network not in convex:
             continue
-        value = protocol.power(count, convex[network], circle)
-        about = {"network": network, "arms": count, "seeds": protocol.seeds, "supported_if_identical": value}
-        found.append({**about, "exploratory": value < protocols.EXPLORATORY})
-    return found
+        probability = protocol.power(count, convex[network], circle)
+        rows.append(
+            {
+                "network": network,
+                "arms": count,
+                "seeds": protocol.seeds,
+                "supported_if_identical": probability,
+                "exploratory": probability < protocols.EXPLORATORY,
+            }
+        )
+    return rows
 
 
-def _arm(setting: Setting, competitor: Competitor, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
-    """Return what an arm comes to; one whose plugins fail costs nothing, and ``problem`` names the plugin and says why."""
+def _estimate_arm(setting: Setting, competitor: Competitor, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
+    """Return what an arm costs; one whose plugins fail costs nothing, and ``problem`` names the plugin and the reason."""
+    from harness.run.search.budget import amount, expected
+    from harness.run.search.range_test import range_test_steps
+
     benchmark = competitor.benchmark
-    mine = [cell for cell in planned if cell.of == competitor.arm.name]
-    roles = Counter(cell.role for cell in mine)
+    comparison = [planned_run for planned_run in planned if planned_run.of == competitor.arm.name]
+    roles = Counter(planned_run.role for planned_run in comparison)
     searches = benchmark.search.replicates + bool(roles["aa"])
     try:
-        timing, problem = _time(setting, competitor), ""
+        timing, problem = _time_arm(setting, competitor), ""
     except PluginError as error:
         timing, problem = Timing(), str(error)
     trials, search_epochs = (0, 0.0) if problem else expected(competitor, searches, timing.step * timing.batches)
-    epochs = 0.0 if problem else search_epochs + sum(cell.run.epochs for cell in mine)
-    swept = timing.step * range_test_steps(competitor) if benchmark.search.lr_range_test else 0.0
+    epochs = 0.0 if problem else search_epochs + sum(planned_run.run.epochs for planned_run in comparison)
+    range_test = timing.step * range_test_steps(competitor) if benchmark.search.lr_range_test else 0.0
     epoch = timing.step * timing.batches + timing.tune
     return {
         "arm": competitor.arm.name,
@@ -115,26 +164,27 @@ def _arm(setting: Setting, competitor: Competitor, planned: Sequence[ComparisonR
         "trials": trials,
         "seeds": benchmark.compare.seeds,
         "comparison": dict(roles),
-        "runs": 0 if problem else trials * benchmark.search.seeds + len(mine),
+        "runs": 0 if problem else trials * benchmark.search.seeds + len(comparison),
         "epochs": epochs,
         "parameters": timing.parameters,
         "examples_per_second": timing.batch_size / timing.step if timing.step else 0.0,
         "seconds_per_seed": benchmark.compare.epochs * epoch,
-        "seconds": trials * SECONDS_PER_ASK + swept + epochs * epoch + len(mine) * timing.scoring,
+        "seconds": trials * SECONDS_PER_ASK + range_test + epochs * epoch + len(comparison) * timing.scoring,
         "weights": timing.weights,
     }
 
 
-def _cached(setting: Setting) -> int:
+def _cached_bytes(setting: Setting) -> int:
     """Return the bytes of the decoded images and of the features that the cache holds for these data."""
-    every = [setting.data, *setting.features.values()]
-    splits = [split for data in every for split in (data.train, data.tune, data.test)]
-    return sum(split.inputs.nbytes for split in (*splits, *setting.mirrored.values()))
+    splits = list(setting.mirrored.values())
+    for data in (setting.data, *setting.features.values()):
+        splits += [data.train, data.tune, data.test]
+    return sum(split.inputs.nbytes for split in splits)
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What an arm was found to take; nothing for one that cannot be timed."""
+    """What an arm takes, as measured; all 0 for one that cannot be timed."""
 
     step: float = 0.0  # seconds, as are the next two
     tune: float = 0.0  # of one look at the tune split
@@ -145,11 +195,14 @@ class Timing:
     weights: int = 0  # bytes
 
 
-def _time(setting: Setting, competitor: Competitor) -> Timing:
+def _time_arm(setting: Setting, competitor: Competitor) -> Timing:
     """Time some steps of an arm, one look at the tune split, one at the test split; its controls cost as much a run.
 
     Raises PluginError, naming the plugin, where one fails.
     """
+    from harness.run.after.probe_costs import middle
+    from harness.run.workbench import Bench
+
     params = {name: middle(space) for name, space in competitor.space.items()}
     run = replace(setting.compare_run(competitor, params, seed=0), head_epochs=0)  # the costlier stage is timed
     parts = Bench(setting, lambda _: None).parts(run)
@@ -162,73 +215,93 @@ def _time(setting: Setting, competitor: Competitor) -> Timing:
         scoring=test * (1 + len(parts.use.train) / len(setting.data.test)),
         batches=len(parts.batches),
         batch_size=parts.batches.batch_size,
-        parameters=sum(p.numel() for p in parts.parameters),
-        weights=sum(t.numel() * t.element_size() for t in parts.model.state_dict().values()),
+        parameters=sum(parameter.numel() for parameter in parts.parameters),
+        weights=sum(tensor.numel() * tensor.element_size() for tensor in parts.model.state_dict().values()),
     )
 
 
 def _step_seconds(parts: Parts) -> float:
     """Return seconds per optimizer step, the median after a warm-up."""
-    found: list[float] = []
+    moments: list[float] = []  # seconds of training at each step's end
     until = 0.0
     for _ in parts.resume(None, 1):
         for epoch in range(1, 10_000):
             for inputs, targets in parts.batches.of(epoch):
                 with parts.clock:
                     parts.step(inputs, targets)
-                found.append(parts.clock.seconds)
+                moments.append(parts.clock.seconds)
                 until = until or time.monotonic() + SECONDS_PER_ARM
-                if len(found) > 8 and time.monotonic() > until:
-                    steps = sorted(b - a for a, b in pairwise(found[4:]))
+                if len(moments) > 8 and time.monotonic() > until:
+                    steps = sorted(later - earlier for earlier, later in pairwise(moments[4:]))
                     return steps[len(steps) // 2]
     raise AssertionError("an epoch has at least one batch")
 
 
-def _seconds(work: Any) -> float:
+def _seconds(work: Callable[[], object]) -> float:
+    """Return the seconds that a piece of work takes, when it is done for the second time."""
     work()
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
-def lines(found: dict[str, Any]) -> list[str]:
+def lines(document: Mapping[str, Any]) -> list[str]:
     """Return the estimate for a person."""
-    hardware = found["environment"]["hardware"]
-    out = [
-        f"{found['name']}: {counted(found['runs'], 'run')} on {hardware['device']} ({hardware['precision']}, {counted(hardware['threads'], 'thread')})"
-    ]
-    if found["busy"]:
-        out.append(f"warning: {found['busy']}")
-    out.append(f"data: {found['data']['source']}")
-    for arm in found["arms"]:
-        if arm["problem"]:
-            out.append(f"  {arm['arm']}: cannot be estimated: {arm['problem']}")
-            continue
-        out.append(
-            f"  {arm['arm']}: {_budget(arm)}, {counted(arm['seeds'], 'seed')}, about {arm['epochs']:.0f} epochs "
-            f"at {arm['examples_per_second']:,.0f} examples/s: {duration(arm['seconds'])}, {arm['parameters']:,} parameters"
-        )
-        controls = [f"{count} {role}" for role, count in arm["comparison"].items() if role != "fresh"]
-        out += [f"    beside its seeds: {', '.join(controls)}"] if controls else []
-    out += [f"  {probe_line(probe)}" for probe in found["probes"]]
-    out += [_power_line(each) for each in found["power"]]
-    room_needed = f"{disk.size(found['bytes'])}, {disk.size(found['bytes_passing'])} more on the way,"
-    whole = f"in all about {duration(found['seconds'])} and {room_needed} in {found['folder']}"
-    whole += " (already begun)" if found["exists"] else ""
-    failed = sum(bool(arm["problem"]) for arm in found["arms"])
-    whole += f", without the {counted(failed, 'arm')} that cannot be estimated" if failed else ""
-    out.append(f"  the cache holds {disk.size(found['bytes_cached'])} of these data, in {cache_folder()}")
-    return [*out, whole, *([f"warning: {found['little_room']}"] if found["little_room"] else [])]
+    from harness.console.progress import counted
+    from harness.data.places import cache_folder
+    from harness.run.after.probe_costs import probe_line
+
+    hardware = document["environment"]["hardware"]
+    machine = f"{hardware['device']} ({hardware['precision']}, {counted(hardware['threads'], 'thread')})"
+    out = [f"{document['name']}: {counted(document['runs'], 'run')} on {machine}"]
+    if document["busy"]:
+        out.append(f"warning: {document['busy']}")
+    out.append(f"data: {document['data']['source']}")
+    for arm in document["arms"]:
+        out += _arm_lines(arm)
+    out += [f"  {probe_line(probe)}" for probe in document["probes"]]
+    out += [_power_line(row) for row in document["power"]]
+    out.append(f"  the cache holds {disk.size(document['bytes_cached'])} of these data, in {cache_folder()}")
+    out.append(_total_line(document))
+    return [*out, *([f"warning: {document['little_room']}"] if document["little_room"] else [])]
 
 
-def _budget(arm: dict[str, Any]) -> str:
+def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
+    from harness.console.progress import counted, duration
+
+    if arm["problem"]:
+        return [f"  {arm['arm']}: cannot be estimated: {arm['problem']}"]
+    line = (
+        f"  {arm['arm']}: {_budget(arm)}, {counted(arm['seeds'], 'seed')}, about {arm['epochs']:.0f} epochs "
+        f"at {arm['examples_per_second']:,.0f} examples/s: {duration(arm['seconds'])}, {arm['parameters']:,} parameters"
+    )
+    controls = [f"{count} {role}" for role, count in arm["comparison"].items() if role != "fresh"]
+    return [line, *([f"    beside its seeds: {', '.join(controls)}"] if controls else [])]
+
+
+def _budget(arm: Mapping[str, Any]) -> str:
+    from harness.console.progress import counted
+
     trials = counted(arm["trials"], "trial")
     if arm["unit"] != "trials":
         trials = f"{arm['budget']:g} {arm['unit']} of search (about {trials})"
     return f"{trials} in {arm['searches']} searches" if arm["searches"] > 1 else trials
 
 
-def _power_line(each: dict[str, Any]) -> str:
-    about = f"{each['arms']} arms of {each['network']}, {counted(each['seeds'], 'seed')}"
-    so = "; exploratory: more seeds would show more" if each["exploratory"] else ""
-    return f"  power, {about}: P(supported if the arms are identical) at most {each['supported_if_identical']:.2f}{so}"
+def _power_line(row: Mapping[str, Any]) -> str:
+    from harness.console.progress import counted
+
+    design = f"{row['arms']} arms of {row['network']}, {counted(row['seeds'], 'seed')}"
+    remark = "; exploratory: more seeds would show more" if row["exploratory"] else ""
+    probability = f"P(supported if the arms are identical) at most {row['supported_if_identical']:.2f}"
+    return f"  power, {design}: {probability}{remark}"
+
+
+def _total_line(document: Mapping[str, Any]) -> str:
+    from harness.console.progress import counted, duration
+
+    room = f"{disk.size(document['bytes'])}, {disk.size(document['bytes_passing'])} more on the way,"
+    line = f"in all about {duration(document['seconds'])} and {room} in {document['folder']}"
+    line += " (already begun)" if document["exists"] else ""
+    failed = sum(bool(arm["problem"]) for arm in document["arms"])
+    return line + (f", without the {counted(failed, 'arm')} that cannot be estimated" if failed else "")

@@ -1,107 +1,94 @@
-"""What ``harness status`` and ``harness show`` tell about a run folder, for people and, as JSON, for scripts."""
+"""``harness show RUN``: a run's results, for a person and, as JSON, for a script; and the lines that a run ends with."""
 
 from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from harness.console.progress import counted, duration
-from harness.console.safe_text import impersonal
-from harness.plugin.contracts import Results
-from harness.plugin.registry import Registry
-from harness.records import Records, open_records, schema
-from harness.records.promised import summary
-from harness.results.analysis import analyse
-from harness.results.reports import headline_of, results_of
-from harness.verdict import tuning
-from harness.verdict.reading import TABLES, plain_verdict, read_verdicts, verdict_lines
+import typer
+
+from harness.cli.options import AsJson, Blocked, PluginFiles, RunFolder, print_result
+from harness.cli.run_state import is_over, left_out
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from harness.plugin.contracts import Results
+    from harness.plugin.registry import Registry
+    from harness.records import Records
 
 SHOW_VERSION = 1  # of the JSON document
 WIDTH = 80  # columns of the lines that a run ends with
 BEST = 3  # arms that these lines name
 
 
-def status(folder: Path) -> dict[str, Any]:
-    """Return what of a run is done and left: trials and seeds per arm, epochs so far of the runs under way."""
-    records = open_records(folder)
-    plan = records.meta["benchmark"]
-    arms = []
-    for arm in records.meta["arms"]:
-        trials = records.trials[records.trials["arm"] == arm]
-        seeds = records.compared().query("arm == @arm")
-        arms.append(
-            {
-                "arm": arm,
-                "trials": {**_counts(trials), "total": records.trials_wanted(arm)},
-                "exhausted": records.exhausted(arm),
-                "seeds": {**_counts(seeds), "total": plan["compare"]["seeds"]},
-            }
-        )
-    over = _over(records)
-    waiting = records.runs[records.runs["state"] == schema.WAITING]
-    under_way = records.epochs[records.epochs["run_id"].isin(waiting["run_id"])].groupby("run_id")["epoch"].max()
-    return {
-        "run": str(folder),
-        "name": records.name,
-        "state": "finished" if over else "unfinished",
-        "arms": arms,
-        "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
-        "seconds": float(records.runs["seconds"].sum()),
-        "left_out": left_out(records),
-        "lacking": summary(records.find_lacking(whole=False)),
-        "command": records.meta["command"],
-    }
+def command(folder: RunFolder, plugin: PluginFiles = None, block: Blocked = None, as_json: AsJson = False) -> None:
+    """Show a run's results."""
+    from harness.plugin.discovery import discover
 
-
-def left_out(records: Records) -> list[str]:
-    """Return a sentence for each late probe of which a limit in seconds has left something out, with the remedy."""
-    sentences = [str(about.get("left_out") or "") for about in records.meta.get("probes", {}).values()]
-    return [sentence for sentence in sentences if sentence]
+    document = show(folder, discover(plugin or [], block or []))
+    print_result(document, show_lines(document), as_json)
+    raise typer.Exit(1 if document["problems"] else 0)
 
 
 def show(folder: Path, registry: Registry | None = None) -> dict[str, Any]:
-    """Return the results of a run folder as one document, ``document``; with a registry also what its analyses say."""
+    """Return the results of a run folder, as ``describe_results`` does; with a registry also its analyses' results."""
+    from harness.records import open_records
+    from harness.results.reports import results_of
+
     results = results_of(folder, registry) if registry else None
-    return document(results.records if results else open_records(folder), registry, results)
+    return describe_results(results.records if results else open_records(folder), registry, results)
 
 
-def document(records: Records, registry: Registry | None = None, results: Results | None = None) -> dict[str, Any]:
-    """Return the results: arms with trials, tuned parameters, and per-seed metrics, seconds and state.
+def describe_results(
+    records: Records, registry: Registry | None = None, results: Results | None = None
+) -> dict[str, Any]:
+    """Return the results as one document: arms with trials, tuned parameters, and per-seed metrics, seconds and state.
 
-    With a registry and results they begin with the ``headline``, the lines of the report that has one, so that the console
-    says what the reports say, and have the ``alarms`` of the searches and the ``verdict``, once something has been compared.
+    With a registry and results there are also:
+
+    - ``headline``: the lines of the report that has one, so that the console says what the reports say;
+    - ``alarms``: those of the searches that went off;
+    - ``verdict``: once something has been compared;
+    - ``problems``: the files that are gone or damaged, and the analyses that failed.
+
     Alarms and verdict are the core's own: they are there whatever plugin is blocked.
-    ``problems`` are the files that are gone or damaged, and the analyses that failed. ``constant`` is what the best constant answer scores, by split and metric.
-
-    A metric that was not measured is absent, and no number is ever NaN, so the document is strict JSON.
+    ``constant`` is what the best constant answer scores, by split and metric. A metric that was not measured is absent,
+    and no number is ever NaN, so the document is strict JSON.
     """
+    from harness.console.safe_text import impersonal
+    from harness.records.promised import summary
+    from harness.results.analysis import analyse
+    from harness.results.reports import headline_of
+    from harness.verdict import tuning
+    from harness.verdict.reading import TABLES, plain_verdict, read_verdicts
+
     runs = records.runs.set_index("run_id", drop=False)
-    analysed: dict[str, Any] = {}
+    headline: dict[str, Any] = {}
+    alarms: dict[str, Any] = {}
+    verdict: dict[str, Any] = {}
     if registry and results:
-        own = analyse(records, [*TABLES, tuning.ANALYSIS])
-        if headline := headline_of(results, registry):
-            analysed["headline"] = headline.splitlines()
-        analysed["alarms"] = _alarms(own)
-        analysed["problems"] = list(dict.fromkeys([*results.problems, *impersonal(own.problems)]))
-        if verdict := plain_verdict(read_verdicts(records.meta, own.tables)):
-            analysed["verdict"] = verdict
+        core = analyse(records, [*TABLES, tuning.ANALYSIS])
+        problems = list(dict.fromkeys([*results.problems, *impersonal(core.problems)]))
+        alarms = {"alarms": _alarms(core), "problems": problems}
+        if text := headline_of(results, registry):
+            headline = {"headline": text.splitlines()}
+        if stated := plain_verdict(read_verdicts(records.meta, core.tables)):
+            verdict = {"verdict": stated}
     return {
         "schema_version": SHOW_VERSION,
         "run": str(records.folder),
         "name": records.name,
-        "state": "finished" if _over(records) else "unfinished",
-        **({"headline": analysed["headline"]} if "headline" in analysed else {}),
+        "state": "finished" if is_over(records) else "unfinished",
+        **headline,
         "metric": records.meta["metric"],
         "metrics": records.meta["metrics"],
         "constant": records.meta.get("constant", {}),
-        **{key: analysed[key] for key in ("alarms", "problems") if key in analysed},
+        **alarms,
         "data": records.meta["data"],
         "notes": records.meta.get("fairness", {}).get("notes", []),
         "left_out": left_out(records),
@@ -109,142 +96,138 @@ def document(records: Records, registry: Registry | None = None, results: Result
         "environment": records.meta["environment"],
         "command": records.meta["command"],
         "benchmark": records.meta["benchmark"],
-        **({"verdict": analysed["verdict"]} if "verdict" in analysed else {}),
-        "arms": [_arm(records, arm, runs) for arm in records.meta["arms"]],
+        **verdict,
+        "arms": [_describe_arm(records, arm, runs) for arm in records.meta["arms"]],
     }
 
 
-def _arm(records: Records, arm: str, runs: DataFrame) -> dict[str, Any]:
-    about = records.arms[records.arms["arm"] == arm].iloc[0]
+def _describe_arm(records: Records, arm: str, runs: DataFrame) -> dict[str, Any]:
+    tuned = records.arms[records.arms["arm"] == arm].iloc[0]
     trials = records.trials[records.trials["arm"] == arm]
     seeds = records.compared().query("arm == @arm")
-    chosen = None if _missing(about["tuned_trial"]) else int(about["tuned_trial"])
+    best_trial = None if _is_missing(tuned["tuned_trial"]) else int(tuned["tuned_trial"])
     return {
         "arm": arm,
-        **{part: about[part] for part in ("backbone", "optimizer", "scheduler")},
-        "tuned": {"trial": chosen, "value": _number(about["tuned_value"]), "params": dict(about["tuned_params"])},
-        "trials": [
-            {
-                "number": int(trial["number"]),
-                "state": trial["state"],
-                "reason": trial["reason"],
-                "value": _number(trial["value"]),
-                "params": dict(trial["params"]),
-                "seconds": _number(trial["seconds"]),
-                "run_id": trial["run_id"],
-                "metrics": _metrics(runs.loc[trial["run_id"]], records),
-            }
-            for _, trial in trials.iterrows()
-        ],
-        "seeds": [
-            {
-                "seed": int(run["seed"]),
-                "state": run["state"],
-                "reason": run["reason"],
-                "seconds": _number(run["seconds"]),
-                "run_id": run["run_id"],
-                "metrics": _metrics(run, records),
-            }
-            for _, run in seeds.iterrows()
-        ],
+        **{part: tuned[part] for part in ("backbone", "optimizer", "scheduler")},
+        "tuned": {"trial": best_trial, "value": _finite(tuned["tuned_value"]), "params": dict(tuned["tuned_params"])},
+        "trials": [_describe_trial(trial, runs.loc[trial["run_id"]], records) for _, trial in trials.iterrows()],
+        "seeds": [_describe_seed(run, records) for _, run in seeds.iterrows()],
+    }
+
+
+def _describe_trial(trial: Any, run: Any, records: Records) -> dict[str, Any]:
+    return {
+        "number": int(trial["number"]),
+        "state": trial["state"],
+        "reason": trial["reason"],
+        "value": _finite(trial["value"]),
+        "params": dict(trial["params"]),
+        "seconds": _finite(trial["seconds"]),
+        "run_id": trial["run_id"],
+        "metrics": _metrics(run, records),
+    }
+
+
+def _describe_seed(run: Any, records: Records) -> dict[str, Any]:
+    return {
+        "seed": int(run["seed"]),
+        "state": run["state"],
+        "reason": run["reason"],
+        "seconds": _finite(run["seconds"]),
+        "run_id": run["run_id"],
+        "metrics": _metrics(run, records),
     }
 
 
 def _metrics(run: Any, records: Records) -> dict[str, float]:
     """Return a run's numbers by name: the task's metrics on every split, and what probes measured (``PROBE.NAME``)."""
     ends = tuple(f"_{name}" for name in records.meta["metrics"])
-    names = [name for name in records.runs.columns if "." in name or name.endswith(ends)]
-    numbers = {name: _number(run[name]) for name in names}
-    return {name: value for name, value in numbers.items() if value is not None}
+    columns = [column for column in records.runs.columns if "." in column or column.endswith(ends)]
+    numbers = {column: _finite(run[column]) for column in columns}
+    return {column: number for column, number in numbers.items() if number is not None}
 
 
 def _alarms(results: Results) -> list[dict[str, Any]]:
     """Return the tuning alarms that went off, the arms in their order."""
+    from harness.verdict import tuning
+
     table = results.tables.get(tuning.ANALYSIS.name)
     if table is None:
         return []
-    raised = table[table["state"] == "alarm"].to_dict("records")
-    return [
-        {"arm": row["arm"], "alarm": row["alarm"], "against": row["against"]}
-        | {key: value for key in ("value", "limit") if (value := _number(row[key])) is not None}
-        for row in raised
-    ]
+    alarms = []
+    for row in table[table["state"] == "alarm"].to_dict("records"):
+        alarm = {"arm": row["arm"], "alarm": row["alarm"], "against": row["against"]}
+        numbers = {"value": _finite(row["value"]), "limit": _finite(row["limit"])}
+        alarms.append(alarm | {key: number for key, number in numbers.items() if number is not None})
+    return alarms
 
 
-def _counts(runs: DataFrame) -> dict[str, int]:
-    return {state: int((runs["state"] == state).sum()) for state in (*schema.ENDED, schema.WAITING)}
-
-
-def _over(records: Records) -> bool:
-    """Return whether every trial and every seed that the benchmark wants has ended."""
-    searched = all(records.search_over(arm) for arm in records.meta["arms"])
-    waiting = schema.WAITING in {*records.compared()["state"], *records.comparison["state"]}
-    return searched and "compare_runs" in records.meta and not waiting
-
-
-def _missing(value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _number(value: Any) -> float | None:
-    return None if _missing(value) or not math.isfinite(float(value)) else float(value)
+def _finite(value: Any) -> float | None:
+    """Return a number that JSON can hold; None for a missing, infinite or undefined one."""
+    return None if _is_missing(value) or not math.isfinite(float(value)) else float(value)
 
 
-def status_lines(found: dict[str, Any]) -> list[str]:
-    """Return the status for a person."""
-    lines = [f"{found['run']}: {found['state']}, {found['seconds']:.0f} s of training so far"]
-    for arm in found["arms"]:
-        parts = []
-        for what in ("trials", "seeds"):
-            counts = arm[what]
-            bad = "".join(f", {counts[state]} {state}" for state in ("stopped", "diverged", "failed") if counts[state])
-            grid = f", all {arm['exhausted']} combinations" if what == "trials" and arm["exhausted"] else ""
-            parts.append(f"{what} {sum(counts[s] for s in schema.ENDED)}/{counts['total']}{grid}{bad}")
-        lines.append(f"  {arm['arm']}: {'; '.join(parts)}")
-    lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in found["under_way"].items()]
-    return lines + [f"  {sentence}" for sentence in (*found["left_out"], found["lacking"]) if sentence]
-
-
-def show_lines(found: dict[str, Any]) -> list[str]:
+def show_lines(document: Mapping[str, Any]) -> list[str]:
     """Return the results for a person: mean and standard deviation of the deciding metric per arm, the best arm first."""
-    lines = [f"{found['name']}: {found['state']}; {found['data']['source']}"]
-    if found["data"]["notice"]:
-        lines.append(f"note: {found['data']['notice']}")
-    lines += [f"note: {note}" for note in found["notes"]]
-    lines += found.get("headline", [])
-    for arm in _ranked(found):
-        tuned = " ".join(
-            f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in arm["tuned"]["params"].items()
-        )
-        scores = _scores(found, arm)
-        if scores:
-            about = f"mean ± SD of {counted(len(scores), 'seed')}; {tuned}"
-            lines.append(f"  {arm['arm']}: test {found['metric']} {_shown(found, scores)} ({about})")
-        else:
-            ended = sum(seed["state"] == schema.DONE for seed in arm["seeds"])
-            none = f"none of its {counted(ended, 'comparison run')} has a finite test {found['metric']}"
-            why = none if ended else "no finished comparison run"
-            lines.append(f"  {arm['arm']}: {why}{f'; tuned to {tuned}' if tuned else ''}")
-    lines += verdict_lines(found["verdict"]) if "verdict" in found else []
-    lines += [f"warning: {problem}" for problem in found.get("problems", ())]
-    return lines + [sentence for sentence in found["left_out"] if not any(sentence in line for line in lines)]
+    from harness.verdict.reading import verdict_lines
+
+    lines = [f"{document['name']}: {document['state']}; {document['data']['source']}"]
+    if document["data"]["notice"]:
+        lines.append(f"note: {document['data']['notice']}")
+    lines += [f"note: {note}" for note in document["notes"]]
+    lines += document.get("headline", [])
+    lines += [_arm_line(document, arm) for arm in _ranked(document)]
+    lines += verdict_lines(document["verdict"]) if "verdict" in document else []
+    lines += [f"warning: {problem}" for problem in document.get("problems", ())]
+    return lines + [sentence for sentence in document["left_out"] if not any(sentence in line for line in lines)]
 
 
-def result_lines(found: dict[str, Any], seconds: float) -> list[str]:
+def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
+    """Return an arm's score and what it was tuned to; or why it has no score."""
+    from harness.console.progress import counted
+    from harness.records import schema
+
+    params = arm["tuned"]["params"]
+    tuned = " ".join(f"{name}={_param_text(value)}" for name, value in params.items())
+    scores = _scores(document, arm)
+    if scores:
+        meaning = f"mean ± SD of {counted(len(scores), 'seed')}; {tuned}"
+        return f"  {arm['arm']}: test {document['metric']} {_score_text(document, scores)} ({meaning})"
+    ended = sum(seed["state"] == schema.DONE for seed in arm["seeds"])
+    reason = "no finished comparison run"
+    if ended:
+        reason = f"none of its {counted(ended, 'comparison run')} has a finite test {document['metric']}"
+    return f"  {arm['arm']}: {reason}{f'; tuned to {tuned}' if tuned else ''}"
+
+
+def _param_text(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def result_lines(document: Mapping[str, Any], seconds: float) -> list[str]:
     """Return the results in the few lines of ``WIDTH`` columns that a run ends with: answer, verdict, the best arms."""
-    answer = found.get("headline", [])[1:2]  # after the question
-    verdict = verdict_lines(found["verdict"])[:1] if "verdict" in found else []
-    lines = [line for text in (*answer, *verdict) for line in wrap(text, WIDTH, subsequent_indent="  ")]
-    arms = [(arm, scores) for arm in _ranked(found) if (scores := _scores(found, arm))]
-    names = _short([arm["arm"] for arm in found["arms"]])
-    wide = max((len(names[arm["arm"]]) for arm, _ in arms[:BEST]), default=0)
-    for place, (arm, scores) in enumerate(arms[:BEST], 1):
-        score = f"test {found['metric']} {_shown(found, scores)} ({counted(len(scores), 'seed')})"
-        line = f"  {place}. {names[arm['arm']]:{wide}}  {score}"
-        lines.append(shorten(line, WIDTH))
-    hidden = len(found["arms"]) - min(BEST, len(arms))
+    from harness.console.progress import counted, duration
+    from harness.verdict.reading import verdict_lines
+
+    answer = document.get("headline", [])[1:2]  # after the question
+    verdict = verdict_lines(document["verdict"])[:1] if "verdict" in document else []
+    lines = []
+    for text in (*answer, *verdict):
+        lines += wrap(text, WIDTH, subsequent_indent="  ")
+    best = [arm for arm in _ranked(document) if _scores(document, arm)][:BEST]
+    names = _short_names([arm["arm"] for arm in document["arms"]])
+    width = max((len(names[arm["arm"]]) for arm in best), default=0)
+    for rank, arm in enumerate(best, 1):
+        scores = _scores(document, arm)
+        score = f"test {document['metric']} {_score_text(document, scores)} ({counted(len(scores), 'seed')})"
+        lines.append(shorten(f"  {rank}. {names[arm['arm']]:{width}}  {score}", WIDTH))
+    hidden = len(document["arms"]) - len(best)
     more = f"{counted(hidden, 'more arm')} and all details" if hidden else "all details"
-    return [*lines, f"took {duration(seconds)}; {more}: harness show {shlex.quote(found['run'])}"]
+    return [*lines, f"took {duration(seconds)}; {more}: harness show {shlex.quote(document['run'])}"]
 
 
 def shorten(line: str, width: int) -> str:
@@ -252,33 +235,37 @@ def shorten(line: str, width: int) -> str:
     return line if len(line) <= width else f"{line[: width - 3]}..."
 
 
-def _short(arms: Sequence[str]) -> dict[str, str]:
+def _short_names(arms: Sequence[str]) -> dict[str, str]:
     """Return the arms' names without the parts that all of them share; the optimizer always stays."""
     parts = {arm: arm.rsplit("/", 2) for arm in arms}
-    keep = [place for place in range(3) if place == 1 or len({each[place] for each in parts.values()}) > 1]
-    return {arm: "/".join(each[place] for place in keep) for arm, each in parts.items()}
+    different = [len(set(column)) > 1 for column in zip(*parts.values(), strict=True)]
+    kept = [position for position in range(3) if position == 1 or different[position]]
+    return {arm: "/".join(names[position] for position in kept) for arm, names in parts.items()}
 
 
-def _ranked(found: dict[str, Any]) -> list[dict[str, Any]]:
+def _ranked(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the arms by their mean test score, the best first, and those without any at the end."""
-    sign = -1 if found["metrics"][found["metric"]]["goal"] == "max" else 1
+    sign = -1 if document["metrics"][document["metric"]]["goal"] == "max" else 1
 
-    def place(arm: dict[str, Any]) -> tuple[bool, float]:
-        scores = _scores(found, arm)
+    def rank(arm: dict[str, Any]) -> tuple[bool, float]:
+        scores = _scores(document, arm)
         return not scores, sign * sum(scores) / len(scores) if scores else 0.0
 
-    return sorted(found["arms"], key=place)
+    return sorted(document["arms"], key=rank)
 
 
-def _scores(found: dict[str, Any], arm: dict[str, Any]) -> list[float]:
+def _scores(document: Mapping[str, Any], arm: Mapping[str, Any]) -> list[float]:
     """Return the deciding metric of every seed of an arm that ended well, on test."""
-    values = [seed["metrics"].get(f"test_{found['metric']}") for seed in arm["seeds"] if seed["state"] == schema.DONE]
+    from harness.records import schema
+
+    metric = f"test_{document['metric']}"
+    values = [seed["metrics"].get(metric) for seed in arm["seeds"] if seed["state"] == schema.DONE]
     return [value for value in values if value is not None]
 
 
-def _shown(found: dict[str, Any], scores: Sequence[float]) -> str:
+def _score_text(document: Mapping[str, Any], scores: Sequence[float]) -> str:
     """Return the mean of scores and their standard deviation, with the metric's unit."""
-    unit = found["metrics"][found["metric"]]["unit"]
+    unit = document["metrics"][document["metric"]]["unit"]
     values = [(100 if unit == "%" else 1) * score for score in scores]
     mean = sum(values) / len(values)
     digits = ".2f" if unit == "%" else ".4g"

@@ -38,7 +38,7 @@ RECIPE = (
 
 
 @dataclass(frozen=True)
-class Request:
+class ExportRequest:
     """What the user typed."""
 
     folder: Path  # of the run
@@ -49,7 +49,7 @@ class Request:
     plugins: tuple[Path, ...] = ()
 
 
-def export(request: Request, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
+def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
     """Write the model into a new folder, and return that and what its ``model.json`` says.
 
     It is there whole or not at all. Raises RunFolderError for a run without a finished comparison or without its weights,
@@ -84,7 +84,7 @@ def _with_own_plugins(model: Model, registry: Registry) -> Model:
     return replace(model, origin=replace(model.origin, plugins=plugins))
 
 
-def _about(records: Records, choice: Choice, request: Request, registry: Registry) -> dict[str, Any]:
+def _about(records: Records, choice: Choice, request: ExportRequest, registry: Registry) -> dict[str, Any]:
     """Return what is said of a model beside what predicting needs: how it was made, and how good it is."""
     meta, arm = records.meta, records.arms.set_index("arm").loc[choice.arm]
     data, benchmark = meta["data"], as_plain(Benchmark.model_validate(meta["benchmark"]).of_head(choice.head))
@@ -135,7 +135,7 @@ def _calls(model: Model, frozen: Path | None, registry: Registry, reporter: Repo
     body, *head = parts
     if not head or not frozen:
         return {"network": body.plain(shape, len(model.classes))} if body.plain else {}
-    chosen = device.choose("cpu", "fp32", torch.get_num_threads())
+    chosen = device.set_up_device("cpu", "fp32", torch.get_num_threads())
     network, features = load_frozen(model.origin, model.backbone, registry, chosen, shape)
     with safe_open(frozen, "pt") as file:
         if set(network.state_dict()) - set(file.keys()):

@@ -49,7 +49,7 @@ Score = Callable[["NDArray[np.uint8]"], "NDArray[np.float64]"]  # squares [B, V,
 
 
 @dataclass(frozen=True)
-class Request:
+class PredictionRequest:
     """What the user typed."""
 
     folder: Path  # of the run, or of an exported model
@@ -77,7 +77,7 @@ class Choice:
     snapshots: bool = False
 
 
-def predict(request: Request, reporter: Reporter) -> int:
+def predict(request: PredictionRequest, reporter: Reporter) -> int:
     """Write a probability for every photo to ``request.out``, and return how many could not be read.
 
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
@@ -124,7 +124,7 @@ def predict(request: Request, reporter: Reporter) -> int:
     return len(broken)
 
 
-def opened(request: Request) -> tuple[Model, TrainSection]:
+def opened(request: PredictionRequest) -> tuple[Model, TrainSection]:
     """Return the model that the request means and the settings it is used with.
 
     Raises RunFolderError where the folder is neither a run on photos of classes nor an exported model.
@@ -178,7 +178,7 @@ def model_of(records: Records, choice: Choice, pretrained: bool | str | None = N
     )
 
 
-def _of_export(request: Request) -> tuple[Model, TrainSection]:
+def _of_export(request: PredictionRequest) -> tuple[Model, TrainSection]:
     """Return an exported model, and the settings that the user gives it."""
     model, said = read_model(request.folder)
     asked = {"--arm": request.arm is not None, "--ensemble": request.ensemble, "--snapshots": request.snapshots}
@@ -307,7 +307,7 @@ def _table(out: Path) -> Iterator[Callable[[Sequence[object]], object]]:
 # --- the network
 
 
-def _score(request: Request, model: Model, train: TrainSection, reporter: Reporter) -> Score:
+def _score(request: PredictionRequest, model: Model, train: TrainSection, reporter: Reporter) -> Score:
     """Return the function that turns squares into the mean of the model's predictions."""
     import numpy as np
     import torch
@@ -315,7 +315,7 @@ def _score(request: Request, model: Model, train: TrainSection, reporter: Report
     from harness.training.batches import resident
 
     registry = registry_for(model, request.plugins, reporter)
-    chosen = device.choose(train.device, train.precision, train.threads)
+    chosen = device.set_up_device(train.device, train.precision, train.threads)
     task = registry.get("task", model.task, Task, str(request.folder))
     nothing = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
     like = resident(nothing, chosen, model.mean, model.std)

@@ -141,7 +141,7 @@ Event = Epoch | Done | Failed
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PrunerDecision:
     """What a pruner says of an epoch, and what it must remember to say the same when the search goes on elsewhere."""
 
     stop: bool

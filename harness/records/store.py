@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import tomli_w
 
 from harness.errors import DiskError, RunFolderError, disk, encodable, one_line
-from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, Run, State, Verdict
+from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, PrunerDecision, Run, State
 from harness.records import database, files, promised, schema
 from harness.records.attempts import Attempts
 from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
@@ -438,7 +438,7 @@ class Store:
                 ],
             )  # fmt: skip
 
-    def append(self, run_id: str, event: Event, verdict: Verdict | None = None) -> None:
+    def append(self, run_id: str, event: Event, decision: PrunerDecision | None = None) -> None:
         """Write one event, with what the pruner says of it.
 
         A final event is written after its files are, so a record never lacks them.
@@ -446,7 +446,7 @@ class Store:
         self.note_changes(event.changed, run_id)
         match event:
             case Epoch():
-                self._append_epoch(run_id, event, verdict)
+                self._append_epoch(run_id, event, decision)
             case Done():
                 written = self._write_files(run_id, event)
                 state = schema.STOPPED if event.stopped else schema.DONE
@@ -470,7 +470,7 @@ class Store:
             save_arrays(written[-1], done.arrays)
         return written
 
-    def _append_epoch(self, run_id: str, epoch: Epoch, verdict: Verdict | None) -> None:
+    def _append_epoch(self, run_id: str, epoch: Epoch, decision: PrunerDecision | None) -> None:
         snapshot = [schema.snapshot(self.folder, run_id, epoch.number)] if epoch.snapshot else []
         if epoch.snapshot:  # before any state that is past it; after a kill before that, it is made again, bit-equal
             save_tensors(snapshot[0], epoch.snapshot())
@@ -484,8 +484,8 @@ class Store:
                 (epoch.seconds, _now(), run_id),
             )
             self._enter_files(snapshot, run_id)
-            if verdict is not None:
-                self._append_verdict(run_id, epoch.number, verdict)
+            if decision is not None:
+                self._append_decision(run_id, epoch.number, decision)
         now = time.monotonic()
         last = self._saved.setdefault(run_id, now - epoch.seconds / epoch.number)
         if now - last + epoch.seconds / epoch.number > SAVE_EVERY:  # one more epoch would put too much at risk
@@ -494,12 +494,12 @@ class Store:
             save_tensors(schema.saved_state(self.folder, run_id), state.tensors, notes)
             self._saved[run_id] = now
 
-    def _append_verdict(self, run_id: str, epoch: int, verdict: Verdict) -> None:
-        for number, attrs in verdict.trial_attrs.items():
+    def _append_decision(self, run_id: str, epoch: int, decision: PrunerDecision) -> None:
+        for number, attrs in decision.trial_attrs.items():
             self.db.execute(
                 "UPDATE asks SET trial_attrs = ? WHERE run_id = ? AND number = ?", (json.dumps(attrs), run_id, number)
             )
-        if verdict.stop:
+        if decision.stop:
             self.db.execute("UPDATE runs SET stop_after = ? WHERE run_id = ?", (epoch, run_id))
 
     def reopen(self, run_id: str) -> None:

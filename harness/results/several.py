@@ -153,9 +153,7 @@ def _facts(records: Sequence[Records], arms: set[str]) -> Iterator[tuple[str, li
     yield "files", [{"gone or damaged": summary(each.lacking) or None} for each in records]
     about = ("name", "source", "fingerprint", "counts", "classes", "input_shape", "interpolation", "crop")
     yield "data", [dict(_flat({key: each.meta["data"].get(key) for key in about})) for each in records]
-    left = {"name", "plugins", "block", "report"}
-    benchmarks = [{key: value for key, value in each.meta["benchmark"].items() if key not in left} for each in records]
-    yield "benchmark", [dict(_flat(each)) for each in benchmarks]
+    yield "benchmark", [_settings(each.meta["benchmark"]) for each in records]
     yield "search spaces", [_spaces(each, arms) for each in records]
     yield (
         "weights",
@@ -165,6 +163,14 @@ def _facts(records: Sequence[Records], arms: set[str]) -> Iterator[tuple[str, li
     environments = [each.meta["environment"] for each in records]
     yield "versions", [each["versions"] for each in environments]
     yield "hardware", [each["hardware"] for each in environments]
+
+
+def _settings(benchmark: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a benchmark's values by dotted key, without those that make no difference between runs."""
+    from harness.benchmark.meaning import selected
+    from harness.benchmark.sections import Benchmark
+
+    return dict(_flat(selected(Benchmark, benchmark, lambda meaning: meaning.effect.compared)))
 
 
 def _flat(value: Any, before: str = "") -> Iterator[tuple[str, Any]]:

@@ -15,8 +15,7 @@ from harness.console.progress import Reporter
 from harness.errors import traceback_of
 from harness.plugin.boundary import PluginFailed
 from harness.plugin.process_settings import kept_apart
-from harness.plugin.runs import Done, Epoch, Event, Failed, Run
-from harness.plugin.runs import Verdict as PrunerDecision
+from harness.plugin.runs import Done, Epoch, Event, Failed, PrunerDecision, Run
 from harness.records import Store, schema
 from harness.records.attempts import of_run
 from harness.run.executor import GuardedExecutor

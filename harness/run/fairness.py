@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.benchmark.arms import Competitor, ends
 from harness.benchmark.plan import Setting
-from harness.benchmark.spaces import SCHEDULE
+from harness.benchmark.spaces import COMMON, SCHEDULE
 from harness.errors import PluginError
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Optimizer
@@ -31,7 +31,6 @@ from harness.training.rehearsal import (
     take_same_steps,
 )
 
-OF_RUNS = ("epochs", "batch_size", "layer_factor")  # searched, and no hyperparameters of an optimizer
 OBJECTIVE = "common_objective"  # the check of ``harness check`` for a weight decay; a method's own is a known failure
 
 
@@ -228,7 +227,7 @@ def _equal_settings(one: Competitor, other: Competitor) -> tuple[dict[str, Any],
     pair = (one, other)
     settings = [{**each.optimizer.defaults, **each.fixed} for each in pair]
     for name in {**one.space, **other.space}:
-        if name in OF_RUNS or name.startswith(SCHEDULE):
+        if name in COMMON or name.startswith(SCHEDULE):
             continue
         searched = [name in each.space for each in pair]
         highest = [

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from harness.benchmark.arms import Competitor
 from harness.benchmark.comparison import ComparisonRun, comparison_runs, count_comparison_runs, restart_runs
-from harness.benchmark.plan import Competitor, Setting
-from harness.plugin.runs import Epoch, Event, Run
-from harness.plugin.runs import Verdict as PrunerDecision
+from harness.benchmark.plan import Setting
+from harness.plugin.runs import Epoch, Event, PrunerDecision, Run
 from harness.records import Store, schema
 from harness.records.attempts import of_run
 from harness.run.event_loop import has_ended

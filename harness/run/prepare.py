@@ -1,16 +1,18 @@
-"""From what the user typed to a setting in which nothing more can be wrong with the input."""
+"""From what the user typed to a benchmark that is checked and open: nothing more can be wrong with the input."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from harness.benchmark import loading
 from harness.benchmark.checks.data import check_data
 from harness.benchmark.plan import Plan, Setting, check_profile, data_request, resolve
+from harness.benchmark.sections import Benchmark
+from harness.benchmark.toml import Source
 from harness.console.progress import Reporter
 from harness.data.exclusion import exclude, read_exclusion
 from harness.data.images import Cut
@@ -27,8 +29,7 @@ from harness.run import search
 from harness.run.baseline import Imported, matched, with_networks
 from harness.run.fairness import Fairness, check_fairness
 from harness.run.workbench import check_layer_factor, check_overrides
-from harness.training import device
-from harness.training.device import Device
+from harness.training.device import Device, set_up_device
 from harness.training.features import extract, extract_mirrored
 from harness.training.pretrained import Fit, check_fit
 
@@ -49,25 +50,49 @@ class Request:
     retry: bool = False  # what was given up because the process died in it again and again
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A request checked and opened: nothing more can be wrong with the input."""
+@dataclass(frozen=True, kw_only=True)
+class Prepared(Setting):
+    """A setting with everything that carries it out: nothing more can be wrong with the input."""
 
-    setting: Setting
     registry: Registry
     imported: Imported | None = None  # arms of a baseline, to be compared with
     fairness: Fairness = field(default_factory=Fairness)
     attempts: Attempts = field(default_factory=Attempts)
 
 
-def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Ready:
-    """Return the request checked: file, plugins, names, device and data; raises HarnessError and writes no run folder.
+def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prepared:
+    """Return the request checked and opened; raises HarnessError and writes no run folder.
 
-    With a ``journal`` it is noted beside the run folder what is under way, from here on.
+    With a ``journal``, what is under way is noted beside the run folder from here on.
     """
     benchmark, source = loading.load(request.file, request.profile, request.overrides)
     for notice in source.notices:
         reporter.say(f"note: {notice}")
+    registry = _discover(request, benchmark, reporter)
+    plan = resolve(benchmark, source, registry)
+    _check_other_profiles(request, benchmark, registry)
+    search.check(plan, source.where)
+    train = benchmark.train
+    where = source.where("train", "device")
+    setting = _opened(
+        request, plan, source, set_up_device(train.device, train.precision, train.threads, where), reporter
+    )
+    check_overrides(setting, source.where)
+    check_layer_factor(setting, source.where)
+    with ExitStack() as closing:
+        attempts = _open_journal(request, setting, reporter, closing) if journal else Attempts()
+        fairness = check_fairness(setting, registry, attempts)
+        for note in fairness.notes():
+            reporter.say(f"note: {note}", style="bold yellow")
+        imported = matched(setting, source, request.file.parent)
+        closing.pop_all()  # it is for whoever carries the benchmark out
+    setting = with_networks(setting, imported, registry, reporter.say)
+    values = {each.name: getattr(setting, each.name) for each in fields(Setting)}
+    return Prepared(**values, registry=registry, imported=imported, fairness=fairness, attempts=attempts)
+
+
+def _discover(request: Request, benchmark: Benchmark, reporter: Reporter) -> Registry:
+    """Return the plugins; say which files of the user's are run, and which plugins cannot be loaded."""
     loose = [*(request.file.parent / name for name in benchmark.plugins), *request.plugins]
     block = {*benchmark.block, *request.block}
     if running := [str(file) for file in loose if file.stem not in block]:
@@ -75,44 +100,39 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Read
     registry = discover(loose, block)
     for name, why in registry.broken.items():
         reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
-    plan = resolve(benchmark, source, registry)
-    for profile, other, its in loading.other_profiles(request.file, request.profile):
-        if (other.plugins, other.block) == (benchmark.plugins, benchmark.block):  # others have other names
+    return registry
+
+
+def _check_other_profiles(request: Request, benchmark: Benchmark, registry: Registry) -> None:
+    """Check the names in the profiles that are not chosen, as far as they use the same plugin files."""
+    for profile, other, source in loading.other_profiles(request.file, request.profile):
+        if (other.plugins, other.block) == (benchmark.plugins, benchmark.block):
             with loading.in_profile(profile):
-                check_profile(other, its, registry)
-    search.check(plan, source.where)
-    train = benchmark.train
-    chosen = device.choose(train.device, train.precision, train.threads, source.where("train", "device"))
+                check_profile(other, source, registry)
+
+
+def _opened(request: Request, plan: Plan, source: Source, device: Device, reporter: Reporter) -> Setting:
+    """Return the setting: the data opened and checked, and what frozen backbones make of them."""
+    benchmark = plan.benchmark
     data = _open(plan, request.data, reporter)
     check_data(benchmark, data, source)
     fits = _fits(plan, data, source.where("train", "pretrained"), reporter)
-    features = {}
-    if train.regime == "features":
-        features = {name: _extracted(extract, plan, name, data, chosen, reporter) for name in plan.backbones}
-    mirrored = {
-        name: _extracted(extract_mirrored, plan, name, data, chosen, reporter)
-        for name in (features if benchmark.compare.tta else ())
-    }
+    features: dict[str, Data] = {}
+    mirrored: dict[str, Split] = {}
+    if benchmark.train.regime == "features":
+        features = {name: _extracted(extract, plan, name, data, device, reporter) for name in plan.backbones}
+        if benchmark.compare.tta:
+            mirrored = {name: _extracted(extract_mirrored, plan, name, data, device, reporter) for name in features}
     if benchmark.data.exclude:  # after the features: those of the whole data serve
         file = request.file.parent / benchmark.data.exclude
         names = read_exclusion(file, source.where("data", "exclude"))
         data = exclude(data, names, file)
-        features = {name: exclude(each, names, file) for name, each in features.items()}
-    data, features = _taken_over(data), {name: _taken_over(each) for name, each in features.items()}
-    setting = Setting(plan, data, chosen, features, mirrored, fits)
-    check_overrides(setting, source.where)
-    check_layer_factor(setting, source.where)
-    with ExitStack() as closing:
-        attempts = _attempts(request, setting, reporter, closing) if journal else Attempts()
-        fairness = check_fairness(setting, registry, attempts)
-        for note in fairness.notes():
-            reporter.say(f"note: {note}", style="bold yellow")
-        imported = matched(setting, source, request.file.parent)
-        closing.pop_all()  # it is for whoever carries the benchmark out
-    return Ready(with_networks(setting, imported, registry, reporter.say), registry, imported, fairness, attempts)
+        features = {name: exclude(split, names, file) for name, split in features.items()}
+    data, features = _taken_over(data), {name: _taken_over(split) for name, split in features.items()}
+    return Setting(plan, data, device, features, mirrored, fits)
 
 
-def _attempts(request: Request, setting: Setting, reporter: Reporter, closing: ExitStack) -> Attempts:
+def _open_journal(request: Request, setting: Setting, reporter: Reporter, closing: ExitStack) -> Attempts:
     """Return the journal of the run folder, after the deaths that it tells of have been said."""
     with suppress(OSError):  # the folder is there; or it cannot be made, which the run folder will say
         request.out.mkdir(parents=True)

@@ -34,8 +34,8 @@ class Device:
         return self.name.partition(":")[0]
 
 
-def choose(device: str, precision: str, threads: int, where: str = "train.device") -> Device:
-    """Return the device for ``auto`` or a name, with torch's threads pinned; raises DeviceError.
+def set_up_device(device: str, precision: str, threads: int, where: str = "train.device") -> Device:
+    """Pin torch's threads, have freed memory kept, and return the device for ``auto`` or a name; raises DeviceError.
 
     ``auto`` takes CUDA when there is one. ``precision="auto"`` takes bfloat16 where the hardware multiplies it
     natively (there it is 1.7 to 2.8 times as fast, with channels_last), and float32 elsewhere.

@@ -26,10 +26,10 @@ from harness.training.stages import (
     Stage,
     build_optimizer,
     build_schedule,
-    choose,
     layer_groups,
     set_training,
     stage_of,
+    train_only,
 )
 from harness.training.state import flatten, restore
 
@@ -111,7 +111,7 @@ class Parts:
         steps = stage.epochs * len(self.batches)
         seed_all(mix(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage
-        self.parameters = choose(groups, self.groups)
+        self.parameters = train_only(groups, self.groups)
         with Boundary("optimizer", use.optimizer.name, "build"):
             self.optimizer = build_optimizer(use.optimizer, settings, groups, run.layer_factor)
         before = entries.copied(self.optimizer)

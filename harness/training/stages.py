@@ -56,7 +56,7 @@ def layer_groups(run: Run, backbone: Backbone, model: torch.nn.Module) -> Groups
     return groups
 
 
-def choose(groups: Groups, of: Groups) -> list[torch.nn.Parameter]:
+def train_only(groups: Groups, of: Groups) -> list[torch.nn.Parameter]:
     """Make these groups trainable and no others of a network's; return their parameters, from the input to the outputs."""
     chosen = [p for group in groups for p in group]
     trained = {id(p) for p in chosen}

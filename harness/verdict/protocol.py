@@ -35,8 +35,6 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
 }  # the same where they are not
 FACETS = tuple(CLASSES)
 PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
-CONTROLS = ("aa", "label_noise", "gate", "twins")  # of ``[compare]``
-SHOWN = ("compare.twins",)  # of the design: decides nothing
 VERSION = 16  # digits of a late probe's version, as its measurements have it
 
 
@@ -119,7 +117,8 @@ class Protocol:
         now = _flat(_design(meta["benchmark"], _versions(meta), meta.get("extensions") or ()))
         then = _flat(self.design)
         unknown = {key for key in then.keys() ^ now.keys() if key.endswith(".version")}  # not measured yet
-        keys = [key for key in {**then, **now} if key not in unknown and key not in SHOWN]
+        ignored = unknown | _shown_keys()
+        keys = [key for key in {**then, **now} if key not in ignored]
         return [key for key in keys if then.get(key) != now.get(key)]
 
     @property
@@ -171,8 +170,7 @@ def _design(
     benchmark: Mapping[str, Any], versions: Mapping[str, str], extensions: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return what decides a verdict beside its rules: the search, the controls, and what measures the primaries."""
-    compare, search = benchmark["compare"], benchmark["search"]
-    budget = ("unit", "budget") if search.get("unit", "trials") != "trials" else ("trials",)
+    compare = benchmark["compare"]
     probes: dict[str, dict[str, Any]] = {}
     for probe in PROBES.values():
         if probe in compare.get("probes", ()):
@@ -182,11 +180,30 @@ def _design(
             if probe in versions:
                 probes[probe]["version"] = versions[probe][:VERSION]
     return {
-        "compare": {key: compare[key] for key in CONTROLS if key in compare},
-        "search": {key: search[key] for key in (*budget, "seeds", "objective", "replicates") if key in search},
+        **_design_keys(benchmark),
         "probes": probes,
         "extensions": [dict(extension) for extension in extensions],
     }
+
+
+def _design_keys(benchmark: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the search and the controls, by section: the values whose meaning says that the design consists of them."""
+    from harness.benchmark.meaning import selected
+    from harness.benchmark.sections import Benchmark
+
+    design = selected(Benchmark, benchmark, lambda meaning: meaning.effect.protocol in ("design", "shown"))
+    in_trials = benchmark["search"].get("unit", "trials") == "trials"
+    for unused in ("unit", "budget") if in_trials else ("trials",):
+        design["search"].pop(unused, None)
+    return design
+
+
+def _shown_keys() -> set[str]:
+    """Return the keys of the design that decide nothing."""
+    from harness.benchmark.meaning import meanings
+    from harness.benchmark.sections import Benchmark
+
+    return {".".join(key) for key, _, meaning in meanings(Benchmark) if meaning.effect.protocol == "shown"}
 
 
 def _versions(meta: Mapping[str, Any]) -> dict[str, str]:

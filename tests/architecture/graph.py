@@ -22,8 +22,8 @@ def modules() -> dict[str, Path]:
 
 
 def is_type_checking(node: ast.AST) -> bool:
-    """Return whether a statement is ``if TYPE_CHECKING:``."""
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    """Return whether a statement is ``if TYPE_CHECKING:`` or ``if typing.TYPE_CHECKING:``."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
 def import_statements(tree: ast.AST, type_checking: bool) -> Iterator[ast.Import | ast.ImportFrom]:

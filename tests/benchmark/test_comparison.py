@@ -257,7 +257,7 @@ def bench(benchmark_file):
 
     def make(*replacements, solution=None):
         ready = prepare(Request(benchmark_file(*replacements)), Reporter(quiet=True))
-        return ready.setting, Bench(ready.setting, lambda _: None, solution)
+        return ready, Bench(ready, lambda _: None, solution)
 
     return make
 

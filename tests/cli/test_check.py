@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.cli.check import carry_out, find, show
+from harness.cli.check import find_plugins, print_results, run_checks
 from harness.errors import HarnessError, UnknownName
 
 GOOD = '''
@@ -34,7 +34,7 @@ def plugin(tmp_path):
 
 
 def checked(capsys, name, as_json=False, **options):
-    code = show(carry_out(find(name, **options), quick=True), as_json)
+    code = print_results(run_checks(find_plugins(name, **options), quick=True), as_json)
     return code, capsys.readouterr().out
 
 
@@ -63,12 +63,12 @@ def test_json_is_one_document(capsys, plugin):
 
 
 def test_a_name_of_several_kinds_means_all_of_them_and_kind_narrows():
-    assert [kind for kind, _ in find("linear")] == ["backbone", "scheduler"]
-    assert [kind for kind, _ in find("linear", "scheduler")] == ["scheduler"]
+    assert [kind for kind, _ in find_plugins("linear")] == ["backbone", "scheduler"]
+    assert [kind for kind, _ in find_plugins("linear", "scheduler")] == ["scheduler"]
 
 
 def test_names_of_libraries_are_found():
-    ((kind, found),) = find("torch:RAdam")
+    ((kind, found),) = find_plugins("torch:RAdam")
     assert (kind, found.offer.name) == ("optimizer", "torch:RAdam")
 
 
@@ -83,14 +83,14 @@ def test_names_of_libraries_are_found():
 )
 def test_what_is_not_there_is_refused(name, kind, message):
     with pytest.raises(HarnessError) as error:
-        find(name, kind)
+        find_plugins(name, kind)
     assert message in str(error.value)
     assert isinstance(error.value, UnknownName) or kind == "optimiser"
 
 
 def test_a_file_that_offers_nothing_of_the_kind_is_refused(plugin):
     with pytest.raises(HarnessError, match="must be a file that offers a plugin of kind optimizer"):
-        find(plugin(), "optimizer")
+        find_plugins(plugin(), "optimizer")
 
 
 CATALOGUE = """
@@ -117,7 +117,7 @@ def test_every_plugin_of_a_files_catalogue_is_checked(capsys, tmp_path):
     assert code == 0
     assert [line for line in out.splitlines() if line.startswith("scheduler")] == ["scheduler p1", "scheduler p2"]
     with pytest.raises(HarnessError, match="must be a file that offers a plugin of kind optimizer"):
-        find(str(file), kind="optimizer")
+        find_plugins(str(file), kind="optimizer")
 
 
 def test_of_a_large_catalogue_one_must_be_named(tmp_path):
@@ -126,5 +126,5 @@ def test_of_a_large_catalogue_one_must_be_named(tmp_path):
     with pytest.raises(
         HarnessError, match=r"at most 20 plugins, got a catalogue of 21 .*; check one of them: .*'p1' --plugin"
     ):
-        find(str(file))
-    assert [found.offer.name for _, found in find("p21", files=[file])] == ["p21"]
+        find_plugins(str(file))
+    assert [found.offer.name for _, found in find_plugins("p21", files=[file])] == ["p21"]

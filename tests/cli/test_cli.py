@@ -316,7 +316,7 @@ def python(code):
 
 def test_help_needs_neither_torch_nor_plugins():
     code = (
-        "import sys\nfrom harness.cli import main\n"
+        "import sys\nfrom harness.cli.app import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
         "print({'torch', 'optuna', 'timm', 'pandas', 'pydantic', 'numpy', 'harness_plugins'} & set(sys.modules))"
     )
@@ -334,7 +334,7 @@ def test_a_report_is_rendered_without_torch(harness, benchmark_file):
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name in ('torch', 'timm'): raise ImportError(name)\n"
         "sys.meta_path.insert(0, No())\n"
-        "from harness.cli import main\n"
+        "from harness.cli.app import main\n"
         f"try: main(['report', {str(folder)!r}])\nexcept SystemExit as ended: print('ended', ended.code)"
     )
     assert python(code).splitlines()[-1] == "ended 0"

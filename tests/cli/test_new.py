@@ -94,7 +94,7 @@ def test_the_command_to_type_next_is_right(every_kind, benchmark_file, kind):
     overrides = tuple(word for word in carry_out[5:] if word != "--set")
     file = benchmark_file(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'))
     ready = prepare(Request(file, plugins=plugins(every_kind), overrides=overrides), Reporter(quiet=True))
-    used = [json.dumps(ready.setting.plan.benchmark.model_dump(mode="json"))]
+    used = [json.dumps(ready.plan.benchmark.model_dump(mode="json"))]
     assert f"my-{kind}" in used[0] or kind == "analysis"  # every analysis takes part
 
 

@@ -82,7 +82,7 @@ def test_every_control_is_counted_with_its_arm(planned):
     assert adam["comparison"] == common
     assert (sgd["searches"], sgd["trials"], adam["searches"], adam["trials"]) == (3, 6, 2, 4)
     assert sgd["runs"] == 6 * 2 + 16
-    setting = prepare(request, Reporter(quiet=True)).setting
+    setting = prepare(request, Reporter(quiet=True))
     assert sum(sum(arm["comparison"].values()) for arm in found["arms"]) == count_comparison_runs(setting)
     said = "\n".join(lines(found))
     assert "6 trials in 3 searches" in said
@@ -132,7 +132,7 @@ def test_what_a_size_or_a_limit_leaves_out_is_said_before_anything_is_spent(plan
     (probe,) = found["probes"]
     assert (probe["possible"], probe["fits"], probe["seconds"]) == (24, fits, fits)
     assert f"  probe pairs: {line}" in lines(found)
-    setting = prepare(request, Reporter(quiet=True)).setting
+    setting = prepare(request, Reporter(quiet=True))
     untimed = line.split(", at about")[0] if said.startswith("probe_sizes") else line
     assert foretell(setting) == ([f"probe pairs: {untimed}"] if said else [])
 
@@ -271,7 +271,7 @@ def test_a_failing_plugin_makes_plan_exit_with_1(benchmark_file, tmp_path, monke
 
 
 def test_a_busy_machine_is_said_as_a_run_says_it(planned, monkeypatch):
-    monkeypatch.setattr(module, "contention", lambda device: f"{device.threads} threads wait")
+    monkeypatch.setattr("harness.training.device.contention", lambda device: f"{device.threads} threads wait")
     found, _ = planned()
     assert found["busy"] == "1 threads wait"
     assert lines(found)[1] == "warning: 1 threads wait"

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from harness.cli.data_get import Request, obtain
+from harness.cli.data_get import DownloadRequest, get_photos
 from harness.console.progress import Reporter
 from harness.data import download
 from harness.data.download import fetch
@@ -197,7 +197,7 @@ def get(server, tmp_path, monkeypatch):
             "none": Found(Dataset("none", open), "", "", ""),
         }
         said.clear()
-        return obtain(Request(**{"dataset": "pets", **more}), registry, Reporter(quiet=True)), said
+        return get_photos(DownloadRequest(**{"dataset": "pets", **more}), registry, Reporter(quiet=True)), said
 
     return call
 

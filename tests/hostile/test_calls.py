@@ -22,7 +22,6 @@ import harness
 from harness import Arm, Optimizer, Photo, Run, open_archive, testing
 from harness.errors import HarnessError
 from harness.models import exported
-from harness.plugin.registry import Registry
 from harness.results import several
 
 LINE = r"[^\n]*: must [^\n]+, got [^\n]+"  # the grammar of every message
@@ -52,9 +51,9 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "stratified": {"labels": ["a", "a", "b", "b"], "part": 0.5, "seed": 0},
     "testing.checks": {"offer": None},
     "typed": {"words": ["harness", "run"]},
-    "across.by_pairs": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
-    "across.open_several": {"folders": ["nowhere", "elsewhere"], "registry": Registry()},
-    "across.welch": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
+    "several.by_pairs": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
+    "several.open_several": {"folders": ["nowhere", "elsewhere"]},
+    "several.welch": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
     "exported.is_export": {"folder": "nowhere"},
     "exported.read_model": {"folder": "nowhere"},
 }
@@ -76,8 +75,8 @@ MAY_PASS = {  # by function and argument: what of the nonsense is a value of its
     ("read_weights", "names"): {"empty list"},
     ("standing_first", "hashes"): {"empty list"},
     ("exported.is_export", "folder"): {"text"},
-    ("across.by_pairs", "examples"): {"number"},
-    ("across.welch", "examples"): {"number"},
+    ("several.by_pairs", "examples"): {"number"},
+    ("several.welch", "examples"): {"number"},
 }  # fmt: skip
 
 

@@ -334,7 +334,7 @@ def full(*_, **__):
 
 
 def test_a_plugin_that_cannot_write_has_failed_and_a_file_of_the_harness_is_nobodys_failure(benchmark, whole):
-    setting = prepare(Request(benchmark), Reporter(quiet=True)).setting
+    setting = prepare(Request(benchmark), Reporter(quiet=True))
     competitor = setting.plan.competitors[0]
     one = setting.compare_run(competitor, ends(competitor, 0), seed=0)
 
@@ -487,7 +487,7 @@ def test_a_plan_says_how_much_room_a_run_takes_and_what_there_is(benchmark, whol
         "make room, or name another folder with --out",
         planning.lines(plan)[-1],
     )
-    setting = prepare(request, Reporter(quiet=True)).setting
+    setting = prepare(request, Reporter(quiet=True))
     assert disk_space.room_for(setting).kept == plan["bytes"]  # 'harness run' knows as much without a step
 
 

@@ -21,7 +21,8 @@ import pytest
 
 from harness import Analysis, Executor, Report
 from harness.cli.app import main
-from harness.cli.show import show, status
+from harness.cli.show import show
+from harness.cli.status import status
 from harness.console import interruption
 from harness.console.progress import Watch
 from harness.errors import (
@@ -598,7 +599,7 @@ def test_a_thread_left_behind_does_not_keep_the_process_and_is_named():
 
 
 def test_nothing_but_the_harness_decides_on_the_exit_code(monkeypatch, capsys):
-    monkeypatch.setattr("harness.cli.show.status", lambda folder: sys.exit(0))
+    monkeypatch.setattr("harness.cli.status.status", lambda folder: sys.exit(0))
     with pytest.raises(SystemExit) as ended:
         main(["status", "x"])
     assert ended.value.code == 70

@@ -27,7 +27,7 @@ from harness import Float, Optimizer
 from harness.benchmark import keys, loading, sections
 from harness.benchmark.keys import Kind
 from harness.benchmark.plan import resolve
-from harness.cli import app, plan
+from harness.cli import app
 from harness.errors import BenchmarkError
 from harness.plugin import validate
 from harness.plugin.discovery import discover
@@ -393,7 +393,9 @@ def refusal(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(app, "app", COMMANDS)
     monkeypatch.setattr(prepare, "discover", registry)
-    monkeypatch.setattr(plan, "contention", accepted)  # the first that is done with a benchmark that is right
+    monkeypatch.setattr(
+        "harness.training.device.contention", accepted
+    )  # the first that is done with a benchmark that is right
     monkeypatch.setattr(start, "_in_folder", accepted)
 
     def call(command: str, said: dict[str, Any], place: Sequence[str]) -> str:

@@ -18,13 +18,12 @@ from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.models.card import SECTIONS, model_card
-from harness.models.export import Request, export, lines
-from harness.models.predict import Request as Prediction
-from harness.models.predict import choose, predict
+from harness.models.export import ExportRequest, export, lines
+from harness.models.predict import PredictionRequest, choose, predict
 from harness.plugin.contracts import Backbone
 from harness.records import open_records, schema
 from harness.records.reader import load_arrays
-from harness.run.prepare import Request as RunRequest
+from harness.run.prepare import Request
 from harness.run.start import run
 
 WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
@@ -95,7 +94,7 @@ def finished(place):
                 file.write_text(
                     BENCHMARK.format(regime=regime, backbone="lesson_cnn" if regime == "scratch" else NETWORK)
                 )
-                assert run(RunRequest(file, data=place / "data", out=place / regime), QUIET) == 0
+                assert run(Request(file, data=place / "data", out=place / regime), QUIET) == 0
                 (made[regime],) = (place / regime).iterdir()
         return made[regime]
 
@@ -103,7 +102,7 @@ def finished(place):
 
 
 def predicted(folder, photos, out, **more):
-    predict(Prediction(folder, photos, out, **{"clip": (0.0, 1.0), **more}), QUIET)
+    predict(PredictionRequest(folder, photos, out, **{"clip": (0.0, 1.0), **more}), QUIET)
     with out.open(newline="") as file:
         return np.array([float(row["label"]) for row in csv.DictReader(file)])
 
@@ -117,7 +116,7 @@ def moved(folder, tmp_path):
 @pytest.mark.parametrize("regime", ["scratch", "finetune", "features"])
 def test_an_export_alone_predicts_what_its_run_predicts(finished, place, tmp_path, regime, ensemble):
     folder = finished(regime)
-    out, about = export(Request(folder, tmp_path / "model", ensemble=ensemble), QUIET)
+    out, about = export(ExportRequest(folder, tmp_path / "model", ensemble=ensemble), QUIET)
     assert (out / "backbone.safetensors").is_file() == (regime == "features")
     there = moved(out, tmp_path)
     shutil.rmtree(out)
@@ -139,7 +138,7 @@ def test_a_light_export_takes_the_same_weights_from_elsewhere_and_no_others(
     from safetensors.torch import save_file
 
     folder = finished("features")
-    out, about = export(Request(folder, tmp_path / "model", light=True), QUIET)
+    out, about = export(ExportRequest(folder, tmp_path / "model", light=True), QUIET)
     assert sorted(file.name for file in out.iterdir()) == ["README.md", "model.json", "network.safetensors"]
     assert about["pretrained"]["file"] == ""
     expected = predicted(folder, place / "photos", tmp_path / "run.csv")
@@ -156,7 +155,7 @@ def test_the_card_is_what_hubs_read_and_says_what_to_expect(finished, tmp_path):
     from harness.results.tables import winner
 
     folder = finished("scratch")
-    out, about = export(Request(folder, tmp_path / "model"), QUIET)
+    out, about = export(ExportRequest(folder, tmp_path / "model"), QUIET)
     card = (out / "README.md").read_text()
     _, header, body = card.split("---\n", 2)
     data = yaml.safe_load(header)
@@ -258,7 +257,7 @@ def followed(large):
                 patched.setenv("HARNESS_WEIGHTS", str(large))
                 file = large / f"{regime}.toml"
                 file.write_text(FOLLOWED.format(regime=regime) + (HEAD if regime == "features" else ""))
-                assert run(RunRequest(file, data=large / "data", out=large / regime), QUIET) == 0
+                assert run(Request(file, data=large / "data", out=large / regime), QUIET) == 0
                 (made[regime],) = (large / regime).iterdir()
         return made[regime]
 
@@ -269,7 +268,7 @@ def followed(large):
 def test_the_code_in_the_card_predicts_what_harness_predict_writes(
     followed, large, tmp_path, monkeypatch, regime, ensemble
 ):
-    out, _ = export(Request(followed(regime), tmp_path / "model", ensemble=ensemble), QUIET)
+    out, _ = export(ExportRequest(followed(regime), tmp_path / "model", ensemble=ensemble), QUIET)
     expected = predicted(out, large / "photos", tmp_path / "a.csv")
     (code,) = re.findall(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
     assert "harness" not in code
@@ -286,7 +285,7 @@ def test_the_sentence_in_the_card_is_enough_for_the_same_labels(followed, large,
     import timm
     from safetensors.torch import load_file
 
-    out, _ = export(Request(followed("features"), tmp_path / "model"), QUIET)
+    out, _ = export(ExportRequest(followed("features"), tmp_path / "model"), QUIET)
     expected = predicted(out, large / "photos", tmp_path / "a.csv")
     card = (out / "README.md").read_text()
     sentence = re.search(r"short side is scaled to (\d+) pixels \((\w+), .* the central (\d+) x (\d+) are cut", card)
@@ -316,7 +315,7 @@ def test_the_recipe_in_the_card_is_the_one_that_trained_the_model(followed, tmp_
         "features": {"epochs": "7", "batch size": "1000 (at most all photos)", "L2": "0.25"},
         "finetune": {"epochs": "2", "batch size": "8 (at most all photos)", "L2": "0.0005", "batch norm": "train"},
     }.items():
-        out, about = export(Request(followed(regime), tmp_path / regime), QUIET)
+        out, about = export(ExportRequest(followed(regime), tmp_path / regime), QUIET)
         rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", (out / "README.md").read_text(), re.MULTILINE))
         assert {key: rows[key] for key in values} == values
         assert rows["set by the benchmark"] == "lr = 0.003"
@@ -329,9 +328,12 @@ def test_the_recipe_in_the_card_is_the_one_that_trained_the_model(followed, tmp_
 def test_a_network_of_a_plugin_that_says_no_plain_way_gets_no_code(finished, tmp_path, registry, monkeypatch):
     backbone = registry.get("backbone", "lesson_cnn", Backbone)
     assert backbone.plain((3, 32, 32), 2).startswith("torch.nn.Sequential(torch.nn.Conv2d(3, 16, ")
-    assert "```python" in (export(Request(finished("scratch"), tmp_path / "with"), QUIET)[0] / "README.md").read_text()
+    assert (
+        "```python"
+        in (export(ExportRequest(finished("scratch"), tmp_path / "with"), QUIET)[0] / "README.md").read_text()
+    )
     monkeypatch.setattr("harness.models.export.registry_for", lambda *_: _Bare(registry))
-    card = (export(Request(finished("scratch"), tmp_path / "without"), QUIET)[0] / "README.md").read_text()
+    card = (export(ExportRequest(finished("scratch"), tmp_path / "without"), QUIET)[0] / "README.md").read_text()
     assert "```python" not in card
     assert "cannot be loaded without optimizer-harness" in card
 
@@ -358,7 +360,7 @@ class _Bare:
     ],
 )
 def test_card_and_console_say_the_interval_that_the_table_has(finished, tmp_path, ends, expected, covers):
-    out, about = export(Request(finished("scratch"), tmp_path / "model"), QUIET)
+    out, about = export(ExportRequest(finished("scratch"), tmp_path / "model"), QUIET)
     best = next(row for row in about["scores"]["arms"] if row["arm"] == about["arm"])
     for key in ("low", "high"):
         del best[key]
@@ -377,7 +379,7 @@ def test_a_named_arm_gets_no_expected_score(finished, tmp_path):
     records = open_records(folder)
     other = next(arm for arm in records.meta["arms"] if arm != choose(records).arm)
     for arm in (other, choose(records).arm):
-        out, about = export(Request(folder, tmp_path / arm.replace("/", "-"), arm=arm), QUIET)
+        out, about = export(ExportRequest(folder, tmp_path / arm.replace("/", "-"), arm=arm), QUIET)
         assert about["arm"] == arm
         card = (out / "README.md").read_text()
         assert "named by hand" in card
@@ -386,7 +388,7 @@ def test_a_named_arm_gets_no_expected_score(finished, tmp_path):
 
 
 def test_what_is_damaged_is_named_in_one_line(finished, place, tmp_path):
-    out, _ = export(Request(finished("scratch"), tmp_path / "model"), QUIET)
+    out, _ = export(ExportRequest(finished("scratch"), tmp_path / "model"), QUIET)
     text = (out / "model.json").read_text()
     said = json.loads(text)
 
@@ -417,11 +419,11 @@ def test_no_folder_is_overwritten_and_missing_weights_are_said(finished, tmp_pat
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine").write_text("")
     with pytest.raises(DataError, match="--out: must be a new folder"):
-        export(Request(folder, tmp_path / "model"), QUIET)
+        export(ExportRequest(folder, tmp_path / "model"), QUIET)
     copy = shutil.copytree(folder, tmp_path / "run")
     shutil.rmtree(copy / "solutions")
     with pytest.raises(RunFolderError, match=r"must have its files whole: the records promise .* not there"):
-        export(Request(copy, tmp_path / "new"), QUIET)
+        export(ExportRequest(copy, tmp_path / "new"), QUIET)
     assert not (tmp_path / "new").exists()
     assert [file.name for file in tmp_path.iterdir() if ".tmp" in file.name] == []
 

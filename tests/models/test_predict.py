@@ -16,10 +16,10 @@ from PIL import Image
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, RunFolderError
 from harness.models import predict as module
-from harness.models.predict import Request, choose, predict
+from harness.models.predict import PredictionRequest, choose, predict
 from harness.plugin.contracts import Backbone
 from harness.records import open_records
-from harness.run.prepare import Request as RunRequest
+from harness.run.prepare import Request
 from harness.run.start import run
 
 WRITTEN = 5e-6  # how close a table comes: six digits are written, 5e-7, and float32 in other batches adds about as much
@@ -89,7 +89,7 @@ def finished(tmp_path_factory, data, weights):
                 folder = tmp_path_factory.mktemp(regime)
                 backbone = "lesson_cnn" if regime == "scratch" else NETWORK
                 (folder / "b.toml").write_text(BENCHMARK.format(regime=regime, backbone=backbone))
-                request = RunRequest(folder / "b.toml", data=data, out=folder / "runs")
+                request = Request(folder / "b.toml", data=data, out=folder / "runs")
                 assert run(request, Reporter(quiet=True)) == 0
                 (made[regime],) = (folder / "runs").iterdir()
         return made[regime]
@@ -126,7 +126,7 @@ def values(file: Path) -> np.ndarray:
 
 
 def go(folder, photos, out, **more):
-    return predict(Request(folder, photos, out, **{"clip": (0.0, 1.0), **more}), Reporter(quiet=True))
+    return predict(PredictionRequest(folder, photos, out, **{"clip": (0.0, 1.0), **more}), Reporter(quiet=True))
 
 
 @pytest.mark.parametrize("regime", ["scratch", "finetune", "features"])
@@ -350,7 +350,7 @@ def harness_backbones():
 """
     )
     (tmp_path / "b.toml").write_text(BENCHMARK.format(regime="scratch", backbone="pixels"))
-    request = RunRequest(tmp_path / "b.toml", data=data, out=tmp_path / "runs", plugins=(plugin,))
+    request = Request(tmp_path / "b.toml", data=data, out=tmp_path / "runs", plugins=(plugin,))
     assert run(request, Reporter(quiet=True)) == 0
     assert f"plugin files that are run: {plugin}" in said
     (folder,) = (tmp_path / "runs").iterdir()

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from harness.cli.listing import lines, listing
+from harness.cli.list import lines, list_plugins
 from harness.errors import UnknownName
 from harness.plugin.contracts import Optimizer
 from harness.plugin.discovery import discover
@@ -177,7 +177,7 @@ def test_a_whole_run_names_one_in_its_file(benchmark_file, tmp_path):
 
 
 def test_the_list_shows_the_libraries():
-    text = "\n".join(lines(listing(FOUND, "optimizers")))
+    text = "\n".join(lines(list_plugins(FOUND, "optimizers")))
     assert "torch:*" in text
     assert "timm:*" in text
     assert "every optimizer by its name" in text

@@ -74,7 +74,7 @@ def test_a_folder_can_be_made_anywhere_but_in_a_file(tmp_path):
 )
 def test_every_command_asks_before_it_looks_at_its_run(tmp_path, command, capsys, monkeypatch):
     """The run is not there, and nobody gets so far as to say so."""
-    monkeypatch.setattr("harness.cli.check.carry_out", lambda *_: pytest.fail("checked first"))
+    monkeypatch.setattr("harness.cli.check.run_checks", lambda *_: pytest.fail("checked first"))
     folder = tmp_path / "folder"
     for name in ("page.html", "page.svg"):
         (folder / name).mkdir(parents=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness import Float, HarnessError, Optimizer, describe_walk
-from harness.cli.check import drawable, find, plot
+from harness.cli.check import draw_paths, find_optimizers, find_plugins
 from harness.results.pictures.walks import check_picture, save_picture
 from harness.training.walks import paths
 
@@ -60,11 +60,11 @@ def test_another_kind_of_file_or_a_folder_that_is_not_there_is_refused_at_once(t
 
 
 def test_check_draws_the_optimizer_next_to_sgd_and_adam(tmp_path):
-    found = find("adam", "optimizer")
-    drawn = drawable(found, tmp_path / "adam.svg")
+    found = find_plugins("adam", "optimizer")
+    drawn = find_optimizers(found, tmp_path / "adam.svg")
     assert list(drawn) == ["adam"]
-    plot(drawn, tmp_path / "adam.svg")
+    draw_paths(drawn, tmp_path / "adam.svg")
     text = (tmp_path / "adam.svg").read_text(encoding="utf-8")
     assert re.findall(r"<!-- (\w+): lr", text) == ["adam", "sgd"] * 3  # matplotlib leaves texts as comments
     with pytest.raises(HarnessError, match="--plot: must be for an optimizer"):
-        drawable(find("cosine"), tmp_path / "cosine.svg")
+        find_optimizers(find_plugins("cosine"), tmp_path / "cosine.svg")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.benchmark.sections import Benchmark, as_plain, identity
+from harness.benchmark.sections import Benchmark, as_plain
 from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
@@ -371,7 +371,7 @@ def test_a_run_of_failed_arms_alone_is_not_told_to_go_on(carry_out, broken, tmp_
 # --- what may differ
 
 
-def other(value):
+def another(value):
     """Return another value of the same type."""
     if isinstance(value, bool):
         return not value
@@ -380,32 +380,60 @@ def other(value):
     return f"{value}x" if isinstance(value, str) else ["x"] if isinstance(value, list) else {"x": 1.0}
 
 
-def left_out(section):
-    benchmark = Benchmark(name="any")
-    return set(as_plain(benchmark)[section]) - set(identity(benchmark)[section])
+def differences(monkeypatch, here, there):
+    """Return what a baseline of one benchmark is refused for beside another one."""
+    monkeypatch.setattr(match, "_benchmark", lambda *_: as_plain(there))
+    return match._settings(None, SimpleNamespace(benchmark=here), "here")
 
 
-@pytest.mark.parametrize("section", match.SECTIONS)
+FREE = {
+    "search": {"metric", "seed", "space"},
+    "train": {
+        "pretrained", "heads", "backbones", "optimizers", "schedulers", "aliases", "device", "precision", "threads",
+        "executor",
+    },
+    "compare": {
+        "untuned", "twins", "aa", "label_noise", "gate", "fit", "probes", "probe_options", "probe_sizes",
+        "probe_budget", "probe_budgets", "snapshots", "confirm", "folds",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", FREE)
 def test_what_decides_nothing_is_free_and_what_decides_is_not(section, all_three, monkeypatch):
-    """Every key of the model, also one that is added tomorrow: free is what a run folder is not named after.
-
-    Two exceptions, each with its reason in ``match``: totals, which may grow in one folder and are a budget all the same,
-    and what belongs to the arms that are trained here, or is compared by itself.
-    """
-    totals, of_arms = set(match.TOTALS.get(section, ())), set(match.OF_ARMS.get(section, ()))
-    assert totals <= left_out(section)
-    assert of_arms.isdisjoint(left_out(section))
+    """Every key of the model. The set above says a second time what the keys' own meanings say."""
     benchmark = Benchmark.model_validate(all_three.meta["benchmark"])
-    plan = SimpleNamespace(benchmark=benchmark)
-    for key, value in as_plain(benchmark)[section].items():
-        there = as_plain(benchmark)
-        there[section] = {**there[section], key: other(value)}
+    plain = as_plain(benchmark)
+    settings = {"probe_budget": None, **plain[section]} if section == "compare" else plain[section]
+    for key, value in settings.items():
+        there = {**plain, section: {**plain[section], key: 600.0 if value is None else another(value)}}
         monkeypatch.setattr(match, "_benchmark", lambda *_, there=there: there)
-        free = key in (left_out(section) - totals) | of_arms or (section, key) == (
-            "search",
-            "metric",
-        )  # compared by itself
-        assert (match._settings(None, plan, "here") == []) == free, f"{section}.{key}"
+        refused = match._settings(None, SimpleNamespace(benchmark=benchmark), "here")
+        assert bool(refused) == (key not in FREE[section]), f"{section}.{key}"
+
+
+@pytest.mark.parametrize("setting", ["probe_budget=600", "probe_budgets.connectivity=300", "probes=['connectivity']"])
+def test_a_limit_on_probes_decides_nothing_so_a_baseline_may_have_another(file, tmp_path, setting):
+    text = f'[baseline]\nfile = "{file}"\narms = ["adam"]'
+    (tmp_path / "b.toml").write_text(BENCHMARK.format(optimizers='"sgd"') + text)
+    overrides = ("compare.probes=['connectivity']", f"compare.{setting}")
+    ready = prepare(Request(tmp_path / "b.toml", out=tmp_path, overrides=overrides), QUIET)
+    assert ready.imported.arms == (ADAM,)
+
+
+def test_a_heads_own_settings_decide_where_both_train_that_head(monkeypatch):
+    features = {"regime": "features", "heads": ["linear", "mlp"]}
+
+    def benchmark(l2, head="linear"):
+        return Benchmark.model_validate({"name": "x", "train": features, "heads": {head: {"train": {"l2": l2}}}})
+
+    (refused,) = differences(monkeypatch, benchmark(0.1), benchmark(0.2))
+    assert refused == "heads.linear.train.l2 0.2 there and 0.1 here"
+    assert differences(monkeypatch, benchmark(0.1), benchmark(0.1)) == []
+    features["heads"] = ["mlp"]
+    only_mlp = benchmark(0.3, "mlp")
+    features["heads"] = ["linear"]
+    assert differences(monkeypatch, benchmark(0.1), only_mlp) == []  # they have no arm in common
 
 
 def test_the_command_writes_the_file_and_says_how_it_is_used(all_three, tmp_path, capsys):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from harness.cli.data_suspects import as_csv, suspects, write_csv
+from harness.cli.data_suspects import as_csv, list_suspects, write_csv
 from harness.console.progress import Reporter
 from harness.data.likeness import likeness
 from harness.errors import BenchmarkError, DataError, RunFolderError
@@ -58,8 +58,8 @@ def test_from_suspects_to_a_run_without_them(benchmark_file, page, carry_out, re
     assert shown <= kept
     assert 'class="thumb none"' not in html
 
-    table = suspects(folder)
-    assert suspects(folder, limit=1).groupby("reason").size().max() == 1
+    table = list_suspects(folder)
+    assert list_suspects(folder, limit=1).groupby("reason").size().max() == 1
     write_csv(table, tmp_path / "suspects.csv")
     with (tmp_path / "suspects.csv").open(newline="") as file:
         assert [row["file"] for row in csv.DictReader(file)] == table["file"].tolist()
@@ -185,7 +185,7 @@ def test_other_data_have_no_suspects(benchmark_file, page, carry_out, registry):
     assert not (folder / "thumbnails").exists()
     assert 'id="looking"' not in (folder / "report.html").read_text()
     with pytest.raises(RunFolderError, match="must be a finished run on photos of classes"):
-        suspects(folder)
+        list_suspects(folder)
     with pytest.raises(BenchmarkError, match=r"tiny\.toml:\d+: compare\.folds: must be 0 for data that are not photos"):
         carry_out(benchmark_file(*changes, ("[compare]", "[compare]\nfolds = 3")))
 
@@ -210,7 +210,7 @@ def test_planted_wrong_labels_and_leaks_are_found_and_nothing_else(benchmark_fil
         ("[compare]\nseeds = 2\nepochs = 2", "[compare]\nseeds = 2\nepochs = 12\nfolds = 3"),
     )
     assert run(Request(file, data=root, out=tmp_path / "runs"), QUIET) == 0
-    table = suspects(next((tmp_path / "runs").iterdir()))
+    table = list_suspects(next((tmp_path / "runs").iterdir()))
     wrong = table[table["reason"] == "wrong label"]
     assert set(wrong["file"]) == planted
     assert (wrong["suggested"] != wrong["label"]).all()

@@ -147,7 +147,7 @@ def setting(benchmark_file):
 
     def make(*replacements):
         file = benchmark_file(*replacements)
-        return prepare(Request(file), Reporter(quiet=True)).setting
+        return prepare(Request(file), Reporter(quiet=True))
 
     return make
 
@@ -278,7 +278,7 @@ def test_the_rates_of_layer_groups_keep_their_ratio(setting):
 def test_without_a_number_of_steps_a_sweep_has_as_many_a_decade_whatever_its_range(benchmark_file):
     for high in (0.01, 1.0):
         file = benchmark_file(text=PATIENTS + f"[search.space.sgd]\nlr = {{ low = 1e-3, high = {high}, log = true }}\n")
-        setting = prepare(Request(file), Reporter(quiet=True)).setting
+        setting = prepare(Request(file), Reporter(quiet=True))
         curve = range_test(setting, setting.plan.competitors[0]).curve
         assert curve.lr[0] == pytest.approx(1e-4)
         assert math.log10(curve.lr[1] / curve.lr[0]) == pytest.approx(1 / DENSITY, rel=0.02)
@@ -457,7 +457,7 @@ def test_range_tests_have_the_seeds_of_the_search_and_never_those_of_the_compari
     found = []
     for seed in (0, 1):
         request = Request(benchmark_file(text=PATIENTS), overrides=(f"search.seed={seed}",))
-        setting = prepare(request, Reporter(quiet=True)).setting
+        setting = prepare(request, Reporter(quiet=True))
         parts = _parts(setting, setting.plan.competitors[0], 0.1)
         assert parts.run.init_seed == parts.run.order_seed >= 1_000_000
         found.append(range_test(setting, setting.plan.competitors[0], steps=60).curve.loss)
@@ -465,8 +465,8 @@ def test_range_tests_have_the_seeds_of_the_search_and_never_those_of_the_compari
 
 
 def test_asking_for_a_range_test_is_another_search(benchmark_file):
-    plain = prepare(Request(benchmark_file()), Reporter(quiet=True)).setting
-    centred = prepare(Request(benchmark_file(CENTRED, name="other.toml")), Reporter(quiet=True)).setting
+    plain = prepare(Request(benchmark_file()), Reporter(quiet=True))
+    centred = prepare(Request(benchmark_file(CENTRED, name="other.toml")), Reporter(quiet=True))
     assert plain.folder_name != centred.folder_name
 
 

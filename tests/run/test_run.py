@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli.show import show, status
+from harness.cli.show import show
+from harness.cli.status import status
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.records import Store, open_records
@@ -89,7 +90,7 @@ def test_the_saved_weights_are_the_model_that_made_the_predictions(benchmark_fil
 
     file = benchmark_file()
     _, folder = carry_out(file)
-    setting = prepare(Request(file), Reporter(quiet=True)).setting
+    setting = prepare(Request(file), Reporter(quiet=True))
     records = open_records(folder)
     seed = records.compared().iloc[0]
     competitor = setting.plan.competitor(seed["arm"])
@@ -404,7 +405,7 @@ HANGS = 600  # seconds, after which a process is taken for hung: many times what
 
 
 def test_an_exhausted_grid_is_a_finished_run_and_is_named(benchmark_file, carry_out, monkeypatch):
-    from harness.cli.show import status_lines
+    from harness.cli.status import status_lines
 
     said = []
     monkeypatch.setattr(Reporter, "say", lambda self, text, style="": said.append(text))

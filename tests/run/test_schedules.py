@@ -21,7 +21,7 @@ ARMS = '"sgd", "adam", "muon", "ema(sgd)", "sam(adam)", "lbfgs", "schedulefree"'
 @pytest.mark.parametrize("schedule", ["sgdr", "one_cycle", "cosine"])
 def test_at_every_epochs_end_the_drawn_rate_is_the_recorded_one(benchmark_file, schedule):
     names = 'optimizers = ["sgd", "adam"]', f'optimizers = [{ARMS}]\nschedulers = ["{schedule}"]'
-    setting = prepare(Request(benchmark_file(("epochs = 2\n", "epochs = 7\n"), names)), Reporter(quiet=True)).setting
+    setting = prepare(Request(benchmark_file(("epochs = 2\n", "epochs = 7\n"), names)), Reporter(quiet=True))
     bench = Bench(setting, lambda _: None)
     for competitor in setting.plan.competitors:
         run = setting.compare_run(competitor, {"epochs": 1}, seed=0)
@@ -61,7 +61,7 @@ def setting_of(file, optimizer=None, **scheduler):
     """Return an arm's run, its competitor and the setting, with another schedule."""
     from dataclasses import replace
 
-    setting = prepare(Request(file), Reporter(quiet=True)).setting
+    setting = prepare(Request(file), Reporter(quiet=True))
     competitor = setting.plan.competitors[0]
     if scheduler:
         competitor = replace(competitor, scheduler=Scheduler("mine", **scheduler))

@@ -11,8 +11,7 @@ import torch
 
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
-from harness.models.predict import Request as Prediction
-from harness.models.predict import choose, predict
+from harness.models.predict import PredictionRequest, choose, predict
 from harness.records import open_records, schema, store
 from harness.records.reader import load_arrays
 from harness.run.prepare import Request
@@ -128,7 +127,7 @@ def write_photos(records, request_file, tmp_path) -> Path:
 
     from harness.run.prepare import prepare
 
-    test = prepare(Request(request_file), Reporter(quiet=True)).setting.data.test
+    test = prepare(Request(request_file), Reporter(quiet=True)).data.test
     folder = tmp_path / "photos"
     folder.mkdir()
     for number, pixels in enumerate(test.inputs, 1):
@@ -147,7 +146,7 @@ def test_predicting_with_snapshots_is_the_mean_of_what_was_recorded(carry_out, b
 
     def values(**more):
         out = tmp_path / "out.csv"
-        wanted = Prediction(records.folder, photos, out, clip=(0.0, 1.0), overrides=("train.threads=1",), **more)
+        wanted = PredictionRequest(records.folder, photos, out, clip=(0.0, 1.0), overrides=("train.threads=1",), **more)
         predict(wanted, Reporter(quiet=True))
         with out.open(newline="") as file:
             return [float(row["label"]) for row in csv.DictReader(file)]

@@ -9,7 +9,7 @@ import torch
 
 from harness.errors import DeviceError
 from harness.training import device
-from harness.training.device import Device, choose
+from harness.training.device import Device, set_up_device
 
 
 @pytest.fixture(autouse=True)
@@ -21,32 +21,32 @@ def _threads():
 
 def test_auto_is_the_cpu_without_cuda_and_cuda_with_it(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose("auto", "fp32", 1).name == "cpu"
+    assert set_up_device("auto", "fp32", 1).name == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert choose("auto", "fp32", 1).name == "cuda:0"
-    assert choose("cuda:1", "fp32", 1).name == "cuda:1"
+    assert set_up_device("auto", "fp32", 1).name == "cuda:0"
+    assert set_up_device("cuda:1", "fp32", 1).name == "cuda:1"
     with pytest.raises(DeviceError, match="got 'cuda:2' on one that has 2 CUDA devices"):
-        choose("cuda:2", "fp32", 1)
+        set_up_device("cuda:2", "fp32", 1)
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "CPU", ""])
 def test_what_is_no_device_is_refused(name):
     with pytest.raises(DeviceError, match=r"b\.toml:3: must be auto, cpu, cuda or cuda:N"):
-        choose(name, "fp32", 1, "b.toml:3")
+        set_up_device(name, "fp32", 1, "b.toml:3")
 
 
 def test_threads_are_pinned(monkeypatch):
-    assert choose("cpu", "fp32", 1).threads == torch.get_num_threads() == 1
+    assert set_up_device("cpu", "fp32", 1).threads == torch.get_num_threads() == 1
     if hasattr(os, "sched_getaffinity"):
-        assert choose("cpu", "fp32", 0).threads == len(os.sched_getaffinity(0))
+        assert set_up_device("cpu", "fp32", 0).threads == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "fp32")])
 def test_precision_auto_follows_the_hardware(monkeypatch, native, precision):
     monkeypatch.setattr(device, "_multiplies_bf16", lambda kind: native)
-    assert choose("cpu", "auto", 1).precision == precision
-    assert choose("cpu", "bf16", 1).precision == "bf16"
+    assert set_up_device("cpu", "auto", 1).precision == precision
+    assert set_up_device("cpu", "bf16", 1).precision == "bf16"
 
 
 def test_the_environment_hash_depends_on_device_and_precision():

@@ -290,7 +290,7 @@ def test_what_was_loaded_is_said_and_recorded(request_of, state):
 def test_a_backbone_that_fails_on_these_images_is_one_line(request_of, backbone):
     from harness.training import features
 
-    setting = prepare(request_of("features"), Reporter(quiet=True)).setting
+    setting = prepare(request_of("features"), Reporter(quiet=True))
 
     def small(shape, outputs, weights=None):
         return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 64), torch.nn.Flatten())
@@ -387,7 +387,7 @@ def test_finetuning_starts_from_the_file_and_trains_all_of_it(request_of, weight
 
     from harness.run.workbench import Bench
 
-    setting = prepare(request_of("finetune"), Reporter(quiet=True)).setting
+    setting = prepare(request_of("finetune"), Reporter(quiet=True))
     competitor = setting.plan.competitors[0]
     made = setting.compare_run(competitor, {"lr": 0.1, "momentum": 0.9, "nesterov": False, "epochs": 1}, 0)
     parts = Bench(setting, lambda _: None).parts(made)
@@ -414,7 +414,7 @@ def test_the_lessons_stages_go_from_the_file_to_the_report(request_of):
 def test_the_features_are_the_frozen_networks_and_are_extracted_once(request_of, backbone, monkeypatch, weights_folder):
     from harness.training import features
 
-    setting = prepare(request_of("features"), Reporter(quiet=True)).setting
+    setting = prepare(request_of("features"), Reporter(quiet=True))
     arm = setting.plan.competitors[0].arm
     data, images = setting.data_of(arm), setting.data
     weights = setting.plan.weights[NAME]
@@ -450,7 +450,7 @@ def test_a_features_run_compares_heads(request_of):
 
 def test_the_weights_are_part_of_a_runs_identity(request_of, tmp_path):
     request = request_of("finetune")
-    setting = prepare(request, Reporter(quiet=True)).setting
+    setting = prepare(request, Reporter(quiet=True))
     competitor = setting.plan.competitors[0]
     params = {"lr": 0.1, "epochs": 1}
     before = setting.compare_run(competitor, params, 0)

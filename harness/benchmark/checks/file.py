@@ -7,6 +7,7 @@ from typing import Any
 from harness.benchmark.meaning import meanings
 from harness.benchmark.sections import BaselineSection, Benchmark, Choices, Range, Target, as_plain
 from harness.benchmark.sections.base import ENDS
+from harness.benchmark.spaces import COMMON
 from harness.benchmark.toml import Source
 from harness.benchmark.validation import validate
 from harness.errors import did_you_mean, shown
@@ -57,7 +58,7 @@ def check_spaces(benchmark: Benchmark, source: Source, *above: str) -> None:
         if part not in parts:
             raise source.refusal(key, "be for an arm's optimizer or scheduler", shown(part), did_you_mean(part, parts))
         for name, entry in space.items():
-            if name in ("epochs", "batch_size", "layer_factor"):
+            if name in COMMON:
                 must = "be searched alike for every arm"
                 raise source.refusal((*key, name), must, f"it for '{part}'", f"use search.{name}")
             penalty = is_penalty(name) if isinstance(entry, dict) else is_penalty(name, entry)

@@ -172,7 +172,8 @@ class SearchSection(Section):
         Field(max_length=200),
         Meaning(
             "`[search.space.NAME]` of an optimizer, an alias or a schedule fixes its hyperparameters, or searches them in "
-            "other ranges than the plugin's.",
+            "other ranges than the plugin's. A line is a plain value, which fixes the hyperparameter, or the table of a "
+            "range or of choices, whose keys follow.",
             {"sgd": {"lr": {"low": 0.001, "high": 1.0, "log": True}, "momentum": 0.9}},
             ARMS,
         ),

@@ -145,7 +145,11 @@ class TrainSection(Section):
         Names,
         Of("scheduler"),
         Field(min_length=1),
-        Meaning("The learning-rate schedules. An optimizer that needs no schedule runs once.", ["one_cycle"], ARMS),
+        Meaning(
+            "The learning-rate schedules. An optimizer that sets its own learning rates takes part once, without them.",
+            ["one_cycle"],
+            ARMS,
+        ),
     ] = ["cosine"]
     aliases: Annotated[
         dict[Alias, Annotated[Name, Of("optimizer")]],

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness.console.safe_text import command_with
 from harness.plugin.contracts.tables import empty_table
 from harness.plugin.copies import lazy_copy
 
@@ -152,6 +151,8 @@ class Records(ABC):
 
     def again(self, key: str, value: Any) -> str:
         """Return the command that goes on with the run under one changed setting, as it is typed in a shell."""
+        from harness.console.safe_text import command_with
+
         return command_with(self.meta.get("command") or (), key, value)
 
     @property

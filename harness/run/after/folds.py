@@ -15,8 +15,7 @@ from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Data, Split
-from harness.plugin.runs import Event, Run, State, digest
-from harness.plugin.runs import Verdict as PrunerDecision
+from harness.plugin.runs import Event, PrunerDecision, Run, State, digest
 from harness.records import Store, schema
 from harness.records.checked import load_arrays, save_arrays
 from harness.run.event_loop import EventLoop

@@ -10,21 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.benchmark.meaning import meanings, named_section_of
 from harness.benchmark.plan import Plan, Setting
-from harness.benchmark.sections import Benchmark, as_plain, identity
+from harness.benchmark.sections import Benchmark, as_plain
 from harness.benchmark.toml import Source
 from harness.errors import BenchmarkError, DataError, HarnessError, did_you_mean, one_line, shown
 from harness.run.baseline.file import Baseline, read_baseline
 from harness.training.device import environment
 
-SECTIONS = ("search", "train", "compare")
-# What a run folder is not named after, because it may grow, and what decides all the same how an arm was tuned and scored.
-TOTALS = {"search": ("trials", "replicates", "unit", "budget"), "compare": ("seeds",)}
-# What a run folder is named after, and what is another arm's affair, or compared by itself: weights, device and precision.
-OF_ARMS = {
-    "search": ("seed", "space"),
-    "train": ("pretrained", "heads", "backbones", "optimizers", "schedulers", "aliases", "device", "precision"),
-}
 SHOWN = 4  # differences that are named
 
 
@@ -123,29 +116,33 @@ def _task(baseline: Baseline, plan: Plan, arms: Sequence[str], where: str) -> li
     return found + sorted(said)
 
 
-def free_keys(section: str) -> set[str]:
-    """Return what may differ in a section, because it does not touch how an arm is tuned, trained or scored.
-
-    That is what a run folder is not named after, so the two cannot disagree; whatever is new must be equal until
-    ``config.identity`` leaves it out.
-    """
-    benchmark = Benchmark(name="any")
-    left_out = set(as_plain(benchmark)[section]) - set(identity(benchmark)[section])
-    return left_out - set(TOTALS.get(section, ())) | set(OF_ARMS.get(section, ()))
-
-
 def _settings(baseline: Baseline, plan: Plan, where: str) -> list[str]:
+    """Return what differs in how the arms are tuned, trained and scored."""
     there, here = _benchmark(baseline, where), as_plain(plan.benchmark)
-    found = []
-    for section, free in ((name, free_keys(name)) for name in SECTIONS):
-        one, other = (
-            {**said[section], "metric": ""} if section == "search" else said[section] for said in (there, here)
-        )
-        found += _differences(
-            {f"{section}.{key}": value for key, value in one.items() if key not in free},
-            {f"{section}.{key}": value for key, value in other.items() if key not in free},
-        )
-    return found
+    heads = [head for head in plan.benchmark.train.heads if head in there["train"]["heads"]]
+    return _differences(decisive_values(there, heads), decisive_values(here, heads))
+
+
+def decisive_values(benchmark: Mapping[str, Any], heads: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the values that a baseline must share, by dotted key: those whose meaning says so.
+
+    ``heads`` are those whose own settings count.
+    """
+    values = {}
+    for key, field, meaning in meanings(Benchmark):
+        if meaning.effect.baseline != "equal" or named_section_of(field.annotation):
+            continue
+        for head in heads if "*" in key else ("",):
+            path = tuple(head if part == "*" else part for part in key)
+            values[".".join(path)] = _value_at(benchmark, path)
+    return values
+
+
+def _value_at(table: Any, path: Sequence[str]) -> Any:
+    """Return the value at a path of nested tables; None where there is none."""
+    for part in path:
+        table = table.get(part) if isinstance(table, Mapping) else None
+    return table
 
 
 def _benchmark(baseline: Baseline, where: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
@@ -19,8 +19,10 @@ from harness.records.attempts import Attempts
 from harness.run.search.range_test import centred, line, range_test
 from harness.training.lr_curve import CHOSEN, RangeTest
 
+AnySetting = TypeVar("AnySetting", bound=Setting)
 
-def centre(setting: Setting, store: Store, reporter: Reporter) -> Setting:
+
+def centre(setting: AnySetting, store: Store, reporter: Reporter) -> AnySetting:
     """Return the setting with each arm's learning rates centred; unchanged where the benchmark does not ask for it.
 
     An arm whose test suggests nothing keeps its own range, and the console says why.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.benchmark.arms import Competitor, describe_space
 from harness.benchmark.plan import Setting
@@ -25,13 +25,14 @@ from harness.verdict import tuning
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
+AnySetting = TypeVar("AnySetting", bound=Setting)
 ROUNDS = 3  # of one call, at the most: each ends with a comparison, and with a look at the alarms
 FURTHER = 100.0  # times, where the range is logarithmic; else as far again as it is wide
 AROUND = 10.0  # times beyond an optimizer's default, which lies outside a logarithmic range and did better
 MORE = 0.5  # of the budget, where the range is not the trouble
 
 
-def extended(setting: Setting, store: Store) -> Setting:
+def extended(setting: AnySetting, store: Store) -> AnySetting:
     """Return the setting with what was noted in this run folder; a control has the range and budget of its arm."""
     noted: list[dict[str, Any]] = store.noted("extensions") or []
     if not noted:

@@ -24,8 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
 from harness.errors import BenchmarkError, HarnessError, one_line, shortened
-from harness.plugin.runs import Epoch, Run
-from harness.plugin.runs import Verdict as PrunerDecision
+from harness.plugin.runs import Epoch, PrunerDecision, Run
 from harness.records import Store, schema
 from harness.run.search import budget
 from harness.run.search.optuna_study import OptunaStudy

@@ -1,0 +1,33 @@
+"""``harness export RUN``: a model in a folder of its own. What it carries out is ``harness.models.export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import PluginFiles, RunFolder
+from harness.console.escaping import say_lines
+
+
+def command(
+    folder: RunFolder,
+    arm: Annotated[str | None, typer.Option(metavar="NAME", help="Not the arm that is best on tune.")] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="All seeds of the arm, not the one best on tune.")
+    ] = False,
+    light: Annotated[bool, typer.Option("--light", help="Without the frozen backbone's own weights.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A new folder; RUN-model here where not said.")
+    ] = None,
+    plugin: PluginFiles = None,
+) -> None:
+    """Write a run's best model into a folder of its own, with a model card; 'harness predict' takes it."""
+    from harness.console.progress import Reporter
+    from harness.models.export import ExportRequest, export, lines
+
+    request = ExportRequest(folder, out, arm, ensemble, light, tuple(plugin or ()))
+    with Reporter() as reporter:
+        written, description = export(request, reporter)
+    say_lines(lines(written, description))

@@ -1,0 +1,32 @@
+"""The arguments and options that several commands share, and how a command prints its result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.console.escaping import say_lines
+
+BenchmarkFile = Annotated[Path, typer.Argument(metavar="FILE.toml", help="The benchmark file.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Profile = Annotated[str | None, typer.Option(help="A [profiles.NAME] of the file, laid over it.")]
+DataFolder = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Folder with the data, such as photos.")]
+RunsFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder that run folders go into.")]
+PluginFiles = Annotated[list[Path] | None, typer.Option("--plugin", metavar="FILE.py", help="A loose plugin file.")]
+Blocked = Annotated[list[str] | None, typer.Option("--block", metavar="NAME", help="Leave a plugin out, by its name.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def print_result(document: Mapping[str, Any], lines: Sequence[str], as_json: bool) -> None:
+    """Print a command's result: as one JSON document for a script, or as lines for a person."""
+    if as_json:
+        print(json.dumps(document, indent=2, allow_nan=False))
+    else:
+        say_lines(lines)

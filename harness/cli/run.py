@@ -1,0 +1,53 @@
+"""``harness run FILE.toml``: tune, compare and report. What it carries out is ``harness.run.start``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import BenchmarkFile, Blocked, DataFolder, Overrides, PluginFiles, Profile, RunsFolder
+
+if TYPE_CHECKING:
+    from harness.plugin.contracts import Results
+    from harness.plugin.registry import Registry
+
+
+def command(
+    context: typer.Context,
+    file: BenchmarkFile,
+    profile: Profile = None,
+    data: DataFolder = None,
+    out: RunsFolder = Path("runs"),
+    plugin: PluginFiles = None,
+    block: Blocked = None,
+    set_: Overrides = None,
+    only_search: Annotated[bool, typer.Option("--only-search", help="Stop before the comparison.")] = False,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Widen the range or budget of arms whose search raised an alarm.")
+    ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try again what was given up because the process died in it.")
+    ] = False,
+) -> None:
+    """Tune, compare and report; the same command again goes on where it was left."""
+    from harness.console import interruption
+    from harness.console.progress import Reporter
+    from harness.run.prepare import Request
+    from harness.run.start import run
+
+    request = Request(
+        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry
+    )
+    with interruption.listening(), Reporter() as reporter:
+        code = run(request, reporter, ["harness", *context.obj], closing_lines)
+    raise typer.Exit(code)
+
+
+def closing_lines(results: Results, registry: Registry, seconds: float) -> Sequence[str]:
+    """Return the few lines that a run ends with."""
+    from harness.cli.show import describe_results, result_lines
+
+    return result_lines(describe_results(results.records, registry, results), seconds)

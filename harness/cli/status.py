@@ -1,0 +1,78 @@
+"""``harness status RUN``: what of a run is done and what is left, for a person and, as JSON, for a script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.options import AsJson, RunFolder, print_result
+from harness.cli.run_state import is_over, left_out
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def command(folder: RunFolder, as_json: AsJson = False) -> None:
+    """Say what of a run is done and what is left."""
+    document = status(folder)
+    print_result(document, status_lines(document), as_json)
+
+
+def status(folder: Path) -> dict[str, Any]:
+    """Return what of a run is done and left: trials and seeds per arm, epochs so far of the runs under way."""
+    from harness.records import open_records, schema
+    from harness.records.promised import summary
+
+    records = open_records(folder)
+    seeds = records.meta["benchmark"]["compare"]["seeds"]
+    compared = records.compared()
+    arms = []
+    for arm in records.meta["arms"]:
+        trials = records.trials[records.trials["arm"] == arm]
+        arms.append(
+            {
+                "arm": arm,
+                "trials": {**_count_states(trials), "total": records.trials_wanted(arm)},
+                "exhausted": records.exhausted(arm),
+                "seeds": {**_count_states(compared[compared["arm"] == arm]), "total": seeds},
+            }
+        )
+    waiting = records.runs[records.runs["state"] == schema.WAITING]
+    under_way = records.epochs[records.epochs["run_id"].isin(waiting["run_id"])].groupby("run_id")["epoch"].max()
+    return {
+        "run": str(folder),
+        "name": records.name,
+        "state": "finished" if is_over(records) else "unfinished",
+        "arms": arms,
+        "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
+        "seconds": float(records.runs["seconds"].sum()),
+        "left_out": left_out(records),
+        "lacking": summary(records.find_lacking(whole=False)),
+        "command": records.meta["command"],
+    }
+
+
+def _count_states(runs: DataFrame) -> dict[str, int]:
+    from harness.records import schema
+
+    return {state: int((runs["state"] == state).sum()) for state in (*schema.ENDED, schema.WAITING)}
+
+
+def status_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return the status for a person."""
+    lines = [f"{document['run']}: {document['state']}, {document['seconds']:.0f} s of training so far"]
+    for arm in document["arms"]:
+        grid = f", all {arm['exhausted']} combinations" if arm["exhausted"] else ""
+        lines.append(f"  {arm['arm']}: trials {_progress(arm['trials'], grid)}; seeds {_progress(arm['seeds'])}")
+    lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in document["under_way"].items()]
+    return lines + [f"  {sentence}" for sentence in (*document["left_out"], document["lacking"]) if sentence]
+
+
+def _progress(counts: Mapping[str, int], grid: str = "") -> str:
+    """Return how many have ended of how many, and how many of those ended badly: ``4/8, 1 diverged``."""
+    from harness.records import schema
+
+    ended = sum(counts[state] for state in schema.ENDED)
+    bad = [f", {counts[state]} {state}" for state in ("stopped", "diverged", "failed") if counts[state]]
+    return f"{ended}/{counts['total']}{grid}{''.join(bad)}"
