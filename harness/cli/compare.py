@@ -11,7 +11,7 @@ import typer
 
 from harness.cli.options import AsJson, Blocked, PluginFiles, print_result
 from harness.console.escaping import say_lines
-from harness.console.numbers import counted, difference, joined, p_value, plain
+from harness.console.numbers import difference, joined, p_value, plain, span
 from harness.errors import HarnessError
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Report, Several
@@ -133,7 +133,7 @@ def lines(several: Several) -> list[str]:
     for row in several.verdicts.to_dict("records"):
         out.append(f"{row['run']}: {row['network']} ({row['regime']}), {row['facet']}: {row['label']}")
     count = len(several.regressions)
-    return [*out, f"{counted(count, 'regression') if count else 'no regressions'} shown"]
+    return [*out, f"{count or 'no'} regression{'' if count == 1 else 's'} shown"]
 
 
 def _difference_line(row: dict[Any, Any], labels: Sequence[str]) -> str:
@@ -143,7 +143,7 @@ def _difference_line(row: dict[Any, Any], labels: Sequence[str]) -> str:
 def _score_line(row: dict[Any, Any], unit: str) -> str:
     if not row["n"]:
         return f"{row['run']}: no result ({row['state']})"
-    seeds = f"{row['n']} of {row['planned']} seeds" if row["n"] != row["planned"] else counted(row["n"], "seed")
+    seeds = f"{row['n']} of {row['planned']} seeds" if row["n"] != row["planned"] else f"{row['n']} seeds"
     return f"{row['run']}: {plain(row['mean'], unit)}{_interval(row, unit)}, {seeds}"
 
 
@@ -155,11 +155,15 @@ def _change_line(row: dict[Any, Any], unit: str, first: str) -> str:
     if not math.isfinite(row["p"]):
         return f"{change}; one seed says nothing of chance"
     state = row["state"].upper() if row["state"] == "regression" else row["state"]
-    p = p_value(row["adjusted"])
-    p = p if p.startswith("<") else f"= {p}"
-    return f"{change}{_interval(row, unit)}, {row['how']}, p {p} (Holm): {state}"
+    return f"{change}{_interval(row, unit)}, {row['how']}, {_probability(row['adjusted'])} (Holm): {state}"
 
 
 def _interval(row: dict[Any, Any], unit: str) -> str:
     """Return the interval of a row, with a space before it; empty where it has none."""
-    return f" [{plain(row['low'], unit)}, {plain(row['high'], unit)}]" if math.isfinite(row["low"]) else ""
+    ends = span(row["low"], row["high"], unit)
+    return f" [{ends}]" if ends else ""
+
+
+def _probability(p: float) -> str:
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"

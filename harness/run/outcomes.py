@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.benchmark.comparison import ComparisonRun
@@ -14,8 +14,9 @@ from harness.records import Store, schema
 from harness.run.search import Search
 
 
-def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str) -> str:
+def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str, taken_from: str = "") -> str:
     """Return one line on how a run ended; ``row`` has its state, reason, metrics and seconds."""
+    where = f", taken from {taken_from}" if taken_from else ""
     settings = {**run.optimizer, **run.scheduler, "epochs": run.epochs}
     words = numbers.assignments(settings)
     if row["state"] == schema.DONE:
@@ -23,7 +24,17 @@ def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str) -> st
         result = f"{name.replace('_', ' ')} {numbers.measure(row['metrics'][name], plan.goal.unit)}"
     else:
         result = f"{row['state']}: {row['reason']}" if row["reason"] else row["state"]
-    return f"{label:>12}  {run.arm.name}  {result}  ({words}, {row['seconds']:.1f} s)"
+    return f"{label:>12}  {run.arm.name}  {result}  ({words}, {row['seconds']:.1f} s{where})"
+
+
+def taken_over_lines(taken: Iterable[tuple[str, int, str, str]]) -> list[str]:
+    """Return a line for each run folder that runs were taken from; see ``Store.taken_over``."""
+    lines = []
+    for folder, number, first, last in taken:
+        were, they = ("was", "it was") if number == 1 else ("were", "they were")
+        days = f"on {first}" if first == last else f"from {first} to {last}"
+        lines.append(f"{numbers.counted(number, 'run')} {were} taken from {folder}, where {they} trained {days}")
+    return lines
 
 
 def run_label(runs: Sequence[ComparisonRun], run: Run) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from harness import numbers
+from harness import numbers, sign_of
 from harness_reports._draw.axes import axis_ends, axis_length, is_finite, label_decades, name_y_axis, needs_log_axis
 from harness_reports._draw.looks import Look
 from harness_reports._draw.svg import INK, MANY, NARROW, house_style, new_panel, to_svg
@@ -69,7 +69,7 @@ def _worst_on_axis(table: DataFrame, goal: str) -> float:
     """
     import numpy as np
 
-    worse = -1.0 if goal == "max" else 1.0
+    worse = float(-sign_of(goal))
     scored = table[is_finite(table["value"])]
     values = scored["value"].to_numpy(dtype=float)
     if len(values) < 3:

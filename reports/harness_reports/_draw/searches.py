@@ -84,7 +84,7 @@ def parallel_coordinates(outcome: Outcome, arm: str, trials: DataFrame, views: V
 
     plotly's own kind needs ``eval``, which the page forbids; these are lines on one common axis from 0 to 1.
     """
-    spaces = outcome.records.meta["spaces"].get(arm, {})
+    spaces = outcome.records.meta.spaces.get(arm, {})
     coordinates = [_parameter_axis(trials, name, spaces.get(name, {})) for name in _varied(trials)]
     if not coordinates:
         return Markup("")
@@ -197,7 +197,7 @@ def study_of(outcome: Outcome, arm: str, trials: DataFrame) -> Study:
     from optuna.trial import create_trial
 
     direction: Literal["maximize", "minimize"] = "maximize" if outcome.goal == "max" else "minimize"
-    recorded = outcome.records.meta["spaces"].get(arm, {})
+    recorded = outcome.records.meta.spaces.get(arm, {})
     spaces = {name: _distribution(space) for name, space in recorded.items() if "fixed" not in space}
     with _quiet_optuna():
         study = optuna.create_study(direction=direction)

@@ -58,7 +58,7 @@ def _power(outcome: Outcome) -> list[str]:
 def _unmeasured(page: Page) -> list[str]:
     """Return what the late probes left out, a sentence each."""
     sentences = []
-    probes: Mapping[str, Mapping[str, Any]] = page.records.meta.get("probes", {})
+    probes: Mapping[str, Mapping[str, Any]] = page.records.meta.probes
     for name, probe in probes.items():
         title = metric_title(name).capitalize()
         if left_out := str(probe.get("left_out") or ""):

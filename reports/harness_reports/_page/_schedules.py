@@ -21,7 +21,7 @@ Schedule = Mapping[str, Any]  # of one arm, as the records describe it
 
 def schedules(page: Page) -> list[dict[str, Any]]:
     """Return a panel per tuned arm, ``look``, ``says`` and ``figure``; none where no schedules are recorded."""
-    recorded, panels = page.records.meta.get("schedules", {}), []
+    recorded, panels = page.records.meta.schedules, []
     for place, (arm, look) in enumerate(page.looks.items()):
         schedule = recorded.get(arm)
         if schedule is None:

@@ -103,7 +103,7 @@ def _budget(page: Page) -> dict[str, Any] | None:
     return {
         "curves": curves,
         "exact": bool((table["estimate"] != BEST_SO_FAR).any()),
-        "sampler": page.records.meta["benchmark"]["search"]["sampler"],
+        "sampler": page.records.meta.benchmark["search"]["sampler"],
         "view": budget_curves(page.outcome, page.looks, page.views),
         "duels": _duels(page),
     }

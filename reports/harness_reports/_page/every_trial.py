@@ -93,7 +93,7 @@ def small_curves(records: Records) -> dict[str, list[int]]:
     """
     import numpy as np
 
-    metric, runs = f"tune_{records.meta['metric']}", set(records.trials["run_id"])
+    metric, runs = records.deciding.tune_column, set(records.trials["run_id"])
     if metric not in records.epochs:
         return {}
     epochs = records.epochs[records.epochs["run_id"].isin(runs)].sort_values(["run_id", "epoch"], kind="stable")

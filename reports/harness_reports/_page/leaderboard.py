@@ -32,7 +32,7 @@ def leaderboard(page: Page) -> dict[str, Any]:
         "dots": _dots(page),
         "whole_tables": [grid(name, tables[name]) for name in WHOLE if name in tables],
         "confirmed": confirmations(page),
-        "epochs": comparison_length(records.meta["benchmark"]),
+        "epochs": comparison_length(records.meta.benchmark),
         "shared": shared_parts(records),
     }
 

@@ -44,7 +44,7 @@ def _cards(page: Page) -> list[dict[str, Any]]:
     confusion, calibration = page.outcome.table("confusion"), page.outcome.table("calibration")
     if confusion is None:
         return []
-    classes = [str(name) for name in page.records.meta["data"]["classes"]]
+    classes = [str(name) for name in page.records.meta.data["classes"]]
     floor = 1.0 if calibration is None else float(calibration["accuracy"].min())
     cards: list[dict[str, Any]] = []
     for arm, look in page.looks.items():
