@@ -26,6 +26,7 @@ from harness.cli.options import (
     RunsFolder,
     print_result,
 )
+from harness.console.numbers import counted, duration
 from harness.errors import PluginError, disk
 
 if TYPE_CHECKING:
@@ -224,12 +225,12 @@ def _time_arm(setting: Setting, competitor: Competitor) -> Timing:
     run = replace(setting.compare_run(competitor, params, seed=0), head_epochs=0)  # the costlier stage is timed
     parts = Bench(setting, lambda _: None).parts(run)
     step = _step_seconds(parts)
-    tune = _seconds(partial(parts.predict, parts.use.tune))
-    test = _seconds(partial(parts.predict, parts.use.test or parts.use.tune, exact=True))
+    tune = _seconds(partial(parts.predict, parts.ingredients.tune))
+    test = _seconds(partial(parts.predict, parts.ingredients.test or parts.ingredients.tune, exact=True))
     return Timing(
         step=step,
         tune=tune,
-        scoring=test * (1 + len(parts.use.train) / len(setting.data.test)),
+        scoring=test * (1 + len(parts.ingredients.train) / len(setting.data.test)),
         batches=len(parts.batches),
         batch_size=parts.batches.batch_size,
         parameters=sum(parameter.numel() for parameter in parts.parameters),
@@ -264,7 +265,6 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def lines(document: Mapping[str, Any]) -> list[str]:
     """Return the estimate for a person."""
-    from harness.console.progress import counted
     from harness.data.places import cache_folder
     from harness.run.after.probe_costs import probe_line
 
@@ -286,8 +286,6 @@ def lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
-    from harness.console.progress import counted, duration
-
     if arm["problem"]:
         return [f"  {arm['arm']}: cannot be estimated: {arm['problem']}"]
     line = (
@@ -299,8 +297,6 @@ def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
 
 
 def _budget(arm: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted
-
     trials = counted(arm["trials"], "trial")
     if arm["unit"] != "trials":
         trials = f"{arm['budget']:g} {arm['unit']} of search (about {trials})"
@@ -308,8 +304,6 @@ def _budget(arm: Mapping[str, Any]) -> str:
 
 
 def _power_line(row: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted
-
     design = f"{row['arms']} arms of {row['network']}, {counted(row['seeds'], 'seed')}"
     remark = "; exploratory: more seeds would show more" if row["exploratory"] else ""
     probability = f"P(supported if the arms are identical) at most {row['supported_if_identical']:.2f}"
@@ -317,8 +311,6 @@ def _power_line(row: Mapping[str, Any]) -> str:
 
 
 def _total_line(document: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted, duration
-
     room = f"{disk.size(document['bytes'])}, {disk.size(document['bytes_passing'])} more on the way,"
     line = f"in all about {duration(document['seconds'])} and {room} in {document['folder']}"
     line += " (already begun)" if document["exists"] else ""

@@ -22,7 +22,7 @@ def digest(value: object) -> str:
     try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
-        raise TypeError(f"value: must be plain values, as JSON has them, got {arguments.shown(value)}") from None
+        raise TypeError(f"value: must be plain values, as JSON has them, got {arguments.describe(value)}") from None
     return hashlib.sha256(text.encode()).hexdigest()
 
 

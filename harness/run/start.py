@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.console.progress import Reporter, counted
+from harness.console.numbers import counted
+from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal
 from harness.errors import printable
 from harness.plugin.contracts import Results

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.plugin.contracts.data import Data
 from harness.plugin.contracts.spaces import Space
+from harness.plugin.meta import sign_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,11 @@ class Metric:
     unit: str = ""  # "%" is shown times 100
     each: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[Any]] | None = None  # per-example scores [N]
     bounds: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value it can have
+
+    @property
+    def sign(self) -> int:
+        """What a value is multiplied by so that more is better: 1 or -1."""
+        return sign_of(self.goal)
 
     def __post_init__(self) -> None:
         """Have both functions called with copies: one that sorts its arguments would falsify every metric after it."""
@@ -145,6 +151,10 @@ class Optimizer:
     known_failures: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
 
+    def settings(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keywords for ``build``: the defaults, with what was chosen in their place."""
+        return {**self.defaults, **chosen}
+
 
 class Schedule(Protocol):
     """A learning-rate schedule at work; every ``torch.optim.lr_scheduler`` is one."""
@@ -180,3 +190,7 @@ class Scheduler:
     cycle_ends: Callable[..., Sequence[int]] | None = None
     known_failures: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
+
+    def settings(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keywords for ``build`` and ``cycle_ends``: the defaults, with what was chosen in their place."""
+        return {**self.defaults, **chosen}

@@ -22,7 +22,7 @@ class Probe:
     over and loads the networks the runs kept; so does one of two or three ``networks``, which is given as many:
     ``measure(one, other, **options)``. Late probes are what is costly: each measures as many networks, or pairs, as
     ``compare.probe_sizes`` asks for, or as fit into the seconds of ``compare.probe_budget`` where that is set, goes on
-    after an interruption, and the report says what was left out. What it computes of one network and needs again for the next pair it may keep in ``parts.kept``.
+    after an interruption, and the report says what was left out. What it computes of one network and needs again for the next pair it may keep in ``parts.probe_cache``.
 
     A network is in evaluation mode with its final weights, and is to be left as it was. Numbers stand in the records as
     ``PROBE.name`` (late ones in ``records.measured``); numpy arrays, of numbers and small, are what
@@ -60,6 +60,12 @@ class Results:
     records: Records
     tables: Mapping[str, DataFrame]
     problems: tuple[str, ...] = ()  # analyses that failed, each named with its reason
+    blocked: tuple[str, ...] = ()  # plugins that the user left out, by name
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A line for each blocked plugin, so that nobody looks for what it makes."""
+        return tuple(f"The plugin '{name}' is blocked: what it makes is missing here." for name in self.blocked)
 
 
 @dataclass(frozen=True)

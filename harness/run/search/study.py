@@ -209,9 +209,9 @@ class Search:
 
     def best(self) -> dict[str, Any] | None:
         """Return the best of the trials that ended well, the earliest among equals; None where there is none."""
-        sign = -1 if self.setting.plan.goal.goal == "max" else 1
+        sign = self.setting.plan.goal.sign
         good = [ask for ask in self.trials if ask["state"] == schema.DONE]
-        return min(good, key=lambda ask: (sign * ask["value"], ask["number"]), default=None)
+        return max(good, key=lambda ask: (sign * ask["value"], -ask["number"]), default=None)
 
     @property
     def chosen(self) -> dict[str, Any] | None:
