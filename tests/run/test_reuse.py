@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from harness_reports._words.notices import _about_taken_runs as taken_runs
 
+from harness.benchmark.arms import ends
 from harness.cli.plan import estimate, lines
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
@@ -387,3 +388,16 @@ def test_an_earlier_run_ends_as_the_pruner_here_decides(benchmark_file, tmp_path
 
 def an_epoch(number, value):
     return Epoch(number, number, float(number), 0.1, {"tune_accuracy": value}, lambda: State({}, {}))
+
+
+def test_a_run_that_went_on_in_another_environment_is_of_neither(whole, tmp_path):
+    """It was entered in one, begun in a second and ended in a third: what it came to is not known to be that of any."""
+    setting = whole[1]
+    competitor = setting.plan.competitors[0]
+    one = setting.compare_run(competitor, ends(competitor, 0), seed=0)
+    with Store(tmp_path / "run") as store:
+        store.add_runs([one], "first")
+        for number, environment in ((1, "second"), (2, "second"), (3, "third")):
+            store.work_begins({"hash": environment}, [])
+            store.append(one.id, an_epoch(number, 0.5))
+            assert store.run(one.id)["environment"] == ("second+third" if number == 3 else "second")
