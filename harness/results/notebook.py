@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import measure
 from harness.console.safe_text import impersonal
 from harness.errors import arguments
 from harness.plugin.contracts import Analysis, Results
@@ -148,9 +149,9 @@ class Loaded:
             Markup("<tr>{}</tr>").format(
                 cell(
                     row["arm"],
-                    _shown(row["mean"], row["unit"]),
-                    _shown(row["low"], row["unit"]),
-                    _shown(row["high"], row["unit"]),
+                    measure(row["mean"], row["unit"]),
+                    measure(row["low"], row["unit"]),
+                    measure(row["high"], row["unit"]),
                     f"{row['n']} of {row['planned']}",
                 )
             )
@@ -173,10 +174,3 @@ def load(run: str | Path) -> Loaded:
         run.leaderboard
     """
     return Loaded(open_records(arguments.path("run", run)), discover())
-
-
-def _shown(value: float, unit: str) -> str:
-    """Return a number for people: percent with two decimals, anything else with four digits."""
-    if value != value:
-        return "\N{EN DASH}"
-    return f"{100 * value:.2f} %" if unit == "%" else f"{value:.4g} {unit}".rstrip()
