@@ -57,6 +57,7 @@ class Store:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder / "lock")
         self._closing = ExitStack()
+        self._environment = ""  # the hash of the one that work is done in; "" before any begins
         self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
             self.db = database.connect(folder)
@@ -137,6 +138,7 @@ class Store:
 
     def work_begins(self, environment: Mapping[str, Any], command: Sequence[str]) -> None:
         """Write where and how the work that follows is done."""
+        self._environment = str(environment["hash"])
         files.write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
         with self._transaction():
             self.note("environment", environment)
@@ -484,6 +486,7 @@ class Store:
                 "UPDATE runs SET seconds = ?, started = coalesce(started, ?) WHERE run_id = ?",
                 (epoch.seconds, _now(), run_id),
             )
+            self._enter_environment(run_id, epoch.number)
             self._enter_files(snapshot, run_id)
             if decision is not None:
                 self._append_decision(run_id, epoch.number, decision)
@@ -494,6 +497,13 @@ class Store:
             notes = {"run": run_id, "plain": json.dumps(state.plain)}
             save_tensors(schema.saved_state(self.folder, run_id), state.tensors, notes)
             self._saved[run_id] = now
+
+    def _enter_environment(self, run_id: str, epoch: int) -> None:
+        """Enter where an epoch was trained, which may be elsewhere than where the run was entered or begun."""
+        (before,) = self.db.execute("SELECT environment FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if self._environment and self._environment not in before.split("+"):
+            several = self._environment if epoch == 1 else f"{before}+{self._environment}"
+            self.db.execute("UPDATE runs SET environment = ? WHERE run_id = ?", (several, run_id))
 
     def _append_decision(self, run_id: str, epoch: int, decision: PrunerDecision) -> None:
         for number, attrs in decision.trial_attrs.items():
