@@ -129,7 +129,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Registered:
-    """A protocol and when it was entered."""
+    """A protocol, and when it was registered."""
 
     protocol: Protocol
     when: str  # "before the comparison", "after N comparison runs had ended", or "never; ..."
@@ -232,8 +232,11 @@ def register(store: Notes, protocol: Protocol, ended: int) -> str:
 def registered_protocols(meta: Mapping[str, Any]) -> list[Registered]:
     """Return the protocols of a run's meta table, the first registered first.
 
-    Where none was registered it is the one that the benchmark describes, and says so; none at all for a benchmark of
-    before there were verdicts.
+    Args:
+        meta: ``records.meta``.
+
+    Returns:
+        The registered ones. Where none was registered it is the one that the benchmark describes, and says so.
     """
     arguments.mapping("meta", meta, "the meta table of a run, as records.meta", "benchmark", "arms", "metrics")
     if meta.get(KEY):
@@ -248,8 +251,14 @@ def registered_protocols(meta: Mapping[str, Any]) -> list[Registered]:
 def standing_protocol(meta: Mapping[str, Any]) -> Registered | None:
     """Return the protocol whose verdict leads: the earliest one whose design is what the records hold now.
 
-    The earliest of all where the design of each was changed later; None where there is none. Whatever shows one verdict,
-    one gate or one protocol's arms and seeds asks here and nowhere else, so that a run has one verdict.
+    Whatever shows one verdict, one gate or one protocol's arms and seeds asks here and nowhere else, so that a run has one
+    verdict.
+
+    Args:
+        meta: ``records.meta``.
+
+    Returns:
+        The earliest protocol of all where the design of each was changed later. None where there is no protocol.
     """
     registered = registered_protocols(meta)
     unchanged = (entry for entry in registered if not entry.protocol.changed(meta))
@@ -257,7 +266,12 @@ def standing_protocol(meta: Mapping[str, Any]) -> Registered | None:
 
 
 def standing_first(meta: Mapping[str, Any], hashes: Iterable[str]) -> list[str]:
-    """Return the different hashes of protocols, that of the standing protocol first, the others in their order."""
+    """Return different hashes of protocols: that of the standing protocol first, the others in their order.
+
+    Args:
+        meta: ``records.meta``.
+        hashes: Hashes of protocols, with repetitions; a table of the verdict has them in its column ``hash``.
+    """
     standing = standing_protocol(meta)
     hashes = [arguments.text("hashes", each) for each in arguments.items("hashes", hashes, "hashes")]
     return sorted(dict.fromkeys(hashes), key=lambda each: standing is None or each != standing.protocol.hash)

@@ -41,25 +41,35 @@ class Probe:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A pure function of the records: same input, same table; it may not import torch.
+    """A pure function of the records: the same input gives the same table. It may not import torch.
 
-    One whose table names photos for a report to show, in columns ``split`` and ``row``, says ``thumbnails``: the run
-    keeps small copies of them, which ``records.thumbnail(split, row)`` returns.
+    >>> def count_runs(records):
+    ...     return records.compared().groupby("arm", as_index=False).size()
+    >>> Analysis("counts", count_runs).thumbnails
+    False
     """
 
-    name: str
+    name: str  # of the analysis and of its table
     compute: Callable[[Records], DataFrame]
-    thumbnails: bool = False
-    reference: str = ""
+    thumbnails: bool = (
+        False  # its table names photos by ``split`` and ``row``; the run keeps small copies for the report
+    )
+    reference: str = ""  # a paper or an address, for the report
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a report is made from: the records, one table per analysis, and what went wrong."""
+    """What a report is made from: the records, one table per analysis, and what went wrong.
+
+    >>> import pandas as pd
+    >>> board = pd.DataFrame({"arm": ["adam"], "accuracy": [0.9]})
+    >>> Results(records=None, tables={"board": board}).tables["board"].shape
+    (1, 2)
+    """
 
     records: Records
-    tables: Mapping[str, DataFrame]
-    problems: tuple[str, ...] = ()  # analyses that failed, each named with its reason
+    tables: Mapping[str, DataFrame]  # by the analysis's name
+    problems: tuple[str, ...] = ()  # analyses that failed, each with its reason
 
 
 @dataclass(frozen=True)
@@ -94,16 +104,21 @@ class Several:
 class Report:
     """A report format: ``render(results)`` returns the text of ``report.EXTENSION``.
 
-    One that is a format of tables too has ``table(table)``, which returns the text of one: beside ``tables/NAME.parquet``
-    then lies ``tables/NAME.EXTENSION``. One that can lay several runs side by side has ``compare(several)``, which
-    returns the text of what ``harness compare`` writes into a file of that extension. One that has a few lines for a
-    terminal has ``headline(results)``: ``harness show`` and a notebook begin with those of the first such report.
+    Optional functions make more of it:
+
+    - ``table(table)`` returns the text of one table: it is written to ``tables/NAME.EXTENSION``, beside ``NAME.parquet``.
+    - ``compare(several)`` returns what ``harness compare`` writes into a file of that extension.
+    - ``headline(results)`` returns a few lines for a terminal. ``harness show`` and a notebook begin with those of the first
+      report that has it.
+
+    >>> Report("text", "txt", render=lambda results: f"{len(results.tables)} tables").extension
+    'txt'
     """
 
-    name: str
-    extension: str
+    name: str  # by which a benchmark asks for it
+    extension: str  # of its files, without the dot
     render: Callable[[Results], str]
-    table: Callable[[DataFrame], str] | None = None
-    compare: Callable[[Several], str] | None = None
-    headline: Callable[[Results], str] | None = None
-    reference: str = ""
+    table: Callable[[DataFrame], str] | None = None  # None: it is no format of tables
+    compare: Callable[[Several], str] | None = None  # None: it cannot lay several runs side by side
+    headline: Callable[[Results], str] | None = None  # None: it has no lines for a terminal
+    reference: str = ""  # a paper or an address, for the report
