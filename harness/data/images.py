@@ -71,9 +71,9 @@ class ImageSource(Protocol):
         """Return all of its bytes, the same every time."""
 
 
-Place = tuple[int, int]  # of a square, across and down: -1, 0 or 1
-CENTRE: Place = (0, 0)
-CORNERS: tuple[Place, ...] = ((-1, -1), (1, -1), (-1, 1), (1, 1))
+Position = tuple[int, int]  # of a square, across and down: -1, 0 or 1
+CENTRE: Position = (0, 0)
+CORNERS: tuple[Position, ...] = ((-1, -1), (1, -1), (-1, 1), (1, 1))
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class ImageStore:
     {1: 'truncated'}
     """
 
-    pixels: NDArray[np.uint8]
-    keys: tuple[str, ...]
+    pixels: NDArray[np.uint8]  # [N, size, size, 3]
+    keys: tuple[str, ...]  # SHA-256 of the N sources, or what names the drawings
     broken: dict[int, str]  # position -> why it could not be decoded; its pixels are zero
     sha256: str  # of the pixels: another release of the decoder may give others for the same photos
 
@@ -163,7 +163,7 @@ def decode_photos(
 
 
 def stream_photos(
-    photos: Sequence[ImageSource], cut: Cut, places: Sequence[Place] = (CENTRE,), batch: int = 64, ahead: int = 2
+    photos: Sequence[ImageSource], cut: Cut, places: Sequence[Position] = (CENTRE,), batch: int = 64, ahead: int = 2
 ) -> Iterator[tuple[NDArray[np.uint8], dict[int, str]]]:
     """Yield batches of photos, ``[B, V, size, size, 3]`` with a square for each of V places, and keep nothing.
 
@@ -323,7 +323,7 @@ def _content(photo: ImageSource) -> bytes:
         raise DataError(f"{photo.name}: must stay readable while it is decoded, got {error}; start again") from error
 
 
-def _squares(content: bytes, cut: Cut, places: Sequence[Place] = (CENTRE,)) -> Iterator[Image]:
+def _squares(content: bytes, cut: Cut, places: Sequence[Position] = (CENTRE,)) -> Iterator[Image]:
     """Yield the photo's squares, each ``[size, size]`` RGB; raises what Pillow raises on a damaged one."""
     from PIL import Image
 
@@ -520,7 +520,9 @@ def stratified(labels: Sequence[Any], part: float, seed: int) -> tuple[list[int]
     try:
         classes = sorted(set(labels))
     except TypeError:
-        raise TypeError(f"labels: must be labels of one kind, such as texts, got {arguments.shown(labels)}") from None
+        raise TypeError(
+            f"labels: must be labels of one kind, such as texts, got {arguments.describe(labels)}"
+        ) from None
     for label in classes:
         members = random.permutation([i for i, other in enumerate(labels) if other == label]).tolist()
         if len(members) < 2:

@@ -10,7 +10,8 @@
     ├── DiskError                the system refuses a file: no room, no permission, a limit (harness.errors.disk)
     └── Diverged                 training left the finite numbers (ends one run, never the benchmark)
 
-Every message reads ``WHERE: what must be, got what; what to do``.
+Every message reads ``WHERE: must be X, got Y; what to do``. Begin here; ``disk`` words what the operating system refuses, and
+``arguments`` checks the arguments of public functions.
 """
 
 from __future__ import annotations
@@ -134,12 +135,16 @@ def shown(value: object) -> str:
     return shortened(printable(_in_toml(value)), LONGEST_VALUE)
 
 
-def shortened(text: str, longest: int) -> str:
-    """Return a text of at most so many characters: of a longer one the beginning, three dots, and the end."""
+def shortened(text: str, longest: int, end: int | None = None) -> str:
+    """Return a text of at most so many characters: of a longer one the beginning, three dots, and the end.
+
+    ``end`` is how many characters of the end are kept; without it a third. Of a path the end tells more.
+    """
     if len(text) <= longest:
         return text
-    end = (longest - 5) // 3
-    return f"{text[: longest - 5 - end]} ... {text[-end:]}"
+    dots = " ... "
+    end = (longest - len(dots)) // 3 if end is None else end
+    return f"{text[: longest - len(dots) - end]}{dots}{text[-end:]}"
 
 
 def _in_toml(value: object, depth: int = 3) -> str:

@@ -35,7 +35,7 @@ def digest(value: object) -> str:
     try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
-        raise TypeError(f"value: must be plain values, as JSON has them, got {arguments.shown(value)}") from None
+        raise TypeError(f"value: must be plain values, as JSON has them, got {arguments.describe(value)}") from None
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -167,7 +167,7 @@ class Failed:
     'diverged'
     """
 
-    kind: Literal["diverged", "error"]
+    kind: Literal["diverged", "error"]  # the loss left the finite numbers, or anything else
     reason: str  # one line
     traceback: str = ""  # empty where the reason says everything
     changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each

@@ -10,11 +10,12 @@ from harness.console.safe_text import impersonal
 from harness.errors import arguments
 from harness.plugin.contracts import Analysis, Results
 from harness.plugin.discovery import discover
+from harness.plugin.meta import Meta
 from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
 from harness.records.promised import summary
-from harness.results.analysis import analyse
+from harness.results.analysis import analyse, own_tables
 from harness.results.reports import headline_of
 from harness.results.tables import leaderboard
 
@@ -75,7 +76,7 @@ class Loaded:
         return self.records.name
 
     @property
-    def meta(self) -> Mapping[str, Any]:
+    def meta(self) -> Meta:
         """What the run is about: benchmark, data, environment, command, metrics and more."""
         return self.records.meta
 
@@ -124,7 +125,7 @@ class Loaded:
         lines = [
             Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
         ]
-        if notice := self.meta["data"]["notice"]:
+        if notice := self.meta.data["notice"]:
             lines.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
         return str(
             Markup("").join(
@@ -136,8 +137,9 @@ class Loaded:
         """Return the leaderboard of the deciding metric as an HTML table; nothing where there is none."""
         from markupsafe import Markup
 
-        board = analyse(self.records, [leaderboard.ANALYSIS]).tables.get(leaderboard.ANALYSIS.name)
-        metric = f"test_{self.meta['metric']}"
+        results = own_tables(Results(self.records, self.tables), [leaderboard.ANALYSIS], self._registry)
+        board = results.tables.get(leaderboard.ANALYSIS.name)
+        metric = self.deciding.column
         if board is None:
             return Markup("")
         rows = board[board["metric"] == metric].to_dict("records")

@@ -16,7 +16,8 @@ from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Schedule, Split
 from harness.plugin.runs import Arm, Run, State
 from harness.training.batches import Resident, resident
-from harness.training.parts import Ingredients, Parts, assemble
+from harness.training.ingredients import Ingredients
+from harness.training.parts import Parts, assemble
 from harness.training.stages import build_optimizer, build_schedule
 
 if TYPE_CHECKING:

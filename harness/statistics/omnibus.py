@@ -146,7 +146,9 @@ def _distances(distances: object) -> Array:
     """Return distances [k, S, k, S] divided by a power of two, which no result depends on, of two arms and seeds or more."""
     (array,) = arguments.arrays(("distances", distances, "k S k S"))
     if min(array.shape) < 2:
-        raise ValueError(f"distances: must be [k, S, k, S] of 2 arms and 2 seeds or more, got {arguments.shown(array)}")
+        raise ValueError(
+            f"distances: must be [k, S, k, S] of 2 arms and 2 seeds or more, got {arguments.describe(array)}"
+        )
     return scale.scaled(array)[0]
 
 

@@ -75,7 +75,7 @@ def represent(activations: ArrayLike) -> Representation:
     """
     (numbers,) = arguments.arrays(("activations", activations, "n p"))
     if len(numbers) < FEWEST:
-        raise ValueError(f"activations: must be [n, p] of {FEWEST} examples or more, got {arguments.shown(numbers)}")
+        raise ValueError(f"activations: must be [n, p] of {FEWEST} examples or more, got {arguments.describe(numbers)}")
     if not np.isfinite(numbers).all():
         return Representation(np.full((len(numbers), 1), np.nan))
     rows, exponent = scale.scaled(numbers)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.plugin.contracts.data import Data
 from harness.plugin.contracts.spaces import Space
+from harness.plugin.meta import sign_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number computed from predictions; ``compute(predictions [N, ...], targets [N, ...])`` returns a float.
+    """A number computed from predictions: ``compute(predictions [N, ...], targets [N, ...])`` returns a float.
 
-    One that is a mean over examples (accuracy, log loss, squared error) has ``each``, of the same arguments, which
-    returns the N scores it is the mean of. From them a report can say how much of a lead is the luck of these very
-    test examples; where there is no ``each`` (r2, F1) it says that it cannot.
+    A metric that is a mean over examples (accuracy, log loss, squared error) has ``each`` too. It takes the same arguments,
+    and returns the N scores whose mean the metric is. From them a report can say how much of a lead is the luck of these
+    very test examples. Without ``each`` (r2, F1) it says that it cannot.
+
+    >>> import numpy as np
+    >>> accuracy = Metric(
+    ...     compute=lambda predictions, targets: float((predictions.argmax(1) == targets).mean()), goal="max", unit="%"
+    ... )
+    >>> accuracy.compute(np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), np.array([0, 1]))
+    0.5
     """
 
     compute: Callable[[NDArray[np.float32], NDArray[Any]], float]
@@ -32,8 +40,13 @@ class Metric:
     each: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[Any]] | None = None  # per-example scores [N]
     bounds: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value it can have
 
+    @property
+    def sign(self) -> int:
+        """What a value is multiplied by so that more is better: 1 or -1."""
+        return sign_of(self.goal)
+
     def __post_init__(self) -> None:
-        """Have both functions called with copies: one that sorts its arguments would falsify every metric after it."""
+        """Have both functions called with copies, because one that sorts its arguments would falsify every metric after it."""
         object.__setattr__(self, "compute", _on_copies(self.compute))
         object.__setattr__(self, "each", self.each and _on_copies(self.each))
 

@@ -22,7 +22,7 @@ class Probe:
     over and loads the networks the runs kept; so does one of two or three ``networks``, which is given as many:
     ``measure(one, other, **options)``. Late probes are what is costly: each measures as many networks, or pairs, as
     ``compare.probe_sizes`` asks for, or as fit into the seconds of ``compare.probe_budget`` where that is set, goes on
-    after an interruption, and the report says what was left out. What it computes of one network and needs again for the next pair it may keep in ``parts.kept``.
+    after an interruption, and the report says what was left out. What it computes of one network and needs again for the next pair it may keep in ``parts.probe_cache``.
 
     A network is in evaluation mode with its final weights, and is to be left as it was. Numbers stand in the records as
     ``PROBE.name`` (late ones in ``records.measured``); numpy arrays, of numbers and small, are what
@@ -41,7 +41,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A pure function of the records: the same input gives the same table. It may not import torch.
+    """A pure function: ``compute(records)`` returns a table, the same one for the same records. It may not import torch.
 
     >>> def count_runs(records):
     ...     return records.compared().groupby("arm", as_index=False).size()
@@ -70,18 +70,31 @@ class Results:
     records: Records
     tables: Mapping[str, DataFrame]  # by the analysis's name
     problems: tuple[str, ...] = ()  # analyses that failed, each with its reason
+    blocked: tuple[str, ...] = ()  # plugins that the user left out, by name
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A line for each blocked plugin, so that nobody looks for what it makes."""
+        return tuple(f"The plugin '{name}' is blocked: what it makes is missing here." for name in self.blocked)
 
 
 @dataclass(frozen=True)
 class Several:
-    """Several runs side by side; every later one is compared with the first.
+    """Several runs side by side. Every later one is compared with the first.
 
     ``differs``  group, what, and a column a run, by its label: what is not the same in all of them, as text
     ``scores``   arm, run, n, planned, mean, low, high, sd, state, tuned: the deciding test metric with its 95 % interval
     ``changes``  arm, run, how, seeds, before, after, change, low, high, p, adjusted, margin, state: the later run less
-                 the first. ``how`` is "paired by seed", "Welch" or why there is no difference to speak of; ``state`` is
+                 the first. ``how`` is "paired by seed", "Welch" or why no difference is computed; ``state`` is
                  regression, improvement, within the margin, not shown, identical, or not comparable
     ``verdicts`` run, network, regime, facet ("statement" first), label: what each run says; empty where none does
+
+    >>> import pandas as pd
+    >>> changes = pd.DataFrame({"arm": ["adam", "sgd"], "state": ["regression", "identical"]})
+    >>> empty = pd.DataFrame()
+    >>> several = Several(("a", "b"), (), "accuracy", "max", "%", differs=empty, scores=empty, changes=changes, verdicts=empty)
+    >>> several.regressions["arm"].tolist()
+    ['adam']
     """
 
     labels: tuple[str, ...]  # of the runs, unique

@@ -29,7 +29,7 @@ INK, MUTED, PAPER = "#1b1f24", "#5b6470", "#ffffff"  # of a file; a report has i
 
 @dataclass(frozen=True)
 class Stroke:
-    """How an arm is drawn: by a colour and a marker, so that it is told apart without seeing colours.
+    """How an arm is drawn: by a color and a marker, so that it is told apart without seeing colors.
 
     >>> Stroke(color="#0173b2", marker="o").marker
     'o'

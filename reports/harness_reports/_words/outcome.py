@@ -42,17 +42,17 @@ class Outcome:
     @property
     def metric(self) -> str:
         """The metric that decides."""
-        return str(self.records.meta["metric"])
+        return str(self.records.meta.metric)
 
     @property
     def unit(self) -> str:
         """The unit of the metric that decides."""
-        return str(self.records.meta["metrics"][self.metric]["unit"])
+        return str(self.records.meta.metrics[self.metric]["unit"])
 
     @property
     def goal(self) -> str:
         """Whether a high or a low value of the metric is good: "max" or "min"."""
-        return str(self.records.meta["metrics"][self.metric]["goal"])
+        return str(self.records.meta.metrics[self.metric]["goal"])
 
     @property
     def test_title(self) -> str:
@@ -67,7 +67,7 @@ class Outcome:
     @property
     def loss_unit(self) -> str:
         """The unit of the task's loss; "" for a task without one."""
-        return str(self.records.meta["metrics"].get("loss", {}).get("unit", ""))
+        return str(self.records.meta.metrics.get("loss", {}).get("unit", ""))
 
     @cached_property
     def deciding_rows(self) -> list[dict[str, Any]] | None:
