@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Plan
-from harness.console.progress import counted
+from harness.console.numbers import counted
 from harness.plugin.runs import Run
 from harness.records import Store, schema
 from harness.run.search import Search

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
-from harness.console.progress import Reporter, counted
+from harness.console.numbers import counted
+from harness.console.progress import Reporter
 from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Run, State, digest
 from harness.records import Store, schema
