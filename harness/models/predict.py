@@ -21,6 +21,7 @@ from harness.benchmark import loading
 from harness.benchmark.sections import TrainSection
 from harness.benchmark.toml import parse_override
 from harness.console import interruption
+from harness.console.numbers import measure
 from harness.console.progress import Reporter
 from harness.console.safe_text import spreadsheet_cell
 from harness.data.images import CENTRE, CORNERS, Cut, Position, quiet_photos, stream_photos
@@ -229,8 +230,8 @@ def choose_model(records: Records, arm: str | None = None, ensemble: bool = Fals
     of_arm = done[done["arm"] == best].sort_values("seed")
     of_arm = of_arm if ensemble else of_arm.loc[[(sign * of_arm[deciding.tune_column]).idxmax()]]
     seeds = ", ".join(map(str, of_arm["seed"]))
-    scale, unit = (100, " %") if deciding.is_share else (1, f" {deciding.unit}".rstrip())
-    mean = f"tune {deciding.name} {scale * sign * means[best]:.4g}{unit} on average over {len(tuned[best])} seeds"
+    score = measure(float(sign * means[best]), deciding.unit)
+    mean = f"tune {deciding.name} {score} on average over {len(tuned[best])} seeds"
     backbone = str(records.arms.set_index("arm").loc[best, "backbone"])
     network = best.partition("/")[0]
     head = "" if network == backbone else network.removeprefix(f"{backbone}+")

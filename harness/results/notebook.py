@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import measure
 from harness.console.safe_text import impersonal
 from harness.errors import arguments
 from harness.plugin.contracts import Analysis, Results
@@ -148,9 +149,9 @@ class Loaded:
             Markup("<tr>{}</tr>").format(
                 cell(
                     row["arm"],
-                    _shown(row["mean"], row["unit"]),
-                    _shown(row["low"], row["unit"]),
-                    _shown(row["high"], row["unit"]),
+                    measure(row["mean"], row["unit"]),
+                    measure(row["low"], row["unit"]),
+                    measure(row["high"], row["unit"]),
                     f"{row['n']} of {row['planned']}",
                 )
             )
@@ -164,19 +165,20 @@ class Loaded:
 
 
 def load(run: str | Path) -> Loaded:
-    """Return a run folder as frames; nothing is trained, and torch is not needed.
+    """Return a run folder as frames. Nothing is trained, and torch is not needed.
 
-    Raises RunFolderError where it is none.
+    Args:
+        run: The run folder.
 
-        run = harness.load("runs/dogscats-0b831918")
-        run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
-        run.leaderboard
+    Returns:
+        Its tables as attributes: ``run.epochs``, ``run.runs``, ``run.leaderboard``; docs/records.md has them all.
+
+    Raises:
+        RunFolderError: It is no run folder, or a damaged one.
+
+    >>> run = load(folder)  # of a finished run
+    >>> best = run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
+    >>> bool((best <= 1).all())
+    True
     """
     return Loaded(open_records(arguments.path("run", run)), discover())
-
-
-def _shown(value: float, unit: str) -> str:
-    """Return a number for people: percent with two decimals, anything else with four digits."""
-    if value != value:
-        return "\N{EN DASH}"
-    return f"{100 * value:.2f} %" if unit == "%" else f"{value:.4g} {unit}".rstrip()
