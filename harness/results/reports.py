@@ -122,13 +122,14 @@ def _analysed(records: Records, registry: Registry, attempts: Attempts | None = 
     with quiet_libraries():
         results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
     lacking = filter(None, [summary(records.lacking)])
-    return replace(results, problems=impersonal((*lacking, *records.changes, *results.problems)))
+    problems = impersonal((*lacking, *records.changes, *results.problems))
+    return replace(results, problems=problems, blocked=tuple(sorted(registry.blocked)))
 
 
 def _for_readers(records: Records) -> Records:
     """Return records as they may be given away: no home folder, user name or host name is in their texts."""
     tables: dict[str, Any] = {name: impersonal_table(getattr(records, name)) for name in RECORD_TABLES}
-    return replace(records, meta=impersonal(records.meta), **tables)
+    return replace(records, meta=records.meta.mapped(impersonal), **tables)
 
 
 def _rendered(report: Report, results: Results, render: Callable[[Results], str] | None = None) -> bytes:

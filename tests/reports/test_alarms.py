@@ -12,6 +12,7 @@ import pytest
 from harness_plugins.analyses.scores import lead
 from harness_plugins.analyses.search import budget, sensitivity
 from harness_reports import html, markdown, text
+from harness_reports._words.headline import Headline, headline
 from harness_reports._words.outcome import Outcome
 from scipy import stats
 
@@ -19,6 +20,14 @@ from harness import Records, Results
 from harness.results.analysis import analyse
 from harness.results.tables import leaderboard
 from harness.verdict import tuning as alarms
+from harness.verdict.score_alarms import is_special_case, special_cases
+from harness.verdict.seed_noise import seed_noise
+
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 SD = 0.01  # of the synthetic objective's seeds
@@ -66,7 +75,7 @@ def test_a_plain_search_is_quiet(searched: Any) -> None:
 
 
 def test_seed_noise_is_what_two_seeds_exceed_once_in_twenty(searched: Any) -> None:
-    noises = alarms.seed_noise(searched({SGD: GOOD, ADAM: GOOD}))
+    noises = seed_noise(searched({SGD: GOOD, ADAM: GOOD}))
     assert noises == pytest.approx({SGD: NOISE, ADAM: NOISE})
     random = np.random.default_rng(0)
     runs = random.normal(size=(4000, 6))  # four seeds that the sd is taken from, and two that are compared
@@ -76,12 +85,12 @@ def test_seed_noise_is_what_two_seeds_exceed_once_in_twenty(searched: Any) -> No
 
 def test_seed_noise_is_at_least_one_example(searched: Any) -> None:
     same = dict.fromkeys((SGD,), [0.9] * 4)
-    assert alarms.seed_noise(searched({SGD: GOOD}, same)) == {SGD: 1 / 512}
+    assert seed_noise(searched({SGD: GOOD}, same)) == {SGD: 1 / 512}
 
 
 def test_an_arm_without_seeds_borrows_the_others_noise(searched: Any, spoiled: Any) -> None:
     records = spoiled(searched({SGD: GOOD, ADAM: GOOD}), SGD, range(4), "diverged")
-    assert alarms.seed_noise(records)[SGD] == pytest.approx(NOISE)
+    assert seed_noise(records)[SGD] == pytest.approx(NOISE)
 
 
 def test_without_seeds_nothing_is_judged_against_noise(make_records: Any) -> None:
@@ -151,8 +160,10 @@ def test_missing_trials_alarm_only_where_they_were_worth_something(searched: Any
 def test_a_budget_in_another_unit_is_judged_in_that_unit(searched: Any, unit: str, column: str) -> None:
     steep = [(1e-2, 0.50), (1e-2, 0.60), (1e-2, 0.90), (1e-2, 0.55), (1e-2, 0.5), (1e-2, 0.5)]
     records = searched({SGD: steep[:2], ADAM: steep})
-    benchmark = records.meta["benchmark"]
-    meta = {**records.meta, "benchmark": {**benchmark, "search": {**benchmark["search"], "unit": unit, "budget": 60.0}}}
+    benchmark = records.meta.benchmark
+    meta = replace(
+        records.meta, benchmark={**benchmark, "search": {**benchmark["search"], "unit": unit, "budget": 60.0}}
+    )
 
     def spent(sgd: float) -> Records:
         costs = [sgd / 2 if arm == SGD else 10.0 for arm in records.trials["arm"]]
@@ -186,7 +197,7 @@ LR = {"low": 1e-3, "high": 1.0, "log": True}
     ],
 )
 def test_contains(general: Any, special: Any, is_one: bool) -> None:
-    assert alarms.contains(general, special) is is_one
+    assert is_special_case(general, special) is is_one
 
 
 @pytest.mark.parametrize(("shift", "state"), [(0.0, "quiet"), (0.005, "quiet"), (0.03, "alarm"), (-0.03, "quiet")])
@@ -194,7 +205,7 @@ def test_a_general_optimizer_must_not_lose_to_its_special_case(searched: Any, sh
     plain = "lesson_cnn/plain/cosine"
     hers = [0.89 + shift, 0.90 + shift, 0.885 + shift, 0.915 + shift]
     records = searched({SGD: GOOD, plain: GOOD}, {plain: hers})
-    records.meta["spaces"][plain] = {**records.meta["spaces"][SGD], "momentum": {"fixed": 0.0}}
+    records.meta.spaces[plain] = {**records.meta.spaces[SGD], "momentum": {"fixed": 0.0}}
     assert states(records)["special case"] == "not judged"  # nothing says that "plain" is sgd
     records = replace(records, arms=records.arms.assign(optimizer="sgd"))
     table = alarms.compute(records).set_index(["arm", "alarm"])
@@ -207,10 +218,10 @@ def test_a_general_optimizer_must_not_lose_to_its_special_case(searched: Any, sh
 def test_a_special_case_is_of_one_network_and_one_schedule(searched: Any) -> None:
     plain = "lesson_cnn/plain/cosine"
     records = searched({SGD: GOOD, plain: GOOD})
-    records.meta["spaces"][plain] = {**records.meta["spaces"][SGD], "momentum": {"fixed": 0.0}}
+    records.meta.spaces[plain] = {**records.meta.spaces[SGD], "momentum": {"fixed": 0.0}}
     same = records.arms.assign(optimizer="sgd")
-    assert alarms.special_cases(replace(records, arms=same), SGD) == [plain]
-    assert alarms.special_cases(replace(records, arms=same.assign(scheduler=["cosine", "step"])), SGD) == []
+    assert special_cases(replace(records, arms=same), SGD) == [plain]
+    assert special_cases(replace(records, arms=same.assign(scheduler=["cosine", "step"])), SGD) == []
 
 
 def with_untuned(records: Records, scores: dict[str, list[float]], accuracy: float = 0.005) -> Records:
@@ -220,9 +231,9 @@ def with_untuned(records: Records, scores: dict[str, list[float]], accuracy: flo
     """
     margins = {"accuracy": accuracy, "test_loss": 1.10}
     rules = {"alpha": 0.05, "margins": margins, "floors": {}, "gate": {}}
-    benchmark = {**records.meta["benchmark"], "verdict": rules}
+    benchmark = {**records.meta.benchmark, "verdict": rules}
     benchmark["compare"] = {**benchmark["compare"], "fit": 0.01}
-    records = replace(records, meta={**records.meta, "benchmark": benchmark})
+    records = replace(records, meta=replace(records.meta, benchmark=benchmark))
     rows = [
         {"run_id": f"{arm}~{seed}", "arm": f"{arm}~untuned", "role": "untuned", "of": arm, "replicate": 0,
          "init_seed": seed, "order_seed": seed, "state": "done", "tune_accuracy": score}
@@ -247,8 +258,8 @@ def test_an_arm_must_not_lie_below_its_own_defaults(searched: Any, below: float,
 def test_a_loss_lies_below_its_defaults_by_half_the_margin_of_a_ratio(searched: Any, ratio: float, state: str) -> None:
     """Of a margin of 1.10 the half is its root, 1.0488."""
     records = searched({SGD: GOOD}, {SGD: [0.2 * ratio] * 4})
-    metrics = {**records.meta["metrics"], "accuracy": {"goal": "min", "unit": "nats"}}
-    records = with_untuned(replace(records, meta={**records.meta, "metrics": metrics}), {SGD: [0.2, 0.2]})
+    metrics = {**records.meta.metrics, "accuracy": {"goal": "min", "unit": "nats"}}
+    records = with_untuned(replace(records, meta=replace(records.meta, metrics=metrics)), {SGD: [0.2, 0.2]})
     row = alarms.compute(records).set_index("alarm").loc["defaults"]
     assert (row["value"], row["state"]) == (pytest.approx(0.2 * ratio - 0.2), state)
     assert row["limit"] == pytest.approx(0.2 * (1.1**0.5 - 1))
@@ -268,7 +279,7 @@ def test_half_the_margin_is_that_of_the_protocol(searched: Any) -> None:
 
 def test_without_a_protocol_defaults_are_not_judged(searched: Any) -> None:
     records = with_untuned(searched({SGD: GOOD}), {SGD: [0.99] * 3})
-    meta = {**records.meta, "benchmark": {k: v for k, v in records.meta["benchmark"].items() if k != "verdict"}}
+    meta = replace(records.meta, benchmark={k: v for k, v in records.meta.benchmark.items() if k != "verdict"})
     assert states(replace(records, meta=meta))["defaults"] == "not judged"
 
 
@@ -277,9 +288,9 @@ def test_without_a_protocol_defaults_are_not_judged(searched: Any) -> None:
 
 def with_constant(records: Records, score: float, se: float, answer: str = "cat") -> Records:
     """Return the records with what a constant answer scores on tune."""
-    metric = records.meta["metric"]
+    metric = records.meta.metric
     constant = {"answer": answer, "scores": {"tune": {metric: {"score": score, "se": se}}}}
-    return replace(records, meta={**records.meta, "constant": constant})
+    return replace(records, meta=replace(records.meta, constant=constant))
 
 
 @pytest.mark.parametrize(
@@ -301,8 +312,8 @@ def test_an_arm_must_be_shown_to_be_better_than_a_constant(searched: Any, score:
 
 def test_of_a_loss_lower_is_better_than_a_constant(searched: Any) -> None:
     records = searched({SGD: GOOD})
-    metrics = {**records.meta["metrics"], "accuracy": {"goal": "min", "unit": "nats"}}
-    records = replace(records, meta={**records.meta, "metrics": metrics})
+    metrics = {**records.meta.metrics, "accuracy": {"goal": "min", "unit": "nats"}}
+    records = replace(records, meta=replace(records.meta, metrics=metrics))
     assert states(with_constant(records, 1.2, 0.01))["chance"] == "quiet"
     assert states(with_constant(records, 0.69, 0.01))["chance"] == "alarm"
 
@@ -321,7 +332,7 @@ def test_arms_that_learned_nothing_are_alarmed_and_arms_that_did_are_not(searche
 def test_an_alias_is_held_against_its_optimizers_defaults(searched: Any) -> None:
     plain = "lesson_cnn/plain/cosine"
     records = with_untuned(searched({SGD: GOOD, plain: GOOD}), {SGD: [0.97, 0.98, 0.99]})
-    records.meta["optimizers"] = {SGD: "sgd", plain: "sgd"}
+    records = replace(records, meta=replace(records.meta, optimizers={SGD: "sgd", plain: "sgd"}))
     found = alarms.compute(records).set_index(["arm", "alarm"])["state"]
     assert found[SGD, "defaults"] == found[plain, "defaults"] == "alarm"
 
@@ -413,7 +424,7 @@ def results(searched: Any) -> Any:
         shift = [0.0 if arm == SGD else 0.2 for arm in records.runs["arm"]]
         records = replace(records, runs=records.runs.assign(test_accuracy=records.runs["tune_accuracy"] - shift))
         modules = (alarms, budget, lead, leaderboard, sensitivity)
-        found = analyse(records, [offer for module in modules for offer in module.harness_analyses()])
+        found = analyse(records, [offer for module in modules for offer in analyses_of(module)])
         assert not found.problems
         return found
 
@@ -448,7 +459,7 @@ def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
     records = searched({SGD: GOOD, ADAM: bad, rms: GOOD})
     shift = {SGD: 0.0, ADAM: 0.1, rms: 0.2}
     runs = records.runs.assign(test_accuracy=[r.tune_accuracy - shift[r.arm] for r in records.runs.itertuples()])
-    offers = [o for m in (alarms, lead, leaderboard) for o in m.harness_analyses()]
+    offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
     answer = headline_of(analyse(replace(records, runs=runs), offers)).answer
     assert "20.00 points ahead of rmsprop; inconclusive (tuning): adam" in answer
 
@@ -472,7 +483,7 @@ def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
 def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
     """The tuned arm of the review: it lies 1.05 points below its defaults in tune, a margin of half a point."""
     records = with_untuned(searched({SGD: GOOD, ADAM: GOOD}), {SGD: [float(np.mean(FINALS)) + 0.0105] * 3})
-    offers = [o for m in (alarms, lead, leaderboard) for o in m.harness_analyses()]
+    offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
     results = analyse(records, offers)
     words = (
         "sgd is inconclusive (tuning), not worse: its tune accuracy is 1.05 points worse than with its optimizer's "

@@ -21,6 +21,12 @@ from harness.results.analysis import analyse
 from harness.results.tables import suspects
 from harness.results.tables.class_probabilities import entropy
 
+
+def analyses_of(module):
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
+
 OURS = (confusion, calibration, picks, suspects, cleaned)
 HOSTILE = ["</style><script>alert(1)</script>.jpg", 'a"onload="x.jpg', "dogs/\u202egpj.exe\n.jpg", "{{ 7*7 }}.jpg"]
 
@@ -57,10 +63,10 @@ def shown(make_records, tmp_path):
             for split, found in splits.items()
             for row, target in enumerate(found)
         ]
-        meta = {**records.meta, **({"likeness": likeness} if likeness else {})}
+        meta = replace(records.meta, likeness=likeness or None)
         if folds:
             save_arrays(tmp_path / "predictions" / "out_of_fold.safetensors", {"predictions": folds[0]})
-            meta["folds"] = {"arm": "lesson_cnn/sgd/cosine", "count": 5}
+            meta = replace(meta, folds={"arm": "lesson_cnn/sgd/cosine", "count": 5})
         (tmp_path / "thumbnails").mkdir(exist_ok=True)
         for row in thumbs:
             out = io.BytesIO()
@@ -244,7 +250,7 @@ def test_what_is_no_class_probability_is_left_out(shown, make_records):
 
 
 def page_of(records):
-    offers = [offer for module in OURS for offer in module.harness_analyses()]
+    offers = [offer for module in OURS for offer in analyses_of(module)]
     results = analyse(records, offers)
     assert not results.problems
     return html.render(results)
@@ -312,7 +318,7 @@ def test_many_classes_are_listed_by_their_worst_confusions(shown):
         for t in names for p in names
     ]  # fmt: skip
     results = SimpleNamespace(
-        tables={"confusion": pd.DataFrame(rows)}, records=SimpleNamespace(meta={"data": {"classes": names}})
+        tables={"confusion": pd.DataFrame(rows)}, records=SimpleNamespace(meta=SimpleNamespace(data={"classes": names}))
     )
     looks = {"a": SimpleNamespace(label="a", color="#000000")}
     (card,) = _cards(Page(Outcome(results), looks, Views(), Thumbs(results.records)))

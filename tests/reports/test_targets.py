@@ -15,6 +15,12 @@ from harness_reports import html
 from harness import Records, Results
 from harness.results.analysis import analyse
 
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
+
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 
 
@@ -36,7 +42,7 @@ def trained(make_records: Any) -> Any:
                 for e, value in enumerate(curve, 1)
             ]
         if target:
-            records.meta["benchmark"]["report"] = {"target": {"metric": "accuracy", "value": target}}
+            records.meta.benchmark["report"] = {"target": {"metric": "accuracy", "value": target}}
         return replace(records, epochs=pd.DataFrame(rows), runs=records.runs.assign(tune_accuracy=finals))
 
     return build
@@ -145,7 +151,7 @@ def test_a_run_under_way_is_seen_as_far_as_it_got(trained: Any) -> None:
 
 def test_what_is_less_is_better_where_the_metric_says_so(make_records: Any) -> None:
     records = make_records(["sgd"], seeds=2, metrics={"loss": {"goal": "min", "unit": "nats"}})
-    records.meta["benchmark"]["report"] = {"target": {"metric": "loss", "value": 0.35}}
+    records.meta.benchmark["report"] = {"target": {"metric": "loss", "value": 0.35}}
     for row in times.compute(records).itertuples():
         losses = records.epochs.loc[records.epochs["run_id"] == row.run_id].sort_values("epoch")["tune_loss"].to_numpy()
         assert row.epochs == 1 + int((losses <= 0.35).argmax())
@@ -218,7 +224,7 @@ def test_two_cells_have_no_profile(trained: Any) -> None:
 
 def results(records: Records) -> Results:
     modules = (times, targets, reached, profiles)
-    found = analyse(records, [offer for module in modules for offer in module.harness_analyses()])
+    found = analyse(records, [offer for module in modules for offer in analyses_of(module)])
     assert not found.problems
     return found
 

@@ -25,10 +25,10 @@ class Notes(dict):
 
 def registered(meta, **changes):
     """Register the protocol of a benchmark with other margins or seeds."""
-    plain = json.loads(json.dumps(meta["benchmark"]))
+    plain = json.loads(json.dumps(meta.benchmark))
     plain["verdict"]["margins"] |= changes.pop("margins", {})
     plain["compare"] |= changes
-    return resolve(plain, meta["arms"], list(meta["metrics"]))
+    return resolve(plain, meta.arms, list(meta.metrics))
 
 
 def test_changed_margins_are_a_new_verdict_beside_the_old_one(world):
@@ -36,7 +36,7 @@ def test_changed_margins_are_a_new_verdict_beside_the_old_one(world):
     notes = Notes()
     first = register(notes, registered(records.meta), 0)
     second = register(notes, registered(records.meta, margins={"function": 2.0}), 24)
-    records.meta["protocols"] = notes["protocols"]
+    records = replace(records, meta=replace(records.meta, protocols=notes["protocols"]))
     table = verdict.compute(records)
     found = table[table["scope"] == "network"].set_index("hash")
     assert found.loc[first, "registered"] == "before the comparison"
@@ -49,25 +49,26 @@ def test_changed_margins_are_a_new_verdict_beside_the_old_one(world):
 def test_a_protocol_whose_measurements_were_replaced_is_not_judged(world, what):
     records = world(seeds=12).records()
     meta, notes = records.meta, Notes()
-    meta["benchmark"]["compare"] |= {"probes": ["sharpness"], "aa": False}
-    meta["probes"] = {"sharpness": {"version": "one"}}
-    first = register(notes, resolve(meta["benchmark"], meta["arms"], list(meta["metrics"]), {"sharpness": "one"}), 0)
-    meta["protocols"] = notes["protocols"]
+    meta.benchmark["compare"] |= {"probes": ["sharpness"], "aa": False}
+    meta = replace(meta, probes={"sharpness": {"version": "one"}})
+    first = register(notes, resolve(meta.benchmark, meta.arms, list(meta.metrics), {"sharpness": "one"}), 0)
+    records = replace(records, meta=replace(meta, protocols=notes["protocols"]))
     assert verdict.compute(records).iloc[0]["statement"] == "supported"
     if what == "search":
-        meta["benchmark"]["search"] = {**meta["benchmark"]["search"], "trials": 9}
+        meta.benchmark["search"] = {**meta.benchmark["search"], "trials": 9}
     elif what == "extension":
-        meta["extensions"] = [{"arm": meta["arms"][0], "why": ["edge"], "ranges": {}, "extra": 2.0, "after": 5}]
+        extension = {"arm": meta.arms[0], "why": ["edge"], "ranges": {}, "extra": 2.0, "after": 5}
+        meta = replace(meta, extensions=[extension])
     elif what == "options":
-        meta["benchmark"]["compare"] |= {"probe_options": {"sharpness": {"steps": 3}}}
+        meta.benchmark["compare"] |= {"probe_options": {"sharpness": {"steps": 3}}}
     elif what == "version":
-        meta["probes"] = {"sharpness": {"version": "two"}}
+        meta = replace(meta, probes={"sharpness": {"version": "two"}})
     else:
-        meta["benchmark"]["compare"] |= {"aa": True}
-    versions = {"sharpness": meta["probes"]["sharpness"]["version"]}
-    now = resolve(meta["benchmark"], meta["arms"], list(meta["metrics"]), versions, meta.get("extensions", ()))
+        meta.benchmark["compare"] |= {"aa": True}
+    versions = {"sharpness": meta.probes["sharpness"]["version"]}
+    now = resolve(meta.benchmark, meta.arms, list(meta.metrics), versions, meta.extensions)
     second = register(notes, now, 24)
-    meta["protocols"] = notes["protocols"]
+    records = replace(records, meta=replace(meta, protocols=notes["protocols"]))
     assert first != second
     found = verdict.compute(records)
     found = found[found["scope"] == "network"].set_index("hash")
@@ -88,8 +89,10 @@ def test_a_protocol_of_before_there_were_designs_is_judged_as_it_was(world):
     (entry,) = notes["protocols"]
     del entry["protocol"]["design"]
     old = digest(entry["protocol"])
-    records.meta["protocols"] = [{**entry, "hash": old}]
-    records.meta["extensions"] = [{"arm": "x", "ranges": {}, "extra": 1, "after": 0}]
+    records = replace(records, meta=replace(records.meta, protocols=[{**entry, "hash": old}]))
+    records = replace(
+        records, meta=replace(records.meta, extensions=[{"arm": "x", "ranges": {}, "extra": 1, "after": 0}])
+    )
     found = verdict.compute(records).iloc[0]
     assert (found["hash"], found["statement"]) == (old, "supported")
 
@@ -97,11 +100,11 @@ def test_a_protocol_of_before_there_were_designs_is_judged_as_it_was(world):
 def test_the_power_is_that_of_the_pairs_that_were_measured(world, stated):
     records = world(seeds=12, offsets=(1, 2)).records()
     whole = stated(records)["power"]
-    records.meta["probes"] = {"representation": {"groups": 2}}
+    records = replace(records, meta=replace(records.meta, probes={"representation": {"groups": 2}}))
     found = stated(records)
     assert found["power"] < whole
-    assert f"power {found['power']:.2f}, and {whole:.2f} with all pairs" in found["reasons"]
-    records.meta["probes"] = {"representation": {"groups": 6}}
+    assert f"power {found['power']:.2f}, or {whole:.2f} with all pairs" in found["reasons"]
+    records = replace(records, meta=replace(records.meta, probes={"representation": {"groups": 6}}))
     assert stated(records)["power"] == whole
 
 
@@ -117,7 +120,7 @@ def test_a_protocol_of_fewer_seeds_is_judged_by_the_first_of_them(world):
     notes = Notes()
     register(notes, registered(records.meta, seeds=8), 0)
     register(notes, registered(records.meta), 16)
-    records.meta["protocols"] = notes["protocols"]
+    records = replace(records, meta=replace(records.meta, protocols=notes["protocols"]))
     table = facets.compute(records)
     few = facets.compute(world(seeds=8).records())
     assert list(table.loc[table["measure"] == "accuracy", "seeds"]) == [8, 12]
@@ -155,7 +158,7 @@ def test_identical_arms_are_rarely_called_apart(world):
 def test_tables_fit_into_files_and_a_second_time_are_the_same(world, tmp_path):
     records = world(seeds=6, aa=True, different=True).records()
     for module in (facets, gate, omnibus, twins, verdict):
-        (analysis,) = module.harness_analyses()
+        analysis = module.ANALYSIS
         table = analysis.compute(records)
         assert list(table.columns) == list(module.COLUMNS)
         assert analysis.compute(records).equals(table)
@@ -195,7 +198,7 @@ def test_the_omnibus_test_sees_what_the_pairs_see(world):
 def test_pairs_of_one_seed_have_no_part_in_the_p_value(world):
     """Probes leave them out. With them, as the predictions have them, p is the same."""
     from harness.statistics.omnibus import permanova, permdisp
-    from harness.verdict.tables.omnibus import _same_seeds
+    from harness.verdict.tables.omnibus import fill_same_seeds
 
     points = np.random.default_rng(0).standard_normal((3, 5, 4))
     points[2] += 0.7
@@ -203,13 +206,16 @@ def test_pairs_of_one_seed_have_no_part_in_the_p_value(world):
     holes = whole.copy()
     same = (np.arange(15)[:, None] % 5 == np.arange(15) % 5) & ~np.eye(15, dtype=bool)
     holes[same] = np.nan
-    assert "stand in the total" in _same_seeds(holes, 3, 5)
-    assert np.isfinite(holes).all()
-    assert _same_seeds(whole.copy(), 3, 5) == ""
     shape = (3, 5, 3, 5)
-    assert permanova(holes.reshape(shape)).p == permanova(whole.reshape(shape)).p
-    assert permdisp(holes.reshape(shape)) == permdisp(whole.reshape(shape))
-    assert permanova(holes.reshape(shape)).r2 == pytest.approx(permanova(whole.reshape(shape)).r2, abs=0.1)
+    whole, holes = whole.reshape(shape), holes.reshape(shape)
+    filled, any_filled = fill_same_seeds(holes)
+    assert any_filled
+    assert np.isfinite(filled).all()
+    assert np.isnan(holes).any()  # what it is given stays as it was
+    assert fill_same_seeds(whole)[1] is False
+    assert permanova(filled).p == permanova(whole).p
+    assert permdisp(filled) == permdisp(whole)
+    assert permanova(filled).r2 == pytest.approx(permanova(whole).r2, abs=0.1)
 
 
 def test_the_omnibus_test_needs_every_pair(world):
@@ -244,16 +250,16 @@ def test_twins_compare_the_optimizer_with_the_order_of_the_data(world):
 
 def test_what_is_not_known_of_a_ratio_is_nan():
     from harness.statistics.pairwise import Estimate
-    from harness.verdict.columns import numbers
+    from harness.verdict.estimate_columns import estimate_columns
 
-    found = numbers(Estimate(np.log(2), -np.inf, np.inf, np.nan, 2), "log rho")
+    found = estimate_columns(Estimate(np.log(2), -np.inf, np.inf, np.nan, 2), "log rho")
     assert found["rho"] == pytest.approx(2)
     assert np.isnan([found[name] for name in ("rho_low", "rho_high", "low", "high", "se")]).all()
 
 
 def test_arms_with_objectives_of_their_own_are_not_compared_by_their_minima(world, stated, labels):
     records = world(seeds=12).records()
-    records.meta["benchmark"]["search"]["objective"] = "free"
+    records.meta.benchmark["search"]["objective"] = "free"
     assert set(labels(records, "function")) == {"inconclusive"}
     assert set(labels(records, "loss")) == {"similar"}
     said = stated(records)
@@ -270,7 +276,7 @@ def test_an_arm_below_its_defaults_leaves_the_loss_open_by_each_protocols_own_ma
     notes = Notes()
     strict = register(notes, registered(records.meta), 0)
     wide = register(notes, registered(records.meta, margins={"accuracy": 0.03}), 24)
-    records.meta["protocols"] = notes["protocols"]
+    records = replace(records, meta=replace(records.meta, protocols=notes["protocols"]))
     assert set(verdict.compute(records)["loss"]) == {"similar"}
     both = pd.concat([records.comparison, untuned], ignore_index=True)
     records = replace(records, comparison=both)
@@ -282,7 +288,12 @@ def test_an_arm_below_its_defaults_leaves_the_loss_open_by_each_protocols_own_ma
 def test_an_arm_at_chance_leaves_the_loss_open(world):
     records = world(seeds=12).records()
     for score, label in ((0.5, "similar"), (0.95, "inconclusive")):
-        records.meta["constant"] = {"answer": "cat", "scores": {"tune": {"accuracy": {"score": score, "se": 0.01}}}}
+        records = replace(
+            records,
+            meta=replace(
+                records.meta, constant={"answer": "cat", "scores": {"tune": {"accuracy": {"score": score, "se": 0.01}}}}
+            ),
+        )
         fresh = type(records)(**vars(records))  # what was worked out of other records is not kept
         row = verdict.compute(fresh).iloc[0]
         assert row["loss"] == label
