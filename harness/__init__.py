@@ -37,6 +37,9 @@ from harness.plugin.contracts import Task as Task
 from harness.plugin.contracts import Weights as Weights
 from harness.plugin.contracts import Workbench as Workbench
 from harness.plugin.hookspecs import hookimpl as hookimpl
+from harness.plugin.meta import Deciding as Deciding
+from harness.plugin.meta import Meta as Meta
+from harness.plugin.meta import sign_of as sign_of
 from harness.plugin.runs import Arm as Arm
 from harness.plugin.runs import Done as Done
 from harness.plugin.runs import Epoch as Epoch

@@ -45,7 +45,7 @@ def list_suspects(folder: Path, limit: int | None = None) -> DataFrame:
     from harness.results.tables.suspects import ANALYSIS
 
     records = open_records(folder)
-    if records.examples.empty or "likeness" not in records.meta:
+    if records.examples.empty or records.meta.likeness is None:
         raise RunFolderError(
             f"{folder}: must be a finished run on photos of classes, got one without names of photos; "
             "the same 'harness run' again adds them, where the data are photos"

@@ -25,10 +25,10 @@ def status(folder: Path) -> dict[str, Any]:
     from harness.records.promised import summary
 
     records = open_records(folder)
-    seeds = records.meta["benchmark"]["compare"]["seeds"]
+    seeds = records.meta.benchmark["compare"]["seeds"]
     compared = records.compared()
     arms = []
-    for arm in records.meta["arms"]:
+    for arm in records.meta.arms:
         trials = records.trials[records.trials["arm"] == arm]
         arms.append(
             {
@@ -49,7 +49,7 @@ def status(folder: Path) -> dict[str, Any]:
         "seconds": float(records.runs["seconds"].sum()),
         "left_out": left_out(records),
         "lacking": summary(records.find_lacking(whole=False)),
-        "command": records.meta["command"],
+        "command": records.meta.command,
     }
 
 

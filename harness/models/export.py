@@ -15,7 +15,7 @@ from harness.console.safe_text import impersonal
 from harness.errors import RunFolderError
 from harness.models.card import interval, model_card, shown, winner
 from harness.models.exported import FILE, describe_model, named
-from harness.models.predict import Choice, choose, model_of
+from harness.models.predict import Choice, choose_model, model_of
 from harness.models.trained import Model, check_weights, load_frozen, registry_for
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Backbone, Task
@@ -58,7 +58,7 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
     out = request.out or Path(f"{request.folder.resolve().name}-model")
     check_out_folder(out, new=True)
     records = open_records(request.folder)
-    choice = choose(records, request.arm, request.ensemble)
+    choice = choose_model(records, request.arm, request.ensemble)
     records.check_files(choice.run_ids, "solutions/", "predictions/")
     model = model_of(records, choice)
     for file in model.files:
@@ -87,7 +87,7 @@ def _with_own_plugins(model: Model, registry: Registry) -> Model:
 def _about(records: Records, choice: Choice, request: ExportRequest, registry: Registry) -> dict[str, Any]:
     """Return what is said of a model beside what predicting needs: how it was made, and how good it is."""
     meta, arm = records.meta, records.arms.set_index("arm").loc[choice.arm]
-    data, benchmark = meta["data"], as_plain(Benchmark.model_validate(meta["benchmark"]).of_head(choice.head))
+    data, benchmark = meta.data, as_plain(Benchmark.model_validate(meta.benchmark).of_head(choice.head))
     recipe = records.recipes[choice.run_ids[0]]
     compared = records.compared()
     seeds = dict(zip(compared["run_id"], compared["seed"].astype(int), strict=True))
@@ -97,16 +97,16 @@ def _about(records: Records, choice: Choice, request: ExportRequest, registry: R
         "optimizer": str(arm["optimizer"]),
         "scheduler": str(arm["scheduler"]),
         "tuned": dict(arm["tuned_params"]),
-        "pinned": [name for name, said in meta["spaces"][choice.arm].items() if "fixed" in said],
+        "pinned": [name for name, said in meta.spaces[choice.arm].items() if "fixed" in said],
         "recipe": {key: recipe[key] for key in RECIPE if key in recipe},
         "benchmark": {part: benchmark[part] for part in ("train", "search", "compare")},
-        "references": meta.get("references", {}),
+        "references": meta.references,
         "data": {key: data[key] for key in ("name", "fingerprint", "counts")},
         "runs": [{"run_id": each, "seed": int(seeds[each])} for each in choice.run_ids],
         "run_folder": request.folder.resolve().name,
         "named": request.arm is not None,
         "scores": _scores(records, choice, registry),
-        "environment": {key: meta["environment"][key] for key in ("versions", "hardware")},
+        "environment": {key: meta.environment[key] for key in ("versions", "hardware")},
     }
 
 
@@ -153,7 +153,7 @@ def _scores(records: Records, choice: Choice, registry: Registry) -> dict[str, A
     import numpy as np
 
     meta = records.meta
-    task = registry.get("task", meta["benchmark"]["train"]["task"], Task, str(records.folder))
+    task = registry.get("task", meta.benchmark["train"]["task"], Task, str(records.folder))
     files = [schema.prediction(records.folder, run_id) for run_id in choice.run_ids]
     stacked = np.stack([load_arrays(file)["predictions"] for file in files])
     predictions: NDArray[np.float32] = np.asarray(stacked.mean(axis=0, dtype=np.float64), np.float32)
@@ -161,7 +161,7 @@ def _scores(records: Records, choice: Choice, registry: Registry) -> dict[str, A
         own = {name: float(m.compute(predictions, records.targets)) for name, m in task.metrics.items()}
     table = computed(winner_table.ANALYSIS, records)
     arms = [_plain(row) for row in table.to_dict("records")]
-    return {"metric": meta["metric"], "metrics": meta["metrics"], "own": own, "arms": arms}
+    return {"metric": meta.metric, "metrics": meta.metrics, "own": own, "arms": arms}
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:

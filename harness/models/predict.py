@@ -21,13 +21,14 @@ from harness.benchmark import loading
 from harness.benchmark.sections import TrainSection
 from harness.benchmark.toml import parse_override
 from harness.console import interruption
+from harness.console.numbers import measure
 from harness.console.progress import Reporter
 from harness.console.safe_text import spreadsheet_cell
-from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
+from harness.data.images import CENTRE, CORNERS, Cut, Position, quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
 from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.models.exported import is_export, read_model
-from harness.models.trained import Model, load, origin_of, registry_for
+from harness.models.trained import Model, load_networks, origin_of, registry_for
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Split, Task
 from harness.plugin.process_settings import kept
@@ -92,7 +93,7 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
         )
     model, train = opened(request)
     check_out_file(request.out, header=_header(model))
-    places: tuple[Place, ...] = (CENTRE,)
+    places: tuple[Position, ...] = (CENTRE,)
     if request.tta and model.cut.scaled > model.cut.size:
         places += CORNERS
     reporter.say(f"predicting with {model.why}")
@@ -140,7 +141,7 @@ def opened(request: PredictionRequest) -> tuple[Model, TrainSection]:
     records = open_records(request.folder)
     benchmark = loading.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
     named = any(override.startswith("train.pretrained") for override in request.overrides)
-    choice = choose(records, request.arm, request.ensemble, request.snapshots)
+    choice = choose_model(records, request.arm, request.ensemble, request.snapshots)
     records.check_files(choice.run_ids, "solutions/")
     return model_of(records, choice, benchmark.train.pretrained if named else None), benchmark.train
 
@@ -152,10 +153,10 @@ def model_of(records: Records, choice: Choice, pretrained: bool | str | None = N
     """
     from harness.training.batches import MEAN, STD
 
-    folder, about = records.folder, records.meta["data"]
+    folder, about = records.folder, records.meta.data
     if len(about["classes"]) < 2 or len(about["input_shape"]) != 3:
         raise RunFolderError(f"{folder}: must be a run on photos of two or more classes, got one on other data")
-    cut, looks = _cut(records), records.meta["weights"].get(choice.backbone)
+    cut, looks = _cut(records), records.meta.weights.get(choice.backbone)
     files = [
         file
         for run_id in choice.run_ids
@@ -166,7 +167,7 @@ def model_of(records: Records, choice: Choice, pretrained: bool | str | None = N
         arm=choice.arm,
         backbone=choice.backbone,
         head=choice.head,
-        task=records.meta["benchmark"]["train"]["task"],
+        task=records.meta.benchmark["train"]["task"],
         classes=tuple(about["classes"]),
         cut=cut,
         mean=tuple(looks["mean"]) if looks else MEAN,
@@ -174,7 +175,7 @@ def model_of(records: Records, choice: Choice, pretrained: bool | str | None = N
         files=tuple(files),
         why=choice.why,
         notice=about["notice"],
-        block=tuple(records.meta["benchmark"].get("block", ())),
+        block=tuple(records.meta.benchmark.get("block", ())),
     )
 
 
@@ -202,21 +203,19 @@ def _of_export(request: PredictionRequest) -> tuple[Model, TrainSection]:
     return model, train
 
 
-def choose(records: Records, arm: str | None = None, ensemble: bool = False, snapshots: bool = False) -> Choice:
+def choose_model(records: Records, arm: str | None = None, ensemble: bool = False, snapshots: bool = False) -> Choice:
     """Return the arm whose finished comparison runs have the best mean on the tune split, and of it the best run, or all.
 
     With ``snapshots`` it is the best of the arms that kept some. The test split has no say. Raises RunFolderError where
     none has finished or none was kept, and BenchmarkError for an unknown ``arm``.
     """
-    arms = list(records.meta["arms"])
+    arms = list(records.meta.arms)
     if arm is not None and arm not in arms:
         raise BenchmarkError(f"--arm: must be an arm of the run, got {shown(arm)}{did_you_mean(arm, arms)}")
-    metric = records.meta["metric"]
-    about = records.meta["metrics"][metric]
-    sign = 1 if about["goal"] == "max" else -1
+    deciding, sign = records.deciding, records.deciding.sign
     runs = records.compared()
     done = runs[(runs["state"] == schema.DONE) & runs["arm"].isin([arm] if arm else arms)]
-    if done.empty or f"tune_{metric}" not in done:
+    if done.empty or deciding.tune_column not in done:
         raise RunFolderError(f"{records.folder}: must have a finished comparison run, got none; 'harness run' goes on")
     if snapshots:
         done = done[[bool(schema.snapshots(records.folder, run_id)) for run_id in done["run_id"]]]
@@ -225,14 +224,14 @@ def choose(records: Records, arm: str | None = None, ensemble: bool = False, sna
                 f"{records.folder}: must have snapshots{f' of {arm}' if arm else ''}, got none; they are kept with "
                 "compare.snapshots = true where a schedule has cycles (sgdr)"
             )
-    tuned = sign * done.set_index(["arm", "run_id"])[f"tune_{metric}"]
+    tuned = sign * done.set_index(["arm", "run_id"])[deciding.tune_column]
     means = tuned.groupby("arm").mean()
     best = max((name for name in arms if name in means.index), key=lambda name: (means[name], -arms.index(name)))
     of_arm = done[done["arm"] == best].sort_values("seed")
-    of_arm = of_arm if ensemble else of_arm.loc[[(sign * of_arm[f"tune_{metric}"]).idxmax()]]
+    of_arm = of_arm if ensemble else of_arm.loc[[(sign * of_arm[deciding.tune_column]).idxmax()]]
     seeds = ", ".join(map(str, of_arm["seed"]))
-    scale, unit = (100, " %") if about["unit"] == "%" else (1, f" {about['unit']}".rstrip())
-    mean = f"tune {metric} {scale * sign * means[best]:.4g}{unit} on average over {len(tuned[best])} seeds"
+    score = measure(float(sign * means[best]), deciding.unit)
+    mean = f"tune {deciding.name} {score} on average over {len(tuned[best])} seeds"
     backbone = str(records.arms.set_index("arm").loc[best, "backbone"])
     network = best.partition("/")[0]
     head = "" if network == backbone else network.removeprefix(f"{backbone}+")
@@ -243,12 +242,7 @@ def choose(records: Records, arm: str | None = None, ensemble: bool = False, sna
 
 
 def _cut(records: Records) -> Cut:
-    about = records.meta["data"]
-    if not {"interpolation", "crop"} <= set(about) or "weights" not in records.meta:
-        raise RunFolderError(
-            f"{records.folder}: must say how its photos were cut, got a run of an earlier version; "
-            "the same 'harness run' again adds that and trains nothing"
-        )
+    about = records.meta.data
     return Cut(about["input_shape"][0], about["interpolation"], about["crop"])
 
 
@@ -271,7 +265,7 @@ def _columns(classes: Sequence[str]) -> dict[str, int]:
 
 
 def _stream(
-    photos: Sequence[Numbered], cut: Cut, places: Sequence[Place], score: Score, columns: dict[str, int],
+    photos: Sequence[Numbered], cut: Cut, places: Sequence[Position], score: Score, columns: dict[str, int],
     clip: tuple[float, float], write: Callable[[Sequence[object]], object], reporter: Reporter,
 ) -> list[str]:  # fmt: skip
     """Write a row a photo, and return a line for each that could not be read."""
@@ -319,7 +313,7 @@ def _score(request: PredictionRequest, model: Model, train: TrainSection, report
     task = registry.get("task", model.task, Task, str(request.folder))
     nothing = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
     like = resident(nothing, chosen, model.mean, model.std)
-    body, networks = load(model, registry, chosen)
+    body, networks = load_networks(model, registry, chosen)
     predicting = Boundary("backbone", model.head or model.backbone, "predict")
 
     def of_view(squares: NDArray[np.uint8]) -> torch.Tensor:

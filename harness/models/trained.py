@@ -74,10 +74,10 @@ def origin_of(records: Records, pretrained: bool | str | None = None, run_id: st
     With ``run_id`` it has the hashes of the plugins that this run was made with, by part.
     """
     meta = records.meta
-    said = meta["benchmark"]["train"].get("pretrained", True) if pretrained is None else pretrained
+    said = meta.benchmark["train"].get("pretrained", True) if pretrained is None else pretrained
     sources = records.recipes[run_id].get("plugins", {}) if run_id else {}
-    weights, named = meta.get("weights", {}), pretrained is not None
-    return Origin(records.folder, meta.get("plugins", {}), weights, said, named, sources)
+    weights, named = meta.weights, pretrained is not None
+    return Origin(records.folder, meta.plugins, weights, said, named, sources)
 
 
 def registry_for(model: Model, plugins: Sequence[Path], reporter: Reporter) -> Registry:
@@ -130,7 +130,9 @@ def _file_name(name: str, origin: str) -> str:
     )
 
 
-def load(model: Model, registry: Registry, chosen: Device) -> tuple[torch.nn.Module | None, list[torch.nn.Module]]:
+def load_networks(
+    model: Model, registry: Registry, chosen: Device
+) -> tuple[torch.nn.Module | None, list[torch.nn.Module]]:
     """Return the frozen backbone, if the model has one, and the trained networks, ready on the device."""
     shape: tuple[int, ...] = (3, model.cut.size, model.cut.size)
     body = None

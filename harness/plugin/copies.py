@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from harness.plugin.meta import Meta
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -75,6 +77,8 @@ def _plain_copy(value: Any) -> Any:
         return {key: inner if type(inner) in _CONSTANT else _plain_copy(inner) for key, inner in value.items()}
     if type(value) is list:
         return [_plain_copy(inner) for inner in value]
+    if type(value) is Meta:
+        return value.mapped(_plain_copy)
     return copy.deepcopy(value)
 
 

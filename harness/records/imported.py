@@ -9,10 +9,11 @@ LISTS = ("arms", "compare_runs", "comparison")
 TABLES = ("spaces", "optimizers", "references", "roles", "convex", "exhausted")
 
 
-def with_imported(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the meta table with the arms of ``meta["baseline"]`` after the run's own; as it is where there are none."""
-    found = meta.get("baseline")
-    if not found:
-        return dict(meta)
-    lists = {key: [*meta.get(key, ()), *found[key]] for key in LISTS}
-    return {**meta, **lists, **{key: {**found[key], **meta.get(key, {})} for key in TABLES}}
+def with_imported(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's notes, with the arms that its baseline brought after the run's own; unchanged without a baseline."""
+    baseline = notes.get("baseline")
+    if not baseline:
+        return dict(notes)
+    lists = {key: [*notes.get(key, ()), *baseline[key]] for key in LISTS}
+    tables = {key: {**baseline[key], **notes.get(key, {})} for key in TABLES}
+    return {**notes, **lists, **tables}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RunFolderError, disk, one_line
 from harness.plugin.contracts.records import Lack, Records
 from harness.plugin.contracts.tables import empty_table
+from harness.plugin.meta import KEYS, Meta
 from harness.records import database, promised, schema
 from harness.records.checked import load_arrays
 from harness.records.imported import with_imported
@@ -30,7 +33,7 @@ class FolderRecords(Records):
     @property
     def changes(self) -> list[str]:
         """A line for each setting of the process that a plugin changed while it ran; they were put back after it."""
-        return schema.changes_of(self.meta.get(schema.CHANGES, {}))
+        return schema.changes_of(self.meta.changed_settings)
 
     def predictions(self, run_id: str, split: str = "test") -> NDArray[np.float32]:
         """Return a comparison run's predictions ``[N, ...]`` of test or tune; raises RunFolderError where they are missing."""
@@ -48,7 +51,7 @@ class FolderRecords(Records):
 
     def probed_together(self, probe: str, *run_ids: str) -> dict[str, NDArray[Any]]:
         """Return the arrays by name that a late probe kept of these networks; none where it kept none."""
-        version = self.meta.get("probes", {}).get(probe, {}).get("version", "")
+        version = self.meta.probes.get(probe, {}).get("version", "")
         file = schema.probed_together(self.folder, probe, version, *run_ids)
         return load_arrays(file) if file.is_file() else {}
 
@@ -61,7 +64,7 @@ class FolderRecords(Records):
     def out_of_fold(self) -> NDArray[np.float32] | None:
         """Predictions ``[N, ...]`` of the train split, each by a model trained without it; None without ``compare.folds``."""
         file = schema.out_of_fold(self.folder)
-        return load_arrays(file)["predictions"] if "folds" in self.meta and file.is_file() else None
+        return load_arrays(file)["predictions"] if self.meta.folds is not None and file.is_file() else None
 
     def thumbnail(self, split: str, row: int) -> bytes | None:
         """Return a small copy of a photo as JPEG, made anew from its pixels; None where there is none."""
@@ -137,43 +140,43 @@ def _opened(folder: Path) -> FolderRecords:
         if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise RunFolderError(_STARTING.format(folder))
         database.check(db, folder)
-        meta = _meta(folder, {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")})
+        meta = _meta(folder, db)
         arms = pd.read_sql_query("SELECT * FROM arms ORDER BY position", db)
         asks = pd.read_sql_query("SELECT * FROM asks ORDER BY arm, number", db)
         runs = pd.read_sql_query("SELECT * FROM runs ORDER BY arm, phase, seed, run_id", db)
         epochs = pd.read_sql_query("SELECT * FROM epochs ORDER BY run_id, epoch", db)
-        tested = bool(meta.get("range_tests"))  # older folders have no such table
+        tested = bool(meta.range_tests)  # older folders have no such table
         curves = (
             pd.read_sql_query("SELECT * FROM range_tests ORDER BY arm, step", db)
             if tested
             else empty_table("range_tests")
         )
-        walked = "paths_of" in meta  # older folders have no such table
+        walked = meta.paths_of is not None  # older folders have no such table
         paths = pd.read_sql_query("SELECT * FROM paths ORDER BY rowid", db) if walked else empty_table("paths")
-        named = "examples" in meta  # older folders have no such table
+        named = meta.examples is not None  # older folders have no such table
         examples = (
             pd.read_sql_query("SELECT * FROM examples ORDER BY split, row", db) if named else empty_table("examples")
         )
-        measured = _measured(db, meta) if meta.get("probes") else empty_table("measured")
-    comparison = _comparison(runs, meta.get("comparison", []))
-    wanted = set(meta.get("compare_runs", []))  # the comparison as the benchmark stands now
+        measured = _measured(db, meta) if meta.probes else empty_table("measured")
+    comparison = _comparison(runs, meta.comparison or ())
+    wanted = set(meta.compare_runs or ())  # the comparison as the benchmark stands now
     runs = _spread(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)].drop(columns="traceback"))
     runs["precision"] = [json.loads(text)["precision"] for text in runs["recipe"]]
     about = runs[["run_id", "arm", "phase", "seed"]]
-    arms = arms[arms["arm"].isin(meta.get("arms", []))].reset_index(drop=True)
+    arms = arms[arms["arm"].isin(meta.arms)].reset_index(drop=True)
     fixed = {
         arm: {name: said["fixed"] for name, said in space.items() if "fixed" in said}
-        for arm, space in meta["spaces"].items()
+        for arm, space in meta.spaces.items()
     }
     tuned = [
         {**fixed[arm], **json.loads(text)} if isinstance(text, str) else {}
         for arm, text in zip(arms["arm"], arms["tuned_params"], strict=True)
     ]
     arms["tuned_params"] = pd.Series(tuned, index=arms.index, dtype=object)
-    asks = asks[asks["number"] < asks["arm"].map(meta.get("counted", {})).fillna(math.inf)]
+    asks = asks[asks["number"] < asks["arm"].map(meta.counted).fillna(math.inf)]
     asks = asks.drop(columns=["trial_attrs", "study_attrs"])
     repeated = _repeated(asks, meta)
-    asks = asks[asks["arm"].isin(meta.get("arms", []))].reset_index(drop=True)
+    asks = asks[asks["arm"].isin(meta.arms)].reset_index(drop=True)
     params = [{**fixed[arm], **json.loads(text)} for arm, text in zip(asks["arm"], asks["params"], strict=True)]
     asks["params"] = pd.Series(params, index=asks.index, dtype=object)
     asks["epochs"] = [params["epochs"] for params in asks["params"]]
@@ -184,8 +187,8 @@ def _opened(folder: Path) -> FolderRecords:
         asks,
         runs.drop(columns=["recipe", "stop_after"]),
         about.merge(_spread(epochs), on="run_id"),
-        curves[curves["arm"].isin(meta.get("arms", []))].reset_index(drop=True),
-        paths[paths["arm"].isin(meta.get("arms", []))].astype({"lr": float}).reset_index(drop=True),
+        curves[curves["arm"].isin(meta.arms)].reset_index(drop=True),
+        paths[paths["arm"].isin(meta.arms)].astype({"lr": float}).reset_index(drop=True),
         examples.astype({"excluded": bool}),
         comparison,
         measured,
@@ -193,23 +196,32 @@ def _opened(folder: Path) -> FolderRecords:
     )
 
 
-def _meta(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
-    """Return the meta table of a run that has begun; raises RunFolderError where it has not, or where it is damaged."""
-    kinds = dict.fromkeys(("benchmark", "spaces", "environment", "metrics", "data"), dict)
-    if {*kinds, "arms", "command"} - set(meta):
+def _meta(folder: Path, db: sqlite3.Connection) -> Meta:
+    """Return what the run is about; raises RunFolderError where it has not begun, and TypeError for damaged notes."""
+    notes = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")}
+    if {"benchmark", "data", "metrics", "metric", "arms", "spaces", "environment", "command"} - set(notes):
         raise RunFolderError(_STARTING.format(folder))
-    for name, kind in {**kinds, "arms": list, "command": list}.items():
-        if not isinstance(meta[name], kind):
-            raise TypeError(f"{meta[name]!r:.80} as '{name}' in the table 'meta'")
-    return with_imported(meta)
+    if unknown := sorted(set(notes) - KEYS):
+        raise TypeError(f"the key '{unknown[0]:.80}' in the table 'meta'")
+    for each in fields(Meta):
+        if each.name in notes and not isinstance(notes[each.name], _kinds(str(each.type))):
+            raise TypeError(f"{notes[each.name]!r:.80} as '{each.name}' in the table 'meta'")
+    return Meta(**with_imported(notes))
 
 
-def _repeated(asks: DataFrame, meta: Mapping[str, Any]) -> DataFrame:
+def _kinds(annotation: str) -> tuple[type, ...]:
+    """Return what JSON gives for a value of ``Meta`` with that annotation."""
+    kinds: dict[str, type] = {"Mapping": dict, "Sequence": list, "str": str, "int": int}
+    empty = (type(None),) if annotation.endswith("| None") else ()
+    return kinds[re.split(r"\W", annotation)[0]], *empty
+
+
+def _repeated(asks: DataFrame, meta: Meta) -> DataFrame:
     """Return the trials of the searches that are no arm's first: replicates, and the A/A arm's."""
     import pandas as pd
 
-    of = {f"{arm} #{n}": (arm, n - 1) for arm in meta.get("arms", []) for n in range(2, 102)}
-    of |= {arm: (about["of"], 0) for arm, about in meta.get("roles", {}).items()}
+    of = {f"{arm} #{n}": (arm, n - 1) for arm in meta.arms for n in range(2, 102)}
+    of |= {arm: (about["of"], 0) for arm, about in meta.roles.items()}
     found = asks[asks["arm"].isin(of)].rename(columns={"arm": "search"}).reset_index(drop=True)
     found["arm"] = [of[name][0] for name in found["search"]]
     found["replicate"] = [of[name][1] for name in found["search"]]
@@ -217,7 +229,7 @@ def _repeated(asks: DataFrame, meta: Mapping[str, Any]) -> DataFrame:
     return found
 
 
-def _comparison(runs: DataFrame, cells: list[dict[str, Any]]) -> DataFrame:
+def _comparison(runs: DataFrame, cells: Sequence[Mapping[str, Any]]) -> DataFrame:
     """Return the runs of the comparison, in the order of the cells that say what each is for."""
     import pandas as pd
 
@@ -227,14 +239,12 @@ def _comparison(runs: DataFrame, cells: list[dict[str, Any]]) -> DataFrame:
     return _spread(pd.DataFrame(cells).merge(about, on="run_id", how="inner"))
 
 
-def _measured(db: sqlite3.Connection, meta: Mapping[str, Any]) -> DataFrame:
+def _measured(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     """Return what late probes measured, as they stand now: not what an earlier version of one did."""
     import pandas as pd
 
     found = pd.read_sql_query("SELECT * FROM measured ORDER BY probe, one, other, third, name", db)
-    over = {
-        name: about for name, about in meta["probes"].items() if about.get("over", True)
-    }  # half a group is no design
+    over = {name: about for name, about in meta.probes.items() if about.get("over", True)}  # half a group is no design
     versions = {name: about["version"] for name, about in over.items()}
     found = found[found["name"] != ""]  # it had nothing to say
     found = found[found["version"] == found["probe"].map(versions)].drop(columns="version")

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import measure
 from harness.console.safe_text import impersonal
 from harness.errors import arguments
 from harness.plugin.contracts import Analysis, Results
 from harness.plugin.discovery import discover
+from harness.plugin.meta import Meta
 from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
@@ -75,7 +77,7 @@ class Loaded:
         return self.records.name
 
     @property
-    def meta(self) -> Mapping[str, Any]:
+    def meta(self) -> Meta:
         """What the run is about: benchmark, data, environment, command, metrics and more."""
         return self.records.meta
 
@@ -124,7 +126,7 @@ class Loaded:
         lines = [
             Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
         ]
-        if notice := self.meta["data"]["notice"]:
+        if notice := self.meta.data["notice"]:
             lines.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
         return str(
             Markup("").join(
@@ -138,7 +140,7 @@ class Loaded:
 
         results = own_tables(Results(self.records, self.tables), [leaderboard.ANALYSIS], self._registry)
         board = results.tables.get(leaderboard.ANALYSIS.name)
-        metric = f"test_{self.meta['metric']}"
+        metric = self.deciding.column
         if board is None:
             return Markup("")
         rows = board[board["metric"] == metric].to_dict("records")
@@ -147,9 +149,9 @@ class Loaded:
             Markup("<tr>{}</tr>").format(
                 cell(
                     row["arm"],
-                    _shown(row["mean"], row["unit"]),
-                    _shown(row["low"], row["unit"]),
-                    _shown(row["high"], row["unit"]),
+                    measure(row["mean"], row["unit"]),
+                    measure(row["low"], row["unit"]),
+                    measure(row["high"], row["unit"]),
                     f"{row['n']} of {row['planned']}",
                 )
             )
@@ -163,19 +165,20 @@ class Loaded:
 
 
 def load(run: str | Path) -> Loaded:
-    """Return a run folder as frames; nothing is trained, and torch is not needed.
+    """Return a run folder as frames. Nothing is trained, and torch is not needed.
 
-    Raises RunFolderError where it is none.
+    Args:
+        run: The run folder.
 
-        run = harness.load("runs/dogscats-0b831918")
-        run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
-        run.leaderboard
+    Returns:
+        Its tables as attributes: ``run.epochs``, ``run.runs``, ``run.leaderboard``; docs/records.md has them all.
+
+    Raises:
+        RunFolderError: It is no run folder, or a damaged one.
+
+    >>> run = load(folder)  # of a finished run
+    >>> best = run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
+    >>> bool((best <= 1).all())
+    True
     """
     return Loaded(open_records(arguments.path("run", run)), discover())
-
-
-def _shown(value: float, unit: str) -> str:
-    """Return a number for people: percent with two decimals, anything else with four digits."""
-    if value != value:
-        return "\N{EN DASH}"
-    return f"{100 * value:.2f} %" if unit == "%" else f"{value:.4g} {unit}".rstrip()

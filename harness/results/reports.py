@@ -129,7 +129,7 @@ def _analysed(records: Records, registry: Registry, attempts: Attempts | None = 
 def _for_readers(records: Records) -> Records:
     """Return records as they may be given away: no home folder, user name or host name is in their texts."""
     tables: dict[str, Any] = {name: impersonal_table(getattr(records, name)) for name in RECORD_TABLES}
-    return replace(records, meta=impersonal(records.meta), **tables)
+    return replace(records, meta=records.meta.mapped(impersonal), **tables)
 
 
 def _rendered(report: Report, results: Results, render: Callable[[Results], str] | None = None) -> bytes:

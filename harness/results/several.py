@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness.console.safe_text import impersonal, impersonal_table
 from harness.errors import HarnessError, arguments
 from harness.plugin.contracts import Several
+from harness.plugin.meta import Deciding
 from harness.plugin.runs import digest
 from harness.records import Records, open_records, schema
 from harness.records.promised import summary
@@ -80,24 +81,24 @@ def open_several(folders: Sequence[Path], margin: float | None = None) -> Severa
         raise HarnessError("compare: must be different run folders, got one of them twice; name each once")
     records = tuple(_for_readers(open_records(folder)) for folder in folders)
     labels = _labels(folders)
-    metric, goal, unit = _metric(records, labels)
+    deciding = _deciding(records, labels)
     shared = set.intersection(*({str(arm) for arm in each.arms["arm"]} for each in records))
     if not shared:
         first = ", ".join(map(str, records[0].arms["arm"]))
         raise HarnessError(f"compare: must have an arm in common, got none; {labels[0]} has {first}")
     import pandas as pd
 
-    allowed = None if margin is None else margin / 100 if unit == "%" else margin
-    scores = [cell for label, each in zip(labels, records, strict=True) for cell in _cells(label, each, metric)]
+    allowed = None if margin is None else margin / 100 if deciding.is_share else margin
+    scores = [cell for label, each in zip(labels, records, strict=True) for cell in _cells(label, each, deciding.name)]
     return Several(
         labels,
         records,
-        metric,
-        goal,
-        unit,
+        deciding.name,
+        deciding.goal,
+        deciding.unit,
         pd.DataFrame(_differs(records, labels, shared), columns=["group", "what", *labels]),
         pd.DataFrame(scores, columns=list(CELL)),
-        pd.DataFrame(_changes(records, labels, metric, goal, allowed), columns=list(CHANGE)),
+        pd.DataFrame(_changes(records, labels, deciding, allowed), columns=list(CHANGE)),
         pd.DataFrame(_verdicts(records, labels), columns=list(VERDICT)),
     )
 
@@ -106,7 +107,7 @@ def _for_readers(records: Records) -> Records:
     """Return records as they may be given away: no home folder, user name or host name is in what they say of the run."""
     return replace(
         records,
-        meta=impersonal(records.meta),
+        meta=records.meta.mapped(impersonal),
         runs=impersonal_table(records.runs),
         comparison=impersonal_table(records.comparison),
     )
@@ -122,16 +123,15 @@ def _labels(folders: Sequence[Path]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _metric(records: Sequence[Records], labels: Sequence[str]) -> tuple[str, Any, str]:
-    """Return the deciding metric, its goal and its unit, which must be the same in all runs."""
-    said = [str(each.meta["metric"]) for each in records]
-    about = [each.meta["metrics"][name] for each, name in zip(records, said, strict=True)]
-    if len(set(said)) > 1 or len({each["goal"] for each in about}) > 1:
-        pairs = ", ".join(f"{name} in {label}" for name, label in zip(said, labels, strict=True))
+def _deciding(records: Sequence[Records], labels: Sequence[str]) -> Deciding:
+    """Return the deciding metric of the first run; its name and its goal must be the same in all runs."""
+    metrics = [each.deciding for each in records]
+    if len({(metric.name, metric.goal) for metric in metrics}) > 1:
+        pairs = ", ".join(f"{metric.name} in {label}" for metric, label in zip(metrics, labels, strict=True))
         raise HarnessError(
             f"compare: must be runs decided by one metric, got {pairs}; compare runs of one search.metric"
         )
-    return said[0], about[0]["goal"], str(about[0]["unit"])
+    return metrics[0]
 
 
 # --- what differs --------------------------------------------------------------------------------------------
@@ -152,15 +152,15 @@ def _facts(records: Sequence[Records], arms: set[str]) -> Iterator[tuple[str, li
     """Yield the groups of facts, each with a mapping per run, those that a score hangs on most first."""
     yield "files", [{"gone or damaged": summary(each.lacking) or None} for each in records]
     about = ("name", "source", "fingerprint", "counts", "classes", "input_shape", "interpolation", "crop")
-    yield "data", [dict(_flat({key: each.meta["data"].get(key) for key in about})) for each in records]
-    yield "benchmark", [_settings(each.meta["benchmark"]) for each in records]
+    yield "data", [dict(_flat({key: each.meta.data.get(key) for key in about})) for each in records]
+    yield "benchmark", [_settings(each.meta.benchmark) for each in records]
     yield "search spaces", [_spaces(each, arms) for each in records]
     yield (
         "weights",
-        [{name: about["sha256"] for name, about in each.meta.get("weights", {}).items()} for each in records],
+        [{name: about["sha256"] for name, about in each.meta.weights.items()} for each in records],
     )
     yield "source of plugins", [_sources(each, arms) for each in records]
-    environments = [each.meta["environment"] for each in records]
+    environments = [each.meta.environment for each in records]
     yield "versions", [each["versions"] for each in environments]
     yield "hardware", [each["hardware"] for each in environments]
 
@@ -185,7 +185,7 @@ def _flat(value: Any, before: str = "") -> Iterator[tuple[str, Any]]:
 def _spaces(records: Records, arms: set[str]) -> dict[str, str]:
     return {
         f"{arm}: {name}": json.dumps(said, sort_keys=True)
-        for arm, space in records.meta["spaces"].items()
+        for arm, space in records.meta.spaces.items()
         if arm in arms
         for name, said in space.items()
     }
@@ -220,7 +220,7 @@ def _cells(label: str, records: Records, metric: str) -> Iterator[dict[str, Any]
     """Yield a row per arm: the deciding test metric over the seeds that ended well, and what the arm was tuned to."""
     import numpy as np
 
-    planned = int(records.meta["benchmark"]["compare"]["seeds"])
+    planned = int(records.meta.benchmark["compare"]["seeds"])
     compared = records.compared()
     for about in records.arms.to_dict("records"):
         values = np.array([value for value, _ in _seeds(records, about["arm"], metric).values()], dtype=float)
@@ -261,7 +261,7 @@ def _start(recipe: Mapping[str, Any]) -> str:
 
 
 def _changes(
-    records: Sequence[Records], labels: Sequence[str], metric: str, goal: str, margin: float | None
+    records: Sequence[Records], labels: Sequence[str], deciding: Deciding, margin: float | None
 ) -> list[dict[str, Any]]:
     """Return a row per shared arm and later run."""
     rows = []
@@ -269,32 +269,32 @@ def _changes(
         why = _incomparable(records[0], later)
         there = set(map(str, later.arms["arm"]))
         for arm in (each for each in map(str, records[0].arms["arm"]) if each in there):
-            before, after = (_seeds(each, arm, metric) for each in (records[0], later))
-            allowed = margin if margin is not None else _margin(records[0], metric, [v for v, _ in before.values()])
-            about = (later.bounds_of(f"test_{metric}"), later.examples_of(f"test_{metric}"))
+            before, after = (_seeds(each, arm, deciding.name) for each in (records[0], later))
+            allowed = margin if margin is not None else _margin(records[0], [v for v, _ in before.values()])
+            about = (later.bounds_of(deciding.column), later.examples_of(deciding.column))
             rows.append({"arm": arm, "run": label, "margin": allowed, **_change(before, after, why, *about)})
     known = [row for row in rows if math.isfinite(row["p"])]
     for row, adjusted in zip(known, holm([row["p"] for row in known]), strict=True):
         row["adjusted"] = adjusted
     for row in rows:
-        row["state"] = _state(row, 1 if goal == "max" else -1)
+        row["state"] = _state(row, deciding.sign)
     return rows
 
 
 def _incomparable(first: Records, later: Records) -> str:
     """Return why a difference between these runs is none of the arms; "" where it is."""
-    if first.meta["data"]["fingerprint"] != later.meta["data"]["fingerprint"]:
+    if first.meta.data["fingerprint"] != later.meta.data["fingerprint"]:
         return "other data"
-    of = [each.meta["benchmark"]["train"] for each in (first, later)]
+    of = [each.meta.benchmark["train"] for each in (first, later)]
     return next((f"another {key}" for key in ("regime", "task") if of[0].get(key) != of[1].get(key)), "")
 
 
-def _margin(records: Records, metric: str, values: Sequence[float]) -> float:
+def _margin(records: Records, values: Sequence[float]) -> float:
     """Return how large a difference may be and still not matter: by the standing protocol, or what stands above."""
-    unit, mean = records.meta["metrics"][metric]["unit"], sum(values) / len(values) if values else math.nan
+    deciding, mean = records.deciding, sum(values) / len(values) if values else math.nan
     if standing := standing_protocol(records.meta):
-        return standing.protocol.margin_in(unit, mean)
-    return POINTS if unit == "%" else PART * abs(mean)
+        return standing.protocol.margin_in(deciding.unit, mean)
+    return POINTS if deciding.is_share else PART * abs(mean)
 
 
 def _change(

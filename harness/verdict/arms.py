@@ -20,7 +20,7 @@ def short_name(arm: str) -> str:
 
 def optimizer_of(records: Records, arm: str) -> str:
     """Return the name of an arm's optimizer plugin, also where the benchmark gives it another name."""
-    aliases = records.meta.get("optimizers", {})
+    aliases = records.meta.optimizers
     return str(aliases.get(arm) or records.arms.set_index("arm").loc[arm, "optimizer"])
 
 

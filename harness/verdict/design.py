@@ -100,12 +100,12 @@ def _network(records: Records, protocol: Protocol, name: str, comparison: list[R
     arms = tuple(arm for arm in protocol.arms if network_of(arm) == name)
     fresh = [row for row in rows if row["role"] == "fresh" and row["arm"] in arms]
     controls = [row for row in rows if row["role"] in CONTROLS]
-    asked = {str(control["role"]) for control in records.meta.get("roles", {}).values() if control["of"] in arms}
+    asked = {str(control["role"]) for control in records.meta.roles.values() if control["of"] in arms}
     seeds = tuple(sorted({int(row["init_seed"]) for row in fresh}))[: protocol.seeds]
     return Network(
         name=name,
-        regime=str(records.meta["benchmark"]["train"]["regime"]),
-        convex=bool(records.meta.get("convex", {}).get(name, False)),
+        regime=str(records.meta.benchmark["train"]["regime"]),
+        convex=bool(records.meta.convex.get(name, False)),
         protocol=protocol,
         arms=arms,
         seeds=seeds,

@@ -7,17 +7,17 @@ penalty's strong convexity gives the bound f - min f <= |gradient|^2 / (2 l2) (B
 squares has a minimum without a penalty.
 
 Any other network must fit its training examples. It must also not find a much lower train loss when its training goes on
+from harness.plugin.meta import Meta
 from the peak of the learning rate schedule.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
+from harness.plugin.meta import Meta
 from harness.verdict.design import Network, Row
 from harness.verdict.protocol import Protocol
 
@@ -48,13 +48,13 @@ class Gate:
         return self.loss - self.restarted
 
 
-def judge_gate(network: Network, arm: str, meta: Mapping[str, Any]) -> Gate:
+def judge_gate(network: Network, arm: str, meta: Meta) -> Gate:
     """Return whether an arm is at a minimum; "not judged" where the records do not tell, which counts as failed."""
-    runs, metrics = network.done_runs(arm), meta["metrics"]
+    runs, metrics = network.done_runs(arm), meta.metrics
     if not runs:
         return Gate(UNJUDGED, "no run ended well")
     if network.convex:
-        has_classes = bool(meta["data"].get("classes")) or "accuracy" in metrics
+        has_classes = bool(meta.data.get("classes")) or "accuracy" in metrics
         return _judge_convex(list(runs.values()), network.protocol, has_classes)
     return _judge_restart(network, arm, "error" in metrics or "accuracy" in metrics)
 

@@ -168,9 +168,9 @@ def examine(records: Records, network: Network, alarmed: Mapping[str, Sequence[s
         alarmed={arm: alarmed[arm] for arm in network.arms if arm in alarmed},
         searches=min(map(measurements.count_searches, network.arm_pairs), default=1),
         steps=frozenset(network.step_counts(records.epochs)),
-        common=records.meta["benchmark"]["search"].get("objective", "common") == "common",
+        common=records.meta.benchmark["search"].get("objective", "common") == "common",
         changed=tuple(network.protocol.changed(records.meta)),
-        circle=records.meta.get("probes", {}).get(PROBES["representation"], {}).get("groups") or None,
+        circle=records.meta.probes.get(PROBES["representation"], {}).get("groups") or None,
     )
     examined = replace(examined, control_labels=_control_labels(examined))
     return replace(examined, entries=tuple(_demoted(examined, entry) for entry in examined.entries))

@@ -109,7 +109,7 @@ class Measurements:
         a, b = (self._by_seed(arm, column, measure) for arm in (pair.one, pair.other))
         if not a and not b:
             metric = column.partition("_")[2]
-            known = column in self.records.comparison or metric in self.records.meta["metrics"]
+            known = column in self.records.comparison or metric in self.records.meta.metrics
             return Missing(f"no run has a finite {column}" if known else f"the task has no metric '{metric}'")
         numbers = PairedNumbers(a, b)
         return replace(numbers, covers=f"{len(numbers.units)} seeds")
@@ -142,7 +142,7 @@ class Measurements:
         import numpy as np
 
         meta = self.records.meta
-        if meta["data"].get("classes") or meta["metrics"].get("loss", {}).get("unit") == "nats":
+        if meta.data.get("classes") or meta.metrics.get("loss", {}).get("unit") == "nats":
             return 1.0
         try:
             variance = float(np.var(np.asarray(self.records.targets, dtype=float), axis=0).mean())
@@ -295,7 +295,7 @@ def distances_of(records: Records, predictions: NDArray[np.float32]) -> dict[str
     from harness.statistics import function
 
     try:
-        if "accuracy" not in records.meta["metrics"]:
+        if "accuracy" not in records.meta.metrics:
             return {"prediction_distance": function.rms_distance(predictions, records.targets)}
         classes = as_classes(predictions)
         return {"disagreement": function.disagreement(classes), "root_jsd": function.root_jsd(classes)}
@@ -327,9 +327,9 @@ def why_unprobed(records: Records, facet: str) -> str:
     if facet not in PROBES:
         return "the runs have no test predictions that can be compared"
     name = PROBES[facet]
-    probe = records.meta.get("probes", {}).get(name)
+    probe = records.meta.probes.get(name)
     if probe is None:
-        asked = records.meta["benchmark"]["compare"].get("probes", ())
+        asked = records.meta.benchmark["compare"].get("probes", ())
         command = records.again("compare.probes", list(dict.fromkeys([*asked, *PROBES.values()])))
         if name in asked:
             return f"probe '{name}' has not measured yet"

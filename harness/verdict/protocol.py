@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from harness.errors import arguments
+from harness.plugin.meta import Meta
 from harness.plugin.runs import digest
 
 EXPLORATORY = 0.5  # the power below which a design cannot be expected to support anything
@@ -50,15 +51,20 @@ class Notes(typing.Protocol):
 
 @dataclass(frozen=True)
 class Protocol:
-    """The rules a verdict is reached by. All margins are design choices of whoever wrote the benchmark."""
+    """The rules by which a verdict is reached. All margins are design choices of whoever wrote the benchmark.
+
+    >>> protocol = standing_protocol(records.meta).protocol
+    >>> list(protocol.primaries)
+    ['loss', 'function', 'representation', 'connectivity', 'geometry']
+    """
 
     margins: Mapping[str, float]  # by measure or facet; their units stand in ``[verdict.margins]``
     floors: Mapping[str, float]  # distances below which nothing matters, whatever the ratio
     gate: Mapping[str, float]  # what a minimum must stand: gain, nats, gradient
     fit: float  # the largest un-augmented train error of a network at a minimum
-    alpha: float
-    seeds: int
-    arms: tuple[str, ...]
+    alpha: float  # the level of every test
+    seeds: int  # of the comparison
+    arms: tuple[str, ...]  # their names
     primaries: Mapping[str, tuple[str, ...]]  # by facet
     design: Mapping[str, Any] = field(default_factory=dict)  # what is searched and measured; of old entries nothing
     probes: ClassVar[Mapping[str, str]] = PROBES  # that the primary measures come from, by facet
@@ -107,14 +113,14 @@ class Protocol:
         """Return whether a design of that power is too small to expect "supported" of identical arms."""
         return power < EXPLORATORY
 
-    def changed(self, meta: Mapping[str, Any]) -> list[str]:
+    def changed(self, meta: Meta) -> list[str]:
         """Return what of the design is not what a run's records hold now, as dotted keys; twins decide nothing.
 
         Its measurements were replaced then, and nothing that is there now can be judged as it was registered.
         """
         if not self.design:
             return []
-        now = _flat(_design(meta["benchmark"], _versions(meta), meta.get("extensions") or ()))
+        now = _flat(_design(meta.benchmark, _versions(meta), meta.extensions))
         then = _flat(self.design)
         unknown = {key for key in then.keys() ^ now.keys() if key.endswith(".version")}  # not measured yet
         ignored = unknown | _shown_keys()
@@ -129,15 +135,14 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Registered:
-    """A protocol and when it was entered."""
+    """A protocol, and when it was registered.
+
+    >>> standing_protocol(records.meta).when
+    'never; read from the benchmark file as it stands'
+    """
 
     protocol: Protocol
     when: str  # "before the comparison", "after N comparison runs had ended", or "never; ..."
-
-    @property
-    def beforehand(self) -> bool:
-        """Whether no comparison run had ended by then."""
-        return self.when == BEFORE
 
 
 def resolve(
@@ -206,9 +211,9 @@ def _shown_keys() -> set[str]:
     return {".".join(key) for key, _, meaning in meanings(Benchmark) if meaning.effect.protocol == "shown"}
 
 
-def _versions(meta: Mapping[str, Any]) -> dict[str, str]:
+def _versions(meta: Meta) -> dict[str, str]:
     """Return the versions of the late probes whose measurements the records hold."""
-    return {name: str(about["version"]) for name, about in meta.get("probes", {}).items() if "version" in about}
+    return {name: str(about["version"]) for name, about in meta.probes.items() if "version" in about}
 
 
 def _flat(design: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -234,35 +239,57 @@ def register(store: Notes, protocol: Protocol, ended: int) -> str:
     return protocol.hash
 
 
-def registered_protocols(meta: Mapping[str, Any]) -> list[Registered]:
+def registered_protocols(meta: Meta) -> list[Registered]:
     """Return the protocols of a run's meta table, the first registered first.
 
-    Where none was registered it is the one that the benchmark describes, and says so; none at all for a benchmark of
-    before there were verdicts.
+    Args:
+        meta: ``records.meta``.
+
+    Returns:
+        The registered ones. Where none was registered it is the one that the benchmark describes, and says so.
+
+    >>> [len(registered.protocol.arms) for registered in registered_protocols(records.meta)]
+    [2]
     """
-    arguments.mapping("meta", meta, "the meta table of a run, as records.meta", "benchmark", "arms", "metrics")
-    if meta.get(KEY):
-        return [Registered(_read(entry["protocol"]), str(entry["registered"])) for entry in meta[KEY]]
-    if "verdict" not in meta["benchmark"]:
+    arguments.instance("meta", meta, Meta, "what a run is about, as records.meta")
+    if meta.protocols:
+        return [Registered(_read(entry["protocol"]), str(entry["registered"])) for entry in meta.protocols]
+    if "verdict" not in meta.benchmark:
         return []
-    extensions = meta.get("extensions") or ()
-    found = resolve(meta["benchmark"], meta["arms"], tuple(meta["metrics"]), _versions(meta), extensions)
+    found = resolve(meta.benchmark, meta.arms, tuple(meta.metrics), _versions(meta), meta.extensions)
     return [Registered(found, NEVER)]
 
 
-def standing_protocol(meta: Mapping[str, Any]) -> Registered | None:
+def standing_protocol(meta: Meta) -> Registered | None:
     """Return the protocol whose verdict leads: the earliest one whose design is what the records hold now.
 
-    The earliest of all where the design of each was changed later; None where there is none. Whatever shows one verdict,
-    one gate or one protocol's arms and seeds asks here and nowhere else, so that a run has one verdict.
+    Whatever shows one verdict, one gate or one protocol's arms and seeds asks here and nowhere else, so that a run has one
+    verdict.
+
+    Args:
+        meta: ``records.meta``.
+
+    Returns:
+        The earliest protocol of all where the design of each was changed later. None where there is no protocol.
+
+    >>> standing_protocol(records.meta).protocol.alpha
+    0.05
     """
     registered = registered_protocols(meta)
     unchanged = (entry for entry in registered if not entry.protocol.changed(meta))
     return next(unchanged, registered[0] if registered else None)
 
 
-def standing_first(meta: Mapping[str, Any], hashes: Iterable[str]) -> list[str]:
-    """Return the different hashes of protocols, that of the standing protocol first, the others in their order."""
+def standing_first(meta: Meta, hashes: Iterable[str]) -> list[str]:
+    """Return different hashes of protocols: that of the standing protocol first, the others in their order.
+
+    Args:
+        meta: ``records.meta``.
+        hashes: Hashes of protocols, with repetitions; a table of the verdict has them in its column ``hash``.
+
+    >>> standing_first(records.meta, ["b", standing_protocol(records.meta).protocol.hash, "b"])[1:]
+    ['b']
+    """
     standing = standing_protocol(meta)
     hashes = [arguments.text("hashes", each) for each in arguments.items("hashes", hashes, "hashes")]
     return sorted(dict.fromkeys(hashes), key=lambda each: standing is None or each != standing.protocol.hash)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.plugin.meta import Meta
 from harness.verdict.protocol import FACETS, standing_first
 from harness.verdict.tables import facets as facets_table
 from harness.verdict.tables import gate as gate_table
@@ -71,7 +72,7 @@ class ProtocolVerdict:
     networks: tuple[NetworkVerdict, ...] = field(default=())
 
 
-def read_verdicts(meta: Mapping[str, Any], tables: Mapping[str, DataFrame]) -> list[ProtocolVerdict]:
+def read_verdicts(meta: Meta, tables: Mapping[str, DataFrame]) -> list[ProtocolVerdict]:
     """Return a verdict for each protocol in the tables ``verdict``, ``facets`` and ``gate``, the standing one first.
 
     The list is empty where nothing was compared, and where the table ``verdict`` is missing. Without the other two tables
@@ -97,7 +98,7 @@ def read_verdicts(meta: Mapping[str, Any], tables: Mapping[str, DataFrame]) -> l
     return verdicts
 
 
-def read_gate(meta: Mapping[str, Any], tables: Mapping[str, DataFrame], network: str) -> list[Row]:
+def read_gate(meta: Meta, tables: Mapping[str, DataFrame], network: str) -> list[Row]:
     """Return a network's rows of the table ``gate`` by the standing protocol; none where there is no such table."""
     table = tables.get(gate_table.ANALYSIS.name)
     if table is None or table.empty:

@@ -12,7 +12,6 @@ from harness.statistics.intervals import standard_deviation
 from harness.verdict.arms import arms_alike, network_of
 from harness.verdict.constant import constant_score
 from harness.verdict.seed_noise import final_scores
-from harness.verdict.trials import sign
 
 if TYPE_CHECKING:
     from harness.verdict.protocol import Registered
@@ -54,10 +53,10 @@ def loss_to_defaults(records: Records, arm: str, registered: Registered | None) 
     """
     import numpy as np
 
-    rows, name = records.comparison, str(records.meta["metric"])
+    rows, name = records.comparison, str(records.meta.metric)
     untuned = rows[(rows["role"] == "untuned") & rows["of"].isin(arms_alike(records, arm)) & (rows["state"] == "done")]
     values = zip(untuned["init_seed"], untuned.get(f"tune_{name}", ()), strict=False)
-    defaults = {int(seed): sign(records) * float(value) for seed, value in values}
+    defaults = {int(seed): records.deciding.sign * float(value) for seed, value in values}
     defaults = {seed: value for seed, value in defaults.items() if math.isfinite(value)}
     tuned = final_scores(records, arm)
     if not tuned or not defaults or registered is None or is_convex(records, arm):
@@ -66,7 +65,7 @@ def loss_to_defaults(records: Records, arm: str, registered: Registered | None) 
     lead = mean - float(np.mean(list(tuned.values())))
     if all(tuned.get(seed) == value for seed, value in defaults.items()):
         lead = 0.0  # the search chose the defaults: it only has other seeds
-    limit = registered.protocol.margin_in(records.meta["metrics"][name]["unit"], mean, HALF)
+    limit = registered.protocol.margin_in(records.meta.metrics[name]["unit"], mean, HALF)
     return Loss(lead, limit, str(untuned["arm"].iloc[0]))
 
 
@@ -77,21 +76,21 @@ def loss_to_constant(records: Records, arm: str) -> Loss:
     """
     import numpy as np
 
-    constant, tuned = constant_score(records, "tune", str(records.meta["metric"])), final_scores(records, arm)
+    constant, tuned = constant_score(records, "tune", str(records.meta.metric)), final_scores(records, arm)
     if constant is None or not tuned:
         return Loss()
-    lead = sign(records) * constant.score - float(np.mean(list(tuned.values())))
-    return Loss(lead, -constant.allowance, str(records.meta["constant"]["answer"]))
+    lead = records.deciding.sign * constant.score - float(np.mean(list(tuned.values())))
+    return Loss(lead, -constant.allowance, str(records.meta.constant["answer"]))
 
 
 def is_convex(records: Records, arm: str) -> bool:
     """Return whether an arm's network makes a convex objective."""
-    return bool(records.meta.get("convex", {}).get(network_of(arm)))
+    return bool(records.meta.convex.get(network_of(arm)))
 
 
 def special_cases(records: Records, arm: str) -> list[str]:
     """Return the arms of the same optimizer, schedule and network whose space is a special case of this one's."""
-    spaces = records.meta["spaces"]
+    spaces = records.meta.spaces
     others = [other for other in arms_alike(records, arm) if other != arm]
     return [other for other in others if is_special_case(spaces.get(arm, {}), spaces.get(other, {}))]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.records import Records
-from harness.verdict.trials import SPENT, chance, scores, sign
+from harness.verdict.trials import SPENT, chance, scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +83,7 @@ def _rate_places(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArr
     """
     import numpy as np
 
-    range_ = records.meta["spaces"].get(arm, {}).get("lr", {})
+    range_ = records.meta.spaces.get(arm, {}).get("lr", {})
     if not ("low" in range_ and float(range_["low"]) < float(range_["high"])):
         return np.zeros(0), np.zeros(0)
     ends = np.array([float(range_["low"]), float(range_["high"])])
@@ -126,7 +126,7 @@ def spending(records: Records, arm: str) -> Spending:
         int(table["state"].isin(["done", "stopped"]).sum()) for table in (trials, in_range)
     )
     done = in_range[(in_range["state"] == "done") & in_range["value"].notna()]
-    values, unit = np.sort(_signed_values(records, done)), records.meta["benchmark"]["search"].get("unit", "trials")
+    values, unit = np.sort(_signed_values(records, done)), records.meta.benchmark["search"].get("unit", "trials")
     if unit == "trials":
         return Spending(len(trials), effective, effective_in_range, values)
     column = "trained" if unit == "epochs" else "seconds"
@@ -174,7 +174,7 @@ def _excess(shortfall: Shortfall) -> float:
 
 def _trials_in_range(records: Records, arm: str, trials: DataFrame) -> DataFrame:
     """Return the trials that were asked since the arm's range was last widened: those before looked elsewhere."""
-    extensions = records.meta.get("extensions", [])
+    extensions = records.meta.extensions
     widened = [
         extension["after"] for extension in extensions if extension["arm"] == arm and "lr" in extension["ranges"]
     ]
@@ -192,4 +192,4 @@ def _signed_values(records: Records, trials: DataFrame) -> NDArray[np.float64]:
     """Return the trials' scores, higher is better, NaN for a trial without one."""
     import numpy as np
 
-    return sign(records) * trials["value"].to_numpy(dtype=float, na_value=np.nan)
+    return records.deciding.sign * trials["value"].to_numpy(dtype=float, na_value=np.nan)

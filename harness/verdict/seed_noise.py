@@ -12,7 +12,6 @@ import math
 
 from harness.records import Records
 from harness.statistics.scale import scaled
-from harness.verdict.trials import sign
 
 BY_CHANCE = 0.05  # how often two seeds alone differ by more than seed noise
 
@@ -46,15 +45,15 @@ def _pooled_variance(spreads: list[tuple[int, float]]) -> tuple[int, float]:
 
 def _one_example(records: Records) -> float:
     """Return what one tune example is worth in a score that is a part of them; 0 for any other score."""
-    is_part = records.meta["metrics"][records.meta["metric"]]["unit"] == "%"
-    return 1 / max(1, int(records.meta["data"]["counts"]["tune"])) if is_part else 0.0
+    is_part = records.deciding.unit == "%"
+    return 1 / max(1, int(records.meta.data["counts"]["tune"])) if is_part else 0.0
 
 
 def final_scores(records: Records, arm: str) -> dict[int, float]:
     """Return the final tune score of an arm's comparison runs that ended well, higher is better, by seed."""
-    runs, metric = records.compared(), f"tune_{records.meta['metric']}"
+    runs, metric = records.compared(), records.deciding.tune_column
     rows = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
     if metric not in rows:
         return {}
     values = zip(rows["seed"], rows[metric], strict=True)
-    return {int(seed): sign(records) * float(value) for seed, value in values if math.isfinite(value)}
+    return {int(seed): records.deciding.sign * float(value) for seed, value in values if math.isfinite(value)}

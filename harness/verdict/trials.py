@@ -28,12 +28,7 @@ SPENT = ("done", "stopped", "diverged", "failed")  # states of a trial that has 
 
 def exchangeable(records: Records) -> bool:
     """Return whether the order of the trials means nothing."""
-    return str(records.meta["benchmark"]["search"]["sampler"]) in EXCHANGEABLE
-
-
-def sign(records: Records) -> int:
-    """Return 1 where a higher score is better, else -1."""
-    return 1 if records.meta["metrics"][records.meta["metric"]]["goal"] == "max" else -1
+    return str(records.meta.benchmark["search"]["sampler"]) in EXCHANGEABLE
 
 
 def scores(records: Records, arm: str) -> NDArray[np.float64]:
@@ -46,7 +41,7 @@ def scores(records: Records, arm: str) -> NDArray[np.float64]:
     trials = records.trials[records.trials["arm"] == arm].sort_values("number")
     spent = trials[trials["state"].isin(SPENT)]
     values = spent["value"].where(spent["state"] == "done").to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isfinite(values), sign(records) * values, -np.inf)
+    return np.where(np.isfinite(values), records.deciding.sign * values, -np.inf)
 
 
 @lru_cache(maxsize=4)  # most arms have equally many trials

@@ -22,7 +22,7 @@ UNSAFE = re.compile(r"[^A-Za-z0-9./:_()+-]")  # characters of an address or a DO
 def render(results: Results) -> str:
     """Return the entries, each after a comment with the arms' parts that it belongs to; the same records give the same keys."""
     entries: dict[str, tuple[Work, list[str]]] = {}
-    equal = {pair["name"]: pair["same_as"] for pair in results.records.meta.get("fairness", {}).get("equal", ())}
+    equal = {pair["name"]: pair["same_as"] for pair in results.records.meta.fairness.get("equal", ())}
     for kind, name, reference in _cited_parts(results):
         note = f" (takes the steps of {equal[name]} here)" if kind == "optimizer" and name in equal else ""
         for work in cited_works(name, reference):
@@ -43,8 +43,8 @@ def _cited_parts(results: Results) -> Iterator[tuple[str, str, str]]:
     """Yield ``(kind, name, reference)`` of every optimizer and schedule of the arms, in their order."""
     meta, arms = results.records.meta, results.records.arms
     for kind, references in (
-        ("optimizer", meta.get("references", {})),
-        ("scheduler", meta.get("scheduler_references", {})),
+        ("optimizer", meta.references),
+        ("scheduler", meta.scheduler_references),
     ):
         for name in dict.fromkeys(map(str, arms[kind])):
             if kind == "optimizer" or references.get(name):  # a schedule such as "constant" is nobody's idea
@@ -58,9 +58,9 @@ def cited_works(name: str, reference: str) -> list[Work]:
     library = bibliography().by_library.get(reference.partition(".")[0])
     if not works and library is not None and "." in reference:
         return [_entry_from_words(name, reference), library]  # torch.optim.radam.RAdam: a class, and its library
-    known = {str(work.fields.get(field, "")).lower() for work in works for field in ("eprint", "doi")}
+    identified = {str(work.fields.get(field, "")).lower() for work in works for field in ("eprint", "doi")}
     identifiers = [*ARXIV.findall(reference), *DOI.findall(reference)]
-    unknown = [identifier for identifier in identifiers if identifier.lower() not in known]
+    unknown = [identifier for identifier in identifiers if identifier.lower() not in identified]
     if works and not unknown:
         return works
     return [*works, _entry_from_words(name, reference, unknown[0] if unknown else "")]

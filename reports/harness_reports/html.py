@@ -34,7 +34,7 @@ def render(results: Results) -> str:
         "headline": head,
         "verdict": verdict(page.outcome),
         "doubts": doubts(page, head),
-        "banner": capitalized(page.records.meta["data"]["notice"]),
+        "banner": capitalized(page.records.meta.data["notice"]),
         "tiles": tiles(page),
         "navigation": [section for section, _ in shown],
         "sections": bodies,

@@ -31,7 +31,7 @@ def render(results: Results) -> str:
 def _comments(outcome: Outcome) -> str:
     """Return comments that say what this is, and which run it is from."""
     records = outcome.records
-    data, notice = records.meta["data"], records.meta["data"]["notice"]
+    data, notice = records.meta.data, records.meta.data["notice"]
     lines = [
         f"{records.name}: {data['name']}, {split_sizes(records)}. Run {records.folder.name}.",
         r"Made by optimizer-harness; needs \usepackage{booktabs}. References: harness report --format bibtex.",
@@ -75,7 +75,7 @@ def _leaderboard(outcome: Outcome) -> str:
 def _leaderboard_caption(outcome: Outcome, metrics: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     """Return what the leaderboard shows, how the arms were tuned and trained, and what its intervals cover."""
     records = outcome.records
-    benchmark, shared = records.meta["benchmark"], shared_parts(records)
+    benchmark, shared = records.meta.benchmark, shared_parts(records)
     epochs = numbers.counted(benchmark["compare"]["epochs"], "epoch")
     caption = (
         f"{capitalized(metric_title(metrics[0]))} of {records.name}: mean [95 % interval] over seeds, {epochs}, tuned by "
@@ -91,7 +91,7 @@ def _leaderboard_caption(outcome: Outcome, metrics: Sequence[str], rows: Sequenc
 
 def _note(records: Records) -> str:
     """Return what stands below the leaderboard: the notice of the data, and the notes on fairness."""
-    notice = records.meta["data"]["notice"]
+    notice = records.meta.data["notice"]
     lines = [*([capitalized(notice)] if notice else []), *fairness_notes(records)]
     return " ".join(f"{line}." for line in lines)
 
@@ -130,12 +130,12 @@ def _leads(outcome: Outcome) -> str:
 def _lead_line(outcome: Outcome, lead: Mapping[str, Any]) -> list[str]:
     """Return the cells of one lead."""
     unit, doubted = lead["unit"], lead["arm"] in alarms.tuning_doubts(outcome)
-    known = lead["detectable"] == lead["detectable"]
+    detectable = lead["detectable"] == lead["detectable"]
     return [
         f"{escaped(outcome.labels[lead['arm']])}{f' ({alarms.LABEL})' if doubted else ''}",
         escaped_number(numbers.plain(lead["lead"], unit)),
         _interval(lead["low"], lead["high"], unit) if lead["low"] == lead["low"] else escaped_number(numbers.NOTHING),
-        escaped_number(numbers.difference(lead["detectable"], unit) if known else numbers.NOTHING),
+        escaped_number(numbers.difference(lead["detectable"], unit) if detectable else numbers.NOTHING),
     ]
 
 
@@ -144,7 +144,7 @@ def _tuned(outcome: Outcome) -> str:
     records, lines = outcome.records, []
     for row in records.arms.to_dict("records"):
         if row["tuned_params"]:
-            score = numbers.measure(float(row["tuned_value"]), outcome.unit)
+            score = outcome.deciding.text(float(row["tuned_value"]))
             label, params = escaped(outcome.labels[row["arm"]]), _hyperparameters(row["tuned_params"])
             lines.append([label, params, escaped_number(score)])
     if not lines:

@@ -27,15 +27,15 @@ def render(results: Results) -> str:
     outcome = Outcome(results)
     head = headline(outcome)
     parts = [f"## {markdown_text(outcome.records.name)}"]
-    if notice := outcome.records.meta["data"]["notice"]:
+    if notice := outcome.records.meta.data["notice"]:
         parts.append(f"> **{markdown_text(capitalized(notice))}**")
     parts.append(f"{markdown_text(head.question)}\n\n**{markdown_text(head.answer)}**\n\n{markdown_text(head.detail)}")
     verdict = statements(results)
     parts.append(_verdict(verdict) if verdict else f"_{markdown_text(head.caveat)}_")
     if table := _leaderboard(outcome):
         parts.append(table)
-    if told := notices(outcome):
-        parts.append("\n".join(f"- {LEVELS[notice.level]}: {markdown_text(notice.text)}" for notice in told))
+    if every_notice := notices(outcome):
+        parts.append("\n".join(f"- {LEVELS[notice.level]}: {markdown_text(notice.text)}" for notice in every_notice))
     parts.append(_what_was_run(outcome))
     return "\n\n".join(parts) + "\n"
 
@@ -108,14 +108,14 @@ def _line(row: Mapping[str, Any], label: str, seconds: float | None, behind: str
 def _what_was_run(outcome: Outcome) -> str:
     """Return in a sentence what was run."""
     records = outcome.records
-    meta, benchmark = records.meta, records.meta["benchmark"]
+    meta, benchmark = records.meta, records.meta.benchmark
     seeds = numbers.counted(benchmark["compare"]["seeds"], "seed")
     epochs = numbers.counted(benchmark["compare"]["epochs"], "epoch")
     words = [
-        f"{meta['data']['name']}: {split_sizes(records)}",
+        f"{meta.data['name']}: {split_sizes(records)}",
         f"{search_budget(benchmark['search'])} and {seeds} per arm, {epochs}",
         shared_parts(records),
-        f"{meta['environment']['hardware']['device']}, {training_precision(records)}",
+        f"{meta.environment['hardware']['device']}, {training_precision(records)}",
         f"{numbers.duration(float(records.runs['seconds'].sum()))} of training",
     ]
     return f"<sub>{markdown_text('; '.join(filter(None, words)))}. Run {markdown_text(records.folder.name)}.</sub>"

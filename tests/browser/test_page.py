@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -29,9 +30,9 @@ def plain(written: Callable[..., Path]) -> Path:
 @pytest.fixture
 def hostile(written: Callable[..., Path]) -> Path:
     def change(records: Any) -> Any:
-        records.meta["benchmark"]["name"] = BAD
-        records.meta["data"]["left_out"] = [f"{BAD}.jpg: truncated"]
-        records.meta["plugins"] = {BAD: {"origin": BAD, "sha256": "ab" * 32}}
+        records.meta.benchmark["name"] = BAD
+        records.meta.data["left_out"] = [f"{BAD}.jpg: truncated"]
+        records = replace(records, meta=replace(records.meta, plugins={BAD: {"origin": BAD, "sha256": "ab" * 32}}))
         records.trials.at[0, "reason"] = BAD
         for params in records.trials["params"]:
             params[BAD] = params["lr"]

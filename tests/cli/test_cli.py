@@ -262,7 +262,7 @@ def harness_probes():
     assert "nothing left to do" in out
     assert not re.search(r"trial \d|seed \d", out)
     assert "left out" not in harness("status", str(folder))[1]
-    assert open_records(folder).meta["probes"]["pairs"]["done"] == 12
+    assert open_records(folder).meta.probes["pairs"]["done"] == 12
 
 
 def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmark_file, monkeypatch):

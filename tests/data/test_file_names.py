@@ -90,9 +90,9 @@ def finished(latin, tmp_path_factory):
 
 def test_a_run_on_such_names_ends_well_and_shows_them_escaped(finished):
     records = open_records(finished)
-    assert records.meta["data"]["classes"] == [r"ch\xe2ts", "chiens"]
-    assert records.meta["data"]["source"].endswith(r"caf\xe9")
-    assert records.meta["command"][-1].endswith(r"caf\xe9")
+    assert records.meta.data["classes"] == [r"ch\xe2ts", "chiens"]
+    assert records.meta.data["source"].endswith(r"caf\xe9")
+    assert records.meta.command[-1].endswith(r"caf\xe9")
     assert r"train/ch\xe2ts/no\xebl0.jpg" in set(records.examples["name"])
     page = (finished / "report.html").read_text(encoding="utf-8")
     assert r"ch\xe2ts" in page

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 
 import harness
-from harness import Arm, Optimizer, Photo, Run, open_archive, testing
+from harness import Arm, Meta, Optimizer, Photo, Run, open_archive, testing
 from harness.errors import HarnessError
 from harness.models import exported
 from harness.results import several
@@ -156,7 +156,7 @@ def valid(monkeypatch, tmp_path, registry):
         made_zip.writestr("a.jpg", b"")
     made = {
         "archive": open_archive(tmp_path / "photos.zip"),
-        "meta": {"benchmark": {}, "arms": [], "metrics": {}},
+        "meta": Meta(benchmark={}, data={}, metrics={}, metric="", arms=[], spaces={}),
         "offer": registry.get("optimizer", "sgd", Optimizer),
         "run": run_of(),
         "workbench": SimpleNamespace(parts=lambda run: fail(), state=lambda run: None),

@@ -259,7 +259,7 @@ def test_a_run_that_comes_out_otherwise_takes_what_was_made_of_it_along(finished
     """Another machine may round otherwise: what was measured on the former weights, and went on from them, is done again."""
     folder = copied(finished)
     meta = open_records(folder).meta
-    cells = {(cell["role"], cell["init_seed"]): cell["run_id"] for cell in meta["comparison"]}
+    cells = {(cell["role"], cell["init_seed"]): cell["run_id"] for cell in meta.comparison}
     first, restart = cells["fresh", 0], cells["restart", 0]
     with Store(folder) as store:
         assert store.restore() == []

@@ -213,8 +213,8 @@ def spoils(records):
     for frame in (records.runs, records.trials, records.epochs, records.arms):
         frame.drop(frame.index[1:], inplace=True)
     records.arms["tuned_params"].iloc[0].clear()
-    records.meta["benchmark"]["name"] = "spoiled"
-    records.meta["arms"].clear()
+    records.meta.benchmark["name"] = "spoiled"
+    records.meta.arms.clear()
     return pd.DataFrame({"x": [[1, 2]]})
 
 @hookimpl
@@ -344,8 +344,8 @@ def test_records_of_ones_own_share_nothing_and_cost_nothing_until_they_are_looke
         mine[mine.columns] = 0
         assert getattr(own, name) is mine
         pd.testing.assert_frame_equal(getattr(records, name), table)
-    own.meta["data"]["counts"]["train"] = -1
-    assert records.meta["data"]["counts"]["train"] == 64
+    own.meta.data["counts"]["train"] = -1
+    assert records.meta.data["counts"]["train"] == 64
     own.targets[:] = 7
     assert set(np.unique(records.targets)) == {0, 1}
     with pytest.raises(AttributeError, match="no 'nothing'"):

@@ -21,8 +21,9 @@ from harness.run.prepare import Request
 from harness.run.start import run
 from harness.training.batches import resident
 from harness.training.device import Device
+from harness.training.ingredients import Ingredients
 from harness.training.loop import train
-from harness.training.parts import Ingredients, assemble
+from harness.training.parts import assemble
 
 FOUND = discover()
 TASK = FOUND.get("task", "regression", Task)
@@ -318,7 +319,7 @@ def folder(tmp_path_factory):
 
 def test_a_regression_is_recorded_with_its_predictions(folder):
     records = open_records(folder)
-    assert records.meta["data"]["classes"] == []
+    assert records.meta.data["classes"] == []
     assert records.targets.shape == (88, 1)
     assert len(records.compared()) == 4
     for seed in records.compared().to_dict("records"):

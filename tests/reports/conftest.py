@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import Records, Results
+from harness import Meta, Records, Results
 from harness.records import FolderRecords
 from harness.records.checked import save_arrays
 
@@ -86,7 +86,7 @@ def _compare_run(arm: str, seed: int, place: int, metrics: Any, epochs: int, ran
     }
     run = {
         **about, "precision": "bf16", "state": "done", "reason": "", "seconds": 20.0 + place + seed / 10, "started": "2026-11-22T10:00:00+00:00",
-        "ended": "2026-11-22T10:01:00+00:00", "environment": "feedbeef", "schema_version": 1,
+        "ended": "2026-11-22T10:01:00+00:00", "environment": "feedbeef", "taken_from": "", "schema_version": 1,
         "train_loss": 0.1, **final, "gradient_norm.value": 0.01 * (1 + place),
     }  # fmt: skip
     rows = []
@@ -165,16 +165,17 @@ def build(
         _arm(part, position, [a for a in asks if a["arm"] == part[0]], goal, compared)
         for position, part in enumerate(parts)
     ]
-    meta = copy.deepcopy(META)
-    meta |= {
-        "metrics": dict(metrics),
-        "metric": deciding,
-        "arms": [p[0] for p in parts],
-        "spaces": {p[0]: dict(SPACE) for p in parts},
-    }
-    meta["benchmark"]["search"]["trials"] = trials
-    meta["benchmark"]["compare"] = {"seeds": seeds, "epochs": epochs}
-    meta["compare_runs"] = [run["run_id"] for run, _ in pairs]
+    notes = copy.deepcopy(META)
+    notes["benchmark"]["search"]["trials"] = trials
+    notes["benchmark"]["compare"] = {"seeds": seeds, "epochs": epochs}
+    meta = Meta(
+        **notes,
+        metrics=dict(metrics),
+        metric=deciding,
+        arms=[part[0] for part in parts],
+        spaces={part[0]: dict(SPACE) for part in parts},
+        compare_runs=[run["run_id"] for run, _ in pairs],
+    )
     columns = [
         "arm",
         "backbone",
@@ -222,7 +223,7 @@ def score(records: Records, folder: Path, scores: Mapping[str, Any]) -> Records:
     save_arrays(file, {run: np.asarray(each, np.float32) for run, each in scores.items()})
     runs = records.runs.copy()
     means = runs["run_id"].map({run: float(np.mean(each)) for run, each in scores.items()})
-    name = f"test_{records.meta['metric']}"
+    name = records.deciding.column
     runs[name] = means.fillna(runs[name])
     return replace(records, folder=folder, runs=runs)
 

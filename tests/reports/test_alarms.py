@@ -160,8 +160,10 @@ def test_missing_trials_alarm_only_where_they_were_worth_something(searched: Any
 def test_a_budget_in_another_unit_is_judged_in_that_unit(searched: Any, unit: str, column: str) -> None:
     steep = [(1e-2, 0.50), (1e-2, 0.60), (1e-2, 0.90), (1e-2, 0.55), (1e-2, 0.5), (1e-2, 0.5)]
     records = searched({SGD: steep[:2], ADAM: steep})
-    benchmark = records.meta["benchmark"]
-    meta = {**records.meta, "benchmark": {**benchmark, "search": {**benchmark["search"], "unit": unit, "budget": 60.0}}}
+    benchmark = records.meta.benchmark
+    meta = replace(
+        records.meta, benchmark={**benchmark, "search": {**benchmark["search"], "unit": unit, "budget": 60.0}}
+    )
 
     def spent(sgd: float) -> Records:
         costs = [sgd / 2 if arm == SGD else 10.0 for arm in records.trials["arm"]]
@@ -203,7 +205,7 @@ def test_a_general_optimizer_must_not_lose_to_its_special_case(searched: Any, sh
     plain = "lesson_cnn/plain/cosine"
     hers = [0.89 + shift, 0.90 + shift, 0.885 + shift, 0.915 + shift]
     records = searched({SGD: GOOD, plain: GOOD}, {plain: hers})
-    records.meta["spaces"][plain] = {**records.meta["spaces"][SGD], "momentum": {"fixed": 0.0}}
+    records.meta.spaces[plain] = {**records.meta.spaces[SGD], "momentum": {"fixed": 0.0}}
     assert states(records)["special case"] == "not judged"  # nothing says that "plain" is sgd
     records = replace(records, arms=records.arms.assign(optimizer="sgd"))
     table = alarms.compute(records).set_index(["arm", "alarm"])
@@ -216,7 +218,7 @@ def test_a_general_optimizer_must_not_lose_to_its_special_case(searched: Any, sh
 def test_a_special_case_is_of_one_network_and_one_schedule(searched: Any) -> None:
     plain = "lesson_cnn/plain/cosine"
     records = searched({SGD: GOOD, plain: GOOD})
-    records.meta["spaces"][plain] = {**records.meta["spaces"][SGD], "momentum": {"fixed": 0.0}}
+    records.meta.spaces[plain] = {**records.meta.spaces[SGD], "momentum": {"fixed": 0.0}}
     same = records.arms.assign(optimizer="sgd")
     assert special_cases(replace(records, arms=same), SGD) == [plain]
     assert special_cases(replace(records, arms=same.assign(scheduler=["cosine", "step"])), SGD) == []
@@ -229,9 +231,9 @@ def with_untuned(records: Records, scores: dict[str, list[float]], accuracy: flo
     """
     margins = {"accuracy": accuracy, "test_loss": 1.10}
     rules = {"alpha": 0.05, "margins": margins, "floors": {}, "gate": {}}
-    benchmark = {**records.meta["benchmark"], "verdict": rules}
+    benchmark = {**records.meta.benchmark, "verdict": rules}
     benchmark["compare"] = {**benchmark["compare"], "fit": 0.01}
-    records = replace(records, meta={**records.meta, "benchmark": benchmark})
+    records = replace(records, meta=replace(records.meta, benchmark=benchmark))
     rows = [
         {"run_id": f"{arm}~{seed}", "arm": f"{arm}~untuned", "role": "untuned", "of": arm, "replicate": 0,
          "init_seed": seed, "order_seed": seed, "state": "done", "tune_accuracy": score}
@@ -256,8 +258,8 @@ def test_an_arm_must_not_lie_below_its_own_defaults(searched: Any, below: float,
 def test_a_loss_lies_below_its_defaults_by_half_the_margin_of_a_ratio(searched: Any, ratio: float, state: str) -> None:
     """Of a margin of 1.10 the half is its root, 1.0488."""
     records = searched({SGD: GOOD}, {SGD: [0.2 * ratio] * 4})
-    metrics = {**records.meta["metrics"], "accuracy": {"goal": "min", "unit": "nats"}}
-    records = with_untuned(replace(records, meta={**records.meta, "metrics": metrics}), {SGD: [0.2, 0.2]})
+    metrics = {**records.meta.metrics, "accuracy": {"goal": "min", "unit": "nats"}}
+    records = with_untuned(replace(records, meta=replace(records.meta, metrics=metrics)), {SGD: [0.2, 0.2]})
     row = alarms.compute(records).set_index("alarm").loc["defaults"]
     assert (row["value"], row["state"]) == (pytest.approx(0.2 * ratio - 0.2), state)
     assert row["limit"] == pytest.approx(0.2 * (1.1**0.5 - 1))
@@ -277,7 +279,7 @@ def test_half_the_margin_is_that_of_the_protocol(searched: Any) -> None:
 
 def test_without_a_protocol_defaults_are_not_judged(searched: Any) -> None:
     records = with_untuned(searched({SGD: GOOD}), {SGD: [0.99] * 3})
-    meta = {**records.meta, "benchmark": {k: v for k, v in records.meta["benchmark"].items() if k != "verdict"}}
+    meta = replace(records.meta, benchmark={k: v for k, v in records.meta.benchmark.items() if k != "verdict"})
     assert states(replace(records, meta=meta))["defaults"] == "not judged"
 
 
@@ -286,9 +288,9 @@ def test_without_a_protocol_defaults_are_not_judged(searched: Any) -> None:
 
 def with_constant(records: Records, score: float, se: float, answer: str = "cat") -> Records:
     """Return the records with what a constant answer scores on tune."""
-    metric = records.meta["metric"]
+    metric = records.meta.metric
     constant = {"answer": answer, "scores": {"tune": {metric: {"score": score, "se": se}}}}
-    return replace(records, meta={**records.meta, "constant": constant})
+    return replace(records, meta=replace(records.meta, constant=constant))
 
 
 @pytest.mark.parametrize(
@@ -310,8 +312,8 @@ def test_an_arm_must_be_shown_to_be_better_than_a_constant(searched: Any, score:
 
 def test_of_a_loss_lower_is_better_than_a_constant(searched: Any) -> None:
     records = searched({SGD: GOOD})
-    metrics = {**records.meta["metrics"], "accuracy": {"goal": "min", "unit": "nats"}}
-    records = replace(records, meta={**records.meta, "metrics": metrics})
+    metrics = {**records.meta.metrics, "accuracy": {"goal": "min", "unit": "nats"}}
+    records = replace(records, meta=replace(records.meta, metrics=metrics))
     assert states(with_constant(records, 1.2, 0.01))["chance"] == "quiet"
     assert states(with_constant(records, 0.69, 0.01))["chance"] == "alarm"
 
@@ -330,7 +332,7 @@ def test_arms_that_learned_nothing_are_alarmed_and_arms_that_did_are_not(searche
 def test_an_alias_is_held_against_its_optimizers_defaults(searched: Any) -> None:
     plain = "lesson_cnn/plain/cosine"
     records = with_untuned(searched({SGD: GOOD, plain: GOOD}), {SGD: [0.97, 0.98, 0.99]})
-    records.meta["optimizers"] = {SGD: "sgd", plain: "sgd"}
+    records = replace(records, meta=replace(records.meta, optimizers={SGD: "sgd", plain: "sgd"}))
     found = alarms.compute(records).set_index(["arm", "alarm"])["state"]
     assert found[SGD, "defaults"] == found[plain, "defaults"] == "alarm"
 

@@ -216,8 +216,9 @@ def test_made_up_records_have_the_columns_of_real_ones(make_records: Any, tmp_pa
     epoch = {"running_loss": 1.0, "tune_accuracy": 0.5, "tune_error": 0.5, "tune_loss": 1.0}
     final = {c: 0.5 for c in made_up.runs if c.startswith(("test_", "train_", "tune_", "running_", "gradient_norm."))}
     with Store(tmp_path) as store:
-        store.describe(made_up.meta["benchmark"], made_up.meta)
-        store.work_begins(made_up.meta["environment"], made_up.meta["command"])
+        notes = {key: value for key, value in vars(made_up.meta).items() if value is not None}
+        store.describe(made_up.meta.benchmark, notes)
+        store.work_begins(made_up.meta.environment, made_up.meta.command)
         store.add_studies({arm.name: arm}, 1)
         store.add_runs(runs.values(), "feedbeef")
         store.add_ask(arm.name, 0, 0, ask["params"], runs["search"], {}, {})

@@ -27,7 +27,7 @@ def searched(make_records: Any) -> Any:
         metrics = {"accuracy": {"goal": goal, "unit": "%"}}
         count = max(map(len, values.values()))
         records = make_records([arm.split("/")[1] for arm in values], trials=count, metrics=metrics, seeds=2, epochs=2)
-        records.meta["benchmark"]["search"]["sampler"] = sampler
+        records.meta.benchmark["search"]["sampler"] = sampler
         rows = [
             {
                 "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "value": value, "reason": "",
@@ -135,7 +135,7 @@ def test_duels_of_equal_distributions_are_even_and_of_shifted_ones_the_known_one
 
 def test_same_records_same_tables(make_records: Any) -> None:
     records = make_records(seeds=2)
-    records.meta["benchmark"]["search"]["sampler"] = "random"
+    records.meta.benchmark["search"]["sampler"] = "random"
     for module in (budget, duels, regions, importances):
         pd.testing.assert_frame_equal(module.compute(records), module.compute(records))
 

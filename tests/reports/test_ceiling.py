@@ -23,6 +23,7 @@ from harness_reports._page._verdict import estimate
 from scipy import stats
 
 import harness
+from harness import Deciding
 from harness.cli.app import main
 from harness.cli.compare import lines
 from harness.plugin.discovery import discover
@@ -218,7 +219,7 @@ def test_arms_that_never_agree_have_a_width_too(make_records: Any, scored: Any, 
 class Counted:
     """As much of records as the lead's interval needs: 70 photos, and an accuracy that is a mean over them."""
 
-    meta = {"metric": "accuracy"}
+    deciding = Deciding("accuracy", "max", "%")
 
     def bounds_of(self, column: str) -> tuple[float, float]:
         return 0.0, 1.0
@@ -256,7 +257,7 @@ def test_one_wrong_answer_in_eight_seeds_leaves_the_winner_as_unsure_as_its_phot
     from harness.results.tables.winner import compute
 
     records = make_records(["sgd"], seeds=8)
-    records.meta["data"]["counts"]["test"] = PHOTOS
+    records.meta.data["counts"]["test"] = PHOTOS
     records.runs["tune_accuracy"] = 1.0
     scores = {run.run_id: np.arange(PHOTOS) >= (run.seed == 3) for run in records.runs.itertuples()}
     best = compute(scored(records, tmp_path, scores)).iloc[0]

@@ -123,4 +123,4 @@ def test_a_balanced_accuracy_decides(without_signal, shown):
     folder, _ = without_signal(5, 'search.metric="balanced_accuracy"')
     assert "better than always answering “cat” (50.00 %)." in shown(folder).splitlines()[2]
     assert {row["alarm"] for row in json.loads(shown(folder, "--json"))["alarms"]} >= {"chance"}
-    assert open_records(folder).meta["metric"] == "balanced_accuracy"
+    assert open_records(folder).meta.metric == "balanced_accuracy"

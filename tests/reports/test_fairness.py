@@ -107,7 +107,7 @@ def test_defaults_that_fail_are_counted_and_not_averaged(make_records: Any) -> N
 def test_an_alias_stands_beside_its_optimizers_defaults(make_records: Any) -> None:
     plain = "lesson_cnn/plain/cosine"
     records = make_records(["sgd", "plain"])
-    records.meta["optimizers"] = {SGD: "sgd", plain: "sgd"}
+    records = replace(records, meta=replace(records.meta, optimizers={SGD: "sgd", plain: "sgd"}))
     rows = runs("fresh", SGD, [0.9]) + runs("fresh", plain, [0.7]) + runs("untuned", SGD, [0.8])
     table = untuned.compute(with_comparison(records, rows)).set_index("arm")
     assert table["gain"].to_dict() == pytest.approx({SGD: 0.1, plain: -0.1})
@@ -200,16 +200,22 @@ def page_of(records: Records) -> str:
 
 def test_the_page_shows_what_tuning_was_worth(make_records: Any) -> None:
     records = make_records(["sgd", "adam"])
-    records.meta["benchmark"]["search"]["objectives"] = ["score", "seconds"]
-    records.meta["extensions"] = [
-        {
-            "arm": SGD,
-            "why": ["edge"],
-            "ranges": {"lr": {"low": 0.001, "high": 100.0, "log": True}},
-            "extra": 12.0,
-            "after": 12,
-        }
-    ]
+    records.meta.benchmark["search"]["objectives"] = ["score", "seconds"]
+    records = replace(
+        records,
+        meta=replace(
+            records.meta,
+            extensions=[
+                {
+                    "arm": SGD,
+                    "why": ["edge"],
+                    "ranges": {"lr": {"low": 0.001, "high": 100.0, "log": True}},
+                    "extra": 12.0,
+                    "after": 12,
+                }
+            ],
+        ),
+    )
     rows = runs("fresh", SGD, [0.90, 0.92]) + runs("untuned", SGD, [0.80, 0.83]) + runs("replicate", SGD, [0.7, 0.8], 1)
     page = page_of(with_comparison(records, rows))
     assert "<strong>9.50 points</strong><small>3.15 to 15.85 points</small>" in page
@@ -235,7 +241,7 @@ def test_a_page_without_any_of_it_has_no_such_section(make_records: Any) -> None
 )  # fmt: skip
 def test_a_budget_is_said_in_its_unit(make_records: Any, said: dict[str, Any], shown: str) -> None:
     records = make_records()
-    records.meta["benchmark"]["search"] |= said
+    records.meta.benchmark["search"] |= said
     assert shown in page_of(records)
     found = analyse(records, [leaderboard.ANALYSIS])
     assert shown in markdown.render(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from harness_reports import bibtex, html, latex, markdown
@@ -15,7 +16,9 @@ NOTE = (
 
 def test_that_two_arms_are_one_algorithm_is_said_in_every_format(make_records: Any, analysed: Any) -> None:
     records = make_records(("adam", "adamw"))
-    records.meta["fairness"] = {"notes": [NOTE], "equal": [{"name": "adamw", "same_as": "adam"}]}
+    records = replace(
+        records, meta=replace(records.meta, fairness={"notes": [NOTE], "equal": [{"name": "adamw", "same_as": "adam"}]})
+    )
     results = analysed(records)
     assert Notice("warn", f"{NOTE}.") in notices(Outcome(results))
     page = html.render(results)

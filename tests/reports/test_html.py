@@ -206,7 +206,7 @@ def test_error_beside_accuracy_is_no_column(make_records: Any, analysed: Any) ->
 
 def test_first_screen_says_what_data_these_are(make_records: Any, pages: dict[str, str]) -> None:
     text = pages["plain"]
-    assert text.index(make_records().meta["data"]["notice"]) < text.index('class="answer"') < text.index("<table")
+    assert text.index(make_records().meta.data["notice"]) < text.index('class="answer"') < text.index("<table")
     assert "1,024 train" in text
     assert "512 tune, 4,096 test" in text
 
@@ -223,8 +223,8 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
     records = replace(records, trials=records.trials[records.trials["number"] < 11])
     records.runs.loc[records.runs["seed"] == 0, "environment"] = "another"
     records.runs.loc[records.runs["run_id"] == "lesson_cnn-rmsprop-cosine-0", "test_loss"] = np.inf
-    records.meta["data"]["left_out"] = ["a.jpg: truncated"]
-    records.meta["broken_plugins"] = {"lion": "no module named 'lion'"}
+    records.meta.data["left_out"] = ["a.jpg: truncated"]
+    records = replace(records, meta=replace(records.meta, broken_plugins={"lion": "no module named 'lion'"}))
     records.arms.at[0, "tuned_params"] = {"lr": 0.99, "momentum": 0.9}
     results = replace(analysed(records), problems=("analysis 'mine' failed: oops",))
     said = "\n".join(notice.text for notice in notices(Outcome(results)))
@@ -285,8 +285,8 @@ def with_heads(records: Any, heads: dict[str, str]) -> Any:
         return arm.replace("/", f"+{heads[arm.split('/')[1]]}/", 1)
 
     tables = {name: getattr(records, name) for name in ("arms", "trials", "runs", "epochs")}
-    spaces = {named(arm): space for arm, space in records.meta["spaces"].items()}
-    meta = {**records.meta, "arms": list(spaces), "spaces": spaces}
+    spaces = {named(arm): space for arm, space in records.meta.spaces.items()}
+    meta = replace(records.meta, arms=list(spaces), spaces=spaces)
     return replace(records, meta=meta, **{k: t.assign(arm=t["arm"].map(named)) for k, t in tables.items()})
 
 

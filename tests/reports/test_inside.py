@@ -57,7 +57,7 @@ def kept(make_records, tmp_path):
 
     def make(runs, name="net", photo="cat.2.jpg", optimizers=("sgd", "adam", "rmsprop")):
         records = make_records(optimizers, seeds=2, epochs=2, trials=2)
-        records.meta["benchmark"]["compare"]["probes"] = ["gradient_norm", "inside"]
+        records.meta.benchmark["compare"]["probes"] = ["gradient_norm", "inside"]
         compared = records.compared()
         for arm, seed in runs:
             run_id = compared[(compared["arm"] == arm) & (compared["seed"] == seed)]["run_id"].item()

@@ -63,10 +63,10 @@ def shown(make_records, tmp_path):
             for split, found in splits.items()
             for row, target in enumerate(found)
         ]
-        meta = {**records.meta, **({"likeness": likeness} if likeness else {})}
+        meta = replace(records.meta, likeness=likeness or None)
         if folds:
             save_arrays(tmp_path / "predictions" / "out_of_fold.safetensors", {"predictions": folds[0]})
-            meta["folds"] = {"arm": "lesson_cnn/sgd/cosine", "count": 5}
+            meta = replace(meta, folds={"arm": "lesson_cnn/sgd/cosine", "count": 5})
         (tmp_path / "thumbnails").mkdir(exist_ok=True)
         for row in thumbs:
             out = io.BytesIO()
@@ -318,7 +318,7 @@ def test_many_classes_are_listed_by_their_worst_confusions(shown):
         for t in names for p in names
     ]  # fmt: skip
     results = SimpleNamespace(
-        tables={"confusion": pd.DataFrame(rows)}, records=SimpleNamespace(meta={"data": {"classes": names}})
+        tables={"confusion": pd.DataFrame(rows)}, records=SimpleNamespace(meta=SimpleNamespace(data={"classes": names}))
     )
     looks = {"a": SimpleNamespace(label="a", color="#000000")}
     (card,) = _cards(Page(Outcome(results), looks, Views(), Thumbs(results.records)))

@@ -83,11 +83,10 @@ def compared(records, probes=("representation", "connectivity", "sharpness", "he
         )  # fmt: skip
     said = {row["run_id"]: random.dirichlet((1.0, 1.0), EXAMPLES).astype(np.float32) for row in rows}
     table, arrays = measured(rows, arms, probes, random)
-    meta = json.loads(json.dumps(records.meta))
-    meta["benchmark"]["verdict"], meta["benchmark"]["compare"]["fit"] = VERDICT, 0.01
-    meta["benchmark"]["compare"]["seeds"] = SEEDS
-    meta["convex"] = {network: False}
-    meta["probes"] = {name: {"subset": "", "done": 1, "planned": 1, "problems": []} for name in probes}
+    benchmark = json.loads(json.dumps(records.meta.benchmark))
+    benchmark["verdict"], benchmark["compare"]["fit"], benchmark["compare"]["seeds"] = VERDICT, 0.01, SEEDS
+    notes = {name: {"subset": "", "done": 1, "planned": 1, "problems": []} for name in probes}
+    meta = replace(records.meta, benchmark=benchmark, convex={network: False}, probes=notes)
     return InMemory(
         **{
             **{name: getattr(records, name) for name in ("folder", "arms", "trials", "runs", "epochs")},
@@ -337,16 +336,22 @@ def test_the_same_records_give_the_same_bytes(records, page):
 
 def test_what_is_missing_says_what_would_measure_it(make_records):
     only = compared(make_records(seeds=SEEDS, epochs=2, trials=2), probes=())
-    only.meta["probes"] = {
-        "connectivity": {
-            "planned": 0,
-            "done": 0,
-            "subset": "0 of 4",
-            "left_out": "left out; to measure: A",
-            "problems": [],
-        },
-        "surface": {"planned": 1, "done": 1, "subset": "", "problems": ["it <b>broke</b>"]},
-    }
+    only = replace(
+        only,
+        meta=replace(
+            only.meta,
+            probes={
+                "connectivity": {
+                    "planned": 0,
+                    "done": 0,
+                    "subset": "0 of 4",
+                    "left_out": "left out; to measure: A",
+                    "problems": [],
+                },
+                "surface": {"planned": 1, "done": 1, "subset": "", "problems": ["it <b>broke</b>"]},
+            },
+        ),
+    )
     text = section(html.render(analyse(only, OFFERS)))
     assert "How far apart the solutions are" in text
     assert "Barriers between solutions</h3>" not in text
@@ -402,7 +407,7 @@ def test_numbers_are_compared_in_standard_deviations_of_the_targets(make_records
 def test_a_linear_network_is_not_asked_for_hidden_layers(make_records):
     only = compared(make_records(seeds=SEEDS, epochs=2, trials=2), probes=())
     assert "hidden layers are" in section(html.render(analyse(only, OFFERS)))
-    only.meta["convex"] = dict.fromkeys(only.meta["convex"], True)
+    only = replace(only, meta=replace(only.meta, convex=dict.fromkeys(only.meta.convex, True)))
     assert "hidden layers are" not in section(html.render(analyse(only, OFFERS)))
 
 

@@ -41,7 +41,7 @@ def over_backbones(make_records: Any, values: Any, seeds: int = 2) -> Any:
                 about = {"arm": arm, "run_id": f"{arm}-{seed}", "seed": seed}
                 spread = 0.001 * (seed - (seeds - 1) / 2)  # its mean stays
                 runs.append({**base.runs.iloc[0].to_dict(), **about, "test_accuracy": value + spread})
-    meta = {**base.meta, "arms": [each["arm"] for each in arms], "spaces": {}}
+    meta = replace(base.meta, arms=[each["arm"] for each in arms], spaces={})
     none = {"trials": base.trials.iloc[:0], "epochs": base.epochs.iloc[:0]}
     return replace(base, meta=meta, arms=pd.DataFrame(arms), runs=pd.DataFrame(runs), **none)
 

@@ -34,7 +34,7 @@ def records(make_records):
         runs[name] = np.where(mine, random.uniform(0.7, 0.99, len(runs)), np.nan)
     of_loss = {**ABOUT, "per_epoch": True, "first": 0.25, "steps": [], "lr": [], "cycle_ends": [], "kept": []}
     plain = {**ABOUT, "cycle_ends": [], "kept": []}
-    meta = {**made.meta, "schedules": {SGDR: ABOUT, PLATEAU: of_loss, COSINE: plain}}
+    meta = replace(made.meta, schedules={SGDR: ABOUT, PLATEAU: of_loss, COSINE: plain})
     return replace(made, runs=runs, meta=meta)
 
 
@@ -101,7 +101,7 @@ def test_the_page_draws_a_panel_an_arm_and_says_where_cycles_end(records):
 
 
 def test_cycles_that_end_within_an_epoch_are_said(records):
-    meta = {**records.meta, "schedules": {SGDR: {**ABOUT, "cycle_ends": [6, 12, 28]}}}
+    meta = replace(records.meta, schedules={SGDR: {**ABOUT, "cycle_ends": [6, 12, 28]}})
     (panel,) = _schedules.schedules(Page.of(Results(replace(records, meta=meta), {})))
     assert (
         "cycles end after epoch 1.5, 3 and 7; weights kept after epoch 1, 3 and 7, the last whole one" in panel["says"]
@@ -112,12 +112,12 @@ def test_a_rate_recorded_at_an_epochs_end_is_drawn_for_the_next_one(records):
     epochs = records.epochs.copy()
     mine = epochs["arm"] == PLATEAU
     epochs.loc[mine, "lr"] = epochs.loc[mine, "epoch"] / 100
-    drawn = _schedules._recorded_rates(replace(records, epochs=epochs), PLATEAU, records.meta["schedules"][PLATEAU])
+    drawn = _schedules._recorded_rates(replace(records, epochs=epochs), PLATEAU, records.meta.schedules[PLATEAU])
     assert drawn == [[0.25, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06]] * 4
 
 
 def test_a_schedule_that_could_not_be_drawn_says_why(records):
-    meta = {**records.meta, "schedules": {SGDR: {**ABOUT, "steps": [], "lr": [], "note": "ValueError: no <i>"}}}
+    meta = replace(records.meta, schedules={SGDR: {**ABOUT, "steps": [], "lr": [], "note": "ValueError: no <i>"}})
     page = html.render(results(replace(records, meta=meta)))
     assert "not drawn: ValueError: no &lt;i&gt;" in page
 
@@ -129,12 +129,12 @@ def test_confirmations_are_a_table_and_a_disagreement_is_a_notice_of_the_gravest
     }  # fmt: skip
     bad = {**good, "largest": 0.73, "same": 640, "agrees": False, "cached": 0.5, "examples": 650, "all": 1300}
     page = html.render(
-        results(replace(records, meta={**records.meta, "confirmations": {SGDR: good, "gone/arm/x": bad}}))
+        results(replace(records, meta=replace(records.meta, confirmations={SGDR: good, "gone/arm/x": bad})))
     )
     assert "on all 650 test photos in bf16" in page
     assert "650 of 650" in page
     assert "disagrees" not in page
-    meta = {**records.meta, "confirmations": {SGDR: bad}}
+    meta = replace(records.meta, confirmations={SGDR: bad})
     page = html.render(results(replace(records, meta=meta)))
     assert "an even choice of 650 test photos of 1,300" in page
     assert '<li class="bad">sgdr: the whole network disagrees with the cached features, by up to 0.73' in page

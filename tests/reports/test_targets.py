@@ -42,7 +42,7 @@ def trained(make_records: Any) -> Any:
                 for e, value in enumerate(curve, 1)
             ]
         if target:
-            records.meta["benchmark"]["report"] = {"target": {"metric": "accuracy", "value": target}}
+            records.meta.benchmark["report"] = {"target": {"metric": "accuracy", "value": target}}
         return replace(records, epochs=pd.DataFrame(rows), runs=records.runs.assign(tune_accuracy=finals))
 
     return build
@@ -151,7 +151,7 @@ def test_a_run_under_way_is_seen_as_far_as_it_got(trained: Any) -> None:
 
 def test_what_is_less_is_better_where_the_metric_says_so(make_records: Any) -> None:
     records = make_records(["sgd"], seeds=2, metrics={"loss": {"goal": "min", "unit": "nats"}})
-    records.meta["benchmark"]["report"] = {"target": {"metric": "loss", "value": 0.35}}
+    records.meta.benchmark["report"] = {"target": {"metric": "loss", "value": 0.35}}
     for row in times.compute(records).itertuples():
         losses = records.epochs.loc[records.epochs["run_id"] == row.run_id].sort_values("epoch")["tune_loss"].to_numpy()
         assert row.epochs == 1 + int((losses <= 0.35).argmax())

@@ -34,7 +34,7 @@ def results(records: Records) -> Results:
 
 
 def randomly(records: Records) -> Records:
-    records.meta["benchmark"]["search"]["sampler"] = "random"
+    records.meta.benchmark["search"]["sampler"] = "random"
     return records
 
 
@@ -79,7 +79,7 @@ def test_any_records_have_a_page(make_records: Any, spoiled: Any, case: str) -> 
 
 def test_a_learning_rate_that_is_not_searched_has_no_alarm_and_no_region(make_records: Any) -> None:
     records = make_records(["sgd"], seeds=3)
-    records.meta["spaces"][SGD]["lr"] = {"fixed": 0.1}
+    records.meta.spaces[SGD]["lr"] = {"fixed": 0.1}
     params = [{**each, "lr": 0.1} for each in records.trials["params"]]
     table = alarms.compute(replace(records, trials=records.trials.assign(params=params))).set_index("alarm")
     assert table.loc["edge", "state"] == table.loc["rising", "state"] == "not judged"

@@ -21,11 +21,9 @@ def arms(*names: str) -> list[str]:
 
 def put(records: Any, tune: Any, test: Any) -> Any:
     """Return the records with these scores ``[arms, S]`` in the deciding metric."""
-    runs, metric = records.runs.copy(), records.meta["metric"]
+    runs, metric = records.runs.copy(), records.meta.metric
     for split, values in (("tune", tune), ("test", test)):
-        of = {
-            (arm, seed): v for arm, row in zip(records.meta["arms"], values, strict=True) for seed, v in enumerate(row)
-        }
+        of = {(arm, seed): v for arm, row in zip(records.meta.arms, values, strict=True) for seed, v in enumerate(row)}
         runs[f"{split}_{metric}"] = [of[pair] for pair in zip(runs["arm"], runs["seed"], strict=True)]
     return replace(records, runs=runs)
 
@@ -122,7 +120,7 @@ def simulate(make_records: Any, quality: Any, repeats: int, seeds: int = 6) -> A
         lucky = quality[:, None] + random.normal(0, 0.02, (len(quality), seeds))
         tune, test = lucky + random.normal(0, 0.01, lucky.shape), lucky + random.normal(0, 0.01, lucky.shape)
         best = winner.compute(put(made, tune, test)).iloc[0]
-        truth = quality[list(made.meta["arms"]).index(best["arm"])]
+        truth = quality[list(made.meta.arms).index(best["arm"])]
         found.append([best["expected"], best["naive"], best["test"], best["low"] <= truth <= best["high"]])
     return np.array(found, dtype=float)
 

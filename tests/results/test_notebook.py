@@ -30,7 +30,7 @@ def test_frames_are_those_of_the_records(folder: Any) -> None:
     for name in RECORD_TABLES:
         assert getattr(run, name).equals(getattr(records, name)), name
     assert run.name == "many-trials"
-    assert run.meta["metric"] == "accuracy"
+    assert run.meta.metric == "accuracy"
     assert len(run.trials) == 36
 
 

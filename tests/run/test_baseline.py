@@ -94,7 +94,7 @@ def same(one: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> None:
 
 
 def test_imported_arms_stand_in_every_table_as_if_trained_here(all_three, imported):
-    assert imported.meta["arms"] == [SGD, ADAM, RMSPROP]
+    assert imported.meta.arms == [SGD, ADAM, RMSPROP]
     same(imported.arms, all_three.arms, ["arm"])
     same(imported.trials, all_three.trials, ["arm", "number"])
     same(imported.runs, all_three.runs, ["run_id"])
@@ -107,8 +107,8 @@ def test_imported_arms_stand_in_every_table_as_if_trained_here(all_three, import
             np.testing.assert_array_equal(imported.predictions(run_id, split), all_three.predictions(run_id, split))
     assert set(imported.scores) == set(all_three.scores)
     for key in ("spaces", "optimizers", "references", "convex", "roles"):
-        assert imported.meta[key] == all_three.meta[key]
-    (registered,) = imported.meta["protocols"]
+        assert getattr(imported.meta, key) == getattr(all_three.meta, key)
+    (registered,) = imported.meta.protocols
     assert registered["protocol"]["arms"] == [SGD, ADAM, RMSPROP]
     assert registered["registered"] == BEFORE
 
@@ -119,7 +119,7 @@ def test_every_analysis_says_the_same_and_the_report_names_the_file(all_three, i
     for module in (leaderboard, winner):
         one, other = (module.compute(records) for records in (imported, all_three))
         same(one[one.get("metric") != "seconds"], other[other.get("metric") != "seconds"], ["arm", "metric"])
-    about = imported.meta["baseline"]
+    about = imported.meta.baseline
     assert about["file"] == file.name
     assert about["sha256"] == read_baseline(file).sha256
     page = (imported.folder / "report.html").read_text()
@@ -171,10 +171,10 @@ def test_going_on_changes_nothing_and_leaving_the_baseline_out_takes_it_out(carr
     assert again.folder == first.folder
     pd.testing.assert_frame_equal(again.runs, first.runs)  # the times too: nothing was trained
     other = carry_out(["sgd"], f'[baseline]\nfile = "{file}"\narms = ["rmsprop"]', folder=tmp_path)
-    assert other.meta["arms"] == [SGD, RMSPROP]
+    assert other.meta.arms == [SGD, RMSPROP]
     assert not schema.prediction(first.folder, first.compared().query("arm == @ADAM")["run_id"].iloc[0]).exists()
     alone = carry_out(["sgd"], folder=tmp_path)
-    assert alone.meta["arms"] == [SGD]
+    assert alone.meta.arms == [SGD]
     assert set(alone.runs["arm"]) == {SGD}
     before = first.runs.query("arm == @SGD").reset_index(drop=True)
     pd.testing.assert_frame_equal(alone.runs, before[alone.runs.columns])
@@ -266,7 +266,7 @@ def test_another_environment_is_refused_unless_any_is_said_and_then_the_report_s
     assert 'device "cuda" there and "cpu" here' in line
     assert 'environment = "any"' in line
     records = carry_out(["sgd"], text + 'environment = "any"', folder=tmp_path, overrides=PAGE)
-    assert len(records.meta["baseline"]["warnings"]) == 2
+    assert len(records.meta.baseline["warnings"]) == 2
     page = html.unescape((records.folder / "report.html").read_text())
     assert 'Environments differ: torch "1.0" there' in page
 
@@ -358,7 +358,7 @@ def test_a_failed_arm_is_named_and_the_others_are_exported(carry_out, broken, tm
     assert (baseline.arms, baseline.left_out) == ([SGD], ["linear/broken/cosine"])
     assert not [row for table in ("arms", "asks", "runs") for row in baseline.tables[table] if "broken" in row["arm"]]
     taken = carry_out(["adam"], f'[baseline]\nfile = "{tmp_path / "b.zip"}"')
-    assert taken.meta["arms"] == [ADAM, SGD]
+    assert taken.meta.arms == [ADAM, SGD]
 
 
 def test_a_run_of_failed_arms_alone_is_not_told_to_go_on(carry_out, broken, tmp_path):
@@ -402,7 +402,7 @@ FREE = {
 @pytest.mark.parametrize("section", FREE)
 def test_what_decides_nothing_is_free_and_what_decides_is_not(section, all_three, monkeypatch):
     """Every key of the model. The set above says a second time what the keys' own meanings say."""
-    benchmark = Benchmark.model_validate(all_three.meta["benchmark"])
+    benchmark = Benchmark.model_validate(all_three.meta.benchmark)
     plain = as_plain(benchmark)
     settings = {"probe_budget": None, **plain[section]} if section == "compare" else plain[section]
     for key, value in settings.items():

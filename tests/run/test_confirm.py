@@ -103,8 +103,8 @@ def spoil(cache: Path, row: int) -> None:
 def test_every_arm_is_confirmed_by_its_first_seed_and_never_again(carry_out, monkeypatch):
     code, records, said = carry_out(PAGE)
     assert code == 0
-    found = records.meta["confirmations"]
-    assert set(found) == set(records.meta["arms"])
+    found = records.meta.confirmations
+    assert set(found) == set(records.meta.arms)
     first = records.compared().query("seed == 0").set_index("arm")
     for arm, each in found.items():
         assert each["run_id"] == first["run_id"][arm]
@@ -117,7 +117,7 @@ def test_every_arm_is_confirmed_by_its_first_seed_and_never_again(carry_out, mon
     assert "The whole network</h3>" in page
     assert "150 of 150" in page
     monkeypatch.setattr(module, "load_frozen", lambda *_: pytest.fail("must not run again"))
-    assert carry_out()[1].meta["confirmations"] == found
+    assert carry_out()[1].meta.confirmations == found
 
 
 @pytest.mark.parametrize("most", [150, 31])
@@ -128,7 +128,7 @@ def test_a_wrong_feature_of_a_test_photo_is_found_and_said_loudly(carry_out, tmp
     spoil(tmp_path / "cache", row)
     code, records, said = carry_out(PAGE)
     assert code == 1
-    found = records.meta["confirmations"]
+    found = records.meta.confirmations
     assert {each["examples"] for each in found.values()} == {most}
     linear = found[f"{NETWORK}+linear/sgd/cosine"]
     assert not linear["agrees"]
@@ -144,7 +144,7 @@ def test_a_wrong_feature_of_a_test_photo_is_found_and_said_loudly(carry_out, tmp
 
 def test_what_is_missing_is_confirmed_and_what_cannot_be_is_named(carry_out, monkeypatch):
     _, records, _ = carry_out()
-    found = records.meta["confirmations"]
+    found = records.meta.confirmations
     linear, _ = found
     with sqlite3.connect(records.folder / "run.db") as db:  # as after a kill between the two
         db.execute("UPDATE meta SET value = ? WHERE key = 'confirmations'", (json.dumps({linear: found[linear]}),))
@@ -156,15 +156,15 @@ def test_what_is_missing_is_confirmed_and_what_cannot_be_is_named(carry_out, mon
     monkeypatch.setattr(module, "load_frozen", fails)
     code, records, said = carry_out()
     assert code == 1
-    assert set(records.meta["confirmations"]) == {linear}
+    assert set(records.meta.confirmations) == {linear}
     line = next(line for line in said if "could not be run" in line)
     assert line.endswith("could not be run to confirm its features: ValueError: no such layer")
 
 
 def test_it_can_be_left_out_and_turned_on_later_in_the_same_folder(carry_out):
     _, before, _ = carry_out("compare.confirm=false", PAGE)
-    assert "confirmations" not in before.meta
+    assert not before.meta.confirmations
     assert "The whole network</h3>" not in (before.folder / "report.html").read_text()
     _, after, _ = carry_out()
     assert after.folder == before.folder
-    assert len(after.meta["confirmations"]) == 2
+    assert len(after.meta.confirmations) == 2

@@ -144,7 +144,7 @@ def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out):
     assert raised(mended) == set()
     assert abs(math.log10(tuned(mended, SGD)) + 1) < 0.5
     assert any(line.startswith(f"extended {SGD} (") for line in said)
-    assert {e["arm"] for e in mended.meta["extensions"]} == {SGD}
+    assert {e["arm"] for e in mended.meta.extensions} == {SGD}
     trials = [records.trials[records.trials["arm"] == ADAM] for records in (bad, mended)]
     assert trials[0].equals(trials[1])
     after = ended(mended)
@@ -161,14 +161,14 @@ def test_a_bad_range_is_repaired_and_the_other_arm_is_left_alone(carry_out):
 
     quiet, said = carry_out(BAD, extend=True)
     assert ended(quiet) == after
-    assert quiet.meta["extensions"] == mended.meta["extensions"]
+    assert quiet.meta.extensions == mended.meta.extensions
     assert any("no arm has a tuning alarm" in line for line in said)
 
 
 def test_arms_tuned_well_are_not_extended(carry_out):
     records, said = carry_out(extend=True)
     assert raised(records) == set()
-    assert not records.meta.get("extensions")
+    assert not records.meta.extensions
     assert any("no arm has a tuning alarm" in line for line in said)
 
 
@@ -181,7 +181,7 @@ def test_an_arm_that_has_tried_everything_is_not_extended(carry_out):
     assert (SGD, "defaults") in raised(records)
     assert f"{SGD}: the grid of 2 combinations is exhausted after 2 of 12 trials" in said
     assert f"{SGD} is not extended: all 2 combinations have been tried" in said
-    assert not records.meta["extensions"]
+    assert not records.meta.extensions
     assert len(records.trials) == records.trials_wanted(SGD) == records.exhausted(SGD) == 2
 
 
@@ -191,11 +191,11 @@ def test_an_extension_survives_a_kill(carry_out, tmp_path):
     (tmp_path / "runs").rename(tmp_path / "whole")
     bad, _ = carry_out(BAD)
     with sqlite3.connect(bad.folder / "run.db") as db:
-        first = json.dumps(whole.meta["extensions"][:1])
+        first = json.dumps(whole.meta.extensions[:1])
         db.execute("INSERT OR REPLACE INTO meta VALUES ('extensions', ?)", (first,))
     db.close()
     gone_on, _ = carry_out(BAD, extend=True)
-    assert gone_on.meta["extensions"] == whole.meta["extensions"]
+    assert gone_on.meta.extensions == whole.meta.extensions
     table = gone_on.trials[["arm", "number", "value"]]
     assert table.equals(open_records(next((tmp_path / "whole").iterdir())).trials[["arm", "number", "value"]])
 

@@ -74,7 +74,7 @@ def test_from_suspects_to_a_run_without_them(benchmark_file, page, carry_out, re
     other = carry_out(benchmark_file(("[data]", '[data]\nexclude = "out.csv"'), page))
     assert other != folder
     again = open_records(other)
-    assert again.meta["data"]["counts"] == {"train": 63, "tune": 31, "test": 64}
+    assert again.meta.data["counts"] == {"train": 63, "tune": 31, "test": 64}
     assert again.examples.query("excluded")["name"].tolist() == [names[2]]
     assert set(again.examples["name"]) & set(names) == {names[2]}
     html = (other / "report.html").read_text()
@@ -101,7 +101,7 @@ def test_folds_are_trained_once_and_in_the_same_folder(benchmark_file, carry_out
     assert carry_out(benchmark_file(*one, ("[compare]", "[compare]\nfolds = 2"))) == folder
     records = open_records(folder)
     found = (folder / "predictions" / "out_of_fold.safetensors").stat().st_mtime_ns
-    ran = records.meta["folds"]["runs"]
+    ran = records.meta.folds["runs"]
     assert len(ran) == 2
     assert not any((folder / "solutions" / f"{each}.safetensors").is_file() for each in ran)
     carry_out(benchmark_file(*one, ("[compare]", "[compare]\nfolds = 2")))

@@ -427,7 +427,7 @@ def test_a_centred_search_stays_within_a_decade_and_says_so_in_its_records(bench
     assert run_it(benchmark_file(text=PATIENTS), tmp_path / "runs") == 0
     folder = next((tmp_path / "runs").iterdir())
     records = open_records(folder)
-    test, space = records.meta["range_tests"][ARM], records.meta["spaces"][ARM]["lr"]
+    test, space = records.meta.range_tests[ARM], records.meta.spaces[ARM]["lr"]
     assert test["lr"] == test["suggestions"]["valley"]
     assert (space["low"], space["high"]) == pytest.approx((test["lr"] / 10, test["lr"] * 10))
     assert all(space["low"] <= params["lr"] <= space["high"] for params in records.trials["params"])
@@ -449,7 +449,7 @@ def test_a_search_that_goes_on_keeps_the_range_it_was_recorded_with(benchmark_fi
     assert run_it(file, tmp_path / "runs", "search.trials=4") == 0
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [folder.name]
     records = open_records(folder)
-    assert records.meta["spaces"][ARM]["lr"]["low"] == pytest.approx(tests[ARM]["lr"] / 10)
+    assert records.meta.spaces[ARM]["lr"]["low"] == pytest.approx(tests[ARM]["lr"] / 10)
     assert len(records.trials) == 4
 
 
@@ -473,6 +473,6 @@ def test_asking_for_a_range_test_is_another_search(benchmark_file):
 def test_an_arm_that_suggests_nothing_keeps_its_range(benchmark_file, tmp_path):
     run_it(benchmark_file(text=PATIENTS + "[search.space.sgd]\nlr = 0.1\n"), tmp_path / "runs")
     records = open_records(next((tmp_path / "runs").iterdir()))
-    assert records.meta["spaces"][ARM]["lr"] == {"fixed": 0.1}
-    assert "fixed" in records.meta["range_tests"][ARM]["note"]
+    assert records.meta.spaces[ARM]["lr"] == {"fixed": 0.1}
+    assert "fixed" in records.meta.range_tests[ARM]["note"]
     assert not len(records.range_tests)

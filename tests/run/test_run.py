@@ -98,7 +98,7 @@ def test_the_saved_weights_are_the_model_that_made_the_predictions(benchmark_fil
     parts = Bench(setting, lambda _: None).parts(setting.compare_run(competitor, params, seed["seed"].item()))
     assert parts.run.id == seed["run_id"]
     parts.model.load_state_dict(load_file(folder / "solutions" / f"{seed['run_id']}.safetensors"))
-    predictions = parts.predict(parts.use.test, exact=True)
+    predictions = parts.predict(parts.ingredients.test, exact=True)
     torch.testing.assert_close(predictions, torch.from_numpy(records.predictions(seed["run_id"])))
 
 
@@ -388,9 +388,9 @@ def test_a_trial_left_beyond_a_lowered_total_does_not_count(benchmark_file, carr
 
 def test_a_finished_run_keeps_the_environment_it_was_made_in(benchmark_file, carry_out):
     _, folder = carry_out(benchmark_file())
-    before = open_records(folder).meta["environment"]
+    before = open_records(folder).meta.environment
     carry_out(benchmark_file(("threads = 1", "threads = 2")))
-    assert open_records(folder).meta["environment"] == before
+    assert open_records(folder).meta.environment == before
     assert set(open_records(folder).runs["environment"]) == {before["hash"]}
 
 

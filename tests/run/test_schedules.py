@@ -48,13 +48,13 @@ def test_a_run_records_them_once_and_one_by_the_loss_is_not_made_up(benchmark_fi
         return open_records(next((tmp_path / "runs").iterdir()))
 
     records = carry_out()
-    plateau, sgdr = (records.meta["schedules"][arm] for arm in records.meta["arms"])
+    plateau, sgdr = (records.meta.schedules[arm] for arm in records.meta.arms)
     tuned = dict(zip(records.arms["arm"], records.arms["tuned_params"], strict=True))
     assert (plateau["per_epoch"], plateau["steps"], plateau["lr"]) == (True, [], [])
     assert plateau["first"] == pytest.approx(tuned["lesson_cnn/sgd/plateau"]["lr"])
     assert max(sgdr["lr"]) == pytest.approx(tuned["lesson_cnn/sgd/sgdr"]["lr"])
     monkeypatch.setattr(schedules, "describe_schedule", lambda *_: pytest.fail("must not be made again"))
-    assert carry_out().meta["schedules"] == records.meta["schedules"]
+    assert carry_out().meta.schedules == records.meta.schedules
 
 
 def setting_of(file, optimizer=None, **scheduler):

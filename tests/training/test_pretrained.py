@@ -283,7 +283,7 @@ def test_what_was_loaded_is_said_and_recorded(request_of, state):
     (line,) = [line for line in said if line.startswith("weights of")]
     assert line.startswith(f"weights of {NAME}: {count} of {count} tensors, from ")
     (folder,) = request.out.iterdir()
-    about = open_records(folder).meta["weights"][NAME]
+    about = open_records(folder).meta.weights[NAME]
     assert (about["loaded"], about["tensors"]) == (count, count)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness import HarnessError
+from harness import HarnessError, Meta
 from harness.records import FolderRecords
 
 NET = "lesson_cnn"
@@ -192,15 +192,15 @@ class World:
 
     def meta(self):
         arms = [name(optimizer, self.network) for optimizer in self.optimizers]
-        return {
-            "benchmark": {
+        return Meta(
+            benchmark={
                 "name": "made-up", "train": {"regime": "scratch"}, "search": {"trials": 5, "sampler": "random"},
                 "compare": {"seeds": self.seeds, "fit": 0.01}, "verdict": VERDICT,
             },
-            "data": {"name": "points", "counts": {"tune": 500}, "classes": ["cat", "dog"]},
-            "metrics": METRICS, "metric": "accuracy", "arms": arms, "convex": {self.network: self.convex},
-            "spaces": {arm: {"lr": {"low": 1e-4, "high": 1.0, "log": True}} for arm in arms},
-        }  # fmt: skip
+            data={"name": "points", "counts": {"tune": 500}, "classes": ["cat", "dog"], "notice": ""},
+            metrics=METRICS, metric="accuracy", arms=arms, convex={self.network: self.convex},
+            spaces={arm: {"lr": {"low": 1e-4, "high": 1.0, "log": True}} for arm in arms},
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -240,9 +240,12 @@ def joined():
             key: pd.concat([getattr(p, key) for p in parts], ignore_index=True)
             for key in ("arms", "trials", "runs", "comparison", "measured")
         }
-        meta = {**first.meta, "arms": [a for p in parts for a in p.meta["arms"]]}
-        for key in ("convex", "spaces"):
-            meta[key] = {k: v for p in parts for k, v in p.meta[key].items()}
+        meta = replace(
+            first.meta,
+            arms=[arm for part in parts for arm in part.meta.arms],
+            convex={network: value for part in parts for network, value in part.meta.convex.items()},
+            spaces={arm: space for part in parts for arm, space in part.meta.spaces.items()},
+        )
         return replace(first, **tables, meta=meta, kept={k: v for p in parts for k, v in p.kept.items()})  # fmt: skip
 
     return join

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,8 +65,8 @@ def compared(world, solutions, data, gradient, start):
                 }
             )  # fmt: skip
     metrics = {"mse": {"goal": "min", "unit": ""}, "loss": {"goal": "min", "unit": ""}}
-    data_of_numbers = {**records.meta["data"], "classes": []}
-    meta = {**records.meta, "metrics": metrics, "metric": "mse", "data": data_of_numbers}
+    data_of_numbers = {**records.meta.data, "classes": []}
+    meta = replace(records.meta, metrics=metrics, metric="mse", data=data_of_numbers)
     more = {
         "comparison": pd.DataFrame(rows),
         "kept": kept,

@@ -121,7 +121,7 @@ def test_what_was_not_measured_is_named_and_keeps_the_statement_open(world, stat
 )
 def test_a_probe_that_measured_nothing_says_why(world, stated, about, reason):
     records = world(seeds=6, probes=("representation", "connectivity")).records()
-    records.meta["probes"] = {"sharpness": about}
+    records = replace(records, meta=replace(records.meta, probes={"sharpness": about}))
     assert f"geometry: not measured; {reason}" in stated(records)["reasons"]
 
 
@@ -313,7 +313,7 @@ def test_a_promised_known_difference_that_was_not_measured_shows_no_sensitivity(
     assert stated(records)["different"] == "promised, and has no result"
     never = world(seeds=12).records()
     assert labels(never, "function") == ["similar"] * 2
-    never.meta["roles"] = {f"{SGD}~noise": {"role": "different", "of": SGD}}
+    never = replace(never, meta=replace(never.meta, roles={f"{SGD}~noise": {"role": "different", "of": SGD}}))
     assert labels(never, "function") == ["inconclusive"] * 2
     assert "promised, and not measured here" in row(never, "root_jsd")["detail"]
 

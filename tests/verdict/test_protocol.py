@@ -6,6 +6,7 @@ import copy
 
 import pytest
 
+from harness import Meta
 from harness.benchmark.loading import load
 from harness.benchmark.sections import as_plain, identity
 from harness.errors import BenchmarkError
@@ -15,17 +16,23 @@ ARMS = ["net/sgd/cosine", "net/adam/cosine"]
 METRICS = ["accuracy", "error", "loss"]
 
 
+def meta_of(benchmark, **notes):
+    """Return what a run of that benchmark is about."""
+    metrics = {key: {} for key in METRICS}
+    return Meta(benchmark=benchmark, data={}, metrics=metrics, metric="accuracy", arms=ARMS, spaces={}, **notes)
+
+
 class Notes:
     """A meta table in memory."""
 
     def __init__(self):
-        self.meta = {}
+        self.noted_values = {}
 
     def note(self, key, value):
-        self.meta[key] = copy.deepcopy(value)
+        self.noted_values[key] = copy.deepcopy(value)
 
     def noted(self, key):
-        return copy.deepcopy(self.meta.get(key))
+        return copy.deepcopy(self.noted_values.get(key))
 
 
 @pytest.fixture
@@ -65,10 +72,9 @@ def test_a_protocol_is_entered_once_and_a_changed_one_beside_it(file):
     first = register(notes, protocol(file), 0)
     assert register(notes, protocol(file), 5) == first
     second = register(notes, protocol(file, "compare.seeds=12"), 16)
-    assert [entry["hash"] for entry in notes.meta["protocols"]] == [first, second]
-    found = registered_protocols({**notes.meta, "benchmark": {}, "arms": [], "metrics": {}})
+    assert [entry["hash"] for entry in notes.noted("protocols")] == [first, second]
+    found = registered_protocols(meta_of({}, protocols=notes.noted("protocols")))
     assert [each.when for each in found] == ["before the comparison", "after 16 comparison runs had ended"]
-    assert [each.beforehand for each in found] == [True, False]
     assert [each.protocol.hash for each in found] == [first, second]
     assert isinstance(found[0].protocol, Protocol)
 
@@ -92,7 +98,7 @@ def test_the_design_is_part_of_what_is_promised(file, change):
     probed = 'compare.probes=["sharpness"]'
     one, two = protocol(file, probed), protocol(file, probed, change)
     assert one.hash != two.hash
-    meta = {"benchmark": as_plain(load(file, overrides=[probed, change])[0])}
+    meta = meta_of(as_plain(load(file, overrides=[probed, change])[0]))
     key = change.split("=")[0].replace("compare.probe_options.sharpness", "probes.sharpness.options")
     key = key.replace("compare.probe_sizes.sharpness", "probes.sharpness.size")
     assert one.changed(meta) == ([] if key == "compare.twins" else [key])
@@ -117,14 +123,14 @@ def test_versions_and_extensions_are_part_of_it_and_unknown_versions_are_no_chan
         resolve(benchmark, ARMS, METRICS, *more) for more in ((), ({"sharpness": "a" * 64},), ({}, [{"arm": ARMS[0]}]))
     )
     assert len({plain.hash, known.hash, extended.hash}) == 3
-    assert known.changed({"benchmark": benchmark}) == []
-    assert known.changed({"benchmark": benchmark, "probes": {"sharpness": {"version": "a" * 16}}}) == []
-    assert known.changed({"benchmark": benchmark, "probes": {"sharpness": {"version": "b" * 16}}}) == [
+    assert known.changed(meta_of(benchmark)) == []
+    assert known.changed(meta_of(benchmark, probes={"sharpness": {"version": "a" * 16}})) == []
+    assert known.changed(meta_of(benchmark, probes={"sharpness": {"version": "b" * 16}})) == [
         "probes.sharpness.version"
     ]
-    assert extended.changed({"benchmark": benchmark}) == ["extensions"]
+    assert extended.changed(meta_of(benchmark)) == ["extensions"]
     gone = as_plain(load(file)[0])
-    assert known.changed({"benchmark": gone}) == ["probes.sharpness"]
+    assert known.changed(meta_of(gone)) == ["probes.sharpness"]
 
 
 def test_each_facet_has_the_power_of_its_own_margin(file):
@@ -135,10 +141,10 @@ def test_each_facet_has_the_power_of_its_own_margin(file):
 
 
 def test_without_a_registration_it_says_so(file):
-    meta = {"benchmark": as_plain(load(file)[0]), "arms": ARMS, "metrics": {key: {} for key in METRICS}}
+    meta = meta_of(as_plain(load(file)[0]))
     (found,) = registered_protocols(meta)
     assert (found.when, found.protocol.hash) == (NEVER, protocol(file).hash)
-    del meta["benchmark"]["verdict"]
+    del meta.benchmark["verdict"]
     assert registered_protocols(meta) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from harness.cli.show import _metrics, show_lines
 from harness.results.analysis import analyse
@@ -47,10 +48,10 @@ def test_a_later_protocol_stands_beside_the_first_one(world):
     records = world(seeds=12).records()
     entries = []
     for seeds, when in ((8, "before the comparison"), (12, "after 16 comparison runs had ended")):
-        plain = {**records.meta["benchmark"], "compare": {"seeds": seeds, "fit": 0.01}}
-        protocol = resolve(plain, records.meta["arms"], list(records.meta["metrics"]))
+        plain = {**records.meta.benchmark, "compare": {"seeds": seeds, "fit": 0.01}}
+        protocol = resolve(plain, records.meta.arms, list(records.meta.metrics))
         entries.append({"hash": protocol.hash, "protocol": protocol.plain(), "registered": when})
-    records.meta["protocols"] = entries
+    records = replace(records, meta=replace(records.meta, protocols=entries))
     found = shown(records)
     assert found["hash"] == entries[0]["hash"]
     assert [other["hash"] for other in found["others"]] == [entries[1]["hash"]]

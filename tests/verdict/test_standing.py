@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from dataclasses import replace
 
 import pytest
 from harness_plugins.analyses.solutions._solutions import measured_networks
@@ -45,13 +46,13 @@ def three(world):
     records = world(seeds=12, shift={("adam", "function"): 25.0}).records()
     notes, hashes = Notes(), []
     for trials, seeds, changes in ((4, 8, {}), (5, 8, {}), (5, 12, {"function": 1000.0})):
-        benchmark = json.loads(json.dumps(records.meta["benchmark"]))
+        benchmark = json.loads(json.dumps(records.meta.benchmark))
         benchmark["search"]["trials"], benchmark["compare"]["seeds"] = trials, seeds
         benchmark["verdict"]["margins"] |= changes
         benchmark["verdict"]["floors"]["sharpness"] *= 1 + len(hashes)
-        protocol = resolve(benchmark, records.meta["arms"], list(records.meta["metrics"]))
+        protocol = resolve(benchmark, records.meta.arms, list(records.meta.metrics))
         hashes.append(register(notes, protocol, 16 * len(hashes)))
-    records.meta["protocols"] = notes["protocols"]
+    records = replace(records, meta=replace(records.meta, protocols=notes["protocols"]))
     table = verdict.compute(records)
     statements = dict(table.loc[table["scope"] == "pooled", ["hash", "statement"]].itertuples(index=False))
     assert statements == dict(zip(hashes, ("inconclusive", "value only", "supported"), strict=True))
@@ -61,11 +62,11 @@ def three(world):
 def test_the_earliest_protocol_whose_design_holds_stands(three):
     records, second = three
     assert standing_protocol(records.meta).protocol.hash == second
-    for plain in records.meta["protocols"]:
+    for plain in records.meta.protocols:
         plain["protocol"]["design"]["search"]["trials"] = 99
     assert standing_protocol(records.meta).protocol.seeds == 8  # the first registered, where none holds
-    del records.meta["protocols"], records.meta["benchmark"]["verdict"]
-    assert standing_protocol(records.meta) is None
+    del records.meta.benchmark["verdict"]
+    assert standing_protocol(replace(records.meta, protocols=[])) is None
 
 
 def test_every_consumer_takes_the_standing_protocol(three, registry):

@@ -25,10 +25,10 @@ class Notes(dict):
 
 def registered(meta, **changes):
     """Register the protocol of a benchmark with other margins or seeds."""
-    plain = json.loads(json.dumps(meta["benchmark"]))
+    plain = json.loads(json.dumps(meta.benchmark))
     plain["verdict"]["margins"] |= changes.pop("margins", {})
     plain["compare"] |= changes
-    return resolve(plain, meta["arms"], list(meta["metrics"]))
+    return resolve(plain, meta.arms, list(meta.metrics))
 
 
 def test_changed_margins_are_a_new_verdict_beside_the_old_one(world):
@@ -36,7 +36,7 @@ def test_changed_margins_are_a_new_verdict_beside_the_old_one(world):
     notes = Notes()
     first = register(notes, registered(records.meta), 0)
     second = register(notes, registered(records.meta, margins={"function": 2.0}), 24)
-    records.meta["protocols"] = notes["protocols"]
+    records = replace(records, meta=replace(records.meta, protocols=notes["protocols"]))
     table = verdict.compute(records)
     found = table[table["scope"] == "network"].set_index("hash")
     assert found.loc[first, "registered"] == "before the comparison"
@@ -49,25 +49,26 @@ def test_changed_margins_are_a_new_verdict_beside_the_old_one(world):
 def test_a_protocol_whose_measurements_were_replaced_is_not_judged(world, what):
     records = world(seeds=12).records()
     meta, notes = records.meta, Notes()
-    meta["benchmark"]["compare"] |= {"probes": ["sharpness"], "aa": False}
-    meta["probes"] = {"sharpness": {"version": "one"}}
-    first = register(notes, resolve(meta["benchmark"], meta["arms"], list(meta["metrics"]), {"sharpness": "one"}), 0)
-    meta["protocols"] = notes["protocols"]
+    meta.benchmark["compare"] |= {"probes": ["sharpness"], "aa": False}
+    meta = replace(meta, probes={"sharpness": {"version": "one"}})
+    first = register(notes, resolve(meta.benchmark, meta.arms, list(meta.metrics), {"sharpness": "one"}), 0)
+    records = replace(records, meta=replace(meta, protocols=notes["protocols"]))
     assert verdict.compute(records).iloc[0]["statement"] == "supported"
     if what == "search":
-        meta["benchmark"]["search"] = {**meta["benchmark"]["search"], "trials": 9}
+        meta.benchmark["search"] = {**meta.benchmark["search"], "trials": 9}
     elif what == "extension":
-        meta["extensions"] = [{"arm": meta["arms"][0], "why": ["edge"], "ranges": {}, "extra": 2.0, "after": 5}]
+        extension = {"arm": meta.arms[0], "why": ["edge"], "ranges": {}, "extra": 2.0, "after": 5}
+        meta = replace(meta, extensions=[extension])
     elif what == "options":
-        meta["benchmark"]["compare"] |= {"probe_options": {"sharpness": {"steps": 3}}}
+        meta.benchmark["compare"] |= {"probe_options": {"sharpness": {"steps": 3}}}
     elif what == "version":
-        meta["probes"] = {"sharpness": {"version": "two"}}
+        meta = replace(meta, probes={"sharpness": {"version": "two"}})
     else:
-        meta["benchmark"]["compare"] |= {"aa": True}
-    versions = {"sharpness": meta["probes"]["sharpness"]["version"]}
-    now = resolve(meta["benchmark"], meta["arms"], list(meta["metrics"]), versions, meta.get("extensions", ()))
+        meta.benchmark["compare"] |= {"aa": True}
+    versions = {"sharpness": meta.probes["sharpness"]["version"]}
+    now = resolve(meta.benchmark, meta.arms, list(meta.metrics), versions, meta.extensions)
     second = register(notes, now, 24)
-    meta["protocols"] = notes["protocols"]
+    records = replace(records, meta=replace(meta, protocols=notes["protocols"]))
     assert first != second
     found = verdict.compute(records)
     found = found[found["scope"] == "network"].set_index("hash")
@@ -88,8 +89,10 @@ def test_a_protocol_of_before_there_were_designs_is_judged_as_it_was(world):
     (entry,) = notes["protocols"]
     del entry["protocol"]["design"]
     old = digest(entry["protocol"])
-    records.meta["protocols"] = [{**entry, "hash": old}]
-    records.meta["extensions"] = [{"arm": "x", "ranges": {}, "extra": 1, "after": 0}]
+    records = replace(records, meta=replace(records.meta, protocols=[{**entry, "hash": old}]))
+    records = replace(
+        records, meta=replace(records.meta, extensions=[{"arm": "x", "ranges": {}, "extra": 1, "after": 0}])
+    )
     found = verdict.compute(records).iloc[0]
     assert (found["hash"], found["statement"]) == (old, "supported")
 
@@ -97,11 +100,11 @@ def test_a_protocol_of_before_there_were_designs_is_judged_as_it_was(world):
 def test_the_power_is_that_of_the_pairs_that_were_measured(world, stated):
     records = world(seeds=12, offsets=(1, 2)).records()
     whole = stated(records)["power"]
-    records.meta["probes"] = {"representation": {"groups": 2}}
+    records = replace(records, meta=replace(records.meta, probes={"representation": {"groups": 2}}))
     found = stated(records)
     assert found["power"] < whole
     assert f"power {found['power']:.2f}, or {whole:.2f} with all pairs" in found["reasons"]
-    records.meta["probes"] = {"representation": {"groups": 6}}
+    records = replace(records, meta=replace(records.meta, probes={"representation": {"groups": 6}}))
     assert stated(records)["power"] == whole
 
 
@@ -117,7 +120,7 @@ def test_a_protocol_of_fewer_seeds_is_judged_by_the_first_of_them(world):
     notes = Notes()
     register(notes, registered(records.meta, seeds=8), 0)
     register(notes, registered(records.meta), 16)
-    records.meta["protocols"] = notes["protocols"]
+    records = replace(records, meta=replace(records.meta, protocols=notes["protocols"]))
     table = facets.compute(records)
     few = facets.compute(world(seeds=8).records())
     assert list(table.loc[table["measure"] == "accuracy", "seeds"]) == [8, 12]
@@ -256,7 +259,7 @@ def test_what_is_not_known_of_a_ratio_is_nan():
 
 def test_arms_with_objectives_of_their_own_are_not_compared_by_their_minima(world, stated, labels):
     records = world(seeds=12).records()
-    records.meta["benchmark"]["search"]["objective"] = "free"
+    records.meta.benchmark["search"]["objective"] = "free"
     assert set(labels(records, "function")) == {"inconclusive"}
     assert set(labels(records, "loss")) == {"similar"}
     said = stated(records)
@@ -273,7 +276,7 @@ def test_an_arm_below_its_defaults_leaves_the_loss_open_by_each_protocols_own_ma
     notes = Notes()
     strict = register(notes, registered(records.meta), 0)
     wide = register(notes, registered(records.meta, margins={"accuracy": 0.03}), 24)
-    records.meta["protocols"] = notes["protocols"]
+    records = replace(records, meta=replace(records.meta, protocols=notes["protocols"]))
     assert set(verdict.compute(records)["loss"]) == {"similar"}
     both = pd.concat([records.comparison, untuned], ignore_index=True)
     records = replace(records, comparison=both)
@@ -285,7 +288,12 @@ def test_an_arm_below_its_defaults_leaves_the_loss_open_by_each_protocols_own_ma
 def test_an_arm_at_chance_leaves_the_loss_open(world):
     records = world(seeds=12).records()
     for score, label in ((0.5, "similar"), (0.95, "inconclusive")):
-        records.meta["constant"] = {"answer": "cat", "scores": {"tune": {"accuracy": {"score": score, "se": 0.01}}}}
+        records = replace(
+            records,
+            meta=replace(
+                records.meta, constant={"answer": "cat", "scores": {"tune": {"accuracy": {"score": score, "se": 0.01}}}}
+            ),
+        )
         fresh = type(records)(**vars(records))  # what was worked out of other records is not kept
         row = verdict.compute(fresh).iloc[0]
         assert row["loss"] == label

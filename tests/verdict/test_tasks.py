@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_the_documented_task_without_a_metric_loss_has_a_verdict(carried_out, do
     assert (
         records.measured.query("name == 'naive_error'")["value"].max() > 0
     )  # one output does not name one class for all
-    assert records.meta["metrics"]["loss"] == {"goal": "min", "unit": "", "each": False}
+    assert records.meta.metrics["loss"] == {"goal": "min", "unit": "", "each": False}
     for row in records.compared().to_dict("records"):  # the loss is that of the predictions: cross-entropy
         p = records.predictions(row["run_id"]).astype(float)
         right = np.where(records.targets == 1, p, 1 - p)
@@ -65,7 +66,7 @@ def test_the_documented_task_without_a_metric_loss_has_a_verdict(carried_out, do
     states = gate.compute(records)
     errors = 1 - records.compared().groupby("arm")["train_accuracy"].mean()
     assert dict(states[["arm", "train_error"]].itertuples(index=False)) == pytest.approx(errors.to_dict())
-    assert records.meta["constant"]["scores"]["test"]["loss"]["score"] == pytest.approx(np.log(2), abs=1e-3)
+    assert records.meta.constant["scores"]["test"]["loss"]["score"] == pytest.approx(np.log(2), abs=1e-3)
 
 
 ODD = '''
@@ -103,7 +104,7 @@ def test_a_task_without_accuracy_and_loss_has_a_verdict(carried_out):
 @pytest.mark.parametrize("column", ["test_loss", "train_loss", "test_accuracy", "train_error"])
 def test_a_column_that_is_not_there_is_a_missing_measure(world, column):
     records = world(seeds=6).records()
-    records.meta["metrics"] = {"accuracy": records.meta["metrics"]["accuracy"]}
+    records = replace(records, meta=replace(records.meta, metrics={"accuracy": records.meta.metrics["accuracy"]}))
     missing = type(records)(**{**vars(records), "comparison": records.comparison.drop(columns=column)})
     tables = [each.compute(missing) for each in (facets, gate, verdict, omnibus, twins)]
     if column.endswith("loss"):

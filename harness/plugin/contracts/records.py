@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.plugin.contracts.tables import empty_table
 from harness.plugin.copies import lazy_copy
+from harness.plugin.meta import Deciding, Meta
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,8 @@ class Records(ABC):
     ``arms``    arm, backbone, optimizer, scheduler, tuned_trial, tuned_value, tuned_params (a dict)
     ``trials``  arm, number, state, value, reason, run_id, seconds, trained (epochs, of all its seeds), params (a dict),
                 epochs (that one seed is to train)
-    ``runs``    run_id, arm, phase, seed, precision, state, reason, seconds, started, ended, environment, and a column a
+    ``runs``    run_id, arm, phase, seed, precision, state, reason, seconds, started, ended, environment, taken_from (the
+                run folder that it was trained in, "" where that is this one), and a column a
                 metric; of the comparison, only the runs of the arms' tuned parameters
     ``epochs``  run_id, arm, phase, seed, epoch, steps, lr, seconds, and a column a metric
     ``range_tests``  arm, step, lr, loss, smoothed: the curve of every arm whose search was centred by a range test
@@ -58,10 +60,14 @@ class Records(ABC):
                 "" where there are fewer
     ``repeated``  the trials of searches that are no arm's first: the columns of ``trials`` but epochs, and search, the
                 arm it belongs to, and replicate; of an A/A arm the replicate is 0
+
+    >>> scores = records.compared()  # a row per arm and seed
+    >>> scores.groupby("arm")["test_accuracy"].mean().between(0, 1).all()
+    np.True_
     """
 
     folder: Path
-    meta: Mapping[str, Any]  # benchmark, data, environment, command, plugins, metrics, expected, ...
+    meta: Meta  # benchmark, data, environment, command, plugins, metrics, ...
     arms: DataFrame
     trials: DataFrame
     runs: DataFrame
@@ -95,16 +101,17 @@ class Records(ABC):
     @property
     def name(self) -> str:
         """The benchmark's name."""
-        return str(self.meta["benchmark"]["name"])
+        return str(self.meta.benchmark["name"])
+
+    @property
+    def deciding(self) -> Deciding:
+        """The metric by which trials are chosen and arms are ranked."""
+        return self.meta.deciding
 
     def search_over(self, arm: str) -> bool:
         """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
-        search, trials = self.meta["benchmark"]["search"], self.trials[self.trials["arm"] == arm]
-        asked = (
-            len(trials) >= self.trials_wanted(arm)
-            if search["unit"] == "trials"
-            else arm in self.meta.get("counted", {})
-        )
+        search, trials = self.meta.benchmark["search"], self.trials[self.trials["arm"] == arm]
+        asked = len(trials) >= self.trials_wanted(arm) if search["unit"] == "trials" else arm in self.meta.counted
         return asked and not (trials["state"] == "waiting").any()
 
     def trials_wanted(self, arm: str) -> int:
@@ -114,16 +121,16 @@ class Records(ABC):
 
     def exhausted(self, arm: str) -> int | None:
         """Return how many combinations an arm's space has, where that ended its search before the budget; else None."""
-        combinations: int | None = self.meta.get("exhausted", {}).get(arm)
+        combinations: int | None = self.meta.exhausted.get(arm)
         spent = (self.trials["arm"] == arm).sum() == self._trials_allowed(arm)
         return None if spent else combinations
 
     def _trials_allowed(self, arm: str) -> int:
         """Return how many trials the budget gives an arm, with what it was extended by; 0 for a budget in another unit."""
-        search = self.meta["benchmark"]["search"]
+        search = self.meta.benchmark["search"]
         if search["unit"] != "trials":
             return 0
-        return int(search["trials"] + sum(e["extra"] for e in self.meta.get("extensions", []) if e["arm"] == arm))
+        return int(search["trials"] + sum(e["extra"] for e in self.meta.extensions if e["arm"] == arm))
 
     def compared(self) -> DataFrame:
         """Return the comparison runs, ordered by arm and seed."""
@@ -134,7 +141,7 @@ class Records(ABC):
         if column == "seconds":
             return 0.0, math.inf
         _, metric = _split_and_metric(column)
-        unit = self.meta["metrics"].get(metric, {}).get("unit", "")
+        unit = self.meta.metrics.get(metric, {}).get("unit", "")
         return (0.0, 1.0) if unit == "%" else (-math.inf, math.inf)
 
     def examples_of(self, column: str) -> int:
@@ -144,16 +151,16 @@ class Records(ABC):
         not trained on: balanced accuracy, a loss and anything on train are none.
         """
         split, metric = _split_and_metric(column)
-        about = self.meta["metrics"].get(metric, {})
+        about = self.meta.metrics.get(metric, {})
         if split not in ("test", "tune") or about.get("unit") != "%" or not about.get("each", False):
             return 0
-        return int(self.meta["data"]["counts"][split])
+        return int(self.meta.data["counts"][split])
 
     def again(self, key: str, value: Any) -> str:
         """Return the command that goes on with the run under one changed setting, as it is typed in a shell."""
         from harness.console.safe_text import command_with
 
-        return command_with(self.meta.get("command") or (), key, value)
+        return command_with(self.meta.command, key, value)
 
     @property
     @abstractmethod

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 def classes(records: Records) -> list[str]:
     """Return the names of the classes, none where the data have none."""
-    return [str(name) for name in records.meta["data"]["classes"]]
+    return [str(name) for name in records.meta.data["classes"]]
 
 
 def photos(records: Records) -> bool:
     """Return whether the records are of photos of classes, with a name for each."""
-    return len(records.meta["data"]["input_shape"]) == 3 and len(records.examples) > 0 and len(classes(records)) >= 2
+    return len(records.meta.data["input_shape"]) == 3 and len(records.examples) > 0 and len(classes(records)) >= 2
 
 
 def targets(records: Records, split: str) -> NDArray[np.int64]:

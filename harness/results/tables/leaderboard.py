@@ -42,7 +42,7 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     compared = records.compared()
-    planned = int(records.meta["benchmark"]["compare"]["seeds"])
+    planned = int(records.meta.benchmark["compare"]["seeds"])
     rows = []
     for arm in ranked(records):
         runs = compared[compared["arm"] == arm]
@@ -56,8 +56,7 @@ def compute(records: Records) -> DataFrame:
 
 def ranked(records: Records) -> list[str]:
     """Return the arms, best mean of the deciding test metric first; those without one follow in their own order."""
-    metric = str(records.meta["metric"])
-    sign = -1 if records.meta["metrics"][metric]["goal"] == "max" else 1
+    metric, sign = records.deciding.name, -records.deciding.sign
     compared = records.compared()
     means = {arm: _summary(records, compared[compared["arm"] == arm], f"test_{metric}") for arm in records.arms["arm"]}
     return sorted(means, key=lambda arm: (means[arm]["n"] == 0, sign * means[arm]["mean"] if means[arm]["n"] else 0))
@@ -65,7 +64,7 @@ def ranked(records: Records) -> list[str]:
 
 def _metrics(records: Records) -> list[str]:
     """Return the task's metrics per split, then what else the runs have: the objective, probes; seconds last."""
-    of_task = [f"{split}_{name}" for split in SPLITS for name in records.meta["metrics"]]
+    of_task = [f"{split}_{name}" for split in SPLITS for name in records.meta.metrics]
     prefixes = tuple(f"{split}_" for split in (*SPLITS, MIRRORED))
     found = [str(c) for c in records.runs.columns if str(c).startswith(prefixes) or "." in str(c)]
     return [*of_task, *(name for name in found if name not in of_task), "seconds"]
@@ -76,7 +75,7 @@ def _about(records: Records, name: str) -> dict[str, str]:
     if name == "seconds":
         return {"goal": "min", "unit": "s"}
     split = next((each for each in (*SPLITS, MIRRORED) if name.startswith(f"{each}_")), "")
-    known: Mapping[str, str] = records.meta["metrics"].get(name.removeprefix(f"{split}_"), {}) if split else {}
+    known: Mapping[str, str] = records.meta.metrics.get(name.removeprefix(f"{split}_"), {}) if split else {}
     return {"goal": known.get("goal", ""), "unit": known.get("unit", "")}
 
 
@@ -86,7 +85,7 @@ def _beside_constant(records: Records, row: Mapping[str, Any]) -> dict[str, Any]
     known = constant_score(records, split, metric) if split in SPLITS else None
     if known is None:
         return {"constant": float("nan"), "no_better": False}
-    better = (1 if row["goal"] == "max" else -1) * (row["mean"] - known.score)
+    better = records.meta.sign(metric) * (row["mean"] - known.score)
     return {"constant": known.score, "no_better": bool(better <= known.allowance)}
 
 

@@ -94,7 +94,7 @@ def _models(records: Records, split: str) -> tuple[NDArray[np.float64], NDArray[
 
 def _alike(records: Records) -> Iterator[tuple[Any, ...]]:
     """Yield photos that are there twice, each for its gravest reason."""
-    found = records.meta.get("likeness")
+    found = records.meta.likeness
     if not found:
         return
     about = {row["name"]: row for row in records.examples.to_dict("records")}

@@ -45,9 +45,7 @@ def compute(records: Records) -> DataFrame:
     """
     import pandas as pd
 
-    name = str(records.meta["metric"])
-    about = records.meta["metrics"][name]
-    sign = 1 if about["goal"] == "max" else -1
+    name, sign = records.deciding.name, records.deciding.sign
     runs = _runs(records, name)
     order = sorted(runs, key=lambda arm: -sign * _mean(runs[arm], "tune"))
     compared = records.compared()
@@ -60,7 +58,7 @@ def compute(records: Records) -> DataFrame:
             {
                 "arm": arm, "winner": arm == order[0], "tune": _mean(runs[arm], "tune"), "test": _mean(runs[arm], "test"),
                 "seeds": len(runs[arm]), "chosen": picks.count(arm), "seed": seed, "run_id": best["run_id"],
-                "metric": name, "covers": "", **about,
+                "metric": name, "covers": "", **records.meta.metrics[name],
             }
         )  # fmt: skip
     if rows:
@@ -106,7 +104,7 @@ def _ends(records: Records, mean: float, se: float, df: float, covers: str) -> t
     """
     import numpy as np
 
-    metric = f"test_{records.meta['metric']}"
+    metric = records.deciding.column
     examples = records.examples_of(metric)
     half = float(half_width(se, df)) if se > EQUAL * abs(mean) else math.nan
     ends = [mean - half, mean + half]

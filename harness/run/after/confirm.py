@@ -55,7 +55,7 @@ def confirm(setting: Setting, store: Store, registry: Registry, reporter: Report
         f"{arm}: the whole network disagrees with the cached features, by up to {each['largest']:.3g} in a prediction; "
         "delete the features in the cache and run again, into another --out"
         for arm, each in found.items()
-        if not each["agrees"] and arm in records.meta["arms"]
+        if not each["agrees"] and arm in records.meta.arms
     ]
 
 
@@ -70,7 +70,7 @@ def _line(backbone: str, new: Mapping[str, Mapping[str, Any]]) -> str:
 def _runs(records: Records) -> dict[str, str]:
     """Return by arm the first seed's run that ended well and brought its weights and predictions."""
     runs = records.compared().query("state == 'done'").sort_values("seed", ascending=False)
-    own = set(records.meta["arms"]) - set((records.meta.get("baseline") or {}).get("arms", ()))
+    own = set(records.meta.arms) - set((records.meta.baseline or {}).get("arms", ()))
     return {
         str(arm): str(run_id)
         for arm, run_id in zip(runs["arm"], runs["run_id"], strict=True)

@@ -51,12 +51,12 @@ def look(setting: Setting, driver: Driver, store: Store, registry: Registry, rep
 
 def _folds(setting: Setting, driver: Driver, store: Store, reporter: Reporter) -> list[str]:
     """Predict the train split with the arm that did best on tune; the test split has no say."""
-    sign = -1 if setting.plan.goal.goal == "max" else 1
+    sign = setting.plan.goal.sign
     arms = {competitor.arm.name for competitor in setting.plan.competitors}
     searches = [search for search in driver.searches if search.arm in arms]
     tuned = [(search.arm, best) for search in searches if (best := search.best()) is not None]
     if not tuned:
         return []
-    arm, best = min(tuned, key=lambda pair: sign * pair[1]["value"])
-    failed = predict_out_of_fold(setting, setting.plan.competitor(arm), best["params"], store, reporter)
+    arm, best = max(tuned, key=lambda pair: sign * pair[1]["value"])
+    failed = predict_out_of_fold(setting, setting.plan.competitor(arm), best["params"], store, reporter, driver.earlier)
     return [failed] if failed else []

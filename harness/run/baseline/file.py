@@ -96,11 +96,9 @@ def pack(folder: Path, out: Path, solutions: bool = False) -> Baseline:
     """
     files.check_out_file(out, new=True)
     records = open_records(folder)
-    cells = [
-        cell for cell in records.meta.get("comparison", []) if cell["role"] in ROLES and not _imported(records, cell)
-    ]
+    cells = [cell for cell in (records.meta.comparison or []) if cell["role"] in ROLES and not _imported(records, cell)]
     tables = _tables(folder, _own(records), cells)
-    arms = _with_results(folder, tables, cells, _own(records), "comparison" in records.meta)
+    arms = _with_results(folder, tables, cells, _own(records), records.meta.comparison is not None)
     cells = [cell for cell in cells if cell["of"] in arms]
     tables = _tables(folder, arms, cells)
     about = impersonal(_about(records, arms, cells, tables, solutions))
@@ -175,8 +173,8 @@ def _wrong(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str
 
 def _own(records: Records) -> list[str]:
     """Return the arms that were trained in this run, not imported themselves."""
-    imported = set((records.meta.get("baseline") or {}).get("arms", ()))
-    return [arm for arm in records.meta["arms"] if arm not in imported]
+    imported = set((records.meta.baseline or {}).get("arms", ()))
+    return [arm for arm in records.meta.arms if arm not in imported]
 
 
 def _imported(records: Records, cell: Row) -> bool:
@@ -248,25 +246,25 @@ def _about(
 ) -> dict[str, Any]:
     meta = records.meta
     names = {row["arm"] for row in tables["runs"]}
-    data = meta["data"]
+    data = meta.data
     return {
         "format": FORMAT,
         "version": VERSION,
         "run": records.folder.resolve().name,
         "made": max((row["ended"] or "" for row in tables["runs"]), default=""),
         "solutions": solutions,
-        "benchmark": meta["benchmark"],
+        "benchmark": meta.benchmark,
         "data": {key: data[key] for key in ("name", "notice", "fingerprint", "counts")},
-        "weights": {name: weights["sha256"] for name, weights in meta.get("weights", {}).items()},
+        "weights": {name: weights["sha256"] for name, weights in meta.weights.items()},
         "environments": sorted({row["environment"] for row in tables["runs"]}),
-        "plugins": {name: about["sha256"] for name, about in sorted(meta.get("plugins", {}).items())},
-        "roles": {name: about for name, about in meta.get("roles", {}).items() if name in names},
+        "plugins": {name: about["sha256"] for name, about in sorted(meta.plugins.items())},
+        "roles": {name: about for name, about in meta.roles.items() if name in names},
         "cells": list(cells),
-        **{key: meta[key] for key in KEPT if key in meta and key != "arms"},
+        **{key: getattr(meta, key) for key in KEPT if key != "arms"},
         "arms": list(own),
         "left_out": [arm for arm in _own(records) if arm not in own],
-        "spaces": {arm: meta["spaces"][arm] for arm in own},
-        "optimizers": {arm: meta["optimizers"][arm] for arm in own},
+        "spaces": {arm: meta.spaces[arm] for arm in own},
+        "optimizers": {arm: meta.optimizers[arm] for arm in own},
     }
 
 

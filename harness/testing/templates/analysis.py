@@ -23,8 +23,8 @@ def compute(records: Records) -> DataFrame:
     """Return a row per arm: ``epochs``, the mean over the ``seeds`` that ended well of the epoch told above."""
     import pandas as pd
 
-    name = str(records.meta["metric"])
-    sign = 1 if records.meta["metrics"][name]["goal"] == "max" else -1
+    name = records.deciding.name
+    sign = records.deciding.sign
     compared = records.compared()
     rows = []
     for arm in records.arms["arm"]:

@@ -7,7 +7,7 @@ from harness import Report, Results, hookimpl
 
 def render(results: Results) -> str:
     """Return a line per arm, best first; ``results.tables`` has the table of every analysis by its name."""
-    metric = f"test_{results.records.meta['metric']}"
+    metric = results.records.deciding.column
     lines = [f"{results.records.name}: {metric}"]
     board = results.tables.get("leaderboard")
     if board is not None:

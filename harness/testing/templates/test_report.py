@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from harness import Results
+from harness import Deciding, Results
 from harness.testing import Check, checks
 from harness.testing.templates.report import harness_reports, render
 
@@ -19,7 +19,7 @@ def test_it_keeps_its_contract(check: Check) -> None:
 
 
 def test_a_line_per_arm() -> None:
-    records: Any = SimpleNamespace(name="mine", meta={"metric": "accuracy"})
+    records: Any = SimpleNamespace(name="mine", deciding=Deciding("accuracy", "max", "%"))
     board = pd.DataFrame(
         [("a/sgd/cosine", "test_accuracy", 0.9, 8, 8), ("a/sgd/cosine", "seconds", 20.0, 8, 8)],
         columns=["arm", "metric", "mean", "n", "planned"],

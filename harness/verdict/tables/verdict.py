@@ -88,7 +88,7 @@ def _network_row(records: Records, network: Network, examined: Examined) -> dict
         "different": stated.different,
         "cells": network.name,
         "reasons": "\n".join(stated.reasons),
-        "dataset": str(records.meta["data"]["name"]),
+        "dataset": str(records.meta.data["name"]),
     }
 
 

@@ -29,7 +29,7 @@ def measure(parts: Parts) -> Mapping[str, float]:
     For a convex network also ``relative``, in parts of its start, and, with an L2, ``excess`` in the loss's units.
     """
     value = parts.gradient_norm()
-    if not parts.use.backbone.convex:
+    if not parts.ingredients.backbone.convex:
         return {"value": value}
     found = {"value": value, "relative": value / parts.gradient_norm(parts.beginning().to(parts.device.name))}
     if parts.run.l2:

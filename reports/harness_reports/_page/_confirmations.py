@@ -10,11 +10,11 @@ from harness_reports._page._section import Page
 
 def confirmations(page: Page) -> dict[str, Any] | None:
     """Return a row per arm whose whole network was run on test photos; None where none was."""
-    recorded = page.records.meta.get("confirmations", {})
+    recorded = page.records.meta.confirmations
     by_arm = {arm: recorded[arm] for arm in page.looks if arm in recorded}
     if not by_arm:
         return None
-    unit = page.outcome.unit
+    unit = page.outcome.deciding.unit
     rows = []
     for arm, confirmation in by_arm.items():
         equal = confirmation["same"]

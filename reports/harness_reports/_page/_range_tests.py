@@ -22,9 +22,9 @@ RULES = {"valley": "valley (solid)", "minimum_tenth": "minimum / 10 (dash-dotted
 def range_tests(page: Page) -> list[dict[str, Any]]:
     """Return a panel per arm with a range test: ``look``, ``says``, and ``figure``, "" without a curve."""
     records = page.records
-    tests: Mapping[str, Mapping[str, Any]] = records.meta.get("range_tests", {})
+    tests: Mapping[str, Mapping[str, Any]] = records.meta.range_tests
     tuned = dict(zip(records.arms["arm"], records.arms["tuned_params"], strict=True))
-    panels = []
+    panels: list[dict[str, Any]] = []
     for arm, look in page.looks.items():
         if arm in tests:
             rate = tuned.get(arm, {}).get("lr")

@@ -78,12 +78,12 @@ def _run(label: str, records: Records) -> dict[str, Any]:
     facts = [
         ("benchmark", records.name),
         ("folder", records.folder.name),
-        ("data", f"{records.meta['data']['source']}"),
-        ("command", typed(records.meta["command"])),
+        ("data", f"{records.meta.data['source']}"),
+        ("command", typed(records.meta.command)),
         ("training", numbers.duration(float(records.runs["seconds"].sum()))),
         ("last run", ended[-1] if ended else numbers.NOTHING),
     ]
-    return {"label": shortened(label), "facts": facts, "notice": capitalized(records.meta["data"]["notice"])}
+    return {"label": shortened(label), "facts": facts, "notice": capitalized(records.meta.data["notice"])}
 
 
 # --- the figure ----------------------------------------------------------------------------------------------

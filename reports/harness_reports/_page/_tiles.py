@@ -14,14 +14,14 @@ PICTURES = ("photos", "drawings")  # the first word of where such data came from
 def tiles(page: Page) -> list[tuple[str, str, str]]:
     """Return a title, a value and a remark for each tile."""
     records = page.records
-    meta, benchmark = records.meta, records.meta["benchmark"]
-    counts, hardware = meta["data"]["counts"], meta["environment"]["hardware"]
+    meta, benchmark = records.meta, records.meta.benchmark
+    counts, hardware = meta.data["counts"], meta.environment["hardware"]
     search, compare = benchmark["search"], benchmark["compare"]
     epochs = " to ".join(map(str, search["epochs"]))
     threads = numbers.counted(hardware["threads"], "thread")
     shared = shared_parts(records).replace("+", "+\u200b")  # where a line may end
     return [
-        ("Data", meta["data"]["name"], _data(page)),
+        ("Data", meta.data["name"], _data(page)),
         ("Examples", f"{counts['train']:,} train", f"{counts['tune']:,} tune, {counts['test']:,} test"),
         ("Arms", f"{len(records.arms)}", shared),
         ("Search", search_budget(search), f"per arm, {epochs} epochs, {search['sampler']}"),
@@ -36,7 +36,7 @@ def tiles(page: Page) -> list[tuple[str, str, str]]:
 
 def _data(page: Page) -> str:
     """Return the kind of the data, its classes, and the shape of an example."""
-    data = page.records.meta["data"]
+    data = page.records.meta.data
     kind = data["source"].partition(" ")[0]
     classes, sides = data["classes"], data["input_shape"]
     names = ", ".join(classes[:MOST_CLASSES]) + (", …" if len(classes) > MOST_CLASSES else "")

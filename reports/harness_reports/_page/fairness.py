@@ -32,7 +32,7 @@ def fairness(page: Page) -> dict[str, Any] | None:
         "pareto": _pareto(page),
         "winner": winner(page),
     }
-    searched_seconds = "seconds" in page.records.meta["benchmark"]["search"].get("objectives", [])
+    searched_seconds = "seconds" in page.records.meta.benchmark["search"].get("objectives", [])
     return {**parts, "searched_seconds": searched_seconds} if any(parts.values()) else None
 
 
@@ -43,9 +43,9 @@ def _rows(page: Page, table: str) -> list[dict[str, Any]]:
 
 def extensions(page: Page) -> list[dict[str, Any]]:
     """Return what ``harness run --extend`` did, in words: an arm, why, what, and after how many trials."""
-    unit = page.records.meta["benchmark"]["search"]["unit"]
+    unit = page.records.meta.benchmark["search"]["unit"]
     rows = []
-    for extension in page.records.meta.get("extensions") or []:
+    for extension in page.records.meta.extensions or []:
         if extension["arm"] not in page.looks:
             continue
         changes = []
@@ -142,7 +142,7 @@ def _pareto(page: Page) -> dict[str, Any] | None:
     if table is None or not (table["seconds"] > 0).all():
         return None
     table = table[table["arm"].isin(list(page.looks)) & is_finite(table["score"])]
-    panels = []
+    panels: list[dict[str, Any]] = []
     for network, trials in table.groupby("network", sort=False):
         front = trials[trials["front_of_all"]].sort_values(["seconds", "number"])
         figure = pareto_panel(page.outcome, trials, front, page.looks, f"pareto-{len(panels)}")
@@ -153,7 +153,7 @@ def _pareto(page: Page) -> dict[str, Any] | None:
 
 def _trial(page: Page, row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a trial that nothing beats."""
-    score, seconds = numbers.measure(row["score"], page.outcome.unit), numbers.duration(float(row["seconds"]))
+    score, seconds = page.outcome.deciding.text(row["score"]), numbers.duration(float(row["seconds"]))
     return {"look": page.looks[row["arm"]], "number": row["number"], "score": score, "seconds": seconds}
 
 

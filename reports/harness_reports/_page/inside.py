@@ -37,7 +37,7 @@ class Inside:
 def inside(page: Page) -> dict[str, Any] | None:
     """Return what the section shows, network by network; None where the benchmark did not ask for it."""
     records = page.records
-    if PROBE not in records.meta["benchmark"]["compare"].get("probes", ()):
+    if PROBE not in records.meta.benchmark["compare"].get("probes", ()):
         return None
     probed = _one_run_per_arm(records)
     networks: dict[str, list[str]] = {}
@@ -74,9 +74,9 @@ def _network(page: Page, name: str, probed: Mapping[str, Inside]) -> dict[str, A
     first_arm, first = next(iter(arrays.items()))
     order = _strongest_first(first["kernels"])
     same_start = len(seeds) == 1
-    kernels = (
-        [{"look": None, "says": "before training", "tiles": _tiles(first["initial"], order)}] if same_start else []
-    )
+    kernels: list[dict[str, Any]] = []
+    if same_start:
+        kernels.append({"look": None, "says": "before training", "tiles": _tiles(first["initial"], order)})
     for arm, of_arm in arrays.items():
         tiles = _tiles(of_arm["kernels"], order)
         kernels.append({"look": page.looks[arm], "says": _moved(of_arm), "tiles": tiles})
@@ -163,7 +163,7 @@ def _layer_in_words(records: Records, layer: str, arrays: Mapping[str, Arrays]) 
     place, convolutions, units, height, width = (int(number) for number in first[f"{layer}.layer"])
     fields = np.concatenate([of_arm[f"{layer}.fields"].reshape(-1, 4) for of_arm in arrays.values()])
     tall, wide = (int(side) for side in (fields[:, 2:] - fields[:, :2]).max(axis=0))
-    photo = list(records.meta["data"]["input_shape"][:2])
+    photo = list(records.meta.data["input_shape"][:2])
     sees_all = bool((fields == [0, 0, *photo]).all())
     module = bytes(first[f"{layer}.name"]).decode(errors="replace") or "the network"
     seen = "the whole photo" if sees_all else f"at most {tall} x {wide} pixels of the photo"

@@ -44,7 +44,7 @@ def _cards(page: Page) -> list[dict[str, Any]]:
     confusion, calibration = page.outcome.table("confusion"), page.outcome.table("calibration")
     if confusion is None:
         return []
-    classes = [str(name) for name in page.records.meta["data"]["classes"]]
+    classes = [str(name) for name in page.records.meta.data["classes"]]
     floor = 1.0 if calibration is None else float(calibration["accuracy"].min())
     cards: list[dict[str, Any]] = []
     for arm, look in page.looks.items():
@@ -125,8 +125,8 @@ def _disagreed(page: Page) -> list[dict[str, Any]]:
     for _, rows in picks[picks["kind"] == "disagree"].groupby("rank", sort=True):
         dots = []
         for row in table_rows(rows):
-            place, given = f"{100 * row['given']:.1f}", numbers.percent(row["given"])
-            dots.append({"look": page.looks[row["arm"]], "place": place, "given": given})
+            place, probability = f"{100 * row['given']:.1f}", numbers.percent(row["given"])
+            dots.append({"look": page.looks[row["arm"]], "place": place, "given": probability})
         first = rows.iloc[0]
         tile = page.thumbs.tile(first["file"], first["split"], first["row"])
         disagreement = numbers.number(float(first["value"]))

@@ -14,14 +14,14 @@ from harness_reports._words.benchmark import training_precision
 def run(page: Page) -> dict[str, Any]:
     """Return what the section shows."""
     meta = page.records.meta
-    plugins = [(name, plugin["origin"], plugin["sha256"]) for name, plugin in meta["plugins"].items()]
+    plugins = [(name, plugin["origin"], plugin["sha256"]) for name, plugin in meta.plugins.items()]
     return {
-        "command": typed(meta["command"]),
+        "command": typed(meta.command),
         "facts": _facts(page),
-        "benchmark": _as_toml(meta["benchmark"]),
-        "versions": sorted(meta["environment"]["versions"].items()),
+        "benchmark": _as_toml(meta.benchmark),
+        "versions": sorted(meta.environment["versions"].items()),
         "plugins": plugins,
-        "left_out": meta["data"]["left_out"],
+        "left_out": meta.data["left_out"],
         "runs": _comparison_runs(page),
     }
 
@@ -29,7 +29,7 @@ def run(page: Page) -> dict[str, Any]:
 def _facts(page: Page) -> list[tuple[str, str]]:
     """Return names and values: times, folder, data and machine."""
     meta, runs = page.records.meta, page.records.runs
-    data, environment = meta["data"], meta["environment"]
+    data, environment = meta.data, meta.environment
     hardware = {**environment["hardware"], "precision": training_precision(page.records)}  # that of the runs
     ended = [time for time in runs["ended"] if isinstance(time, str)]
     started = [time for time in runs["started"] if isinstance(time, str)]

@@ -40,7 +40,7 @@ def suspects(page: Page) -> dict[str, Any] | None:
         if rows:
             tiles = [_tile(page, row) for row in rows[:MOST_SHOWN]]
             groups.append({"title": title, "meaning": meaning, "tiles": tiles, "all": len(rows), "kind": reason})
-    folds = records.meta.get("folds") if records.out_of_fold is not None else None
+    folds = records.meta.folds if records.out_of_fold is not None else None
     return {
         "groups": groups,
         "all": len(set(table["file"])),

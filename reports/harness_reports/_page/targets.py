@@ -51,7 +51,7 @@ def targets(page: Page) -> dict[str, Any] | None:
 
 def _target(page: Page, table: DataFrame) -> str:
     """Return in words what is to be reached, and who set it."""
-    first, metrics = table.iloc[0], page.records.meta["metrics"]
+    first, metrics = table.iloc[0], page.records.meta.metrics
     metric = str(first["metric"]).removeprefix("tune_")
     unit, goal = metrics[metric]["unit"], metrics[metric]["goal"]
     limit = "at least" if goal == "max" else "at most"

@@ -17,7 +17,7 @@ def tuned(page: Page) -> dict[str, Any]:
     return {
         "arms": [_card(page, arm) for arm in page.looks],
         "searches": search_views(page.outcome, page.looks, page.views),
-        "epochs": comparison_length(page.records.meta["benchmark"]),
+        "epochs": comparison_length(page.records.meta.benchmark),
     }
 
 
@@ -26,7 +26,7 @@ def _card(page: Page, arm: str) -> dict[str, Any]:
     records = page.records
     row = records.arms[records.arms["arm"] == arm].iloc[0]
     params: Mapping[str, Any] = row["tuned_params"]
-    spaces: Mapping[str, Mapping[str, Any]] = records.meta["spaces"].get(arm, {})
+    spaces: Mapping[str, Mapping[str, Any]] = records.meta.spaces.get(arm, {})
     edge = at_edge(records, arm, params)
     rows = []
     for name in dict.fromkeys((*spaces, *params)):
@@ -34,9 +34,9 @@ def _card(page: Page, arm: str) -> dict[str, Any]:
         rows.append({**_parameter(name, searched, params), "edge": edge and name == "lr"})
     says = "nothing chosen"
     if params:
-        score = numbers.measure(float(row["tuned_value"]), page.outcome.unit)
+        score = page.outcome.deciding.text(float(row["tuned_value"]))
         says = f"trial {int(row['tuned_trial'])}, {page.outcome.tune_title} {score}"
-    reference = records.meta["references"].get(row["optimizer"], "")
+    reference = records.meta.references.get(row["optimizer"], "")
     return {"arm": arm, "look": page.looks[arm], "rows": rows, "says": says, "reference": reference}
 
 

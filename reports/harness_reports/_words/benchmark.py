@@ -29,18 +29,18 @@ def comparison_length(benchmark: Mapping[str, Any]) -> str:
 def training_precision(records: Records) -> str:
     """Return the precision that the runs were trained in; "bf16 and fp32" where they differ."""
     precisions = sorted({str(precision) for precision in records.runs["precision"]})
-    return numbers.joined(precisions or [str(records.meta["environment"]["hardware"]["precision"])])
+    return numbers.joined(precisions or [str(records.meta.environment["hardware"]["precision"])])
 
 
 def split_sizes(records: Records) -> str:
     """Return the sizes of the splits: "1,024 train, 512 tune, 4,096 test"."""
-    counts = records.meta["data"]["counts"]
+    counts = records.meta.data["counts"]
     return f"{counts['train']:,} train, {counts['tune']:,} tune, {counts['test']:,} test"
 
 
 def excluded_names(records: Records) -> dict[str, list[str]]:
     """Return the names of the examples that the benchmark excludes, by split."""
-    excluded = records.meta["data"].get("excluded", {})
+    excluded = records.meta.data.get("excluded", {})
     return {split: excluded.get(split, []) for split in ("train", "tune", "test")}
 
 
@@ -52,4 +52,4 @@ def exclusion(records: Records) -> str:
     by_split = numbers.joined([f"{len(names)} of {split}" for split, names in excluded.items()])
     total = numbers.counted(sum(len(names) for names in excluded.values()), "example")
     tested = "; every test score is still over the whole test split" if "test" in excluded else ""
-    return f"{total} excluded by {records.meta['data']['excluded']['file']}: {by_split}{tested}."
+    return f"{total} excluded by {records.meta.data['excluded']['file']}: {by_split}{tested}."

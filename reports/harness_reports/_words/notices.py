@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -46,12 +46,12 @@ def notices(outcome: Outcome) -> list[Notice]:
 
 def fairness_notes(records: Records) -> list[str]:
     """Return what a check of the optimizers and schedules showed before anything was trained, a line each."""
-    return [str(note) for note in records.meta.get("fairness", {}).get("notes", [])]
+    return [str(note) for note in records.meta.fairness.get("notes", [])]
 
 
 def _about_comparison(outcome: Outcome) -> list[Notice]:
     """Return what happened to the seeds of each arm."""
-    runs, seeds = outcome.records.compared(), int(outcome.records.meta["benchmark"]["compare"]["seeds"])
+    runs, seeds = outcome.records.compared(), int(outcome.records.meta.benchmark["compare"]["seeds"])
     if runs.empty:
         return [Notice("warn", "The comparison has not been run: no arm has been retrained yet.")]
     planned, notices = numbers.counted(seeds, "seed"), []
@@ -116,20 +116,20 @@ def _about_searches(outcome: Outcome) -> list[Notice]:
 
 def _about_trials(records: Records, arm: str, label: str) -> list[Notice]:
     """Return which trials of an arm failed or are missing."""
-    trials, wanted = records.trials[records.trials["arm"] == arm], records.trials_wanted(arm)
-    by_state, planned = trials["state"].value_counts(), numbers.counted(wanted, "trial")
+    trials, planned_trials = records.trials[records.trials["arm"] == arm], records.trials_wanted(arm)
+    by_state, planned = trials["state"].value_counts(), numbers.counted(planned_trials, "trial")
     notices = []
     if _cannot_be_tuned(records, arm):
         notices.append(Notice("bad", f"{label}: no trial ended well, so it could not be compared."))
     if failed := int(by_state.get("failed", 0)):
         reason = trials.loc[trials["state"] == "failed", "reason"].iloc[0]
         notices.append(Notice("bad", f"{label}: {failed} of {planned} failed: {reason}"))
-    if missing := wanted - len(trials) + int(by_state.get("waiting", 0)):
+    if missing := planned_trials - len(trials) + int(by_state.get("waiting", 0)):
         notices.append(Notice("warn", f"{label}: {missing} of {planned} not run yet."))
     if combinations := records.exhausted(arm):
-        asked = numbers.counted(len(trials), "trial")
-        budget = search_budget(records.meta["benchmark"]["search"])
-        text = f"{label}: its grid of {combinations} combinations was exhausted after {asked}; the budget was {budget}."
+        trials_asked = numbers.counted(len(trials), "trial")
+        budget = search_budget(records.meta.benchmark["search"])
+        text = f"{label}: its grid of {combinations} combinations was exhausted after {trials_asked}; the budget was {budget}."
         notices.append(Notice("note", text))
     return notices
 
@@ -143,7 +143,7 @@ def _cannot_be_tuned(records: Records, arm: str) -> bool:
 def _about_confirmations(outcome: Outcome) -> list[Notice]:
     """Return the arms whose whole network predicts otherwise than the cached features did."""
     notices = []
-    for arm, confirmation in outcome.records.meta.get("confirmations", {}).items():
+    for arm, confirmation in outcome.records.meta.confirmations.items():
         if arm in outcome.labels and not confirmation["agrees"]:
             text = (
                 f"{outcome.labels[arm]}: the whole network disagrees with the cached features, by up to "
@@ -157,10 +157,10 @@ def _about_confirmations(outcome: Outcome) -> list[Notice]:
 def _about_data(records: Records) -> list[Notice]:
     """Return which examples were left out, passed over or excluded."""
     notices = []
-    if left_out := records.meta["data"]["left_out"]:
+    if left_out := records.meta.data["left_out"]:
         first = "; ".join(left_out[:3]) + ("; …" if len(left_out) > 3 else "")
         notices.append(Notice("warn", f"{numbers.counted(len(left_out), 'unreadable example')} left out: {first}"))
-    if skipped := records.meta["data"]["skipped"]:
+    if skipped := records.meta.data["skipped"]:
         reasons = ", ".join(f"{many} {reason}" for reason, many in skipped.items())
         text = f"{numbers.counted(sum(skipped.values()), 'file')} of the data passed over: {reasons}."
         notices.append(Notice("note", text))
@@ -173,24 +173,45 @@ def _about_environment(records: Records) -> list[Notice]:
     """Return which plugins could not be loaded, and whether the runs come from several environments."""
     notices = [
         Notice("warn", f"Plugin {plugin} could not be loaded and was left out: {reason}")
-        for plugin, reason in records.meta["broken_plugins"].items()
+        for plugin, reason in records.meta.broken_plugins.items()
     ]
     ended = records.runs[records.runs["state"] != "waiting"]
     if (environments := ended["environment"].nunique()) > 1:
         text = f"The runs come from {environments} environments (machine or versions); the one shown is the last."
         notices.append(Notice("warn", text))
-    return notices
+    return notices + _about_taken_runs(records)
+
+
+def _about_taken_runs(records: Records) -> list[Notice]:
+    """Return from which other run folders runs were taken, and when they were trained there."""
+    days_by_folder: dict[str, dict[str, str]] = {}  # by run
+    for table in (records.runs, records.comparison):
+        if "taken_from" not in table:  # a comparison that has not begun has no columns of runs
+            continue
+        taken = table[table["taken_from"] != ""]
+        for run_id, folder, ended in zip(taken["run_id"], taken["taken_from"], taken["ended"], strict=True):
+            days_by_folder.setdefault(folder, {})[run_id] = ended[:10]
+    return [
+        Notice("note", _taken_sentence(folder, sorted(days.values())))
+        for folder, days in sorted(days_by_folder.items())
+    ]
+
+
+def _taken_sentence(folder: str, days: Sequence[str]) -> str:
+    when = f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
+    were, they = ("was", "it was") if len(days) == 1 else ("were", "they were")
+    return f"{numbers.counted(len(days), 'run')} {were} taken from {folder}, where {they} trained {when}."
 
 
 def _about_baseline(records: Records) -> list[Notice]:
     """Return what a reader must know of arms that were trained elsewhere and imported."""
-    baseline = records.meta.get("baseline")
+    baseline = records.meta.baseline
     if not baseline:
         return []
     text = _where_baseline_is_from(baseline)
     if baseline["warnings"]:
         text += f" Environments differ: {'; '.join(baseline['warnings'])}."
-    if baseline["environment"]["hash"] != records.meta["environment"]["hash"]:
+    if baseline["environment"]["hash"] != records.meta.environment["hash"]:
         text += " Their seconds are of that machine and are no measure against the seconds of this one."
     imported, measured = set(baseline["compare_runs"]), records.measured
     if len(measured) and not any(set(measured[column]) & imported for column in ("one", "other", "third")):

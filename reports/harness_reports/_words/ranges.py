@@ -47,6 +47,6 @@ def at_edge(records: Records, arm: str, params: Mapping[str, Any]) -> bool:
 
     Only the learning rate is looked at: of three to five other parameters, the best value of some is nearly always near an edge.
     """
-    space = records.meta["spaces"].get(arm, {}).get("lr")
+    space = records.meta.spaces.get(arm, {}).get("lr")
     position = read_range(space).position(params.get("lr")) if space else None
     return position is not None and not EDGE <= position <= 1 - EDGE

@@ -27,8 +27,7 @@ def compute(records: Records) -> DataFrame:
     kept = ~test["excluded"].to_numpy(dtype=bool)
     rows = []
     if not kept.all() and kept.any():
-        name = str(records.meta["metric"])
-        about = (f"test_{name}", records.meta["metrics"][name]["unit"])
+        about = (records.deciding.column, records.deciding.unit)
         compared = records.compared()
         for arm in ranked(records):
             mine = [

@@ -53,7 +53,7 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     best, *others = ranked(records) or [""]
-    metric = f"test_{records.meta['metric']}"
+    metric = records.deciding.column
     runs = {arm: _finite_runs(records, arm, metric) for arm in (best, *others)}
     rivals = [arm for arm in others if runs[best] and runs[arm]]  # of an arm without a result the leaderboard says why
     rows = [{"arm": arm, "best": best, **_lead_row(records, runs[best], runs[arm])} for arm in rivals]
@@ -62,9 +62,7 @@ def compute(records: Records) -> DataFrame:
 
 def _lead_row(records: Records, best: Mapping[int, Finite], arm: Mapping[int, Finite]) -> dict[str, Any]:
     """Return the columns of one arm: by how much the best arm leads over the seeds that both have."""
-    name = str(records.meta["metric"])
-    metric = records.meta["metrics"][name]
-    sign = 1 if metric["goal"] == "max" else -1
+    deciding, sign = records.deciding, records.deciding.sign
     seeds = [seed for seed in best if seed in arm]
     table = _differences(records, [(best[seed], arm[seed]) for seed in seeds])
     best_values, arm_values = ([runs[seed][1] for seed in seeds] for runs in (best, arm))
@@ -76,9 +74,9 @@ def _lead_row(records: Records, best: Mapping[int, Finite], arm: Mapping[int, Fi
     sure = _sure(records, mean, table, best_values, arm_values)
     low, high = (sure.low, sure.high) if sign > 0 else (-sure.high, -sure.low)
     return {
-        "metric": f"test_{name}", "lead": sign * mean.mean, "low": low, "high": high, "detectable": sure.detectable,
+        "metric": deciding.column, "lead": sign * mean.mean, "low": low, "high": high, "detectable": sure.detectable,
         "se": mean.se or math.nan, "se_seeds": mean.se_seeds, "se_examples": mean.se_examples, "df": mean.df,
-        "seeds": len(seeds), "examples": sure.examples or examples, "covers": sure.covers, "unit": metric["unit"],
+        "seeds": len(seeds), "examples": sure.examples or examples, "covers": sure.covers, "unit": deciding.unit,
     }  # fmt: skip
 
 
@@ -99,7 +97,7 @@ def _sure(
     """Return how sure a mean difference is, not turned round; ``table`` is ``[S, N]``, the values of both arms ``[S]``."""
     import numpy as np
 
-    metric = f"test_{records.meta['metric']}"
+    metric = records.deciding.column
     low, high = records.bounds_of(metric)
     many = records.examples_of(metric)
     if many and table is not None:

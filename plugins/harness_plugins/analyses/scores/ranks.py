@@ -74,12 +74,11 @@ def table(records: Records) -> tuple[DataFrame, int]:
     """Return the scores, higher is better, a row per block and a column per ranked, and how many blocks are left out."""
     import pandas as pd
 
-    name = str(records.meta["metric"])
-    sign = 1.0 if records.meta["metrics"][name]["goal"] == "max" else -1.0
+    column, sign = records.deciding.column, records.deciding.sign
     runs, rows = records.compared(), []
     for arm, backbone in zip(records.arms["arm"], records.arms["backbone"], strict=True):
         mine = runs[runs["arm"] == arm]
-        done = mine.loc[mine["state"] == "done", f"test_{name}"] if f"test_{name}" in mine else mine["seconds"].iloc[:0]
+        done = mine.loc[mine["state"] == "done", column] if column in mine else mine["seconds"].iloc[:0]
         value = math.nan
         if done.notna().any():
             value = sign * float(done.mean())

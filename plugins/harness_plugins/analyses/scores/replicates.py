@@ -29,8 +29,7 @@ def compute(records: Records) -> DataFrame:
     import numpy as np
     import pandas as pd
 
-    name = str(records.meta["metric"])
-    about, metric = records.meta["metrics"][name], f"test_{name}"
+    deciding, metric = records.deciding, records.deciding.column
     rows = records.comparison
     rows = rows[rows["role"].isin(["fresh", "replicate"]) & (rows["state"] == "done")]
     found = []
@@ -49,11 +48,11 @@ def compute(records: Records) -> DataFrame:
         about_metric = (records.bounds_of(metric), records.examples_of(metric))
         low, high = map(float, mean_interval(means.mean(), standard_deviation(means), len(means), *about_metric))
         ends = (float(means.min()), float(means.max()))
-        worst, best = ends if about["goal"] == "max" else ends[::-1]
+        worst, best = ends if deciding.sign > 0 else ends[::-1]
         middle = float(means.mean())
         spreads = [float(np.ldexp(math.sqrt(square), exponent)) for square in (max(0.0, between), within)]
         counts = (len(groups), min(len(values) for values in groups))
-        found.append((arm, *counts, middle, low, high, *spreads, worst, best, about["unit"]))
+        found.append((arm, *counts, middle, low, high, *spreads, worst, best, deciding.unit))
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 

@@ -27,7 +27,7 @@ def compute(records: Records) -> DataFrame:
     import numpy as np
     import pandas as pd
 
-    name = str(records.meta["metric"])
+    name = records.deciding.name
     runs = records.compared()
     ensemble = f"snapshots_test_{name}"
     rows: list[tuple[Any, ...]] = []
@@ -37,12 +37,12 @@ def compute(records: Records) -> DataFrame:
             continue
         each = [f"snapshot{number}_test_{name}" for number in range(1, 1 + len(runs.columns))]
         each = [column for column in each if column in mine and mine[column].notna().all()]
-        kept = records.meta.get("schedules", {}).get(arm, {}).get("kept", [])
+        kept = records.meta.schedules.get(arm, {}).get("kept", [])
         epochs = kept if len(kept) == len(each) + 1 else [np.nan] * (len(each) + 1)
         values = {f"snapshot {i}": (epochs[i - 1], mine[column]) for i, column in enumerate(each, 1)}
         values["final"] = (epochs[-1], mine[f"test_{name}"])
         values["ensemble"] = (np.nan, mine[ensemble])
-        about = (f"test_{name}", records.meta["metrics"][name]["unit"])
+        about = (records.deciding.column, records.deciding.unit)
         rows += [
             (arm, what, epoch, *about, *_summary(records, column.to_numpy(dtype=float)))
             for what, (epoch, column) in values.items()
@@ -53,7 +53,7 @@ def compute(records: Records) -> DataFrame:
 
 def _summary(records: Records, values: NDArray[Any]) -> tuple[int, float, float, float]:
     """Return how many seeds, and their mean of the deciding metric with its interval."""
-    metric = f"test_{records.meta['metric']}"
+    metric = records.deciding.column
     sd = standard_deviation(values)
     about = (records.bounds_of(metric), records.examples_of(metric))
     low, high = mean_interval(values.mean(), sd, len(values), *about)
@@ -62,7 +62,7 @@ def _summary(records: Records, values: NDArray[Any]) -> tuple[int, float, float,
 
 def _gain(records: Records, ensemble: Series[Any], final: Series[Any]) -> tuple[int, float, float, float]:
     """Return how many seeds, and the mean difference of their scores with its interval."""
-    metric = f"test_{records.meta['metric']}"
+    metric = records.deciding.column
     about = (records.bounds_of(metric), records.examples_of(metric))
     ends = difference_interval(ensemble.to_numpy(dtype=float), final.to_numpy(dtype=float), *about)
     return len(final), float((ensemble - final).mean()), *ends

@@ -33,7 +33,7 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     metric, targets = goals(records)
-    column, goal = f"tune_{metric}", records.meta["metrics"].get(metric, {}).get("goal", "min")
+    column, goal = f"tune_{metric}", records.meta.metrics.get(metric, {}).get("goal", "min")
     rows: list[tuple[Any, ...]] = []
     if column in records.epochs:
         runs = records.compared()
@@ -63,16 +63,16 @@ def compute(records: Records) -> DataFrame:
 def goals(records: Records) -> tuple[str, dict[str, tuple[float, str]]]:
     """Return the metric, and its target in each network with the rule that gave it."""
     networks = dict.fromkeys(network_of(str(arm)) for arm in records.arms["arm"])
-    given = records.meta["benchmark"].get("report", {}).get("target", {})
+    given = records.meta.benchmark.get("report", {}).get("target", {})
     if given:
         return str(given["metric"]), dict.fromkeys(networks, (float(given["value"]), GIVEN))
-    metric = str(records.meta["metric"])
+    metric = records.deciding.name
     runs = records.compared()
     done = runs[runs["state"] == "done"]
     column = f"tune_{metric}"
     if column not in done:
         return metric, {}
-    worst = min if records.meta["metrics"][metric]["goal"] == "max" else max
+    worst = min if records.deciding.sign > 0 else max
     found = {}
     plain = _untuned(records, column)
     for network in networks:

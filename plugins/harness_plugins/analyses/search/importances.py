@@ -39,7 +39,7 @@ def compute(records: Records) -> DataFrame:
         if len(values) < FEWEST or np.isfinite(values).sum() < BEST:
             continue
         best = max(BEST, round(PART * len(values)))
-        space = _searched(records.meta["spaces"].get(arm, {}), params)
+        space = _searched(records.meta.spaces.get(arm, {}), params)
         found = importances(params, values.tolist(), space, best / len(values)) if space else {}
         rows += [(arm, name, part, best, len(values)) for name, part in found.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS))

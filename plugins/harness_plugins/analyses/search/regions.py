@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness.verdict.trials import scores, sign
+from harness.verdict.trials import scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ def compute(records: Records) -> DataFrame:
     from harness.verdict.trials import SPENT
 
     rows: list[tuple[Any, ...]] = []
-    part = records.meta["metrics"][records.meta["metric"]]["unit"] == "%"
+    part = records.deciding.is_share
     for arm in map(str, records.arms["arm"]):
         trials = records.trials[records.trials["arm"] == arm].sort_values("number")
         trials = trials[trials["state"].isin(SPENT)]
@@ -51,12 +51,14 @@ def compute(records: Records) -> DataFrame:
         rates, values = rates[order], values[order]
         best = float(values.max())
         tolerance = POINTS if part else PART * abs(best)
-        ends = records.meta["spaces"].get(arm, {}).get("lr", {})
+        ends = records.meta.spaces.get(arm, {}).get("lr", {})
         bounds = float(ends.get("low", rates[0])), float(ends.get("high", rates[-1]))
         region = width(rates, values, tolerance, bounds)
         envelope = np.where(np.isfinite(peaked := peak(values)), peaked, np.nan)
-        about = (sign(records) * best, tolerance, *region, len(rates))
-        rows += [(arm, float(lr), sign(records) * float(e), *about) for lr, e in zip(rates, envelope, strict=True)]
+        about = (records.deciding.sign * best, tolerance, *region, len(rates))
+        rows += [
+            (arm, float(lr), records.deciding.sign * float(e), *about) for lr, e in zip(rates, envelope, strict=True)
+        ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

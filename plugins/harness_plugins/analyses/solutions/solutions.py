@@ -53,7 +53,7 @@ def compute(records: Records) -> DataFrame:
                 {
                     "network": network.name, "arm": arm, "kind": kind_of(network, arm),
                     "of": network.controls[arm][1] if arm in network.controls else arm, "seed": seed,
-                    "run_id": str(run["run_id"]), "score": _number(run.get(f"test_{records.meta['metric']}")),
+                    "run_id": str(run["run_id"]), "score": _number(run.get(records.deciding.column)),
                     "train_loss": _number(run.get("train_loss")),
                     **{column: _first_known(numbers, names) for column, names in PROBED.items()},
                 }

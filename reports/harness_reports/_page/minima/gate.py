@@ -22,7 +22,7 @@ def gate(results: Results, network: str, signs: Mapping[str, Sign]) -> dict[str,
     gates = [row for row in read_gate(results.records.meta, results.tables, network) if row["arm"] in signs]
     if not gates:
         return None
-    loss_unit = str(results.records.meta["metrics"].get("loss", {}).get("unit", ""))
+    loss_unit = str(results.records.meta.metrics.get("loss", {}).get("unit", ""))
     rows = [_row(row, signs[row["arm"]], loss_unit) for row in gates]
     columns = [column for column in TITLES if any(row[column] for row in rows)]
     return {"rows": rows, "heads": [TITLES[column] for column in columns], "columns": columns}

@@ -27,7 +27,7 @@ def missing(records: Records, network: str, parts: Mapping[str, Any]) -> list[st
     """Return a line for each part that was not measured, with what would measure it."""
     heads = " ".join(parts["alone"]["table"]["heads"]) if parts["alone"] else ""
     shown = {**parts, **{part: words in heads for part, words in COLUMNS.items()}}
-    convex = records.meta.get("convex", {}).get(network, False)
+    convex = records.meta.convex.get(network, False)
     lines = []
     for part, (probe, title) in PARTS.items():
         without_layers = convex and part == "depth"  # a convex network has no hidden layers
@@ -38,10 +38,12 @@ def missing(records: Records, network: str, parts: Mapping[str, Any]) -> list[st
 
 def _reason(records: Records, probe: str) -> str:
     """Return why a probe has measured nothing."""
-    measured = records.meta.get("probes", {}).get(probe)
+    measured = records.meta.probes.get(probe)
     if measured is None:
-        asked = records.meta["benchmark"].get("compare", {}).get("probes", ())
-        return f"not measured by “{probe}”." if probe in asked else f"not measured; add “{probe}” to compare.probes."
+        requested = records.meta.benchmark.get("compare", {}).get("probes", ())
+        return (
+            f"not measured by “{probe}”." if probe in requested else f"not measured; add “{probe}” to compare.probes."
+        )
     if measured.get("problems"):
         return f"“{probe}” failed: {measured['problems'][0]}"
     if not measured.get("planned") and measured.get("left_out"):

@@ -49,5 +49,5 @@ class Network:
 
 def subset_measured(records: Records, probe: str) -> str:
     """Return in words which of all its measurements a late probe has made; "" where it has made all of them."""
-    measured = records.meta.get("probes", {}).get(probe, {})
+    measured = records.meta.probes.get(probe, {})
     return str(measured.get("subset", "")) if measured.get("done") else ""

@@ -1,0 +1,133 @@
+"""What a run is about, as its records note it: ``Meta``, one attribute a note, and ``Deciding``, the metric that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from harness.console.numbers import measure
+
+Goal = Literal["min", "max"]
+
+
+def sign_of(goal: str) -> int:
+    """Return what a metric is multiplied by so that more is better.
+
+    Args:
+        goal: "max" or "min".
+
+    Returns:
+        1 for "max", -1 for "min".
+
+    >>> sign_of("min")
+    -1
+    """
+    return 1 if goal == "max" else -1
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """The metric by which trials are chosen and arms are ranked.
+
+    >>> deciding = Deciding(name="accuracy", goal="max", unit="%")
+    >>> deciding.column, deciding.text(0.9125)
+    ('test_accuracy', '91.25 %')
+    """
+
+    name: str  # "accuracy"
+    goal: Goal
+    unit: str  # "%" for a proportion between 0 and 1, "" for none
+
+    @property
+    def column(self) -> str:
+        """The column of ``runs`` and ``comparison`` that it has on the test split, "test_accuracy"."""
+        return f"test_{self.name}"
+
+    @property
+    def tune_column(self) -> str:
+        """The column that it has on the tune split, "tune_accuracy"; ``epochs`` has it too."""
+        return f"tune_{self.name}"
+
+    @property
+    def sign(self) -> int:
+        """What a value is multiplied by so that more is better: 1 or -1."""
+        return sign_of(self.goal)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a proportion between 0 and 1, which is shown in percent."""
+        return self.unit == "%"
+
+    def text(self, value: float) -> str:
+        """Return a value with its unit: "91.25 %" or "0.421 nats"."""
+        return measure(value, self.unit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meta:
+    """What a run is about: a value for each key of the table ``meta``. Its values are plain, as JSON has them.
+
+    A note that this run does not have, because nothing of the kind was done, is empty or None.
+
+    >>> records.meta.deciding.column
+    'test_accuracy'
+    """
+
+    benchmark: Mapping[str, Any]  # the resolved benchmark file, by section
+    data: Mapping[str, Any]  # name, source, notice, fingerprint, classes, counts by split, input_shape, ...
+    metrics: Mapping[str, Mapping[str, Any]]  # by metric: goal ("min" or "max"), unit, each (a mean over examples)
+    metric: str  # the name of the metric that decides
+    arms: Sequence[str]  # the names of the competitors, in the order of the benchmark
+    spaces: Mapping[str, Mapping[str, Any]]  # by arm and hyperparameter: low, high, log; choices; or fixed
+    environment: Mapping[str, Any] = field(default_factory=dict)  # hash, versions, hardware, ... of the last work
+    command: Sequence[str] = ()  # the words of the command that the last work was started with
+    schema_version: int = 0  # of the tables
+
+    optimizers: Mapping[str, str] = field(default_factory=dict)  # the optimizer plugin, by arm
+    references: Mapping[str, str] = field(default_factory=dict)  # the source of every optimizer
+    scheduler_references: Mapping[str, str] = field(default_factory=dict)  # the source of every scheduler
+    roles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by control under an alias: role, of
+    convex: Mapping[str, bool] = field(default_factory=dict)  # by network: whether its objective is convex
+    weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by backbone: file, sha256, mean, std, ...
+    constant: Mapping[str, Any] = field(default_factory=dict)  # what the best constant answer scores
+    plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by module: origin, sha256
+    broken_plugins: Mapping[str, Any] = field(default_factory=dict)  # by module that could not be loaded: why
+    fairness: Mapping[str, Any] = field(default_factory=dict)  # the notes on how evenly the arms are treated
+    changed_settings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # lines by run; "" for none
+
+    range_tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: where its search is centred
+    exhausted: Mapping[str, int] = field(default_factory=dict)  # by search that tried all: its number of combinations
+    counted: Mapping[str, int] = field(default_factory=dict)  # by search whose budget is not in trials: how many count
+    extensions: Sequence[Mapping[str, Any]] = ()  # the searches that got wider ranges or more trials, in order
+    protocols: Sequence[Mapping[str, Any]] = ()  # hash, protocol and registered of each, the first registered first
+    comparison: Sequence[Mapping[str, Any]] | None = None  # the runs of the comparison; None before it is planned
+    compare_runs: Sequence[str] | None = None  # those that rank the arms; None before the comparison is planned
+    baseline: Mapping[str, Any] | None = None  # what another run's file brought in
+
+    probes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by probe: version, groups, seconds, ...
+    schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: steps and rates of its schedule
+    confirmations: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # by arm: cached features against whole
+    paths_of: Mapping[str, Mapping[str, Any]] | None = None  # by arm: the hyperparameters that its walks have
+    folds: Mapping[str, Any] | None = None  # arm, count and runs of the out-of-fold predictions
+    likeness: Mapping[str, Any] | None = None  # the photos that are nearly alike
+    examples: str | None = None  # the fingerprint of the data whose photos the table ``examples`` names
+
+    @property
+    def deciding(self) -> Deciding:
+        """The metric that decides."""
+        metric = self.metrics[self.metric]
+        return Deciding(self.metric, metric["goal"], str(metric["unit"]))
+
+    def sign(self, metric: str) -> int:
+        """Return what a metric's value is multiplied by so that more is better: 1 or -1."""
+        return sign_of(self.metrics[metric]["goal"])
+
+    def mapped(self, function: Callable[[Any], Any]) -> Meta:
+        """Return a copy in which a function was applied to every value."""
+        return replace(self, **{each.name: function(getattr(self, each.name)) for each in fields(self)})
+
+
+KEYS = frozenset(each.name for each in fields(Meta))  # of the table ``meta``
