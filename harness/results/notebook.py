@@ -140,7 +140,7 @@ class Loaded:
 
         results = own_tables(Results(self.records, self.tables), [leaderboard.ANALYSIS], self._registry)
         board = results.tables.get(leaderboard.ANALYSIS.name)
-        metric = self.deciding.column
+        metric = self.records.deciding.column
         if board is None:
             return Markup("")
         rows = board[board["metric"] == metric].to_dict("records")
