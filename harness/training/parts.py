@@ -13,13 +13,12 @@ import torch
 
 from harness.errors import Diverged, PluginError
 from harness.plugin.boundary import Boundary
-from harness.plugin.contracts import Backbone, DeviceSplit, Optimizer, Probe, Schedule, Scheduler, Task, Weights
+from harness.plugin.contracts import Backbone, DeviceSplit, Optimizer, Schedule, Scheduler, Task, Weights
 from harness.plugin.runs import Done, Epoch, Run, State
 from harness.training import entries
 from harness.training.augmentation import Targets, blended, copied
 from harness.training.batches import Batches, Resident, mix, seed_all, shuffled
 from harness.training.device import Device
-from harness.training.probing import probe_all
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
     Groups,
@@ -50,7 +49,6 @@ class Ingredients:
     test: Resident | None
     weights: Weights | None = None  # that the network starts from
     mirrored: Resident | None = None  # the test split with its images mirrored, for test-time augmentation
-    probes: tuple[Probe, ...] = ()
     metric: str = ""  # of the tune split, that decides the search; empty for the task's first one
 
 
@@ -118,6 +116,12 @@ class Parts:
         with Boundary("scheduler", use.scheduler.name, "build"):
             self.schedule = build_schedule(use.scheduler, timing, self.optimizer, steps, groups, run.layer_factor)
             self._note_moved(before)
+
+    def enter_last_stage(self) -> None:
+        """Have the parameters ask for gradients that were trained last, as when the run ended."""
+        last = stage_of(self.run, self.run.epochs)
+        if last != self.stage:
+            self._enter(last)
 
     def resume(self, state: State | None, epochs: int) -> Iterator[int]:
         """Yield the epochs still to train, 1 is the first, with everything set for training in each."""
@@ -298,30 +302,6 @@ class Parts:
                     losses.append(task.loss(outputs, targets) * len(inputs))
         return torch.cat(predictions), float(torch.stack(losses).sum()) / len(split) if losses else math.nan
 
-    def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
-        """Return the norm of the objective's gradient over the whole un-augmented train split, in float32.
-
-        It is taken where the trained network stands, or another of its kind on the same device.
-        """
-        if network is None:
-            self._switch("eval")
-            network = self.model
-        network.eval()
-        network.zero_grad(set_to_none=True)
-        train = self.use.train
-        for start in range(0, len(train), 512):
-            inputs, targets = train.batch(slice(start, start + 512))
-            with self._forward:
-                outputs = network(inputs).float()
-            with self._loss_of:
-                loss = self.use.task.loss(outputs, targets)
-            with self._backward:
-                (loss * len(inputs) / len(train)).backward()  # type: ignore[no-untyped-call]
-        moved = [p for p in network.parameters() if p.grad is not None]
-        norms = [torch.norm(p.grad + self.run.l2 * p.detach()) for p in moved if p.grad is not None]
-        network.zero_grad(set_to_none=True)
-        return float(torch.stack(norms).norm())
-
     def done(self) -> Done:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
         if self.use.test is None:
@@ -334,15 +314,13 @@ class Parts:
             metrics |= self._score(both, self.use.test, "tta_test")
         for name, each in self.snapshots.named(predictions):
             metrics |= self._score(each, self.use.test, f"{name}_test")
-        wrong = self._not_finite(predictions, metrics, "test")
-        probed = probe_all(self, self.use.probes)
+        weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         return Done(
-            {**metrics, **probed.numbers},
-            probed.weights,
+            metrics,
+            weights,
             predictions.cpu().numpy(),
             tuned,
-            problems=(*([wrong] if wrong else []), *probed.problems),
-            arrays=probed.arrays,
+            problem=self._not_finite(predictions, metrics, "test"),
             snapshots=self.snapshots.stacked(),
         )
 

@@ -73,5 +73,5 @@ def harness_probes() -> list[Probe]:
         "bn_images": Int(1, 1_000_000),
     }  # fmt: skip
     return [
-        Probe("bezier", measure, networks=2, late=True, options=options, limits=limits, reference="arXiv:1802.10026")
+        Probe("bezier", measure, networks=2, options=options, limits=limits, reference="arXiv:1802.10026")
     ]

@@ -84,8 +84,8 @@ def _lines(sources: Sources, records: Records) -> Iterator[tuple[str, str, dict[
     for (arm, seed, run), (other, other_seed, other_run) in combinations(mine, 2):
         if seed == other_seed or not measured[sources.runs[run], sources.runs[other_run]]:
             continue
-        arrays = records.probed_together("connectivity", run, other_run)
-        arrays = arrays or records.probed_together("connectivity", other_run, run)
+        arrays = records.probed("connectivity", run, other_run)
+        arrays = arrays or records.probed("connectivity", other_run, run)
         if arrays:
             yield arm, other, arrays
 

@@ -35,7 +35,7 @@ def compute(records: Records) -> DataFrame:
     for sources in networks(records):
         found: dict[str, list[tuple[Values, Values]]] = {}
         for arm, _, row in solutions(sources.cell):
-            arrays = records.probed_together("hessian", str(row["run_id"]))
+            arrays = records.probed("hessian", str(row["run_id"]))
             if "nodes" in arrays and np.isfinite(arrays["nodes"]).all():
                 found.setdefault(arm, []).append((arrays["nodes"], arrays["weights"]))
         if not found:

@@ -29,7 +29,7 @@ def compute(records: Records) -> DataFrame:
     for sources in networks(records):
         names = {str(row["run_id"]): (arm, seed) for arm, seed, row in solutions(sources.cell)}
         for three in threes:
-            arrays = records.probed_together("surface", *three) if set(three) <= set(names) else {}
+            arrays = records.probed("surface", *three) if set(three) <= set(names) else {}
             if "loss" in arrays:
                 about = {"network": sources.cell.network}
                 rows += [{**about, **row} for row in _rows(arrays, [names[run] for run in three])]
