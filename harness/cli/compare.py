@@ -11,6 +11,7 @@ import typer
 
 from harness.cli.options import AsJson, Blocked, PluginFiles, print_result
 from harness.console.escaping import say_lines
+from harness.console.numbers import difference, joined, p_value, plain, span
 from harness.errors import HarnessError
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Report, Several
@@ -121,7 +122,7 @@ def lines(several: Several) -> list[str]:
     """Return the comparison for a person: what differs first, then every arm, then what changed."""
     labels = several.labels
     unit = f" in {several.unit}" if several.unit else ""
-    out = [f"{_joined(labels)}: test {several.metric}{unit}"]
+    out = [f"{joined(labels)}: test {several.metric}{unit}"]
     differences = [_difference_line(row, labels) for row in several.differs.to_dict("records")]
     out += differences or ["  nothing differs that is recorded"]
     scores, changes = several.scores.to_dict("records"), several.changes.to_dict("records")
@@ -135,10 +136,6 @@ def lines(several: Several) -> list[str]:
     return [*out, f"{count or 'no'} regression{'' if count == 1 else 's'} shown"]
 
 
-def _joined(labels: Sequence[str]) -> str:
-    return " and ".join([", ".join(labels[:-1]), labels[-1]])
-
-
 def _difference_line(row: dict[Any, Any], labels: Sequence[str]) -> str:
     return f"  {row['group']}, {row['what']}: {' | '.join(row[label] for label in labels)}"
 
@@ -147,15 +144,14 @@ def _score_line(row: dict[Any, Any], unit: str) -> str:
     if not row["n"]:
         return f"{row['run']}: no result ({row['state']})"
     seeds = f"{row['n']} of {row['planned']} seeds" if row["n"] != row["planned"] else f"{row['n']} seeds"
-    return f"{row['run']}: {_number(row['mean'], unit)}{_interval(row, unit)}, {seeds}"
+    return f"{row['run']}: {plain(row['mean'], unit)}{_interval(row, unit)}, {seeds}"
 
 
 def _change_line(row: dict[Any, Any], unit: str, first: str) -> str:
     runs = f"{row['run']} less {first}"
     if not math.isfinite(row["change"]):
         return f"{runs}: not comparable, {row['how']}"
-    points = " points" if unit == "%" else ""
-    change = f"{runs}: {_number(row['change'], unit)}{points}"
+    change = f"{runs}: {difference(row['change'], unit)}"
     if not math.isfinite(row["p"]):
         return f"{change}; one seed says nothing of chance"
     state = row["state"].upper() if row["state"] == "regression" else row["state"]
@@ -164,12 +160,10 @@ def _change_line(row: dict[Any, Any], unit: str, first: str) -> str:
 
 def _interval(row: dict[Any, Any], unit: str) -> str:
     """Return the interval of a row, with a space before it; empty where it has none."""
-    return f" [{_number(row['low'], unit)}, {_number(row['high'], unit)}]" if math.isfinite(row["low"]) else ""
+    ends = span(row["low"], row["high"], unit)
+    return f" [{ends}]" if ends else ""
 
 
 def _probability(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def _number(value: float, unit: str) -> str:
-    return f"{100 * value:.2f}" if unit == "%" else f"{value:.4g}"
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"

@@ -18,12 +18,15 @@ from harness.cli.options import (
     BenchmarkFile,
     Blocked,
     DataFolder,
+    NoReuse,
     Overrides,
     PluginFiles,
     Profile,
+    Reuse,
     RunsFolder,
     print_result,
 )
+from harness.console.numbers import counted, duration
 from harness.errors import PluginError, disk
 
 if TYPE_CHECKING:
@@ -46,13 +49,25 @@ def command(
     plugin: PluginFiles = None,
     block: Blocked = None,
     set_: Overrides = None,
+    reuse: Reuse = None,
+    no_reuse: NoReuse = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
     from harness.console.progress import Reporter
     from harness.run.prepare import Request
 
-    request = Request(file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()))
+    request = Request(
+        file,
+        profile,
+        data,
+        out,
+        tuple(plugin or ()),
+        tuple(block or ()),
+        tuple(set_ or ()),
+        reuse=reuse,
+        no_reuse=no_reuse,
+    )
     document = estimate(request, Reporter(quiet=as_json))
     print_result(document, lines(document), as_json)
     raise typer.Exit(1 if any(arm["problem"] for arm in document["arms"]) else 0)
@@ -63,8 +78,10 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     from harness.run import disk_space
     from harness.run.after.probe_costs import planned_cells, probe_costs
     from harness.run.prepare import prepare
+    from harness.run.reuse import earlier_runs, foreseen, reusable_folders
     from harness.training.device import contention, environment
 
+    run_folders = reusable_folders(request.out, request.reuse, request.no_reuse)
     setting = prepare(request, reporter)
     benchmark = setting.plan.benchmark
     busy = contention(setting.device)
@@ -92,6 +109,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "probes": probes,
         "power": power(setting, imported, _pairs_circle(probes)),
         "runs": sum(arm["runs"] for arm in arms) + folds,
+        "taken": foreseen(setting, earlier_runs(setting, folder, run_folders)),
         "seconds": sum(arm["seconds"] for arm in arms) + folds * longest + sum(probe["seconds"] for probe in probes),
         "bytes": room.kept,
         "bytes_passing": room.passing,
@@ -207,12 +225,12 @@ def _time_arm(setting: Setting, competitor: Competitor) -> Timing:
     run = replace(setting.compare_run(competitor, params, seed=0), head_epochs=0)  # the costlier stage is timed
     parts = Bench(setting, lambda _: None).parts(run)
     step = _step_seconds(parts)
-    tune = _seconds(partial(parts.predict, parts.use.tune))
-    test = _seconds(partial(parts.predict, parts.use.test or parts.use.tune, exact=True))
+    tune = _seconds(partial(parts.predict, parts.ingredients.tune))
+    test = _seconds(partial(parts.predict, parts.ingredients.test or parts.ingredients.tune, exact=True))
     return Timing(
         step=step,
         tune=tune,
-        scoring=test * (1 + len(parts.use.train) / len(setting.data.test)),
+        scoring=test * (1 + len(parts.ingredients.train) / len(setting.data.test)),
         batches=len(parts.batches),
         batch_size=parts.batches.batch_size,
         parameters=sum(parameter.numel() for parameter in parts.parameters),
@@ -247,7 +265,6 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def lines(document: Mapping[str, Any]) -> list[str]:
     """Return the estimate for a person."""
-    from harness.console.progress import counted
     from harness.data.places import cache_folder
     from harness.run.after.probe_costs import probe_line
 
@@ -257,6 +274,8 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     if document["busy"]:
         out.append(f"warning: {document['busy']}")
     out.append(f"data: {document['data']['source']}")
+    for run_folder, number in document["taken"].items():
+        out.append(f"  up to {counted(number, 'run')} will be taken from {run_folder}, where they were trained before")
     for arm in document["arms"]:
         out += _arm_lines(arm)
     out += [f"  {probe_line(probe)}" for probe in document["probes"]]
@@ -267,8 +286,6 @@ def lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
-    from harness.console.progress import counted, duration
-
     if arm["problem"]:
         return [f"  {arm['arm']}: cannot be estimated: {arm['problem']}"]
     line = (
@@ -280,8 +297,6 @@ def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
 
 
 def _budget(arm: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted
-
     trials = counted(arm["trials"], "trial")
     if arm["unit"] != "trials":
         trials = f"{arm['budget']:g} {arm['unit']} of search (about {trials})"
@@ -289,8 +304,6 @@ def _budget(arm: Mapping[str, Any]) -> str:
 
 
 def _power_line(row: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted
-
     design = f"{row['arms']} arms of {row['network']}, {counted(row['seeds'], 'seed')}"
     remark = "; exploratory: more seeds would show more" if row["exploratory"] else ""
     probability = f"P(supported if the arms are identical) at most {row['supported_if_identical']:.2f}"
@@ -298,8 +311,6 @@ def _power_line(row: Mapping[str, Any]) -> str:
 
 
 def _total_line(document: Mapping[str, Any]) -> str:
-    from harness.console.progress import counted, duration
-
     room = f"{disk.size(document['bytes'])}, {disk.size(document['bytes_passing'])} more on the way,"
     line = f"in all about {duration(document['seconds'])} and {room} in {document['folder']}"
     line += " (already begun)" if document["exists"] else ""

@@ -13,6 +13,7 @@ import typer
 
 from harness.cli.options import AsJson, Blocked, PluginFiles, RunFolder, print_result
 from harness.cli.run_state import is_over, left_out
+from harness.console.numbers import assignments, counted, duration, measure, plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -55,7 +56,8 @@ def describe_results(
     - ``headline``: the lines of the report that has one, so that the console says what the reports say;
     - ``alarms``: those of the searches that went off;
     - ``verdict``: once something has been compared;
-    - ``problems``: the files that are gone or damaged, and the analyses that failed.
+    - ``problems``: the files that are gone or damaged, and the analyses that failed;
+    - ``blocked``: a sentence for each plugin that the user left out.
 
     Alarms and verdict are the core's own: they are there whatever plugin is blocked.
     ``constant`` is what the best constant answer scores, by split and metric. A metric that was not measured is absent,
@@ -63,7 +65,7 @@ def describe_results(
     """
     from harness.console.safe_text import impersonal
     from harness.records.promised import summary
-    from harness.results.analysis import analyse
+    from harness.results.analysis import own_tables
     from harness.results.reports import headline_of
     from harness.verdict import tuning
     from harness.verdict.reading import TABLES, plain_verdict, read_verdicts
@@ -73,9 +75,12 @@ def describe_results(
     alarms: dict[str, Any] = {}
     verdict: dict[str, Any] = {}
     if registry and results:
-        core = analyse(records, [*TABLES, tuning.ANALYSIS])
-        problems = list(dict.fromkeys([*results.problems, *impersonal(core.problems)]))
-        alarms = {"alarms": _alarms(core), "problems": problems}
+        core = own_tables(results, [*TABLES, tuning.ANALYSIS], registry)
+        alarms = {
+            "alarms": _alarms(core),
+            "problems": list(impersonal(core.problems)),
+            "blocked": list(results.left_out),
+        }
         if text := headline_of(results, registry):
             headline = {"headline": text.splitlines()}
         if stated := plain_verdict(read_verdicts(records.meta, core.tables)):
@@ -180,6 +185,7 @@ def show_lines(document: Mapping[str, Any]) -> list[str]:
     if document["data"]["notice"]:
         lines.append(f"note: {document['data']['notice']}")
     lines += [f"note: {note}" for note in document["notes"]]
+    lines += [f"note: {line}" for line in document.get("blocked", ())]
     lines += document.get("headline", [])
     lines += [_arm_line(document, arm) for arm in _ranked(document)]
     lines += verdict_lines(document["verdict"]) if "verdict" in document else []
@@ -189,11 +195,10 @@ def show_lines(document: Mapping[str, Any]) -> list[str]:
 
 def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
     """Return an arm's score and what it was tuned to; or why it has no score."""
-    from harness.console.progress import counted
     from harness.records import schema
 
     params = arm["tuned"]["params"]
-    tuned = " ".join(f"{name}={_param_text(value)}" for name, value in params.items())
+    tuned = assignments(params)
     scores = _scores(document, arm)
     if scores:
         meaning = f"mean ± SD of {counted(len(scores), 'seed')}; {tuned}"
@@ -205,13 +210,8 @@ def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
     return f"  {arm['arm']}: {reason}{f'; tuned to {tuned}' if tuned else ''}"
 
 
-def _param_text(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def result_lines(document: Mapping[str, Any], seconds: float) -> list[str]:
     """Return the results in the few lines of ``WIDTH`` columns that a run ends with: answer, verdict, the best arms."""
-    from harness.console.progress import counted, duration
     from harness.verdict.reading import verdict_lines
 
     answer = document.get("headline", [])[1:2]  # after the question
@@ -274,11 +274,9 @@ def _scores(document: Mapping[str, Any], arm: Mapping[str, Any]) -> list[float]:
 
 def _score_text(document: Mapping[str, Any], scores: Sequence[float]) -> str:
     """Return the mean of scores and their standard deviation, with the metric's unit."""
-    deciding = _deciding(document)
-    unit, values = deciding.unit, [(100 if deciding.is_share else 1) * score for score in scores]
-    mean = sum(values) / len(values)
-    digits = ".2f" if deciding.is_share else ".4g"
-    if len(values) == 1:
-        return f"{mean:{digits}} {unit}".rstrip()
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return f"{mean:{digits}} ± {spread:{digits}} {unit}".rstrip()
+    unit = _deciding(document).unit
+    mean = sum(scores) / len(scores)
+    if len(scores) == 1:
+        return measure(mean, unit)
+    deviation = math.sqrt(sum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
+    return f"{plain(mean, unit)} ± {plain(deviation, unit)} {unit}".rstrip()

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from harness.console.escaping import EscapingStream, raw, silence
+from harness.console.numbers import duration
 from harness.errors import printable
 
 TRAINING = "training"  # the phase in which the bar counts epochs
@@ -127,15 +128,3 @@ class Watch:
                 due *= 2
             else:
                 last, due = self._happened, self._first
-
-
-def duration(seconds: float) -> str:
-    """Return seconds, minutes or hours in words, as coarse as a person wants them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def counted(number: int, thing: str) -> str:
-    """Return a number with what it counts: "1 seed", "8 seeds"."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -10,7 +10,8 @@
     ├── DiskError                the system refuses a file: no room, no permission, a limit (harness.errors.disk)
     └── Diverged                 training left the finite numbers (ends one run, never the benchmark)
 
-Every message reads ``WHERE: what must be, got what; what to do``.
+Every message reads ``WHERE: must be X, got Y; what to do``. Begin here; ``disk`` words what the operating system refuses, and
+``arguments`` checks the arguments of public functions.
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ MOST = 1000  # characters of an exception's message that are kept
 
 
 class HarnessError(Exception):
-    """Anything the user can mend; the command line prints it as one line and exits with 2."""
+    """Anything the user can mend. The command line prints it as one line, and exits with 2.
+
+    >>> print(HarnessError("train.epochs: must be 1 or more, got 0"))
+    train.epochs: must be 1 or more, got 0
+    """
 
     def __str__(self) -> str:
         """Return one line, printable whatever it names."""
@@ -51,11 +56,21 @@ class BenchmarkError(HarnessError):
 
 
 class DataError(HarnessError):
-    """The data is missing, broken or too small."""
+    """The data is missing, broken or too small.
+
+    >>> raise DataError("photos: must be a folder with photos, got an empty one")
+    Traceback (most recent call last):
+    harness.errors.DataError: photos: must be a folder with photos, got an empty one
+    """
 
 
 class PluginError(HarnessError):
-    """A plugin cannot be loaded, clashes with another, or does not keep its contract."""
+    """A plugin cannot be loaded, clashes with another, or does not keep its contract.
+
+    >>> raise PluginError("optimizer 'adam': must be named once, got it from two plugins")
+    Traceback (most recent call last):
+    harness.errors.PluginError: optimizer 'adam': must be named once, got it from two plugins
+    """
 
 
 class UnknownName(PluginError):
@@ -77,7 +92,12 @@ class DiskError(HarnessError):
 
 
 class Diverged(HarnessError):
-    """Training left the finite numbers; says where and with what value."""
+    """Training left the finite numbers. The line says where, and with what value.
+
+    >>> raise Diverged("epoch 3: the training loss must be finite, got nan")
+    Traceback (most recent call last):
+    harness.errors.Diverged: epoch 3: the training loss must be finite, got nan
+    """
 
 
 def printable(text: str) -> str:
@@ -115,12 +135,16 @@ def shown(value: object) -> str:
     return shortened(printable(_in_toml(value)), LONGEST_VALUE)
 
 
-def shortened(text: str, longest: int) -> str:
-    """Return a text of at most so many characters: of a longer one the beginning, three dots, and the end."""
+def shortened(text: str, longest: int, end: int | None = None) -> str:
+    """Return a text of at most so many characters: of a longer one the beginning, three dots, and the end.
+
+    ``end`` is how many characters of the end are kept; without it a third. Of a path the end tells more.
+    """
     if len(text) <= longest:
         return text
-    end = (longest - 5) // 3
-    return f"{text[: longest - 5 - end]} ... {text[-end:]}"
+    dots = " ... "
+    end = (longest - len(dots)) // 3 if end is None else end
+    return f"{text[: longest - len(dots) - end]}{dots}{text[-end:]}"
 
 
 def _in_toml(value: object, depth: int = 3) -> str:

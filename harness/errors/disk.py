@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from harness.errors import DiskError
+from harness.errors import DiskError, shortened
 
 LONGEST = 200  # characters of a path that are printed
 _ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # where it helps to know how much room there is
@@ -73,7 +73,9 @@ def explained(
     remedy = _REMEDIES.get(code, "" if hint else "see what is there")
     again = ", then the same command goes on" if remedy and code != errno.ENAMETOOLONG else ""
     what_to_do = ", or ".join(filter(None, (f"{remedy}{again}", hint)))
-    error = DiskError(f"{_shortened(str(place))}: must {must}, got {', '.join(facts)}; {what_to_do}")
+    error = DiskError(
+        f"{shortened(str(place), LONGEST, end=LONGEST // 2)}: must {must}, got {', '.join(facts)}; {what_to_do}"
+    )
     error.full = code in (errno.ENOSPC, errno.EDQUOT)
     return error
 
@@ -116,8 +118,3 @@ def file_limit() -> str:
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
         return "" if limit == resource.RLIM_INFINITY else f"files of at most {size(limit)} allowed"
     return ""
-
-
-def _shortened(text: str) -> str:
-    half = LONGEST // 2
-    return text if len(text) <= LONGEST else f"{text[: half - 3]}...{text[-half:]}"

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.console import numbers
 from harness.console.safe_text import markdown_code, markdown_text
 
 SECTIONS = ("Use", "How to predict", "Data", "Training", "Scores", "Limitations", "Made with")
@@ -30,9 +31,7 @@ def model_card(about: Mapping[str, Any]) -> str:
 def shown(scores: Mapping[str, Any], metric: str, value: float, points: bool = False) -> str:
     """Return a metric's value for a person, or with ``points`` a difference of two."""
     unit = scores["metrics"].get(metric, {}).get("unit", "")
-    if unit == "%":
-        return f"{100 * value:.2f} {'points' if points else '%'}"
-    return f"{value:.4g}{f' {unit}' if unit else ''}"
+    return numbers.difference(value, unit) if points else numbers.measure(value, unit)
 
 
 def interval(scores: Mapping[str, Any], best: Mapping[str, Any]) -> str:
@@ -178,7 +177,9 @@ def _training(about: Mapping[str, Any]) -> str:
     train, search, recipe = about["benchmark"]["train"], about["benchmark"]["search"], about["recipe"]
     chosen = {**recipe["optimizer"], **{f"schedule.{key}": value for key, value in recipe["scheduler"].items()}}
     tuned, pinned = (
-        ", ".join(f"{key} = {_number(value)}" for key, value in chosen.items() if (key in about["pinned"]) == fixed)
+        ", ".join(
+            f"{key} = {numbers.setting(value)}" for key, value in chosen.items() if (key in about["pinned"]) == fixed
+        )
         for fixed in (False, True)
     )
     budget = (
@@ -213,7 +214,7 @@ def _stages(about: Mapping[str, Any]) -> list[tuple[str, Any]]:
         return []
     return [
         ("epochs of the head alone, of these", recipe.get("head_epochs", 0)),
-        ("layer factor", _number(recipe.get("layer_factor", 1.0))),
+        ("layer factor", numbers.setting(recipe.get("layer_factor", 1.0))),
         ("batch norm", recipe.get("batch_norm", "train")),
     ]
 
@@ -297,10 +298,6 @@ def _made_with(about: Mapping[str, Any]) -> str:
     runs = ", ".join(markdown_code(run["run_id"]) for run in about["runs"])
     where = f"{markdown_text(versions)}; {markdown_text(environment['hardware']['device'])}"
     return f"Run {markdown_code(about['run_folder'])}, {runs}; {where}.\n\n{_table(('file', 'SHA-256'), rows)}"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

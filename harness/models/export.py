@@ -15,7 +15,7 @@ from harness.console.safe_text import impersonal
 from harness.errors import RunFolderError
 from harness.models.card import interval, model_card, shown, winner
 from harness.models.exported import FILE, describe_model, named
-from harness.models.predict import Choice, choose, model_of
+from harness.models.predict import Choice, choose_model, model_of
 from harness.models.trained import Model, check_weights, load_frozen, registry_for
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Backbone, Task
@@ -58,7 +58,7 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
     out = request.out or Path(f"{request.folder.resolve().name}-model")
     check_out_folder(out, new=True)
     records = open_records(request.folder)
-    choice = choose(records, request.arm, request.ensemble)
+    choice = choose_model(records, request.arm, request.ensemble)
     records.check_files(choice.run_ids, "solutions/", "predictions/")
     model = model_of(records, choice)
     for file in model.files:

@@ -21,13 +21,14 @@ from harness.benchmark import loading
 from harness.benchmark.sections import TrainSection
 from harness.benchmark.toml import parse_override
 from harness.console import interruption
+from harness.console.numbers import measure
 from harness.console.progress import Reporter
 from harness.console.safe_text import spreadsheet_cell
-from harness.data.images import CENTRE, CORNERS, Cut, Place, quiet_photos, stream_photos
+from harness.data.images import CENTRE, CORNERS, Cut, Position, quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
 from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.models.exported import is_export, read_model
-from harness.models.trained import Model, load, origin_of, registry_for
+from harness.models.trained import Model, load_networks, origin_of, registry_for
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Split, Task
 from harness.plugin.process_settings import kept
@@ -92,7 +93,7 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
         )
     model, train = opened(request)
     check_out_file(request.out, header=_header(model))
-    places: tuple[Place, ...] = (CENTRE,)
+    places: tuple[Position, ...] = (CENTRE,)
     if request.tta and model.cut.scaled > model.cut.size:
         places += CORNERS
     reporter.say(f"predicting with {model.why}")
@@ -140,7 +141,7 @@ def opened(request: PredictionRequest) -> tuple[Model, TrainSection]:
     records = open_records(request.folder)
     benchmark = loading.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
     named = any(override.startswith("train.pretrained") for override in request.overrides)
-    choice = choose(records, request.arm, request.ensemble, request.snapshots)
+    choice = choose_model(records, request.arm, request.ensemble, request.snapshots)
     records.check_files(choice.run_ids, "solutions/")
     return model_of(records, choice, benchmark.train.pretrained if named else None), benchmark.train
 
@@ -202,7 +203,7 @@ def _of_export(request: PredictionRequest) -> tuple[Model, TrainSection]:
     return model, train
 
 
-def choose(records: Records, arm: str | None = None, ensemble: bool = False, snapshots: bool = False) -> Choice:
+def choose_model(records: Records, arm: str | None = None, ensemble: bool = False, snapshots: bool = False) -> Choice:
     """Return the arm whose finished comparison runs have the best mean on the tune split, and of it the best run, or all.
 
     With ``snapshots`` it is the best of the arms that kept some. The test split has no say. Raises RunFolderError where
@@ -229,8 +230,8 @@ def choose(records: Records, arm: str | None = None, ensemble: bool = False, sna
     of_arm = done[done["arm"] == best].sort_values("seed")
     of_arm = of_arm if ensemble else of_arm.loc[[(sign * of_arm[deciding.tune_column]).idxmax()]]
     seeds = ", ".join(map(str, of_arm["seed"]))
-    scale, unit = (100, " %") if deciding.is_share else (1, f" {deciding.unit}".rstrip())
-    mean = f"tune {deciding.name} {scale * sign * means[best]:.4g}{unit} on average over {len(tuned[best])} seeds"
+    score = measure(float(sign * means[best]), deciding.unit)
+    mean = f"tune {deciding.name} {score} on average over {len(tuned[best])} seeds"
     backbone = str(records.arms.set_index("arm").loc[best, "backbone"])
     network = best.partition("/")[0]
     head = "" if network == backbone else network.removeprefix(f"{backbone}+")
@@ -264,7 +265,7 @@ def _columns(classes: Sequence[str]) -> dict[str, int]:
 
 
 def _stream(
-    photos: Sequence[Numbered], cut: Cut, places: Sequence[Place], score: Score, columns: dict[str, int],
+    photos: Sequence[Numbered], cut: Cut, places: Sequence[Position], score: Score, columns: dict[str, int],
     clip: tuple[float, float], write: Callable[[Sequence[object]], object], reporter: Reporter,
 ) -> list[str]:  # fmt: skip
     """Write a row a photo, and return a line for each that could not be read."""
@@ -312,7 +313,7 @@ def _score(request: PredictionRequest, model: Model, train: TrainSection, report
     task = registry.get("task", model.task, Task, str(request.folder))
     nothing = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
     like = resident(nothing, chosen, model.mean, model.std)
-    body, networks = load(model, registry, chosen)
+    body, networks = load_networks(model, registry, chosen)
     predicting = Boundary("backbone", model.head or model.backbone, "predict")
 
     def of_view(squares: NDArray[np.uint8]) -> torch.Tensor:

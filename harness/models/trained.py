@@ -130,7 +130,9 @@ def _file_name(name: str, origin: str) -> str:
     )
 
 
-def load(model: Model, registry: Registry, chosen: Device) -> tuple[torch.nn.Module | None, list[torch.nn.Module]]:
+def load_networks(
+    model: Model, registry: Registry, chosen: Device
+) -> tuple[torch.nn.Module | None, list[torch.nn.Module]]:
     """Return the frozen backbone, if the model has one, and the trained networks, ready on the device."""
     shape: tuple[int, ...] = (3, model.cut.size, model.cut.size)
     body = None

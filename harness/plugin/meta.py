@@ -6,17 +6,34 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from harness.console.numbers import measure
+
 Goal = Literal["min", "max"]
 
 
 def sign_of(goal: str) -> int:
-    """Return what a metric is multiplied by so that more is better: 1 for the goal "max", -1 for "min"."""
+    """Return what a metric is multiplied by so that more is better.
+
+    Args:
+        goal: "max" or "min".
+
+    Returns:
+        1 for "max", -1 for "min".
+
+    >>> sign_of("min")
+    -1
+    """
     return 1 if goal == "max" else -1
 
 
 @dataclass(frozen=True)
 class Deciding:
-    """The metric by which trials are chosen and arms are ranked."""
+    """The metric by which trials are chosen and arms are ranked.
+
+    >>> deciding = Deciding(name="accuracy", goal="max", unit="%")
+    >>> deciding.column, deciding.text(0.9125)
+    ('test_accuracy', '91.25 %')
+    """
 
     name: str  # "accuracy"
     goal: Goal
@@ -43,8 +60,8 @@ class Deciding:
         return self.unit == "%"
 
     def text(self, value: float) -> str:
-        """Return a value with its unit: "91.25 %" or "0.4213 nats"."""
-        return f"{100 * value:.2f} %" if self.is_share else f"{value:.4g} {self.unit}".rstrip()
+        """Return a value with its unit: "91.25 %" or "0.421 nats"."""
+        return measure(value, self.unit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +69,9 @@ class Meta:
     """What a run is about: a value for each key of the table ``meta``. Its values are plain, as JSON has them.
 
     A note that this run does not have, because nothing of the kind was done, is empty or None.
+
+    >>> records.meta.deciding.column
+    'test_accuracy'
     """
 
     benchmark: Mapping[str, Any]  # the resolved benchmark file, by section

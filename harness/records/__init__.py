@@ -1,6 +1,7 @@
-"""The run folder: ``store`` writes it (one writer), ``reader`` reads it without torch, ``schema`` is what both know.
+"""What is written down: the run folder, which one process writes and any number read without torch.
 
-``scores`` adds what the deciding metric is the mean of, when the comparison is over.
+Begin with ``schema``, which has every table and every path; ``store`` writes them, ``reader`` reads them, and ``files`` is the
+one way in which a file is written. ``scores`` adds what the deciding metric is the mean of, when the comparison is over.
 """
 
 from __future__ import annotations

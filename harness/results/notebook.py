@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import measure
 from harness.console.safe_text import impersonal
 from harness.errors import arguments
 from harness.plugin.contracts import Analysis, Results
@@ -15,7 +16,7 @@ from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
 from harness.records.promised import summary
-from harness.results.analysis import analyse
+from harness.results.analysis import analyse, own_tables
 from harness.results.reports import headline_of
 from harness.results.tables import leaderboard
 
@@ -137,7 +138,8 @@ class Loaded:
         """Return the leaderboard of the deciding metric as an HTML table; nothing where there is none."""
         from markupsafe import Markup
 
-        board = analyse(self.records, [leaderboard.ANALYSIS]).tables.get(leaderboard.ANALYSIS.name)
+        results = own_tables(Results(self.records, self.tables), [leaderboard.ANALYSIS], self._registry)
+        board = results.tables.get(leaderboard.ANALYSIS.name)
         metric = self.deciding.column
         if board is None:
             return Markup("")
@@ -147,9 +149,9 @@ class Loaded:
             Markup("<tr>{}</tr>").format(
                 cell(
                     row["arm"],
-                    _shown(row["mean"], row["unit"]),
-                    _shown(row["low"], row["unit"]),
-                    _shown(row["high"], row["unit"]),
+                    measure(row["mean"], row["unit"]),
+                    measure(row["low"], row["unit"]),
+                    measure(row["high"], row["unit"]),
                     f"{row['n']} of {row['planned']}",
                 )
             )
@@ -163,19 +165,20 @@ class Loaded:
 
 
 def load(run: str | Path) -> Loaded:
-    """Return a run folder as frames; nothing is trained, and torch is not needed.
+    """Return a run folder as frames. Nothing is trained, and torch is not needed.
 
-    Raises RunFolderError where it is none.
+    Args:
+        run: The run folder.
 
-        run = harness.load("runs/dogscats-0b831918")
-        run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
-        run.leaderboard
+    Returns:
+        Its tables as attributes: ``run.epochs``, ``run.runs``, ``run.leaderboard``; docs/records.md has them all.
+
+    Raises:
+        RunFolderError: It is no run folder, or a damaged one.
+
+    >>> run = load(folder)  # of a finished run
+    >>> best = run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
+    >>> bool((best <= 1).all())
+    True
     """
     return Loaded(open_records(arguments.path("run", run)), discover())
-
-
-def _shown(value: float, unit: str) -> str:
-    """Return a number for people: percent with two decimals, anything else with four digits."""
-    if value != value:
-        return "\N{EN DASH}"
-    return f"{100 * value:.2f} %" if unit == "%" else f"{value:.4g} {unit}".rstrip()

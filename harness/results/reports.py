@@ -122,7 +122,8 @@ def _analysed(records: Records, registry: Registry, attempts: Attempts | None = 
     with quiet_libraries():
         results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
     lacking = filter(None, [summary(records.lacking)])
-    return replace(results, problems=impersonal((*lacking, *records.changes, *results.problems)))
+    problems = impersonal((*lacking, *records.changes, *results.problems))
+    return replace(results, problems=problems, blocked=tuple(sorted(registry.blocked)))
 
 
 def _for_readers(records: Records) -> Records:

@@ -1,7 +1,13 @@
 """The statistics of a comparison: pure functions of numbers, with the seed as the unit of inference.
 
-``function`` and ``representation`` say how far apart two networks are; ``pairwise`` compares two arms by such a distance,
-``paired`` by a number per network, ``omnibus`` all arms at once; ``joint`` adjusts for many measures and many pairs;
-``crossed`` has means over seeds and examples at once;
-``intervals`` has the intervals of all of them: Student's, of proportions, and the jackknife; ``labels`` turns intervals and p-values into words; ``power`` says beforehand what a design can show.
+Which module has which formula:
+
+- ``function`` and ``representation``: how far apart two networks are.
+- ``pairwise``: two arms compared by such a distance. ``paired``: two arms compared by one number per network.
+- ``omnibus``: all arms at once. ``joint``: p-values adjusted for several measures and several pairs.
+- ``crossed``: means over seeds and examples at once.
+- ``intervals``: Student's interval, intervals of proportions, the jackknife. ``scale``: numbers far from 1.
+- ``labels``: from intervals and p-values to words. ``power``: what a design can show before it is run.
+
+Arrays are given as anything that numpy takes. A wrong argument raises TypeError or ValueError, whose line names it.
 """

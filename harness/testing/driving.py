@@ -18,7 +18,8 @@ from harness.records.files import temporary_folder, write
 from harness.testing.problems import Problem
 from harness.training.batches import resident
 from harness.training.device import Device
-from harness.training.parts import Ingredients, Parts, assemble
+from harness.training.ingredients import Ingredients
+from harness.training.parts import Parts, assemble
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -119,7 +120,7 @@ def start(
 
 def step(parts: Parts, count: int = 1, scale: float = 1.0) -> None:
     """Take so many steps of the loop, each on the first batch, its inputs times ``scale``."""
-    rows = parts.use.train
+    rows = parts.ingredients.train
     inputs, targets = rows.inputs[: parts.run.batch_size] * scale, rows.targets[: parts.run.batch_size]
     for _ in range(count):
         parts.step(inputs, targets)
@@ -127,7 +128,7 @@ def step(parts: Parts, count: int = 1, scale: float = 1.0) -> None:
 
 def value(parts: Parts) -> float:
     """Return the loss on all rows, with the weights that are evaluated; infinite where it is not a number."""
-    found = parts.evaluate(parts.use.train, "")["_loss"]
+    found = parts.evaluate(parts.ingredients.train, "")["_loss"]
     return found if math.isfinite(found) else math.inf
 
 

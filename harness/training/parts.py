@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,12 +12,13 @@ import torch
 
 from harness.errors import Diverged, PluginError
 from harness.plugin.boundary import Boundary
-from harness.plugin.contracts import Backbone, DeviceSplit, Optimizer, Schedule, Scheduler, Task, Weights
+from harness.plugin.contracts import DeviceSplit, Schedule
 from harness.plugin.runs import Done, Epoch, Run, State
 from harness.training import entries
 from harness.training.augmentation import Targets, blended, copied
 from harness.training.batches import Batches, Resident, mix, seed_all, shuffled
 from harness.training.device import Device
+from harness.training.ingredients import Clock, Ingredients, build_network
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
     Groups,
@@ -35,46 +35,12 @@ from harness.training.state import flatten, restore
 GROUP = "group."  # goes before an entry of the parameter groups that the schedule moves, in an epoch's metrics
 
 
-@dataclass(frozen=True)
-class Ingredients:
-    """The plugins and the data that a run names, found and opened; ``test`` is None for a search run."""
-
-    task: Task
-    backbone: Backbone
-    optimizer: Optimizer
-    scheduler: Scheduler
-    outputs: int  # K
-    train: Resident
-    tune: Resident
-    test: Resident | None
-    weights: Weights | None = None  # that the network starts from
-    mirrored: Resident | None = None  # the test split with its images mirrored, for test-time augmentation
-    metric: str = ""  # of the tune split, that decides the search; empty for the task's first one
-
-
-class Clock:
-    """Seconds spent inside ``with clock:``, the device's work included."""
-
-    def __init__(self, device: Device) -> None:
-        self.seconds = 0.0
-        self._device = device
-        self._start = 0.0
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device.name)
-        self.seconds += time.perf_counter() - self._start
-
-
 @dataclass
 class Parts:
     """A model in training. All that lives between two epochs is in ``state()``."""
 
     run: Run
-    use: Ingredients
+    ingredients: Ingredients
     device: Device
     model: torch.nn.Module
     groups: Groups
@@ -87,11 +53,11 @@ class Parts:
     snapshots: Snapshots = field(init=False)
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
     moved: dict[str, None] = field(default_factory=dict)  # entries of the groups, not lr, that the schedule has moved
-    kept: dict[str, Any] = field(default_factory=dict)  # a probe's own, for when it meets this network again
+    probe_cache: dict[str, Any] = field(default_factory=dict)  # a probe's own, for when it meets this network again
     _loss: torch.Tensor = field(default_factory=lambda: torch.zeros(()))  # summed over the epoch's steps
 
     def __post_init__(self) -> None:
-        use = self.use
+        use = self.ingredients
         self._forward = Boundary("backbone", use.backbone.name, "map inputs to outputs")
         self._loss_of = Boundary("task", use.task.name, "have a loss")
         self._backward = Boundary("backbone", use.backbone.name, "be differentiated")
@@ -99,13 +65,13 @@ class Parts:
         self._scheduling = Boundary("scheduler", use.scheduler.name, "step")
         self._switching = Boundary("optimizer", use.optimizer.name, "switch between training and evaluation")
         self._enter(stage_of(self.run, 1))
-        self.snapshots = Snapshots(cycle_epochs(self.run, self.use.scheduler, len(self.batches))[:-1])
+        self.snapshots = Snapshots(cycle_epochs(self.run, self.ingredients.scheduler, len(self.batches))[:-1])
 
     def _enter(self, stage: Stage) -> None:
         """Choose what is trained from here on, with a new optimizer and a new schedule."""
-        use, run = self.use, self.run
+        use, run = self.ingredients, self.run
         groups = self.groups[-1:] if stage.head_only else self.groups
-        settings, timing = {**use.optimizer.defaults, **run.optimizer}, {**use.scheduler.defaults, **run.scheduler}
+        settings, timing = use.optimizer.settings(run.optimizer), use.scheduler.settings(run.scheduler)
         steps = stage.epochs * len(self.batches)
         seed_all(mix(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage
@@ -142,29 +108,31 @@ class Parts:
         Returns the loss ``[]`` where the step began, without the penalty.
         """
         losses: list[torch.Tensor] = []  # without the penalty, one per evaluation
-        again = self.use.optimizer.closure  # the batch may be evaluated more than once, so each evaluation gets a copy
+        again = (
+            self.ingredients.optimizer.closure
+        )  # the batch may be evaluated more than once, so each evaluation gets a copy
 
         def objective() -> torch.Tensor:
             self.optimizer.zero_grad()  # set_to_none is torch's default, and some optimizers take no such argument
             with self._forward, self.autocast():
                 outputs = self.model(inputs.clone() if again else inputs).float()
             with self._loss_of:
-                loss = blended(self.use.task.loss, outputs, copied(targets) if again else targets)
+                loss = blended(self.ingredients.task.loss, outputs, copied(targets) if again else targets)
             losses.append(loss.detach())
             with self._backward:
-                if self.use.optimizer.second_order:
+                if self.ingredients.optimizer.second_order:
                     return self._differentiate(loss)
                 loss.backward()  # type: ignore[no-untyped-call]
             return losses[-1] + self._add_penalty()
 
         with self._stepping:
-            if self.use.optimizer.closure:
+            if self.ingredients.optimizer.closure:
                 self.optimizer.step(objective)  # type: ignore[arg-type]
             else:
                 objective()
                 self.optimizer.step()
         self._loss += losses[0]  # where the step began
-        if not self.use.scheduler.per_epoch:
+        if not self.ingredients.scheduler.per_epoch:
             self._step_schedule()
         return losses[0]
 
@@ -197,7 +165,7 @@ class Parts:
         moved: list[torch.Tensor] = [p for p in self.parameters if p.grad is not None]
         with torch.no_grad():
             torch._foreach_add_([p.grad for p in moved if p.grad is not None], moved, alpha=self.run.l2)
-            if not self.use.optimizer.closure:
+            if not self.ingredients.optimizer.closure:
                 return 0.0
             return self.run.l2 / 2 * torch.stack(torch._foreach_norm(moved)).square().sum()
 
@@ -224,19 +192,19 @@ class Parts:
             raise Diverged(f"epoch {epoch}: the training loss must be finite, got {loss}")
         if not self.gradient_is_finite():
             raise Diverged(f"epoch {epoch}: the gradient of its last step must be finite, got others")
-        predictions, scores = self._measure(self.use.tune, "tune")
+        predictions, scores = self._measure(self.ingredients.tune, "tune")
         self.metrics = {"running_loss": loss, **scores}
         if wrong := self._not_finite(predictions, self.metrics, "tune"):
             raise Diverged(f"epoch {epoch}: {wrong}")
-        if self.use.scheduler.per_epoch:
+        if self.ingredients.scheduler.per_epoch:
             self._step_schedule(loss)
         groups = self.optimizer.param_groups
         lr = float(groups[0].get("lr", math.nan))  # some take it out again
         self.metrics |= {f"{GROUP}{entry}": entries.value_of(groups, entry) for entry in self.moved}
         steps = epoch * len(self.batches)
         snapshot = None
-        if self.use.test is not None and epoch in self.snapshots.epochs:
-            self.snapshots.add(epoch, self.predict(self.use.test, exact=True))
+        if self.ingredients.test is not None and epoch in self.snapshots.epochs:
+            self.snapshots.add(epoch, self.predict(self.ingredients.test, exact=True))
             snapshot = self.model.state_dict
         return Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, lambda: self.state(epoch), snapshot)
 
@@ -247,7 +215,7 @@ class Parts:
         the last gradient of a line search may be one that it turned down.
         """
         gradients = [p.grad.detach() for p in self.parameters if p.grad is not None]
-        if self.use.optimizer.closure or not gradients:
+        if self.ingredients.optimizer.closure or not gradients:
             return True
         return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients, math.inf))).all())
 
@@ -258,7 +226,7 @@ class Parts:
         """
         if not bool(torch.isfinite(predictions).all()):
             return f"the {prefix} predictions must be finite, got others"
-        deciding = f"{prefix}_{self.use.metric or next(iter(self.use.task.metrics))}"
+        deciding = f"{prefix}_{self.ingredients.metric or next(iter(self.ingredients.task.metrics))}"
         value = metrics[deciding]
         return "" if math.isfinite(value) else f"{deciding}, the deciding metric, must be finite, got {value}"
 
@@ -270,13 +238,13 @@ class Parts:
         """Return the predictions of a split, and its metrics: the task's, and its loss where no metric is called so."""
         predictions, loss = self._predictions_and_loss(split, exact=exact)
         metrics = self._score(predictions, split, prefix)
-        return predictions, metrics if "loss" in self.use.task.metrics else {**metrics, f"{prefix}_loss": loss}
+        return predictions, metrics if "loss" in self.ingredients.task.metrics else {**metrics, f"{prefix}_loss": loss}
 
     def _score(self, predictions: torch.Tensor, split: Resident, prefix: str) -> dict[str, float]:
         predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()  # a metric gets copies of its own
         metrics = {}
-        for name, metric in self.use.task.metrics.items():
-            with Boundary("task", self.use.task.name, f"compute its metric '{name}'"):
+        for name, metric in self.ingredients.task.metrics.items():
+            with Boundary("task", self.ingredients.task.name, f"compute its metric '{name}'"):
                 metrics[f"{prefix}_{name}"] = float(metric.compute(predicted, targets))
         return metrics
 
@@ -290,7 +258,7 @@ class Parts:
     ) -> tuple[torch.Tensor, float]:
         """Return the predictions of a split, and the mean of the task's loss where no metric of the task is called so."""
         self._switch("eval")
-        task, predictions, losses = self.use.task, [], []
+        task, predictions, losses = self.ingredients.task, [], []
         for start in range(0, len(split), batch_size):
             inputs, targets = split.batch(slice(start, start + batch_size))
             with contextlib.nullcontext() if exact else self.autocast(), self._forward:
@@ -304,16 +272,16 @@ class Parts:
 
     def done(self) -> Done:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
-        if self.use.test is None:
+        if self.ingredients.test is None:
             return Done(self._of_run())
-        predictions, tested = self._measure(self.use.test, "test", exact=True)
-        tuned = self.predict(self.use.tune, exact=True).cpu().numpy()
-        metrics = {**self._of_run(), **self._measure(self.use.train, "train", exact=True)[1], **tested}
-        if self.use.mirrored is not None:
-            both = (predictions + self.predict(self.use.mirrored, exact=True)) / 2
-            metrics |= self._score(both, self.use.test, "tta_test")
+        predictions, tested = self._measure(self.ingredients.test, "test", exact=True)
+        tuned = self.predict(self.ingredients.tune, exact=True).cpu().numpy()
+        metrics = {**self._of_run(), **self._measure(self.ingredients.train, "train", exact=True)[1], **tested}
+        if self.ingredients.mirrored is not None:
+            both = (predictions + self.predict(self.ingredients.mirrored, exact=True)) / 2
+            metrics |= self._score(both, self.ingredients.test, "tta_test")
         for name, each in self.snapshots.named(predictions):
-            metrics |= self._score(each, self.use.test, f"{name}_test")
+            metrics |= self._score(each, self.ingredients.test, f"{name}_test")
         weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         return Done(
             metrics,
@@ -332,7 +300,7 @@ class Parts:
         """Return a network with the weights that this run began with; no random number of the run is used up."""
         devices = range(torch.cuda.device_count()) if self.device.type == "cuda" else ()
         with torch.random.fork_rng(devices):
-            return _network(self.run, self.use)
+            return build_network(self.run, self.ingredients)
 
     def state(self, epoch: int) -> State:
         """Return a copy of everything from which training goes on after ``epoch``."""
@@ -362,9 +330,9 @@ class Parts:
 
     def _saved(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
         """Yield what has a state of its own, each with the boundary around it."""
-        yield "model", Boundary("backbone", self.use.backbone.name, must), self.model
-        yield "optimizer", Boundary("optimizer", self.use.optimizer.name, must), self.optimizer
-        yield "schedule", Boundary("scheduler", self.use.scheduler.name, must), self.schedule
+        yield "model", Boundary("backbone", self.ingredients.backbone.name, must), self.model
+        yield "optimizer", Boundary("optimizer", self.ingredients.optimizer.name, must), self.optimizer
+        yield "schedule", Boundary("scheduler", self.ingredients.scheduler.name, must), self.schedule
 
     def _switch(self, mode: str) -> None:
         """Set model and optimizer to ``train`` or ``eval``."""
@@ -372,36 +340,30 @@ class Parts:
             set_training(self.model, self.parameters if self.stage.head_only else (), self.run.batch_norm)
         else:
             self.model.eval()
-        if self.use.optimizer.switches:
+        if self.ingredients.optimizer.switches:
             with self._switching:
                 getattr(self.optimizer, mode)()
 
 
-def assemble(run: Run, use: Ingredients, device: Device, weights: Mapping[str, torch.Tensor] | None = None) -> Parts:
+def assemble(
+    run: Run, ingredients: Ingredients, device: Device, weights: Mapping[str, torch.Tensor] | None = None
+) -> Parts:
     """Return the run's parts, with the initial weights that ``run.init_seed`` gives, the same for every arm, or these.
 
     Raises PluginError, naming the plugin, where one cannot be built.
     """
-    model: Any = _network(run, use)
+    model: Any = build_network(run, ingredients)
     if weights is not None:
         model.load_state_dict(weights)
     model = model.to(device.name)
-    if use.train.images and device.type == "cuda":
+    if ingredients.train.images and device.type == "cuda":
         # Tensor cores want weights in this layout too. On a CPU channels_last inputs are enough (measured), and
         # weights that stay contiguous can be seen as flat vectors, which LBFGS does.
         model = model.to(memory_format=torch.channels_last)
-    with Boundary("backbone", use.backbone.name, "have layer groups"):
-        groups = layer_groups(run, use.backbone, model)
-    seen = use.train
+    with Boundary("backbone", ingredients.backbone.name, "have layer groups"):
+        groups = layer_groups(run, ingredients.backbone, model)
+    seen = ingredients.train
     if run.label_noise:
         seen = replace(seen, stored_targets=shuffled(seen.stored_targets, run.label_noise))
     batches = Batches(seen, run.batch_size, run.augment, run.order_seed)
-    return Parts(run, use, device, model, groups, batches, Clock(device))
-
-
-def _network(run: Run, use: Ingredients) -> torch.nn.Module:
-    seed_all(mix(run.init_seed))
-    start = () if use.weights is None else (use.weights,)
-    shape, outputs = use.train.input_shape, use.outputs
-    with Boundary("backbone", use.backbone.name, "build"):
-        return use.backbone.build(shape, outputs, *start)
+    return Parts(run, ingredients, device, model, groups, batches, Clock(device))

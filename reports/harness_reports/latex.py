@@ -130,12 +130,12 @@ def _leads(outcome: Outcome) -> str:
 def _lead_line(outcome: Outcome, lead: Mapping[str, Any]) -> list[str]:
     """Return the cells of one lead."""
     unit, doubted = lead["unit"], lead["arm"] in alarms.tuning_doubts(outcome)
-    known = lead["detectable"] == lead["detectable"]
+    detectable = lead["detectable"] == lead["detectable"]
     return [
         f"{escaped(outcome.labels[lead['arm']])}{f' ({alarms.LABEL})' if doubted else ''}",
         escaped_number(numbers.plain(lead["lead"], unit)),
         _interval(lead["low"], lead["high"], unit) if lead["low"] == lead["low"] else escaped_number(numbers.NOTHING),
-        escaped_number(numbers.difference(lead["detectable"], unit) if known else numbers.NOTHING),
+        escaped_number(numbers.difference(lead["detectable"], unit) if detectable else numbers.NOTHING),
     ]
 
 
@@ -144,7 +144,7 @@ def _tuned(outcome: Outcome) -> str:
     records, lines = outcome.records, []
     for row in records.arms.to_dict("records"):
         if row["tuned_params"]:
-            score = numbers.measure(float(row["tuned_value"]), outcome.unit)
+            score = outcome.deciding.text(float(row["tuned_value"]))
             label, params = escaped(outcome.labels[row["arm"]]), _hyperparameters(row["tuned_params"])
             lines.append([label, params, escaped_number(score)])
     if not lines:

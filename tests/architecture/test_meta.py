@@ -55,8 +55,8 @@ def test_the_sign_of_a_goal_is_computed_once(trees):
     ("deciding", "sign", "value", "text"),
     [
         (Deciding("accuracy", "max", "%"), 1, 0.91254, "91.25 %"),
-        (Deciding("loss", "min", "nats"), -1, 0.42134, "0.4213 nats"),
-        (Deciding("mse", "min", ""), -1, 12.0, "12"),
+        (Deciding("loss", "min", "nats"), -1, 0.42134, "0.421 nats"),
+        (Deciding("mse", "min", ""), -1, 12.0, "12.0"),
     ],
 )
 def test_the_deciding_metric_knows_its_columns_sign_and_words(deciding, sign, value, text):

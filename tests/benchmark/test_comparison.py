@@ -270,7 +270,7 @@ def test_label_noise_shuffles_what_is_trained_on_and_nothing_else(bench):
     clean = bench_of.parts(setting.compare_run(arm, PARAMS[SGD], 0))
     dirty = bench_of.parts(setting.compare_run(noisy, PARAMS[SGD], 0))
     for split in ("train", "tune", "test"):  # what is scored
-        assert torch.equal(getattr(clean.use, split).targets, getattr(dirty.use, split).targets)
+        assert torch.equal(getattr(clean.ingredients, split).targets, getattr(dirty.ingredients, split).targets)
     seen = [torch.cat([targets for _, targets in parts.batches.of(1)]) for parts in (clean, dirty)]
     changed = (seen[0] != seen[1]).float().mean().item()
     assert 0.1 < changed < 0.45  # half are shuffled among themselves, of which half again fall on their own class

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.console import progress
-from harness.console.progress import Reporter, duration
+from harness.console.progress import Reporter
 from harness.data.likeness import likeness
 from harness.plugin.contracts import Data, Split
 
@@ -77,7 +77,3 @@ def test_piped_every_phase_says_that_it_is_over(capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("comparing photos")]
     assert lines[-1] == "comparing photos: 900 of 900"
     assert len(lines) <= 3
-
-
-def test_durations_are_as_coarse_as_a_person_wants_them():
-    assert [duration(s) for s in (0.4, 89, 91, 5399, 7200)] == ["0 s", "89 s", "2 min", "90 min", "2.0 h"]

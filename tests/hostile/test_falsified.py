@@ -487,7 +487,7 @@ def harness_datasets():
 
 
 def spoil(parts):
-    for split in (parts.use.train, parts.use.tune, parts.use.test):
+    for split in (parts.ingredients.train, parts.ingredients.tune, parts.ingredients.test):
         split.inputs.zero_()
         split.targets.numpy()[:] = 0
         for tensor in split.batch(slice(0, 9)):

@@ -19,7 +19,7 @@ from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.models.card import SECTIONS, model_card
 from harness.models.export import ExportRequest, export, lines
-from harness.models.predict import PredictionRequest, choose, predict
+from harness.models.predict import PredictionRequest, choose_model, predict
 from harness.plugin.contracts import Backbone
 from harness.records import open_records, schema
 from harness.records.reader import load_arrays
@@ -125,7 +125,7 @@ def test_an_export_alone_predicts_what_its_run_predicts(finished, place, tmp_pat
     np.testing.assert_allclose(found, expected, atol=WRITTEN)
     assert np.ptp(expected) > 10 * WRITTEN
     records = open_records(folder)
-    choice = choose(records, ensemble=ensemble)
+    choice = choose_model(records, ensemble=ensemble)
     assert [each["run_id"] for each in about["runs"]] == list(choice.run_ids)
     stored = [load_arrays(schema.prediction(folder, each))["predictions"][:, 1] for each in choice.run_ids]
     untouched = predicted(there, place / "photos", tmp_path / "plain.csv")
@@ -377,8 +377,8 @@ def test_card_and_console_say_the_interval_that_the_table_has(finished, tmp_path
 def test_a_named_arm_gets_no_expected_score(finished, tmp_path):
     folder = finished("scratch")
     records = open_records(folder)
-    other = next(arm for arm in records.meta.arms if arm != choose(records).arm)
-    for arm in (other, choose(records).arm):
+    other = next(arm for arm in records.meta.arms if arm != choose_model(records).arm)
+    for arm in (other, choose_model(records).arm):
         out, about = export(ExportRequest(folder, tmp_path / arm.replace("/", "-"), arm=arm), QUIET)
         assert about["arm"] == arm
         card = (out / "README.md").read_text()

@@ -16,7 +16,7 @@ from PIL import Image
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, RunFolderError
 from harness.models import predict as module
-from harness.models.predict import PredictionRequest, choose, predict
+from harness.models.predict import PredictionRequest, choose_model, predict
 from harness.plugin.contracts import Backbone
 from harness.records import open_records
 from harness.run.prepare import Request
@@ -134,12 +134,14 @@ def test_the_runs_own_test_photos_get_the_recorded_predictions(finished, unlabel
     folder = finished(regime)
     records = open_records(folder)
     go(folder, unlabelled, tmp_path / "a.csv")
-    (run_id,) = choose(records).run_ids
+    (run_id,) = choose_model(records).run_ids
     recorded = records.predictions(run_id)[:, 1:]
     np.testing.assert_allclose(values(tmp_path / "a.csv"), recorded, atol=WRITTEN)
     assert [row[0] for row in table(tmp_path / "a.csv")[1]] == [str(i) for i in range(1, 81)]
-    go(folder, unlabelled, tmp_path / "e.csv", ensemble=True, arm=choose(records).arm)
-    both = np.mean([records.predictions(run_id)[:, 1:] for run_id in choose(records, ensemble=True).run_ids], axis=0)
+    go(folder, unlabelled, tmp_path / "e.csv", ensemble=True, arm=choose_model(records).arm)
+    both = np.mean(
+        [records.predictions(run_id)[:, 1:] for run_id in choose_model(records, ensemble=True).run_ids], axis=0
+    )
     np.testing.assert_allclose(values(tmp_path / "e.csv"), both, atol=WRITTEN)
     assert np.abs(recorded - both).max() > 10 * WRITTEN
 
@@ -153,22 +155,22 @@ def test_tune_chooses_and_test_has_no_say(finished):
     }
     records.runs.loc[of[a], [metric, "test_accuracy"]] = [[0.9, 0.0], [0.6, 0.0]]  # mean 0.75, the best seed
     records.runs.loc[of[b], [metric, "test_accuracy"]] = [[0.8, 1.0], [0.8, 1.0]]
-    assert choose(records).arm == b
-    assert choose(records).run_ids == (records.runs.loc[of[b][0], "run_id"],)  # of equals, the first
+    assert choose_model(records).arm == b
+    assert choose_model(records).run_ids == (records.runs.loc[of[b][0], "run_id"],)  # of equals, the first
     records.runs.loc[of[b], metric] = [0.7, 0.8]  # equal means: the first arm
-    assert choose(records).arm == a
-    assert choose(records, arm=b).run_ids == (records.runs.loc[of[b][1], "run_id"],)
+    assert choose_model(records).arm == a
+    assert choose_model(records, arm=b).run_ids == (records.runs.loc[of[b][1], "run_id"],)
     records.meta.metrics["accuracy"]["goal"] = "min"
     records.runs.loc[of[b], metric] = [0.1, 0.2]
-    assert choose(records).run_ids == (records.runs.loc[of[b][0], "run_id"],)
+    assert choose_model(records).run_ids == (records.runs.loc[of[b][0], "run_id"],)
     records.runs.loc[of[b], "state"] = "diverged"
-    assert choose(records).arm == a
-    assert choose(records, ensemble=True).run_ids == tuple(records.runs.loc[of[a], "run_id"])
+    assert choose_model(records).arm == a
+    assert choose_model(records, ensemble=True).run_ids == tuple(records.runs.loc[of[a], "run_id"])
     records.runs.loc[of[a], "state"] = "failed"
     with pytest.raises(RunFolderError, match="must have a finished comparison run, got none"):
-        choose(records)
+        choose_model(records)
     with pytest.raises(BenchmarkError, match="--arm: must be an arm of the run, got 'lesson_cnn/sgd'; did you mean"):
-        choose(records, arm="lesson_cnn/sgd")
+        choose_model(records, arm="lesson_cnn/sgd")
 
 
 @pytest.mark.parametrize("regime", ["scratch", "features"])

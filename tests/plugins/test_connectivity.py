@@ -44,7 +44,7 @@ def plain(train):
 
 def permuted_copy(parts, other, seed=5):
     """Load a network with the first one's weights, its units in another order, into the other's parts."""
-    train = parts.use.train
+    train = parts.ingredients.train
     units = symmetry(parts.model, train.as_input(train.inputs[:2]))
     orders = randomly(units, torch.Generator().manual_seed(seed))
     other.model.load_state_dict(permuted(parts.model.state_dict(), units, orders))
@@ -213,7 +213,7 @@ def test_without_classes_only_losses_are_told(train):
 
 def test_repaired_activations_have_the_ends_statistics(plain):
     one, other = plain(init=1), plain(init=2)
-    inputs = one.use.train.inputs
+    inputs = one.ingredients.train.inputs
     ends = [repair.statistics(parts.model, [inputs]) for parts in (one, other)]
     assert list(ends[0]) == ["1", "3"]  # the last layer makes the outputs
     wanted = repair.between(*ends, 0.5)

@@ -14,8 +14,9 @@ from harness.plugin.discovery import discover
 from harness.plugin.runs import Arm, Run
 from harness.training.batches import resident
 from harness.training.device import Device
+from harness.training.ingredients import Ingredients
 from harness.training.loop import train
-from harness.training.parts import Ingredients, Parts, assemble
+from harness.training.parts import Parts, assemble
 
 FOUND = discover(())
 CPU = Device("cpu", "fp32", 1)
@@ -152,5 +153,5 @@ def test_it_leaves_the_network_as_it_was():
 
 def test_the_start_of_a_run_that_has_not_moved_is_where_it_stands():
     moved, _ = trained(1)
-    still: Parts = assemble(moved.run, moved.use, CPU)
+    still: Parts = assemble(moved.run, moved.ingredients, CPU)
     assert gradient_norm.measure(still)["relative"] == 1

@@ -57,7 +57,7 @@ def trained(optimizer=SGD, **fields):
     build = lambda: lesson_cnn.build((3, 10, 10), 3, 4)  # noqa: E731
     problem = Problem("cnn", build, problems.CLASSES, images(), outputs=3, batch_size=20)
     parts = start(optimizer, problem, {"lr": 0.05})
-    rows = parts.use.train
+    rows = parts.ingredients.train
     for _ in range(3):
         parts.step(rows.as_input(rows.inputs), rows.targets)
     return parts
@@ -316,7 +316,7 @@ def test_the_probe_measures_the_network_and_leaves_it_alone():
 def test_the_probe_is_of_evaluation_mode_and_the_whole_split():
     parts = trained()
     found = hessian.measure(parts, lanczos=30, hutchinson=6, slq_probes=1)
-    rows, network = parts.use.train, parts.model.eval().double()
+    rows, network = parts.ingredients.train, parts.model.eval().double()
     one = landscape(network, rows.as_input(rows.inputs).double(), rows.targets, [20])
     product = one.hessian(one.weights())
     exact = extremes(product, tridiagonalise(product, normal(len(one.weights())), 40))
@@ -328,7 +328,7 @@ def test_the_learning_rate_of_the_edge_is_the_run_s_or_the_optimizer_s_own_if_th
     parts.run = replace(parts.run, optimizer={})
     found = hessian.measure(parts, images=8, lanczos=3, hutchinson=6, slq_probes=1)
     assert found["edge_ratio"] == pytest.approx(SGD.defaults["lr"] * found["lambda_max"] / 2)
-    parts.use = replace(parts.use, optimizer=replace(SGD, defaults={}))
+    parts.ingredients = replace(parts.ingredients, optimizer=replace(SGD, defaults={}))
     assert "edge_ratio" not in hessian.measure(parts, images=8, lanczos=3, hutchinson=6, slq_probes=1)
 
 

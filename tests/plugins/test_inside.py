@@ -19,7 +19,8 @@ from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.plugin.runs import Arm, Run
 from harness.training.batches import resident
 from harness.training.device import Device
-from harness.training.parts import Ingredients, assemble
+from harness.training.ingredients import Ingredients
+from harness.training.parts import assemble
 
 CPU = Device("cpu", "fp32", 1)
 
@@ -224,7 +225,9 @@ def test_kernels_are_the_networks_own_and_so_are_those_it_began_with(parts_of):
     assert np.array_equal(found["sample"], photos(40, 24)[row])
     parts.model.eval()
     with torch.no_grad():
-        seen = parts.model[0](parts.use.test.as_input(parts.use.test.inputs[row][None]))[0, : inside.SEEN]
+        seen = parts.model[0](parts.ingredients.test.as_input(parts.ingredients.test.inputs[row][None]))[
+            0, : inside.SEEN
+        ]
     assert np.array_equal(found["maps"], shades(seen, 64).numpy())
     assert found["edges"].shape == (2, 22, 22)
 
@@ -232,7 +235,7 @@ def test_kernels_are_the_networks_own_and_so_are_those_it_began_with(parts_of):
 def final_maps(parts):
     parts.model.eval()
     with torch.no_grad():
-        return parts.model[:-3](parts.use.test.as_input(parts.use.test.inputs)).numpy()
+        return parts.model[:-3](parts.ingredients.test.as_input(parts.ingredients.test.inputs)).numpy()
 
 
 def variance(maps):

@@ -22,8 +22,9 @@ from harness.run.prepare import Request
 from harness.run.start import run
 from harness.training.batches import resident
 from harness.training.device import Device
+from harness.training.ingredients import Ingredients
 from harness.training.loop import train
-from harness.training.parts import Ingredients, assemble
+from harness.training.parts import assemble
 
 FOUND = discover()
 TASK = FOUND.get("task", "regression", Task)

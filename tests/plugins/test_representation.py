@@ -16,7 +16,8 @@ from harness.plugin.contracts import Backbone, Split, Task
 from harness.testing.driving import CPU, SGD, STEADY, run_of
 from harness.testing.problems import NETWORK
 from harness.training.batches import resident
-from harness.training.parts import Ingredients, assemble
+from harness.training.ingredients import Ingredients
+from harness.training.parts import assemble
 
 ALL = {f"{distance}_{where}" for distance in ("cka", "procrustes") for where in ("block1", "block2", "block3")} | {
     "cka_penultimate", "procrustes_penultimate", "cka_penultimate_trimmed", "cka_value_penultimate", "images",
@@ -45,7 +46,7 @@ def timm_network(registry):
 
 
 def images(parts):
-    return parts.use.test.as_input(parts.use.test.inputs)
+    return parts.ingredients.test.as_input(parts.ingredients.test.inputs)
 
 
 # --- where it looks

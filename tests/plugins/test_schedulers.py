@@ -15,8 +15,9 @@ from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, State
 from harness.training.batches import resident
 from harness.training.device import Device
+from harness.training.ingredients import Ingredients
 from harness.training.loop import train
-from harness.training.parts import Ingredients, Parts, assemble
+from harness.training.parts import Parts, assemble
 
 TOTAL = 140
 
@@ -43,7 +44,7 @@ def rates_of(registry: Registry):
         scheduler = registry.get("scheduler", name, Scheduler)
         optimizer = sgd()
         steps = len(losses) if losses else total
-        return rates(optimizer, scheduler.build(optimizer, total, **{**scheduler.defaults, **settings}), steps, losses)
+        return rates(optimizer, scheduler.build(optimizer, total, **scheduler.settings(settings)), steps, losses)
 
     return run
 

@@ -234,7 +234,7 @@ def test_the_loss_and_its_gradient_are_those_of_the_train_split_in_evaluation_mo
     found = sharpness.measure(parts, steps=1)
     assert found["images"] == 64  # all there are
     assert found["grad_norm_train"] == pytest.approx(gradient_norm(parts, parts.model), rel=1e-5)
-    assert found["loss"] == pytest.approx(parts.evaluate(parts.use.train, "train")["train_loss"], rel=1e-5)
+    assert found["loss"] == pytest.approx(parts.evaluate(parts.ingredients.train, "train")["train_loss"], rel=1e-5)
 
 
 def test_outputs_of_a_regression_are_left_as_they_are():

@@ -59,7 +59,7 @@ def test_the_grid_goes_beyond_the_points_on_every_side():
 def test_the_surface_is_the_loss_of_the_networks_there():
     parts = three(problems.NETWORK)
     found = surface.measure(*parts, points=5, margin=0.25)
-    rows = parts[0].use.train
+    rows = parts[0].ingredients.train
     for network, (x, y), loss in zip(parts, found["solutions"], found["solution_loss"], strict=True):
         assert loss == pytest.approx(network.evaluate(rows, "")["_loss"], rel=1e-5), (x, y)
     weights = [nn.utils.parameters_to_vector(each.model.parameters()).detach() for each in parts]
@@ -78,7 +78,7 @@ def test_the_error_is_there_where_the_task_has_one():
     found = surface.measure(*parts, points=3)
     assert found["error"].shape == (3, 3)
     for network, error in zip(parts, found["solution_error"], strict=True):
-        assert error == pytest.approx(network.evaluate(network.use.train, "")["_error"])
+        assert error == pytest.approx(network.evaluate(network.ingredients.train, "")["_error"])
     assert 0 <= found["error"].min() <= found["error"].max() <= 1
 
 
@@ -90,7 +90,7 @@ def test_batch_norm_is_recomputed_for_the_weights_of_the_point():
         each.model[1].running_mean += 100
     after = surface.measure(*parts, points=3)
     assert np.array_equal(before["loss"], after["loss"])
-    inputs, targets = parts[1].use.train.inputs, parts[1].use.train.targets
+    inputs, targets = parts[1].ingredients.train.inputs, parts[1].ingredients.train.targets
     parts[1].model.train()
     parts[1].model[3].p = 0.0
     wanted = nn.functional.cross_entropy(parts[1].model(inputs), targets)  # 64 rows are one batch
@@ -104,7 +104,9 @@ def test_statistics_that_a_fine_tuning_froze_stay():
     for each in parts:
         each.run = replace(each.run, batch_norm="frozen")
     found = surface.measure(*parts, points=3)
-    assert found["solution_loss"][0] == pytest.approx(parts[0].evaluate(parts[0].use.train, "")["_loss"], rel=1e-5)
+    assert found["solution_loss"][0] == pytest.approx(
+        parts[0].evaluate(parts[0].ingredients.train, "")["_loss"], rel=1e-5
+    )
     with torch.no_grad():
         parts[0].model[1].running_mean += 100
     assert not np.allclose(surface.measure(*parts, points=3)["loss"], found["loss"])

@@ -98,7 +98,7 @@ def test_the_saved_weights_are_the_model_that_made_the_predictions(benchmark_fil
     parts = Bench(setting, lambda _: None).parts(setting.compare_run(competitor, params, seed["seed"].item()))
     assert parts.run.id == seed["run_id"]
     parts.model.load_state_dict(load_file(folder / "solutions" / f"{seed['run_id']}.safetensors"))
-    predictions = parts.predict(parts.use.test, exact=True)
+    predictions = parts.predict(parts.ingredients.test, exact=True)
     torch.testing.assert_close(predictions, torch.from_numpy(records.predictions(seed["run_id"])))
 
 

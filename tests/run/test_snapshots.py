@@ -11,7 +11,7 @@ import torch
 
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
-from harness.models.predict import PredictionRequest, choose, predict
+from harness.models.predict import PredictionRequest, choose_model, predict
 from harness.records import open_records, schema, store
 from harness.records.reader import load_arrays
 from harness.run.prepare import Request
@@ -151,9 +151,9 @@ def test_predicting_with_snapshots_is_the_mean_of_what_was_recorded(carry_out, b
         with out.open(newline="") as file:
             return [float(row["label"]) for row in csv.DictReader(file)]
 
-    (best,) = choose(records, snapshots=True).run_ids
+    (best,) = choose_model(records, snapshots=True).run_ids
     np.testing.assert_allclose(values(snapshots=True), means[best], atol=2e-5)
     np.testing.assert_allclose(values(snapshots=True, ensemble=True), np.mean(list(means.values()), axis=0), atol=2e-5)
-    assert "the snapshots of" in choose(records, snapshots=True).why
+    assert "the snapshots of" in choose_model(records, snapshots=True).why
     with pytest.raises(RunFolderError, match=r"must have snapshots of lesson_cnn/sgd/cosine, got none; .* \(sgdr\)"):
-        choose(records, "lesson_cnn/sgd/cosine", snapshots=True)
+        choose_model(records, "lesson_cnn/sgd/cosine", snapshots=True)

@@ -275,7 +275,7 @@ def disturbing(parts):
 
 def careless(parts):
     parts.model.train()
-    return {"x": float(parts.model(parts.use.train.inputs).detach().sum() * 0)}
+    return {"x": float(parts.model(parts.ingredients.train.inputs).detach().sum() * 0)}
 
 
 def switching(parts):
@@ -294,14 +294,14 @@ def length(parts):
 
 def remembering(parts):
     """Keeps what it has counted, and goes on from there."""
-    parts.kept["count"] = parts.kept.get("count", 0) + 1
-    return {"x": parts.kept["count"]}
+    parts.probe_cache["count"] = parts.probe_cache.get("count", 0) + 1
+    return {"x": parts.probe_cache["count"]}
 
 
 PROBES = [
     (lambda parts: {"x": length(parts)}, set()),
     (lambda parts: {"x": length(parts), "many": np.arange(3)}, set()),
-    (lambda parts: {"x": float(len(parts.use.test)), "y": 1.0 - parts.model.training}, set()),
+    (lambda parts: {"x": float(len(parts.ingredients.test)), "y": 1.0 - parts.model.training}, set()),
     (lambda parts: {"x": random.random()}, {"measures"}),
     (lambda parts: {"many": np.array([random.random()])}, {"measures"}),
     (lambda parts: {"x": float("nan")}, {"measures"}),

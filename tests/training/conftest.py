@@ -14,7 +14,8 @@ from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run
 from harness.training.batches import resident
 from harness.training.device import Device
-from harness.training.parts import Ingredients, Parts, assemble
+from harness.training.ingredients import Ingredients
+from harness.training.parts import Parts, assemble
 
 CPU = Device("cpu", "fp32", 1)
 

@@ -140,9 +140,9 @@ def test_mirrored_images_are_averaged_over_in_test_time_augmentation(parts_of):
     from dataclasses import replace
 
     parts = parts_of(l2=0.0)
-    parts.use = replace(parts.use, mirrored=replace(parts.use.test, mirrored=True))
+    parts.ingredients = replace(parts.ingredients, mirrored=replace(parts.ingredients.test, mirrored=True))
     done = parts.done()
-    mirrored = replace(parts.use.test, stored_inputs=parts.use.test.inputs.flip(2))
-    both = (parts.predict(parts.use.test, exact=True) + parts.predict(mirrored, exact=True)) / 2
-    expected = fmean((both.argmax(1) == parts.use.test.targets).float().tolist())
+    mirrored = replace(parts.ingredients.test, stored_inputs=parts.ingredients.test.inputs.flip(2))
+    both = (parts.predict(parts.ingredients.test, exact=True) + parts.predict(mirrored, exact=True)) / 2
+    expected = fmean((both.argmax(1) == parts.ingredients.test.targets).float().tolist())
     assert done.metrics["tta_test_accuracy"] == pytest.approx(expected)

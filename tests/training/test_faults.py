@@ -117,8 +117,8 @@ def test_whatever_a_plugin_raises_in_a_step_names_it(parts_of, more, line):
 
 
 def with_metrics(parts, metric="", **metrics):
-    task = replace(parts.use.task, metrics={**parts.use.task.metrics, **metrics})
-    parts.use = replace(parts.use, task=task, metric=metric)
+    task = replace(parts.ingredients.task, metrics={**parts.ingredients.task.metrics, **metrics})
+    parts.ingredients = replace(parts.ingredients, task=task, metric=metric)
     return parts
 
 

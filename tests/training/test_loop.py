@@ -172,7 +172,7 @@ def test_another_init_seed_gives_other_weights_and_another_order_seed_the_same(p
 def test_the_penalty_is_in_the_gradient_norm_probe(parts_of):
     parts = parts_of(l2=0.2)
     parts.model.eval()
-    train_split = parts.use.train
+    train_split = parts.ingredients.train
     loss = torch.nn.functional.cross_entropy(parts.model(train_split.as_input(train_split.inputs)), train_split.targets)
     objective = loss + 0.1 * sum(p.square().sum() for p in parts.parameters)
     gradients = torch.autograd.grad(objective, parts.parameters)
@@ -192,7 +192,7 @@ def test_execute_yields_epochs_and_then_done_with_weights_and_predictions(parts_
     assert done.predictions.shape == (24, 2)
     assert done.predictions.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert set(done.weights) == set(parts.model.state_dict())
-    accuracy = (done.predictions.argmax(axis=1) == parts.use.test.targets.numpy()).mean()
+    accuracy = (done.predictions.argmax(axis=1) == parts.ingredients.test.targets.numpy()).mean()
     assert done.metrics["test_accuracy"] == accuracy
     assert done.metrics["test_error"] == 1 - accuracy
 

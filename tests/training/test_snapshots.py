@@ -44,12 +44,12 @@ def test_the_weights_are_kept_at_every_cycles_end_and_the_ensemble_is_the_mean_o
     predicted = []
     for weights in [*kept.values(), done.weights]:
         other.model.load_state_dict(weights)
-        predicted.append(other.predict(other.use.test, exact=True).numpy())
+        predicted.append(other.predict(other.ingredients.test, exact=True).numpy())
     np.testing.assert_array_equal(done.snapshots, predicted[:2])
     np.testing.assert_array_equal(done.predictions, predicted[2])
     assert not np.allclose(predicted[0], predicted[2])
-    targets = other.use.test.targets.numpy()
-    for name, metric in other.use.task.metrics.items():
+    targets = other.ingredients.test.targets.numpy()
+    for name, metric in other.ingredients.task.metrics.items():
         assert done.metrics[f"snapshot1_test_{name}"] == metric.compute(predicted[0], targets)
         assert done.metrics[f"snapshot2_test_{name}"] == metric.compute(predicted[1], targets)
         whole = metric.compute(np.mean(predicted, axis=0), targets)
@@ -71,7 +71,7 @@ def test_what_is_kept_of_an_optimizer_that_switches_is_what_it_evaluates(sgdr):
     other = sgdr()
     for number, weights in enumerate(kept.values()):
         other.model.load_state_dict(weights)
-        np.testing.assert_array_equal(done.snapshots[number], other.predict(other.use.test, exact=True).numpy())
+        np.testing.assert_array_equal(done.snapshots[number], other.predict(other.ingredients.test, exact=True).numpy())
 
 
 @pytest.mark.parametrize("stop", range(1, 7))

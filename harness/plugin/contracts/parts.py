@@ -95,14 +95,20 @@ class ComputeDevice(Protocol):
 
 
 class Parts(Protocol):
-    """A trained network and what it was made from; probes measure it."""
+    """A trained network and what it was made from; probes measure it.
+
+    >>> def measure(parts):  # the measure of a probe
+    ...     return {"length": float(sum(p.detach().square().sum() for p in parts.model.parameters()) ** 0.5)}
+    >>> measure(parts)["length"] > 0
+    True
+    """
 
     @property
     def run(self) -> Run:
         """The recipe of the run that trained the network."""
 
     @property
-    def use(self) -> Ingredients:
+    def ingredients(self) -> Ingredients:
         """The plugins and the data of the run."""
 
     @property
@@ -114,7 +120,7 @@ class Parts(Protocol):
         """The network: in evaluation mode, to be left as it is."""
 
     @property
-    def kept(self) -> dict[str, Any]:
+    def probe_cache(self) -> dict[str, Any]:
         """What a probe computed of this network and needs again for the next pair, under keys with the probe's name."""
 
     def predict(self, split: DeviceSplit, exact: bool = False) -> torch.Tensor:

@@ -130,7 +130,7 @@ def _timed(probe: Probe, setting: Setting, runs: Runs) -> float:
     spent = 0.0
     for _ in range(2):
         for one in parts if probe.networks == 1 else ():
-            one.kept.clear()  # of pairs, what a probe keeps of a network serves many measurements; else only one
+            one.probe_cache.clear()  # of pairs, what a probe keeps of a network serves many measurements; else only one
         start = time.perf_counter()
         probe.measure(*parts, **probe.options)
         spent = time.perf_counter() - start

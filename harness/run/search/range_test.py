@@ -69,8 +69,8 @@ def sweep(parts: Parts, low: float, high: float, steps: int, check: Callable[[],
     It stops when the loss runs away. ``parts`` must be freshly assembled with ``STILL``, and are spent afterwards;
     ``check`` is called at every step and may raise. Raises ValueError for parts with another schedule.
     """
-    if parts.use.scheduler is not STILL:
-        raise ValueError(f"must be parts with the schedule '{STILL.name}', got '{parts.use.scheduler.name}'")
+    if parts.ingredients.scheduler is not STILL:
+        raise ValueError(f"must be parts with the schedule '{STILL.name}', got '{parts.ingredients.scheduler.name}'")
     rates = np.geomspace(low, high, steps)
     losses: list[float] = []
     diverged = False

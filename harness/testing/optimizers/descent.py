@@ -135,5 +135,5 @@ def _epochs(problem: Problem, steps: int) -> int:
 
 def _batches(parts: Parts, epoch: int) -> Iterable[tuple[torch.Tensor, Any]]:
     """Return the batches of an epoch; a single row needs no drawing of an order."""
-    rows = parts.use.train
+    rows = parts.ingredients.train
     return [(rows.inputs, rows.targets)] if len(rows) == 1 else parts.batches.of(epoch)

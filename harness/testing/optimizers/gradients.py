@@ -91,8 +91,8 @@ def keeps_gradients(offer: Optimizer) -> str:
 
 
 def _gradients(parts: Parts) -> Weights:
-    rows = parts.use.train
+    rows = parts.ingredients.train
     inputs, targets = rows.inputs[: parts.run.batch_size], rows.targets[: parts.run.batch_size]
-    loss = parts.use.task.loss(parts.model(inputs), targets)
-    graph = parts.use.optimizer.second_order  # with which the last bits may be others
+    loss = parts.ingredients.task.loss(parts.model(inputs), targets)
+    graph = parts.ingredients.optimizer.second_order  # with which the last bits may be others
     return [each.detach() for each in torch.autograd.grad(loss, parts.parameters, create_graph=graph)]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def measure(parts: Parts) -> Mapping[str, float]:
     """Return ``length`` and ``largest`` (in [0, 1]) of the network ``parts.model``.
 
-    The data are there too: ``parts.use.train`` and ``parts.use.tune``, and ``parts.predict`` of either.
+    The data are there too: ``parts.ingredients.train`` and ``parts.ingredients.tune``, and ``parts.predict`` of either.
     """
     squares = [float(p.detach().double().square().sum()) for p in parts.model.parameters()]
     total = sum(squares)

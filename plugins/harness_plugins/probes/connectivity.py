@@ -55,7 +55,7 @@ def measure(
 
     first, second = sorted((one, other), key=lambda parts: parts.run.id)
     line = Line(first, second, points(alphas), images, bn_images)
-    convex = first.use.backbone.convex  # it has no hidden units, so it is aligned as it is
+    convex = first.ingredients.backbone.convex  # it has no hidden units, so it is aligned as it is
     units = None if convex else shared_symmetry(first, second)
     movable = 1.0 if convex else units.part if units else 0.0
     method, end, middle = IDENTITY, line.end, None

@@ -66,9 +66,9 @@ def _beginning(parts: Parts) -> torch.Tensor:
 
 def _moved(parts: Parts) -> float:
     """Return how far a network has moved, which the next pair that it is in need not compute again."""
-    if "distance.moved" not in parts.kept:
-        parts.kept["distance.moved"] = measure(parts)["moved"]
-    return float(parts.kept["distance.moved"])
+    if "distance.moved" not in parts.probe_cache:
+        parts.probe_cache["distance.moved"] = measure(parts)["moved"]
+    return float(parts.probe_cache["distance.moved"])
 
 
 @hookimpl

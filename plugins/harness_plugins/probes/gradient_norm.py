@@ -33,7 +33,7 @@ def measure(parts: Parts) -> Mapping[str, float]:
     For a convex network also ``relative``, in parts of its start, and, with an L2, ``excess`` in the loss's units.
     """
     value = gradient_norm(parts, parts.model)
-    if not parts.use.backbone.convex:
+    if not parts.ingredients.backbone.convex:
         return {"value": value}
     beginning = parts.beginning().to(parts.device.name)
     numbers = {"value": value, "relative": value / gradient_norm(parts, beginning)}
@@ -46,15 +46,17 @@ def gradient_norm(parts: Parts, network: torch.nn.Module) -> float:
     """Return the norm of the objective's gradient at a network's weights, over the whole un-augmented train split."""
     import torch
 
-    train, l2 = parts.use.train, parts.run.l2
+    train, l2 = parts.ingredients.train, parts.run.l2
     network.eval()
     network.zero_grad(set_to_none=True)
     for start in range(0, len(train), BATCH):
         inputs, targets = train.batch(slice(start, start + BATCH))
-        loss = parts.use.task.loss(network(inputs).float(), targets)
-        (loss * len(inputs) / len(train)).backward()
-    trained = [p for p in network.parameters() if p.grad is not None]
-    norms = [torch.norm(p.grad + l2 * p.detach()) for p in trained]
+        loss = parts.ingredients.task.loss(network(inputs).float(), targets)
+        (loss * len(inputs) / len(train)).backward()  # type: ignore[no-untyped-call]
+    norms = []
+    for parameter in network.parameters():
+        if parameter.grad is not None:
+            norms.append(torch.norm(parameter.grad + l2 * parameter.detach()))
     network.zero_grad(set_to_none=True)
     return float(torch.stack(norms).norm())
 

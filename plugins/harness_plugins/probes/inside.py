@@ -43,7 +43,7 @@ def measure(parts: Parts) -> Mapping[str, Any]:
     """
     import torch
 
-    split = parts.use.test
+    split = parts.ingredients.test
     if split is None or not split.images:
         return {}
     modes = {module: module.training for module in parts.model.modules()}
@@ -63,7 +63,7 @@ def _look(parts: Parts) -> dict[str, Any]:
     from harness_plugins.probes._layers import layers
     from harness_plugins.probes._patches import patches
 
-    split = parts.use.test
+    split = parts.ingredients.test
     assert split is not None
     photos = split.inputs
     row = sample(photos)

@@ -55,9 +55,9 @@ def measure(one: Parts, other: Parts, images: int = IMAGES) -> Mapping[str, floa
 def represented(parts: Parts, images: int) -> dict[str, Representation]:
     """Return ``block1``, ..., ``penultimate`` of a network, from where they are kept if it was asked before."""
     key = f"representation.{images}"
-    if key not in parts.kept:
-        parts.kept[key] = _represent(parts, images)
-    found: dict[str, Representation] = parts.kept[key]
+    if key not in parts.probe_cache:
+        parts.probe_cache[key] = _represent(parts, images)
+    found: dict[str, Representation] = parts.probe_cache[key]
     return found
 
 
@@ -67,7 +67,7 @@ def _represent(parts: Parts, images: int) -> dict[str, Representation]:
     from harness.statistics.representation import FEWEST, represent
     from harness_plugins.probes._blocks import BATCH, activations, places
 
-    split = parts.use.test
+    split = parts.ingredients.test
     if split is None or len(split) < FEWEST or images < FEWEST:
         return {}
     rows = chosen(len(split), images).to(split.device)

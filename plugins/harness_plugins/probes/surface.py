@@ -79,8 +79,8 @@ def scorer(parts: Parts, images: int) -> Callable[[torch.Tensor], dict[str, floa
     from harness_plugins.probes._connect.batch_norm import recalibrate
     from harness_plugins.probes._curvature.landscape import chosen, named
 
-    network, task = deepcopy(parts.model), parts.use.task
-    many = len(parts.use.train) >= 2 * images
+    network, task = deepcopy(parts.model), parts.ingredients.task
+    many = len(parts.ingredients.train) >= 2 * images
 
     @torch.no_grad()
     def score(weights: torch.Tensor) -> dict[str, float]:

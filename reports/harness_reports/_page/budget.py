@@ -38,7 +38,7 @@ def budget_and_tuning(page: Page) -> dict[str, Any] | None:
 
 def _alarm_table(page: Page) -> dict[str, Any] | None:
     """Return a row per arm with a cell per alarm; None where the analysis is missing."""
-    rows, unit = page.outcome.rows("alarms"), page.outcome.unit
+    rows, unit = page.outcome.rows("alarms"), page.outcome.deciding.unit
     if not rows:
         return None
     by_arm: dict[str, dict[str, dict[str, Any]]] = {}
@@ -93,7 +93,8 @@ def _budget(page: Page) -> dict[str, Any] | None:
     table = page.outcome.table("budget")
     if table is None:
         return None
-    drawn, curves = thinned(table), []
+    drawn = thinned(table)
+    curves: list[dict[str, Any]] = []
     for arm, look in page.looks.items():
         rows = table[table["arm"] == arm]
         if len(rows):
@@ -125,10 +126,10 @@ def _duels(page: Page) -> list[dict[str, Any]]:
     swapped = duels.rename(columns={"arm": "other", "other": "arm"}).assign(
         probability=1 - duels["probability"], low=1 - duels["high"], high=1 - duels["low"]
     )
-    both = pd.concat([duels, swapped], ignore_index=True)
+    directed = pd.concat([duels, swapped], ignore_index=True)
     panels = []
     for i, (arm, look) in enumerate(page.looks.items()):
-        rows = both[both["arm"] == arm]
+        rows = directed[directed["arm"] == arm]
         if len(rows):
             panels.append({"look": look, "figure": duel_panel(rows, arm, page.looks, f"duel-{i}")})
     return panels
@@ -146,7 +147,7 @@ def sensitivity(page: Page) -> list[dict[str, Any]]:
         parts = None if importances is None else importances[importances["arm"] == arm]
         row = dict.fromkeys(("range", "decades", "tolerance", "importances"), numbers.NOTHING)
         if region is not None and _has_rows(region):
-            row |= _region(region.iloc[0], page.outcome.unit)
+            row |= _region(region.iloc[0], page.outcome.deciding.unit)
         if parts is not None and _has_rows(parts):
             row["importances"] = _importances(parts)
         if _has_rows(region) or _has_rows(parts):

@@ -142,7 +142,7 @@ def _pareto(page: Page) -> dict[str, Any] | None:
     if table is None or not (table["seconds"] > 0).all():
         return None
     table = table[table["arm"].isin(list(page.looks)) & is_finite(table["score"])]
-    panels = []
+    panels: list[dict[str, Any]] = []
     for network, trials in table.groupby("network", sort=False):
         front = trials[trials["front_of_all"]].sort_values(["seconds", "number"])
         figure = pareto_panel(page.outcome, trials, front, page.looks, f"pareto-{len(panels)}")
@@ -153,7 +153,7 @@ def _pareto(page: Page) -> dict[str, Any] | None:
 
 def _trial(page: Page, row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a trial that nothing beats."""
-    score, seconds = numbers.measure(row["score"], page.outcome.unit), numbers.duration(float(row["seconds"]))
+    score, seconds = page.outcome.deciding.text(row["score"]), numbers.duration(float(row["seconds"]))
     return {"look": page.looks[row["arm"]], "number": row["number"], "score": score, "seconds": seconds}
 
 

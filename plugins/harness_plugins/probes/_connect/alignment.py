@@ -22,11 +22,11 @@ def shared_symmetry(first: Parts, second: Parts) -> Symmetry | None:
     Either network remembers it for its next pair.
     """
     about = "connectivity.symmetry"
-    known = first.kept if about in first.kept else second.kept
+    known = first.probe_cache if about in first.probe_cache else second.probe_cache
     if about not in known:
-        train = first.use.train
+        train = first.ingredients.train
         known[about] = symmetry(first.model, train.batch(slice(2))[0])
-    first.kept[about] = second.kept[about] = known[about]
+    first.probe_cache[about] = second.probe_cache[about] = known[about]
     found: Symmetry | None = known[about]
     return found
 

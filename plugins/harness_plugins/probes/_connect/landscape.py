@@ -37,16 +37,16 @@ class Landscape:
         """Use so many examples to evaluate on, and so many for batch normalisation's statistics."""
         self.parts = parts
         self.network = copy.deepcopy(parts.model).eval()
-        self._rows = _drawn(len(parts.use.train), images)
-        self._statistics = _drawn(len(parts.use.train), statistics)
+        self._rows = _drawn(len(parts.ingredients.train), images)
+        self._statistics = _drawn(len(parts.ingredients.train), statistics)
 
     def watched(self, count: int) -> Iterator[torch.Tensor]:
         """Yield so many examples in batches ``[B, ...]`` that are small, for all activations are kept of each."""
-        return self._batches(_drawn(len(self.parts.use.train), count), PIXELS // 8)
+        return self._batches(_drawn(len(self.parts.ingredients.train), count), PIXELS // 8)
 
     def training(self, size: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield the whole train split once, un-augmented, in the order of a seed: inputs ``[B, ...]``, targets ``[B]``."""
-        train = self.parts.use.train
+        train = self.parts.ingredients.train
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed)).to(train.device)
         for rows in order.tensor_split(-(-len(order) // size)):
             yield train.batch(rows)
@@ -69,7 +69,7 @@ class Landscape:
     @torch.no_grad()
     def here(self, within: AbstractContextManager[None] | None = None) -> Height:
         """Return loss and error where the network is, inside a context if one is given."""
-        use = self.parts.use
+        use = self.parts.ingredients
         losses: list[torch.Tensor] = []
         wrong: list[int] = []
         accuracy = use.task.metrics.get("accuracy")
@@ -89,13 +89,13 @@ class Landscape:
         return Height(float(torch.stack(losses).sum()) / count, error)
 
     def _batches(self, rows: torch.Tensor, pixels: int = PIXELS) -> Iterator[torch.Tensor]:
-        train = self.parts.use.train
+        train = self.parts.ingredients.train
         for some in self._chunks(rows, pixels):
             yield train.batch(some)[0]
 
     def _chunks(self, rows: torch.Tensor, pixels: int = PIXELS) -> tuple[torch.Tensor, ...]:
         """Cut rows into batches of nearly one size, so that a mean over batches is one over examples."""
-        train = self.parts.use.train
+        train = self.parts.ingredients.train
         each = math.prod(train.input_shape[1:]) if train.images else 1
         most = max(1, min(BATCH, pixels // each))
         return torch.tensor_split(rows.to(train.device), -(-len(rows) // most))

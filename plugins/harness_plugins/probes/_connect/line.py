@@ -87,9 +87,9 @@ def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
 
 def _kept(parts: Parts, about: str, weights: Weights, land: Landscape) -> tuple[Height, Height]:
     """Return what a network is worth, with its statistics computed anew and as it was trained."""
-    if about not in parts.kept:
-        parts.kept[about] = (land.at(weights), land.at(weights, recalibrated=False))
-    found: tuple[Height, Height] = parts.kept[about]
+    if about not in parts.probe_cache:
+        parts.probe_cache[about] = (land.at(weights), land.at(weights, recalibrated=False))
+    found: tuple[Height, Height] = parts.probe_cache[about]
     return found
 
 

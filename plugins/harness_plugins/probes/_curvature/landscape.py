@@ -105,7 +105,7 @@ def named(network: torch.nn.Module, point: torch.Tensor) -> dict[str, torch.Tens
 
 def landscape(parts: Parts, images: int) -> Landscape:
     """Return the un-regularised train loss of a run's network, as the task defines it, on ``chosen`` train examples."""
-    task = parts.use.task
+    task = parts.ingredients.task
     return Landscape(parts.model, lambda: chosen(parts, images), task.loss)
 
 
@@ -114,7 +114,7 @@ def chosen(parts: Parts, images: int, skip: int = 0) -> Iterator[Examples]:
 
     They follow the first ``skip`` of one permutation, which depends on nothing but the number of train examples.
     """
-    train = parts.use.train
+    train = parts.ingredients.train
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(SEED))
     rows = order[skip : skip + images].sort().values.to(train.device)
     for some in torch.split(rows, BATCH):

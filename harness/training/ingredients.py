@@ -1,0 +1,57 @@
+"""What a run is made from: its plugins and data, found and opened, the network they give, and the clock of its training."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from harness.plugin.boundary import Boundary
+from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Task, Weights
+from harness.plugin.runs import Run
+from harness.training.batches import Resident, mix, seed_all
+from harness.training.device import Device
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """The plugins and the data that a run names, found and opened; ``test`` is None for a search run."""
+
+    task: Task
+    backbone: Backbone
+    optimizer: Optimizer
+    scheduler: Scheduler
+    outputs: int  # K
+    train: Resident
+    tune: Resident
+    test: Resident | None
+    weights: Weights | None = None  # that the network starts from
+    mirrored: Resident | None = None  # the test split with its images mirrored, for test-time augmentation
+    metric: str = ""  # of the tune split, that decides the search; empty for the task's first one
+
+
+class Clock:
+    """Seconds spent inside ``with clock:``, the device's work included."""
+
+    def __init__(self, device: Device) -> None:
+        self.seconds = 0.0
+        self._device = device
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device.name)
+        self.seconds += time.perf_counter() - self._start
+
+
+def build_network(run: Run, ingredients: Ingredients) -> torch.nn.Module:
+    """Return a new network with the weights that the run's seed, or its pretrained file, gives it."""
+    seed_all(mix(run.init_seed))
+    start = () if ingredients.weights is None else (ingredients.weights,)
+    shape, outputs = ingredients.train.input_shape, ingredients.outputs
+    with Boundary("backbone", ingredients.backbone.name, "build"):
+        return ingredients.backbone.build(shape, outputs, *start)
