@@ -192,15 +192,14 @@ def _spaces(records: Records, arms: set[str]) -> dict[str, str]:
 
 
 def _sources(records: Records, arms: set[str]) -> dict[str, str]:
-    """Return the SHA-256 of what took part in the arms, by arm and part; probes measure, and change no score."""
+    """Return the SHA-256 of what took part in the arms, by arm and part."""
     found: dict[str, str] = {}
     runs = records.compared()
     for run_id in runs.loc[runs["arm"].isin(arms), "run_id"]:
         recipe = records.recipes[run_id]
         arm = recipe["arm"]
         for part, sha256 in recipe["plugins"].items():
-            if not part.startswith("probe "):
-                found.setdefault(f"{part} {arm.get(part) or recipe.get(part) or ''}".rstrip(), sha256)
+            found.setdefault(f"{part} {arm.get(part) or recipe.get(part) or ''}".rstrip(), sha256)
     return found
 
 
