@@ -15,7 +15,7 @@ from harness.training.batches import Batches, resident
 from harness.training.device import Device
 
 KINDS = ["", "flip", "crop", "resized_crop", "rotate", "brightness", "contrast", "mixup", "cutmix"]
-EPOCH = {"mixup": 3}  # one with a blend to see: Beta(0.2, 0.2) mostly leaves images nearly alone
+EPOCH = {"mixup": 3}  # an epoch with a visible blend: Beta(0.2, 0.2) mostly leaves images nearly unchanged
 
 
 def main() -> None:

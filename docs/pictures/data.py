@@ -16,7 +16,7 @@ from harness import Dataset
 from harness.plugin.contracts import DataRequest
 from harness.plugin.discovery import discover
 
-PLANTED = {  # a photo of train, and what comes of it in valid
+PLANTED = {  # a photo of train, and how its copy in valid is changed
     0: lambda image: image.resize((96, 96)),
     3: lambda image: ImageEnhance.Brightness(image).enhance(1.25),
     8: lambda image: image.convert("L").convert("RGB"),
@@ -24,18 +24,18 @@ PLANTED = {  # a photo of train, and what comes of it in valid
 
 
 def lay_out(folder: Path) -> None:
-    """Write drawings in fast.ai's layout, and changed copies of three of train's among those of valid."""
+    """Write drawings in fast.ai's layout, with changed copies of three photos of train in valid."""
     dataset = discover().get("dataset", "dogscats", Dataset)
     data = dataset.open(
         DataRequest(None, False, 128, 0.2, 3, "error", {**dataset.options, "train": 40, "tune": 8, "test": 20})
     )
-    for which, split in (("train", data.train), ("valid", data.test)):
+    for split_name, split in (("train", data.train), ("valid", data.test)):
         for number, (pixels, target) in enumerate(zip(split.inputs, split.targets, strict=True)):
-            place = folder / which / data.classes[target]
-            place.mkdir(parents=True, exist_ok=True)
+            class_folder = folder / split_name / data.classes[target]
+            class_folder.mkdir(parents=True, exist_ok=True)
             image = Image.fromarray(pixels)
-            image.save(place / f"{number}.jpg", quality=90)
-            if which == "train" and number in PLANTED:
+            image.save(class_folder / f"{number}.jpg", quality=90)
+            if split_name == "train" and number in PLANTED:
                 copy = folder / "valid" / data.classes[target] / f"copy{number}.jpg"
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 PLANTED[number](image).save(copy, quality=60)
@@ -46,8 +46,8 @@ def main() -> None:
         root = Path(name)
         lay_out(root)
         command = [sys.executable, "-m", "harness", "data", "inspect", "--data", name, "--json"]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        pairs = [[photo["name"] for photo in leak] for leak in found["leaks"]]
+        inspection = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        pairs = [[photo["name"] for photo in leak] for leak in inspection["leaks"]]
         figure, grid = plt.subplots(2, len(pairs), figsize=(1.7 * len(pairs), 3.9), layout="constrained", squeeze=False)
         for column, pair in zip(grid.T, pairs, strict=True):
             for axes, photo in zip(column, pair, strict=True):

@@ -17,16 +17,16 @@ NAMES = ["head", "late body", "early body"]
 
 
 def main() -> None:
-    found = discover()
-    adam, cosine = found.get("optimizer", "adam", Optimizer), found.get("scheduler", "cosine", Scheduler)
+    registry = discover()
+    adam, cosine = registry.get("optimizer", "adam", Optimizer), registry.get("scheduler", "cosine", Scheduler)
     groups = [[torch.nn.Parameter(torch.zeros(1))] for _ in NAMES]  # from the input to the head
-    rates = []  # by step: of the head, the late and the early body
+    rates = []  # by step: those of the head, the late body and the early body
     for trained, epochs in ((groups[-1:], HEAD_EPOCHS), (groups, EPOCHS - HEAD_EPOCHS)):
         optimizer = build_optimizer(adam, {**adam.defaults, "lr": 2e-3}, trained, FACTOR)
         schedule = build_schedule(cosine, cosine.defaults, optimizer, epochs * STEPS, trained, FACTOR)
         for _ in range(epochs * STEPS):
-            now = [group["lr"] for group in optimizer.param_groups]
-            rates.append(now + [float("nan")] * (3 - len(now)))
+            current = [group["lr"] for group in optimizer.param_groups]
+            rates.append(current + [float("nan")] * (3 - len(current)))
             optimizer.step()
             schedule.step()
     figure, axes = plt.subplots(figsize=(6.4, 2.6), layout="constrained")

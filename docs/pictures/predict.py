@@ -21,7 +21,7 @@ SMALL = ["search.trials=2", "compare.seeds=2", "compare.epochs=12", 'train.optim
 
 
 def draw(folder: Path) -> None:
-    """Draw 16 cats and dogs of another seed than the benchmark's, as photos without labels."""
+    """Draw 16 cats and dogs as photos without labels, with a seed that the benchmark does not use."""
     dataset = discover().get("dataset", "dogscats", Dataset)
     options = {**dataset.options, "train": 32, "tune": 8, "test": 16}
     data = dataset.open(DataRequest(None, False, 128, 0.2, 7, "error", options))
@@ -35,12 +35,12 @@ def harness(*arguments: object) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
-        here = Path(name)
-        photos, table = here / "photos", here / "submission.csv"
+        folder = Path(name)
+        photos, table = folder / "photos", folder / "submission.csv"
         photos.mkdir()
         draw(photos)
-        harness("run", BENCHMARK, "--out", here / "runs", *(word for value in SMALL for word in ("--set", value)))
-        (run,) = (here / "runs").iterdir()
+        harness("run", BENCHMARK, "--out", folder / "runs", *(word for value in SMALL for word in ("--set", value)))
+        (run,) = (folder / "runs").iterdir()
         harness("predict", run, photos, "--out", table, "--ensemble", "--tta")
         rows = list(csv.DictReader(table.open()))
         figure, grid = plt.subplots(2, 8, figsize=(8.4, 2.7), layout="constrained")

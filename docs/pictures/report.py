@@ -12,11 +12,11 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).parent
-COLOURS = 256  # of the picture
+COLOURS = 256  # of a picture
 
 
 def shoot(page: Page, name: str, top: str, height: int) -> None:
-    """Save what is seen from an element on, so many pixels high."""
+    """Save the page from an element on, ``height`` pixels high."""
     box = page.locator(top).first.bounding_box()
     start = max(0, (box["y"] if box else 0) - 24)
     file = HERE / f"{name}.png"

@@ -61,7 +61,7 @@ def inspect(
     from harness.data.photos import Skipped
     from harness.data.places import find_root
 
-    benchmark = loading.load(file, profile, overrides)[0] if file else Benchmark(name="dogscats")
+    benchmark = loading.load(file, profile, tuple(overrides))[0] if file else Benchmark(name="dogscats")
     dataset = _find_dataset(benchmark, file, plugins)
     if dataset.photos is None:
         raise DataError(f"data.dataset: must be one of photos, got {shown(dataset.name)}, which has none to look at")

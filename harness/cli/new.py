@@ -1,4 +1,4 @@
-"""``harness new KIND NAME``: a working plugin of any kind with its test, as two loose files or as a distribution.
+"""``harness new KIND NAME``: a benchmark file, or a working plugin of any kind with its test, loose or packaged.
 
 The templates are modules that work as they stand. This command puts names into them, and refuses bad names.
 """
@@ -44,13 +44,16 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {  # by kind: what makes a benchmark 
 
 def command(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="dataset, optimizer, ..., as in 'harness list'; or catalogue.")
+        str,
+        typer.Argument(
+            metavar="KIND", help="benchmark; or dataset, optimizer, ..., as in 'harness list'; or catalogue."
+        ),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it will be called.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path(),
     package: Annotated[bool, typer.Option("--package", help="A whole distribution, ready to install.")] = False,
 ) -> None:
-    """Write a working plugin and its test, to begin from."""
+    """Write a benchmark file, or a working plugin and its test, to begin from."""
     say_lines(lines(scaffold(kind, name, out, package)))
 
 
@@ -90,9 +93,13 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
     """
     from harness.records.files import write
 
+    if kind == "benchmark":
+        return _new_benchmark(name, out, package)
     kind = {"analyses": "analysis"}.get(kind, kind if kind in ALL else kind.removesuffix("s"))
     if kind not in ALL:
-        raise HarnessError(f"new: must be given a kind of plugin, got {shown(kind)}{did_you_mean(kind, ALL)}")
+        raise HarnessError(
+            f"new: must be given a kind of plugin, got {shown(kind)}{did_you_mean(kind, (*ALL, 'benchmark'))}"
+        )
     _check_name(kind, name, package)
     offer, note = _free_name(kind, name)
     names = _Names(kind, offer, name)
@@ -109,6 +116,23 @@ def scaffold(kind: str, name: str, out: Path = Path(), package: bool = False) ->
             file.parent.mkdir(parents=True, exist_ok=True)
             write(file, text.encode(), durable=False)
     return Scaffold(tuple(written), _next_commands(names, root, package), note)
+
+
+def _new_benchmark(name: str, out: Path, package: bool) -> Scaffold:
+    """Write a benchmark file with every key in it, the default ones as comments; nothing is overwritten."""
+    from harness.benchmark.template import new_benchmark
+    from harness.records.files import write
+
+    if package:
+        raise HarnessError("new: must be without --package for a benchmark, got it; leave --package out")
+    text, file = new_benchmark(name), out / f"{name}.toml"
+    if os.path.lexists(file):
+        raise HarnessError(f"new: must be a new file, got '{file}', which exists; take another name or --out DIR")
+    with disk.writing(out, "name another folder with --out"):
+        out.mkdir(parents=True, exist_ok=True)
+        write(file, text.encode(), durable=False)
+    commands = (shlex.join(["harness", deed, str(file)]) for deed in ("plan", "run"))
+    return Scaffold((file,), tuple(commands))
 
 
 def lines(written: Scaffold) -> list[str]:

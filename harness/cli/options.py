@@ -21,6 +21,11 @@ Blocked = Annotated[list[str] | None, typer.Option("--block", metavar="NAME", he
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file.")
 ]
+Reuse = Annotated[
+    Path | None,
+    typer.Option("--reuse", metavar="DIR", help="Take runs from here too: a run folder, or a folder of them."),
+]
+NoReuse = Annotated[bool, typer.Option("--no-reuse", help="Take no runs from other run folders; train all of them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 

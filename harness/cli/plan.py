@@ -18,9 +18,11 @@ from harness.cli.options import (
     BenchmarkFile,
     Blocked,
     DataFolder,
+    NoReuse,
     Overrides,
     PluginFiles,
     Profile,
+    Reuse,
     RunsFolder,
     print_result,
 )
@@ -47,13 +49,25 @@ def command(
     plugin: PluginFiles = None,
     block: Blocked = None,
     set_: Overrides = None,
+    reuse: Reuse = None,
+    no_reuse: NoReuse = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
     from harness.console.progress import Reporter
     from harness.run.prepare import Request
 
-    request = Request(file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()))
+    request = Request(
+        file,
+        profile,
+        data,
+        out,
+        tuple(plugin or ()),
+        tuple(block or ()),
+        tuple(set_ or ()),
+        reuse=reuse,
+        no_reuse=no_reuse,
+    )
     document = estimate(request, Reporter(quiet=as_json))
     print_result(document, lines(document), as_json)
     raise typer.Exit(1 if any(arm["problem"] for arm in document["arms"]) else 0)
@@ -64,8 +78,10 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     from harness.run import disk_space
     from harness.run.after.probe_costs import late_probes, planned_cells
     from harness.run.prepare import prepare
+    from harness.run.reuse import earlier_runs, foreseen, reusable_folders
     from harness.training.device import contention, environment
 
+    run_folders = reusable_folders(request.out, request.reuse, request.no_reuse)
     setting = prepare(request, reporter)
     benchmark = setting.plan.benchmark
     busy = contention(setting.device)
@@ -93,6 +109,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "probes": probes,
         "power": power(setting, imported, _pairs_circle(probes)),
         "runs": sum(arm["runs"] for arm in arms) + folds,
+        "taken": foreseen(setting, earlier_runs(setting, folder, run_folders)),
         "seconds": sum(arm["seconds"] for arm in arms) + folds * longest + sum(probe["seconds"] for probe in probes),
         "bytes": room.kept,
         "bytes_passing": room.passing,
@@ -257,6 +274,8 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     if document["busy"]:
         out.append(f"warning: {document['busy']}")
     out.append(f"data: {document['data']['source']}")
+    for run_folder, number in document["taken"].items():
+        out.append(f"  up to {counted(number, 'run')} will be taken from {run_folder}, where they were trained before")
     for arm in document["arms"]:
         out += _arm_lines(arm)
     out += [f"  {probe_line(probe)}" for probe in document["probes"]]

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import BenchmarkFile, Blocked, DataFolder, Overrides, PluginFiles, Profile, RunsFolder
+from harness.cli.options import (
+    BenchmarkFile,
+    Blocked,
+    DataFolder,
+    NoReuse,
+    Overrides,
+    PluginFiles,
+    Profile,
+    Reuse,
+    RunsFolder,
+)
 
 if TYPE_CHECKING:
     from harness.plugin.contracts import Results
@@ -31,6 +41,8 @@ def command(
     retry: Annotated[
         bool, typer.Option("--retry", help="Try again what was given up because the process died in it.")
     ] = False,
+    reuse: Reuse = None,
+    no_reuse: NoReuse = False,
 ) -> None:
     """Tune, compare and report; the same command again goes on where it was left."""
     from harness.console import interruption
@@ -39,8 +51,9 @@ def command(
     from harness.run.start import run
 
     request = Request(
-        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry
-    )
+        file, profile, data, out, tuple(plugin or ()), tuple(block or ()), tuple(set_ or ()), only_search, extend, retry,
+        reuse, no_reuse,
+    )  # fmt: skip
     with interruption.listening(), Reporter() as reporter:
         code = run(request, reporter, ["harness", *context.obj], closing_lines)
     raise typer.Exit(code)

@@ -56,7 +56,8 @@ def describe_results(
     - ``headline``: the lines of the report that has one, so that the console says what the reports say;
     - ``alarms``: those of the searches that went off;
     - ``verdict``: once something has been compared;
-    - ``problems``: the files that are gone or damaged, and the analyses that failed.
+    - ``problems``: the files that are gone or damaged, and the analyses that failed;
+    - ``blocked``: a sentence for each plugin that the user left out.
 
     Alarms and verdict are the core's own: they are there whatever plugin is blocked.
     ``constant`` is what the best constant answer scores, by split and metric. A metric that was not measured is absent,
@@ -64,7 +65,7 @@ def describe_results(
     """
     from harness.console.safe_text import impersonal
     from harness.records.promised import summary
-    from harness.results.analysis import analyse
+    from harness.results.analysis import own_tables
     from harness.results.reports import headline_of
     from harness.verdict import tuning
     from harness.verdict.reading import TABLES, plain_verdict, read_verdicts
@@ -74,9 +75,12 @@ def describe_results(
     alarms: dict[str, Any] = {}
     verdict: dict[str, Any] = {}
     if registry and results:
-        core = analyse(records, [*TABLES, tuning.ANALYSIS])
-        problems = list(dict.fromkeys([*results.problems, *impersonal(core.problems)]))
-        alarms = {"alarms": _alarms(core), "problems": problems}
+        core = own_tables(results, [*TABLES, tuning.ANALYSIS], registry)
+        alarms = {
+            "alarms": _alarms(core),
+            "problems": list(impersonal(core.problems)),
+            "blocked": list(results.left_out),
+        }
         if text := headline_of(results, registry):
             headline = {"headline": text.splitlines()}
         if stated := plain_verdict(read_verdicts(records.meta, core.tables)):
@@ -181,6 +185,7 @@ def show_lines(document: Mapping[str, Any]) -> list[str]:
     if document["data"]["notice"]:
         lines.append(f"note: {document['data']['notice']}")
     lines += [f"note: {note}" for note in document["notes"]]
+    lines += [f"note: {line}" for line in document.get("blocked", ())]
     lines += document.get("headline", [])
     lines += [_arm_line(document, arm) for arm in _ranked(document)]
     lines += verdict_lines(document["verdict"]) if "verdict" in document else []

@@ -70,6 +70,8 @@ class Registry:
                 if offer is not None:
                     return Found(offer, source.plugin, source.origin, source.sha256)
         hint = self._hint(kind, name)
+        if self.blocked:
+            hint += f" (blocked: {', '.join(sorted(self.blocked))})"
         if self.broken:
             hint += f" (plugins that could not be loaded: {', '.join(sorted(self.broken))}; see 'harness list')"
         raise UnknownName(f"{where}: must name {_a(kind)}, got {shown(name)}{hint}")

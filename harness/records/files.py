@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 from weakref import WeakSet
 
-from harness.errors import DataError, disk
+from harness.errors import DataError, RunFolderError, disk
 
 MARK = "optimizer-harness"  # near the beginning of every page, summary and picture that a command writes
 HEAD = 2048  # bytes in which it is looked for
@@ -75,6 +75,15 @@ def checksum(file: Path) -> str:
     """Return the SHA-256 of a file's contents."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def copy(source: Path, target: Path, sha256: str) -> None:
+    """Write a copy of a file; raises RunFolderError where its contents have not this checksum."""
+    with disk.reading(source):
+        content = source.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise RunFolderError(f"{source}: must be as it was written, got other contents; it is not used")
+    write(target, content)
 
 
 def put_aside(path: Path) -> Path:

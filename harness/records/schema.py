@@ -5,7 +5,8 @@ Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the s
     meta     one row a key: what the run is about, as JSON (data, environment, command, plugins)
     arms     one row a competitor, with the trial its search chose
     asks     one row a trial: what the sampler chose, in which generation, and how it ended
-    runs     one row a training: its recipe (a JSON of ``Run``), state and final metrics
+    runs     one row a training: its recipe (a JSON of ``Run``), state and final metrics; ``taken_from`` names the run
+             folder that it was trained in, where that is another one
     epochs   one row an epoch of a training
     range_tests  one row a step of an arm's learning-rate range test; what it suggests stands in meta
     paths    one row a step of an arm's walk over a function of two parameters; of which hyperparameters stands in meta
@@ -45,7 +46,8 @@ CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, arm TEXT NOT NULL, phase TEXT NOT NULL, seed INTEGER NOT NULL,
     recipe TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', traceback TEXT NOT NULL DEFAULT '',
     metrics TEXT NOT NULL DEFAULT '{}', seconds REAL NOT NULL DEFAULT 0, stop_after INTEGER,
-    started TEXT, ended TEXT, environment TEXT NOT NULL, schema_version INTEGER NOT NULL
+    started TEXT, ended TEXT, environment TEXT NOT NULL, schema_version INTEGER NOT NULL,
+    taken_from TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE IF NOT EXISTS epochs (
     run_id TEXT NOT NULL, epoch INTEGER NOT NULL, steps INTEGER NOT NULL, lr REAL,

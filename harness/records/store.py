@@ -20,6 +20,7 @@ from harness.plugin.runs import Arm, Done, Epoch, Event, Failed, PrunerDecision,
 from harness.records import database, files, promised, schema
 from harness.records.attempts import Attempts
 from harness.records.checked import AGAIN, load_tensors, save_arrays, save_tensors
+from harness.records.earlier import EarlierRun
 from harness.records.links import check_no_links
 
 if TYPE_CHECKING:
@@ -346,7 +347,7 @@ class Store:
         self.db.execute("DELETE FROM epochs WHERE run_id = ?", (run_id,))
         self.db.execute(
             "UPDATE runs SET state = ?, reason = '', traceback = '', metrics = '{}', seconds = 0, started = NULL, "
-            "ended = NULL WHERE run_id = ?",
+            "ended = NULL, taken_from = '' WHERE run_id = ?",
             (schema.WAITING, run_id),
         )
 
@@ -502,6 +503,48 @@ class Store:
         if decision.stop:
             self.db.execute("UPDATE runs SET stop_after = ? WHERE run_id = ?", (epoch, run_id))
 
+    def take_over(self, earlier: EarlierRun) -> None:
+        """Enter a run as it ended in another run folder, with its files, which are copied and verified before its record.
+
+        Raises RunFolderError where a file is not as it was written.
+        """
+        run_id, row = earlier.run_id, earlier.row
+        for place, sha256 in earlier.files.items():
+            files.copy(schema.inside(earlier.folder, place), schema.inside(self.folder, place), sha256)
+        with self._transaction():
+            self.db.execute("DELETE FROM epochs WHERE run_id = ?", (run_id,))
+            self.db.executemany(
+                "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        run_id,
+                        epoch["epoch"],
+                        epoch["steps"],
+                        epoch["lr"],
+                        epoch["seconds"],
+                        json.dumps(epoch["metrics"]),
+                    )
+                    for epoch in earlier.epochs
+                ],
+            )
+            if earlier.decision is not None:
+                self._append_decision(run_id, len(earlier.epochs), earlier.decision)
+            written = [schema.inside(self.folder, place) for place in earlier.files]
+            self._enter_end(run_id, earlier.state, row["reason"], "", row["metrics"], written)
+            self.db.execute(
+                "UPDATE runs SET seconds = ?, started = ?, ended = ?, taken_from = ? WHERE run_id = ?",
+                (row["seconds"], row["started"], row["ended"], earlier.origin, run_id),
+            )
+        self._clear_after(run_id, earlier.state)
+
+    def taken_over(self) -> list[tuple[str, int, str, str]]:
+        """Return by run folder how many runs were taken from it, and the first and the last day they were trained on."""
+        rows = self.db.execute(
+            "SELECT taken_from, count(*), substr(min(ended), 1, 10), substr(max(ended), 1, 10) FROM runs "
+            "WHERE taken_from != '' GROUP BY taken_from ORDER BY taken_from"
+        )
+        return [tuple(row) for row in rows.fetchall()]
+
     def reopen(self, run_id: str) -> None:
         """Let a run that failed be tried again."""
         self.db.execute(
@@ -512,19 +555,30 @@ class Store:
         self, run_id: str, state: str, reason: str, traceback: str, metrics: Mapping[str, float],
         written: Sequence[Path] = (),
     ) -> None:  # fmt: skip
+        with self._transaction():
+            self._enter_end(run_id, state, reason, traceback, metrics, written)
+        self._clear_after(run_id, state)
+
+    def _enter_end(
+        self, run_id: str, state: str, reason: str, traceback: str, metrics: Mapping[str, float | None],
+        written: Iterable[Path],
+    ) -> None:  # fmt: skip
+        """Enter how a run ended, and its files; what was made of other weights of it is forgotten."""
         solution = schema.solution(self.folder, run_id)
         former = self._promised(solution)
-        with self._transaction():
-            self.db.execute(
-                "UPDATE runs SET state = ?, reason = ?, traceback = ?, metrics = ?, ended = ?, "
-                "started = coalesce(started, ?) WHERE run_id = ?",
-                (state, reason, traceback, _json(metrics), _now(), _now(), run_id),
-            )
-            snapshots = "/*.epoch*" if state == schema.DONE else ""  # which were entered epoch by epoch
-            self.db.execute("DELETE FROM files WHERE run_id = ? AND NOT file GLOB ?", (run_id, f"solutions{snapshots}"))
-            self._enter_files(written, run_id)
-            if former not in (None, self._promised(solution)):
-                self._forget_what_followed(run_id)
+        self.db.execute(
+            "UPDATE runs SET state = ?, reason = ?, traceback = ?, metrics = ?, ended = ?, "
+            "started = coalesce(started, ?) WHERE run_id = ?",
+            (state, reason, traceback, _json(metrics), _now(), _now(), run_id),
+        )
+        snapshots = "/*.epoch*" if state == schema.DONE else ""  # which were entered epoch by epoch
+        self.db.execute("DELETE FROM files WHERE run_id = ? AND NOT file GLOB ?", (run_id, f"solutions{snapshots}"))
+        self._enter_files(written, run_id)
+        if former not in (None, self._promised(solution)):
+            self._forget_what_followed(run_id)
+
+    def _clear_after(self, run_id: str, state: str) -> None:
+        """Remove the files that a run needs no more once it has ended."""
         self._saved.pop(run_id, None)
         with disk.writing(self.folder):
             for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
@@ -668,9 +722,13 @@ class _Transaction:
             self.db.execute("ROLLBACK")
 
 
-def _json(metrics: Mapping[str, float]) -> str:
+def _json(metrics: Mapping[str, float | None]) -> str:
     """Return metrics as JSON; one that is not a finite number is there, and has no value."""
-    return json.dumps({name: value if math.isfinite(value) else None for name, value in metrics.items()})
+    return json.dumps({name: _finite(value) for name, value in metrics.items()})
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _now() -> str:

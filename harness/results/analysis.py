@@ -11,6 +11,7 @@ from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Analysis, Results
 from harness.plugin.copies import copied
 from harness.plugin.process_settings import kept
+from harness.plugin.registry import Registry
 from harness.records import Records
 from harness.records.attempts import Attempts
 
@@ -34,6 +35,21 @@ def analyse(records: Records, analyses: Iterable[Analysis], attempts: Attempts |
         except PluginFailed as error:
             problems.append(f"analysis '{analysis.name}' failed: {error.why}")
     return Results(records, tables, tuple(problems))
+
+
+def own_tables(results: Results, analyses: Iterable[Analysis], registry: Registry) -> Results:
+    """Return results with the tables of analyses that the core owns, whatever plugin is blocked.
+
+    A table that is there because a plugin offers the very analysis is taken as it is; the others are computed.
+    """
+    offers = registry.all("analysis")
+    owned = list(analyses)
+    offered = [own for own in owned if any(offer is own for offer in offers)]
+    missing = [own for own in owned if own not in offered]
+    tables = {own.name: results.tables[own.name] for own in offered if own.name in results.tables}
+    computed_now = analyse(results.records, missing)
+    problems = (*results.problems, *computed_now.problems)
+    return replace(results, tables={**tables, **computed_now.tables}, problems=problems)
 
 
 def computed(analysis: Analysis, records: Records, note: Callable[[str], object] = lambda line: None) -> DataFrame:

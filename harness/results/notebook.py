@@ -16,7 +16,7 @@ from harness.plugin.registry import Registry
 from harness.plugin.validate import RECORD_TABLES
 from harness.records import Records, open_records
 from harness.records.promised import summary
-from harness.results.analysis import analyse
+from harness.results.analysis import analyse, own_tables
 from harness.results.reports import headline_of
 from harness.results.tables import leaderboard
 
@@ -135,7 +135,8 @@ class Loaded:
         """Return the leaderboard of the deciding metric as an HTML table; nothing where there is none."""
         from markupsafe import Markup
 
-        table = analyse(self.records, [leaderboard.ANALYSIS]).tables.get(leaderboard.ANALYSIS.name)
+        results = own_tables(Results(self.records, self.tables), [leaderboard.ANALYSIS], self._registry)
+        table = results.tables.get(leaderboard.ANALYSIS.name)
         if table is None:
             return Markup("")
         metric = self.records.deciding.column

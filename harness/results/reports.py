@@ -130,7 +130,8 @@ def _analysed(records: Records, registry: Registry, attempts: Attempts | None = 
         analyses = [offer for offer in registry.all("analysis") if isinstance(offer, Analysis)]
         results = analyse(records, analyses, attempts)
     lacking = filter(None, [summary(records.lacking)])
-    return replace(results, problems=impersonal((*lacking, *records.changes, *results.problems)))
+    problems = impersonal((*lacking, *records.changes, *results.problems))
+    return replace(results, problems=problems, blocked=tuple(sorted(registry.blocked)))
 
 
 def _for_readers(records: Records) -> Records:

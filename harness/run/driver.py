@@ -15,6 +15,7 @@ from harness.run.event_loop import EventLoop, Phase
 from harness.run.executor import GuardedExecutor
 from harness.run.phases import Comparison, Restart, Retrain, Tune
 from harness.run.registration import register_protocol
+from harness.run.reuse import EarlierRuns
 from harness.run.search import Search
 from harness.run.workbench import Bench
 
@@ -22,11 +23,15 @@ from harness.run.workbench import Bench
 class Driver:
     """One benchmark under way. It is made without a side effect; ``open`` goes on where the run folder was left."""
 
-    def __init__(self, setting: Setting, store: Store, reporter: Reporter, only_search: bool = False) -> None:
+    def __init__(
+        self, setting: Setting, store: Store, reporter: Reporter, only_search: bool = False,
+        earlier: EarlierRuns | None = None,
+    ) -> None:  # fmt: skip
         self.setting = setting
         self.store = store
         self.reporter = reporter
         self.only_search = only_search
+        self.earlier = earlier or EarlierRuns()
         self._comparison = Comparison(setting, store)
         self.tune = Tune(setting, store, reporter.say, self._say_trial)
         self.retrain = Retrain(setting, store, self.tune, self._comparison, self._register, self._say_end)
@@ -56,9 +61,13 @@ class Driver:
                 self.phases,
                 self.store,
                 self.reporter,
+                self.earlier,
                 after_event=lambda run, event: self._show_progress(loop, watch, run, event),
             )
             loop.carry_out()
+        if loop.taken:
+            for line in outcomes.taken_over_lines(self.store.taken_over()):
+                self.reporter.say(line)
         if left := self.left():
             raise PluginError(
                 f"executor '{self._executor.name}': must carry out every run it is given, got {left} left over"
@@ -121,7 +130,8 @@ class Driver:
         self._say_outcome(run, row, outcomes.run_label(self.comparison, run))
 
     def _say_outcome(self, run: Run, row: dict[str, Any], label: str) -> None:
-        line = outcomes.outcome_line(self.setting.plan, run, row, label)
+        taken_from = (self.store.run(run.id) or {}).get("taken_from", "")
+        line = outcomes.outcome_line(self.setting.plan, run, row, label, taken_from)
         self.reporter.say(line, style="" if row["state"] == schema.DONE else "yellow")
 
     def _epochs_left(self, loop: EventLoop) -> int:

@@ -12,14 +12,17 @@ from typing import Protocol
 
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.errors import traceback_of
+from harness.errors import RunFolderError, traceback_of
 from harness.plugin.boundary import PluginFailed
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Done, Epoch, Event, Failed, PrunerDecision, Run
 from harness.records import Store, schema
 from harness.records.attempts import of_run
+from harness.records.earlier import EarlierRun
 from harness.run.executor import GuardedExecutor
 from harness.run.fairness import rehearsal
+from harness.run.reuse import EarlierRuns
+from harness.run.search import GO_ON
 
 
 class Phase(Protocol):
@@ -31,8 +34,23 @@ class Phase(Protocol):
     def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
         """Return what is decided on a run under way, from its records and this event."""
 
+    def accept(self, earlier: EarlierRun) -> EarlierRun | None:
+        """Return a run of another run folder as it is to be taken over; None where it must be trained."""
+
     def ended(self, run: Run) -> None:
         """Take note that a run has ended, as its records say."""
+
+
+class Unpruned:
+    """What phases have in common whose runs all go on to their ends."""
+
+    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
+        """Let a run go on."""
+        return GO_ON
+
+    def accept(self, earlier: EarlierRun) -> EarlierRun | None:
+        """Take a run over as it is."""
+        return earlier
 
 
 @dataclass
@@ -54,17 +72,19 @@ def label_of(run: Run) -> str:
 
 
 class EventLoop:
-    """Carries the runs of some phases out on an executor.
+    """Carries the runs of some phases out on an executor. A run that is among the ``earlier`` ones is not trained again.
 
     ``after_event`` is called once at the beginning, with nothing, and then with every run and its event. With
     ``keep_weights`` off, the final weights of the runs are not written.
     """
 
     def __init__(
-        self, executor: GuardedExecutor, phases: Sequence[Phase], store: Store, reporter: Reporter,
+        self, executor: GuardedExecutor, phases: Sequence[Phase], store: Store, reporter: Reporter, earlier: EarlierRuns,
         after_event: Callable[[Run | None, Event | None], object] = lambda run, event: None, keep_weights: bool = True,
     ) -> None:  # fmt: skip
         self.under_way: dict[str, UnderWay] = {}  # by run_id
+        self.taken = 0  # runs that were taken from other run folders
+        self._earlier = earlier
         self._executor = executor
         self._phases = phases
         self._store = store
@@ -106,7 +126,7 @@ class EventLoop:
                 self._store, work.run
             ):  # two trials of equal parameters are one run
                 continue
-            if not self._take_off(work):
+            if self._take_over(work) or not self._take_off(work):
                 work.phase.ended(work.run)
 
     def _next(self) -> UnderWay | None:
@@ -114,6 +134,19 @@ class EventLoop:
             if (run := phase.next()) is not None:
                 return UnderWay(run, phase)
         return None
+
+    def _take_over(self, work: UnderWay) -> bool:
+        """Take a run over from another run folder, where it was trained before; return whether that could be done."""
+        earlier = self._earlier.find(work.run)
+        accepted = work.phase.accept(earlier) if earlier else None
+        if accepted is None:
+            return False
+        try:
+            self._store.take_over(accepted)
+        except RunFolderError:  # a file was changed since it was verified
+            return False
+        self.taken += 1
+        return True
 
     def _take_off(self, work: UnderWay) -> bool:
         """Hand a run to the executor; return False for one that the process has died in again and again: it has failed."""

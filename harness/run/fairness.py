@@ -136,7 +136,7 @@ def _own_penalty(setting: Setting, competitor: Competitor) -> _Penalty | None:
     optimizer, low, high = competitor.optimizer, ends(competitor, 0), ends(competitor, 1)
     for name in filter(is_penalty, competitor.space):
         return _Penalty(f"{name} in its space, {low[name]!r} to {high[name]!r}", name)
-    for name, value in {**optimizer.defaults, **competitor.fixed}.items():
+    for name, value in optimizer.settings(competitor.fixed).items():
         if is_penalty(name, value):
             return _Penalty(f"{name} = {value!r} in its defaults", name)
     for run in _runs(setting, competitor):
@@ -225,7 +225,7 @@ def _equal_settings(one: Competitor, other: Competitor) -> tuple[dict[str, Any],
     It has the value that the other one has without searching it, or else its default.
     """
     pair = (one, other)
-    settings = [{**each.optimizer.defaults, **each.fixed} for each in pair]
+    settings = [each.optimizer.settings(each.fixed) for each in pair]
     for name in {**one.space, **other.space}:
         if name in COMMON or name.startswith(SCHEDULE):
             continue

@@ -17,7 +17,8 @@ from harness.benchmark.plan import Setting
 from harness.plugin.runs import Epoch, Event, PrunerDecision, Run
 from harness.records import Store, schema
 from harness.records.attempts import of_run
-from harness.run.event_loop import has_ended
+from harness.records.earlier import EarlierRun
+from harness.run.event_loop import Unpruned, has_ended
 from harness.run.search import GO_ON, Search, study_name
 from harness.training.device import environment
 
@@ -81,6 +82,10 @@ class Tune:
             return GO_ON
         return self._asked_by[run.id].ask_pruner(run.id, event)
 
+    def accept(self, earlier: EarlierRun) -> EarlierRun | None:
+        """Return the run as it would have ended in its search, whose pruner is asked; None where it must be trained."""
+        return self._asked_by[earlier.run_id].replay(earlier)
+
     def ended(self, run: Run) -> None:
         """Tell the search, and say which trials have ended with the run."""
         search = self._asked_by[run.id]
@@ -138,7 +143,7 @@ class Comparison:
         return [entry for entry in self.runs if (self._store.run(entry.run.id) or {}).get("state") == schema.DONE]
 
 
-class Retrain:
+class Retrain(Unpruned):
     """The comparison's runs: what each search has chosen, trained under every seed, and the controls."""
 
     def __init__(
@@ -175,10 +180,6 @@ class Retrain:
         self._enter()
         return self.waiting.popleft() if self.waiting else None
 
-    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
-        """Let every run of the comparison go on to its end."""
-        return GO_ON
-
     def ended(self, run: Run) -> None:
         """Say how the run ended."""
         self._say_end(run)
@@ -198,7 +199,7 @@ class Retrain:
         return len(done) + len(again) + states.count(schema.DIVERGED)
 
 
-class Restart:
+class Restart(Unpruned):
     """One run of each arm that goes on for a fifth of its steps, which shows whether it had arrived at a minimum."""
 
     def __init__(
@@ -225,10 +226,6 @@ class Restart:
         """Return the next run, once the comparison's own have ended."""
         self._enter()
         return self.waiting.popleft() if self.waiting else None
-
-    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
-        """Let every restart go on to its end."""
-        return GO_ON
 
     def ended(self, run: Run) -> None:
         """Say how the run ended."""

@@ -48,6 +48,8 @@ class Request:
     only_search: bool = False
     extend: bool = False
     retry: bool = False  # what was given up because the process died in it again and again
+    reuse: Path | None = None  # a run folder, or a folder of run folders, to take runs from beside those in ``out``
+    no_reuse: bool = False  # train everything here
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from harness.run.description import describe_run
 from harness.run.disk_space import naming_need, room_for, warning
 from harness.run.driver import Driver
 from harness.run.prepare import Prepared, Request, prepare
+from harness.run.reuse import EarlierRuns, earlier_runs, reusable_folders
 from harness.run.search.centring import centre
 from harness.run.search.extension import ROUNDS, extend, extended
 from harness.training import device
@@ -41,6 +42,7 @@ def run(
     """
     began = time.monotonic()
     check_out_folder(request.out)
+    reusable_folders(request.out, request.reuse, request.no_reuse)  # refuses a wrong --reuse before anything is opened
     setting = prepare(request, reporter, journal=True)
     with contextlib.closing(setting.attempts):
         failures, written = _run_in_folder(setting, request, reporter, command)
@@ -59,6 +61,7 @@ def _run_in_folder(
 ) -> tuple[list[str], Written]:
     """Carry the benchmark out in its run folder; return a line for whatever went wrong, and the reports."""
     folder = request.out / setting.folder_name
+    earlier = earlier_runs(setting, folder, reusable_folders(request.out, request.reuse, request.no_reuse))
     with (
         naming_need(setting, folder),
         Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), setting.attempts) as store,
@@ -66,7 +69,7 @@ def _run_in_folder(
         centred = centre(setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             setting = extended(centred, store)
-            failures = _carry_out(setting, request, store, reporter, command)
+            failures = _carry_out(setting, request, store, reporter, command, earlier)
             if not request.extend or not _extend(setting, store, rounds_left, reporter):
                 break
     return failures, write_reports(
@@ -83,7 +86,7 @@ def _extend(setting: Prepared, store: Store, rounds_left: int, reporter: Reporte
 
 
 def _carry_out(
-    setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str]
+    setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str], earlier: EarlierRuns
 ) -> list[str]:
     """Carry out what is left of the benchmark; return a line for whatever went wrong."""
     store.restore()
@@ -91,7 +94,7 @@ def _carry_out(
     if line := _unequal_classes_line(store.noted("constant")):
         reporter.say(line, style="yellow")
     bring_in(setting.imported, store)
-    driver = Driver(setting, store, reporter, request.only_search).open()
+    driver = Driver(setting, store, reporter, request.only_search, earlier).open()
     if driver.left():
         _announce(setting, driver, store, reporter, command)
         driver.drive()

@@ -45,8 +45,8 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
             for params in _tried(competitor) if overrides else ():
                 run = setting.search_run(competitor, params)
                 weights = [torch.nn.Parameter(torch.zeros(2, 2))]
-                settings = {**competitor.optimizer.defaults, **run.optimizer}
-                timing = {**competitor.scheduler.defaults, **run.scheduler}
+                settings = competitor.optimizer.settings(run.optimizer)
+                timing = competitor.scheduler.settings(run.scheduler)
                 try:
                     with Boundary("optimizer", competitor.optimizer.name, "build", everything=True):
                         optimizer = build_optimizer(competitor.optimizer, settings, [weights], layer_factor=1)
@@ -111,8 +111,8 @@ def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:
     for competitor in setting.plan.competitors if factor != 1 else ():
         run = setting.search_run(competitor, ends(competitor, 0))
         groups = [[torch.nn.Parameter(torch.zeros(2, 2))] for _ in range(2)]
-        settings = {**competitor.optimizer.defaults, **run.optimizer}
-        timing = {**competitor.scheduler.defaults, **run.scheduler}
+        settings = competitor.optimizer.settings(run.optimizer)
+        timing = competitor.scheduler.settings(run.scheduler)
         try:
             with Boundary("optimizer", competitor.optimizer.name, "build", everything=True):
                 optimizer = build_optimizer(competitor.optimizer, settings, groups, factor)

@@ -1,7 +1,13 @@
 """The statistics of a comparison: pure functions of numbers, with the seed as the unit of inference.
 
-Begin with ``intervals``: Student's, those of proportions, and the jackknife. ``paired`` compares two arms by a number per
-network, ``pairwise`` by a distance between two networks, ``omnibus`` all arms at once, and ``crossed`` over seeds and examples;
-``function`` and ``representation`` are such distances. ``joint`` adjusts for many measures and many pairs, ``labels`` turns
-intervals and p-values into words, and ``power`` says beforehand what a design can show.
+Which module has which formula:
+
+- ``function`` and ``representation``: how far apart two networks are.
+- ``pairwise``: two arms compared by such a distance. ``paired``: two arms compared by one number per network.
+- ``omnibus``: all arms at once. ``joint``: p-values adjusted for several measures and several pairs.
+- ``crossed``: means over seeds and examples at once.
+- ``intervals``: Student's interval, intervals of proportions, the jackknife. ``scale``: numbers far from 1.
+- ``labels``: from intervals and p-values to words. ``power``: what a design can show before it is run.
+
+Arrays are given as anything that numpy takes. A wrong argument raises TypeError or ValueError, whose line names it.
 """

@@ -43,10 +43,10 @@ class CrossedMean:
     """
 
     mean: float
-    se: float  # NaN where it cannot be known
-    se_seeds: float
-    se_examples: float  # NaN where the examples are not known
-    df: float
+    se: float  # standard error; NaN where it cannot be known
+    se_seeds: float  # the part of it that comes from seeds
+    se_examples: float  # the part that comes from examples; NaN where they are not known
+    df: float  # degrees of freedom of Student's t, not always whole
 
     @property
     def half(self) -> float:
@@ -62,10 +62,20 @@ class CrossedMean:
         return float(half_width(self.se, self.df, 2 * part - 1))
 
 
-def over_both(table: ArrayLike) -> CrossedMean:
-    """Return the mean of numbers [S, N], of S seeds by N examples, with a standard error that covers both.
+UNKNOWN = CrossedMean(math.nan, math.nan, math.nan, math.nan, math.nan)
 
-    The standard errors and the degrees of freedom are NaN for S or N below 2, and for numbers that are not finite.
+
+def over_both(table: ArrayLike) -> CrossedMean:
+    """Return the mean of a table of scores, with a standard error that covers another draw of seeds and of examples.
+
+    Args:
+        table: Numbers ``[S, N]`` of S seeds by N examples, in any unit.
+
+    Returns:
+        The mean in the unit of the numbers. Its standard errors and degrees of freedom are NaN for S or N below 2. All of
+        it is NaN for a number that is not finite.
+
+    Source: Searle, Casella and McCulloch 1992, doi:10.1002/9780470316856, ch. 4; Satterthwaite 1946, doi:10.2307/3002019.
 
     >>> over_both([[1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 1.0, 1.0]]).mean
     0.625
@@ -73,7 +83,9 @@ def over_both(table: ArrayLike) -> CrossedMean:
     (numbers,) = arguments.arrays(("table", table, "S N"))
     seeds, examples = numbers.shape
     mean = float(numbers.mean())
-    if min(seeds, examples) < 2 or not math.isfinite(mean):
+    if not math.isfinite(mean):
+        return UNKNOWN
+    if min(seeds, examples) < 2:
         return CrossedMean(mean, math.nan, math.nan, math.nan, math.nan)
     unit, exponent = scaled(numbers)
     middle = float(unit.mean())
@@ -91,15 +103,22 @@ def over_both(table: ArrayLike) -> CrossedMean:
 
 
 def over_seeds(values: ArrayLike) -> CrossedMean:
-    """Return the mean of one number per seed [S], with its standard error over seeds alone.
+    """Return the mean of one number per seed, with its standard error over seeds alone.
 
-    The standard error is NaN for a single seed.
+    Args:
+        values: Numbers ``[S]``, in any unit.
+
+    Returns:
+        The mean in the unit of the numbers. Its standard error is NaN for a single seed. All of it is NaN for a number that
+        is not finite.
 
     >>> over_seeds([0.25, 0.75]).se
     0.25
     """
     (numbers,) = arguments.arrays(("values", values, "S"))
     count, mean = len(numbers), float(np.mean(numbers))
+    if not math.isfinite(mean):
+        return UNKNOWN
     se = float(standard_deviation(numbers)) / math.sqrt(count) if count > 1 else math.nan
     return CrossedMean(mean, se, se, math.nan, float(count - 1))
 

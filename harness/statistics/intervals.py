@@ -57,8 +57,8 @@ def half_width(se: ArrayLike, freedom: ArrayLike, level: float = LEVEL) -> Array
 
     errors, degrees = arguments.alike(("se", se), ("freedom", freedom))
     quantile = t.ppf((1 + arguments.share("level", level)) / 2, degrees)
-    found: Array = np.asarray(quantile * errors)
-    return found
+    half: Array = np.asarray(quantile * errors)
+    return half
 
 
 def t_interval(mean: ArrayLike, sd: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Ends:
@@ -130,8 +130,8 @@ def equal_numbers(mean: ArrayLike, sd: ArrayLike) -> NDArray[np.bool_]:
     [ True  True False]
     """
     middle, spread = arguments.alike(("mean", mean), ("sd", sd))
-    found: NDArray[np.bool_] = spread <= EQUAL * np.abs(middle)
-    return found
+    are_equal: NDArray[np.bool_] = spread <= EQUAL * np.abs(middle)
+    return are_equal
 
 
 def standard_deviation(values: ArrayLike, ddof: int = 1) -> Array:
@@ -364,12 +364,12 @@ def jackknife_se(without: ArrayLike) -> Array:
     near = np.ldexp(values, -exponent)
     with np.errstate(invalid="ignore"):  # infinity less infinity is NaN
         squares = np.square(near - near.mean(axis=-1, keepdims=True)).sum(axis=-1)
-    found: Any = np.ldexp(np.sqrt((count - 1) / count * squares), exponent[..., 0])
-    return np.asarray(found)
+    errors: Any = np.ldexp(np.sqrt((count - 1) / count * squares), exponent[..., 0])
+    return np.asarray(errors)
 
 
 def _proportions(part: ArrayLike, n: ArrayLike) -> tuple[Array, Array]:
     """Return shares and their numbers of examples, both NaN where one is unknown or out of its range."""
     share, count = arguments.alike(("part", part), ("n", n))
-    known = (share >= 0) & (share <= 1) & (count > 0) & np.isfinite(count)
-    return np.where(known, share, np.nan), np.where(known, count, np.nan)
+    valid = (share >= 0) & (share <= 1) & (count > 0) & np.isfinite(count)
+    return np.where(valid, share, np.nan), np.where(valid, count, np.nan)

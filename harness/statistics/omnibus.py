@@ -1,10 +1,10 @@
 """All arms at once, by the distances between all networks.
 
-PERMANOVA asks whether the arms differ at all (Anderson 2001, doi:10.1111/j.1442-9993.2001.01070.pp.x); it sees location
+PERMANOVA asks whether the arms differ at all (Anderson 2001, doi:10.1111/j.1442-9993.2001.01070.pp.x). It sees location
 and spread alike, so PERMDISP asks about spread alone (Anderson 2006, doi:10.1111/j.1541-0420.2005.00440.x). Both permute
 the arms' names within seeds, because networks of one seed share their start.
 
-Shapes: k arms, S seeds; ``distances`` [k, S, k, S] from network (arm, seed) to network (arm, seed).
+Shapes: k arms, S seeds. ``distances`` ``[k, S, k, S]`` go from network (arm, seed) to network (arm, seed).
 """
 
 from __future__ import annotations
@@ -33,21 +33,39 @@ CHUNK = 4_096  # arrangements at a time
 
 @dataclass(frozen=True)
 class Omnibus:
-    """A pseudo-F, its p-value and how much of the squared distance the arms account for."""
+    """A pseudo-F, its p-value and how much of the squared distance the arms account for. ``permanova`` and ``permdisp`` make it."""
 
-    f: float
-    p: float
-    r2: float  # SS between arms / SS total
-    omega2: float  # the same, less what chance alone would account for
+    f: float  # the pseudo-F, without a unit
+    p: float  # in (0, 1]
+    r2: float  # sum of squares between arms over that in total, in [0, 1]
+    omega2: float  # the same, less what chance alone would account for; it may be below 0
 
 
 UNKNOWN = Omnibus(math.nan, math.nan, math.nan, math.nan)
 
 
 def permanova(distances: Array, seed: int = 0) -> Omnibus:
-    """Return the pseudo-F of the arms; with all distances zero, F and effect are nan and p is 1.
+    """Return the pseudo-F of the arms: do they differ in location or in spread?
 
-    All four are NaN where a distance is not finite. Raises ValueError for fewer than two arms or two seeds.
+    Args:
+        distances: Distances ``[k, S, k, S]`` between all networks of k arms and S seeds.
+        seed: Of the arrangements, where they are drawn and not all counted.
+
+    Returns:
+        All four numbers are NaN where a distance is not finite. With all distances zero, the p-value is 1 and the others
+        are NaN.
+
+    Raises:
+        ValueError: There are fewer than two arms or two seeds, or the axes do not agree.
+
+    Source: Anderson 2001, doi:10.1111/j.1442-9993.2001.01070.pp.x.
+
+    >>> import numpy as np
+    >>> places = np.array([0.0, 1.0, 10.0, 11.0])  # two arms with two seeds each, on a line
+    >>> apart = np.abs(places[:, None] - places)
+    >>> found = permanova(apart.reshape(2, 2, 2, 2))
+    >>> print(f"F {found.f:.0f}, p {found.p}, r2 {found.r2:.3f}")
+    F 200, p 0.5, r2 0.990
     """
     distances, seed = _distances(distances), arguments.whole("seed", seed)
     arms, seeds = distances.shape[:2]
@@ -76,18 +94,37 @@ def permanova(distances: Array, seed: int = 0) -> Omnibus:
 
 
 def permdisp(distances: Array, seed: int = 0) -> Omnibus:
-    """Return the F of the networks' distances to the centroid of their own arm.
+    """Return the F of the networks' distances to the centroid of their own arm: do the arms differ in spread?
 
-    The squared distance to the centroid of n points is mean_j d_ij^2 - sum_jk d_jk^2 / (2 n^2), which needs no
-    coordinates; where a non-Euclidean distance makes it negative it counts as zero. All four numbers are NaN where a
-    distance within an arm is not finite: the others have no part in it. Raises ValueError for fewer than two arms or seeds.
+    The squared distance to the centroid of n points is mean_j d_ij^2 - sum_jk d_jk^2 / (2 n^2), which needs no coordinates.
+    Where a non-Euclidean distance makes it negative, it counts as zero.
+
+    Args:
+        distances: Distances ``[k, S, k, S]`` between all networks of k arms and S seeds; those between arms are not used.
+        seed: Of the arrangements, where they are drawn and not all counted.
+
+    Returns:
+        All four numbers are NaN where a distance within an arm is not finite.
+
+    Raises:
+        ValueError: There are fewer than two arms or two seeds, or the axes do not agree.
+
+    Source: Anderson 2006, doi:10.1111/j.1541-0420.2005.00440.x.
+
+    >>> import numpy as np
+    >>> places = np.array([0.0, 1.0, 2.0, 10.0, 40.0, 90.0])  # two arms with three seeds each: the second is spread wide
+    >>> apart = np.abs(places[:, None] - places)
+    >>> print(f"F {permdisp(apart.reshape(2, 3, 2, 3)).f:.2f}")
+    F 6.26
     """
     distances, seed = _distances(distances), arguments.whole("seed", seed)
     arms, seeds = distances.shape[:2]
     if not all(np.isfinite(distances[a, :, a, :]).all() for a in range(arms)):
         return UNKNOWN
-    own = scale.scaled(np.stack([distances[a, :, a, :] for a in range(arms)]))[0] ** 2  # [k, S, S]
-    spread = np.sqrt(np.maximum(0.0, own.mean(axis=2) - own.sum(axis=(1, 2))[:, None] / (2 * seeds**2)))  # [k, S]
+    squares = scale.scaled(np.stack([distances[a, :, a, :] for a in range(arms)]))[0] ** 2  # [k, S, S]
+    spread = np.sqrt(
+        np.maximum(0.0, squares.mean(axis=2) - squares.sum(axis=(1, 2))[:, None] / (2 * seeds**2))
+    )  # [k, S]
     total = float(((spread - spread.mean()) ** 2).sum())
 
     def within(orders: Order) -> Array:
@@ -107,12 +144,12 @@ def permdisp(distances: Array, seed: int = 0) -> Omnibus:
 
 def _distances(distances: object) -> Array:
     """Return distances [k, S, k, S] divided by a power of two, which no result depends on, of two arms and seeds or more."""
-    (found,) = arguments.arrays(("distances", distances, "k S k S"))
-    if min(found.shape) < 2:
+    (array,) = arguments.arrays(("distances", distances, "k S k S"))
+    if min(array.shape) < 2:
         raise ValueError(
-            f"distances: must be [k, S, k, S] of 2 arms and 2 seeds or more, got {arguments.describe(found)}"
+            f"distances: must be [k, S, k, S] of 2 arms and 2 seeds or more, got {arguments.describe(array)}"
         )
-    return scale.scaled(found)[0]
+    return scale.scaled(array)[0]
 
 
 def _identity(arms: int, seeds: int) -> Order:
@@ -128,9 +165,11 @@ def _p(actual: float, within: Callable[[Order], Array], arms: int, seeds: int, s
     """
     count = math.factorial(arms) ** (seeds - 1)
     if count <= ENUMERATED:
-        every = np.array(list(permutations(range(arms))))
-        codes = np.arange(count)[:, None] // len(every) ** np.arange(seeds - 1) % len(every)  # [A, S-1]
-        orders = np.concatenate([np.tile(np.arange(arms), (count, 1, 1)), every[codes]], axis=1)
+        orders_of_arms = np.array(list(permutations(range(arms))))
+        codes = (
+            np.arange(count)[:, None] // len(orders_of_arms) ** np.arange(seeds - 1) % len(orders_of_arms)
+        )  # [A, S-1]
+        orders = np.concatenate([np.tile(np.arange(arms), (count, 1, 1)), orders_of_arms[codes]], axis=1)
     else:
         random = np.random.default_rng(seed)
         orders = random.permuted(np.tile(np.arange(arms), (SAMPLED, seeds, 1)), axis=2)

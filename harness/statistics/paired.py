@@ -1,6 +1,7 @@
 """Two arms compared by one number per network, such as test accuracy, seed by seed.
 
-Equal seeds share their initial weights, so their difference d[s] = a[s] - b[s] is free of what the start decides.
+Networks of one seed share their initial weights. The difference d[s] = a[s] - b[s] is therefore free of what the start
+decides.
 """
 
 from __future__ import annotations
@@ -20,9 +21,25 @@ if TYPE_CHECKING:
 
 
 def difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.9) -> Estimate:
-    """Return the mean difference of [S] and [S] numbers with its paired t-interval; infinite for one seed.
+    """Return the mean difference ``a - b`` with its paired t-interval.
 
-    NaN, with its interval, where a number is not finite.
+    Args:
+        a: Numbers ``[S]`` of the first arm, one per seed, in any unit.
+        b: Numbers ``[S]`` of the second arm, of the same seeds in the same order.
+        confidence: The coverage of the interval, in (0, 1). A one-sided test at alpha goes with ``1 - 2 * alpha``.
+
+    Returns:
+        The estimate in the unit of the numbers. The interval of one seed is infinite. All of it is NaN where a number is
+        not finite.
+
+    Raises:
+        ValueError: The arms do not have equally many numbers.
+
+    Source: Student 1908, doi:10.2307/2331554.
+
+    >>> estimate = difference([0.91, 0.93, 0.95], [0.90, 0.91, 0.92])
+    >>> print(f"{estimate.value:.3f} from {estimate.low:.3f} to {estimate.high:.3f}")
+    0.020 from 0.003 to 0.037
     """
     differences, confidence = _differences(a, b), arguments.share("confidence", confidence)
     seeds, value = len(differences), float(differences.mean())
@@ -36,10 +53,22 @@ def difference(a: ArrayLike, b: ArrayLike, confidence: float = 0.9) -> Estimate:
 
 
 def equivalence_p(estimate: Estimate, margin: float) -> float:
-    """Return the p-value of two one-sided t-tests against -margin and +margin (Schuirmann 1987).
+    """Return the p-value of two one-sided t-tests: is the true difference within the margin?
 
-    p = max{P(t > (d + margin) / se), P(t < (d - margin) / se)} with S-1 degrees of freedom, doi:10.1007/BF01068419.
-    NaN for a NaN of the estimate or the margin; 1 where the standard error is not known, for then nothing is shown.
+    p = max{P(t > (d + margin) / se), P(t < (d - margin) / se)}, with S - 1 degrees of freedom.
+
+    Args:
+        estimate: What ``difference`` returned.
+        margin: The largest difference that does not matter, in the estimate's unit, at least 0.
+
+    Returns:
+        The p-value, in [0, 1]. NaN for a NaN of the estimate or the margin. 1 where the standard error is not known,
+        because then nothing is shown.
+
+    Source: Schuirmann 1987, doi:10.1007/BF01068419.
+
+    >>> print(f"{equivalence_p(difference([0.91, 0.93, 0.95], [0.90, 0.91, 0.92]), margin=0.05):.3f}")
+    0.018
     """
     from scipy import stats
 
@@ -55,10 +84,26 @@ def equivalence_p(estimate: Estimate, margin: float) -> float:
 
 
 def permutation_p(a: ArrayLike, b: ArrayLike, seed: int = 0) -> float:
-    """Return the two-sided p-value of "the optimizer's name does not matter", by exchanging the two within seeds.
+    """Return the two-sided p-value of "the optimizer's name does not matter".
 
-    Exact, by counting all 2^S signs of the differences; so no p-value is smaller than 2^-(S-1), and few seeds can
-    never show a difference. Fisher 1935. Above 2^17 arrangements it is sampled. NaN where a difference is not finite.
+    The test exchanges the two arms' names within seeds. It counts all 2^S signs of the differences, or draws 9,999 of them
+    where there are more than 2^17. No p-value is smaller than 2^-(S-1), so a few seeds can never show a difference.
+
+    Args:
+        a: Numbers ``[S]`` of the first arm, one per seed.
+        b: Numbers ``[S]`` of the second arm, of the same seeds.
+        seed: Of the signs that are drawn.
+
+    Returns:
+        The p-value, in (0, 1]; NaN where a difference is not finite.
+
+    Raises:
+        ValueError: The arms do not have equally many numbers.
+
+    Source: Fisher 1935, The Design of Experiments, section 21.
+
+    >>> permutation_p([0.91, 0.93, 0.95], [0.90, 0.91, 0.92])
+    0.25
     """
     differences, seed = _differences(a, b), arguments.whole("seed", seed)
     if not np.isfinite(differences).all():
@@ -74,9 +119,22 @@ def permutation_p(a: ArrayLike, b: ArrayLike, seed: int = 0) -> float:
 
 
 def magnitudes(a: ArrayLike, b: ArrayLike, signs: ArrayLike) -> Array:
-    """Return |sum of differences| [A] with the names of seeds of sign -1 exchanged in ``signs`` [A, S].
+    """Return the size of the summed differences for every arrangement of the arms' names.
 
-    All are NaN where a difference is not finite.
+    Args:
+        a: Numbers ``[S]`` of the first arm, one per seed.
+        b: Numbers ``[S]`` of the second arm, of the same seeds.
+        signs: Arrangements ``[A, S]`` of +1 and -1; -1 exchanges the names of that seed. ``pairwise.arrangements`` makes
+            them.
+
+    Returns:
+        ``|sum of signs * (a - b)|``, ``[A]``. All are NaN where a difference is not finite.
+
+    Raises:
+        ValueError: The lengths do not agree.
+
+    >>> print(magnitudes([3.0, 2.0], [1.0, 1.0], [[1, 1], [1, -1]]))
+    [3. 1.]
     """
     differences = _differences(a, b)
     orders, _ = arguments.arrays(("signs", signs, "A S"), ("a", a, "S"))
@@ -87,7 +145,7 @@ def magnitudes(a: ArrayLike, b: ArrayLike, signs: ArrayLike) -> Array:
 
 def _differences(a: ArrayLike, b: ArrayLike) -> Array:
     """Return ``a - b`` [S], NaN where one of them is not finite."""
-    one, other = arguments.arrays(("a", a, "S"), ("b", b, "S"))
-    known = np.isfinite(one) & np.isfinite(other)
-    found: Array = np.subtract(one, other, out=np.full(len(one), np.nan), where=known)
-    return found
+    first, second = arguments.arrays(("a", a, "S"), ("b", b, "S"))
+    finite = np.isfinite(first) & np.isfinite(second)
+    differences: Array = np.subtract(first, second, out=np.full(len(first), np.nan), where=finite)
+    return differences

@@ -1,11 +1,12 @@
 """Two arms compared by a distance between trained networks: are they further apart than each is from itself?
 
-Equal seeds start from equal weights, so networks of one seed are close for a reason that has nothing to do with the
-optimizers. Only pairs of different seeds are used, everywhere.
+Networks of one seed start from equal weights. They are close for a reason that has nothing to do with the optimizers, so
+only pairs of different seeds are used, everywhere.
 
-Shapes: S seeds; ``aa`` and ``bb`` [S, S] hold the distances between the networks of one arm, ``ab`` [S, S] those from
-network s of the first arm to network t of the second. A distance that was not measured is NaN, and an infinite one counts as not measured: means are
-over what was, and the permutation test over those pairs of seeds of which all four distances were.
+Shapes: S seeds. ``aa`` and ``bb`` ``[S, S]`` hold the distances between the networks of one arm. ``ab`` ``[S, S]`` holds
+those from network s of the first arm to network t of the second. NaN and infinity stand for a distance that was not
+measured. Means are over the measured distances. The permutation test uses a pair of seeds when all four of its distances
+were measured.
 """
 
 from __future__ import annotations
@@ -32,19 +33,36 @@ TINY = 1e-300  # ratios below have lost digits
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval."""
+    """A number with its interval. All fields but ``seeds`` are in the unit of the value.
+
+    >>> Estimate(value=0.02, low=0.01, high=0.03, se=0.005, seeds=8).high
+    0.03
+    """
 
     value: float
-    low: float
-    high: float
-    se: float  # standard error; nan where it cannot be known
-    seeds: int
+    low: float  # end of the interval, -inf where it is not known
+    high: float  # the other end, inf where it is not known
+    se: float  # standard error; NaN where it is not known
+    seeds: int  # that the number is made from
 
 
 def log_rho(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
     """Return log(B / W): the mean distance between the arms over the mean distance within them.
 
-    0 where the arms are as far from each other as from themselves; nan where no distance within is positive.
+    Args:
+        aa: Distances ``[S, S]`` within the first arm.
+        bb: Distances ``[S, S]`` within the second arm.
+        ab: Distances ``[S, S]`` from the first arm to the second.
+
+    Returns:
+        0 where the arms are as far from each other as from themselves. NaN where one of the two means is not positive.
+
+    Raises:
+        ValueError: The three matrices are not of one shape ``[S, S]``.
+
+    >>> within, across = [[0.0, 2.0], [2.0, 0.0]], [[0.0, 3.0], [3.0, 0.0]]
+    >>> print(f"{log_rho(within, within, across):.4f}")  # log(3 / 2)
+    0.4055
     """
     aa, bb, ab = _blocks(aa, bb, ab)
     within, between = (_across(aa) + _across(bb)) / 2, _across(ab)
@@ -56,13 +74,47 @@ def log_rho(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
 
 
 def excess(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
-    """Return B - W, the same in the distance's own unit: for measures that may well be zero, like barriers."""
+    """Return B - W: the mean distance between the arms less the mean distance within them.
+
+    It takes the place of ``log_rho`` for measures that may be zero, such as barriers.
+
+    Args:
+        aa: Distances ``[S, S]`` within the first arm.
+        bb: Distances ``[S, S]`` within the second arm.
+        ab: Distances ``[S, S]`` from the first arm to the second.
+
+    Returns:
+        The difference in the unit of the distance; NaN where nothing was measured between the arms or within one of them.
+
+    Raises:
+        ValueError: The three matrices are not of one shape ``[S, S]``.
+
+    >>> within, across = [[0.0, 2.0], [2.0, 0.0]], [[0.0, 3.0], [3.0, 0.0]]
+    >>> excess(within, within, across)
+    1.0
+    """
     aa, bb, ab = _blocks(aa, bb, ab)
     return float(_across(ab) - (_across(aa) + _across(bb)) / 2)
 
 
 def between(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
-    """Return B, the mean distance between the arms, in the distance's own unit."""
+    """Return B: the mean distance between the arms.
+
+    Args:
+        aa: Distances ``[S, S]`` within the first arm; they are checked, and not used.
+        bb: Distances ``[S, S]`` within the second arm; the same.
+        ab: Distances ``[S, S]`` from the first arm to the second.
+
+    Returns:
+        The mean in the unit of the distance; NaN where nothing was measured between the arms.
+
+    Raises:
+        ValueError: The three matrices are not of one shape ``[S, S]``.
+
+    >>> within, across = [[0.0, 2.0], [2.0, 0.0]], [[0.0, 3.0], [5.0, 0.0]]
+    >>> between(within, within, across)
+    4.0
+    """
     return _across(_blocks(aa, bb, ab)[2])
 
 
@@ -71,9 +123,29 @@ def jackknife(
 ) -> Estimate:
     """Return a statistic of two arms with a t-interval from leaving out one seed, of both arms, at a time.
 
-    se^2 = (S-1)/S * sum over s of (theta without s - their mean)^2, with S-1 degrees of freedom. Pairs of networks
-    share networks, so they are never counted as independent. Efron & Stein 1981, doi:10.1214/aos/1176345462. Below
-    three seeds no interval is known: it is infinite.
+    se^2 = (S-1)/S * sum over s of (theta without s - their mean)^2, with S - 1 degrees of freedom. Pairs of networks share
+    networks, so they are never counted as independent.
+
+    Args:
+        aa: Distances ``[S, S]`` within the first arm.
+        bb: Distances ``[S, S]`` within the second arm.
+        ab: Distances ``[S, S]`` from the first arm to the second.
+        statistic: A function of the three matrices, such as ``log_rho``, ``excess`` or ``between``.
+        confidence: The coverage of the interval, in (0, 1).
+
+    Returns:
+        The estimate in the unit of the statistic. Below three seeds its interval is infinite.
+
+    Raises:
+        ValueError: The three matrices are not of one shape ``[S, S]``.
+
+    Source: Efron and Stein 1981, doi:10.1214/aos/1176345462.
+
+    >>> import numpy as np
+    >>> within, across = np.full((3, 3), 2.0), np.array([[0.0, 3.0, 4.0], [3.0, 0.0, 5.0], [4.0, 5.0, 0.0]])
+    >>> estimate = jackknife(within, within, across, excess)
+    >>> print(f"{estimate.value:.2f} from {estimate.low:.2f} to {estimate.high:.2f}")
+    2.00 from -1.37 to 5.37
     """
     aa, bb, ab = _blocks(aa, bb, ab)
     arguments.function("statistic", statistic)
@@ -82,17 +154,31 @@ def jackknife(
     value = statistic(aa, bb, ab) if seeds > 1 else float("nan")
     if seeds < 3:
         return Estimate(value, -np.inf, np.inf, float("nan"), seeds)
-    kept = [np.delete(np.arange(seeds), s) for s in range(seeds)]
-    without = np.array([statistic(*(m[np.ix_(k, k)] for m in (aa, bb, ab))) for k in kept])
-    se = float(jackknife_se(without))
+    values = []
+    for seed in range(seeds):
+        rest = np.delete(np.arange(seeds), seed)
+        chosen = np.ix_(rest, rest)
+        values.append(statistic(aa[chosen], bb[chosen], ab[chosen]))
+    se = float(jackknife_se(np.array(values)))
     reach = float(half_width(se, seeds - 1, confidence))
     return Estimate(value, value - reach, value + reach, se, seeds)
 
 
 def equivalence_p(estimate: Estimate, margin: float) -> float:
-    """Return the p-value of "the true value is ``margin`` or more"; below alpha where the interval's end is below it.
+    """Return the p-value of "the true value is ``margin`` or more", from a one-sided t-test.
 
-    NaN for a NaN of the estimate or the margin; 1 where the standard error is not known, for then nothing is shown.
+    It is below alpha exactly where the upper end of the interval of coverage ``1 - 2 * alpha`` is below the margin.
+
+    Args:
+        estimate: What ``jackknife`` returned.
+        margin: The largest value that does not matter, in the estimate's unit.
+
+    Returns:
+        The p-value, in [0, 1]. NaN for a NaN of the estimate or the margin. 1 where the standard error is not known,
+        because then nothing is shown.
+
+    >>> print(f"{equivalence_p(Estimate(0.02, 0.0, 0.04, se=0.01, seeds=8), margin=0.05):.4f}")
+    0.0100
     """
     from scipy import stats
 
@@ -110,52 +196,99 @@ def equivalence_p(estimate: Estimate, margin: float) -> float:
 def permutation_p(aa: Matrix, bb: Matrix, ab: Matrix, seed: int = 0) -> float:
     """Return the p-value of "the optimizer's name does not matter", by swapping the names within seeds.
 
-    It is the share of arrangements whose energy is as large as the actual one; 1 where no pair of seeds is complete.
+    It is the share of arrangements whose energy is at least the actual one; see ``energies``. It is for one measure of
+    one's own. ``joint.together`` adjusts the p-values of several measures.
+
+    Args:
+        aa: Distances ``[S, S]`` within the first arm.
+        bb: Distances ``[S, S]`` within the second arm.
+        ab: Distances ``[S, S]`` from the first arm to the second.
+        seed: Of the arrangements, where they are drawn and not all counted.
+
+    Returns:
+        The p-value, in (0, 1]; 1 where all four distances were measured for no pair of seeds.
+
+    Raises:
+        ValueError: The three matrices are not of one shape ``[S, S]``.
+
+    >>> import numpy as np
+    >>> within, across = np.full((4, 4), 1.0), np.full((4, 4), 9.0)
+    >>> permutation_p(within, within, across)  # the smallest that four seeds allow
+    0.125
     """
     aa, bb, ab = _blocks(aa, bb, ab)
     seed = arguments.whole("seed", seed)
     seeds = len(ab)
     if seeds < 2:
         return 1.0
-    found = energies(aa, bb, ab, arrangements(seeds, seed))
-    return float((found >= found[0] - 1e-12 * np.abs(_gain(aa, bb, ab)).sum()).mean())
+    arranged = energies(aa, bb, ab, arrangements(seeds, seed))
+    return float((arranged >= arranged[0] - 1e-12 * np.abs(_gain(aa, bb, ab)).sum()).mean())
 
 
 def energies(aa: Matrix, bb: Matrix, ab: Matrix, signs: Matrix) -> Matrix:
-    """Return the energy [A] of the two arms, up to a factor, with the names of seeds of sign -1 swapped in ``signs`` [A, S].
+    """Return the energy of the two arms, up to a factor, for every arrangement of their names.
 
-    The statistic is the energy E = 2B - W_a - W_b (Szekely & Rizzo 2013, doi:10.1016/j.jspi.2013.03.018). To swap the
-    names of seed s turns the sign of every term that has s once, so with g = ab + ba - aa - bb and signs e the
-    energy is proportional to the sum of g[s, t] e[s] e[t] over s < t. The signs are known up to a common one, so there
-    are 2^(S-1) arrangements, the actual one among them, and no p-value is smaller than 2^-(S-1). Swapping names moves
-    the four distances of a pair of seeds among themselves, so a pair that lacks one of them is left out whole, and the
-    test of the others is as exact as before.
+    The statistic is the energy E = 2B - W_a - W_b. To swap the names of seed s turns the sign of every term that has s once,
+    so with g = ab + ba - aa - bb and signs e the energy is proportional to the sum of g[s, t] e[s] e[t] over s < t. The
+    signs are known up to a common one, so there are 2^(S-1) arrangements, the actual one among them, and no p-value is
+    smaller than 2^-(S-1). Swapping names moves the four distances of a pair of seeds among themselves. A pair that lacks one
+    of them is therefore left out whole, and the test of the others is as exact as before.
+
+    Args:
+        aa: Distances ``[S, S]`` within the first arm.
+        bb: Distances ``[S, S]`` within the second arm.
+        ab: Distances ``[S, S]`` from the first arm to the second.
+        signs: Arrangements ``[A, S]`` of +1 and -1, from ``arrangements``; -1 swaps the names of that seed.
+
+    Returns:
+        The energies ``[A]``, in the unit of the distance.
+
+    Raises:
+        ValueError: The shapes do not agree.
+
+    Source: Szekely and Rizzo 2013, doi:10.1016/j.jspi.2013.03.018.
+
+    >>> import numpy as np
+    >>> within, across = np.full((2, 2), 1.0), np.full((2, 2), 3.0)
+    >>> print(energies(within, within, across, arrangements(2)))
+    [ 4. -4.]
     """
     aa, bb, ab, signs = arguments.arrays(*_named(aa, bb, ab), ("signs", signs, "A S"))
-    found: Matrix = np.einsum("as,st,at->a", signs, _gain(aa, bb, ab), signs, optimize=True)
-    return found
-
-
-def complete(aa: Matrix, bb: Matrix, ab: Matrix) -> int:
-    """Return of how many pairs of seeds all four distances are known."""
-    return int(np.triu(_known(*_blocks(aa, bb, ab)), 1).sum())
+    summed: Matrix = np.einsum("as,st,at->a", signs, _gain(aa, bb, ab), signs, optimize=True)
+    return summed
 
 
 def _gain(aa: Matrix, bb: Matrix, ab: Matrix) -> Matrix:
     """Return ab + ba - aa - bb of every pair of seeds s < t; 0 for the others, and where one of the four is not known."""
     with np.errstate(invalid="ignore"):
         gain = ab + ab.T - aa - bb
-    known: Matrix = np.where(np.triu(_known(aa, bb, ab), 1), gain, 0.0)
-    return known
+    complete: Matrix = np.where(np.triu(_known(aa, bb, ab), 1), gain, 0.0)
+    return complete
 
 
 def _known(aa: Matrix, bb: Matrix, ab: Matrix) -> NDArray[np.bool_]:
-    known: NDArray[np.bool_] = np.isfinite(aa) & np.isfinite(bb) & np.isfinite(ab) & np.isfinite(ab.T)
-    return known
+    measured: NDArray[np.bool_] = np.isfinite(aa) & np.isfinite(bb) & np.isfinite(ab) & np.isfinite(ab.T)
+    return measured
 
 
 def arrangements(seeds: int, seed: int = 0) -> Matrix:
-    """Return arrangements [A, S] of +1 and -1, the first seed always +1, the actual arrangement (all +1) first."""
+    """Return the arrangements of two arms' names within seeds, the actual one first.
+
+    Up to 2^17 arrangements are all returned; of more, 9,999 are drawn.
+
+    Args:
+        seeds: How many seeds, from 1 to 10,000.
+        seed: Of the arrangements that are drawn.
+
+    Returns:
+        Signs ``[A, S]`` of +1 and -1. The first seed is always +1, because the signs are known up to a common one.
+
+    >>> print(arrangements(3))
+    [[ 1.  1.  1.]
+     [ 1. -1.  1.]
+     [ 1.  1. -1.]
+     [ 1. -1. -1.]]
+    """
     seeds, seed = arguments.whole("seeds", seeds, 1, MOST), arguments.whole("seed", seed)
     if 2 ** (seeds - 1) <= ENUMERATED:
         codes = np.arange(2 ** (seeds - 1))[:, None] >> np.arange(seeds - 1)
@@ -168,14 +301,14 @@ def arrangements(seeds: int, seed: int = 0) -> Matrix:
 
 def _across(distances: Matrix) -> float:
     """Return the mean over the known pairs of different seeds; nan where there are none."""
-    known = np.isfinite(distances) & ~np.eye(len(distances), dtype=bool)
-    return float(distances[known].mean()) if known.any() else float("nan")
+    measured = np.isfinite(distances) & ~np.eye(len(distances), dtype=bool)
+    return float(distances[measured].mean()) if measured.any() else float("nan")
 
 
 def _blocks(aa: object, bb: object, ab: object) -> tuple[Matrix, Matrix, Matrix]:
     """Return the three blocks of distances, each [S, S] with the same S; of no seeds nothing is known."""
-    one, other, across = arguments.arrays(*_named(aa, bb, ab), empty=True)
-    return one, other, across
+    within_first, within_second, across = arguments.arrays(*_named(aa, bb, ab), empty=True)
+    return within_first, within_second, across
 
 
 def _named(aa: object, bb: object, ab: object) -> tuple[tuple[str, object, str], ...]:

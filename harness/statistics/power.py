@@ -1,8 +1,8 @@
 """What a design can show: the probability that identical arms come out similar, by simulation.
 
-Each network is a point drawn from a Gaussian in d dimensions, its distance to others is Euclidean, and identical arms
-differ by nothing but the draw. The number of dimensions stands for how much the distances between networks of one arm
-scatter: with 20 the ratio of two mean distances at eight seeds has a standard error of about 3 %.
+Each network is a point drawn from a Gaussian in d dimensions, and its distance to others is Euclidean. Identical arms
+differ by nothing but the draw. The number of dimensions sets how much the distances between networks of one arm scatter:
+with 20, the ratio of two mean distances at eight seeds has a standard error of about 3 %.
 """
 
 from __future__ import annotations
@@ -42,15 +42,30 @@ def all_similar(
     alpha: float = ALPHA,
     circle: int | None = None,
 ) -> float:
-    """Return P(every pair of ``arms`` identical arms is similar on ``primaries`` independent measures).
+    """Return the probability that every pair of identical arms comes out similar on independent measures.
 
-    Only pairs of seeds up to ``circle`` apart in a circle of all seeds are measured; all where it is None. Of one measure
-    it is known to within 0.016 (two standard errors of 4,000 simulations; of fewer for more than 80 networks, but of no
-    less than 1,000 for up to 500 networks: 0.032, and never of less than 100: 0.1); the same for the same arguments.
-    Fewer than three seeds can show nothing: 0. Of more than 1,500 networks it is the value for as many seeds as make
-    1,500, which more seeds can only raise.
+    One measure's probability is known to within 0.016 (two standard errors of 4,000 simulations). More than 80 networks are
+    simulated less often: up to 500 networks at least 1,000 times (0.032), more of them at least 100 times (0.1). More than
+    1,500 networks have the value of as many seeds as make 1,500, which more seeds can only raise. Equal arguments give equal
+    results.
 
-    Raises TypeError or ValueError for an argument out of its range.
+    Args:
+        arms: How many identical arms, at least 1.
+        seeds: How many seeds; fewer than three can show nothing, which is 0.
+        primaries: How many independent measures.
+        margin: The margin of log rho.
+        runs: How many simulations, from 1 to 1,000,000.
+        alpha: The level of the equivalence test, in (0, 1).
+        circle: Only pairs of seeds up to this far apart in a circle of all seeds are measured; None for all pairs.
+
+    Returns:
+        A probability, in [0, 1].
+
+    Raises:
+        ValueError: An argument is out of its range.
+
+    >>> 0.5 < all_similar(arms=2, seeds=8, primaries=1, runs=200) <= 1
+    True
     """
     arms, seeds = arguments.whole("arms", arms, 1), arguments.whole("seeds", seeds)
     seeds = min(seeds, MOST_NETWORKS // arms)
@@ -59,8 +74,11 @@ def all_similar(
     circle = None if circle is None else arguments.whole("circle", circle)
     if seeds < 3 or circle == 0:
         return 0.0
-    whole = seeds // 2
-    return _one_similar(arms, seeds, margin, runs, alpha, whole if circle is None else min(circle, whole)) ** primaries
+    half_circle = seeds // 2
+    return (
+        _one_similar(arms, seeds, margin, runs, alpha, half_circle if circle is None else min(circle, half_circle))
+        ** primaries
+    )
 
 
 @lru_cache(maxsize=64)
@@ -68,8 +86,8 @@ def _one_similar(arms: int, seeds: int, margin: float, runs: int, alpha: float, 
     """Return the same of one measure."""
     from scipy import stats
 
-    apart = np.abs(np.arange(seeds)[:, None] - np.arange(seeds))
-    measured = (np.minimum(apart, seeds - apart) <= circle).astype(float)  # alike for all seeds: counts still fall out
+    steps = np.abs(np.arange(seeds)[:, None] - np.arange(seeds))
+    measured = (np.minimum(steps, seeds - steps) <= circle).astype(float)  # alike for all seeds: counts still fall out
     random = np.random.default_rng([arms, seeds])
     networks = arms * seeds
     least = min(FEWEST_RUNS, max(LEAST_RUNS, MOST_DISTANCES // networks**2))
@@ -83,18 +101,34 @@ def _one_similar(arms: int, seeds: int, margin: float, runs: int, alpha: float, 
         distances = distances.reshape(held, arms, seeds, arms, seeds)
         if circle < seeds // 2:
             distances *= measured[:, None, :]
-        alike = np.ones(held, dtype=bool)
+        all_alike = np.ones(held, dtype=bool)
         for a, b in combinations(range(arms), 2):
             value, se = log_rho_and_se(distances[:, a, :, a], distances[:, b, :, b], distances[:, a, :, b])
-            alike &= value + quantile * se < margin
-        similar += int(alike.sum())
+            all_alike &= value + quantile * se < margin
+        similar += int(all_alike.sum())
     return similar / runs
 
 
 def seeds_for_better(probability: float = 0.75, alpha: float = 0.05, power: float = 0.95) -> int:
-    """Return how many pairs of runs show that P(A > B) is above 1/2, where it is ``probability``.
+    """Return how many pairs of runs show that P(A > B) is above 1/2.
 
-    n = ((z(1-alpha) + z(power)) / (sqrt(6) (1/2 - probability)))^2, Noether 1987, doi:10.1080/01621459.1987.10478478.
+    n = ((z(1-alpha) + z(power)) / (sqrt(6) (1/2 - probability)))^2.
+
+    Args:
+        probability: The true P(A > B), in (0.5, 1].
+        alpha: The level of the one-sided test, in (0, 1).
+        power: The probability of finding it, in (0, 1).
+
+    Returns:
+        The number of pairs.
+
+    Raises:
+        ValueError: The probability is not above 1/2.
+
+    Source: Noether 1987, doi:10.1080/01621459.1987.10478478.
+
+    >>> seeds_for_better(0.75)
+    29
     """
     from scipy import stats
 
@@ -107,9 +141,24 @@ def seeds_for_better(probability: float = 0.75, alpha: float = 0.05, power: floa
 
 
 def log_rho_and_se(aa: Array, bb: Array, ab: Array) -> tuple[Array, Array]:
-    """Return log rho [R] and its jackknife standard error [R] of R comparisons at once, from distances [R, S, S].
+    """Return log rho and its jackknife standard error, of many comparisons at once.
 
-    NaN where a distance is not finite, or their sum is not positive.
+    Args:
+        aa: Distances ``[R, S, S]`` within the first arm, of R comparisons with S seeds.
+        bb: Distances ``[R, S, S]`` within the second arm.
+        ab: Distances ``[R, S, S]`` from the first arm to the second.
+
+    Returns:
+        Values ``[R]`` and standard errors ``[R]``, as ``pairwise.jackknife`` has them one at a time. NaN where a distance is
+        not finite, or a sum of distances is not positive.
+
+    Raises:
+        ValueError: The shapes do not agree.
+
+    >>> import numpy as np
+    >>> value, se = log_rho_and_se(np.full((1, 3, 3), 2.0), np.full((1, 3, 3), 2.0), np.full((1, 3, 3), 3.0))
+    >>> print(value.round(4), se)
+    [0.4055] [0.]
     """
     aa, bb, ab = arguments.arrays(("aa", aa, "R S S"), ("bb", bb, "R S S"), ("ab", ab, "R S S"))
     within_all, within_less = _sums((aa + bb) / 2)
@@ -121,10 +170,10 @@ def log_rho_and_se(aa: Array, bb: Array, ab: Array) -> tuple[Array, Array]:
 
 def _log_ratio(above: Array, below: Array) -> Array:
     """Return log(above / below); NaN where one of them is not positive and finite."""
-    known = (above > 0) & (below > 0) & np.isfinite(above) & np.isfinite(below)
-    ratio = np.divide(above, below, out=np.full_like(above, np.nan), where=known)
-    found: Array = np.log(ratio)
-    return found
+    valid = (above > 0) & (below > 0) & np.isfinite(above) & np.isfinite(below)
+    ratio = np.divide(above, below, out=np.full_like(above, np.nan), where=valid)
+    logs: Array = np.log(ratio)
+    return logs
 
 
 def _sums(distances: Array) -> tuple[Array, Array]:

@@ -1,10 +1,10 @@
-"""How far apart two networks are in what they make of the same examples: unbiased CKA and Procrustes, in float64.
+"""How far apart two networks are in their activations on the same examples: unbiased CKA and Procrustes, in float64.
 
-Activations are [n, p], a row an example, of one layer; the two networks' layers need not be of one width. Neither
+Activations are ``[n, p]`` of one layer, a row an example. The two networks' layers need not be of one width. Neither
 distance sees a rotation, a shift or a common scale, so neither sees a permutation of units.
 
-The biased CKA is not here on purpose: of unrelated Gaussian activations with n = p = 100 it is 0.5, for it grows with
-p / n (Murphy et al. 2024, arXiv:2405.01012).
+The biased CKA is left out on purpose. It grows with p / n, and is 0.5 for unrelated Gaussian activations with
+n = p = 100 (Murphy et al. 2024, arXiv:2405.01012).
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from harness.errors import arguments
 from harness.statistics import scale
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import ArrayLike, NDArray
 
     Matrix = NDArray[np.float64]
@@ -31,7 +29,7 @@ ROUNDING = 1e-12  # of a mean, relative
 
 @dataclass(frozen=True)
 class Representation:
-    """Activations ready to be compared with many others: centred, and no wider than they are long.
+    """Activations ready to be compared with many others: centred, and no wider than they are long. ``represent`` makes it.
 
     They are divided by a power of two, so that no product of four of them leaves the floating-point numbers.
     """
@@ -52,22 +50,35 @@ class Representation:
     @cached_property
     def squares(self) -> Matrix:
         """The squared Euclidean norms [n] of the rows, divided by 2 ** (2 * exponent)."""
-        found: Matrix = np.einsum("ij,ij->i", self.rows, self.rows)
-        return found
+        norms: Matrix = np.einsum("ij,ij->i", self.rows, self.rows)
+        return norms
 
 
 def represent(activations: ArrayLike) -> Representation:
-    """Return activations [n, p], n >= 4, centred, in float64.
+    """Return activations, centred and in float64, ready to be compared.
 
-    Where p > n, the triangular factor of their Gram matrix, [n, n], stands for them: their inner products are its own,
-    and nothing else counts here. Where one of them is not finite, nothing is known: every similarity and distance is NaN.
+    Where p > n, the triangular factor ``[n, n]`` of their Gram matrix stands for them. It has the same inner products, and
+    nothing else counts here.
+
+    Args:
+        activations: Numbers ``[n, p]`` of n examples, n >= 4, and p units.
+
+    Returns:
+        A value that ``cka`` and ``procrustes`` take. Where an activation is not finite, every similarity and distance of it
+        is NaN.
+
+    Raises:
+        ValueError: There are fewer than four examples, or not two axes.
+
+    >>> represent([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [1.0, 2.0]]).rows.shape
+    (4, 2)
     """
-    (given,) = arguments.arrays(("activations", activations, "n p"))
-    if len(given) < FEWEST:
-        raise ValueError(f"activations: must be [n, p] of {FEWEST} examples or more, got {arguments.describe(given)}")
-    if not np.isfinite(given).all():
-        return Representation(np.full((len(given), 1), np.nan))
-    rows, exponent = scale.scaled(given)
+    (numbers,) = arguments.arrays(("activations", activations, "n p"))
+    if len(numbers) < FEWEST:
+        raise ValueError(f"activations: must be [n, p] of {FEWEST} examples or more, got {arguments.describe(numbers)}")
+    if not np.isfinite(numbers).all():
+        return Representation(np.full((len(numbers), 1), np.nan))
+    rows, exponent = scale.scaled(numbers)
     size = np.abs(rows).max(initial=0.0)
     rows -= rows.mean(0)
     if np.abs(rows).max(initial=0.0) <= ROUNDING * size:
@@ -81,10 +92,26 @@ def represent(activations: ArrayLike) -> Representation:
 def hsic(one: Representation, other: Representation) -> float:
     """Return HSIC_1, the unbiased estimate of the Hilbert-Schmidt independence criterion with linear kernels.
 
-    [tr(K'L') + (1'K'1)(1'L'1) / ((n-1)(n-2)) - 2 * 1'K'L'1 / (n-2)] / (n(n-3)), K = XX', L = YY', ' on K and L takes
-    the diagonal away: Song et al. 2012, JMLR 13, 1393. From X'Y [p, q], so n x n numbers are never held: O(npq). A
-    shift does not change it, and the rows of a centred K add up to zero, those of K' therefore to -k, its diagonal. It
-    grows with the fourth power of the activations: infinite or 0 where that is no floating-point number.
+    [tr(K'L') + (1'K'1)(1'L'1) / ((n-1)(n-2)) - 2 * 1'K'L'1 / (n-2)] / (n(n-3)), with K = XX' and L = YY', where ' on K and L
+    takes the diagonal away. It is computed from X'Y ``[p, q]`` in O(npq), so no n x n numbers are held: a shift does not
+    change it, and the rows of a centred K add up to zero, those of K' therefore to minus its diagonal.
+
+    Args:
+        one: Activations of n examples, from ``represent``.
+        other: Activations of the same examples.
+
+    Returns:
+        The estimate, in the fourth power of the activations' unit. It is infinite or 0 where that is no floating-point
+        number.
+
+    Raises:
+        ValueError: The two are not of equally many examples.
+
+    Source: Song et al. 2012, JMLR 13, 1393.
+
+    >>> line = represent([[0.0], [1.0], [2.0], [3.0]])
+    >>> print(f"{hsic(line, line):.4f}")
+    2.1667
     """
     with np.errstate(over="ignore", under="ignore"):
         return float(np.ldexp(_hsic(*_pair(one, other)), 2 * (one.exponent + other.exponent)))
@@ -93,56 +120,76 @@ def hsic(one: Representation, other: Representation) -> float:
 def _hsic(one: Representation, other: Representation) -> float:
     """Return HSIC_1 of the rows."""
     n = len(one.rows)
-    k, its = one.squares, other.squares
-    trace = np.square(one.rows.T @ other.rows).sum() - k @ its
-    return float((trace + k.sum() * its.sum() / ((n - 1) * (n - 2)) - 2 * (k @ its) / (n - 2)) / (n * (n - 3)))
+    k, diagonal = one.squares, other.squares
+    trace = np.square(one.rows.T @ other.rows).sum() - k @ diagonal
+    return float(
+        (trace + k.sum() * diagonal.sum() / ((n - 1) * (n - 2)) - 2 * (k @ diagonal) / (n - 2)) / (n * (n - 3))
+    )
 
 
 def cka(one: Representation, other: Representation) -> float:
-    """Return CKA_u = HSIC_1(K, L) / sqrt(HSIC_1(K, K) HSIC_1(L, L)): 1 for equal ones, about 0 for unrelated ones.
+    """Return the unbiased CKA = HSIC_1(K, L) / sqrt(HSIC_1(K, K) HSIC_1(L, L)).
 
-    Slightly below 0 too, for it is unbiased; nan where either says the same of all examples. Kornblith et al.
-    2019, arXiv:1905.00414, with the estimate of Nguyen et al. 2021, arXiv:2010.15327.
+    Args:
+        one: Activations of n examples, from ``represent``.
+        other: Activations of the same examples.
+
+    Returns:
+        1 for equal activations, about 0 for unrelated ones, and slightly below 0 too, because it is unbiased. NaN where the
+        activations of one of them are the same for all examples.
+
+    Raises:
+        ValueError: The two are not of equally many examples.
+
+    Source: Kornblith et al. 2019, arXiv:1905.00414, with the estimate of Nguyen et al. 2021, arXiv:2010.15327.
+
+    >>> line = represent([[0.0], [1.0], [2.0], [3.0]])
+    >>> doubled_and_shifted = represent([[5.0], [7.0], [9.0], [11.0]])
+    >>> print(f"{cka(line, doubled_and_shifted):.4f}")
+    1.0000
     """
     one, other = _pair(one, other)
     return _ratio(_hsic(one, other), one.scaled, other.scaled)
 
 
-def minibatch_cka(batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
-    """Return CKA_u of activations that come in batches of one size, ``([n, p], [n, q])`` of the same examples.
-
-    The three terms are averaged before the division; an average of quotients would be biased again.
-    """
-    pairs = []
-    for batch in arguments.items("batches", batches, "pairs of activations", 1):
-        x, y = _two(batch)
-        pairs.append(_pair(represent(x), represent(y)))
-    first, second = (max(pair[i].exponent for pair in pairs) for i in (0, 1))
-    terms = []
-    for one, other in pairs:
-        a, b = 2 * (one.exponent - first), 2 * (other.exponent - second)
-        terms.append(np.ldexp([_hsic(one, other), one.scaled, other.scaled], [a + b, 2 * a, 2 * b]))
-    return _ratio(*np.mean(terms, axis=0))
-
-
-def _two(batch: object) -> list[Any]:
-    found = arguments.items("batches", batch, "pairs of activations")
-    if len(found) != 2:
-        raise ValueError(f"batches: must be pairs of activations, got {len(found)} of them in one batch")
-    return found
-
-
 def cka_distance(similarity: float) -> float:
-    """Return sqrt(max(0, 1 - CKA_u)); nan for nan."""
+    """Return sqrt(max(0, 1 - CKA)), a distance.
+
+    Args:
+        similarity: An unbiased CKA, at most 1 but for rounding.
+
+    Returns:
+        The distance; NaN for NaN.
+
+    >>> cka_distance(0.75)
+    0.5
+    """
     similarity = arguments.number("similarity", similarity, nan=True)
     return float(np.sqrt(max(0.0, 1 - similarity))) if np.isfinite(similarity) else float("nan")
 
 
 def procrustes(one: Representation, other: Representation) -> float:
-    """Return sqrt(2 - 2 |X'Y|_*) of X and Y at Frobenius norm 1: what no rotation takes away, in [0, sqrt 2].
+    """Return the Procrustes distance: what no rotation takes away.
 
-    Nan where either says the same of all examples. A metric, and what Ding et al. 2021, arXiv:2108.01661, find to tell
-    what changes a network's function more faithfully than CKA does.
+    sqrt(2 - 2 |X'Y|_*) of X and Y at Frobenius norm 1. It is a metric. Ding et al. find that it shows what changes a
+    network's function more faithfully than CKA does.
+
+    Args:
+        one: Activations of n examples, from ``represent``.
+        other: Activations of the same examples.
+
+    Returns:
+        The distance, in [0, sqrt(2)]. NaN where the activations of one of them are the same for all examples.
+
+    Raises:
+        ValueError: The two are not of equally many examples.
+
+    Source: Ding et al. 2021, arXiv:2108.01661.
+
+    >>> square = represent([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    >>> turned = represent([[0.0, 0.0], [0.0, 1.0], [-1.0, 1.0], [-1.0, 0.0]])
+    >>> procrustes(square, turned) < 1e-7
+    True
     """
     one, other = _pair(one, other)
     size = np.linalg.norm(one.rows) * np.linalg.norm(other.rows)
@@ -155,23 +202,41 @@ def procrustes(one: Representation, other: Representation) -> float:
 def without_largest(
     one: Representation, other: Representation, part: float = 0.01
 ) -> tuple[Representation, Representation]:
-    """Return both without the examples that are among the ``part`` with the largest norms in either of them.
+    """Return both without the examples that have the largest norms in either of them.
 
-    A single far example can decide CKA alone (Davari et al. 2022, arXiv:2210.16156), so it should be shown without
-    them. At least one is left out of each; what is left is centred anew.
+    A single far example can decide CKA alone, so it should be shown without such examples too. What is left is centred
+    anew.
+
+    Args:
+        one: Activations of n examples, from ``represent``.
+        other: Activations of the same examples.
+        part: The share of the examples to leave out of each, in [0, 1]; at least one is left out.
+
+    Returns:
+        The two, of the same remaining examples.
+
+    Raises:
+        ValueError: Fewer than four examples would be left.
+
+    Source: Davari et al. 2022, arXiv:2210.16156.
+
+    >>> line = represent([[0.0], [1.0], [2.0], [3.0], [4.0], [99.0]])
+    >>> shorter, _ = without_largest(line, line)
+    >>> len(shorter.rows)
+    5
     """
     one, other = _pair(one, other)
     many = max(1, round(arguments.number("part", part, 0, 1) * len(one.rows)))
     if len(one.rows) - 2 * many < FEWEST:
         raise ValueError(f"part: must leave {FEWEST} examples or more of {len(one.rows)}, got {part:g}")
-    kept = np.ones(len(one.rows), dtype=bool)
-    for each in (one, other):
-        kept[np.argsort(each.squares, kind="stable")[-many:]] = False
-    return _rest(one, kept), _rest(other, kept)
+    remaining = np.ones(len(one.rows), dtype=bool)
+    for representation in (one, other):
+        remaining[np.argsort(representation.squares, kind="stable")[-many:]] = False
+    return _rest(one, remaining), _rest(other, remaining)
 
 
-def _rest(whole: Representation, kept: NDArray[np.bool_]) -> Representation:
-    rest = represent(whole.rows[kept])
+def _rest(whole: Representation, remaining: NDArray[np.bool_]) -> Representation:
+    rest = represent(whole.rows[remaining])
     return Representation(rest.rows, rest.exponent + whole.exponent)
 
 

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 def exponents(values: ArrayLike, axis: int | None = None) -> NDArray[np.intc]:
-    """Return the binary exponents of the largest finite numbers along an axis, which is kept; 0 where there are none.
+    """Return the binary exponents of the largest finite numbers along an axis.
+
+    Args:
+        values: Numbers of any shape.
+        axis: The axis, which is kept; None for all.
+
+    Returns:
+        Whole numbers; 0 where there is no finite number but 0.
 
     >>> print(exponents([[0.75, 3.0], [1e-200, 0.0]], axis=1).ravel())
     [   2 -664]
@@ -30,12 +37,18 @@ def exponents(values: ArrayLike, axis: int | None = None) -> NDArray[np.intc]:
     largest = sizes.max(axis=axis, keepdims=True, initial=0.0)
     if not np.isfinite(largest).all():
         largest = sizes.max(axis=axis, keepdims=True, initial=0.0, where=np.isfinite(sizes))
-    found: NDArray[np.intc] = np.frexp(largest)[1]
-    return found
+    largest_exponents: NDArray[np.intc] = np.frexp(largest)[1]
+    return largest_exponents
 
 
 def scaled(values: ArrayLike) -> tuple[Array, int]:
     """Return numbers divided by a power of two, so that the largest finite one is below 1, and the exponent of that power.
+
+    Args:
+        values: Numbers of any shape.
+
+    Returns:
+        The numbers and the exponent, from which ``np.ldexp(numbers, exponent)`` gives the values back.
 
     >>> print(scaled([3e-200, 1e-200]))
     (array([0.57408789, 0.19136263]), -662)

@@ -132,7 +132,7 @@ def cycle_ends(offer: Scheduler) -> str:
         raise NotApplicable("it declares no cycles")
     for name, settings in ends(offer.space, offer.defaults).items():
         for total in TOTALS:
-            found = list(offer.cycle_ends(total, **{**offer.defaults, **settings}))
+            found = list(offer.cycle_ends(total, **offer.settings(settings)))
             require(
                 found == sorted({*found}) and found[:1] >= [1] and found[-1:] == [total],
                 f"must be rising step numbers from 1, the last one {total}, got {found!r:.80} at {name} of its space",
@@ -153,7 +153,7 @@ def _step(offer: Scheduler, optimizer: torch.optim.Optimizer, schedule: Any) -> 
 def _rates(offer: Scheduler, total: int, settings: Mapping[str, Any], stop: int = -1) -> list[float]:
     """Return the rate of every step of a run, and the one after; saved and built anew after step ``stop``."""
     optimizer = _sgd(PEAK)
-    schedule: Any = offer.build(optimizer, total, **{**offer.defaults, **settings})
+    schedule: Any = offer.build(optimizer, total, **offer.settings(settings))
     found = []
     for number in range(1, total + 1):
         found.append(float(optimizer.param_groups[0]["lr"]))
@@ -172,7 +172,7 @@ def _saved_and_restored(
     except PluginError as error:
         raise AssertionError(str(error)) from error
     fresh = _sgd(PEAK)
-    other: Any = offer.build(fresh, total, **{**offer.defaults, **settings})
+    other: Any = offer.build(fresh, total, **offer.settings(settings))
     fresh.load_state_dict(optimizer.state_dict())
     other.load_state_dict(restore(plain, tensors))
     return fresh, other

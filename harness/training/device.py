@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from harness.errors import DeviceError, shown
 from harness.plugin.runs import digest
+from harness.records.files import checksum
 
 Precision = Literal["fp32", "bf16"]
 
@@ -123,6 +124,7 @@ def environment(device: Device) -> Mapping[str, Any]:
 
     packages = ("torch", "timm", "optuna", "numpy", "pandas", "pillow", "pluggy", "optimizer-harness")
     versions = {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+    versions["training code"] = _training_code()
     hardware = {
         "device": torch.cuda.get_device_name(device.name) if device.type == "cuda" else _processor(),
         "cores": os.cpu_count() or 1,
@@ -132,6 +134,12 @@ def environment(device: Device) -> Mapping[str, Any]:
     }
     said = {**hardware, "type": device.type}
     return {"hash": digest([versions, hardware])[:16], "versions": versions, "hardware": said}
+
+
+def _training_code() -> str:
+    """Return eight hex digits that stand for the modules that train, which change within a version in development."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return digest([[file.name, checksum(file)] for file in files])[:8]
 
 
 def _version(package: str) -> str:

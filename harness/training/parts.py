@@ -72,7 +72,7 @@ class Parts:
         """Choose what is trained from here on, with a new optimizer and a new schedule."""
         use, run = self.ingredients, self.run
         groups = self.groups[-1:] if stage.head_only else self.groups
-        settings, timing = {**use.optimizer.defaults, **run.optimizer}, {**use.scheduler.defaults, **run.scheduler}
+        settings, timing = use.optimizer.settings(run.optimizer), use.scheduler.settings(run.scheduler)
         steps = stage.epochs * len(self.batches)
         seed_all(mix(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage

@@ -37,7 +37,7 @@ class Rehearsal:
     def __post_init__(self) -> None:
         random = torch.Generator().manual_seed(12345)  # not what an optimizer draws
         self.weights = [torch.nn.Parameter(torch.randn(shape, generator=random)) for shape in SHAPES]
-        settings = {**self.offer.defaults, **self.settings}
+        settings = self.offer.settings(self.settings)
         with Boundary("optimizer", self.offer.name, "build"):
             self.optimizer = build_optimizer(self.offer, settings, [self.weights], layer_factor=1)
 
@@ -144,7 +144,7 @@ def moved_entries(
         warnings.filterwarnings("ignore", message=".*optimizer.step.*")  # the weights need not move for this
         before, stepping = built, Boundary("scheduler", scheduler.name, "step")
         with Boundary("scheduler", scheduler.name, "build"):
-            schedule = scheduler.build(rehearsal.optimizer, total, **{**scheduler.defaults, **timing})
+            schedule = scheduler.build(rehearsal.optimizer, total, **scheduler.settings(timing))
         for _ in range(total):
             for entry in entries.moved(before, groups):
                 values.setdefault(entry, []).append(entries.value_of(groups, entry))

@@ -68,7 +68,7 @@ def cycle_ends(run: Run, scheduler: Scheduler, steps_per_epoch: int) -> list[int
     total = (run.epochs - run.head_epochs) * steps_per_epoch
     try:
         with Boundary("scheduler", scheduler.name, "have cycle_ends"):
-            found: list[Any] = list(scheduler.cycle_ends(total, **{**scheduler.defaults, **run.scheduler}))
+            found: list[Any] = list(scheduler.cycle_ends(total, **scheduler.settings(run.scheduler)))
     except PluginFailed as error:
         raise PluginError(f"scheduler '{scheduler.name}': cycle_ends must return steps, got {error.why}") from error
     rising = all(isinstance(end, int) for end in found) and found == sorted({*found})

@@ -69,7 +69,7 @@ def walk(optimizer: Optimizer, landscape: Landscape, hyperparameters: Mapping[st
     with torch.random.fork_rng(devices=[]):  # of an optimizer that draws numbers; training's are not touched
         torch.default_generator.manual_seed(0)
         point = torch.nn.Parameter(torch.tensor(landscape.start))
-        at_work = optimizer.build([point], **{**optimizer.defaults, **hyperparameters})
+        at_work = optimizer.build([point], **optimizer.settings(hyperparameters))
         objective = _Objective(landscape, point, at_work, optimizer.second_order)
         lost = False
         while objective.gradients < budget and not lost:

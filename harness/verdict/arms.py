@@ -1,4 +1,4 @@
-"""What the names of arms tell, shared by the analyses."""
+"""What the names of arms tell: network, optimizer and schedule."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ if TYPE_CHECKING:
 
 
 def network_of(arm: str) -> str:
-    """Return an arm's network: its backbone, with the head where one is trained on it."""
+    """Return an arm's network: its backbone, and the head where one is trained on the backbone."""
     return arm.rsplit("/", 2)[0]
 
 
+def short_name(arm: str) -> str:
+    """Return an arm's name without its network: ``OPTIMIZER/SCHEDULE``."""
+    return "/".join(arm.rsplit("/", 2)[1:])
+
+
 def optimizer_of(records: Records, arm: str) -> str:
-    """Return an arm's optimizer, whatever its alias."""
+    """Return the name of an arm's optimizer plugin, also where the benchmark gives it another name."""
     aliases = records.meta.optimizers
     return str(aliases.get(arm) or records.arms.set_index("arm").loc[arm, "optimizer"])
 
 
-def alike(records: Records, arm: str) -> list[str]:
-    """Return the arms of the same optimizer, schedule and network, itself among them: those that share its defaults."""
+def arms_alike(records: Records, arm: str) -> list[str]:
+    """Return the arms of the same optimizer, schedule and network, this one among them: they share their defaults."""
     schedules = records.arms.set_index("arm")["scheduler"]
 
-    def about(name: str) -> tuple[str, str, str]:
+    def ingredients(name: str) -> tuple[str, str, str]:
         return optimizer_of(records, name), str(schedules[name]), network_of(name)
 
-    return [other for other in map(str, records.arms["arm"]) if about(other) == about(arm)]
+    return [name for name in map(str, records.arms["arm"]) if ingredients(name) == ingredients(arm)]

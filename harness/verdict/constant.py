@@ -1,4 +1,4 @@
-"""What the best constant answer scores, and which scores are not shown to be better than that."""
+"""The score of the best constant answer, and by how much a score must be better to show that something was learned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BY_CHANCE = 0.05  # how often another draw of the examples alone makes a score s
 
 
 @dataclass(frozen=True)
-class Level:
+class ConstantScore:
     """The score of a constant answer, with its standard error over another draw of the examples."""
 
     score: float  # as recorded
@@ -23,8 +23,8 @@ class Level:
         return NormalDist().inv_cdf(1 - BY_CHANCE) * self.se
 
 
-def level(records: Records, split: str, metric: str) -> Level | None:
+def constant_score(records: Records, split: str, metric: str) -> ConstantScore | None:
     """Return what the constant answer scores in a metric of the task on a split; None where that is not known."""
     scores = records.meta.constant.get("scores", {})
     known = scores.get(split, {}).get(metric)
-    return Level(float(known["score"]), float(known["se"])) if known else None
+    return ConstantScore(float(known["score"]), float(known["se"])) if known else None

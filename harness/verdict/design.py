@@ -1,4 +1,4 @@
-"""Which runs a verdict is about: by network, arm and seed, with the controls that belong to them."""
+"""The runs that a verdict is about: by network, arm and seed, with the controls that belong to them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Row = Mapping[str, Any]  # of records.comparison
+RunsBySeed = Mapping[int, Row]
 CONTROLS = {"aa": "A/A", "different": "known different"}  # by role, in words
 ARMS = "arms"  # the kind of a pair that is no control
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two arms of one network that are compared; of a control the second one is the arm that it belongs to."""
+    """Two arms of one network that are compared. In a pair with a control, ``other`` is the arm that it belongs to."""
 
     one: str
     other: str
@@ -29,98 +30,106 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One network of the benchmark: its arms and their runs."""
+class Network:
+    """One network of the benchmark: its arms, and their runs in the comparison."""
 
-    network: str
+    name: str
     regime: str
     convex: bool
     protocol: Protocol
     arms: tuple[str, ...]
-    seeds: tuple[int, ...]  # of initial weights, as many as the protocol promises
-    controls: Mapping[str, tuple[str, str]]  # name of a control arm -> (role, of)
-    runs: Mapping[str, Mapping[int, Row]]  # arm or control -> seed -> its run
-    replicates: Mapping[str, Mapping[int, Mapping[int, Row]]]  # arm -> search -> seed -> its run
-    twins: Mapping[str, Mapping[int, Row]]  # arm -> seed -> the run with the same start and another order
-    restarts: Mapping[str, Mapping[int, Row]]  # arm -> seed -> the run that went on
-    promised: frozenset[str] = frozenset()  # roles of controls that were to be run, whatever became of them
+    seeds: tuple[int, ...]  # of initial weights, at most as many as the protocol promises
+    controls: Mapping[str, tuple[str, str]]  # name of a control arm -> (role, the arm it belongs to)
+    runs: Mapping[str, RunsBySeed]  # arm or control -> its runs
+    replicates: Mapping[str, Mapping[int, RunsBySeed]]  # arm -> number of the search -> its runs
+    twins: Mapping[str, RunsBySeed]  # arm -> the runs with the same initial weights and another order of the data
+    restarts: Mapping[str, RunsBySeed]  # arm -> the runs that went on from the peak of the schedule
+    promised: frozenset[str] = frozenset()  # roles of the controls that the benchmark asked for, run or not
 
     @property
     def pairs(self) -> list[Pair]:
-        """Every pair of arms, then the controls with their own."""
+        """Every pair of arms, then each control with its arm."""
         arms = [Pair(one, other, ARMS) for one, other in combinations(self.arms, 2)]
-        return arms + [Pair(name, of, role) for name, (role, of) in self.controls.items()]
+        return arms + [Pair(name, arm, role) for name, (role, arm) in self.controls.items()]
 
     @property
-    def rivals(self) -> int:
-        """How many pairs of arms there are."""
-        return len(self.arms) * (len(self.arms) - 1) // 2
+    def arm_pairs(self) -> list[Pair]:
+        """Every pair of arms."""
+        return [pair for pair in self.pairs if pair.kind == ARMS]
 
-    def done(self, arm: str) -> dict[int, Row]:
+    def done_runs(self, arm: str) -> dict[int, Row]:
         """Return an arm's runs that ended well, by seed."""
         runs = self.runs.get(arm, {})
         return {seed: runs[seed] for seed in self.seeds if seed in runs and runs[seed]["state"] == "done"}
 
-    def lost(self, arm: str) -> dict[str, int]:
-        """Return how many of an arm's promised seeds have no result, by state; "missing" were never run."""
-        found: dict[str, int] = {}
+    def count_lost(self, arm: str) -> dict[str, int]:
+        """Return how many of an arm's seeds have no result, by state; the state is "missing" for a run never done."""
+        counts: dict[str, int] = {}
         for seed in self.seeds:
             state = str(self.runs.get(arm, {}).get(seed, {"state": "missing"})["state"])
             if state != "done":
-                found[state] = found.get(state, 0) + 1
-        return found
+                counts[state] = counts.get(state, 0) + 1
+        return counts
 
-    def steps(self, epochs: DataFrame) -> set[int]:
-        """Return the numbers of optimizer steps that the arms' runs took, of the table ``records.epochs``."""
-        wanted = {str(row["run_id"]) for arm in self.arms for row in self.done(arm).values()}
+    def step_counts(self, epochs: DataFrame) -> set[int]:
+        """Return the different numbers of optimizer steps that the arms' runs took, from ``records.epochs``."""
+        run_ids = {str(row["run_id"]) for arm in self.arms for row in self.done_runs(arm).values()}
         if not len(epochs):
             return set()
-        mine = epochs[epochs["run_id"].isin(wanted)]
-        return {int(steps) for steps in mine.groupby("run_id")["steps"].max()}
+        rows = epochs[epochs["run_id"].isin(run_ids)]
+        return {int(steps) for steps in rows.groupby("run_id")["steps"].max()}
 
-    def has(self, role: str) -> bool:
-        """Return whether there is a control of that role with a run that ended well."""
-        return any(kind == role and self.done(name) for name, (kind, _) in self.controls.items())
+    def has_control(self, role: str) -> bool:
+        """Return whether a control of that role has a run that ended well."""
+        return any(kind == role and self.done_runs(name) for name, (kind, _) in self.controls.items())
 
 
-def cells(records: Records, protocol: Protocol) -> list[Cell]:
-    """Return the networks of a protocol, in the order of its arms; none for records without a comparison."""
-    rows: list[Row] = [{str(k): v for k, v in row.items()} for row in records.comparison.to_dict("records")]
+def networks_of(records: Records, protocol: Protocol) -> list[Network]:
+    """Return a protocol's networks in the order of its arms; none for records without a comparison."""
+    rows: list[Row] = [
+        {str(name): value for name, value in row.items()} for row in records.comparison.to_dict("records")
+    ]
     if not rows:
         return []
-    networks = list(dict.fromkeys(network_of(arm) for arm in protocol.arms))
-    return [_cell(records, protocol, network, rows) for network in networks]
+    names = dict.fromkeys(network_of(arm) for arm in protocol.arms)
+    return [_network(records, protocol, name, rows) for name in names]
 
 
-def _cell(records: Records, protocol: Protocol, network: str, every: list[Row]) -> Cell:
-    rows = [row for row in every if network_of(str(row["arm"])) == network]
-    arms = tuple(arm for arm in protocol.arms if network_of(arm) == network)
+def _network(records: Records, protocol: Protocol, name: str, comparison: list[Row]) -> Network:
+    rows = [row for row in comparison if network_of(str(row["arm"])) == name]
+    arms = tuple(arm for arm in protocol.arms if network_of(arm) == name)
     fresh = [row for row in rows if row["role"] == "fresh" and row["arm"] in arms]
+    controls = [row for row in rows if row["role"] in CONTROLS]
+    asked = {str(control["role"]) for control in records.meta.roles.values() if control["of"] in arms}
     seeds = tuple(sorted({int(row["init_seed"]) for row in fresh}))[: protocol.seeds]
-    beside = [row for row in rows if row["role"] in CONTROLS]
-    roles = {str(about["role"]) for about in records.meta.roles.values() if about["of"] in arms}
+    return Network(
+        name=name,
+        regime=str(records.meta.benchmark["train"]["regime"]),
+        convex=bool(records.meta.convex.get(name, False)),
+        protocol=protocol,
+        arms=arms,
+        seeds=seeds,
+        controls={str(row["arm"]): (str(row["role"]), str(row["of"])) for row in controls},
+        runs=_by_seed([*fresh, *controls], "arm"),
+        replicates=_replicates(rows, arms, seeds),
+        twins=_by_seed([row for row in rows if row["role"] == "twin"], "of"),
+        restarts=_by_seed([row for row in rows if row["role"] == "restart"], "of"),
+        promised=frozenset(CONTROLS) & (asked | {str(row["role"]) for row in controls}),
+    )
+
+
+def _replicates(rows: list[Row], arms: tuple[str, ...], seeds: tuple[int, ...]) -> dict[str, dict[int, dict[int, Row]]]:
+    """Return each arm's runs by the search that tuned them and by seed."""
     replicates: dict[str, dict[int, dict[int, Row]]] = {arm: {} for arm in arms}
     for row in rows:
         if row["role"] in ("fresh", "replicate") and row["of"] in arms and int(row["init_seed"]) in seeds:
             replicates[row["of"]].setdefault(int(row["replicate"]), {})[int(row["init_seed"])] = row
-    return Cell(
-        network=network,
-        regime=str(records.meta.benchmark["train"]["regime"]),
-        convex=bool(records.meta.convex.get(network, False)),
-        protocol=protocol,
-        arms=arms,
-        seeds=seeds,
-        controls={str(row["arm"]): (str(row["role"]), str(row["of"])) for row in beside},
-        runs=_by_seed([*fresh, *beside], "arm"),
-        replicates=replicates,
-        twins=_by_seed([row for row in rows if row["role"] == "twin"], "of"),
-        restarts=_by_seed([row for row in rows if row["role"] == "restart"], "of"),
-        promised=frozenset(CONTROLS) & (roles | {str(row["role"]) for row in beside}),
-    )
+    return replicates
 
 
-def _by_seed(rows: list[Row], key: str) -> dict[str, dict[int, Row]]:
-    found: dict[str, dict[int, Row]] = {}
+def _by_seed(rows: list[Row], column: str) -> dict[str, dict[int, Row]]:
+    """Return rows by the name in a column and by the seed of their initial weights."""
+    grouped: dict[str, dict[int, Row]] = {}
     for row in rows:
-        found.setdefault(str(row[key]), {})[int(row["init_seed"])] = row
-    return found
+        grouped.setdefault(str(row[column]), {})[int(row["init_seed"])] = row
+    return grouped

@@ -1,11 +1,14 @@
-"""Is it a minimum? A plateau at the end of a schedule proves nothing, so every arm is put to a test of its own.
+"""Is an arm at a minimum? A plateau at the end of a schedule proves nothing, so every arm is tested.
 
-A convex network is at its minimum where the gradient of the whole objective is zero, to a tolerance. A small gradient
-alone is no proof: of classes that can be told apart and without a penalty the loss falls for ever, ever more slowly, and
-there is no minimum at all. So with classes the objective must also be known to lie within a little of its minimum, which
-the penalty's strong convexity tells: f - min f <= |gradient|^2 / (2 l2) (Boyd & Vandenberghe 2004, eq. 9.9). A sum of
-squares has its minimum without one. Any other network must fit
-its training examples, and must not find anything better by far when it begins once more at the peak of its schedule.
+A convex network is at its minimum where the gradient of the whole objective is zero, to a tolerance. With classes, a small
+gradient alone is no proof: if the classes can be separated and the objective has no penalty, the loss falls for ever, ever
+more slowly, and there is no minimum. So with classes the objective must also be known to lie close to its minimum. The
+penalty's strong convexity gives the bound f - min f <= |gradient|^2 / (2 l2) (Boyd & Vandenberghe 2004, eq. 9.9). A sum of
+squares has a minimum without a penalty.
+
+Any other network must fit its training examples. It must also not find a much lower train loss when its training goes on
+from harness.plugin.meta import Meta
+from the peak of the learning rate schedule.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from harness.plugin.meta import Meta
-from harness.verdict.design import Cell, Row
+from harness.verdict.design import Network, Row
 from harness.verdict.protocol import Protocol
 
 GRADIENT, EXCESS = "gradient_norm.relative", "gradient_norm.excess"  # columns of records.comparison
@@ -24,30 +27,74 @@ PASSED, FAILED, UNJUDGED = "at a minimum", "not at a minimum", "not judged"
 
 @dataclass(frozen=True)
 class Gate:
-    """What the gate says of an arm, and the numbers it says it from; NaN where they have no part in it."""
+    """An arm's state, and the numbers that it follows from; NaN for a number that has no part in it."""
 
     state: str
-    reason: str = ""  # why it is not passed
-    gradient: float = math.nan  # the largest over the seeds
+    reason: str = ""  # why the arm did not pass
+    gradient: float = math.nan  # the largest over the seeds, as a part of the gradient at the start
     error: float = math.nan  # un-augmented train error, mean over the seeds
-    loss: float = math.nan  # train loss of the run that went on, before
+    loss: float = math.nan  # train loss before the run went on
     restarted: float = math.nan  # and after
-    gain_limit: float = math.nan  # so much it may fall
+    gain_limit: float = math.nan  # the train loss may fall by less than this
+
+    @property
+    def passed(self) -> bool:
+        """Whether the arm is at a minimum; one that could not be judged is not."""
+        return self.state == PASSED
 
     @property
     def gain(self) -> float:
-        """How much the restart lowered the train loss."""
+        """By how much going on lowered the train loss."""
         return self.loss - self.restarted
 
 
-def gate(cell: Cell, arm: str, meta: Meta) -> Gate:
+def judge_gate(network: Network, arm: str, meta: Meta) -> Gate:
     """Return whether an arm is at a minimum; "not judged" where the records do not tell, which counts as failed."""
-    done, metrics = cell.done(arm), meta.metrics
-    if not done:
+    runs, metrics = network.done_runs(arm), meta.metrics
+    if not runs:
         return Gate(UNJUDGED, "no run ended well")
-    if cell.convex:
-        return _convex(list(done.values()), cell.protocol, bool(meta.data.get("classes")) or "accuracy" in metrics)
-    return _restarted(cell, arm, "error" in metrics or "accuracy" in metrics)
+    if network.convex:
+        has_classes = bool(meta.data.get("classes")) or "accuracy" in metrics
+        return _judge_convex(list(runs.values()), network.protocol, has_classes)
+    return _judge_restart(network, arm, "error" in metrics or "accuracy" in metrics)
+
+
+def _judge_convex(runs: list[Row], protocol: Protocol, has_classes: bool) -> Gate:
+    norms = [float(run.get(GRADIENT, math.nan)) for run in runs]
+    if any(math.isnan(norm) for norm in norms):
+        return Gate(UNJUDGED, "its gradient was not measured; add 'gradient_norm' to compare.probes")
+    largest, limit = max(norms), protocol.gate["gradient"]
+    if largest > limit:
+        return Gate(FAILED, f"the gradient is {largest:.2g} of its start, above {limit:g}", gradient=largest)
+    if not has_classes:
+        return Gate(PASSED, gradient=largest)
+    excesses, nats = [float(run.get(EXCESS, math.nan)) for run in runs], protocol.gate["nats"]
+    if any(math.isnan(excess) for excess in excesses):
+        return Gate(FAILED, "the objective has no penalty (l2), and so perhaps no minimum", gradient=largest)
+    if max(excesses) > nats:
+        reason = f"the objective may still be {max(excesses):.2g} above its minimum, more than {nats:g}"
+        return Gate(FAILED, reason, gradient=largest)
+    return Gate(PASSED, gradient=largest)
+
+
+def _judge_restart(network: Network, arm: str, has_error: bool) -> Gate:
+    runs, fit = network.done_runs(arm), network.protocol.fit
+    error = sum(map(_train_error, runs.values())) / len(runs) if has_error else math.nan
+    before, after = _largest_gain(network, arm)
+    measured = math.isfinite(before)
+    limit = max(network.protocol.gate["gain"] * before, network.protocol.gate["nats"]) if measured else math.nan
+    gradient = max(float(run.get(GRADIENT, math.nan)) for run in runs.values())  # shown, and not judged
+    gate = partial(Gate, gradient=gradient, error=error, loss=before, restarted=after, gain_limit=limit)
+    if has_error and math.isnan(error):
+        return gate(UNJUDGED, "its train error was not measured")
+    if has_error and error > fit:
+        return gate(FAILED, f"its train error is {error:.2%}, above {fit:.2%}")
+    if not measured:
+        return gate(UNJUDGED, _why_no_gain(network, arm))
+    if before - after >= limit:
+        reason = f"going on lowered its train loss from {before:.3g} to {after:.3g}, by {limit:.2g} or more"
+        return gate(FAILED, reason)
+    return gate(PASSED)
 
 
 def _train_error(run: Row) -> float:
@@ -55,50 +102,23 @@ def _train_error(run: Row) -> float:
     return float(run.get("train_error", 1 - float(run.get("train_accuracy", math.nan))))
 
 
-def _convex(runs: list[Row], protocol: Protocol, classes: bool) -> Gate:
-    norms = [float(run.get(GRADIENT, math.nan)) for run in runs]
-    if any(math.isnan(norm) for norm in norms):
-        return Gate(UNJUDGED, "its gradient was not measured; add 'gradient_norm' to compare.probes")
-    worst, limit = max(norms), protocol.gate["gradient"]
-    if worst > limit:
-        return Gate(FAILED, f"the gradient is {worst:.2g} of its start, above {limit:g}", gradient=worst)
-    if not classes:
-        return Gate(PASSED, gradient=worst)
-    above, nats = [float(run.get(EXCESS, math.nan)) for run in runs], protocol.gate["nats"]
-    if any(math.isnan(each) for each in above):
-        return Gate(FAILED, "the objective has no penalty (l2), and so perhaps no minimum", gradient=worst)
-    if max(above) > nats:
-        why = f"the objective may still be {max(above):.2g} above its minimum, more than {nats:g}"
-        return Gate(FAILED, why, gradient=worst)
-    return Gate(PASSED, gradient=worst)
+def _largest_gain(network: Network, arm: str) -> tuple[float, float]:
+    """Return the train loss before and after the restart that lowered it most; NaN where none was measured."""
+    runs, losses = network.done_runs(arm), []
+    for seed, restart in network.restarts.get(arm, {}).items():
+        if restart["state"] == "done" and seed in runs:
+            before, after = (float(run.get("train_loss", math.nan)) for run in (runs[seed], restart))
+            if math.isfinite(before) and math.isfinite(after):
+                losses.append((before, after))
+    return max(losses, key=lambda pair: pair[0] - pair[1], default=(math.nan, math.nan))
 
 
-def _restarted(cell: Cell, arm: str, has_error: bool) -> Gate:
-    done, fit = cell.done(arm), cell.protocol.fit
-    errors = [_train_error(run) for run in done.values()]
-    error = sum(errors) / len(errors) if has_error else math.nan
-    again = {seed: run for seed, run in cell.restarts.get(arm, {}).items() if run["state"] == "done" and seed in done}
-    losses = {
-        seed: (done[seed].get("train_loss", math.nan), run.get("train_loss", math.nan)) for seed, run in again.items()
-    }
-    gains = [(float(before), float(after)) for before, after in losses.values()]
-    gains = [(before, after) for before, after in gains if math.isfinite(before) and math.isfinite(after)]
-    before, after = max(gains, key=lambda pair: pair[0] - pair[1], default=(math.nan, math.nan))
-    limit = max(cell.protocol.gate["gain"] * before, cell.protocol.gate["nats"]) if gains else math.nan
-    gradient = max(float(run.get(GRADIENT, math.nan)) for run in done.values())  # shown, and not judged
-    said = partial(Gate, gradient=gradient, error=error, loss=before, restarted=after, gain_limit=limit)
-    if has_error and math.isnan(error):
-        return said(UNJUDGED, "its train error was not measured")
-    if has_error and error > fit:
-        return said(FAILED, f"its train error is {error:.2%}, above {fit:.2%}")
-    if not gains:
-        ended = sorted({str(run["state"]) for run in cell.restarts.get(arm, {}).values()} - {"done"})
-        if ended:
-            return said(UNJUDGED, f"the run of it that went on has no result ({', '.join(ended)})")
-        if again:
-            return said(UNJUDGED, "its train loss was not measured")
-        return said(UNJUDGED, "no run of it went on; set compare.gate = true")
-    if before - after >= limit:
-        reason = f"going on lowered its train loss from {before:.3g} to {after:.3g}, by {limit:.2g} or more"
-        return said(FAILED, reason)
-    return said(PASSED)
+def _why_no_gain(network: Network, arm: str) -> str:
+    """Return why nothing is known of an arm's restarts."""
+    restarts = network.restarts.get(arm, {})
+    lost = sorted({str(run["state"]) for run in restarts.values()} - {"done"})
+    if lost:
+        return f"its run that went on has no result ({', '.join(lost)})"
+    if any(seed in network.done_runs(arm) for seed in restarts):
+        return "its train loss was not measured"
+    return "no run of it went on; set compare.gate = true"

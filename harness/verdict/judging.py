@@ -1,9 +1,12 @@
-"""Every pair of arms on every measure: an estimate, an interval, two p-values, and the labels they allow.
+"""Every pair of arms on every measure: an estimate, an interval, two p-values, and the label that they allow.
 
-Five things take a label back to "inconclusive": a design that is no longer what was registered (all facets), an arm that
-is not at a minimum (all facets but the loss), an arm whose tuning raised an alarm (the loss), two tunings of one optimizer
-that came out different (that facet's "different"), and a known difference that was not found, or promised and not measured
-(that facet's "similar").
+Five things take a label back to "inconclusive":
+
+- the design is no longer the one that was registered: every facet;
+- an arm is not at a minimum: every facet but the loss;
+- the tuning of an arm raised an alarm: the loss;
+- two tunings of one optimizer came out different: that facet's "different";
+- a known difference was not found, or was promised and not measured: that facet's "similar".
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 from harness.records import Records
@@ -18,40 +22,58 @@ from harness.statistics import joint
 from harness.statistics.intervals import half_width, jackknife_se
 from harness.statistics.labels import Judged, Label, Margin, holm, judge, seeds_needed, together
 from harness.statistics.pairwise import Estimate, arrangements
-from harness.verdict.design import ARMS, CONTROLS, Cell, Pair
-from harness.verdict.gate import PASSED, Gate, gate
-from harness.verdict.matrices import Matrices
-from harness.verdict.measurements import Missing, Sources
+from harness.verdict.arms import short_name
+from harness.verdict.design import ARMS, CONTROLS, Network, Pair
+from harness.verdict.gate import Gate, judge_gate
+from harness.verdict.measurements import Comparison, Measurements, Missing
 from harness.verdict.measures import MEASURES, PROBES, Measure
-from harness.verdict.numbers import FEWEST, KINDS, UNKNOWN, Numbers, Unit
+from harness.verdict.paired_numbers import FEWEST, KINDS, UNKNOWN, Unit
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Arranged = Mapping["Key", NDArray[np.float64]]  # the test statistic of every arrangement, by entry
+
+Key = tuple[Pair, str]  # a pair and the name of a measure
+
 UNEQUAL = "the arms took unequal numbers of steps"
 UNLIKE = "each arm may have an objective of its own (search.objective = free)"
 CHANGED = "what was registered has been changed since"
+NO_SENSITIVITY = "no assay sensitivity: the known-different arm was "
 HALF, DOUBLE = 0.5, 2.0  # of the margins, for the sensitivity of every label
+FACTORS = (HALF, 1.0, DOUBLE)
 
 
-@dataclass
+@dataclass(frozen=True)
+class PValues:
+    """The p-values of a pair on a measure; 1 where there is no test."""
+
+    different: float = 1.0
+    different_holm: float = 1.0  # adjusted within the facet
+    different_overall: float = 1.0  # adjusted across all facets
+    same: Mapping[float, float] = field(default_factory=dict)  # by factor of the margin
+    same_holm: Mapping[float, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Entry:
     """One pair of arms on one primary measure."""
 
-    cell: Cell
+    network: Network
     measure: Measure
     pair: Pair
-    compared: Numbers | Matrices | Missing
+    compared: Comparison
     estimate: Estimate = UNKNOWN
     distance: Estimate = UNKNOWN
-    p_different: float = 1.0
-    p_different_holm: float = 1.0  # within the facet
-    p_different_overall: float = 1.0  # across all facets
-    p_same: Mapping[float, float] = field(default_factory=dict)  # by factor of the margin
-    p_same_holm: Mapping[float, float] = field(default_factory=dict)
-    demotions: dict[Label, str] = field(default_factory=dict)  # why it may not be called so
-    gated: bool = False  # one of the arms is not at a minimum
+    p: PValues = PValues()
+    demotions: Mapping[Label, str] = field(default_factory=dict)  # the labels it may not have, with the reason
+    gated: bool = False  # whether it is demoted because one of the arms is not at a minimum
+
+    @property
+    def key(self) -> Key:
+        """What tells it from the network's other entries."""
+        return self.pair, self.measure.name
 
     @property
     def measured(self) -> bool:
@@ -71,154 +93,189 @@ class Entry:
     @property
     def below_floor(self) -> bool:
         """Whether the distance is negligible: the upper end of its interval lies below the floor."""
-        return self.distance.high < self.measure.floor_of(self.cell.protocol)
+        return self.distance.high < self.measure.floor_of(self.network.protocol)
 
     def margin(self, factor: float = 1.0) -> Margin:
         """Return the margin in the estimate's scale."""
-        return self.measure.margin_of(self.cell.protocol, factor)
+        return self.measure.margin_of(self.network.protocol, factor)
 
-    def holm(self, factor: float = 1.0) -> Judged:
-        """Return the pair's own label, adjusted within its facet."""
-        return self._judge(self.p_same_holm.get(factor, 1.0), self.p_different_holm, factor)
+    def judge_alone(self, factor: float = 1.0) -> Judged:
+        """Return the pair's own label, from p-values that are adjusted within its facet."""
+        return self._judge(self.p.same_holm.get(factor, 1.0), self.p.different_holm, factor)
 
-    def in_facet(self, factor: float = 1.0) -> Judged:
+    def judge_in_facet(self, factor: float = 1.0) -> Judged:
         """Return its part in the facet's label: "all similar" needs no adjustment, "any different" does."""
-        return self._judge(self.p_same.get(factor, 1.0), self.p_different_holm, factor)
+        return self._judge(self.p.same.get(factor, 1.0), self.p.different_holm, factor)
 
-    def in_all(self, factor: float = 1.0) -> Judged:
+    def judge_overall(self, factor: float = 1.0) -> Judged:
         """Return its part in the overall statement, where "different" is adjusted across the facets."""
-        return self._judge(self.p_same.get(factor, 1.0), self.p_different_overall, factor)
+        return self._judge(self.p.same.get(factor, 1.0), self.p.different_overall, factor)
 
     def _judge(self, p_same: float, p_different: float, factor: float) -> Judged:
         if not self.measured or self.estimate.seeds < FEWEST:
             return Judged("inconclusive", "" if not self.measured else f"fewer than {FEWEST} seeds")
-        alpha = self.cell.protocol.alpha
-        found = judge(self.estimate, self.margin(factor), p_same, p_different, self.below_floor, alpha)
-        if found.label in self.demotions:
-            return Judged("inconclusive", self.demotions[found.label])
-        if found.label == "inconclusive" and not found.detail and "inconclusive" in self.demotions:
+        alpha = self.network.protocol.alpha
+        judged = judge(self.estimate, self.margin(factor), p_same, p_different, self.below_floor, alpha)
+        if judged.label in self.demotions:
+            return Judged("inconclusive", self.demotions[judged.label])
+        if judged.label == "inconclusive" and not judged.detail and "inconclusive" in self.demotions:
             return Judged("inconclusive", self.demotions["inconclusive"])
-        return found
+        return judged
 
 
 @dataclass(frozen=True)
 class Examined:
-    """One network under one protocol: everything its verdict is made of."""
+    """One network under one protocol: everything that its verdict is made of."""
 
-    cell: Cell
+    network: Network
     entries: tuple[Entry, ...]
-    gates: Mapping[str, Gate]
-    alarmed: Mapping[str, Sequence[str]]
-    control_labels: Mapping[tuple[str, str], Label]  # (role, facet) of the controls that were measured
+    gates: Mapping[str, Gate]  # by arm
+    alarmed: Mapping[str, Sequence[str]]  # arm -> its tuning alarms
     searches: int  # of each arm
-    steps: frozenset[int] = frozenset()  # that the arms' runs took; more than one number is no fair comparison
+    steps: frozenset[int] = frozenset()  # numbers of steps of the arms' runs; more than one is no fair comparison
     common: bool = True  # whether all arms minimise one objective
-    changed: tuple[str, ...] = ()  # what of the registered design is not what the records hold now
-    circle: int | None = None  # so far apart in a circle of seeds the pairs are whose representation was measured; all
+    changed: tuple[str, ...] = ()  # keys of the registered design whose values in the records are others now
+    circle: int | None = None  # the representation was compared up to so many seeds apart in a circle; None for all
+    control_labels: Mapping[tuple[str, str], Label] = field(default_factory=dict)  # by role and facet, where measured
 
-    def of(self, facet: str, kind: str = ARMS) -> list[Entry]:
-        """Return a facet's entries of one kind of pair, those that apply."""
+    def entries_of(self, facet: str, kind: str = ARMS) -> list[Entry]:
+        """Return a facet's entries of one kind of pair, without the measures that do not apply."""
         return [e for e in self.entries if e.measure.facet == facet and e.pair.kind == kind and e.applicable]
 
     @property
     def facets(self) -> list[str]:
         """The facets that apply to the network, measured or not."""
-        return [facet for facet in self.cell.protocol.primaries if self.of(facet)]
+        return [facet for facet in self.network.protocol.primaries if self.entries_of(facet)]
+
+    @property
+    def tuning_settled(self) -> bool:
+        """Whether tuning does not matter: a convex objective has one minimum, and every arm has reached it."""
+        return self.network.convex and all(gate.passed for gate in self.gates.values())
 
 
-def examine(records: Records, cell: Cell, alarmed: Mapping[str, Sequence[str]]) -> Examined:
+def examine(records: Records, network: Network, alarmed: Mapping[str, Sequence[str]]) -> Examined:
     """Return a network's pairs with their labels."""
-    sources = Sources(records, cell)
-    names = [name for names in cell.protocol.primaries.values() for name in names]
+    measurements = Measurements(records, network)
+    measures = [MEASURES[name] for names in network.protocol.primaries.values() for name in names]
     entries = [
-        Entry(cell, MEASURES[n], pair, sources.compared(MEASURES[n], pair)) for pair in cell.pairs for n in names
+        Entry(network, measure, pair, measurements.compare(measure, pair))
+        for pair, measure in product(network.pairs, measures)
     ]
-    _estimate(entries)
-    gates = {arm: gate(cell, arm, records.meta) for arm in cell.arms}
-    searches = min((sources.searches(pair) for pair in cell.pairs if pair.kind == ARMS), default=1)
-    steps = frozenset(cell.steps(records.epochs))
-    own = {arm: alarmed[arm] for arm in cell.arms if arm in alarmed}
-    common = records.meta.benchmark["search"].get("objective", "common") == "common"
-    changed = tuple(cell.protocol.changed(records.meta))
-    circle = records.meta.probes.get(PROBES["representation"], {}).get("groups") or None
-    found = Examined(cell, tuple(entries), gates, own, {}, searches, steps, common, changed, circle)
-    found = replace(found, control_labels=_control_labels(found))
-    for entry in entries:
-        if entry.pair.kind == ARMS and entry.measured:
-            entry.demotions.update(_demotions(found, entry))
-    return found
+    examined = Examined(
+        network=network,
+        entries=tuple(_with_p_values([_estimated(entry) for entry in entries])),
+        gates={arm: judge_gate(network, arm, records.meta) for arm in network.arms},
+        alarmed={arm: alarmed[arm] for arm in network.arms if arm in alarmed},
+        searches=min(map(measurements.count_searches, network.arm_pairs), default=1),
+        steps=frozenset(network.step_counts(records.epochs)),
+        common=records.meta.benchmark["search"].get("objective", "common") == "common",
+        changed=tuple(network.protocol.changed(records.meta)),
+        circle=records.meta.probes.get(PROBES["representation"], {}).get("groups") or None,
+    )
+    examined = replace(examined, control_labels=_control_labels(examined))
+    return replace(examined, entries=tuple(_demoted(examined, entry) for entry in examined.entries))
 
 
-# --- numbers --------------------------------------------------------------------------------------------------
+# --- estimates and p-values -----------------------------------------------------------------------------------
 
 
-def _estimate(entries: list[Entry]) -> None:
-    """Fill in estimates and p-values, adjusted within facets and across them."""
+def _estimated(entry: Entry) -> Entry:
+    """Return the entry with its estimate and its distance; of fewer than ``FEWEST`` units nothing is known."""
+    if isinstance(entry.compared, Missing):
+        return entry
+    alpha = entry.network.protocol.alpha
+    estimate, distance = entry.compared.estimate(alpha), entry.compared.distance(alpha)
+    if estimate.seeds < FEWEST or not math.isfinite(estimate.value):
+        estimate = replace(estimate, low=-math.inf, high=math.inf, se=math.nan)
+    return replace(entry, estimate=estimate, distance=distance)
+
+
+def _with_p_values(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries with their p-values, adjusted within facets and across them, for each kind of pair by itself."""
     measured = [entry for entry in entries if entry.measured]
-    signs = _arrangements(measured)
-    arranged = {}
-    for entry in measured:
-        assert not isinstance(entry.compared, Missing)
-        alpha = entry.cell.protocol.alpha
-        entry.estimate, entry.distance = entry.compared.estimate(alpha), entry.compared.distance(alpha)
-        if entry.estimate.seeds < FEWEST or not math.isfinite(entry.estimate.value):
-            entry.estimate = replace(entry.estimate, low=-math.inf, high=math.inf, se=math.nan)
-            continue
-        factors = (HALF, 1.0, DOUBLE)
-        entry.p_same = {f: entry.compared.equivalence_p(entry.estimate, entry.margin(f)) for f in factors}
-        arranged[id(entry)] = entry.compared.arranged(signs(entry.compared.units))
+    tested = [entry for entry in measured if entry.estimate.seeds >= FEWEST and math.isfinite(entry.estimate.value)]
+    arranged = _arranged_statistics(tested, measured)
+    p_values: dict[Key, PValues] = {}
     for kind in (ARMS, *CONTROLS):
-        tested = [entry for entry in measured if entry.pair.kind == kind and id(entry) in arranged]
-        for facet in dict.fromkeys(entry.measure.facet for entry in tested):
-            _adjust([entry for entry in tested if entry.measure.facet == facet], arranged)
-        if tested:
-            for entry, p in zip(tested, _different(tested, arranged), strict=True):
-                entry.p_different_overall = p
+        of_kind = [entry for entry in tested if entry.pair.kind == kind]
+        overall = _different_p(of_kind, arranged)
+        for facet in dict.fromkeys(entry.measure.facet for entry in of_kind):
+            p_values |= _facet_p_values([entry for entry in of_kind if entry.measure.facet == facet], arranged, overall)
+    return [replace(entry, p=p_values.get(entry.key, entry.p)) for entry in entries]
 
 
-def _adjust(entries: list[Entry], arranged: Mapping[int, NDArray[np.float64]]) -> None:
-    """Fill in what one facet's p-values are, alone and adjusted within it."""
+def _facet_p_values(entries: Sequence[Entry], arranged: Arranged, overall: Mapping[Key, float]) -> dict[Key, PValues]:
+    """Return the p-values of one facet's entries, alone and adjusted within the facet."""
     import numpy as np
 
-    for entry, p in zip(entries, _different(entries, arranged), strict=True):
-        entry.p_different = float(joint.p_values(np.stack([arranged[id(entry)]]))[0, 0])
-        entry.p_different_holm = p
-    for factor in (HALF, 1.0, DOUBLE):
-        adjusted = holm([entry.p_same[factor] for entry in entries])
-        for entry, p in zip(entries, adjusted, strict=True):
-            entry.p_same_holm = {**entry.p_same_holm, factor: p}
+    within = _different_p(entries, arranged)
+    same = {entry.key: _same_p(entry) for entry in entries}
+    adjusted = {factor: holm([same[entry.key][factor] for entry in entries]) for factor in FACTORS}
+    p_values = {}
+    for place, entry in enumerate(entries):
+        p_values[entry.key] = PValues(
+            different=float(joint.p_values(np.stack([arranged[entry.key]]))[0, 0]),
+            different_holm=within[entry.key],
+            different_overall=overall[entry.key],
+            same=same[entry.key],
+            same_holm={factor: adjusted[factor][place] for factor in FACTORS},
+        )
+    return p_values
 
 
-def _different(entries: list[Entry], arranged: Mapping[int, NDArray[np.float64]]) -> list[float]:
-    """Return the difference p-values adjusted for all of these: a pair's measures together, the pairs by Holm.
+def _same_p(entry: Entry) -> dict[float, float]:
+    """Return the p-value of the equivalence test by factor of the margin."""
+    assert not isinstance(entry.compared, Missing)
+    return {factor: entry.compared.equivalence_p(entry.estimate, entry.margin(factor)) for factor in FACTORS}
 
-    Names are swapped within seeds or within searches; measures of the one and of the other are two blocks for Holm.
+
+def _different_p(entries: Sequence[Entry], arranged: Arranged) -> dict[Key, float]:
+    """Return the p-values of the difference test, adjusted for all of these entries.
+
+    A pair's measures are adjusted together, and the pairs by Holm. The names of the arms are swapped within seeds or within
+    searches; the measures by seed and those by search are two blocks for Holm.
     """
     import numpy as np
 
-    adjusted: dict[int, float] = {}
+    together_p: dict[Key, float] = {}
     blocks = [(entry.pair, entry.unit_kind) for entry in entries]
     for block in dict.fromkeys(blocks):
-        mine = [entry for entry, its in zip(entries, blocks, strict=True) if its == block]
-        p_values = joint.together(np.stack([arranged[id(entry)] for entry in mine]))
-        adjusted |= {id(entry): float(p) for entry, p in zip(mine, p_values, strict=True)}
-    return joint.over_pairs([adjusted[id(entry)] for entry in entries], blocks)
+        members = [entry.key for entry, its_block in zip(entries, blocks, strict=True) if its_block == block]
+        p_values = joint.together(np.stack([arranged[key] for key in members]))
+        together_p |= {key: float(p) for key, p in zip(members, p_values, strict=True)}
+    if not entries:
+        return {}
+    adjusted = joint.over_pairs([together_p[entry.key] for entry in entries], blocks)
+    return {entry.key: p for entry, p in zip(entries, adjusted, strict=True)}
+
+
+def _arranged_statistics(tested: Iterable[Entry], measured: Iterable[Entry]) -> Arranged:
+    """Return the test statistic of every arrangement of the arms' names, by entry that is tested.
+
+    All measures of one kind of unit see the same arrangements, those of the units of everything that was measured.
+    """
+    arrange = _arrangements(measured)
+    arranged = {}
+    for entry in tested:
+        assert not isinstance(entry.compared, Missing)
+        arranged[entry.key] = entry.compared.arranged_statistics(arrange(entry.compared.units))
+    return arranged
 
 
 def _arrangements(entries: Iterable[Entry]) -> Callable[[Sequence[Unit]], NDArray[np.float64]]:
-    """Return a function from units to the arrangements [A, S] of names within them, the same ones for all measures.
+    """Return a function from units of one kind to the arrangements [A, S] of the arms' names within them."""
+    units: set[Unit] = set()
+    for entry in entries:
+        if not isinstance(entry.compared, Missing):
+            units.update(entry.compared.units)
+    by_kind = {kind: [unit for unit in sorted(units) if unit[0] == kind] for kind in KINDS}
+    signs = {kind: arrangements(max(1, len(members))) for kind, members in by_kind.items()}
 
-    All of its units are of one kind, and so are those that are arranged together.
-    """
-    found = {unit for entry in entries if not isinstance(entry.compared, Missing) for unit in entry.compared.units}
-    places = {kind: [unit for unit in sorted(found) if unit[0] == kind] for kind in KINDS}
-    signs = {kind: arrangements(max(1, len(units))) for kind, units in places.items()}
-
-    def arranged(units: Sequence[Unit]) -> NDArray[np.float64]:
+    def arrange(units: Sequence[Unit]) -> NDArray[np.float64]:
         kind = units[0][0]
-        return signs[kind][:, [places[kind].index(unit) for unit in units]]
+        return signs[kind][:, [by_kind[kind].index(unit) for unit in units]]
 
-    return arranged
+    return arrange
 
 
 def kind_of(units: Sequence[Unit]) -> str:
@@ -226,96 +283,109 @@ def kind_of(units: Sequence[Unit]) -> str:
     return KINDS[units[0][0]] if units else KINDS["seed"]
 
 
-# --- what may not be said -------------------------------------------------------------------------------------
+# --- labels -----------------------------------------------------------------------------------------------------
 
 
-def combined(entries: Sequence[Entry], labels: Sequence[Label]) -> Label:
-    """Return a facet's label from those of its pairs and measures.
+def combine(entries: Sequence[Entry], labels: Sequence[Label]) -> Label:
+    """Return a facet's label from those of its entries.
 
-    Of the representation the two measures must agree on a pair: one that is different by one and similar by the other
-    is inconclusive.
+    The two measures of the representation must agree on a pair. A pair that is different by one and similar by the other is
+    inconclusive.
     """
-    found: list[Label] = list(labels)
-    for i, entry in enumerate(entries):
-        mine = {label for each, label in zip(entries, labels, strict=True) if each.pair == entry.pair}
-        if entry.measure.facet == "representation" and {"similar", "different"} <= mine:
-            found[i] = "inconclusive"
-    return together(found)
+    combined: list[Label] = list(labels)
+    for place, entry in enumerate(entries):
+        of_pair = {label for other, label in zip(entries, labels, strict=True) if other.pair == entry.pair}
+        if entry.measure.facet == "representation" and {"similar", "different"} <= of_pair:
+            combined[place] = "inconclusive"
+    return together(combined)
 
 
-def _control_labels(found: Examined) -> dict[tuple[str, str], Label]:
+def _control_labels(examined: Examined) -> dict[tuple[str, str], Label]:
+    """Return the label of each control, by role and facet, where it was measured."""
     labels: dict[tuple[str, str], Label] = {}
     for role in CONTROLS:
-        for facet in found.facets:
-            entries = [
-                entry
-                for entry in found.of(facet, role)
-                if not isinstance(entry.compared, Missing) and entry.compared.units
-            ]
+        for facet in examined.facets:
+            entries = [entry for entry in examined.entries_of(facet, role) if _has_units(entry)]
             if entries:
-                labels[role, facet] = combined(entries, [entry.in_facet().label for entry in entries])
+                labels[role, facet] = combine(entries, [entry.judge_in_facet().label for entry in entries])
     return labels
 
 
-def _demotions(found: Examined, entry: Entry) -> dict[Label, str]:
-    """Return the labels that this pair may not have, each with the reason."""
+def _has_units(entry: Entry) -> bool:
+    return not isinstance(entry.compared, Missing) and bool(entry.compared.units)
+
+
+def _demoted(examined: Examined, entry: Entry) -> Entry:
+    """Return a pair of arms with the labels that it may not have; anything else as it is."""
+    if entry.pair.kind != ARMS or not entry.measured:
+        return entry
+    facet, arms = entry.measure.facet, (entry.pair.one, entry.pair.other)
+    if examined.changed:
+        return replace(entry, demotions=_no_label(CHANGED))
+    if facet == "loss":
+        alarmed = [] if examined.tuning_settled else [arm for arm in arms if arm in examined.alarmed]
+        if alarmed:
+            texts = [f"{short_name(arm)} ({', '.join(examined.alarmed[arm])})" for arm in alarmed]
+            return replace(entry, demotions=_no_label(f"tuning: {'; '.join(texts)}"))
+    else:
+        failed = [arm for arm in arms if not examined.gates[arm].passed]
+        if failed:
+            text = "; ".join(f"{short_name(arm)} is {examined.gates[arm].state}" for arm in failed)
+            return replace(entry, demotions=_no_label(text), gated=True)
+        if len(examined.steps) > 1 or not examined.common:
+            return replace(entry, demotions=_no_label(UNEQUAL if examined.common else UNLIKE))
+    return replace(entry, demotions=_demotions_by_controls(examined, entry))
+
+
+def _no_label(reason: str) -> dict[Label, str]:
+    """Return demotions that leave no label, whatever the numbers are."""
+    return {"similar": reason, "different": reason, "inconclusive": reason}
+
+
+def _demotions_by_controls(examined: Examined, entry: Entry) -> dict[Label, str]:
+    """Return the labels that the controls of the facet do not allow this pair."""
     facet, reasons = entry.measure.facet, dict[Label, str]()
-    arms = (entry.pair.one, entry.pair.other)
-    if found.changed:
-        return dict.fromkeys(("similar", "different", "inconclusive"), CHANGED)
-    told = found.control_labels.get(("different", facet))
-    if told is None and "different" in found.cell.promised:
-        reasons["similar"] = "no assay sensitivity: the known-different arm was promised, and not measured here"
-    elif told not in (None, "different"):
-        reasons["similar"] = "no assay sensitivity: the known-different arm was not told apart"
-    if found.control_labels.get(("aa", facet)) == "different" and not _beyond_tuning(found, entry):
+    known_different = examined.control_labels.get(("different", facet))
+    if known_different is None and "different" in examined.network.promised:
+        reasons["similar"] = f"{NO_SENSITIVITY}promised, and not measured here"
+    elif known_different not in (None, "different"):
+        reasons["similar"] = f"{NO_SENSITIVITY}not told apart"
+    if examined.control_labels.get(("aa", facet)) == "different" and not _beyond_tuning(examined, entry):
         reasons["different"] = "two tunings of one optimizer (A/A) are different too"
-    below = [arm for arm in arms if found.gates[arm].state != PASSED]
-    if facet != "loss" and below:
-        text = "; ".join(f"{short(arm)} is {found.gates[arm].state}" for arm in below)
-        entry.gated = True
-        return {"similar": text, "different": text, "inconclusive": text}
-    if facet != "loss" and (len(found.steps) > 1 or not found.common):
-        return dict.fromkeys(("similar", "different", "inconclusive"), UNEQUAL if found.common else UNLIKE)
-    badly = [arm for arm in arms if arm in found.alarmed and not _settled(found)]
-    if facet == "loss" and badly:
-        text = "tuning: " + "; ".join(f"{short(arm)} ({', '.join(found.alarmed[arm])})" for arm in badly)
-        return {"similar": text, "different": text, "inconclusive": text}
     return reasons
 
 
-def _settled(found: Examined) -> bool:
-    """Return whether tuning does not matter: a convex objective has one minimum, and every arm has reached it."""
-    return found.cell.convex and all(gate.state == PASSED for gate in found.gates.values())
+def _beyond_tuning(examined: Examined, entry: Entry) -> bool:
+    """Return whether the pair is further apart than two tunings of one optimizer."""
+    controls = examined.entries_of(entry.measure.facet, "aa")
+    controls = [control for control in controls if control.measure == entry.measure and control.measured]
+    return bool(controls) and all(_further_apart(entry, control) for control in controls)
 
 
-def _beyond_tuning(found: Examined, entry: Entry) -> bool:
-    """Return whether the pair is further apart than two tunings of one optimizer, by the jackknife of the difference."""
-    others = [e for e in found.of(entry.measure.facet, "aa") if e.measure == entry.measure and e.measured]
-    return bool(others) and all(_further(entry, other) for other in others)
-
-
-def _further(entry: Entry, other: Entry) -> bool:
+def _further_apart(entry: Entry, control: Entry) -> bool:
+    """Return whether a pair is further apart than a control, by the jackknife of the difference over their common units."""
     assert not isinstance(entry.compared, Missing)
-    assert not isinstance(other.compared, Missing)
-    one, two = entry.compared, other.compared
-    units = [unit for unit in one.units if unit in two.units]
+    assert not isinstance(control.compared, Missing)
+    one, other = entry.compared, control.compared
+    units = [unit for unit in one.units if unit in other.units]
     if len(units) < FEWEST:
         return False
-    less = [[unit for unit in units if unit != left] for left in units]
-    se = float(jackknife_se([one.size(some) - two.size(some) for some in less]))
-    reach = float(half_width(se, len(units) - 1, 1 - 2 * entry.cell.protocol.alpha))
-    return bool(one.size(units) - two.size(units) - reach > 0)
+    differences = []
+    for left_out in units:
+        rest = [unit for unit in units if unit != left_out]
+        differences.append(one.size_over(rest) - other.size_over(rest))
+    se = float(jackknife_se(differences))
+    reach = float(half_width(se, len(units) - 1, 1 - 2 * entry.network.protocol.alpha))
+    return bool(one.size_over(units) - other.size_over(units) - reach > 0)
 
 
-def needed(entry: Entry, rivals: int) -> int | None:
-    """Return how many seeds, or searches where these are its units, would settle an inconclusive pair; None where it is settled, or seeds would not help."""
-    found = entry.holm()
-    if found.label != "inconclusive" or not entry.measured or found.detail in entry.demotions.values():
+def units_needed(entry: Entry) -> int | None:
+    """Return how many seeds, or searches where these are its units, would settle an inconclusive pair.
+
+    None where the pair is settled, and where more of them would not help.
+    """
+    judged = entry.judge_alone()
+    if judged.label != "inconclusive" or not entry.measured or judged.detail in entry.demotions.values():
         return None
-    return seeds_needed(entry.estimate, entry.margin(), max(rivals, 1), alpha=entry.cell.protocol.alpha)
-
-
-def short(arm: str) -> str:
-    """Return an arm's name without its network."""
-    return "/".join(arm.rsplit("/", 2)[1:])
+    rivals = max(len(entry.network.arm_pairs), 1)
+    return seeds_needed(entry.estimate, entry.margin(), rivals, alpha=entry.network.protocol.alpha)

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.records import Records
 from harness.statistics import pairwise
-from harness.verdict.design import ARMS, Cell, Pair, Row
-from harness.verdict.matrices import Matrices, matrices
+from harness.verdict.design import ARMS, Network, Pair, Row
+from harness.verdict.distance_blocks import DistanceBlocks, measured_blocks
 from harness.verdict.measures import PROBES, Measure
-from harness.verdict.numbers import FEWEST, Numbers, Unit
+from harness.verdict.paired_numbers import FEWEST, PairedNumbers, Unit
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float64]
+    PairNumbers = Mapping[tuple[str, str], Mapping[str, float]]  # by the two run_ids, then by the number's name
 
 COLUMNS = {"accuracy": "test_accuracy", "test_loss": "test_loss", "train_loss": "train_loss"}  # of records.comparison
-KAPPA = "error_kappa"  # of being right: shown beside disagreement
-GAP = 0.005  # of error: so much may an endpoint with recalibrated statistics differ from the network as it was
-SEARCHES = 3  # so many searches make it a claim about optimizers, not about one set of hyperparameters
+KAPPA = "error_kappa"  # Cohen's kappa of the networks' errors: shown beside disagreement
+PROBED_FACETS = {
+    "cka": "representation",
+    "pro": "representation",
+    "ali": "connectivity",
+}  # by a measure's first letters
+GAP = 0.005  # of error: recalibrated batch norm may change the end of a line by so much
+SEARCHES = 3  # with so many searches of each arm, the loss compares optimizers and not single sets of hyperparameters
 
 
 @dataclass(frozen=True)
@@ -36,170 +42,198 @@ class Missing:
     applicable: bool = True
 
 
-@dataclass
-class Sources:
-    """What was measured of one network, each thing read once."""
+@dataclass(frozen=True)
+class Distances:
+    """The distances [R, R] between a network's runs by one measure; NaN for a pair that was not measured or is not used."""
+
+    matrix: Matrix
+    refused: int = 0  # pairs that were measured without recalibrated batch norm
+    moved: frozenset[str] = frozenset()  # runs whose network recalibrated batch norm has changed too much
+
+
+Comparison = PairedNumbers | DistanceBlocks | Missing
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured of one network. Whatever is costly is computed once for the same records."""
 
     records: Records
-    cell: Cell
-    refused: dict[str, int] = field(default_factory=dict)  # measure -> pairs that were measured and may not be used
-    moved: dict[str, frozenset[str]] = field(
-        default_factory=dict
-    )  # measure -> runs that its probe could not leave alone
-    _read: dict[tuple[str, str], Matrix | None] = field(default_factory=dict)  # by probe and name
+    network: Network
 
-    def compared(self, measure: Measure, pair: Pair) -> Numbers | Matrices | Missing:
+    @cached_property
+    def run_places(self) -> Mapping[str, int]:
+        """The row of every run that ended well in the matrices of distances, by run_id: arms first, then controls."""
+        names = (*self.network.arms, *self.network.controls)
+        rows = [row for name in names for row in self.network.done_runs(name).values()]
+        return {str(row["run_id"]): place for place, row in enumerate(rows)}
+
+    def compare(self, measure: Measure, pair: Pair) -> Comparison:
         """Return two arms compared by a primary measure."""
-        if measure.facet == "representation" and self.cell.convex:
+        if measure.facet == "representation" and self.network.convex:
             return Missing("the representation is frozen: nothing of it is trained", applicable=False)
         if measure.facet == "loss":
-            return self._losses(measure, pair)
+            return self._compare_losses(measure, pair)
         if measure.facet == "geometry":
-            return self._sharpness(pair)
+            return self._compare_sharpness(pair)
         if measure.facet == "function":
-            return self.between(self._function.get(measure.name), measure, pair)
-        return self.between(self.probed(PROBES[measure.facet], measure.name), measure, pair)
+            return self.compare_distances(self._function_distances.get(measure.name), measure, pair)
+        return self.compare_distances(self.probe_distances(PROBES[measure.facet], measure.name), measure, pair)
 
-    def distances(self, measure: str) -> Matrix | None:
-        """Return a measure's distances between all runs, in the order of ``runs``; None where it is no distance."""
-        if measure in self._function:
-            return self._function[measure]
-        facet = {"cka": "representation", "pro": "representation", "ali": "connectivity"}.get(measure[:3])
-        return self.probed(PROBES[facet], measure) if facet else None
+    def distances_by(self, measure: str) -> Distances | None:
+        """Return the distances between all runs by the measure of that name; None where there are none."""
+        if measure in self._function_distances:
+            return self._function_distances[measure]
+        facet = PROBED_FACETS.get(measure[:3])
+        return self.probe_distances(PROBES[facet], measure) if facet else None
+
+    # --- numbers
+
+    def count_searches(self, pair: Pair) -> int:
+        """Return how many searches both arms have that brought a result; 0 for a pair with a control."""
+        if pair.kind != ARMS:
+            return 0
+        one, other = (self._searches_done(arm) for arm in (pair.one, pair.other))
+        return len(one & other)
+
+    def _searches_done(self, arm: str) -> set[int]:
+        replicates = self.network.replicates.get(arm, {})
+        return {search for search, runs in replicates.items() if any(row["state"] == "done" for row in runs.values())}
+
+    def _compare_losses(self, measure: Measure, pair: Pair) -> PairedNumbers | Missing:
+        column = COLUMNS[measure.name]
+        searches = self.count_searches(pair)
+        if searches >= SEARCHES:
+            a, b = (self._by_search(arm, column, measure) for arm in (pair.one, pair.other))
+            return PairedNumbers(a, b, covers=f"{searches} searches, each the mean over its seeds")
+        a, b = (self._by_seed(arm, column, measure) for arm in (pair.one, pair.other))
+        if not a and not b:
+            metric = column.partition("_")[2]
+            known = column in self.records.comparison or metric in self.records.meta.metrics
+            return Missing(f"no run has a finite {column}" if known else f"the task has no metric '{metric}'")
+        numbers = PairedNumbers(a, b)
+        return replace(numbers, covers=f"{len(numbers.units)} seeds")
+
+    def _by_seed(self, arm: str, column: str, measure: Measure) -> dict[Unit, float]:
+        """Return an arm's finite values by seed, in the measure's scale."""
+        runs = self.network.done_runs(arm)
+        values = {("seed", seed): self._scaled(row, column, measure) for seed, row in runs.items()}
+        return {unit: value for unit, value in values.items() if math.isfinite(value)}
+
+    def _by_search(self, arm: str, column: str, measure: Measure) -> dict[Unit, float]:
+        """Return the mean of an arm's finite values over seeds, by search, in the measure's scale."""
+        means: dict[Unit, float] = {}
+        for search, runs in self.network.replicates[arm].items():
+            values = [self._scaled(row, column, measure) for row in runs.values() if row["state"] == "done"]
+            finite = [value for value in values if math.isfinite(value)]
+            if finite:
+                means["search", search] = sum(finite) / len(finite)
+        return means
+
+    def _scaled(self, row: Row, column: str, measure: Measure) -> float:
+        value = float(row.get(column, math.nan))
+        if measure.scale == "log ratio":
+            return math.log(value) if value > 0 else math.nan
+        return value / (self._train_loss_unit if measure.name == "train_loss" else 1.0)
 
     @cached_property
-    def runs(self) -> Mapping[str, int]:
-        """The place of every run that ended well in the matrices, by run_id."""
-        names = (*self.cell.arms, *self.cell.controls)
-        return {str(row["run_id"]): i for i, row in enumerate(r for n in names for r in self.cell.done(n).values())}
-
-    @cached_property
-    def scale(self) -> float:
-        """What a difference in train loss is divided by: 1 for nats and classes, else the variance of the test targets."""
+    def _train_loss_unit(self) -> float:
+        """What a difference in train loss is divided by: 1 for nats and for classes, else the variance of the test targets."""
         import numpy as np
 
         meta = self.records.meta
         if meta.data.get("classes") or meta.metrics.get("loss", {}).get("unit") == "nats":
             return 1.0
         try:
-            spread = float(np.var(np.asarray(self.records.targets, dtype=float), axis=0).mean())
+            variance = float(np.var(np.asarray(self.records.targets, dtype=float), axis=0).mean())
         except HarnessError:
             return 1.0
-        return spread if spread > 0 else 1.0
+        return variance if variance > 0 else 1.0
 
-    # --- numbers
-
-    def _losses(self, measure: Measure, pair: Pair) -> Numbers | Missing:
-        column = COLUMNS[measure.name]
-        searches = self.searches(pair)
-        if searches >= SEARCHES:
-            a, b = (self._by_search(arm, column, measure) for arm in (pair.one, pair.other))
-            return Numbers(a, b, covers=f"{searches} searches, each the mean over its seeds")
-        a, b = (self._by_seed(arm, column, measure) for arm in (pair.one, pair.other))
-        if not a and not b:
-            metric = column.partition("_")[2]
-            known = column in self.records.comparison or metric in self.records.meta.metrics
-            return Missing(f"no run has a finite {column}" if known else f"the task has no metric '{metric}'")
-        found = Numbers(a, b)
-        return Numbers(a, b, covers=f"{len(found.units)} seeds")
-
-    def searches(self, pair: Pair) -> int:
-        """Return how many searches both arms have that brought a result; the claim is about their hyperparameters."""
-        of = [self.cell.replicates.get(arm, {}) if pair.kind == ARMS else {} for arm in (pair.one, pair.other)]
-        ended = [{h for h, runs in each.items() if any(row["state"] == "done" for row in runs.values())} for each in of]
-        return len(ended[0] & ended[1])
-
-    def _by_seed(self, arm: str, column: str, measure: Measure) -> dict[Unit, float]:
-        found = {("seed", seed): self._scaled(row, column, measure) for seed, row in self.cell.done(arm).items()}
-        return {unit: value for unit, value in found.items() if math.isfinite(value)}
-
-    def _by_search(self, arm: str, column: str, measure: Measure) -> dict[Unit, float]:
-        found: dict[Unit, float] = {}
-        for search, runs in self.cell.replicates[arm].items():
-            values = [self._scaled(row, column, measure) for row in runs.values() if row["state"] == "done"]
-            finite = [value for value in values if math.isfinite(value)]
-            if finite:
-                found["search", search] = sum(finite) / len(finite)
-        return found
-
-    def _scaled(self, row: Row, column: str, measure: Measure) -> float:
-        value = float(row.get(column, math.nan))
-        if measure.scale == "log ratio":
-            return math.log(value) if value > 0 else math.nan
-        return value / (self.scale if measure.name == "train_loss" else 1.0)
-
-    def _sharpness(self, pair: Pair) -> Numbers | Missing:
+    def _compare_sharpness(self, pair: Pair) -> PairedNumbers | Missing:
         table = self.records.measured
-        mine = table[(table["probe"] == PROBES["geometry"]) & (table["name"] == "value") & (table["other"] == "")]
-        values = dict(zip(map(str, mine["one"]), map(float, mine["value"]), strict=True))
-        raw: list[dict[Unit, float]] = []
-        for arm in (pair.one, pair.other):
-            runs = {("seed", seed): str(row["run_id"]) for seed, row in self.cell.done(arm).items()}
-            raw.append({unit: values[run] for unit, run in runs.items() if math.isfinite(values.get(run, math.nan))})
-        if not any(raw):
-            return Missing(unprobed(self.records, "geometry"))
-        a, b = ({unit: math.log(value) for unit, value in each.items() if value > 0} for each in raw)
-        found = Numbers(a, b, raw=(raw[0], raw[1]))
-        zeros = len(raw[0].keys() & raw[1].keys()) - len(found.units)
+        rows = table[(table["probe"] == PROBES["geometry"]) & (table["name"] == "value") & (table["other"] == "")]
+        values = dict(zip(map(str, rows["one"]), map(float, rows["value"]), strict=True))
+        one, other = (self._finite_by_seed(arm, values) for arm in (pair.one, pair.other))
+        if not one and not other:
+            return Missing(why_unprobed(self.records, "geometry"))
+        a, b = ({unit: math.log(value) for unit, value in raw.items() if value > 0} for raw in (one, other))
+        numbers = PairedNumbers(a, b, raw=(one, other))
+        zeros = len(one.keys() & other.keys()) - len(numbers.units)
         without = f"; {zeros} without, where an arm's is 0" if zeros else ""
-        return replace(found, covers=f"{len(found.units)} seeds{without}")
+        return replace(numbers, covers=f"{len(numbers.units)} seeds{without}")
+
+    def _finite_by_seed(self, arm: str, values: Mapping[str, float]) -> dict[Unit, float]:
+        """Return an arm's finite values by seed, of ``values`` by run_id."""
+        by_seed: dict[Unit, float] = {}
+        for seed, row in self.network.done_runs(arm).items():
+            value = values.get(str(row["run_id"]), math.nan)
+            if math.isfinite(value):
+                by_seed["seed", seed] = value
+        return by_seed
 
     # --- distances
 
-    def between(self, every: Matrix | None, measure: Measure, pair: Pair) -> Matrices | Missing:
-        """Return two arms compared by the distances ``every`` of all runs, in the order of ``runs``; None for none."""
+    def compare_distances(self, distances: Distances | None, measure: Measure, pair: Pair) -> DistanceBlocks | Missing:
+        """Return two arms compared by these distances between all runs; Missing where there are none."""
         import numpy as np
 
-        if every is None:
-            known = measure.facet in PROBES and (self.records.measured["probe"] == PROBES[measure.facet]).any()
-            return Missing(
-                f"'{PROBES[measure.facet]}' found no {measure.name}" if known else unprobed(self.records, measure.facet)
-            )
-        one, other = self.cell.done(pair.one), self.cell.done(pair.other)
-        there = [seed for seed in one if seed in other]
-        moved = self.moved.get(measure.name, frozenset())
-        out = {str(runs[seed]["run_id"]) for runs in (one, other) for seed in there} & moved
-        seeds = [seed for seed in there if not {str(one[seed]["run_id"]), str(other[seed]["run_id"])} & out]
-        a, b = ([self.runs[str(runs[seed]["run_id"])] for seed in seeds] for runs in (one, other))
+        if distances is None:
+            return self._why_no_distances(measure)
+        one, other = self.network.done_runs(pair.one), self.network.done_runs(pair.other)
+        common = [seed for seed in one if seed in other]
+        run_ids = {seed: (str(one[seed]["run_id"]), str(other[seed]["run_id"])) for seed in common}
+        moved = {run for seed in common for run in run_ids[seed]} & distances.moved
+        seeds = [seed for seed in common if not moved.intersection(run_ids[seed])]
+        a, b = ([self.run_places[run_ids[seed][arm]] for seed in seeds] for arm in (0, 1))
+        aa, bb, ab = (distances.matrix[np.ix_(rows, columns)] for rows, columns in ((a, a), (b, b), (a, b)))
         statistic = pairwise.excess if measure.scale == "excess" else pairwise.log_rho
-        blocks = [every[np.ix_(rows, columns)] for rows, columns in ((a, a), (b, b), (a, b))]
-        units = [("seed", seed) for seed in seeds]
-        found = matrices(units, (blocks[0], blocks[1]), blocks[2], statistic)
-        refused = self.refused.get(measure.name, 0)
-        of = f"{len(out)} of {2 * len(there)} networks"
-        why = f"{of} were refused, which recalibrated batch norm moved by more than {GAP:.1%} of error"
-        if len(there) >= FEWEST and not found.units:
-            bare = f"{refused} pairs were refused: batch norm was not recalibrated"
-            return Missing(why if out else bare if refused else unprobed(self.records, measure.facet))
-        return replace(found, covers=f"{found.covers}; {why}") if out else found
+        blocks = measured_blocks([("seed", seed) for seed in seeds], (aa, bb), ab, statistic)
+        refusal = (
+            f"{len(moved)} of {2 * len(common)} networks were refused: recalibrated batch norm changed their error by more "
+            f"than {GAP:.1%}"
+        )
+        if len(common) >= FEWEST and not blocks.units:
+            if moved:
+                return Missing(refusal)
+            unrecalibrated = f"{distances.refused} pairs were refused: batch norm was not recalibrated"
+            return Missing(unrecalibrated if distances.refused else why_unprobed(self.records, measure.facet))
+        return replace(blocks, covers=f"{blocks.covers}; {refusal}") if moved else blocks
+
+    def _why_no_distances(self, measure: Measure) -> Missing:
+        probe = PROBES.get(measure.facet)
+        if probe is not None and (self.records.measured["probe"] == probe).any():
+            return Missing(f"'{probe}' found no {measure.name}")
+        return Missing(why_unprobed(self.records, measure.facet))
 
     @property
-    def _function(self) -> Mapping[str, Matrix]:
-        """The distances of the test predictions, by measure; empty where there are none."""
-        return self.records.once(("function", *self.runs), self._predicted)
+    def _function_distances(self) -> Mapping[str, Distances]:
+        """The distances between the test predictions, by measure; empty where there are none."""
+        return self.records.once(("distances of predictions", *self.run_places), self._read_function_distances)
 
-    def _predicted(self) -> Mapping[str, Matrix]:
+    def _read_function_distances(self) -> Mapping[str, Distances]:
         import numpy as np
 
-        there: dict[int, Any] = {}
-        for run_id, place in self.runs.items():
+        predictions: dict[int, Any] = {}
+        for run_id, place in self.run_places.items():
             try:
-                there[place] = self.records.predictions(run_id)
+                predictions[place] = self.records.predictions(run_id)
             except HarnessError:
                 continue
-        shapes = {each.shape for each in there.values()}
-        if len(shapes) != 1:
+        if len({array.shape for array in predictions.values()}) != 1:
             return {}
-        predictions, places = np.stack(list(there.values())), list(there)
-        found = distances_of(self.records, predictions)
-        if "disagreement" in found:
-            found[KAPPA] = self._kappa(as_classes(predictions))
-        whole = {name: np.full((len(self.runs), len(self.runs)), np.nan) for name in found}
-        for name, matrix in found.items():
-            whole[name][np.ix_(places, places)] = matrix
-        return whole
+        stacked, places = np.stack(list(predictions.values())), list(predictions)
+        matrices = distances_of(self.records, stacked)
+        if "disagreement" in matrices:
+            matrices[KAPPA] = self._error_kappa(as_classes(stacked))
+        distances = {}
+        for name, matrix in matrices.items():
+            whole = np.full((len(self.run_places), len(self.run_places)), np.nan)
+            whole[np.ix_(places, places)] = matrix
+            distances[name] = Distances(whole)
+        return distances
 
-    def _kappa(self, predictions: NDArray[np.float32]) -> Matrix:
+    def _error_kappa(self, predictions: NDArray[np.float32]) -> Matrix:
         import numpy as np
 
         from harness.statistics import function
@@ -209,52 +243,54 @@ class Sources:
         except (HarnessError, ValueError):  # of records without targets
             return np.full((len(predictions), len(predictions)), np.nan)
 
-    def probed(self, probe: str, name: str) -> Matrix | None:
-        """Return what a probe of two networks measured, [R, R]; NaN where it did not, or may not be used; None for nothing."""
-        if (probe, name) not in self._read:
-            self._read[probe, name] = self._matrix(probe, name)
-        return self._read[probe, name]
+    def probe_distances(self, probe: str, name: str) -> Distances | None:
+        """Return the distances that a probe of two networks measured under that name; None where it measured none."""
+        key = ("distances of a probe", probe, name, *self.run_places)
+        return self.records.once(key, lambda: self._read_probe_distances(probe, name))
 
-    def _matrix(self, probe: str, name: str) -> Matrix | None:
+    def _read_probe_distances(self, probe: str, name: str) -> Distances | None:
         import numpy as np
 
-        numbers = self._pairs(probe)
-        found = np.full((len(self.runs), len(self.runs)), np.nan)
-        self.refused[name] = 0
+        numbers = self._pair_numbers(probe)
+        if not any(name in values for values in numbers.values()):
+            return None
         walked = numbers if probe == PROBES["connectivity"] else {}
         barriers = {pair: values for pair, values in walked.items() if name in values}
-        self.moved[name] = _moved(barriers)
-        for (one, other), values in numbers.items():
-            if (one, other) in barriers and values.get("bn_recalibrated") != 1:
-                self.refused[name] += 1
-            elif name in values and not {one, other} & self.moved[name]:
-                i, j = self.runs[one], self.runs[other]
-                found[i, j] = found[j, i] = values[name]
-        return found if any(name in values for values in numbers.values()) else None
+        moved, refused = moved_networks(barriers), 0
+        matrix = np.full((len(self.run_places), len(self.run_places)), np.nan)
+        for pair, values in numbers.items():
+            if pair in barriers and values.get("bn_recalibrated") != 1:
+                refused += 1
+            elif name in values and not moved.intersection(pair):
+                i, j = (self.run_places[run] for run in pair)
+                matrix[i, j] = matrix[j, i] = values[name]
+        return Distances(matrix, refused, moved)
 
-    def names(self, probe: str) -> set[str]:
-        """Return what a probe of two networks measured."""
-        return self.records.once(("names", probe, *self.runs), lambda: set().union(*self._pairs(probe).values()))
+    def probe_names(self, probe: str) -> set[str]:
+        """Return the names of the numbers that a probe of two networks measured."""
+        key = ("names of a probe", probe, *self.run_places)
+        return self.records.once(key, lambda: set().union(*self._pair_numbers(probe).values()))
 
-    def _pairs(self, probe: str) -> Mapping[tuple[str, str], Mapping[str, float]]:
-        """Return the numbers by name that a probe of two networks told, by pair of run_ids."""
-        return self.records.once(("pairs", probe, *self.runs), lambda: self._told(probe))
+    def _pair_numbers(self, probe: str) -> PairNumbers:
+        """Return the numbers that a probe measured of two networks, by their run_ids and by name."""
+        return self.records.once(("numbers of pairs", probe, *self.run_places), lambda: self._read_pair_numbers(probe))
 
-    def _told(self, probe: str) -> Mapping[tuple[str, str], Mapping[str, float]]:
+    def _read_pair_numbers(self, probe: str) -> PairNumbers:
         table = self.records.measured
-        mine = table[(table["probe"] == probe) & (table["other"] != "") & (table["third"] == "")]
-        mine = mine[mine["one"].isin(list(self.runs)) & mine["other"].isin(list(self.runs))]
+        rows = table[(table["probe"] == probe) & (table["other"] != "") & (table["third"] == "")]
+        rows = rows[rows["one"].isin(list(self.run_places)) & rows["other"].isin(list(self.run_places))]
         numbers: dict[tuple[str, str], dict[str, float]] = {}
-        columns = (map(str, mine["one"]), map(str, mine["other"]), map(str, mine["name"]), map(float, mine["value"]))
-        for one, other, key, value in zip(*columns, strict=True):
-            numbers.setdefault((one, other), {})[key] = value
+        columns = (map(str, rows["one"]), map(str, rows["other"]), map(str, rows["name"]), map(float, rows["value"]))
+        for one, other, name, value in zip(*columns, strict=True):
+            numbers.setdefault((one, other), {})[name] = value
         return numbers
 
 
 def distances_of(records: Records, predictions: NDArray[np.float32]) -> dict[str, Matrix]:
-    """Return the distances [R, R] of test predictions [R, N, ...] by measure, of classes where the task has an accuracy.
+    """Return the distances [R, R] between test predictions [R, N, ...] by measure.
 
-    It is empty for predictions that are neither probabilities of classes nor numbers like the targets.
+    They are of class probabilities where the task has an accuracy, else of numbers in the unit of the targets. There are
+    none for predictions that are neither.
     """
     from harness.statistics import function
 
@@ -268,36 +304,38 @@ def distances_of(records: Records, predictions: NDArray[np.float32]) -> dict[str
 
 
 def as_classes(predictions: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return probabilities [R, N, K]; of [R, N], which are those of the second of two classes, both."""
+    """Return probabilities [R, N, K]; probabilities [R, N] are those of the second of two classes."""
     import numpy as np
 
     return np.stack([1 - predictions, predictions], axis=2) if predictions.ndim == 2 else predictions
 
 
-def _moved(barriers: Mapping[tuple[str, str], Mapping[str, float]]) -> frozenset[str]:
-    """Return the networks that recalibrated batch norm has moved too far: their barriers are not theirs.
+def moved_networks(barriers: PairNumbers) -> frozenset[str]:
+    """Return the run_ids of the networks that recalibrated batch norm has changed too much for their barriers to count.
 
-    A pair has the larger gap of its two ends, so a network has not moved where any of its pairs has a small one. A pair
-    of two networks of which that cannot be said, or of which it is said of both, is out with both of them.
+    A pair's ``endpoint_gap`` is the larger gap of its two ends. So a network has stayed where it was if any of its pairs has
+    a small gap. Of a pair with a large gap, drop the end that has not stayed; drop both ends if neither or both have.
     """
-    gaps = {pair: values.get("endpoint_gap", math.inf) for pair, values in barriers.items()}
+    gaps = {pair: numbers.get("endpoint_gap", math.inf) for pair, numbers in barriers.items()}
     stayed = {run for pair, gap in gaps.items() if gap <= GAP for run in pair}
     wide = [pair for pair, gap in gaps.items() if not gap <= GAP]
     return frozenset(run for pair in wide for run in pair if run not in stayed or stayed.issuperset(pair))
 
 
-def unprobed(records: Records, facet: str) -> str:
+def why_unprobed(records: Records, facet: str) -> str:
     """Return why a facet was not measured, and what would measure it."""
     if facet not in PROBES:
         return "the runs have no test predictions that can be compared"
     name = PROBES[facet]
-    about = records.meta.probes.get(name)
-    if about is None:
+    probe = records.meta.probes.get(name)
+    if probe is None:
         asked = records.meta.benchmark["compare"].get("probes", ())
-        add = records.again("compare.probes", list(dict.fromkeys([*asked, *PROBES.values()])))
-        return f"probe '{name}' has not measured yet" if name in asked else f"add '{name}' to compare.probes: {add}"
-    if about.get("problems"):
-        return f"probe '{name}' failed: {about['problems'][0]}"
-    if about.get("planned") == 0 and about.get("left_out"):
-        return str(about["left_out"])
+        command = records.again("compare.probes", list(dict.fromkeys([*asked, *PROBES.values()])))
+        if name in asked:
+            return f"probe '{name}' has not measured yet"
+        return f"add '{name}' to compare.probes: {command}"
+    if probe.get("problems"):
+        return f"probe '{name}' failed: {probe['problems'][0]}"
+    if probe.get("planned") == 0 and probe.get("left_out"):
+        return str(probe["left_out"])
     return f"probe '{name}' found nothing that can be compared"

@@ -135,11 +135,6 @@ class Registered:
     protocol: Protocol
     when: str  # "before the comparison", "after N comparison runs had ended", or "never; ..."
 
-    @property
-    def beforehand(self) -> bool:
-        """Whether no comparison run had ended by then."""
-        return self.when == BEFORE
-
 
 def resolve(
     benchmark: Mapping[str, Any],

@@ -1,14 +1,17 @@
-"""What is shown beside the primary measures and decides nothing.
+"""Secondary measures: shown beside the primary ones, they decide nothing.
 
-P(A > B) = mean of [A > B] + [A = B] / 2 over pairs of the same seed, with a bootstrap interval over seeds (Bouthillier et
-al. 2021, arXiv:2103.03098), and the difference of interquartile means, which one odd seed does not move (Agarwal et al.
-2021, arXiv:2108.13264). Other depths of the representation, and the barriers without alignment.
+- P(A > B) is the mean of [A > B] + [A = B] / 2 over pairs of the same seed, with a bootstrap interval over seeds
+  (Bouthillier et al. 2021, arXiv:2103.03098).
+- The difference of interquartile means, which one odd seed does not move (Agarwal et al. 2021, arXiv:2108.13264).
+- The representation at other depths, and the barriers without alignment.
+- Cohen's kappa of the errors.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.plugin.runs import digest
@@ -16,13 +19,13 @@ from harness.records import Records
 from harness.statistics.intervals import clopper_pearson
 from harness.statistics.pairwise import Estimate
 from harness.statistics.power import seeds_for_better
-from harness.verdict.columns import numbers
-from harness.verdict.design import ARMS, Pair
-from harness.verdict.judging import Examined
-from harness.verdict.matrices import Matrices
-from harness.verdict.measurements import KAPPA, SEARCHES, Missing, Sources
+from harness.verdict.design import Pair
+from harness.verdict.distance_blocks import DistanceBlocks
+from harness.verdict.estimate_columns import estimate_columns
+from harness.verdict.judging import Entry, Examined
+from harness.verdict.measurements import KAPPA, SEARCHES, Measurements, Missing
 from harness.verdict.measures import PROBES, Measure
-from harness.verdict.numbers import FEWEST, KINDS, Numbers
+from harness.verdict.paired_numbers import FEWEST, KINDS, PairedNumbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,79 +37,112 @@ PREFIXES = {"representation": ("cka_", "procrustes_"), "connectivity": ("naive_"
 NO_DISTANCES = ("cka_value_",)  # similarities among the numbers of a probe
 
 
-def secondary(records: Records, found: Examined) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class SecondaryEstimate:
+    """A secondary measure of one pair of arms."""
+
+    facet: str
+    measure: str
+    scale: str
+    unit: str
+    estimate: Estimate
+
+
+def secondary_rows(records: Records, examined: Examined) -> Iterator[dict[str, Any]]:
     """Yield rows of the table ``facets`` without p-values and labels."""
-    sources = Sources(records, found.cell)
-    for pair in (pair for pair in found.cell.pairs if pair.kind == ARMS):
-        searched = sources.searches(pair) >= SEARCHES
-        for facet, name, scale, unit, estimate in (*_of_losses(found, pair), *_of_probes(sources, pair)):
+    measurements = Measurements(records, examined.network)
+    for pair in examined.network.arm_pairs:
+        by_search = measurements.count_searches(pair) >= SEARCHES
+        for secondary in (*_of_losses(examined, pair), *_of_probes(measurements, pair)):
+            estimate, is_probability = secondary.estimate, secondary.scale == "probability"
             yield {
-                "facet": facet, "measure": name, "primary": False, "arm": pair.one, "other": pair.other,
-                "pair": pair.kind, "scale": scale, "unit": unit, **numbers(estimate, scale), "below_floor": False,
-                "label": "", "detail": "secondary: decides nothing", "label_half_margin": "", "label_double_margin": "",
-                "seeds": estimate.seeds, "seeds_missing": found.cell.protocol.seeds - estimate.seeds,
-                "seeds_needed": seeds_for_better() if scale == "probability" else math.nan,
-                "unit_kind": KINDS["search" if searched and facet == "loss" else "seed"], "covers": "",
+                "facet": secondary.facet, "measure": secondary.measure, "primary": False, "arm": pair.one,
+                "other": pair.other, "pair": pair.kind, "scale": secondary.scale, "unit": secondary.unit,
+                **estimate_columns(estimate, secondary.scale), "below_floor": False, "label": "",
+                "detail": "secondary: decides nothing", "label_half_margin": "", "label_double_margin": "",
+                "seeds": estimate.seeds, "seeds_missing": examined.network.protocol.seeds - estimate.seeds,
+                "seeds_needed": seeds_for_better() if is_probability else math.nan,
+                "unit_kind": KINDS["search" if by_search and secondary.facet == "loss" else "seed"], "covers": "",
                 "controls": "",
             }  # fmt: skip
 
 
-def _of_losses(found: Examined, pair: Pair) -> Iterator[tuple[str, str, str, str, Estimate]]:
+def _of_losses(examined: Examined, pair: Pair) -> Iterator[SecondaryEstimate]:
+    """Yield P(A > B) and the difference of interquartile means, for each measure of the loss that tells better from worse."""
+    for entry in examined.entries:
+        numbers = entry.compared
+        if entry.pair != pair or entry.measure.name not in BETTER or not isinstance(numbers, PairedNumbers):
+            continue
+        if len(numbers.units) >= FEWEST:
+            yield from _of_loss(entry, numbers)
+
+
+def _of_loss(entry: Entry, numbers: PairedNumbers) -> Iterator[SecondaryEstimate]:
     import numpy as np
 
-    for entry in found.entries:
-        if entry.pair != pair or entry.measure.name not in BETTER or not isinstance(entry.compared, Numbers):
-            continue
-        units = entry.compared.units
-        if len(units) < FEWEST:
-            continue
-        a = BETTER[entry.measure.name] * np.array([entry.compared.a[unit] for unit in units])
-        b = BETTER[entry.measure.name] * np.array([entry.compared.b[unit] for unit in units])
-        key, alpha = digest([pair.one, pair.other, entry.measure.name]), found.cell.protocol.alpha
-        yield "loss", f"{entry.measure.name}: P(arm better)", "probability", "", _probability(a, b, key, alpha)
-        gap = BETTER[entry.measure.name] * (_iqm(a) - _iqm(b))
-        unit = entry.measure.unit if entry.measure.scale == "difference" else "log"
-        estimate = Estimate(gap, math.nan, math.nan, math.nan, len(units))
-        yield "loss", f"{entry.measure.name}: IQM difference", "iqm difference", unit, estimate
+    measure, sign = entry.measure, BETTER[entry.measure.name]
+    a, b = (sign * np.array([values[unit] for unit in numbers.units]) for values in (numbers.a, numbers.b))
+    key = digest([entry.pair.one, entry.pair.other, measure.name])
+    probability = probability_of_better(a, b, key, entry.network.protocol.alpha)
+    yield SecondaryEstimate("loss", f"{measure.name}: P(arm better)", "probability", "", probability)
+    gap = sign * (_interquartile_mean(a) - _interquartile_mean(b))
+    unit = measure.unit if measure.scale == "difference" else "log"
+    estimate = Estimate(gap, math.nan, math.nan, math.nan, len(numbers.units))
+    yield SecondaryEstimate("loss", f"{measure.name}: IQM difference", "iqm difference", unit, estimate)
 
 
-def _probability(a: NDArray[np.float64], b: NDArray[np.float64], key: str, alpha: float) -> Estimate:
-    """Return P(A > B), ties half, over pairs of one seed, with the ends of its bootstrap over seeds."""
+def probability_of_better(a: NDArray[np.float64], b: NDArray[np.float64], key: str, alpha: float) -> Estimate:
+    """Return P(A > B) of numbers [S] and [S], ties half, with the 1 - 2 alpha interval of a bootstrap over seeds.
+
+    ``key`` is a hexadecimal number that the draws follow from.
+    """
     import numpy as np
 
     if not (np.isfinite(a) & np.isfinite(b)).all():
         return Estimate(math.nan, math.nan, math.nan, math.nan, len(a))
     wins = np.where(a == b, 0.5, (a > b).astype(float))
     random = np.random.default_rng(int(key[:8], 16))
-    drawn = wins[random.integers(0, len(wins), (DRAWS, len(wins)))].mean(axis=1)
-    low, high = np.quantile(drawn, [alpha, 1 - alpha])
-    if low == high:  # a bootstrap of equal outcomes says nothing of other seeds
+    means = wins[random.integers(0, len(wins), (DRAWS, len(wins)))].mean(axis=1)
+    low, high = np.quantile(means, [alpha, 1 - alpha])
+    if low == high:  # the outcomes are equal, and a bootstrap of them says nothing of other seeds
         low, high = map(float, clopper_pearson(wins.mean(), len(wins), 1 - 2 * alpha))
-    return Estimate(float(wins.mean()), float(low), float(high), float(drawn.std(ddof=1)), len(wins))
+    return Estimate(float(wins.mean()), float(low), float(high), float(means.std(ddof=1)), len(wins))
 
 
-def _iqm(values: NDArray[np.float64]) -> float:
+def _interquartile_mean(values: NDArray[np.float64]) -> float:
     """Return the mean of the middle half."""
     from scipy.stats import trim_mean
 
     return float(trim_mean(values, 0.25))
 
 
-def _of_probes(sources: Sources, pair: Pair) -> Iterator[tuple[str, str, str, str, Estimate]]:
-    cell = sources.cell
-    kappa = sources.distances(KAPPA)
-    alike = None if kappa is None else sources.between(kappa, Measure(KAPPA, "function", "excess", ""), pair)
-    if isinstance(alike, Matrices) and len(alike.units) >= FEWEST:
-        yield "function", "Cohen's kappa of errors, between the arms", "mean", "", alike.distance(cell.protocol.alpha)
-    for facet, prefixes in PREFIXES.items():
-        names = sorted(sources.names(PROBES[facet]))
-        wanted = [name for name in names if name.startswith(prefixes) and not name.startswith(NO_DISTANCES)]
-        for name in wanted:
-            if name in cell.protocol.primaries[facet]:
-                continue
-            barrier = facet == "connectivity"
-            scale = "excess" if barrier else "log rho"
-            unit = ("train error" if name.endswith("error") else "nats") if barrier else ""
-            found = sources.between(sources.probed(PROBES[facet], name), Measure(name, facet, scale, ""), pair)
-            if not isinstance(found, Missing) and len(found.units) >= FEWEST:
-                yield facet, name, scale, unit, found.estimate(cell.protocol.alpha)
+def _of_probes(measurements: Measurements, pair: Pair) -> Iterator[SecondaryEstimate]:
+    """Yield the kappa of the errors, and whatever a probe of two networks measured besides the primary measures."""
+    protocol = measurements.network.protocol
+    kappa = measurements.distances_by(KAPPA)
+    if kappa is not None:
+        blocks = measurements.compare_distances(kappa, Measure(KAPPA, "function", "excess", ""), pair)
+        if isinstance(blocks, DistanceBlocks) and len(blocks.units) >= FEWEST:
+            name = "Cohen's kappa of errors, between the arms"
+            yield SecondaryEstimate("function", name, "mean", "", blocks.distance(protocol.alpha))
+    for facet in PREFIXES:
+        for name in _secondary_names(measurements, facet):
+            is_barrier = facet == "connectivity"
+            scale = "excess" if is_barrier else "log rho"
+            distances = measurements.probe_distances(PROBES[facet], name)
+            blocks = measurements.compare_distances(distances, Measure(name, facet, scale, ""), pair)
+            if not isinstance(blocks, Missing) and len(blocks.units) >= FEWEST:
+                unit = _barrier_unit(name) if is_barrier else ""
+                yield SecondaryEstimate(facet, name, scale, unit, blocks.estimate(protocol.alpha))
+
+
+def _secondary_names(measurements: Measurements, facet: str) -> list[str]:
+    """Return the names of the distances that a facet's probe measured besides the primary measures."""
+    primary = measurements.network.protocol.primaries[facet]
+    names = sorted(measurements.probe_names(PROBES[facet]))
+    names = [name for name in names if name.startswith(PREFIXES[facet]) and not name.startswith(NO_DISTANCES)]
+    return [name for name in names if name not in primary]
+
+
+def _barrier_unit(name: str) -> str:
+    return "train error" if name.endswith("error") else "nats"

@@ -1,4 +1,4 @@
-"""The best of k trials: exact order statistics, without replacement.
+"""The scores of a search's trials, and the best of k of them: exact order statistics, without replacement.
 
 For n exchangeable trials, ordered from the worst to the best, the i-th is the best of k drawn from them without
 replacement with probability
@@ -6,7 +6,7 @@ replacement with probability
     P(best of k is the i-th) = C(i - 1, k - 1) / C(n, k)
 
 Dodge et al. 2019 (arXiv:1909.03004) draw with replacement, (i/n)^k - ((i - 1)/n)^k. That lets one trial count twice, so
-it is too pessimistic, and at k = n it is not the best that was found; without replacement the mean is unbiased, and ends
+it is too pessimistic, and at k = n it is not the best that was found. Without replacement the mean is unbiased, and ends
 there (Tang et al. 2020, arXiv:2004.13705).
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-EXCHANGEABLE = ("random",)  # samplers that ask every trial alike; all others learn, or walk through a fixed sequence
+EXCHANGEABLE = ("random",)  # samplers whose trials may be reordered; all others learn, or follow a fixed sequence
 FINEST = 100  # budgets of a table with a row a budget, where computing one is costly
 SPENT = ("done", "stopped", "diverged", "failed")  # states of a trial that has taken its part of the budget
 
@@ -31,29 +31,24 @@ def exchangeable(records: Records) -> bool:
     return str(records.meta.benchmark["search"]["sampler"]) in EXCHANGEABLE
 
 
-def sign(records: Records) -> int:
-    """Return 1 where a higher score is better, else -1."""
-    return records.deciding.sign
-
-
 def scores(records: Records, arm: str) -> NDArray[np.float64]:
-    """Return the scores of an arm's spent trials ``[n]`` in their order, higher is better, -inf for one without a score.
+    """Return the scores [n] of an arm's spent trials in their order, higher is better, -inf for a trial without one.
 
-    One that diverged, failed or was stopped has taken its part of the budget and brought nothing.
+    A trial that diverged, failed or was stopped has taken its part of the budget and brought nothing.
     """
     import numpy as np
 
     trials = records.trials[records.trials["arm"] == arm].sort_values("number")
     spent = trials[trials["state"].isin(SPENT)]
     values = spent["value"].where(spent["state"] == "done").to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isfinite(values), sign(records) * values, -np.inf)
+    return np.where(np.isfinite(values), records.deciding.sign * values, -np.inf)
 
 
-@lru_cache(maxsize=4)  # arms have equally many trials, as a rule
+@lru_cache(maxsize=4)  # most arms have equally many trials
 def chances(n: int) -> NDArray[np.float64]:
-    """Return ``[n, n]``: in row k - 1, the probability of each ordered trial, the worst first, to be the best of k.
+    """Return [n, n]: in row k - 1 the probability of each trial, the worst first, to be the best of k.
 
-    It cannot be written to.
+    The array cannot be written to.
     """
     import numpy as np
 
@@ -68,7 +63,7 @@ def chances(n: int) -> NDArray[np.float64]:
 
 
 def chance(n: int, k: int) -> NDArray[np.float64]:
-    """Return ``[n]``: row k - 1 of ``chances(n)`` alone, for k of 1 to n."""
+    """Return row k - 1 of ``chances(n)`` alone [n], for k of 1 to n."""
     import numpy as np
 
     weights = np.zeros(n)
@@ -79,9 +74,9 @@ def chance(n: int, k: int) -> NDArray[np.float64]:
 
 
 def thinned(most: int) -> NDArray[np.int64]:
-    """Return the budgets 1 to ``most``, rising; where that are more than ``FINEST``, at most so many of them.
+    """Return the budgets 1 to ``most``, rising; at most ``FINEST`` of them.
 
-    Both ends are among them, and the gaps grow with the budget: what a further trial brings is ever less.
+    Both ends are among them, and the gaps grow with the budget, for a further trial brings ever less.
     """
     import numpy as np
 
@@ -91,7 +86,7 @@ def thinned(most: int) -> NDArray[np.int64]:
 
 
 def incumbents(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the best of the first 1, 2, ... n trials, in the order they were asked."""
+    """Return the best of the first 1, 2, ... n scores [n], in the order in which the trials were asked."""
     import numpy as np
 
     best: NDArray[np.float64] = np.maximum.accumulate(values)

@@ -58,9 +58,9 @@ def cited_works(name: str, reference: str) -> list[Work]:
     library = bibliography().by_library.get(reference.partition(".")[0])
     if not works and library is not None and "." in reference:
         return [_entry_from_words(name, reference), library]  # torch.optim.radam.RAdam: a class, and its library
-    known = {str(work.fields.get(field, "")).lower() for work in works for field in ("eprint", "doi")}
+    identified = {str(work.fields.get(field, "")).lower() for work in works for field in ("eprint", "doi")}
     identifiers = [*ARXIV.findall(reference), *DOI.findall(reference)]
-    unknown = [identifier for identifier in identifiers if identifier.lower() not in known]
+    unknown = [identifier for identifier in identifiers if identifier.lower() not in identified]
     if works and not unknown:
         return works
     return [*works, _entry_from_words(name, reference, unknown[0] if unknown else "")]

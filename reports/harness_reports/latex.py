@@ -130,12 +130,12 @@ def _leads(outcome: Outcome) -> str:
 def _lead_line(outcome: Outcome, lead: Mapping[str, Any]) -> list[str]:
     """Return the cells of one lead."""
     unit, doubted = lead["unit"], lead["arm"] in alarms.tuning_doubts(outcome)
-    known = lead["detectable"] == lead["detectable"]
+    detectable = lead["detectable"] == lead["detectable"]
     return [
         f"{escaped(outcome.labels[lead['arm']])}{f' ({alarms.LABEL})' if doubted else ''}",
         escaped_number(numbers.plain(lead["lead"], unit)),
         _interval(lead["low"], lead["high"], unit) if lead["low"] == lead["low"] else escaped_number(numbers.NOTHING),
-        escaped_number(numbers.difference(lead["detectable"], unit) if known else numbers.NOTHING),
+        escaped_number(numbers.difference(lead["detectable"], unit) if detectable else numbers.NOTHING),
     ]
 
 

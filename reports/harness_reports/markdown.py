@@ -34,8 +34,8 @@ def render(results: Results) -> str:
     parts.append(_verdict(verdict) if verdict else f"_{markdown_text(head.caveat)}_")
     if table := _leaderboard(outcome):
         parts.append(table)
-    if told := notices(outcome):
-        parts.append("\n".join(f"- {LEVELS[notice.level]}: {markdown_text(notice.text)}" for notice in told))
+    if every_notice := notices(outcome):
+        parts.append("\n".join(f"- {LEVELS[notice.level]}: {markdown_text(notice.text)}" for notice in every_notice))
     parts.append(_what_was_run(outcome))
     return "\n\n".join(parts) + "\n"
 

@@ -93,3 +93,24 @@ def test_the_readmes_commands_exist(repository):
     used = set(re.findall(r"^ *harness ([a-z-]+)", readme, re.MULTILINE))
     assert used
     assert used <= known
+
+
+def test_an_executors_events_are_iterated_in_one_place(repository):
+    """There is one event loop. The suites that check a plugin have their own, without a run folder."""
+    places = []
+    for file in (repository / "harness").rglob("*.py"):
+        calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+        if any(isinstance(call.func, ast.Attribute) and call.func.attr == "events" for call in calls):
+            places.append(file.relative_to(repository / "harness").as_posix())
+    core = [place for place in sorted(places) if not place.startswith("testing/")]
+    assert core == ["run/event_loop.py", "run/executor.py"]  # the second one is the boundary around the plugin's
+
+
+def test_nothing_private_of_optuna_is_used(repository):
+    """Its private names change from release to release; OptunaStudy asks its storage by public methods."""
+    private = ("_storage", "_study_id", "_trial_id")
+    for file in (repository / "harness").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in private:
+                own = isinstance(node.value, ast.Name) and node.value.id == "self"
+                assert own, f"{file}:{node.lineno} {node.attr}"

@@ -16,6 +16,12 @@ from typing import Any, NoReturn
 
 import pytest
 
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
+
 PATIENCE = 120_000  # milliseconds to wait for what must come: many times what a slow, busy machine needs
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WATCH = "window.barred = []; addEventListener('securitypolicyviolation', (e) => barred.push(e.violatedDirective + ' ' + e.sample));"
@@ -132,7 +138,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Callable[
 
     build = load("conftest").build
     modules = (budget, curves, importances, lead, leaderboard, sensitivity)
-    offers = [each for module in modules for each in module.harness_analyses()]
+    offers = [offer for module in modules for offer in analyses_of(module)]
     folder, done = tmp_path_factory.mktemp("pages"), {}
 
     def write(

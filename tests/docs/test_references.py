@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.benchmark.meaning import meanings
+from harness.benchmark.sections import Benchmark
+
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")])
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
@@ -20,10 +23,10 @@ READERS = {
     "mylion.py",
     "test_mylion.py",
     "dirty.py",
+    "my_optimizer.py",
     "FILE.py",
     "_NAME.py",
-    "bench/unit.py",
-}  # own files
+}  # files of the reader's own
 NOT_THERE = {"harness.train", "train.py"}  # architecture.md says why there is none
 ATTRIBUTE = re.compile(r"(?<![\w./-])(harness(?:_plugins|_reports)?(?:\.[A-Za-z_]\w*)+)")
 FILE = re.compile(r"(?<![\w./-])((?:[\w-]+/)*[\w-]+\.py)\b")
@@ -100,6 +103,21 @@ def python_files():
     """Every file of Python in the repository, by its path."""
     folders = [ROOT / folder for folder in (*PACKAGES, "benchmarks", "docs", "tests")]
     return [file for folder in folders for file in folder.rglob("*.py")]
+
+
+FILES = (".html", ".md", ".csv", ".tex", ".bib", ".txt", ".py", ".zip", ".EXTENSION")  # no keys
+FREE = ("data.options", "search.space", "search.sampler_options", "search.pruner_options", "compare.probe_options",
+        "compare.probe_sizes", "compare.probe_budgets", "report.target.")  # tables whose keys are of plugins  # fmt: skip
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_every_key_of_the_benchmark_file_is_there(page):
+    text = (ROOT / page).read_text()
+    names = set(re.findall(r"`((?:data|train|search|compare|verdict|report|baseline)\.\w+(?:\.\w+)*)", text))
+    names = {name for name in names if not name.endswith(FILES) and not name.startswith(FREE)}
+    keys = {".".join(key) for key, _, _ in meanings(Benchmark)}
+    tables = {key.rpartition(".")[0] for key in keys}
+    assert sorted(names - keys - tables) == []
 
 
 def names_a_file(name, files):

@@ -28,7 +28,7 @@ def weights(layout: torch.memory_format = torch.contiguous_format) -> list[torch
 
 def built(name: str, parameters: Any = None, **settings: Any) -> Any:
     found = offer(name)
-    return found.build(weights() if parameters is None else parameters, **{**found.defaults, **settings})
+    return found.build(weights() if parameters is None else parameters, **found.settings(settings))
 
 
 def steps(optimizer: Any, count: int = 3) -> None:

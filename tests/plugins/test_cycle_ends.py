@@ -17,7 +17,7 @@ LENGTHS = [21, 50, 140, 999]  # no cycle of one step, in which nothing falls
 def restarts(scheduler, total, settings):
     """Return, by brute force, the steps after which the rate rises; 1 is the first."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = scheduler.build(optimizer, total, **{**scheduler.defaults, **settings})
+    schedule = scheduler.build(optimizer, total, **scheduler.settings(settings))
     rates = []
     for _ in range(total):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -40,7 +40,7 @@ def restarts(scheduler, total, settings):
 )
 def test_sgdr(registry, total, settings):
     scheduler = registry.get("scheduler", "sgdr", Scheduler)
-    ends = scheduler.cycle_ends(total, **{**scheduler.defaults, **settings})
+    ends = scheduler.cycle_ends(total, **scheduler.settings(settings))
     assert ends == [*restarts(scheduler, total, settings), total]
 
 

@@ -44,7 +44,7 @@ def rates_of(registry: Registry):
         scheduler = registry.get("scheduler", name, Scheduler)
         optimizer = sgd()
         steps = len(losses) if losses else total
-        return rates(optimizer, scheduler.build(optimizer, total, **{**scheduler.defaults, **settings}), steps, losses)
+        return rates(optimizer, scheduler.build(optimizer, total, **scheduler.settings(settings)), steps, losses)
 
     return run
 

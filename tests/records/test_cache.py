@@ -10,13 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness import Records
+from harness.records import FolderRecords
 
 
 @pytest.fixture
 def records():
     tables = dict.fromkeys(("arms", "trials", "runs", "epochs", "comparison"), pd.DataFrame())
-    return Records(folder=Path("runs/made-up"), meta={}, **tables)
+    return FolderRecords(folder=Path("runs/made-up"), meta={}, **tables)
 
 
 def test_once_for_the_same_records_and_key_copies_included(records):

@@ -16,6 +16,12 @@ from harness import Meta, Records, Results
 from harness.records import FolderRecords
 from harness.records.checked import save_arrays
 
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
+
 CLASSIFICATION = {
     "accuracy": {"goal": "max", "unit": "%", "each": True},
     "error": {"goal": "min", "unit": "%", "each": True},
@@ -249,5 +255,5 @@ def analysed() -> Callable[[Records], Results]:
     from harness.results.analysis import analyse
     from harness.results.tables import leaderboard
 
-    offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in module.harness_analyses()]
+    offers = [offer for module in (curves, lead, leaderboard, sensitivity) for offer in analyses_of(module)]
     return lambda records: analyse(records, offers)

@@ -12,6 +12,7 @@ import pytest
 from harness_plugins.analyses.scores import lead
 from harness_plugins.analyses.search import budget, sensitivity
 from harness_reports import html, markdown, text
+from harness_reports._words.headline import Headline, headline
 from harness_reports._words.outcome import Outcome
 from scipy import stats
 
@@ -19,6 +20,14 @@ from harness import Records, Results
 from harness.results.analysis import analyse
 from harness.results.tables import leaderboard
 from harness.verdict import tuning as alarms
+from harness.verdict.score_alarms import is_special_case, special_cases
+from harness.verdict.seed_noise import seed_noise
+
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
 
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 SD = 0.01  # of the synthetic objective's seeds
@@ -66,7 +75,7 @@ def test_a_plain_search_is_quiet(searched: Any) -> None:
 
 
 def test_seed_noise_is_what_two_seeds_exceed_once_in_twenty(searched: Any) -> None:
-    noises = alarms.seed_noise(searched({SGD: GOOD, ADAM: GOOD}))
+    noises = seed_noise(searched({SGD: GOOD, ADAM: GOOD}))
     assert noises == pytest.approx({SGD: NOISE, ADAM: NOISE})
     random = np.random.default_rng(0)
     runs = random.normal(size=(4000, 6))  # four seeds that the sd is taken from, and two that are compared
@@ -76,12 +85,12 @@ def test_seed_noise_is_what_two_seeds_exceed_once_in_twenty(searched: Any) -> No
 
 def test_seed_noise_is_at_least_one_example(searched: Any) -> None:
     same = dict.fromkeys((SGD,), [0.9] * 4)
-    assert alarms.seed_noise(searched({SGD: GOOD}, same)) == {SGD: 1 / 512}
+    assert seed_noise(searched({SGD: GOOD}, same)) == {SGD: 1 / 512}
 
 
 def test_an_arm_without_seeds_borrows_the_others_noise(searched: Any, spoiled: Any) -> None:
     records = spoiled(searched({SGD: GOOD, ADAM: GOOD}), SGD, range(4), "diverged")
-    assert alarms.seed_noise(records)[SGD] == pytest.approx(NOISE)
+    assert seed_noise(records)[SGD] == pytest.approx(NOISE)
 
 
 def test_without_seeds_nothing_is_judged_against_noise(make_records: Any) -> None:
@@ -188,7 +197,7 @@ LR = {"low": 1e-3, "high": 1.0, "log": True}
     ],
 )
 def test_contains(general: Any, special: Any, is_one: bool) -> None:
-    assert alarms.contains(general, special) is is_one
+    assert is_special_case(general, special) is is_one
 
 
 @pytest.mark.parametrize(("shift", "state"), [(0.0, "quiet"), (0.005, "quiet"), (0.03, "alarm"), (-0.03, "quiet")])
@@ -211,8 +220,8 @@ def test_a_special_case_is_of_one_network_and_one_schedule(searched: Any) -> Non
     records = searched({SGD: GOOD, plain: GOOD})
     records.meta.spaces[plain] = {**records.meta.spaces[SGD], "momentum": {"fixed": 0.0}}
     same = records.arms.assign(optimizer="sgd")
-    assert alarms.special_cases(replace(records, arms=same), SGD) == [plain]
-    assert alarms.special_cases(replace(records, arms=same.assign(scheduler=["cosine", "step"])), SGD) == []
+    assert special_cases(replace(records, arms=same), SGD) == [plain]
+    assert special_cases(replace(records, arms=same.assign(scheduler=["cosine", "step"])), SGD) == []
 
 
 def with_untuned(records: Records, scores: dict[str, list[float]], accuracy: float = 0.005) -> Records:
@@ -415,7 +424,7 @@ def results(searched: Any) -> Any:
         shift = [0.0 if arm == SGD else 0.2 for arm in records.runs["arm"]]
         records = replace(records, runs=records.runs.assign(test_accuracy=records.runs["tune_accuracy"] - shift))
         modules = (alarms, budget, lead, leaderboard, sensitivity)
-        found = analyse(records, [offer for module in modules for offer in module.harness_analyses()])
+        found = analyse(records, [offer for module in modules for offer in analyses_of(module)])
         assert not found.problems
         return found
 
@@ -450,7 +459,7 @@ def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
     records = searched({SGD: GOOD, ADAM: bad, rms: GOOD})
     shift = {SGD: 0.0, ADAM: 0.1, rms: 0.2}
     runs = records.runs.assign(test_accuracy=[r.tune_accuracy - shift[r.arm] for r in records.runs.itertuples()])
-    offers = [o for m in (alarms, lead, leaderboard) for o in m.harness_analyses()]
+    offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
     answer = headline_of(analyse(replace(records, runs=runs), offers)).answer
     assert "20.00 points ahead of rmsprop; inconclusive (tuning): adam" in answer
 
@@ -474,7 +483,7 @@ def test_every_alarm_has_its_words(searched: Any, analysed: Any) -> None:
 def test_the_gravest_alarms_stand_first_among_the_doubts(searched: Any) -> None:
     """The tuned arm of the review: it lies 1.05 points below its defaults in tune, a margin of half a point."""
     records = with_untuned(searched({SGD: GOOD, ADAM: GOOD}), {SGD: [float(np.mean(FINALS)) + 0.0105] * 3})
-    offers = [o for m in (alarms, lead, leaderboard) for o in m.harness_analyses()]
+    offers = [offer for module in (alarms, lead, leaderboard) for offer in analyses_of(module)]
     results = analyse(records, offers)
     words = (
         "sgd is inconclusive (tuning), not worse: its tune accuracy is 1.05 points worse than with its optimizer's "

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from harness_reports import bibtex
-from harness_reports._words.bibliography import WORKS
+from harness_reports._words.works import bibliography, parse
 
 from harness.plugin.discovery import discover
 
@@ -57,7 +58,7 @@ def test_every_built_in_optimizer_and_schedule_has_a_whole_entry() -> None:
     for offer in offers:
         if offer.name in ("constant", "exponential") or not getattr(offer, "reference", "") or offer.name == "plateau":
             continue  # nobody's paper
-        for work in bibtex.works(offer.name, offer.reference):
+        for work in bibtex.cited_works(offer.name, offer.reference):
             assert {"author", "title", "year"} <= set(work.fields), offer.name
 
 
@@ -74,7 +75,7 @@ def test_every_built_in_optimizer_and_schedule_has_a_whole_entry() -> None:
     ],
 )
 def test_a_reference_nobody_knows_is_cited_by_its_words(reference: str, fields: dict[str, str]) -> None:
-    (work,) = bibtex.works("mine", reference)
+    (work,) = bibtex.cited_works("mine", reference)
     assert work.kind == "misc"
     assert work.key == "optimizer:mine"
     assert fields.items() <= work.fields.items()
@@ -82,13 +83,13 @@ def test_a_reference_nobody_knows_is_cited_by_its_words(reference: str, fields: 
 
 
 def test_a_class_of_a_library_cites_itself_and_the_library() -> None:
-    own, library = bibtex.works("torch:RAdam", "torch.optim.radam.RAdam")
+    own, library = bibtex.cited_works("torch:RAdam", "torch.optim.radam.RAdam")
     assert own.fields["note"] == "torch.optim.radam.RAdam"
     assert library.key == "paszke2019pytorch"
 
 
 def test_several_works_in_one_reference_are_all_cited() -> None:
-    found = bibtex.works("sam(adam)", "arXiv:2010.01412; arXiv:1412.6980, arXiv:2401.01234")
+    found = bibtex.cited_works("sam(adam)", "arXiv:2010.01412; arXiv:1412.6980, arXiv:2401.01234")
     assert [work.key for work in found][-1] == "optimizer:sam-adam"
     assert {work.key for work in found[:-1]} == {"foret2021sam", "kingma2015adam"}
 
@@ -110,10 +111,56 @@ def test_names_that_make_one_key_have_two_entries(make_records: Any, analysed: A
     assert list(entries(bibtex.render(analysed(records))))[:2] == ["optimizer:my-sgd", "optimizer:my-sgd-2"]
 
 
-def test_the_table_has_no_key_twice_and_every_entry_is_whole() -> None:
-    keys = [work.key for work in WORKS.values()]
+def test_the_bibliography_has_no_key_twice_and_every_entry_is_whole() -> None:
+    works = bibliography().by_name.values()
+    assert len(works) > 15
+    keys = [work.key for work in works]
     assert len(set(keys)) == len(keys)
-    for said, work in WORKS.items():
-        assert {"author", "title", "year"} <= set(work.fields), said
+    for work in works:
+        assert {"author", "title", "year"} <= set(work.fields), work.key
         assert re.search(r"(?:19|20)\d\d", work.key)
         assert work.fields["year"] in work.key
+        assert not {"citedas", "library"} & set(work.fields)
+
+
+def test_every_work_is_cited_by_a_plugin_or_is_a_library(repository: Path) -> None:
+    """An entry that nothing cites is dead, and a reference by a misspelled name would lose its work."""
+    references = " ".join(
+        getattr(offer, "reference", "") for kind in ("optimizer", "scheduler") for offer in discover().all(kind)
+    )
+    for name, work in bibliography().by_name.items():
+        assert name in references or work in bibliography().by_library.values(), name
+
+
+def test_libraries_are_known_by_their_modules() -> None:
+    libraries = {library: work.key for library, work in bibliography().by_library.items()}
+    assert libraries == {
+        "torch": "paszke2019pytorch",
+        "timm": "wightman2019timm",
+        "pytorch_optimizer": "kim2021pytorchoptimizer",
+    }
+
+
+def test_an_entry_is_read_with_its_braces_and_named_as_references_name_it() -> None:
+    entry = (
+        "@misc{doe2020a,\n  citedas = {Doe 2020},\n  library = {doe},\n  title = {{A}: b, {C}},\n  year = {2020},\n}\n"
+    )
+    read = parse(f"% a comment\n\n{entry}")
+    assert read.by_name["Doe 2020"] is read.by_library["doe"]
+    work = read.by_name["Doe 2020"]
+    assert (work.key, work.kind, dict(work.fields)) == ("doe2020a", "misc", {"title": "{A}: b, {C}", "year": "2020"})
+    arxiv = parse("@misc{a,\n  eprint = {2001.00001},\n}\n@misc{b,\n  doi = {10.1/x},\n}\n")
+    assert list(arxiv.by_name) == ["arXiv:2001.00001", "doi:10.1/x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("@misc{a,\n  eprint = {1},\n}\nnonsense\n", 4),
+        ("@misc{a,\n  eprint = 1,\n}\n", 2),
+        ("@misc{a,\n  eprint = {1},\n}\n@misc{b,\n  eprint = {1},\n}\n", 6),
+    ],
+)
+def test_a_bibliography_that_is_broken_names_the_line(text: str, line: int) -> None:
+    with pytest.raises(ValueError, match=f"references.bib, line {line}: must"):
+        parse(text)

@@ -23,6 +23,12 @@ from harness.records import FolderRecords
 from harness.results.analysis import analyse
 from harness.verdict.tables import facets, gate
 
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
+
 VERDICT = {
     "alpha": 0.05,
     "margins": dict.fromkeys(("accuracy", "test_loss", "train_loss", "function", "representation", "barrier", "sharpness"), 1.1),
@@ -32,7 +38,7 @@ VERDICT = {
     "gate": {"gain": 0.05, "nats": 0.005, "gradient": 1e-4},
 }  # fmt: skip
 OFFERS = [
-    offer for module in (barriers, distances, gate, solutions, spectra, surfaces) for offer in module.harness_analyses()
+    offer for module in (barriers, distances, gate, solutions, spectra, surfaces) for offer in analyses_of(module)
 ]
 SEEDS, EXAMPLES = 4, 60
 ALPHAS = np.linspace(0, 1, 5)

@@ -17,6 +17,12 @@ from harness.results.analysis import analyse
 from harness.results.tables import leaderboard
 from harness.verdict import tuning as alarms
 
+
+def analyses_of(module: Any) -> list[Any]:
+    """Return the analyses of a module: the core's, which a plugin registers, or those of a plugin."""
+    return [module.ANALYSIS] if hasattr(module, "ANALYSIS") else module.harness_analyses()
+
+
 MODULES = (
     alarms, budget, duels, importances, lead, leaderboard, profiles, reached, regions, sensitivity, targets, times,
 )  # fmt: skip
@@ -24,7 +30,7 @@ SGD = "lesson_cnn/sgd/cosine"
 
 
 def results(records: Records) -> Results:
-    return analyse(records, [offer for module in MODULES for offer in module.harness_analyses()])
+    return analyse(records, [offer for module in MODULES for offer in analyses_of(module)])
 
 
 def randomly(records: Records) -> Records:
@@ -62,7 +68,7 @@ def test_any_records_have_a_page(make_records: Any, spoiled: Any, case: str) -> 
     found = results(CASES[case](make_records, spoiled))
     assert not found.problems
     for name, table in found.tables.items():
-        module = next(m for m in MODULES if m.harness_analyses()[0].name == name)
+        module = next(m for m in MODULES if analyses_of(m)[0].name == name)
         assert list(table.columns) == list(module.COLUMNS)
     page = html.render(found)
     assert ">nan" not in page

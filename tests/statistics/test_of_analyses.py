@@ -14,9 +14,9 @@ from harness.statistics.crossed import over_both, over_seeds
 from harness.statistics.joint import together
 from harness.statistics.labels import Margin
 from harness.statistics.pairwise import arrangements
-from harness.verdict.numbers import Numbers
-from harness.verdict.secondary import _probability
-from harness.verdict.tuning import _t
+from harness.verdict.paired_numbers import PairedNumbers
+from harness.verdict.score_alarms import t_statistic
+from harness.verdict.secondary import probability_of_better
 
 UNITS = (2.0**-900, 2.0**-500, 2.0**500, 2.0**900)
 RANDOM = np.random.default_rng(0)
@@ -53,12 +53,12 @@ def test_the_error_over_seeds_and_examples_is_in_its_unit(unit):
     assert np.array(astuple(found)[:4]) / unit == pytest.approx(astuple(expected)[:4], rel=1e-9)
     assert found.df == pytest.approx(expected.df, rel=1e-9)
     assert over_seeds(list(ONE * unit)).se / unit == pytest.approx(stats.sem(ONE), rel=1e-9)
-    assert _t(list(ONE * unit)) == pytest.approx(ONE.mean() / stats.sem(ONE), rel=1e-9)
+    assert t_statistic(list(ONE * unit)) == pytest.approx(ONE.mean() / stats.sem(ONE), rel=1e-9)
 
 
 def test_a_nan_is_no_infinite_difference():
-    assert math.isnan(_t([0.1, math.nan, 0.2]))
-    found = _probability(np.array([0.1, math.nan, 0.3]), np.array([0.2, 0.2, 0.2]), "0" * 16, 0.05)
+    assert math.isnan(t_statistic([0.1, math.nan, 0.2]))
+    found = probability_of_better(np.array([0.1, math.nan, 0.3]), np.array([0.2, 0.2, 0.2]), "0" * 16, 0.05)
     assert np.isnan([found.value, found.low, found.high]).all()
 
 
@@ -67,9 +67,9 @@ def test_a_verdict_on_numbers_does_not_depend_on_their_unit(unit):
     """Their differences are squared, and those of losses of 1e-200 would be 0: no difference, however sure."""
     units = [("seed", s) for s in range(7)]
     a, b = ({u: x * unit for u, x in zip(units, values, strict=True)} for values in (ONE, OTHER + 2))
-    compared, signs = Numbers(a, b), arrangements(7)
+    compared, signs = PairedNumbers(a, b), arrangements(7)
     expected = together([np.abs(signs @ (ONE - OTHER - 2)) ** 2])
-    np.testing.assert_array_equal(together([compared.arranged(signs)]), expected)
+    np.testing.assert_array_equal(together([compared.arranged_statistics(signs)]), expected)
     estimate, margin = compared.estimate(0.05), Margin(3.0 * unit, two_sided=True)
     away = (3 - abs((ONE - OTHER - 2).mean())) / stats.sem(ONE - OTHER)
     assert compared.equivalence_p(estimate, margin) == pytest.approx(stats.t.sf(away, 6), rel=1e-9)

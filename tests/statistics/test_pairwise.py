@@ -10,7 +10,6 @@ from scipy import stats
 
 from harness.statistics.pairwise import (
     between,
-    complete,
     equivalence_p,
     excess,
     jackknife,
@@ -127,7 +126,6 @@ def test_only_what_was_measured_counts():
     ab = np.array([[0.001, 6, np.nan], [6, 0.001, 6], [np.nan, 6, 0.001]])
     assert log_rho(aa, bb, ab) == pytest.approx(np.log(6 / 3))
     assert (excess(aa, bb, ab), between(aa, bb, ab)) == pytest.approx((3.0, 6.0))
-    assert complete(aa, bb, ab) == 2
     assert np.isnan(log_rho(aa * np.nan, bb, ab))
 
 
@@ -171,4 +169,3 @@ def test_without_all_four_distances_of_a_pair_there_is_no_permutation_test():
     aa, bb, ab = arms(np.random.default_rng(13), seeds=6, shift=100.0)
     one_way = np.where(np.triu(np.ones((6, 6)), 1) > 0, ab, np.nan)  # never the one arm's later seed with an earlier
     assert permutation_p(aa, bb, one_way) == 1.0
-    assert complete(aa, bb, one_way) == 0

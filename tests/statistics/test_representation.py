@@ -9,7 +9,6 @@ from harness.statistics.representation import (
     cka,
     cka_distance,
     hsic,
-    minibatch_cka,
     procrustes,
     represent,
     without_largest,
@@ -137,23 +136,6 @@ def test_the_examples_left_out_are_those_far_in_either(random):
     kept = [row for row in range(300) if all((each > each[row]).sum() >= 6 for each in norms)]
     assert len(one.rows) == len(other.rows) == len(kept)
     assert cka(one, other) == pytest.approx(textbook_cka(x[kept], y[kept]), abs=1e-10)
-
-
-@pytest.mark.parametrize("size", [8, 32, 100])
-def test_minibatches_come_close_to_all_at_once(size):
-    random = np.random.default_rng(1)
-    x = random.standard_normal((3200, 10))
-    y = x @ random.standard_normal((10, 12)) + 0.5 * random.standard_normal((3200, 12))
-    batches = [(x[start : start + size], y[start : start + size]) for start in range(0, 3200, size)]
-    assert minibatch_cka(batches) == pytest.approx(of(x, y), abs=0.01)
-    assert minibatch_cka([(x, y)]) == pytest.approx(of(x, y), abs=1e-12)
-
-
-def test_minibatches_are_averaged_before_the_division(random):
-    x, y = related(random, 64)
-    batches = [(x[i : i + 8], y[i : i + 8]) for i in range(0, 64, 8)]
-    terms = np.mean([[textbook_hsic(*p) for p in ((a, b), (a, a), (b, b))] for a, b in batches], axis=0)
-    assert minibatch_cka(batches) == pytest.approx(terms[0] / np.sqrt(terms[1] * terms[2]), abs=1e-10)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.1, 1e6])

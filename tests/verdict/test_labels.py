@@ -214,7 +214,7 @@ def test_an_arm_that_still_gains_is_not_at_a_minimum(world, stated, labels):
 
 def test_a_loss_that_refutes_short_of_a_minimum_says_so(world, stated):
     far = {("adam", "loss"): 30.0}
-    note = "the loss is that of arms that are not at a minimum"
+    note = "the loss was compared before every arm had reached a minimum"
     assert note in stated(world(seeds=12, restart_gain={"adam": 0.006}, shift=far).records())["reasons"]
     assert note not in stated(world(seeds=12, shift=far).records())["reasons"]
 
@@ -231,7 +231,7 @@ def test_a_restart_that_diverged_is_called_that(world):
     runs = records.comparison.copy()
     runs.loc[(runs["arm"] == ADAM) & (runs["role"] == "restart"), "state"] = "diverged"
     found = gate.compute(replace(records, comparison=runs)).set_index("arm").loc[ADAM]
-    assert (found["state"], found["reason"]) == ("not judged", "the run of it that went on has no result (diverged)")
+    assert (found["state"], found["reason"]) == ("not judged", "its run that went on has no result (diverged)")
 
 
 @pytest.mark.parametrize(("change", "state"), [("train_error", "not at a minimum"), ("role", "not judged")])

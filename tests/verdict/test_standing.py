@@ -7,8 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from harness_plugins.analyses.solutions._solutions import networks
-from harness_reports import markdown
+from harness_plugins.analyses.solutions._solutions import measured_networks
 from harness_reports._page import _verdict
 from harness_reports._page.minima import alone
 from harness_reports._page.minima import gate as gate_section
@@ -78,15 +77,14 @@ def test_every_consumer_takes_the_standing_protocol(three, registry):
     )  # harness show, and its JSON
     page = _verdict.verdict(Outcome(results))
     assert (page["statement"], page["hash"]) == ("value only", second[:12])
-    assert "| lesson\\_cnn | value only" in markdown.render(results)
     assert [each.statement.split(",")[0] for each in statements.statements(results)] == ["value only"]
     compared = {row["facet"]: row["label"] for row in _list_verdicts([records], ["run"])}
     assert (compared["statement"], compared["function"]) == ("value only", "different")
     loaded = Loaded(records, registry).verdict
     assert list(loaded.loc[loaded["standing"], "hash"].unique()) == [second]
     assert set(loaded.loc[loaded["standing"], "statement"]) == {"value only"}
-    assert {sources.cell.protocol.hash for sources in networks(records)} == {second}
-    assert {len(sources.cell.seeds) for sources in networks(records)} == {8}
+    assert {each.network.protocol.hash for each in measured_networks(records)} == {second}
+    assert {len(each.network.seeds) for each in measured_networks(records)} == {8}
     floors = standing_protocol(records.meta).protocol.floors
     assert alone.sharpness_floor(records) == floors["sharpness"] == 0.004
 

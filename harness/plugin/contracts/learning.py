@@ -151,6 +151,10 @@ class Optimizer:
     known_failures: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
 
+    def settings(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keywords for ``build``: the defaults, with what was chosen in their place."""
+        return {**self.defaults, **chosen}
+
 
 class Schedule(Protocol):
     """A learning-rate schedule at work; every ``torch.optim.lr_scheduler`` is one."""
@@ -186,3 +190,7 @@ class Scheduler:
     cycle_ends: Callable[..., Sequence[int]] | None = None
     known_failures: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
+
+    def settings(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keywords for ``build`` and ``cycle_ends``: the defaults, with what was chosen in their place."""
+        return {**self.defaults, **chosen}

@@ -60,6 +60,12 @@ class Results:
     records: Records
     tables: Mapping[str, DataFrame]
     problems: tuple[str, ...] = ()  # analyses that failed, each named with its reason
+    blocked: tuple[str, ...] = ()  # plugins that the user left out, by name
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A line for each blocked plugin, so that nobody looks for what it makes."""
+        return tuple(f"The plugin '{name}' is blocked: what it makes is missing here." for name in self.blocked)
 
 
 @dataclass(frozen=True)

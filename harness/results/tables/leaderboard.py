@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.plugin.contracts import Analysis
 from harness.records import Records
 from harness.statistics.intervals import equal_numbers, mean_interval, standard_deviation
-from harness.verdict.constant import level
+from harness.verdict.constant import constant_score
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -82,7 +82,7 @@ def _about(records: Records, name: str) -> dict[str, str]:
 def _beside_constant(records: Records, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a constant answer scores in a row's metric, and whether the row's mean is no better."""
     split, _, metric = str(row["metric"]).partition("_")
-    known = level(records, split, metric) if split in SPLITS else None
+    known = constant_score(records, split, metric) if split in SPLITS else None
     if known is None:
         return {"constant": float("nan"), "no_better": False}
     better = records.meta.sign(metric) * (row["mean"] - known.score)

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
+from harness.console.numbers import counted
 from harness.console.progress import Reporter
 from harness.plugin.contracts import Data, Split
-from harness.plugin.runs import Event, PrunerDecision, Run, State, digest
+from harness.plugin.runs import Run, State, digest
 from harness.records import Store, schema
 from harness.records.checked import load_arrays, save_arrays
-from harness.run.event_loop import EventLoop
+from harness.run.event_loop import EventLoop, Unpruned
 from harness.run.executor import GuardedExecutor
-from harness.run.search import GO_ON
+from harness.run.reuse import EarlierRuns
 from harness.run.workbench import Bench
 from harness.training.device import environment
 from harness.training.parts import Parts
@@ -40,8 +41,9 @@ class Fold:
 
 
 def predict_out_of_fold(
-    setting: Setting, competitor: Competitor, params: Mapping[str, Any], store: Store, reporter: Reporter
-) -> str:
+    setting: Setting, competitor: Competitor, params: Mapping[str, Any], store: Store, reporter: Reporter,
+    earlier: EarlierRuns,
+) -> str:  # fmt: skip
     """Write ``predictions/out_of_fold.safetensors``; return why it could not be done, in a line, or ""."""
     count = min(setting.plan.benchmark.compare.folds, len(setting.data.train))
     folds = [_fold(setting, competitor, params, rows, count) for rows in assign(setting.data, count)]
@@ -50,7 +52,7 @@ def predict_out_of_fold(
     if _noted(store).get("runs") == made_by and file.is_file() and all(_done(store, run_id) for run_id in made_by):
         return ""
     reporter.say(f"predicting the train split out of {count} folds, with {competitor.arm.name}")
-    _carry_out(folds, store, reporter)
+    _carry_out(folds, store, reporter, earlier)
     for fold in folds:
         row = store.run(fold.run.id)
         if row is None or row["state"] != schema.DONE:
@@ -113,7 +115,7 @@ class _Benches:
         return self._state(run_id)
 
 
-class _Folds:
+class _Folds(Unpruned):
     """The phase that trains the folds' runs which are not done yet."""
 
     def __init__(self, runs: Iterable[Run]) -> None:
@@ -123,21 +125,20 @@ class _Folds:
         """Return the next fold's run."""
         return self._waiting.popleft() if self._waiting else None
 
-    def ask_pruner(self, run: Run, event: Event) -> PrunerDecision:
-        """Let every run go on to its end."""
-        return GO_ON
-
     def ended(self, run: Run) -> None:
         """Take no note: the records have it all."""
 
 
-def _carry_out(folds: list[Fold], store: Store, reporter: Reporter) -> None:
+def _carry_out(folds: list[Fold], store: Store, reporter: Reporter, earlier: EarlierRuns) -> None:
     """Carry out the folds' runs that are not done yet; nobody asks for their weights."""
     setting = folds[0].setting
     store.add_runs([fold.run for fold in folds], str(environment(setting.device)["hash"]))
     phase = _Folds(fold.run for fold in folds if not _done(store, fold.run.id))
     executor = GuardedExecutor(setting.plan.executor, _Benches(folds, store))
-    EventLoop(executor, [phase], store, reporter, keep_weights=False).carry_out()
+    loop = EventLoop(executor, [phase], store, reporter, earlier, keep_weights=False)
+    loop.carry_out()
+    if loop.taken:
+        reporter.say(f"{loop.taken} of the {counted(len(folds), 'fold')} were trained before, in another run folder")
 
 
 def _done(store: Store, run_id: str) -> bool:

@@ -58,5 +58,5 @@ def _folds(setting: Setting, driver: Driver, store: Store, reporter: Reporter) -
     if not tuned:
         return []
     arm, best = max(tuned, key=lambda pair: sign * pair[1]["value"])
-    failed = predict_out_of_fold(setting, setting.plan.competitor(arm), best["params"], store, reporter)
+    failed = predict_out_of_fold(setting, setting.plan.competitor(arm), best["params"], store, reporter, driver.earlier)
     return [failed] if failed else []

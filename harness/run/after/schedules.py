@@ -95,8 +95,8 @@ def rates(run: Run, optimizer: Optimizer, scheduler: Scheduler, total: int, coun
     """Return the learning rates of the first ``count`` steps of a stage of ``total``, as the first group has them."""
     import torch
 
-    built = optimizer.build([torch.nn.Parameter(torch.zeros(2, 2))], **{**optimizer.defaults, **run.optimizer})
-    schedule = scheduler.build(built, total, **{**scheduler.defaults, **run.scheduler})
+    built = optimizer.build([torch.nn.Parameter(torch.zeros(2, 2))], **optimizer.settings(run.optimizer))
+    schedule = scheduler.build(built, total, **scheduler.settings(run.scheduler))
     found = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*optimizer.step.*")  # there are no gradients to step with

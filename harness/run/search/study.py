@@ -9,10 +9,12 @@ A trial is one training, or with ``search.seeds`` one after the other under as m
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +26,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
 from harness.errors import BenchmarkError, HarnessError, one_line, shortened
-from harness.plugin.runs import Epoch, PrunerDecision, Run
+from harness.plugin.runs import Epoch, PrunerDecision, Run, State
 from harness.records import Store, schema
+from harness.records.earlier import EarlierRun
 from harness.run.search import budget
 from harness.run.search.optuna_study import OptunaStudy
 from harness.run.search.samplers import combinations, directions, make_pruner, make_sampler, study_name
@@ -64,7 +67,8 @@ class Search:
             ask["run_id"]: (max(self._seen(ask), default=0), (store.run(ask["run_id"]) or {}).get("stop_after"))
             for ask in self._asks
             if ask["state"] == schema.WAITING
-        }  # before this process: the last epoch decided on, and the one after which the run is to stop
+        }  # by run: the last epoch decided on before it is trained here, and the one after which it is to stop
+        self._noted: dict[str, Mapping[int, Mapping[str, Any]]] = {}  # by run: what the pruner noted in a replay
         self._generation_size = store.generation_size(self.study)
         self._study = self._reconciled()
         self._study.exhausted = (store.noted("exhausted") or {}).get(self.study) == self.combinations
@@ -162,7 +166,7 @@ class Search:
         """
         decided, stop_after = self._decided.get(run_id, (0, None))
         if epoch.number <= decided:
-            return PrunerDecision(stop_after == epoch.number, {})
+            return PrunerDecision(stop_after == epoch.number, self._noted.get(run_id, {}))
         if not self._by_epochs:
             return GO_ON
         trials = {number: self._study.trial(number) for number in self._of_run[run_id]}
@@ -171,6 +175,29 @@ class Search:
         with self._translated("pruner"):
             decisions = [trial.should_prune() for trial in trials.values()]  # each is asked, for pruners take notes
         return PrunerDecision(any(decisions), {number: self._study.trial_attrs(number) for number in trials})
+
+    def replay(self, earlier: EarlierRun) -> EarlierRun | None:
+        """Return a run of another run folder as it would have ended in this search; None where that is not known.
+
+        The pruner is asked about each of its epochs, for it may have seen other trials than the pruner there. Where it
+        would have let a run go on that was stopped there, the run must be trained; its epochs are not asked about again.
+        """
+        if not self._by_epochs:
+            return None if earlier.state == schema.STOPPED else earlier
+        total = json.loads(earlier.row["recipe"])["epochs"]
+        if any(row["metrics"].get(self._metric) is None for row in earlier.epochs):
+            return None  # it was no finite number, and which one is not recorded
+        decision = None
+        for row in earlier.epochs:
+            if row["epoch"] < total:
+                decision = self.ask_pruner(earlier.run_id, _epoch(row))
+                if decision.stop:
+                    return earlier.stopped_after(row["epoch"], decision)
+                self._decided[earlier.run_id] = (row["epoch"], None)
+                self._noted[earlier.run_id] = decision.trial_attrs
+        if earlier.state == schema.STOPPED:
+            return None
+        return replace(earlier, decision=decision)
 
     def tell(self, run_id: str) -> list[dict[str, Any]]:
         """Take the end of a run over from the records; return the trials that ended with it."""
@@ -326,6 +353,15 @@ class Search:
         )
         trial.datetime_start = trial.datetime_start or datetime.now()  # noqa: DTZ005 - Optuna's are naive too
         return trial
+
+
+def _epoch(row: Mapping[str, Any]) -> Epoch:
+    """Return a recorded epoch, of which no state is kept."""
+
+    def no_state() -> State:
+        raise NotImplementedError("the state of a recorded epoch")
+
+    return Epoch(row["epoch"], row["steps"], row["seconds"], row["lr"], row["metrics"], no_state)
 
 
 def _compared(trial: FrozenTrial) -> tuple[Any, ...]:

@@ -1,8 +1,8 @@
-"""Is every arm at a minimum? Where one is not, nothing is said of its minimum, only of its loss.
+"""Is every arm at a minimum? If an arm is not, only its loss is compared, for it has no minimum to compare.
 
-A convex network: the gradient of the whole objective, as a part of its start, is at most ``gradient_limit`` in every run.
-Any other: the un-augmented train error is at most ``fit``, and a run that went on, from the peak of its schedule for a fifth
-of its steps, lowered the train loss by less than ``gain_limit``: 5 % or .005 nats, whichever is more.
+- A convex network: the gradient of the whole objective, as a part of its start, is at most ``gradient_limit`` in every run.
+- Any other network: the un-augmented train error is at most ``fit``. A run that went on, from the peak of its schedule for a
+  fifth of its steps, lowered the train loss by less than ``gain_limit``: 5 % or .005 nats, whichever is more.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.plugin.contracts import Analysis
 from harness.records import Records
-from harness.verdict.design import cells
-from harness.verdict.gate import gate
+from harness.verdict.design import Network, networks_of
+from harness.verdict.gate import judge_gate
 from harness.verdict.protocol import registered_protocols
 
 if TYPE_CHECKING:
@@ -28,29 +28,29 @@ COLUMNS = (
 def compute(records: Records) -> DataFrame:
     """Return a row per protocol (``hash``), network and arm: its ``state``, and what it was judged by.
 
-    The state is "at a minimum", "not at a minimum" or "not judged", which counts as not at one; ``reason`` says why. NaN is
-    what has no part in it. ``gradient`` is the largest over the seeds, ``train_error`` the mean over them; ``train_loss``,
-    without the regulariser, is that of the run that went on, before, ``restarted`` after, ``gain`` the difference.
+    The state is "at a minimum", "not at a minimum" or "not judged", which counts as not at one; ``reason`` says why. A number
+    that has no part in it is NaN. ``gradient`` is the largest over the seeds and ``train_error`` the mean over them. For the
+    run that went on, ``train_loss`` is its train loss before, without the regulariser, ``restarted`` the same after, and
+    ``gain`` the difference.
     """
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
     for registered in registered_protocols(records.meta):
-        protocol = registered.protocol
-        for cell in cells(records, protocol):
-            for arm in cell.arms:
-                found = gate(cell, arm, records.meta)
-                rows.append(
-                    {
-                        "hash": protocol.hash, "network": cell.network, "convex": cell.convex, "arm": arm,
-                        "state": found.state, "reason": found.reason, "gradient": found.gradient,
-                        "gradient_limit": protocol.gate["gradient"] if cell.convex else math.nan,
-                        "train_error": found.error, "fit": math.nan if cell.convex else protocol.fit,
-                        "train_loss": found.loss, "restarted": found.restarted, "gain": found.gain,
-                        "gain_limit": found.gain_limit, "seeds": len(cell.done(arm)),
-                    }
-                )  # fmt: skip
+        for network in networks_of(records, registered.protocol):
+            rows += [{"hash": registered.protocol.hash, **_row(records, network, arm)} for arm in network.arms]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(records: Records, network: Network, arm: str) -> dict[str, Any]:
+    gate, protocol = judge_gate(network, arm, records.meta), network.protocol
+    return {
+        "network": network.name, "convex": network.convex, "arm": arm, "state": gate.state, "reason": gate.reason,
+        "gradient": gate.gradient, "gradient_limit": protocol.gate["gradient"] if network.convex else math.nan,
+        "train_error": gate.error, "fit": math.nan if network.convex else protocol.fit, "train_loss": gate.loss,
+        "restarted": gate.restarted, "gain": gate.gain, "gain_limit": gate.gain_limit,
+        "seeds": len(network.done_runs(arm)),
+    }  # fmt: skip
 
 
 ANALYSIS = Analysis(name="gate", compute=compute)

@@ -1,21 +1,22 @@
-"""All arms of a network at once, by every primary distance: do they differ at all, in place or in spread?
+"""All arms of a network at once, by every primary distance: do they differ at all, in location or in spread?
 
-PERMANOVA takes both for one, so PERMDISP, of spread alone, and the mean distance within each arm stand beside it. It
-decides nothing: the verdict is made of pairs.
+PERMANOVA cannot tell the two apart. So PERMDISP, which is of spread alone, and the mean distance within each arm stand
+beside it. This table decides nothing: the verdict is made of pairs.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.plugin.contracts import Analysis
 from harness.records import Records
 from harness.statistics import pairwise
 from harness.statistics.omnibus import Omnibus, permanova, permdisp
-from harness.verdict.design import Cell, cells
-from harness.verdict.measurements import Sources
-from harness.verdict.measures import MEASURES
+from harness.verdict.design import Row, networks_of
+from harness.verdict.measurements import Measurements
+from harness.verdict.measures import MEASURES, Measure
 from harness.verdict.protocol import registered_protocols
 
 if TYPE_CHECKING:
@@ -29,86 +30,116 @@ COLUMNS = (
 )  # fmt: skip
 UNKNOWN = Omnibus(math.nan, math.nan, math.nan, math.nan)
 FEWEST = 3  # seeds
-USUAL = (0.5, 1.5)  # of disagreement within an arm over its test error, elsewhere: Jiang et al. 2022, arXiv:2106.13799
+USUAL = (0.5, 1.5)  # disagreement within an arm over its test error, as elsewhere: Jiang et al. 2022, arXiv:2106.13799
 
 
 def compute(records: Records) -> DataFrame:
     """Return a row per protocol (``hash``), network, measure of distance and arm.
 
-    ``within`` is the arm's mean distance between its own seeds, ``within_over_error`` the same over its test error, for
-    disagreement alone: about 1 where networks are as unsure as they are wrong. The rest is the same for all arms of a
-    measure: the pseudo-``f`` and ``p`` of PERMANOVA, ``r2`` and ``omega2``, the arms' part of the squared distances, and
-    PERMDISP's ``spread_f`` and ``spread_p``. They are NaN, and ``note`` says why, where pairs are missing.
+    ``within`` is the arm's mean distance between its own seeds. For disagreement alone, ``within_over_error`` is the same over
+    the arm's test error: about 1 where networks disagree as often as they err. The other columns are the same for all arms of
+    a measure: the pseudo-``f`` and ``p`` of PERMANOVA, ``r2`` and ``omega2``, which are the arms' part of the squared
+    distances, and PERMDISP's ``spread_f`` and ``spread_p``. They are NaN where pairs are missing, and ``note`` says why.
     """
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
     for registered in registered_protocols(records.meta):
-        for cell in cells(records, registered.protocol):
-            sources = Sources(records, cell)
-            about = {"hash": registered.protocol.hash, "network": cell.network}
-            for measure in (m for names in registered.protocol.primaries.values() for m in names):
-                every = (
-                    None if cell.convex and MEASURES[measure].facet == "representation" else sources.distances(measure)
-                )
-                if every is not None and len(cell.arms) > 1:
-                    rows += [{**about, **row} for row in _rows(cell, sources, measure, every)]
+        for network in networks_of(records, registered.protocol):
+            place = {"hash": registered.protocol.hash, "network": network.name}
+            rows += [{**place, **row} for row in _network_rows(Measurements(records, network))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _rows(cell: Cell, sources: Sources, measure: str, every: NDArray[np.float64]) -> list[dict[str, Any]]:
+def _network_rows(measurements: Measurements) -> list[dict[str, Any]]:
+    """Return the rows of every primary measure that is a distance and was measured; none for a single arm."""
+    network, rows = measurements.network, []
+    names = [name for names in network.protocol.primaries.values() for name in names]
+    for measure in (MEASURES[name] for name in names):
+        frozen = network.convex and measure.facet == "representation"
+        distances = None if frozen else measurements.distances_by(measure.name)
+        if distances is not None and len(network.arms) > 1:
+            rows += _measure_rows(measurements, measure, distances.matrix)
+    return rows
+
+
+def _measure_rows(measurements: Measurements, measure: Measure, matrix: NDArray[np.float64]) -> list[dict[str, Any]]:
     import numpy as np
 
-    runs = {arm: cell.done(arm) for arm in cell.arms}
-    seeds = [seed for seed in cell.seeds if all(seed in each for each in runs.values())]
-    places = [sources.runs[str(runs[arm][seed]["run_id"])] for arm in cell.arms for seed in seeds]
-    chosen = every[np.ix_(places, places)].copy()
-    np.fill_diagonal(chosen, 0.0)
-    note = _same_seeds(chosen, len(cell.arms), len(seeds))
-    whole = len(seeds) >= FEWEST and bool(np.isfinite(chosen).all())
-    if not whole:
+    network = measurements.network
+    runs = {arm: network.done_runs(arm) for arm in network.arms}
+    seeds = [seed for seed in network.seeds if all(seed in by_seed for by_seed in runs.values())]
+    places = [measurements.run_places[str(runs[arm][seed]["run_id"])] for arm in network.arms for seed in seeds]
+    shape = (len(network.arms), len(seeds), len(network.arms), len(seeds))
+    square, filled = fill_same_seeds(_without_diagonal(matrix[np.ix_(places, places)]).reshape(shape))
+    note = "pairs of one seed were not measured, and count in the total like the others" if filled else ""
+    complete = len(seeds) >= FEWEST and bool(np.isfinite(square).all())
+    if not complete:
         note = f"fewer than {FEWEST} seeds" if len(seeds) < FEWEST else "not every pair of networks was measured"
-    square = chosen.reshape(len(cell.arms), len(seeds), len(cell.arms), len(seeds))
-    arms, spread = (permanova(square), permdisp(square)) if whole else (UNKNOWN, UNKNOWN)
+    location, spread = (permanova(square), permdisp(square)) if complete else (UNKNOWN, UNKNOWN)
     rows = []
-    for i, arm in enumerate(cell.arms):
-        own = square[i, :, i]
-        within = pairwise.between(own, own, own)
-        over = math.nan
-        if measure == "disagreement" and seeds:
-            error = float(np.mean([1 - float(runs[arm][seed].get("test_accuracy", math.nan)) for seed in seeds]))
-            over = within / error if error > 0 else math.nan
-        odd = not cell.convex and math.isfinite(over) and not USUAL[0] <= over <= USUAL[1]
-        warning = "unusual: seeds of one arm mostly disagree 0.5 to 1.5 times as often as they err" if odd else ""
+    for place, arm in enumerate(network.arms):
+        block = square[place, :, place]
+        within = pairwise.between(block, block, block)
+        over_error = _over_error(within, runs[arm], seeds) if measure.name == "disagreement" else math.nan
+        warning = "" if network.convex else _unusual(over_error)
         rows.append(
             {
-                "facet": MEASURES[measure].facet, "measure": measure, "arm": arm, "within": within,
-                "within_over_error": over, "f": arms.f, "p": arms.p, "r2": arms.r2, "omega2": arms.omega2,
-                "spread_f": spread.f, "spread_p": spread.p, "arms": len(cell.arms), "seeds": len(seeds),
-                "note": "; ".join(filter(None, (note, warning))),
+                "facet": measure.facet, "measure": measure.name, "arm": arm, "within": within,
+                "within_over_error": over_error, "f": location.f, "p": location.p, "r2": location.r2,
+                "omega2": location.omega2, "spread_f": spread.f, "spread_p": spread.p, "arms": len(network.arms),
+                "seeds": len(seeds), "note": "; ".join(filter(None, (note, warning))),
             }
         )  # fmt: skip
     return rows
 
 
-def _same_seeds(chosen: NDArray[np.float64], arms: int, seeds: int) -> str:
-    """Fill in, in place, what no probe measures: the distances of two arms' networks of one seed; return a note on it.
+def _without_diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a copy of a matrix with zeros on its diagonal."""
+    import numpy as np
 
-    No arrangement within seeds has them in one group, so no p-value depends on them. They have a part in the total alone, and take the root mean square of the pairs of different seeds.
+    copy = matrix.copy()
+    np.fill_diagonal(copy, 0.0)
+    return copy
+
+
+def _over_error(within: float, runs: Mapping[int, Row], seeds: Sequence[int]) -> float:
+    """Return an arm's mean disagreement over its mean test error; NaN where it has none."""
+    import numpy as np
+
+    if not seeds:
+        return math.nan
+    error = float(np.mean([1 - float(runs[seed].get("test_accuracy", math.nan)) for seed in seeds]))
+    return within / error if error > 0 else math.nan
+
+
+def _unusual(over_error: float) -> str:
+    """Return a warning for a disagreement that is unusual for the test error, else ""."""
+    if not math.isfinite(over_error) or USUAL[0] <= over_error <= USUAL[1]:
+        return ""
+    return "unusual: seeds of one arm mostly disagree 0.5 to 1.5 times as often as they err"
+
+
+def fill_same_seeds(square: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """Return distances [A, S, A, S] with those of two arms' networks of one seed filled in, and whether any was missing.
+
+    No probe measures these pairs, for their networks share the initial weights. No arrangement of names within seeds puts
+    them into one group, so no p-value depends on them: they count in the total alone. There they take the root mean square of
+    the two arms' pairs of different seeds.
     """
     import numpy as np
 
-    square = chosen.reshape(arms, seeds, arms, seeds)
-    filled = False
+    whole, filled = square.copy(), False
+    arms, seeds = square.shape[:2]
+    same = np.eye(seeds, dtype=bool)
     for i in range(arms):
         for j in range(arms):
-            block = square[i, :, j]
-            holes = np.isnan(block) & np.eye(seeds, dtype=bool)
-            known = block[~np.eye(seeds, dtype=bool)]
-            if holes.any() and np.isfinite(known).all() and len(known):
-                block[holes] = float(np.sqrt((known**2).mean()))
+            block = whole[i, :, j]
+            missing, known = np.isnan(block) & same, block[~same]
+            if missing.any() and np.isfinite(known).all() and len(known):
+                block[missing] = float(np.sqrt((known**2).mean()))
                 filled = True
-    return "pairs of one seed were not measured, and stand in the total like the others" if filled else ""
+    return whole, filled
 
 
 ANALYSIS = Analysis(name="omnibus", compute=compute, reference="Anderson 2001, doi:10.1111/j.1442-9993.2001.01070.pp.x")

@@ -57,7 +57,7 @@ def measure(
         trace = hutch_plus_plus(product, weights, hutchinson, random)
     nodes, shares = quadrature(runs)
     grid, density = smooth(nodes, shares)
-    rate = {**parts.ingredients.optimizer.defaults, **parts.run.optimizer}.get("lr")
+    rate = parts.ingredients.optimizer.settings(parts.run.optimizer).get("lr")
     return {
         "lambda_max": ends.largest,
         "lambda_max_residual": ends.residual,

@@ -30,8 +30,8 @@ def needs_log_axis(values: Any) -> bool:
 
 def axis_length(low: float, high: float) -> float:
     """Return how much of an axis values from ``low`` to ``high`` take; it is above zero also where they are all but equal."""
-    apart, size = high - low, max(abs(low), abs(high))
-    return apart if apart > EQUAL * size else 0.1 * size or 1.0
+    distance, size = high - low, max(abs(low), abs(high))
+    return distance if distance > EQUAL * size else 0.1 * size or 1.0
 
 
 def axis_ends(low: float, high: float, unit: str) -> tuple[float, float]:

@@ -30,7 +30,7 @@ def thinned(table: DataFrame) -> DataFrame:
     import numpy as np
     import pandas as pd
 
-    kept = []
+    drawn = []
     for _, rows in table.groupby("arm", sort=False):
         last = len(rows) - 1
         if (rows["estimate"] == BEST_SO_FAR).all():
@@ -40,8 +40,8 @@ def thinned(table: DataFrame) -> DataFrame:
             places = np.arange(last + 1)
         else:
             places = np.unique(np.rint(last * np.linspace(0, 1, MOST_BUDGETS) ** 2).astype(int))
-        kept.append(rows.iloc[places])
-    return pd.concat(kept)
+        drawn.append(rows.iloc[places])
+    return pd.concat(drawn)
 
 
 def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[str, Look], name: str) -> Markup:
@@ -50,10 +50,10 @@ def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[st
         figure, axes = new_panel(2.3, NARROW)
         rows, look = table[table["arm"] == arm], looks[arm]
         step: Any = "steps-post" if rows["estimate"].iloc[0] == BEST_SO_FAR else "default"
-        for other in looks:
-            others = table[table["arm"] == other]
-            if other != arm:
-                axes.plot(others["budget"], others["expected"], color=MUTED, lw=0.8, alpha=0.45, drawstyle=step)
+        for rival in looks:
+            rivals = table[table["arm"] == rival]
+            if rival != arm:
+                axes.plot(rivals["budget"], rivals["expected"], color=MUTED, lw=0.8, alpha=0.45, drawstyle=step)
         marker = "o" if rows["expected"].notna().sum() == 1 else ""  # one point makes no line
         axes.fill_between(rows["budget"], rows["low"], rows["high"], color=look.color, alpha=0.18, lw=0)
         axes.plot(rows["budget"], rows["expected"], color=look.color, lw=2, marker=marker, ms=4, drawstyle=step)
@@ -89,13 +89,13 @@ def _set_trials_axis(axes: Axes, table: DataFrame) -> None:
 
 def duel_panel(rows: DataFrame, arm: str, looks: Mapping[str, Look], name: str) -> Markup:
     """Return the probability that the search of an arm beats each other arm's, against the budget."""
-    others = [other for other in looks if (rows["other"] == other).any()]
+    rivals = [rival for rival in looks if (rows["other"] == rival).any()]
     with house_style():
         figure, axes = new_panel(2.3, NARROW)
         axes.axhline(0.5, color=MUTED, lw=0.8, ls=(0, (2, 2)))
-        for other in others:
-            line, look = rows[rows["other"] == other].sort_values("budget"), looks[other]
-            if len(others) <= MOST_BANDS:
+        for rival in rivals:
+            line, look = rows[rows["other"] == rival].sort_values("budget"), looks[rival]
+            if len(rivals) <= MOST_BANDS:
                 axes.fill_between(line["budget"], line["low"], line["high"], color=look.color, alpha=0.06, lw=0)
                 for end in ("low", "high"):  # where bands lie over each other, their ends still tell them apart
                     axes.plot(line["budget"], line[end], color=look.color, lw=0.6, alpha=0.7)

@@ -70,17 +70,17 @@ def _worst_on_axis(table: DataFrame, goal: str) -> float:
     import numpy as np
 
     worse = float(-sign_of(goal))
-    known = table[is_finite(table["value"])]
-    values = known["value"].to_numpy(dtype=float)
+    scored = table[is_finite(table["value"])]
+    values = scored["value"].to_numpy(dtype=float)
     if len(values) < 3:
         return worse * math.inf
-    log = needs_log_axis(known["value"])
+    log = needs_log_axis(scored["value"])
     with np.errstate(over="ignore"):
         costs = worse * (np.log(values) if log else values)
         limit = costs.min() + FAR * np.median(costs - costs.min())
         if limit == costs.min():  # half of the trials are as good as the best, so distances have no scale
             return worse * math.inf
-        limit = max([limit, *costs[known["chosen"].to_numpy(dtype=bool)]])
+        limit = max([limit, *costs[scored["chosen"].to_numpy(dtype=bool)]])
     return float(worse * (worse * values[costs <= limit]).max())
 
 
@@ -88,8 +88,8 @@ def off_scale(trials: DataFrame, scale: Scale) -> DataFrame:
     """Return the trials whose value lies beyond the axis."""
     values = trials["value"].to_numpy(dtype=float)
     beyond = values < scale.worst if scale.goal == "max" else values > scale.worst
-    far: DataFrame = trials.loc[beyond & is_finite(trials["value"])]
-    return far
+    off_axis: DataFrame = trials.loc[beyond & is_finite(trials["value"])]
+    return off_axis
 
 
 def rate_panel(trials: DataFrame, look: Look, scale: Scale, name: str, region: DataFrame | None = None) -> Markup:
@@ -114,15 +114,15 @@ def rate_panel(trials: DataFrame, look: Look, scale: Scale, name: str, region: D
 
 def _draw_trials(axes: Axes, trials: DataFrame, look: Look, scale: Scale) -> dict[str, list[str]]:
     """Draw a mark for every trial; return the texts of the marks by the id of their group."""
-    far = off_scale(trials, scale)
-    good = trials[is_finite(trials["value"]) & ~trials.index.isin(far.index)]
+    off_axis = off_scale(trials, scale)
+    good = trials[is_finite(trials["value"]) & ~trials.index.isin(off_axis.index)]
     dots: dict[str, Any] = {"s": 9, "alpha": 0.5} if len(good) > MANY else {"s": 22, "alpha": 0.8}
     axes.scatter(good["lr"], good["value"], color=look.color, lw=0, zorder=3, gid="trials", **dots)
     ring = good[good["chosen"]]
     axes.plot(ring["lr"], ring["value"], "o", ms=10.5, mfc="none", mec=INK, mew=1.1, zorder=4, gid="chosen")
     tips = {"trials": [_tip(row, scale.unit) for row in good.to_dict("records")]}
     groups = {state: (marker, trials[trials["state"] == state]) for state, marker in MARKERS.items()}
-    groups["far"] = ("d", far)
+    groups["far"] = ("d", off_axis)
     for state, (marker, rows) in groups.items():
         heights = [scale.border] * len(rows)
         strip = axes.get_xaxis_transform()  # x in learning rates, y as a fraction of the height

@@ -62,8 +62,8 @@ def scored_trials(outcome: Outcome, arm: str) -> DataFrame:
         return trials
     ordered = trials.sort_values("value", ascending=outcome.goal == "min", kind="stable")
     best = MOST_LINES // 4
-    others = np.linspace(best, len(ordered) - 1, MOST_LINES - best).round().astype(int)
-    chosen: DataFrame = ordered.iloc[[*range(best), *others]].sort_values("number")
+    spread = np.linspace(best, len(ordered) - 1, MOST_LINES - best).round().astype(int)
+    chosen: DataFrame = ordered.iloc[[*range(best), *spread]].sort_values("number")
     return chosen
 
 
@@ -93,8 +93,8 @@ def parallel_coordinates(outcome: Outcome, arm: str, trials: DataFrame, views: V
     quality = places if outcome.goal == "max" else [1 - place for place in places]
     coordinates.append(score)
     traces = [_shade_lines(shade, quality, coordinates, list(trials["number"])) for shade in range(SHADES)]
-    some = f" {len(trials)} of its trials, the best among them." if len(trials) == MOST_LINES else ""
-    note = f"A line a trial, the best yellow.{some}"
+    remark = f" {len(trials)} of its trials, the best among them." if len(trials) == MOST_LINES else ""
+    note = f"A line a trial, the best yellow.{remark}"
     return views.add("parallel coordinates", traces, _parallel_layout(coordinates), note)
 
 
@@ -110,9 +110,9 @@ def _varied(trials: DataFrame) -> list[str]:
 def _parameter_axis(trials: DataFrame, name: str, space: Mapping[str, Any]) -> Coordinate:
     """Return the axis of a parameter: numbers between their ends, anything else as evenly spaced kinds."""
     values = [params.get(name) for params in trials["params"]]
-    known = [value for value in values if value is not None]
-    numeric = [value for value in known if _is_number(value)]
-    if len(numeric) < len(known):
+    present = [value for value in values if value is not None]
+    numeric = [value for value in present if _is_number(value)]
+    if len(numeric) < len(present):
         return _axis_of_kinds(name, values)
     log = bool(space) and read_range(space).log and min(numeric) > 0
     points = [_point(value, log) for value in values]

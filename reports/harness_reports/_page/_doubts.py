@@ -16,13 +16,16 @@ from harness_reports._words.outcome import Outcome
 
 def doubts(page: Page, headline: Headline) -> list[dict[str, Any]]:
     """Return groups of ``title`` and ``items``, each item a ``level`` and a ``text``, the gravest group first."""
-    told = notices(page.outcome)
+    every_notice = notices(page.outcome)
     unmeasured = [headline.caveat, *_unmeasured(page)]
-    groups = [
-        ("What went wrong or may mislead", [(notice.level, notice.text) for notice in told if notice.level != "note"]),
+    groups: list[tuple[str, list[tuple[str, str]]]] = [
+        (
+            "What went wrong or may mislead",
+            [(notice.level, notice.text) for notice in every_notice if notice.level != "note"],
+        ),
         ("How small a difference it could have seen", [("note", text) for text in _power(page.outcome)]),
         ("What was not measured", [("note", text) for text in unmeasured]),
-        ("Good to know", [(notice.level, notice.text) for notice in told if notice.level == "note"]),
+        ("Good to know", [(notice.level, notice.text) for notice in every_notice if notice.level == "note"]),
     ]
     shown = []
     for title, pairs in groups:
@@ -34,16 +37,16 @@ def doubts(page: Page, headline: Headline) -> list[dict[str, Any]]:
 
 def _power(outcome: Outcome) -> list[str]:
     """Return in a sentence how large a true difference had to be for this run to find it; none where that is not known."""
-    known = [lead for lead in outcome.leads if lead["detectable"] == lead["detectable"]]
-    if not known:
+    leads = [lead for lead in outcome.leads if lead["detectable"] == lead["detectable"]]
+    if not leads:
         return []
-    labels, first = outcome.labels, known[0]
-    ordered = sorted(known, key=lambda lead: float(lead["detectable"]))
+    labels, first = outcome.labels, leads[0]
+    ordered = sorted(leads, key=lambda lead: float(lead["detectable"]))
     least, most = (numbers.difference(lead["detectable"], first["unit"]) for lead in (ordered[0], ordered[-1]))
     size = least
     if most != least:
         size = f"{least} ({labels[ordered[0]['arm']]}) to {most} ({labels[ordered[-1]['arm']]})"
-    alone = any(lead["covers"] == "seeds" for lead in known)
+    alone = any(lead["covers"] == "seeds" for lead in leads)
     covers = f" That is over seeds alone: {SEEDS_ALONE}." if alone else ""
     sentence = (
         f"In {metric_title(first['metric'])}, against {labels[first['best']]}: a true difference of {size} is found four "

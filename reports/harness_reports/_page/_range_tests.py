@@ -24,7 +24,7 @@ def range_tests(page: Page) -> list[dict[str, Any]]:
     records = page.records
     tests: Mapping[str, Mapping[str, Any]] = records.meta.range_tests
     tuned = dict(zip(records.arms["arm"], records.arms["tuned_params"], strict=True))
-    panels = []
+    panels: list[dict[str, Any]] = []
     for arm, look in page.looks.items():
         if arm in tests:
             rate = tuned.get(arm, {}).get("lr")

@@ -59,13 +59,13 @@ def _caption(schedule: Schedule, rates: Sequence[Sequence[float]]) -> str:
 
 def _cycles(schedule: Schedule) -> str:
     """Return where cycles end, and after which epochs weights are kept."""
-    ends, kept = _cycle_ends(schedule), schedule["kept"]
+    ends, kept_epochs = _cycle_ends(schedule), schedule["kept"]
     words = f"cycles end after epoch {numbers.joined([f'{end:.4g}' for end in ends])}"
-    if not kept:
+    if not kept_epochs:
         return words
-    if ends == kept:
+    if ends == kept_epochs:
         return f"{words}, where the weights are kept"
-    epochs = numbers.joined([str(epoch) for epoch in kept])
+    epochs = numbers.joined([str(epoch) for epoch in kept_epochs])
     return f"{words}; weights kept after epoch {epochs}, the last whole one of each cycle"
 
 
@@ -86,9 +86,9 @@ def _figure(schedule: Schedule, rates: Sequence[Sequence[float]], look: Look, na
             axes.stairs(of_seed, range(len(of_seed) + 1), baseline=None, alpha=0.8, **line)
             points += [(run, epoch, rate) for epoch, rate in enumerate(of_seed, 1)]
         if not rates:
-            at = [(step - 1) / schedule["steps_per_epoch"] for step in schedule["steps"]]
-            axes.plot(at, schedule["lr"], **line)
-            points = [(0, epoch, rate) for epoch, rate in zip(at, schedule["lr"], strict=True)]
+            times = [(step - 1) / schedule["steps_per_epoch"] for step in schedule["steps"]]
+            axes.plot(times, schedule["lr"], **line)
+            points = [(0, epoch, rate) for epoch, rate in zip(times, schedule["lr"], strict=True)]
         axes.set_xlim(0, schedule["epochs"])
         axes.set_ylim(bottom=0)
         _mark_cycles(axes, schedule)
@@ -103,9 +103,9 @@ def _mark_cycles(axes: Axes, schedule: Schedule) -> None:
     """Draw a dotted line at the end of every cycle but the last, and a dot where weights are kept."""
     for x in [*_cycle_ends(schedule)[:-1], *([schedule["head_epochs"]] if schedule["head_epochs"] else [])]:
         axes.axvline(x, color=MUTED, lw=0.9, ls=(0, (1.5, 1.5)), zorder=1)
-    kept, border = schedule["kept"], axes.get_xaxis_transform()
+    kept_epochs, border = schedule["kept"], axes.get_xaxis_transform()
     dot: dict[str, Any] = {"ms": 5.5, "color": INK, "mec": SURFACE, "mew": 0.8}
-    axes.plot(kept, [0] * len(kept), "o", **dot, clip_on=False, zorder=5, transform=border)
+    axes.plot(kept_epochs, [0] * len(kept_epochs), "o", **dot, clip_on=False, zorder=5, transform=border)
 
 
 def snapshots(page: Page) -> dict[str, Any] | None:

@@ -56,8 +56,8 @@ def verdict(outcome: Outcome) -> dict[str, Any] | None:
     verdicts = read_verdicts(outcome.records.meta, outcome.results.tables)
     if not verdicts:
         return None
-    standing, *others = (_of_protocol(outcome, verdict) for verdict in verdicts)
-    return {"claim": CLAIM, **standing, "others": others}
+    standing, *alternatives = (_of_protocol(outcome, verdict) for verdict in verdicts)
+    return {"claim": CLAIM, **standing, "others": alternatives}
 
 
 def _of_protocol(outcome: Outcome, verdict: ProtocolVerdict) -> dict[str, Any]:
@@ -113,11 +113,11 @@ def _basis(row: Row) -> str:
 def _facet(row: Row, facet: str, pairs: Sequence[Row], labels: Mapping[str, str]) -> dict[str, Any]:
     """Return the label of a facet, and of each measure the pair that is nearest to its margin or farthest beyond."""
     of_arms = [pair for pair in pairs if pair["facet"] == facet and pair["primary"] and pair["pair"] == "arms"]
-    known = [pair for pair in of_arms if math.isfinite(pair["estimate"])]
-    several_pairs = len({(pair["arm"], pair["other"]) for pair in known}) > 1
+    estimated = [pair for pair in of_arms if math.isfinite(pair["estimate"])]
+    several_pairs = len({(pair["arm"], pair["other"]) for pair in estimated}) > 1
     lines = []
-    for measure in dict.fromkeys(pair["measure"] for pair in known):
-        worst = max((pair for pair in known if pair["measure"] == measure), key=_strain)
+    for measure in dict.fromkeys(pair["measure"] for pair in estimated):
+        worst = max((pair for pair in estimated if pair["measure"] == measure), key=_strain)
         arms = f"{_pair_name(worst, labels)}{', farthest apart' if several_pairs else ''}"
         negligible = NEGLIGIBLE if worst["below_floor"] else ""
         lines.append(f"{_measure(measure)} {estimate(worst)}, margin {margin(worst)} ({arms}){negligible}")

@@ -11,8 +11,8 @@ from harness_reports._page._section import Page, Section, shown_tables
 def analyses(page: Page) -> dict[str, Any] | None:
     """Return the tables by name; None where there is none."""
     shown = shown_tables()
-    others = [grid(name, table) for name, table in sorted(page.results.tables.items()) if name not in shown]
-    return {"tables": others} if others else None
+    tables = [grid(name, table) for name, table in sorted(page.results.tables.items()) if name not in shown]
+    return {"tables": tables} if tables else None
 
 
 SECTION = Section(id="analyses", title="Other analyses", place=150, data=analyses, template="analyses.html.j2")

@@ -93,7 +93,8 @@ def _budget(page: Page) -> dict[str, Any] | None:
     table = page.outcome.table("budget")
     if table is None:
         return None
-    drawn, curves = thinned(table), []
+    drawn = thinned(table)
+    curves: list[dict[str, Any]] = []
     for arm, look in page.looks.items():
         rows = table[table["arm"] == arm]
         if len(rows):
@@ -125,10 +126,10 @@ def _duels(page: Page) -> list[dict[str, Any]]:
     swapped = duels.rename(columns={"arm": "other", "other": "arm"}).assign(
         probability=1 - duels["probability"], low=1 - duels["high"], high=1 - duels["low"]
     )
-    both = pd.concat([duels, swapped], ignore_index=True)
+    directed = pd.concat([duels, swapped], ignore_index=True)
     panels = []
     for i, (arm, look) in enumerate(page.looks.items()):
-        rows = both[both["arm"] == arm]
+        rows = directed[directed["arm"] == arm]
         if len(rows):
             panels.append({"look": look, "figure": duel_panel(rows, arm, page.looks, f"duel-{i}")})
     return panels

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from markupsafe import Markup
+
 from harness_reports._draw.explore import seed_curves
 from harness_reports._draw.scores import learning_curves
 from harness_reports._page._section import Page, Section
@@ -14,7 +16,7 @@ def curves(page: Page) -> dict[str, Any]:
     """Return a figure per metric and the views of every seed; ``figures`` is None where the analysis is missing."""
     outcome, table = page.outcome, page.results.tables.get("curves")
     units = {"running_loss": outcome.loss_unit, f"tune_{outcome.metric}": outcome.unit}
-    figures = None if table is None else []
+    figures: list[Markup] | None = None if table is None else []
     for metric, unit in units.items():
         rows = None if table is None else table[table["metric"] == metric]
         if figures is not None and rows is not None and len(rows):

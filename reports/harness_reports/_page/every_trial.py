@@ -98,12 +98,12 @@ def small_curves(records: Records) -> dict[str, list[int]]:
         return {}
     epochs = records.epochs[records.epochs["run_id"].isin(runs)].sort_values(["run_id", "epoch"], kind="stable")
     values = epochs[metric].to_numpy(dtype=float)
-    known = values[np.isfinite(values)]
-    if not len(known):
+    finite = values[np.isfinite(values)]
+    if not len(finite):
         return {}
-    first, third = np.quantile(known, [0.25, 0.75])
+    first, third = np.quantile(finite, [0.25, 0.75])
     reach = FAR * (third - first) or math.inf
-    low, high = max(float(known.min()), first - reach), min(float(known.max()), third + reach)
+    low, high = max(float(finite.min()), first - reach), min(float(finite.max()), third + reach)
     with np.errstate(over="ignore", invalid="ignore"):
         heights = np.clip((values - low) / ((high - low) or 1.0), 0, 1) * HEIGHTS
     curves: dict[str, list[int]] = {}

@@ -142,7 +142,7 @@ def _pareto(page: Page) -> dict[str, Any] | None:
     if table is None or not (table["seconds"] > 0).all():
         return None
     table = table[table["arm"].isin(list(page.looks)) & is_finite(table["score"])]
-    panels = []
+    panels: list[dict[str, Any]] = []
     for network, trials in table.groupby("network", sort=False):
         front = trials[trials["front_of_all"]].sort_values(["seconds", "number"])
         figure = pareto_panel(page.outcome, trials, front, page.looks, f"pareto-{len(panels)}")

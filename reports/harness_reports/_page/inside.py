@@ -74,9 +74,9 @@ def _network(page: Page, name: str, probed: Mapping[str, Inside]) -> dict[str, A
     first_arm, first = next(iter(arrays.items()))
     order = _strongest_first(first["kernels"])
     same_start = len(seeds) == 1
-    kernels = (
-        [{"look": None, "says": "before training", "tiles": _tiles(first["initial"], order)}] if same_start else []
-    )
+    kernels: list[dict[str, Any]] = []
+    if same_start:
+        kernels.append({"look": None, "says": "before training", "tiles": _tiles(first["initial"], order)})
     for arm, of_arm in arrays.items():
         tiles = _tiles(of_arm["kernels"], order)
         kernels.append({"look": page.looks[arm], "says": _moved(of_arm), "tiles": tiles})

@@ -143,11 +143,11 @@ def _cleaned(page: Page) -> dict[str, Any] | None:
         return None
     rows = []
     for arm, pair in table.groupby("arm", sort=False):
-        whole, rest = table_rows(pair)[:2]
-        gain = numbers.difference(float(rest["mean"] - whole["mean"]), str(whole["unit"]))
-        rows.append({"look": page.looks[str(arm)], "cells": [_score(whole), _score(rest)], "gain": gain})
-    whole, rest = table_rows(table)[:2]
-    return {"rows": rows, "whole": int(whole["examples"]), "rest": int(rest["examples"]), "unit": str(whole["unit"])}
+        full, cleaned = table_rows(pair)[:2]
+        gain = numbers.difference(float(cleaned["mean"] - full["mean"]), str(full["unit"]))
+        rows.append({"look": page.looks[str(arm)], "cells": [_score(full), _score(cleaned)], "gain": gain})
+    full, cleaned = table_rows(table)[:2]
+    return {"rows": rows, "whole": int(full["examples"]), "rest": int(cleaned["examples"]), "unit": str(full["unit"])}
 
 
 def _score(row: Mapping[str, Any]) -> dict[str, str]:

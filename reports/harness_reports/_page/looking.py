@@ -125,8 +125,8 @@ def _disagreed(page: Page) -> list[dict[str, Any]]:
     for _, rows in picks[picks["kind"] == "disagree"].groupby("rank", sort=True):
         dots = []
         for row in table_rows(rows):
-            place, given = f"{100 * row['given']:.1f}", numbers.percent(row["given"])
-            dots.append({"look": page.looks[row["arm"]], "place": place, "given": given})
+            place, probability = f"{100 * row['given']:.1f}", numbers.percent(row["given"])
+            dots.append({"look": page.looks[row["arm"]], "place": place, "given": probability})
         first = rows.iloc[0]
         tile = page.thumbs.tile(first["file"], first["split"], first["row"])
         disagreement = numbers.number(float(first["value"]))

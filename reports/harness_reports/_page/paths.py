@@ -25,7 +25,7 @@ def paths(page: Page) -> dict[str, Any] | None:
     for place, arm in enumerate(page.looks):
         if arm in looks:
             strokes[arm] = Stroke(looks[arm].color, marker_of(place))
-    panels = []
+    panels: list[dict[str, Any]] = []
     for landscape in dict.fromkeys(walks["landscape"]):
         of_landscape, lines = walks[walks["landscape"] == landscape], []
         for arm, look in looks.items():

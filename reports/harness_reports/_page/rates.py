@@ -63,8 +63,8 @@ def _caption(trials: DataFrame, scale: Scale) -> str:
     words = [f"chosen {numbers.setting(float(chosen.iloc[0]))}" if len(chosen) else "none chosen"]
     by_state = trials["state"].value_counts()
     words += [f"{by_state[state]} {state}" for state in STATES if state in by_state]
-    if far := len(off_scale(trials, scale)):
-        words.append(f"{far} off the scale")
+    if beyond := len(off_scale(trials, scale)):
+        words.append(f"{beyond} off the scale")
     if not_drawn := int((~(trials["lr"] > 0)).sum()):
         words.append(f"{not_drawn} at a rate that is not a number above 0, not drawn")
     return f"{numbers.counted(len(trials), 'trial')}: {', '.join(words)}"

@@ -43,7 +43,7 @@ def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:
 
 def _reason(outcome: Outcome, row: dict[str, Any]) -> str:
     """Return why one alarm puts the tuning in doubt."""
-    other = outcome.labels.get(row["against"], row["against"])
+    rival = outcome.labels.get(row["against"], row["against"])
     score = f"tune {outcome.metric.replace('_', ' ')}"
     if row["alarm"] == "chance":
         return _no_better_than_constant(outcome, row, score)
@@ -56,8 +56,8 @@ def _reason(outcome: Outcome, row: dict[str, Any]) -> str:
         "rising": "its scores rise towards the edge of the searched learning rates",
         "improving": "its search still improved at the end",
         "diverged": f"{100 * row['value']:.0f} % of its trials diverged",
-        "budget": f"fewer of its trials ended well than of {other}",
-        "special case": f"it lost to its special case {other}",
+        "budget": f"fewer of its trials ended well than of {rival}",
+        "special case": f"it lost to its special case {rival}",
     }[str(row["alarm"])]
 
 

@@ -27,11 +27,11 @@ def shown_metrics(records: Records, board: DataFrame) -> list[str]:
     ]
     on_splits = [f"{split}_{name}" for split in ("test", "train") for name in names]
     of_task = {f"{split}_{name}" for split in SPLITS for name in task_metrics}
-    others = [metric for metric in dict.fromkeys(board["metric"]) if metric not in of_task]
-    others = [metric for metric in others if not metric.startswith(SHOWN_ELSEWHERE)]
-    known = {*board.loc[board["n"] > 0, "metric"], f"test_{deciding}"}
-    candidates = [on_splits[0], f"tta_test_{deciding}", *on_splits[1:], *others]
-    return [metric for metric in candidates if metric in known]
+    extra = [metric for metric in dict.fromkeys(board["metric"]) if metric not in of_task]
+    extra = [metric for metric in extra if not metric.startswith(SHOWN_ELSEWHERE)]
+    measured = {*board.loc[board["n"] > 0, "metric"], f"test_{deciding}"}
+    candidates = [on_splits[0], f"tta_test_{deciding}", *on_splits[1:], *extra]
+    return [metric for metric in candidates if metric in measured]
 
 
 def _tells_the_same(board: DataFrame, metric: str, other: str) -> bool:
@@ -41,8 +41,8 @@ def _tells_the_same(board: DataFrame, metric: str, other: str) -> bool:
     first, second = (
         board.loc[board["metric"] == f"test_{name}", "mean"].to_numpy(dtype=float) for name in (metric, other)
     )
-    known = np.isfinite(first + second)
-    first, second = first[known], second[known]
-    if not known.any():
+    measured = np.isfinite(first + second)
+    first, second = first[measured], second[measured]
+    if not measured.any():
         return False
     return bool(np.allclose(first, second, rtol=1e-9, atol=1e-12) or np.allclose(first + second, 1, atol=1e-6))

@@ -26,8 +26,8 @@ def unequal_classes(records: Records) -> bool:
 
 def worth_showing(records: Records, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether the constant's score belongs beside these rows of the leaderboard."""
-    known = [row for row in rows if row["constant"] == row["constant"]]
-    return bool(known) and (unequal_classes(records) or any(row["no_better"] for row in known))
+    scored = [row for row in rows if row["constant"] == row["constant"]]
+    return bool(scored) and (unequal_classes(records) or any(row["no_better"] for row in scored))
 
 
 def no_better(outcome: Outcome, rows: Sequence[Mapping[str, Any]]) -> str:

@@ -148,10 +148,10 @@ def _detail(outcome: Outcome, best: Row) -> str:
     lead, order = outcome.leads[0], _order(outcome, best)
     doubts = _doubts(outcome)
     if lead["low"] != lead["low"]:
-        why = "it takes two seeds that ended well in both to know how seeds differ"
+        reason = "it takes two seeds that ended well in both to know how seeds differ"
         if lead["seeds"] >= FEWEST_SEEDS:
-            why = "the difference is the same in every seed, which says nothing of other seeds"
-        return f"{order}, with no interval: {why}.{doubts}"
+            reason = "the difference is the same in every seed, which says nothing of other seeds"
+        return f"{order}, with no interval: {reason}.{doubts}"
     ends = numbers.difference_interval(lead["low"], lead["high"], best["unit"])
     covers = f"{_coverage(lead)}; it covers neither another search nor other training data."
     return f"{order} (95 % interval of the lead {ends}). {covers} {_detectable(lead, best['unit'])}{doubts}"

@@ -49,8 +49,8 @@ def arm_labels(records: Records) -> dict[str, str]:
         if backbone and "network" in shown_parts:
             words[shown_parts.index("network")] = arm.network.removeprefix(f"{backbone}+")
         label = shortened("/".join(words))
-        same = sum(other == label or other.startswith(f"{label} (") for other in labels.values())
-        labels[arm.arm] = f"{label} ({same + 1})" if same else label
+        duplicates = sum(other == label or other.startswith(f"{label} (") for other in labels.values())
+        labels[arm.arm] = f"{label} ({duplicates + 1})" if duplicates else label
     return labels
 
 

@@ -30,6 +30,7 @@ def notices(outcome: Outcome) -> list[Notice]:
     unsorted = [
         *(Notice("bad", text) for text in alarms.grave_doubts(outcome).values()),
         *(Notice("bad", problem) for problem in outcome.results.problems),
+        *(Notice("note", line) for line in outcome.results.left_out),
         *_about_comparison(outcome),
         *(Notice("warn", f"{note}.") for note in fairness_notes(records)),
         *_about_values(outcome),
@@ -115,20 +116,20 @@ def _about_searches(outcome: Outcome) -> list[Notice]:
 
 def _about_trials(records: Records, arm: str, label: str) -> list[Notice]:
     """Return which trials of an arm failed or are missing."""
-    trials, wanted = records.trials[records.trials["arm"] == arm], records.trials_wanted(arm)
-    by_state, planned = trials["state"].value_counts(), numbers.counted(wanted, "trial")
+    trials, planned_trials = records.trials[records.trials["arm"] == arm], records.trials_wanted(arm)
+    by_state, planned = trials["state"].value_counts(), numbers.counted(planned_trials, "trial")
     notices = []
     if _cannot_be_tuned(records, arm):
         notices.append(Notice("bad", f"{label}: no trial ended well, so it could not be compared."))
     if failed := int(by_state.get("failed", 0)):
         reason = trials.loc[trials["state"] == "failed", "reason"].iloc[0]
         notices.append(Notice("bad", f"{label}: {failed} of {planned} failed: {reason}"))
-    if missing := wanted - len(trials) + int(by_state.get("waiting", 0)):
+    if missing := planned_trials - len(trials) + int(by_state.get("waiting", 0)):
         notices.append(Notice("warn", f"{label}: {missing} of {planned} not run yet."))
     if combinations := records.exhausted(arm):
-        asked = numbers.counted(len(trials), "trial")
+        trials_asked = numbers.counted(len(trials), "trial")
         budget = search_budget(records.meta.benchmark["search"])
-        text = f"{label}: its grid of {combinations} combinations was exhausted after {asked}; the budget was {budget}."
+        text = f"{label}: its grid of {combinations} combinations was exhausted after {trials_asked}; the budget was {budget}."
         notices.append(Notice("note", text))
     return notices
 

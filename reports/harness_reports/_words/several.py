@@ -93,8 +93,8 @@ def _worst_regression(several: Several) -> str:
     regressions = several.regressions
     sizes = regressions["change"].abs()
     worst = regressions.assign(size=sizes).sort_values("size", ascending=False).to_dict("records")[0]
-    others = len(regressions) - 1
-    more = f" and {numbers.counted(others, 'more regression')}" if others else ""
+    further = len(regressions) - 1
+    more = f" and {numbers.counted(further, 'more regression')}" if further else ""
     size = numbers.difference(abs(worst["change"]), several.unit)
     return f"Regression: {shortened(worst['arm'])} is {size} worse in {shortened(worst['run'])}{more}"
 

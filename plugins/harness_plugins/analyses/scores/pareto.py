@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
 from harness.verdict.arms import network_of
-from harness.verdict.trials import sign
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +34,7 @@ def compute(records: Records) -> DataFrame:
             "seconds": done["seconds"].astype(float),
         }
     ).reset_index(drop=True)
-    scores = sign(records) * table["score"].to_numpy()
+    scores = records.deciding.sign * table["score"].to_numpy()
     for column, by in (("front", "arm"), ("front_of_all", "network")):
         table[column] = False
         for rows in table.groupby(by, sort=False).indices.values():

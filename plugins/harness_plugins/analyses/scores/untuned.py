@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
 from harness.statistics.intervals import difference_interval, standard_deviation
-from harness.verdict.arms import alike
-from harness.verdict.trials import sign
+from harness.verdict.arms import arms_alike
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -45,7 +44,7 @@ def compute(records: Records) -> DataFrame:
 
     metric, rows, found = records.deciding.column, records.comparison, []
     for arm in map(str, records.arms["arm"]) if metric in rows else ():
-        controls = rows[(rows["role"] == "untuned") & rows["of"].isin(alike(records, arm))]
+        controls = rows[(rows["role"] == "untuned") & rows["of"].isin(arms_alike(records, arm))]
         if not len(controls):
             continue
         fresh = rows[(rows["role"] == "fresh") & (rows["arm"] == arm) & (rows["state"] == "done")]
@@ -54,9 +53,9 @@ def compute(records: Records) -> DataFrame:
         untuned = dict(zip(done["init_seed"], done[metric], strict=True))
         seeds = sorted(tuned.keys() & untuned.keys())
         one, other = (np.array([scores[seed] for seed in seeds], dtype=float) for scores in (tuned, untuned))
-        gain = sign(records) * float((one - other).mean()) if seeds else math.nan
+        gain = records.deciding.sign * float((one - other).mean()) if seeds else math.nan
         ends = difference_interval(one, other, records.bounds_of(metric), records.examples_of(metric))
-        low, high = ends if sign(records) > 0 else (-ends[1], -ends[0])
+        low, high = ends if records.deciding.sign > 0 else (-ends[1], -ends[0])
         spread = float(standard_deviation(done[metric].dropna().to_numpy(dtype=float)))
         means = float(fresh[metric].mean()), float(done[metric].mean()), spread
         lost = int(controls["state"].isin(["failed", "diverged"]).sum())

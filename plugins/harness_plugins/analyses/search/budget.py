@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, digest, hookimpl
 from harness.statistics.intervals import LEVEL, clopper_pearson, equal_numbers
-from harness.verdict.trials import chances, exchangeable, incumbents, scores, sign
+from harness.verdict.trials import chances, exchangeable, incumbents, scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,9 +56,9 @@ def compute(records: Records) -> DataFrame:
             curve = np.where(np.isfinite(curve), curve, np.nan)
             low = high = np.full(len(values), np.nan)
             estimate = SO_FAR
-        turned = (low, high) if sign(records) > 0 else (-high, -low)
-        turned = _widened(sign(records) * curve, *turned, records.examples_of(metric))
-        columns = zip(sign(records) * curve, *turned, empty, strict=True)
+        turned = (low, high) if records.deciding.sign > 0 else (-high, -low)
+        turned = _widened(records.deciding.sign * curve, *turned, records.examples_of(metric))
+        columns = zip(records.deciding.sign * curve, *turned, empty, strict=True)
         rows += [(arm, k, *map(float, row), *about, estimate) for k, row in enumerate(columns, 1)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness.verdict.trials import scores, sign
+from harness.verdict.trials import scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,8 +55,10 @@ def compute(records: Records) -> DataFrame:
         bounds = float(ends.get("low", rates[0])), float(ends.get("high", rates[-1]))
         region = width(rates, values, tolerance, bounds)
         envelope = np.where(np.isfinite(peaked := peak(values)), peaked, np.nan)
-        about = (sign(records) * best, tolerance, *region, len(rates))
-        rows += [(arm, float(lr), sign(records) * float(e), *about) for lr, e in zip(rates, envelope, strict=True)]
+        about = (records.deciding.sign * best, tolerance, *region, len(rates))
+        rows += [
+            (arm, float(lr), records.deciding.sign * float(e), *about) for lr, e in zip(rates, envelope, strict=True)
+        ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -1,4 +1,4 @@
-"""The solutions that a report shows side by side: every run that ended well of the arms and of their controls, by network."""
+"""The solutions that a report shows side by side: by network, every run of the arms and of their controls that ended well."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import Records, standing_protocol
-from harness.verdict.design import Cell
-from harness.verdict.design import cells as cells_of
-from harness.verdict.measurements import Sources
+from harness.verdict.design import Network, networks_of
+from harness.verdict.measurements import Measurements
 
 
-def networks(records: Records) -> list[Sources]:
-    """Return what was measured of each network, of the arms and seeds of the standing protocol; none without a comparison."""
-    return records.once("networks of solutions", lambda: _networks(records))
+def measured_networks(records: Records) -> list[Measurements]:
+    """Return what was measured of each network, for the arms and seeds of the standing protocol; none without a comparison."""
+    return records.once("networks of solutions", lambda: _measured_networks(records))
 
 
-def _networks(records: Records) -> list[Sources]:
+def _measured_networks(records: Records) -> list[Measurements]:
     standing = standing_protocol(records.meta)
-    found = [Sources(records, cell) for cell in cells_of(records, standing.protocol)] if standing else []
-    return [sources for sources in found if sources.runs]
+    networks = networks_of(records, standing.protocol) if standing else []
+    measured = [Measurements(records, network) for network in networks]
+    return [measurements for measurements in measured if measurements.run_places]
 
 
-def solutions(cell: Cell) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
-    """Yield arm, seed and run of every solution, by arm and then by seed, the controls last: the order of ``Sources.runs``."""
-    for name in (*cell.arms, *cell.controls):
-        for seed, row in cell.done(name).items():
+def solutions_of(network: Network) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """Yield arm, seed and run of every solution, by arm and then by seed, the controls last.
+
+    That is the order of ``Measurements.run_places``.
+    """
+    for name in (*network.arms, *network.controls):
+        for seed, row in network.done_runs(name).items():
             yield name, seed, row
 
 
-def kind_of(cell: Cell, arm: str) -> str:
+def kind_of(network: Network, arm: str) -> str:
     """Return "arm", or the role of a control."""
-    return cell.controls[arm][0] if arm in cell.controls else "arm"
+    return network.controls[arm][0] if arm in network.controls else "arm"

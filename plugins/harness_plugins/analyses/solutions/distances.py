@@ -1,6 +1,6 @@
 """How far apart every two solutions are: in what they predict, in what they represent, and by the barrier between them.
 
-It describes; ``facets`` judges, from the same numbers.
+This table describes; ``facets`` judges, from the same numbers.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
 from harness.statistics import pairwise
-from harness.verdict.matrices import Matrices
-from harness.verdict.measurements import Sources
+from harness.verdict.distance_blocks import DistanceBlocks
+from harness.verdict.measurements import Distances, Measurements
 from harness.verdict.measures import PROBES, Measure
-from harness_plugins.analyses.solutions._solutions import networks, solutions
+from harness_plugins.analyses.solutions._solutions import measured_networks, solutions_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,75 +35,88 @@ COLUMNS = ("network", "measure", "arm", "seed", "other", "other_seed", "distance
 BLOCKS = (
     "network", "measure", "kind", "arm", "other", "within", "within_other", "between", "rho", "excess", "seeds", "pairs",
 )  # fmt: skip
-MOST = 400  # solutions of a network beyond which a row for every two is more than anyone reads
+MOST = 400  # solutions of a network; nobody reads a row for every two of more
 
 
 def compute(records: Records) -> DataFrame:
     """Return a row per network, measure and pair of solutions: ``arm`` and ``seed``, ``other`` and ``other_seed``.
 
-    Measures of the function: disagreement, in parts of the test examples, and root_jsd, in root nats, or
-    prediction_distance, in SDs of the test targets. Of the representation: cka_block1 to cka_penultimate, sqrt(1 - CKA).
-    Of connectivity: barriers in the task's loss and in error, ``naive``, ``aligned`` and ``repaired``. A pair that was
-    not measured has no row, nor has a barrier that cannot be trusted, nor any pair of more than 400 solutions.
+    - Measures of the function: disagreement, in parts of the test examples, and root_jsd, in root nats; or
+      prediction_distance, in SDs of the test targets.
+    - Measures of the representation: cka_block1 to cka_penultimate, sqrt(1 - CKA).
+    - Measures of connectivity: barriers in the task's loss and in error, ``naive``, ``aligned`` and ``repaired``.
+
+    A pair that was not measured has no row, nor has a barrier that cannot be trusted. A network with more than 400 solutions
+    has no rows.
     """
     import numpy as np
     import pandas as pd
 
     parts = []
-    for sources in networks(records):
-        places = [(arm, seed) for arm, seed, _ in solutions(sources.cell)]
-        arms, seeds = np.array([arm for arm, _ in places], dtype=object), np.array([seed for _, seed in places])
-        for name, _, matrix in measures(sources) if len(places) <= MOST else ():
-            i, j = np.nonzero(np.triu(np.isfinite(matrix), 1))
-            about = {"network": sources.cell.network, "measure": name, "arm": arms[i], "seed": seeds[i]}
-            parts.append(pd.DataFrame({**about, "other": arms[j], "other_seed": seeds[j], "distance": matrix[i, j]}))
+    for measurements in measured_networks(records):
+        solutions = [(arm, seed) for arm, seed, _ in solutions_of(measurements.network)]
+        arms = np.array([arm for arm, _ in solutions], dtype=object)
+        seeds = np.array([seed for _, seed in solutions])
+        for name, _, distances in measured_distances(measurements) if len(solutions) <= MOST else ():
+            i, j = np.nonzero(np.triu(np.isfinite(distances.matrix), 1))
+            columns = {
+                "network": measurements.network.name, "measure": name, "arm": arms[i], "seed": seeds[i],
+                "other": arms[j], "other_seed": seeds[j], "distance": distances.matrix[i, j],
+            }  # fmt: skip
+            parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
 
 
 def blocks(records: Records) -> DataFrame:
     """Return a row per network, measure and pair of arms: means over the pairs of solutions of different seeds.
 
-    ``kind`` is "arms", or "aa" or "different" for a control and its arm. ``within`` and ``within_other`` are the means
-    within the arms, ``between`` that between them, over ``seeds`` that both have and ``pairs`` between them; ``rho`` is
-    between / mean of both within, ``excess`` the difference, NaN where that means nothing. As in ``facets``.
+    ``kind`` is "arms", or "aa" or "different" for a control and its arm. ``within`` and ``within_other`` are the means within
+    the arms, and ``between`` is the mean between them, over the ``seeds`` that both have and the ``pairs`` between them.
+    ``rho`` is between / mean of both within, and NaN for barriers, where a ratio means nothing. ``excess`` is the difference.
+    All are as in the table ``facets``.
     """
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for sources in networks(records):
-        for name, facet, matrix in measures(sources):
-            for pair in sources.cell.pairs:
-                found = sources.between(matrix, Measure(name, facet, "log rho", ""), pair)
-                if not isinstance(found, Matrices) or len(found.units) < 2:
-                    continue
-                within, other = found.within()
-                three = found.aa, found.bb, found.ab
-                rows.append(
-                    {
-                        "network": sources.cell.network, "measure": name, "kind": pair.kind, "arm": pair.one,
-                        "other": pair.other, "within": within, "within_other": other,
-                        "between": pairwise.between(*three), "rho": _rho(three, facet),
-                        "excess": pairwise.excess(*three), "seeds": len(found.units), "pairs": _across(found.ab),
-                    }
-                )  # fmt: skip
+    for measurements in measured_networks(records):
+        for name, facet, distances in measured_distances(measurements):
+            for pair in measurements.network.pairs:
+                compared = measurements.compare_distances(distances, Measure(name, facet, "log rho", ""), pair)
+                if isinstance(compared, DistanceBlocks) and len(compared.units) > 1:
+                    place = {
+                        "network": measurements.network.name, "measure": name, "kind": pair.kind, "arm": pair.one,
+                        "other": pair.other,
+                    }  # fmt: skip
+                    rows.append({**place, **_means(compared, facet)})
     return pd.DataFrame(rows, columns=list(BLOCKS))
 
 
-def measures(sources: Sources) -> Iterator[tuple[str, str, Matrix]]:
-    """Yield name, facet and distances of every measure that there is of a network's solutions."""
-    every = [("function", name) for name in FUNCTION]
-    every += [(facet, name) for facet, names in PROBED.items() for name in names]
-    for facet, name in every:
-        matrix = sources.distances(name) if facet == "function" else sources.probed(PROBES[facet], name)
-        if matrix is not None:
-            yield name, facet, matrix
+def _means(compared: DistanceBlocks, facet: str) -> dict[str, Any]:
+    """Return the means within and between two arms, with their ratio and their difference."""
+    within, within_other = compared.within()
+    blocks = compared.aa, compared.bb, compared.ab
+    return {
+        "within": within, "within_other": within_other, "between": pairwise.between(*blocks),
+        "rho": math.exp(pairwise.log_rho(*blocks)) if facet != "connectivity" else math.nan,
+        "excess": pairwise.excess(*blocks), "seeds": len(compared.units), "pairs": _count_across_seeds(compared.ab),
+    }  # fmt: skip
 
 
-def _rho(three: tuple[Matrix, Matrix, Matrix], facet: str) -> float:
-    return math.exp(pairwise.log_rho(*three)) if facet != "connectivity" else math.nan
+def measured_distances(measurements: Measurements) -> Iterator[tuple[str, str, Distances]]:
+    """Yield name, facet and distances of every measure by which a network's solutions were compared."""
+    names = [("function", name) for name in FUNCTION]
+    names += [(facet, name) for facet, probed in PROBED.items() for name in probed]
+    for facet, name in names:
+        is_function = facet == "function"
+        distances = (
+            measurements.distances_by(name) if is_function else measurements.probe_distances(PROBES[facet], name)
+        )
+        if distances is not None:
+            yield name, facet, distances
 
 
-def _across(between: Matrix) -> int:
+def _count_across_seeds(between: Matrix) -> int:
+    """Return how many pairs of different seeds were measured."""
     import numpy as np
 
     return int((np.isfinite(between) & ~np.eye(len(between), dtype=bool)).sum())

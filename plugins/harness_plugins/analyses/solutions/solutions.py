@@ -1,6 +1,6 @@
 """Every solution and what was measured of it alone: its scores, its sharpness, its Hessian, its weights, its gradient.
 
-They describe. Sharpness alone has a part in the verdict, and in no case is flatter better.
+These numbers describe. Only sharpness has a part in the verdict, and flatter never counts as better.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness_plugins.analyses.solutions._solutions import kind_of, networks
-from harness_plugins.analyses.solutions._solutions import solutions as solutions_of
+from harness_plugins.analyses.solutions._solutions import kind_of, measured_networks, solutions_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-PROBED = {  # column: names of the numbers, the first that there is; an early probe's are columns of records.comparison
+PROBED = {  # column: names of the numbers, of which the first known one counts
     "sharpness": ("sharpness.value",),
     "lambda_max": ("hessian.lambda_max",),
     "lambda_max_residual": ("hessian.lambda_max_residual",),
@@ -32,46 +31,50 @@ COLUMNS = ("network", "arm", "kind", "of", "seed", "run_id", "score", "train_los
 
 
 def compute(records: Records) -> DataFrame:
-    """Return a row per network and solution, the arms' first, NaN for what was not measured.
+    """Return a row per network and solution, the arms' first; a number that was not measured is NaN.
 
-    ``kind`` is "arm", "aa" or "different", ``of`` the arm a control belongs to. ``score`` is the deciding metric on test;
-    ``sharpness`` adaptive and worst-case, in the task's loss; ``lambda_max`` the largest eigenvalue of the Hessian of the
-    train loss, with its relative residual, ``trace`` its trace with standard error; ``weight_norm`` and ``moved``, from
-    the initial weights, are Euclidean; ``gradient_norm`` is of the whole objective, ``gradient_relative`` in parts of its
-    start.
+    - ``kind`` is "arm", "aa" or "different"; ``of`` is the arm that a control belongs to.
+    - ``score`` is the deciding metric on test.
+    - ``sharpness`` is adaptive and worst-case, in the task's loss.
+    - ``lambda_max`` is the largest eigenvalue of the Hessian of the train loss, with its relative residual; ``trace`` is the
+      Hessian's trace, with its standard error.
+    - ``weight_norm``, and ``moved`` from the initial weights, are Euclidean.
+    - ``gradient_norm`` is of the whole objective, and ``gradient_relative`` the same in parts of its start.
     """
     import pandas as pd
 
-    late = _late(records)
+    late = _late_numbers(records)
     rows: list[dict[str, Any]] = []
-    for sources in networks(records):
-        cell = sources.cell
-        for arm, seed, row in solutions_of(cell):
-            known: Mapping[str, Any] = {**row, **late.get(str(row["run_id"]), {})}
+    for measurements in measured_networks(records):
+        network = measurements.network
+        for arm, seed, run in solutions_of(network):
+            numbers: Mapping[str, Any] = {**run, **late.get(str(run["run_id"]), {})}
             rows.append(
                 {
-                    "network": cell.network, "arm": arm, "kind": kind_of(cell, arm),
-                    "of": cell.controls[arm][1] if arm in cell.controls else arm, "seed": seed,
-                    "run_id": str(row["run_id"]), "score": _number(row.get(records.deciding.column)),
-                    "train_loss": _number(row.get("train_loss")),
-                    **{column: _first(known, names) for column, names in PROBED.items()},
+                    "network": network.name, "arm": arm, "kind": kind_of(network, arm),
+                    "of": network.controls[arm][1] if arm in network.controls else arm, "seed": seed,
+                    "run_id": str(run["run_id"]), "score": _number(run.get(records.deciding.column)),
+                    "train_loss": _number(run.get("train_loss")),
+                    **{column: _first_known(numbers, names) for column, names in PROBED.items()},
                 }
             )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _late(records: Records) -> dict[str, dict[str, float]]:
-    """Return what late probes measured of one network alone, by run."""
+def _late_numbers(records: Records) -> dict[str, dict[str, float]]:
+    """Return what late probes measured of one network alone, by run_id and by ``PROBE.NAME``."""
     table = records.measured
-    alone = table[table["other"] == ""]
-    found: dict[str, dict[str, float]] = {}
-    for probe, run, name, value in zip(alone["probe"], alone["one"], alone["name"], alone["value"], strict=True):
-        found.setdefault(str(run), {})[f"{probe}.{name}"] = float(value)
-    return found
+    rows = table[table["other"] == ""]
+    numbers: dict[str, dict[str, float]] = {}
+    for probe, run, name, value in zip(rows["probe"], rows["one"], rows["name"], rows["value"], strict=True):
+        numbers.setdefault(str(run), {})[f"{probe}.{name}"] = float(value)
+    return numbers
 
 
-def _first(known: Mapping[str, Any], names: tuple[str, ...]) -> float:
-    return next((value for name in names if not math.isnan(value := _number(known.get(name)))), math.nan)
+def _first_known(numbers: Mapping[str, Any], names: tuple[str, ...]) -> float:
+    """Return the first of these numbers that is known, NaN where none is."""
+    values = [_number(numbers.get(name)) for name in names]
+    return next((value for value in values if not math.isnan(value)), math.nan)
 
 
 def _number(value: Any) -> float:

@@ -56,12 +56,12 @@ def points_of(matrix: Matrix, solutions: Sequence[Solution], texts: Mapping[Solu
     import numpy as np
     import pandas as pd
 
-    kept = [i for i in range(len(solutions)) if np.isfinite(matrix[i]).sum() > 1]
-    known = matrix[np.ix_(kept, kept)]
-    if len(kept) < 3 or not np.isfinite(known).all():
+    placed = [i for i in range(len(solutions)) if np.isfinite(matrix[i]).sum() > 1]
+    between = matrix[np.ix_(placed, placed)]
+    if len(placed) < 3 or not np.isfinite(between).all():
         return pd.DataFrame(columns=COLUMNS), 0.0
-    points, part = scaled(known)
-    rows = [(*solutions[i], x, y, texts.get(solutions[i], "")) for i, (x, y) in zip(kept, points, strict=True)]
+    points, part = scaled(between)
+    rows = [(*solutions[i], x, y, texts.get(solutions[i], "")) for i, (x, y) in zip(placed, points, strict=True)]
     return pd.DataFrame(rows, columns=COLUMNS), part
 
 

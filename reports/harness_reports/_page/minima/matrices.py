@@ -99,8 +99,8 @@ def _color_ends(shown: Matrix) -> tuple[float, float]:
     """Return the distances of the first and the last colour."""
     import numpy as np
 
-    known = shown[np.isfinite(shown)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    finite = shown[np.isfinite(shown)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     return (low, high) if high > low else (low, low + (abs(low) or 1.0))
 
 
@@ -113,8 +113,8 @@ def _draw_blocks(axes: Axes, solutions: Sequence[Solution], signs: Mapping[str, 
     for arm in dict.fromkeys(arms):
         first, size = arms.index(arm), arms.count(arm)
         centres.append((first + size / 2, signs[arm]))
-        beside, above = (-0.035 * many, first), (first, -0.035 * many)
-        for corner, width, height in ((beside, 0.022 * many, size), (above, size, 0.022 * many)):
+        left_mark, top_mark = (-0.035 * many, first), (first, -0.035 * many)
+        for corner, width, height in ((left_mark, 0.022 * many, size), (top_mark, size, 0.022 * many)):
             mark = Rectangle(corner, width, height, fc=signs[arm].color, ec=SURFACE, lw=0.8, clip_on=False)
             axes.add_patch(mark)
         if first:

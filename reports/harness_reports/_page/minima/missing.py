@@ -40,8 +40,10 @@ def _reason(records: Records, probe: str) -> str:
     """Return why a probe has measured nothing."""
     measured = records.meta.probes.get(probe)
     if measured is None:
-        asked = records.meta.benchmark.get("compare", {}).get("probes", ())
-        return f"not measured by “{probe}”." if probe in asked else f"not measured; add “{probe}” to compare.probes."
+        requested = records.meta.benchmark.get("compare", {}).get("probes", ())
+        return (
+            f"not measured by “{probe}”." if probe in requested else f"not measured; add “{probe}” to compare.probes."
+        )
     if measured.get("problems"):
         return f"“{probe}” failed: {measured['problems'][0]}"
     if not measured.get("planned") and measured.get("left_out"):

@@ -38,9 +38,9 @@ def levels(loss: Matrix) -> list[float]:
     import numpy as np
     from matplotlib.ticker import MaxNLocator
 
-    known = loss[np.isfinite(loss)]
-    low, high = float(known.min()), float(known.max())
-    if _spans_powers(known):
+    finite = loss[np.isfinite(loss)]
+    low, high = float(finite.min()), float(finite.max())
+    if _spans_powers(finite):
         steps = (1, 2, 5) if high / low < 1e4 else (1,)
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         candidates = [step * 10.0**power for power in powers for step in steps]

@@ -40,11 +40,11 @@ def minima(page: Page) -> dict[str, Any] | None:
 def _network(page: Page, name: str, place: int, tables: Mapping[str, DataFrame]) -> dict[str, Any] | None:
     """Return what is shown of one network; None where there is nothing."""
     of_network = {key: table[table["network"] == name] for key, table in tables.items()}
-    known = signs(of_network["solutions"], page.looks)
-    solutions = drawn_solutions(of_network["solutions"], known)
+    by_arm = signs(of_network["solutions"], page.looks)
+    solutions = drawn_solutions(of_network["solutions"], by_arm)
     if len(solutions) < 2:
         return None
-    network = Network(name, place, page, of_network, known, solutions)
+    network = Network(name, place, page, of_network, by_arm, solutions)
     parts = {
         "far": distances(network),
         "between": between(network),
@@ -52,14 +52,14 @@ def _network(page: Page, name: str, place: int, tables: Mapping[str, DataFrame])
         "alone": alone(network),
         "plane": plane_figure(network),
         "spectrum": spectrum_figure(network),
-        "gate": gate(page.results, name, known),
+        "gate": gate(page.results, name, by_arm),
     }
     if not any(parts.values()):
         return None
     return {
         "name": name,
-        "legend": legend(known, network.figure_name("key")),
-        "controls": any(sign.control for sign in known.values()),
+        "legend": legend(by_arm, network.figure_name("key")),
+        "controls": any(sign.control for sign in by_arm.values()),
         "left": len(of_network["solutions"]) - len(solutions),
         "missing": missing(page.records, name, parts),
         **parts,

@@ -48,16 +48,16 @@ def strip(
 ) -> Markup:
     """Return the figure of a measure; a line is drawn at the ``floor``, a difference that counts as none."""
     title, tips = STRIPS[column].title, dict[str, list[str]]()
-    known = solutions[is_finite(solutions[column])]
-    log = bool(known[column].min() > 0) and (column == "sharpness" or needs_log_axis(known[column]))
-    arms = [arm for arm in signs if (known["arm"] == arm).any()]
+    measured = solutions[is_finite(solutions[column])]
+    log = bool(measured[column].min() > 0) and (column == "sharpness" or needs_log_axis(measured[column]))
+    arms = [arm for arm in signs if (measured["arm"] == arm).any()]
     with house_style():
         figure, axes = new_panel(0.62 + 0.36 * len(arms), NARROW)
         if log:
             axes.set_xscale("log")
         for place, arm in enumerate(arms):
             group = f"seeds-{place}"
-            rows = known[known["arm"] == arm]
+            rows = measured[measured["arm"] == arm]
             _draw_arm(axes, rows[column], place, signs[arm], group)
             seeds = zip(rows["seed"], rows[column], strict=True)
             tips[group] = [_tip(signs[arm].label, seed, value, unit) for seed, value in seeds]
@@ -68,7 +68,7 @@ def strip(
             axes.axvline(floor, color=MUTED, lw=1.1, ls=(0, (3, 2)), zorder=1)
         _set_x_axis(axes, log)
         axes.set_xlabel(title_with_unit(title, unit))
-        data = known[["arm", "seed", column]]
+        data = measured[["arm", "seed", column]]
         return to_svg(figure, name, f"{title}: every seed, and the median per arm", tips, data)
 
 
@@ -115,12 +115,12 @@ def means_table(solutions: DataFrame, signs: Mapping[str, Sign], unit: str) -> d
 
 def _cell(solutions: DataFrame, column: str) -> dict[str, str]:
     """Return the mean of a measure over seeds, its standard deviation, and the number of seeds."""
-    known = solutions[is_finite(solutions[column])]
-    if known.empty:
+    measured = solutions[is_finite(solutions[column])]
+    if measured.empty:
         return {"mean": numbers.NOTHING, "more": ""}
-    values = known[column]
+    values = measured[column]
     more = [f"SD {numbers.number(float(values.std()))}"] if len(values) > 1 else []
-    if column == "trace" and is_finite(known["trace_se"]).any():
-        more.append(f"each ± {numbers.number(float(known['trace_se'].mean()))}")
+    if column == "trace" and is_finite(measured["trace_se"]).any():
+        more.append(f"each ± {numbers.number(float(measured['trace_se'].mean()))}")
     more.append(numbers.counted(len(values), "seed"))
     return {"mean": numbers.number(float(values.mean())), "more": ", ".join(more)}

@@ -1,0 +1,132 @@
+"""Runs that ended in another run folder, read so that they can be taken over: their row, epochs and files.
+
+Only a folder that was closed in order is read, so no run is under way in it and nothing is written beside its database.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.plugin.runs import PrunerDecision, digest
+from harness.records import database, promised, schema
+
+TAKEN = (
+    schema.DONE,
+    schema.STOPPED,
+    schema.DIVERGED,
+)  # states that the recipe decides; a failure may have had any cause
+PLACES = ("solutions", "predictions", "probes")  # of a run's files
+_CLOSED = b"\x01\x01"  # of SQLite's header, from byte 18: no process has the database open to write to it
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run that ended in another run folder."""
+
+    folder: Path
+    row: Mapping[str, Any]  # of the table ``runs``, with its metrics as a dict
+    epochs: Sequence[Mapping[str, Any]]  # rows of the table ``epochs``, with their metrics as dicts
+    files: Mapping[str, str]  # the SHA-256 of each file, by its place in the folder
+    decision: PrunerDecision | None = None  # on its last epoch, by the pruner of the search that takes it over
+
+    @property
+    def run_id(self) -> str:
+        """The digest of its recipe."""
+        return str(self.row["run_id"])
+
+    @property
+    def state(self) -> str:
+        """How it ended: done, stopped or diverged."""
+        return str(self.row["state"])
+
+    @property
+    def origin(self) -> str:
+        """The name of the folder in which it was trained, which may be another one than where it was found."""
+        return str(self.row["taken_from"] or self.folder.resolve().name)
+
+    def stopped_after(self, epoch: int, decision: PrunerDecision) -> EarlierRun:
+        """Return the run as it would have been, had a pruner stopped it after this epoch."""
+        last = self.epochs[epoch - 1]
+        end = {"state": schema.STOPPED, "reason": "", "metrics": last["metrics"], "seconds": last["seconds"]}
+        row = {**self.row, **end, "stop_after": epoch}
+        return replace(self, row=row, epochs=self.epochs[:epoch], files={}, decision=decision)
+
+
+def ended_runs(folder: Path, fingerprint: str, metric: str, environment: str) -> dict[str, str]:
+    """Return the runs of a folder that can be taken over, with their recipes as JSON.
+
+    There are none where it cannot be read, is in use, or has other data.
+
+    They ended in this environment, on these data, and with this deciding metric, which says when a run has diverged.
+    """
+    try:
+        if not _is_closed(folder):
+            return {}
+        with database.reading(folder) as db:
+            meta = dict(db.execute("SELECT key, value FROM meta"))
+            if json.loads(meta.get("schema_version", "null")) != schema.VERSION:
+                return {}
+            if json.loads(meta["metric"]) != metric or json.loads(meta["data"])["fingerprint"] != fingerprint:
+                return {}
+            changed = json.loads(meta.get(schema.CHANGES, "{}"))  # a plugin of theirs changed settings of the process
+            states = ", ".join("?" * len(TAKEN))
+            rows = db.execute(
+                f"SELECT run_id, recipe FROM runs WHERE environment = ? AND state IN ({states}) ORDER BY run_id",
+                (environment, *TAKEN),
+            ).fetchall()
+    except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return {run_id: recipe for run_id, recipe in rows if run_id not in changed}
+
+
+def is_sound(folder: Path) -> bool:
+    """Return whether the tables of a folder can be read whole."""
+    try:
+        with database.reading(folder) as db:
+            database.check(db, folder)
+    except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
+def read_run(folder: Path, run_id: str) -> EarlierRun | None:
+    """Return a run of a sound folder with its files verified; None where anything of it is missing or not as it was written."""
+    try:
+        with database.reading(folder) as db:
+            db.row_factory = sqlite3.Row
+            row = _plain(db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone())
+            found = db.execute("SELECT * FROM epochs WHERE run_id = ? ORDER BY epoch", (run_id,)).fetchall()
+            files = dict(db.execute("SELECT file, sha256 FROM files WHERE run_id = ?", (run_id,)).fetchall())
+            lacking = promised.lacking(folder, db, runs=[run_id])
+    except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError):
+        return None
+    epochs = [_plain(epoch) for epoch in found]
+    recipe = json.loads(row["recipe"])
+    whole = [epoch["epoch"] for epoch in epochs] == list(range(1, len(epochs) + 1))
+    whole = whole and (row["state"] != schema.DONE or len(epochs) == recipe.get("epochs"))
+    if lacking or not whole or digest(recipe)[:16] != run_id or (row["state"] != schema.DIVERGED and row["reason"]):
+        return None
+    if row["state"] != schema.DONE:
+        files = {}  # none of them is promised
+    return EarlierRun(folder, row, epochs, files) if all(_is_of(file, run_id) for file in files) else None
+
+
+def _plain(row: sqlite3.Row) -> dict[str, Any]:
+    return {**dict(row), "metrics": json.loads(row["metrics"])}
+
+
+def _is_of(file: str, run_id: str) -> bool:
+    """Return whether a file has a place of this run's own."""
+    folder, _, name = file.partition("/")
+    return folder in PLACES and name.startswith(f"{run_id}.") and "/" not in name
+
+
+def _is_closed(folder: Path) -> bool:
+    with schema.database(folder).open("rb") as file:
+        return file.read(20)[18:] == _CLOSED

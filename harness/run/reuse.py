@@ -1,0 +1,128 @@
+"""Runs that were trained before in another run folder of this machine, so that they need not be trained again.
+
+The id of a run is the digest of its recipe: the sources of its plugins, its settings, seeds and data. So a run of equal
+id that ended in the same environment is the same run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.benchmark.plan import OTHER_ORDER, Setting
+from harness.benchmark.spaces import SCHEDULE
+from harness.errors import RunFolderError
+from harness.plugin.runs import Arm, Run
+from harness.records import schema
+from harness.records.earlier import EarlierRun, ended_runs, is_sound, read_run
+from harness.training.device import environment
+
+
+@dataclass
+class EarlierRuns:
+    """The runs that can be taken over: by id, the folders in which they ended."""
+
+    folders: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    recipes: Mapping[str, str] = field(default_factory=dict)  # as JSON, by id
+    _sound: dict[Path, bool] = field(default_factory=dict)
+
+    def find(self, run: Run) -> EarlierRun | None:
+        """Return a run as it ended before, its files verified; None where it must be trained."""
+        for folder in self.folders.get(run.id, ()):
+            if folder not in self._sound:
+                self._sound[folder] = is_sound(folder)
+            if self._sound[folder] and (earlier := read_run(folder, run.id)) is not None:
+                return earlier
+        return None
+
+
+def earlier_runs(setting: Setting, own: Path, folders: Sequence[Path]) -> EarlierRuns:
+    """Return the runs of these folders that a benchmark can take over; ``own`` is its own run folder."""
+    where: dict[str, list[Path]] = {}
+    recipes: dict[str, str] = {}
+    for folder in folders:
+        if folder.resolve() == own.resolve():
+            continue
+        metric, hardware = setting.plan.metric, str(environment(setting.device)["hash"])
+        for run_id, recipe in ended_runs(folder, setting.data.fingerprint, metric, hardware).items():
+            where.setdefault(run_id, []).append(folder)
+            recipes[run_id] = recipe
+    return EarlierRuns(where, recipes)
+
+
+def foreseen(setting: Setting, earlier: EarlierRuns) -> dict[str, int]:
+    """Return by run folder how many runs a benchmark can take from it at the most, before its searches have asked.
+
+    These are the runs whose recipes are those of its own runs, but for hyperparameters that its searches may choose.
+    """
+    recipes = {run_id: json.loads(recipe) for run_id, recipe in earlier.recipes.items()}
+    known = {run_id for run_id, recipe in recipes.items() if run_id in _possible_ids(setting, recipe)}
+    known |= {
+        run_id
+        for run_id, recipe in recipes.items()
+        if recipe["follows"] in known and setting.plan.benchmark.compare.gate
+    }
+    return dict(Counter(earlier.folders[run_id][0].name for run_id in sorted(known)))
+
+
+def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
+    """Return the ids of the runs of a benchmark that have the hyperparameters of a recipe, and its phase."""
+    plan = setting.plan
+    arm = Arm(**recipe["arm"]).name
+    competitor = next((each for each in (*plan.competitors, *plan.controls) if each.name == arm), None)
+    if competitor is None:
+        return set()
+    schedule = {f"{SCHEDULE}{name}": value for name, value in recipe["scheduler"].items()}
+    params = {**recipe["optimizer"], **schedule}
+    params |= {name: recipe[name] for name in ("epochs", "batch_size", "layer_factor")}
+    if recipe["phase"] == "search":
+        if not all(_has(space, params.get(name)) for name, space in competitor.space.items()):
+            return set()
+        search = plan.benchmark.search
+        trials = itertools.product(range(search.replicates), range(search.seeds))
+        return {setting.search_run(competitor, params, replicate, seed).id for replicate, seed in trials}
+    seed = int(recipe["init_seed"])
+    if seed >= plan.benchmark.compare.seeds:
+        return set()
+    runs = [setting.compare_run(competitor, params, seed, probed) for probed in (True, False)]
+    runs += [replace(run, order_seed=seed + OTHER_ORDER) for run in runs]
+    return {run.id for run in runs}
+
+
+def _has(space: Any, value: Any) -> bool:
+    """Return whether a value is one of a searched space."""
+    if hasattr(space, "choices"):
+        return value in space.choices
+    return value is not None and bool(space.low <= value <= space.high)
+
+
+def reusable_folders(out: Path, reuse: Path | None, no_reuse: bool) -> list[Path]:
+    """Return the run folders to look in: those in ``out``, and those that ``--reuse`` names.
+
+    Raises RunFolderError where that is no run folder and has none in it.
+    """
+    if no_reuse and reuse is not None:
+        raise RunFolderError(f"--reuse: must be left out with --no-reuse, got '{reuse}'; leave one of the two out")
+    if no_reuse:
+        return []
+    named: list[Path] = []
+    if reuse is not None:
+        named = [reuse] if schema.database(reuse).is_file() else _run_folders(reuse)
+        if not named:
+            got = "a folder without one" if reuse.is_dir() else "a file" if reuse.exists() else "nothing there"
+            raise RunFolderError(
+                f"--reuse: must be a run folder, or a folder of run folders, got {got}: '{reuse}'; check the path"
+            )
+    return list(dict.fromkeys([*_run_folders(out), *named]))
+
+
+def _run_folders(folder: Path) -> list[Path]:
+    """Return the run folders in a folder, by their names."""
+    if not folder.is_dir():
+        return []
+    return sorted(inner for inner in folder.iterdir() if schema.database(inner).is_file())

@@ -1,0 +1,129 @@
+"""Tuning alarms that follow from an arm's tune scores in the comparison: special case, defaults and chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.records import Records
+from harness.statistics.intervals import standard_deviation
+from harness.verdict.arms import arms_alike, network_of
+from harness.verdict.constant import constant_score
+from harness.verdict.seed_noise import final_scores
+
+if TYPE_CHECKING:
+    from harness.verdict.protocol import Registered
+
+LOST = 0.01  # the level of the test against a special case
+HALF = 0.5  # of the verdict's margin: an arm may lie so far below its defaults
+
+
+@dataclass(frozen=True)
+class Loss:
+    """By how much an arm lost to something that it should not lose to, how much would not matter, and to what it lost."""
+
+    value: float = math.nan
+    limit: float = math.nan
+    against: str = ""
+
+
+def loss_to_special_case(records: Records, arm: str) -> Loss:
+    """Return the t statistic of an arm's loss to a special case of it, and its limit; the worst of several.
+
+    NaN for a convex arm, and where the two have fewer than two seeds in common.
+    """
+    from scipy.stats import t
+
+    losses: list[Loss] = []
+    for special in () if is_convex(records, arm) else special_cases(records, arm):
+        general_scores, special_scores = final_scores(records, arm), final_scores(records, special)
+        seeds = sorted(general_scores.keys() & special_scores.keys())
+        if len(seeds) > 1:
+            differences = [special_scores[seed] - general_scores[seed] for seed in seeds]
+            losses.append(Loss(t_statistic(differences), float(t.ppf(1 - LOST, len(seeds) - 1)), special))
+    return max(losses, key=lambda loss: loss.value - loss.limit, default=Loss())
+
+
+def loss_to_defaults(records: Records, arm: str, registered: Registered | None) -> Loss:
+    """Return by how much an arm's own defaults are better, half the margin, and the control that has the defaults.
+
+    NaN for a convex arm, and where the control, the arm's scores or a protocol is missing.
+    """
+    import numpy as np
+
+    rows, name = records.comparison, str(records.meta.metric)
+    untuned = rows[(rows["role"] == "untuned") & rows["of"].isin(arms_alike(records, arm)) & (rows["state"] == "done")]
+    values = zip(untuned["init_seed"], untuned.get(f"tune_{name}", ()), strict=False)
+    defaults = {int(seed): records.deciding.sign * float(value) for seed, value in values}
+    defaults = {seed: value for seed, value in defaults.items() if math.isfinite(value)}
+    tuned = final_scores(records, arm)
+    if not tuned or not defaults or registered is None or is_convex(records, arm):
+        return Loss()
+    mean = float(np.mean(list(defaults.values())))
+    lead = mean - float(np.mean(list(tuned.values())))
+    if all(tuned.get(seed) == value for seed, value in defaults.items()):
+        lead = 0.0  # the search chose the defaults: it only has other seeds
+    limit = registered.protocol.margin_in(records.meta.metrics[name]["unit"], mean, HALF)
+    return Loss(lead, limit, str(untuned["arm"].iloc[0]))
+
+
+def loss_to_constant(records: Records, arm: str) -> Loss:
+    """Return by how much a constant answer is better than an arm, and the class that it answers.
+
+    The limit is below zero by what another draw of the examples may do: an arm must be better by that much.
+    """
+    import numpy as np
+
+    constant, tuned = constant_score(records, "tune", str(records.meta.metric)), final_scores(records, arm)
+    if constant is None or not tuned:
+        return Loss()
+    lead = records.deciding.sign * constant.score - float(np.mean(list(tuned.values())))
+    return Loss(lead, -constant.allowance, str(records.meta.constant["answer"]))
+
+
+def is_convex(records: Records, arm: str) -> bool:
+    """Return whether an arm's network makes a convex objective."""
+    return bool(records.meta.convex.get(network_of(arm)))
+
+
+def special_cases(records: Records, arm: str) -> list[str]:
+    """Return the arms of the same optimizer, schedule and network whose space is a special case of this one's."""
+    spaces = records.meta.spaces
+    others = [other for other in arms_alike(records, arm) if other != arm]
+    return [other for other in others if is_special_case(spaces.get(arm, {}), spaces.get(other, {}))]
+
+
+def is_special_case(general: Mapping[str, Any], special: Mapping[str, Any]) -> bool:
+    """Return whether a search space pins or narrows some parameters of a general one, and changes no other.
+
+    Spaces are as in the records: {low, high, log}, {choices} or {fixed}. A pinned parameter may lie outside the general
+    range, as a momentum of zero does: the optimizer has it, and a range without it is one way to lose.
+    """
+    if not special or general.keys() != special.keys():
+        return False
+    return general != special and all(_is_within(special[name], range_) for name, range_ in general.items())
+
+
+def _is_within(special: Mapping[str, Any], general: Mapping[str, Any]) -> bool:
+    if "fixed" in general:
+        return special == general
+    if "fixed" in special:
+        return True
+    if "choices" in general:
+        return "choices" in special and all(choice in general["choices"] for choice in special["choices"])
+    return "low" in special and special["low"] >= general["low"] and special["high"] <= general["high"]
+
+
+def t_statistic(differences: list[float]) -> float:
+    """Return the mean over its standard error; infinite, with the mean's sign, where all are equal, 0 where all are 0."""
+    import numpy as np
+
+    mean = float(np.mean(differences))
+    se = float(standard_deviation(differences)) / math.sqrt(len(differences))
+    if math.isnan(mean) or math.isnan(se):
+        return math.nan
+    if se > 0:
+        return mean / se
+    return math.copysign(math.inf, mean) if mean else 0.0
