@@ -74,15 +74,14 @@ def _weight_hashes(weights: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _plugin_hashes(records: Records, arms: set[str]) -> dict[str, str]:
-    """Return the SHA-256 of the plugins of the arms, by arm and part; probes are left out: they change no score."""
+    """Return the SHA-256 of the plugins of the arms, by arm and part."""
     hashes: dict[str, str] = {}
     runs = records.compared()
     for run_id in runs.loc[runs["arm"].isin(arms), "run_id"]:
         recipe = records.recipes[run_id]
         arm = recipe["arm"]
         for part, sha256 in recipe["plugins"].items():
-            if not part.startswith("probe "):
-                hashes.setdefault(f"{part} {arm.get(part) or recipe.get(part) or ''}".rstrip(), sha256)
+            hashes.setdefault(f"{part} {arm.get(part) or recipe.get(part) or ''}".rstrip(), sha256)
     return hashes
 
 
