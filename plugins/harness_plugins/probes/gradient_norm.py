@@ -53,10 +53,8 @@ def gradient_norm(parts: Parts, network: torch.nn.Module) -> float:
         inputs, targets = train.batch(slice(start, start + BATCH))
         loss = parts.ingredients.task.loss(network(inputs).float(), targets)
         (loss * len(inputs) / len(train)).backward()  # type: ignore[no-untyped-call]
-    norms = []
-    for parameter in network.parameters():
-        if parameter.grad is not None:
-            norms.append(torch.norm(parameter.grad + l2 * parameter.detach()))
+    trained = [parameter for parameter in network.parameters() if parameter.grad is not None]
+    norms = [torch.norm(parameter.grad + l2 * parameter.detach()) for parameter in trained]  # type: ignore[operator]
     network.zero_grad(set_to_none=True)
     return float(torch.stack(norms).norm())
 
