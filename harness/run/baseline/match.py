@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from harness.benchmark.meaning import meanings, named_section_of
 from harness.benchmark.plan import Plan, Setting
 from harness.benchmark.sections import Benchmark, as_plain
-from harness.benchmark.toml import Source
-from harness.errors import BenchmarkError, DataError, HarnessError, did_you_mean, one_line, shown
+from harness.benchmark.toml import Source, refusal
+from harness.errors import DataError, HarnessError, did_you_mean, one_line, shown
 from harness.run.baseline.file import Baseline, read_baseline
 from harness.training.device import environment
 
@@ -60,13 +60,11 @@ def _matched(setting: Setting, source: Source, baseline: Baseline, where: str) -
         ("budget and training", _settings(baseline, setting.plan, where)),
     ):
         if found:
-            raise BenchmarkError(f"{where}: must match this benchmark in its {what}, got {_shown(found)}")
+            raise refusal(where, f"match this benchmark in its {what}", _shown(found))
     strange = _environment(baseline, setting)
     if strange and section.environment != "any":
-        raise BenchmarkError(
-            f"{where}: must match this machine in its environment, got {_shown(strange)}; "
-            'environment = "any" in [baseline] takes it all the same, and the report says so'
-        )
+        hint = 'environment = "any" in [baseline] takes it all the same, and the report says so'
+        raise refusal(where, "match this machine in its environment", _shown(strange), hint)
     return Imported(baseline, tuple(arms), tuple(strange))
 
 
@@ -75,9 +73,8 @@ def _wanted(baseline: Baseline, names: Sequence[str], where: str) -> list[str]:
     known = {arm: arm.rsplit("/", 2)[1] for arm in baseline.arms}
     for name in names:
         if name not in {*known, *known.values()}:
-            raise BenchmarkError(
-                f"{where}: must be arms of the baseline, got {shown(name)}{did_you_mean(name, [*known, *known.values()])}"
-            )
+            hint = did_you_mean(name, [*known, *known.values()])
+            raise refusal(where, "be arms of the baseline", shown(name), hint)
     return [arm for arm, optimizer in known.items() if not names or arm in names or optimizer in names]
 
 
@@ -85,10 +82,8 @@ def _check_names(plan: Plan, arms: Sequence[str], baseline: Baseline, where: str
     own = [competitor.arm.name for competitor in (*plan.competitors, *plan.controls)]
     new = [*arms, *(name for name, about in baseline.about["roles"].items() if about["of"] in arms)]
     if both := [name for name in new if name in own]:
-        raise BenchmarkError(
-            f"{where}: must bring arms that this benchmark does not train, got {both[0]} in both; "
-            "leave it out of one, or name the others with arms = [...] in [baseline]"
-        )
+        hint = "leave it out of one, or name the others with arms = [...] in [baseline]"
+        raise refusal(where, "bring arms that this benchmark does not train", f"{both[0]} in both", hint)
 
 
 def _data(baseline: Baseline, setting: Setting) -> list[str]:
@@ -152,9 +147,8 @@ def _benchmark(baseline: Baseline, where: str) -> dict[str, Any]:
     except ValidationError as error:
         wrong = error.errors()[0]
         place = ".".join(map(str, wrong["loc"]))
-        raise BenchmarkError(
-            f"{where}: must be of a benchmark that this release knows, got {place}: {wrong['msg']}; use the release that wrote it"
-        ) from error
+        complaint, hint = f"{place}: {wrong['msg']}", "use the release that wrote it"
+        raise refusal(where, "be of a benchmark that this release knows", complaint, hint) from error
 
 
 def _environment(baseline: Baseline, setting: Setting) -> list[str]:
