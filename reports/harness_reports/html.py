@@ -26,7 +26,7 @@ def render(results: Results) -> str:
     """Return the page."""
     page = Page.of(results)
     shown = [(section, data) for section in sections() if (data := section.data(page))]
-    bodies = [_fill(section, page, **data) for section, data in shown]
+    bodies = [_fill_template(section, page, **data) for section, data in shown]
     styles = dict.fromkeys(style for section, _ in shown for style in section.styles)
     head = headline(page.outcome)
     parts = {
@@ -41,15 +41,15 @@ def render(results: Results) -> str:
         "styles": [Markup(read(style)) for style in styles],
         "photos": Markup(page.thumbs.css),
     }
-    return environment().get_template("_page.html.j2").render(parts | _scripts(page.views)) + "\n"
+    return environment().get_template("_page.html.j2").render(parts | _allowed_scripts(page.views)) + "\n"
 
 
-def _fill(section: Section, page: Page, **data: Any) -> Markup:
+def _fill_template(section: Section, page: Page, **data: Any) -> Markup:
     """Return a section as HTML."""
     return Markup(environment().get_template(section.template).render(page=page, **data))
 
 
-def _scripts(views: Views) -> dict[str, Any]:
+def _allowed_scripts(views: Views) -> dict[str, Any]:
     """Return the script of the page, what its policy allows, and the views with plotly.js, "" where there is none."""
     script = read("_page.js")
     allowed = [digest(script), *([library().source] if len(views) else [])]

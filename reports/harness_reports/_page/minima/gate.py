@@ -23,12 +23,12 @@ def gate(results: Results, network: str, signs: Mapping[str, Sign]) -> dict[str,
     if not gates:
         return None
     loss_unit = str(results.records.meta.metrics.get("loss", {}).get("unit", ""))
-    rows = [_row(row, signs[row["arm"]], loss_unit) for row in gates]
+    rows = [_arm_row(row, signs[row["arm"]], loss_unit) for row in gates]
     columns = [column for column in TITLES if any(row[column] for row in rows)]
     return {"rows": rows, "heads": [TITLES[column] for column in columns], "columns": columns}
 
 
-def _row(row: Mapping[str, Any], sign: Sign, loss_unit: str) -> dict[str, Any]:
+def _arm_row(row: Mapping[str, Any], sign: Sign, loss_unit: str) -> dict[str, Any]:
     """Return one arm."""
     return {
         "sign": sign,

@@ -111,17 +111,17 @@ def view(table: DataFrame, signs: Mapping[str, Sign], unit: str, views: Views) -
         surface |= {"surfacecolor": np.log10(loss)}
         z_axis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
     solutions = table[table["what"] == "solution"].to_dict("records")
-    points = [_point(row, signs[row["arm"]]) for row in solutions]
+    points = [_solution_point(row, signs[row["arm"]]) for row in solutions]
     flat_axis = {"title": {"text": "distance"}}
     scene = {
-        "xaxis": flat_axis, "yaxis": flat_axis, "zaxis": z_axis, "camera": {"eye": _eye(x, y, loss)},
+        "xaxis": flat_axis, "yaxis": flat_axis, "zaxis": z_axis, "camera": {"eye": _camera_eye(x, y, loss)},
         "aspectmode": "manual", "aspectratio": {"x": 1, "y": 1, "z": 0.7},
     }  # fmt: skip
     layout = {"scene": scene, "legend": {"orientation": "h", "y": 0}, "margin": {"l": 0, "r": 0, "t": 10, "b": 10}}
     return views.add("loss surface, to be turned", [surface, *points], layout, "Drag to turn it, scroll to zoom.", 560)
 
 
-def _point(row: Mapping[Any, Any], sign: Sign) -> dict[str, Any]:
+def _solution_point(row: Mapping[Any, Any], sign: Sign) -> dict[str, Any]:
     """Return a solution on the surface."""
     symbol = SYMBOLS[sign.marker]
     return {
@@ -131,7 +131,7 @@ def _point(row: Mapping[Any, Any], sign: Sign) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _eye(x: Matrix, y: Matrix, loss: Matrix) -> dict[str, float]:
+def _camera_eye(x: Matrix, y: Matrix, loss: Matrix) -> dict[str, float]:
     """Return where to look from: above the corner where the loss is lowest, so that no ridge hides what is behind it."""
     import numpy as np
 
