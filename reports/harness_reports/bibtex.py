@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import count
+from itertools import count, product
 
 from harness import Report, Results, __version__, hookimpl
 from harness_reports._words.latex import escaped
@@ -58,7 +58,7 @@ def cited_works(name: str, reference: str) -> list[Work]:
     library = bibliography().by_library.get(reference.partition(".")[0])
     if not works and library is not None and "." in reference:
         return [_entry_from_words(name, reference), library]  # torch.optim.radam.RAdam: a class, and its library
-    identified = {str(work.fields.get(field, "")).lower() for work in works for field in ("eprint", "doi")}
+    identified = {str(work.fields.get(field, "")).lower() for work, field in product(works, ("eprint", "doi"))}
     identifiers = [*ARXIV.findall(reference), *DOI.findall(reference)]
     unknown = [identifier for identifier in identifiers if identifier.lower() not in identified]
     if works and not unknown:

@@ -6,6 +6,7 @@ plotly.js, which is unpacked when a reader opens the first interactive view.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from markupsafe import Markup
@@ -27,7 +28,7 @@ def render(results: Results) -> str:
     page = Page.of(results)
     shown = [(section, data) for section in sections() if (data := section.data(page))]
     bodies = [_fill_template(section, page, **data) for section, data in shown]
-    styles = dict.fromkeys(style for section, _ in shown for style in section.styles)
+    styles = dict.fromkeys(chain.from_iterable(section.styles for section, _ in shown))
     head = headline(page.outcome)
     parts = {
         "name": page.records.name,

@@ -43,7 +43,7 @@ def render(results: Results) -> str:
 def _table_of(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table; the heads are Markdown, the cells are text."""
     lines = [heads, ["---"] * len(heads)]
-    lines += [[markdown_text(cell) for cell in row] for row in rows]
+    lines += [list(map(markdown_text, row)) for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -143,10 +143,10 @@ def render_several(compared: Several) -> str:
 
 def _difference_table(compared: Several, runs: Sequence[str]) -> str:
     """Return a row for everything in which the runs differ."""
-    rows = [
-        [row["group"], row["what"], *(row[label][:MOST_IN_CELL] for label in compared.labels)]
-        for row in compared.differs.to_dict("records")
-    ]
+    rows = []
+    for row in compared.differs.to_dict("records"):
+        facts = [row[label][:MOST_IN_CELL] for label in compared.labels]
+        rows.append([row["group"], row["what"], *facts])
     return _table_of(["differs", "", *runs], rows) if rows else "Nothing differs that is recorded."
 
 

@@ -16,7 +16,7 @@ DIGITS = 7
 
 def packed_data(data: DataFrame) -> str:
     """Return a table as JSON for the ``<metadata>`` of its figure, packed where it is long."""
-    rows = [[_plain_cell(value) for value in row] for row in data.itertuples(index=False)]
+    rows = [list(map(_plain_cell, row)) for row in data.itertuples(index=False)]
     return packed(embedded({"columns": [str(column) for column in data.columns], "rows": rows}))
 
 

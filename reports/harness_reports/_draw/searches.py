@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from markupsafe import Markup, escape
@@ -101,7 +102,7 @@ def parallel_coordinates(outcome: Outcome, arm: str, trials: DataFrame, views: V
 def _varied_parameters(trials: DataFrame) -> list[str]:
     """Return the parameters that have more than one value in these trials."""
     values: dict[str, set[str]] = {}
-    names = dict.fromkeys(name for params in trials["params"] for name in params)
+    names = dict.fromkeys(chain.from_iterable(trials["params"]))
     for name in names:
         values[name] = {repr(params.get(name)) for params in trials["params"]}
     return [name for name in names if len(values[name]) > 1]

@@ -65,11 +65,10 @@ def _tuned_rows(several: Several) -> list[dict[str, Any]]:
     """Return a row per arm with its tuned parameters in every run."""
     params = {(row["arm"], row["run"]): numbers.settings(row["tuned"]) for row in several.scores.to_dict("records")}
 
-    def shown(arm: str, run: str) -> str:
-        return params.get((arm, run)) or numbers.NOTHING
+    def row_of(arm: str) -> dict[str, Any]:
+        return {"arm": arm, "values": [params.get((arm, run)) or numbers.NOTHING for run in several.labels]}
 
-    arms = dict.fromkeys(several.scores["arm"])
-    return [{"arm": arm, "values": [shown(arm, run) for run in several.labels]} for arm in arms]
+    return [row_of(arm) for arm in dict.fromkeys(several.scores["arm"])]
 
 
 def _run_facts(label: str, records: Records) -> dict[str, Any]:

@@ -46,16 +46,11 @@ def _board_table(page: Page) -> dict[str, Any] | None:
     by_arm: dict[str, dict[str, Any]] = {}
     for row in table_rows(board):
         by_arm.setdefault(row["arm"], {})[row["metric"]] = row
-    rows = [
-        {
-            "arm": arm,
-            "look": page.looks[arm],
-            "doubt": alarms.LABEL if arm in doubted else "",
-            **_seed_counts(next(iter(of_arm.values()))),
-            "cells": [_mean_cell(of_arm[metric]) for metric in metrics],
-        }
-        for arm, of_arm in by_arm.items()
-    ]
+    rows = []
+    for arm, of_arm in by_arm.items():
+        cells = [_mean_cell(of_arm[metric]) for metric in metrics]
+        row = {"arm": arm, "look": page.looks[arm], "doubt": alarms.LABEL if arm in doubted else "", "cells": cells}
+        rows.append({**row, **_seed_counts(next(iter(of_arm.values())))})
     first = next(iter(by_arm.values()), {})
     heads = [_column_head(first[metric]) for metric in metrics] if first else []
     return {"heads": heads, "rows": rows, "constant": _constant_row(page, metrics)}

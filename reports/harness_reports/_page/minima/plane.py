@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -43,7 +44,7 @@ def levels(loss: Matrix) -> list[float]:
     if _spans_powers(finite):
         steps = (1, 2, 5) if high / low < 1e4 else (1,)
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        candidates = [step * 10.0**power for power in powers for step in steps]
+        candidates = [step * 10.0**power for power, step in product(powers, steps)]
     else:
         candidates = [float(level) for level in MaxNLocator(nbins=LINES).tick_values(low, high)]
     return [level for level in candidates if low < level < high]
