@@ -69,12 +69,12 @@ def ended_runs(folder: Path, fingerprint: str, metric: str, environment: str) ->
         if not _is_closed(folder):
             return {}
         with database.reading(folder) as db:
-            meta = dict(db.execute("SELECT key, value FROM meta"))
-            if json.loads(meta.get("schema_version", "null")) != schema.VERSION:
+            notes = dict(db.execute("SELECT key, value FROM meta"))
+            if json.loads(notes.get("schema_version", "null")) != schema.VERSION:
                 return {}
-            if json.loads(meta["metric"]) != metric or json.loads(meta["data"])["fingerprint"] != fingerprint:
+            if json.loads(notes["metric"]) != metric or json.loads(notes["data"])["fingerprint"] != fingerprint:
                 return {}
-            changed = json.loads(meta.get(schema.CHANGES, "{}"))  # a plugin of theirs changed settings of the process
+            changed = json.loads(notes.get(schema.CHANGES, "{}"))  # a plugin of theirs changed settings of the process
             states = ", ".join("?" * len(TAKEN))
             rows = db.execute(
                 f"SELECT run_id, recipe FROM runs WHERE environment = ? AND state IN ({states}) ORDER BY run_id",
