@@ -57,6 +57,7 @@ class Store:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder / "lock")
         self._closing = ExitStack()
+        self._environment = ""  # the hash of the one that work is done in; "" before any begins
         self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
             self.db = database.connect(folder)
@@ -137,6 +138,7 @@ class Store:
 
     def work_begins(self, environment: Mapping[str, Any], command: Sequence[str]) -> None:
         """Write where and how the work that follows is done."""
+        self._environment = str(environment["hash"])
         files.write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
         with self._transaction():
             self.note("environment", environment)
@@ -241,6 +243,9 @@ class Store:
             gone = [row[0] for row in self.db.execute(f"SELECT run_id FROM runs WHERE arm IN {among}", arms).fetchall()]
             self.db.execute(f"DELETE FROM epochs WHERE run_id IN (SELECT run_id FROM runs WHERE arm IN {among})", arms)
             self.db.execute(f"DELETE FROM files WHERE run_id IN (SELECT run_id FROM runs WHERE arm IN {among})", arms)
+            self.db.execute(
+                f"DELETE FROM measured WHERE other = '' AND one IN (SELECT run_id FROM runs WHERE arm IN {among})", arms
+            )
             self.db.execute(f"DELETE FROM runs WHERE arm IN {among}", arms)
             for study in studies:
                 self.db.execute("DELETE FROM asks WHERE arm = ?", (study,))
@@ -253,10 +258,10 @@ class Store:
         files.write(self.folder / name, content)
         self.promise([self.folder / name], run_id)
 
-    # --- late probes
+    # --- probes
 
     def measured(self, probe: str, version: str) -> set[tuple[str, str, str]]:
-        """Return the networks, by run, that a late probe has measured; the others of a row are empty."""
+        """Return the networks, by run, that a probe has measured; the others of a row are empty."""
         found = self.db.execute(
             "SELECT DISTINCT one, other, third FROM measured WHERE probe = ? AND version = ?", (probe, version)
         )
@@ -266,8 +271,8 @@ class Store:
         self, probe: str, version: str, runs: Sequence[str], numbers: Mapping[str, float],
         arrays: Mapping[str, NDArray[Any]],
     ) -> None:  # fmt: skip
-        """Enter what a late probe measured on these networks; also that it had nothing to say."""
-        file = schema.probed_together(self.folder, probe, version, *runs)
+        """Enter what a probe measured on these networks; also that it had nothing to say."""
+        file = schema.probed(self.folder, probe, version, *runs)
         if arrays:
             with disk.writing(file):
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -281,7 +286,7 @@ class Store:
             self._enter_files([file] if arrays else [])
 
     def drop_measured(self, probe: str, version: str, networks: Iterable[tuple[str, str, str]]) -> None:
-        """Take out what a late probe measured on these networks."""
+        """Take out what a probe measured on these networks."""
         with self._transaction():
             self.db.executemany(
                 "DELETE FROM measured WHERE probe = ? AND version = ? AND one = ? AND other = ? AND third = ?",
@@ -325,8 +330,8 @@ class Store:
         again = []
         with self._transaction():
             for lack in lacks:
-                if (late := schema.late_probe(lack.file)) is not None:
-                    self._measure_again(late)
+                if (measured := schema.probe_file(lack.file)) is not None:
+                    self._measure_again(measured)
                 if not lack.run_id:
                     self.db.execute("DELETE FROM files WHERE file = ?", (lack.file,))
             for run_id in dict.fromkeys(lack.run_id for lack in lacks if lack.run_id):
@@ -351,9 +356,9 @@ class Store:
             (schema.WAITING, run_id),
         )
 
-    def _measure_again(self, late: tuple[str, str, tuple[str, ...]]) -> None:
-        """Let a late probe measure these networks again."""
-        probe, version, runs = late
+    def _measure_again(self, measured: tuple[str, str, tuple[str, ...]]) -> None:
+        """Let a probe measure these networks again."""
+        probe, version, runs = measured
         self.db.execute(
             "DELETE FROM measured WHERE probe = ? AND version = ? AND one = ? AND other = ? AND third = ?",
             (probe, version, *runs, *[""] * (3 - len(runs))),
@@ -451,7 +456,7 @@ class Store:
             case Done():
                 written = self._write_files(run_id, event)
                 state = schema.STOPPED if event.stopped else schema.DONE
-                self._end(run_id, state, "; ".join(event.problems), "", event.metrics, written)
+                self._end(run_id, state, event.problem, "", event.metrics, written)
             case Failed():
                 state = schema.DIVERGED if event.kind == "diverged" else schema.FAILED
                 self._end(run_id, state, event.reason, event.traceback, {})
@@ -466,9 +471,6 @@ class Store:
             every = {"predictions": done.predictions, "tune": done.tune_predictions, "snapshots": done.snapshots}
             written.append(schema.prediction(self.folder, run_id))
             save_arrays(written[-1], {name: each for name, each in every.items() if each is not None})
-        if done.arrays:
-            written.append(schema.probed(self.folder, run_id))
-            save_arrays(written[-1], done.arrays)
         return written
 
     def _append_epoch(self, run_id: str, epoch: Epoch, decision: PrunerDecision | None) -> None:
@@ -484,6 +486,7 @@ class Store:
                 "UPDATE runs SET seconds = ?, started = coalesce(started, ?) WHERE run_id = ?",
                 (epoch.seconds, _now(), run_id),
             )
+            self._enter_environment(run_id, epoch.number)
             self._enter_files(snapshot, run_id)
             if decision is not None:
                 self._append_decision(run_id, epoch.number, decision)
@@ -494,6 +497,13 @@ class Store:
             notes = {"run": run_id, "plain": json.dumps(state.plain)}
             save_tensors(schema.saved_state(self.folder, run_id), state.tensors, notes)
             self._saved[run_id] = now
+
+    def _enter_environment(self, run_id: str, epoch: int) -> None:
+        """Enter where an epoch was trained, which may be elsewhere than where the run was entered or begun."""
+        (before,) = self.db.execute("SELECT environment FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if self._environment and self._environment not in before.split("+"):
+            several = self._environment if epoch == 1 else f"{before}+{self._environment}"
+            self.db.execute("UPDATE runs SET environment = ? WHERE run_id = ?", (several, run_id))
 
     def _append_decision(self, run_id: str, epoch: int, decision: PrunerDecision) -> None:
         for number, attrs in decision.trial_attrs.items():

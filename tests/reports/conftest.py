@@ -86,7 +86,7 @@ def _compare_run(arm: str, seed: int, place: int, metrics: Any, epochs: int, ran
     }
     run = {
         **about, "precision": "bf16", "state": "done", "reason": "", "seconds": 20.0 + place + seed / 10, "started": "2026-11-22T10:00:00+00:00",
-        "ended": "2026-11-22T10:01:00+00:00", "environment": "feedbeef", "schema_version": 1,
+        "ended": "2026-11-22T10:01:00+00:00", "environment": "feedbeef", "taken_from": "", "schema_version": 1,
         "train_loss": 0.1, **final, "gradient_norm.value": 0.01 * (1 + place),
     }  # fmt: skip
     rows = []
