@@ -17,7 +17,7 @@ from harness.run.search import Search
 def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str, taken_from: str = "") -> str:
     """Return one line on how a run ended; ``row`` has its state, reason, metrics and seconds."""
     origin = f", taken from {taken_from}" if taken_from else ""
-    settings = numbers.settings({**run.optimizer, **run.scheduler, "epochs": run.epochs})
+    settings = numbers.assignments({**run.optimizer, **run.scheduler, "epochs": run.epochs})
     if row["state"] == schema.DONE:
         name = f"{'tune' if run.phase == 'search' else 'test'}_{plan.metric}"
         result = f"{name.replace('_', ' ')} {numbers.measure(row['metrics'][name], plan.goal.unit)}"

@@ -51,15 +51,20 @@ class Notes(typing.Protocol):
 
 @dataclass(frozen=True)
 class Protocol:
-    """The rules a verdict is reached by. All margins are design choices of whoever wrote the benchmark."""
+    """The rules by which a verdict is reached. All margins are design choices of whoever wrote the benchmark.
+
+    >>> protocol = standing_protocol(records.meta).protocol
+    >>> list(protocol.primaries)
+    ['loss', 'function', 'representation', 'connectivity', 'geometry']
+    """
 
     margins: Mapping[str, float]  # by measure or facet; their units stand in ``[verdict.margins]``
     floors: Mapping[str, float]  # distances below which nothing matters, whatever the ratio
     gate: Mapping[str, float]  # what a minimum must stand: gain, nats, gradient
     fit: float  # the largest un-augmented train error of a network at a minimum
-    alpha: float
-    seeds: int
-    arms: tuple[str, ...]
+    alpha: float  # the level of every test
+    seeds: int  # of the comparison
+    arms: tuple[str, ...]  # their names
     primaries: Mapping[str, tuple[str, ...]]  # by facet
     design: Mapping[str, Any] = field(default_factory=dict)  # what is searched and measured; of old entries nothing
     probes: ClassVar[Mapping[str, str]] = PROBES  # that the primary measures come from, by facet
@@ -130,7 +135,11 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Registered:
-    """A protocol and when it was entered."""
+    """A protocol, and when it was registered.
+
+    >>> standing_protocol(records.meta).when
+    'never; read from the benchmark file as it stands'
+    """
 
     protocol: Protocol
     when: str  # "before the comparison", "after N comparison runs had ended", or "never; ..."
@@ -233,8 +242,14 @@ def register(store: Notes, protocol: Protocol, ended: int) -> str:
 def registered_protocols(meta: Meta) -> list[Registered]:
     """Return the protocols of a run's meta table, the first registered first.
 
-    Where none was registered it is the one that the benchmark describes, and says so; none at all for a benchmark of
-    before there were verdicts.
+    Args:
+        meta: ``records.meta``.
+
+    Returns:
+        The registered ones. Where none was registered it is the one that the benchmark describes, and says so.
+
+    >>> [len(registered.protocol.arms) for registered in registered_protocols(records.meta)]
+    [2]
     """
     arguments.instance("meta", meta, Meta, "what a run is about, as records.meta")
     if meta.protocols:
@@ -248,8 +263,17 @@ def registered_protocols(meta: Meta) -> list[Registered]:
 def standing_protocol(meta: Meta) -> Registered | None:
     """Return the protocol whose verdict leads: the earliest one whose design is what the records hold now.
 
-    The earliest of all where the design of each was changed later; None where there is none. Whatever shows one verdict,
-    one gate or one protocol's arms and seeds asks here and nowhere else, so that a run has one verdict.
+    Whatever shows one verdict, one gate or one protocol's arms and seeds asks here and nowhere else, so that a run has one
+    verdict.
+
+    Args:
+        meta: ``records.meta``.
+
+    Returns:
+        The earliest protocol of all where the design of each was changed later. None where there is no protocol.
+
+    >>> standing_protocol(records.meta).protocol.alpha
+    0.05
     """
     registered = registered_protocols(meta)
     unchanged = (entry for entry in registered if not entry.protocol.changed(meta))
@@ -257,7 +281,15 @@ def standing_protocol(meta: Meta) -> Registered | None:
 
 
 def standing_first(meta: Meta, hashes: Iterable[str]) -> list[str]:
-    """Return the different hashes of protocols, that of the standing protocol first, the others in their order."""
+    """Return different hashes of protocols: that of the standing protocol first, the others in their order.
+
+    Args:
+        meta: ``records.meta``.
+        hashes: Hashes of protocols, with repetitions; a table of the verdict has them in its column ``hash``.
+
+    >>> standing_first(records.meta, ["b", standing_protocol(records.meta).protocol.hash, "b"])[1:]
+    ['b']
+    """
     standing = standing_protocol(meta)
     hashes = [arguments.text("hashes", each) for each in arguments.items("hashes", hashes, "hashes")]
     return sorted(dict.fromkeys(hashes), key=lambda each: standing is None or each != standing.protocol.hash)

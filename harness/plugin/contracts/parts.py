@@ -95,7 +95,13 @@ class ComputeDevice(Protocol):
 
 
 class Parts(Protocol):
-    """A trained network and what it was made from; probes measure it."""
+    """A trained network and what it was made from; probes measure it.
+
+    >>> def measure(parts):  # the measure of a probe
+    ...     return {"length": float(sum(p.detach().square().sum() for p in parts.model.parameters()) ** 0.5)}
+    >>> measure(parts)["length"] > 0
+    True
+    """
 
     @property
     def run(self) -> Run:
@@ -122,9 +128,6 @@ class Parts(Protocol):
 
     def beginning(self) -> torch.nn.Module:
         """Return a new network with the weights that the run began with, on the CPU."""
-
-    def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
-        """Return the norm of the objective's gradient over the whole train split, at this network or at another."""
 
 
 class Batches(Protocol):

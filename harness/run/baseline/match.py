@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from harness.benchmark.meaning import meanings, named_section_of
 from harness.benchmark.plan import Plan, Setting
 from harness.benchmark.sections import Benchmark, as_plain
-from harness.benchmark.toml import Source
-from harness.errors import BenchmarkError, DataError, HarnessError, did_you_mean, one_line, shown
+from harness.benchmark.toml import Source, refusal
+from harness.errors import DataError, HarnessError, did_you_mean, one_line, shown
 from harness.run.baseline.file import Baseline, read_baseline
 from harness.training.device import environment
 
@@ -60,13 +60,11 @@ def _matched(setting: Setting, source: Source, baseline: Baseline, where: str) -
         ("budget and training", _setting_differences(baseline, setting.plan, where)),
     ):
         if differences:
-            raise BenchmarkError(f"{where}: must match this benchmark in its {subject}, got {_first_of(differences)}")
+            raise refusal(where, f"match this benchmark in its {subject}", _first_of(differences))
     differences = _environment_differences(baseline, setting)
     if differences and section.environment != "any":
-        raise BenchmarkError(
-            f"{where}: must match this machine in its environment, got {_first_of(differences)}; "
-            'environment = "any" in [baseline] takes it all the same, and the report says so'
-        )
+        hint = 'environment = "any" in [baseline] takes it all the same, and the report says so'
+        raise refusal(where, "match this machine in its environment", _first_of(differences), hint)
     return Imported(baseline, tuple(arms), tuple(differences))
 
 
@@ -76,9 +74,7 @@ def _wanted(baseline: Baseline, names: Sequence[str], where: str) -> list[str]:
     choices = [*optimizers, *optimizers.values()]
     for name in names:
         if name not in choices:
-            raise BenchmarkError(
-                f"{where}: must be arms of the baseline, got {shown(name)}{did_you_mean(name, choices)}"
-            )
+            raise refusal(where, "be arms of the baseline", shown(name), did_you_mean(name, choices))
     return [arm for arm, optimizer in optimizers.items() if not names or arm in names or optimizer in names]
 
 
@@ -86,10 +82,8 @@ def _check_names(plan: Plan, arms: Sequence[str], baseline: Baseline, where: str
     trained = [competitor.name for competitor in (*plan.competitors, *plan.controls)]
     controls = [name for name, role in baseline.about["roles"].items() if role["of"] in arms]
     if shared := [name for name in (*arms, *controls) if name in trained]:
-        raise BenchmarkError(
-            f"{where}: must bring arms that this benchmark does not train, got {shared[0]} in both; "
-            "leave it out of one, or name the others with arms = [...] in [baseline]"
-        )
+        hint = "leave it out of one, or name the others with arms = [...] in [baseline]"
+        raise refusal(where, "bring arms that this benchmark does not train", f"{shared[0]} in both", hint)
 
 
 def _data_differences(baseline: Baseline, setting: Setting) -> list[str]:
@@ -156,9 +150,8 @@ def _benchmark(baseline: Baseline, where: str) -> dict[str, Any]:
     except ValidationError as error:
         wrong = error.errors()[0]
         place = ".".join(map(str, wrong["loc"]))
-        raise BenchmarkError(
-            f"{where}: must be of a benchmark that this release knows, got {place}: {wrong['msg']}; use the release that wrote it"
-        ) from error
+        complaint, hint = f"{place}: {wrong['msg']}", "use the release that wrote it"
+        raise refusal(where, "be of a benchmark that this release knows", complaint, hint) from error
 
 
 def _environment_differences(baseline: Baseline, setting: Setting) -> list[str]:

@@ -22,7 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
-from harness.errors import BenchmarkError, HarnessError, one_line, shortened
+from harness.benchmark.toml import refusal
+from harness.errors import HarnessError, one_line, shortened
 from harness.plugin.runs import Epoch, PrunerDecision, Run, State
 from harness.records import Store, schema
 from harness.records.earlier import EarlierRun
@@ -216,10 +217,9 @@ class Search:
         except (HarnessError, OSError, sqlite3.Error, SQLAlchemyError, StorageInternalError):
             raise
         except Exception as error:  # Optuna's classes raise many types
-            raise BenchmarkError(
-                f"search.{part}: must go on for {self.arm}, got {shortened(one_line(error), 160)} at trial {len(self._asks)}; "
-                f"what is trained stays in {self._store.folder}; choose other options in search.{part}_options"
-            ) from error
+            trouble = f"{shortened(one_line(error), 160)} at trial {len(self._asks)}"
+            hint = f"what is trained stays in {self._store.folder}; choose other options in search.{part}_options"
+            raise refusal(f"search.{part}", f"go on for {self.arm}", trouble, hint) from error
 
     @property
     def _metric(self) -> str:

@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Plan
+from harness.benchmark.toml import refusal
 from harness.errors import BenchmarkError, did_you_mean, on_one_line, one_line, shortened, shown
 from harness.plugin.runs import digest
 from harness.run.search.optuna_study import OptunaStudy
@@ -70,26 +71,25 @@ def check(plan: Plan, where: Where) -> None:
         _check_pruner(plan, where("search", "pruner"))
     elif search.pruner_options:
         key = next(iter(search.pruner_options))
-        raise BenchmarkError(
-            f"{where('search', 'pruner_options', key)}: must go with a pruner, got it with pruner = 'none'; leave it out"
-        )
+        place = where("search", "pruner_options", key)
+        raise refusal(place, "go with a pruner", "it with pruner = 'none'", "leave it out")
     for competitor in plan.competitors:
         check_finite(search.sampler, competitor, where("search", "sampler"))
         if trouble := _trouble(plan, competitor):
-            raise BenchmarkError(_blamed(plan, competitor, trouble, where))
+            raise _blamed(plan, competitor, trouble, where)
 
 
 def _check_pruner(plan: Plan, where: str) -> None:
+    """Refuse a pruner that does not go with the number of objectives, or with the number of seeds of a trial."""
     search = plan.benchmark.search
     by_seeds = short_name(search.pruner) == ACROSS_SEEDS
     if len(search.objectives) > 1:
-        raise BenchmarkError(f"{where}: must be 'none' with two search.objectives, got {shown(search.pruner)}")
+        raise refusal(where, "be 'none' with two search.objectives", shown(search.pruner))
     if by_seeds and search.seeds < 3:
-        raise BenchmarkError(f"{where}: must have search.seeds of 3 or more to judge by, got {search.seeds}")
+        raise refusal(where, "have search.seeds of 3 or more to judge by", str(search.seeds))
     if not by_seeds and search.seeds > 1:
-        raise BenchmarkError(
-            f"{where}: must be '{ACROSS_SEEDS}' or 'none' where a trial has {search.seeds} seeds, got {shown(search.pruner)}"
-        )
+        must = f"be '{ACROSS_SEEDS}' or 'none' where a trial has {search.seeds} seeds"
+        raise refusal(where, must, shown(search.pruner))
 
 
 # --- options
@@ -103,20 +103,20 @@ def _check_options(part: str, classes: Mapping[str, type], where: Where, name: s
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in {*options, *OURS}:
             place = where("search", f"{part}_options")
-            raise BenchmarkError(f"{place}: must have '{key}' for {shown(name)}, got none; add {key} = ...")
+            raise refusal(place, f"have '{key}' for {shown(name)}", "none", f"add {key} = ...")
     for key, value in options.items():
         place = where("search", f"{part}_options", key)
         if key in OURS:
-            raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; it is made from {OURS[key]}")
+            raise refusal(place, "be left out", shown(value), f"it is made from {OURS[key]}")
         if key in GONE:
-            raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; Optuna does not use it any more")
+            raise refusal(place, "be left out", shown(value), "Optuna does not use it any more")
         if key not in parameters:
             hint = did_you_mean(key, set(takes) - {*OURS, *GONE})
-            raise BenchmarkError(f"{place}: must be an option of Optuna's {kind.__name__}, got {shown(key)}{hint}")
+            raise refusal(place, f"be an option of Optuna's {kind.__name__}", shown(key), hint)
         if key not in takes:
-            raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; it is not a value that TOML can hold")
+            raise refusal(place, "be left out", shown(value), "it is not a value that TOML can hold")
         if wrong := _wrong(key, value, _types(takes[key].annotation)):
-            raise BenchmarkError(f"{place}: must be {wrong}, got {shown(value)}")
+            raise refusal(place, f"be {wrong}", shown(value))
 
 
 def _types(annotation: Any) -> list[str]:
@@ -221,8 +221,8 @@ def _startup_trials(kind: type, options: Mapping[str, Any]) -> int:
     return sum(int(options.get(key, parameters[key].default) or 0) for key in keys)
 
 
-def _blamed(plan: Plan, competitor: Competitor, trouble: str, where: Where) -> str:
-    """Return the line that names the options without which the small search does not break, if there are such."""
+def _blamed(plan: Plan, competitor: Competitor, trouble: str, where: Where) -> BenchmarkError:
+    """Return the error that names the options without which the small search does not break, if there are such."""
     search = plan.benchmark.search
     arm, trouble = competitor.arm.name, shortened(on_one_line(trouble), 120)
     for part in ("sampler", "pruner"):
@@ -235,11 +235,12 @@ def _blamed(plan: Plan, competitor: Competitor, trouble: str, where: Where) -> s
         if guilty:
             key = (f"{part}_options", *guilty) if len(guilty) == 1 else (f"{part}_options",)
             values = shown(options[guilty[0]] if len(guilty) == 1 else {name: options[name] for name in guilty})
-            must = f"must be such that Optuna's {part} can search {arm}"
-            return f"{where('search', *key)}: {must}, got {values} ({trouble})"
+            must = f"be such that Optuna's {part} can search {arm}"
+            return refusal(where("search", *key), must, f"{values} ({trouble})")
     without = _changed(plan, {"pruner": "none", "pruner_options": {}})
     part = "pruner" if search.pruner != "none" and not _trouble(without, competitor) else "sampler"
-    return f"{where('search', part)}: must work for {arm}, got {trouble}; choose another, or other {part}_options"
+    hint = f"choose another, or other {part}_options"
+    return refusal(where("search", part), f"work for {arm}", trouble, hint)
 
 
 def _changed(plan: Plan, search: Mapping[str, Any]) -> Plan:
