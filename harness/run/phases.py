@@ -98,7 +98,7 @@ class Tune:
         if not search.finished or search.study in self._chosen:
             return
         self._chosen.add(search.study)
-        self._store.choose(search.study, search.best())
+        self._store.note_choice(search.study, search.best())
         counted = self._store.noted("counted") or {}
         self._store.note("counted", {**counted, search.study: len(search.trials)})
         if search.exhaustion:
