@@ -175,7 +175,7 @@ class Store:
                     (study, arm.backbone, arm.alias or arm.optimizer, arm.scheduler, position, generation_size),
                 )
 
-    def choose(self, arm: str, trial: Mapping[str, Any] | None) -> None:
+    def note_choice(self, arm: str, trial: Mapping[str, Any] | None) -> None:
         """Note the trial an arm's search has chosen; None where no trial ended well."""
         chosen = (trial["number"], json.dumps(trial["params"]), trial["value"]) if trial else (None, None, None)
         self.db.execute(
