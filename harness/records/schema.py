@@ -85,7 +85,7 @@ FOLDERS = ("solutions", "predictions", "states", "probes")  # that a run folder 
 MORE_FOLDERS = ("thumbnails", "tables")  # that it may have
 _FILES = (
     "benchmark.toml", "environment.json", "report.*", "tables/*.*", "thumbnails/*.jpg", "probes/*/*.safetensors",
-    *(f"{name}/*.safetensors" for name in FOLDERS),
+    *(f"{name}/*.safetensors" for name in ("solutions", "predictions", "states")),
 )  # fmt: skip
 
 # states of a run and of an ask

@@ -1,4 +1,4 @@
-"""The imported runs that late probes can measure, as cells of the comparison."""
+"""The imported runs that probes can measure, as cells of the comparison."""
 
 from __future__ import annotations
 
