@@ -40,9 +40,11 @@ class Tune:
     def open(self, room: int) -> None:
         """Open every search where it was left; ``room`` runs are carried out at once."""
         competitors = self._setting.plan.competitors
-        wanted = list(_studies(self._setting))
-        studies = {study_name(competitor.arm.name, replicate): competitor.arm for competitor, replicate in wanted}
-        self._store.add_studies(studies, generation_size=max(1, -(-room // len(competitors))))
+        wanted = list(_searches(self._setting))
+        searches = {}
+        for competitor, replicate in wanted:
+            searches[study_name(competitor.arm.name, replicate)] = (competitor.arm, replicate)
+        self._store.add_searches(searches, generation_size=max(1, -(-room // len(competitors))))
         self.searches = [Search(self._setting, arm, self._store, replicate) for arm, replicate in wanted]
         for search in self.searches:
             self._note_choice(search)
@@ -98,14 +100,14 @@ class Tune:
         if not search.finished or search.study in self._chosen:
             return
         self._chosen.add(search.study)
-        self._store.choose(search.study, search.best())
+        self._store.choose_trial(search.study, search.best())
         counted = self._store.noted("counted") or {}
         self._store.note("counted", {**counted, search.study: len(search.trials)})
         if search.exhaustion:
             self._say(f"{search.study}: {search.exhaustion}", "yellow")
 
 
-def _studies(setting: Setting) -> Iterable[tuple[Competitor, int]]:
+def _searches(setting: Setting) -> Iterable[tuple[Competitor, int]]:
     """Yield what is searched: every arm and every A/A control once, then the replicates of each arm."""
     plan = setting.plan
     for competitor in (*plan.competitors, *plan.controls_of("aa")):
