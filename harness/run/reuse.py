@@ -93,7 +93,7 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
     seed = int(recipe["init_seed"])
     if seed >= plan.benchmark.compare.seeds:
         return set()
-    runs = [setting.compare_run(competitor, params, seed, probed) for probed in (True, False)]
+    runs = [setting.compare_run(competitor, params, seed, snapshots) for snapshots in (True, False)]
     runs += [replace(run, order_seed=seed + OTHER_ORDER) for run in runs]
     return {run.id for run in runs}
 

@@ -36,7 +36,7 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
 }  # the same where numbers are learned
 FACETS = tuple(CLASSES)
 PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
-VERSION = 16  # digits of a late probe's version, as its measurements have it
+VERSION = 16  # digits of a probe's version, as its measurements have it
 
 
 class Notes(typing.Protocol):
@@ -154,7 +154,7 @@ def resolve(
 ) -> Protocol:
     """Return the protocol of a resolved benchmark (plain values), its arms, and the names of the task's metrics.
 
-    Its design has the ``versions`` of the late probes by name, as far as they are known, and the ``extensions`` of
+    Its design has the ``versions`` of the probes by name, as far as they are known, and the ``extensions`` of
     searches that were noted so far.
     """
     verdict = benchmark["verdict"]
@@ -212,7 +212,7 @@ def _shown_keys() -> set[str]:
 
 
 def _versions(meta: Meta) -> dict[str, str]:
-    """Return the versions of the late probes whose measurements the records hold."""
+    """Return the versions of the probes whose measurements the records hold."""
     return {name: str(about["version"]) for name, about in meta.probes.items() if "version" in about}
 
 
