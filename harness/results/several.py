@@ -167,10 +167,10 @@ def _facts(records: Sequence[Records], arms: set[str]) -> Iterator[tuple[str, li
 
 def _settings(benchmark: Mapping[str, Any]) -> dict[str, Any]:
     """Return a benchmark's values by dotted key, without those that make no difference between runs."""
-    from harness.benchmark.meaning import selected
+    from harness.benchmark.meaning import select_values
     from harness.benchmark.sections import Benchmark
 
-    return dict(_flat(selected(Benchmark, benchmark, lambda meaning: meaning.effect.compared)))
+    return dict(_flat(select_values(Benchmark, benchmark, lambda meaning: meaning.effect.compared)))
 
 
 def _flat(value: Any, before: str = "") -> Iterator[tuple[str, Any]]:
