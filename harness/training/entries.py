@@ -31,20 +31,20 @@ def moved(before: Groups, after: Groups) -> list[str]:
         for name, value in old.items():
             now = new.get(name)
             if now is not value and name not in OF_SCHEDULES:
-                numbers, others = _numbers(name, value), _numbers(name, now)
-                changed |= {entry: None for entry, number in numbers.items() if others.get(entry) != number}
+                numbers, new_numbers = _list_numbers(name, value), _list_numbers(name, now)
+                changed |= {entry: None for entry, number in numbers.items() if new_numbers.get(entry) != number}
     return list(changed)
 
 
 def value_of(groups: Groups, entry: str) -> float:
     """Return an entry's number in the first group that has it."""
     name = entry.partition("[")[0]
-    return float(next(_numbers(name, group[name])[entry] for group in groups if name in group))
+    return float(next(_list_numbers(name, group[name])[entry] for group in groups if name in group))
 
 
-def _numbers(name: str, value: Any) -> dict[str, float]:
+def _list_numbers(name: str, value: Any) -> dict[str, float]:
     if isinstance(value, tuple | list):
-        return {f"{name}[{i}]": each for i, each in enumerate(value) if _is_number(each)}
+        return {f"{name}[{i}]": number for i, number in enumerate(value) if _is_number(number)}
     return {name: value} if _is_number(value) else {}
 
 
@@ -56,7 +56,7 @@ def overwritten(entry: str, chosen: Iterable[str]) -> str | None:
     """Return which of the chosen hyperparameters an entry holds; ``beta1`` is ``betas[0]``."""
     name, _, place = entry.removesuffix("]").partition("[")
     number = f"{re.sub('s$', '', name)}{int(place) + 1}" if place else name
-    return next((each for each in chosen if each in (name, number)), None)
+    return next((name_chosen for name_chosen in chosen if name_chosen in (name, number)), None)
 
 
 def refusal(entry: str, hyperparameter: str, got: str) -> str:

@@ -108,16 +108,16 @@ class Parts:
         Returns the loss ``[]`` where the step began, without the penalty.
         """
         losses: list[torch.Tensor] = []  # without the penalty, one per evaluation
-        again = (
+        copies_needed = (
             self.ingredients.optimizer.closure
         )  # the batch may be evaluated more than once, so each evaluation gets a copy
 
         def objective() -> torch.Tensor:
             self.optimizer.zero_grad()  # set_to_none is torch's default, and some optimizers take no such argument
             with self._forward, self.autocast():
-                outputs = self.model(inputs.clone() if again else inputs).float()
+                outputs = self.model(inputs.clone() if copies_needed else inputs).float()
             with self._loss_of:
-                loss = blended(self.ingredients.task.loss, outputs, copied(targets) if again else targets)
+                loss = blended(self.ingredients.task.loss, outputs, copied(targets) if copies_needed else targets)
             losses.append(loss.detach())
             with self._backward:
                 if self.ingredients.optimizer.second_order:
@@ -278,10 +278,10 @@ class Parts:
         tuned = self.predict(self.ingredients.tune, exact=True).cpu().numpy()
         metrics = {**self._of_run(), **self._measure(self.ingredients.train, "train", exact=True)[1], **tested}
         if self.ingredients.mirrored is not None:
-            both = (predictions + self.predict(self.ingredients.mirrored, exact=True)) / 2
-            metrics |= self._score(both, self.ingredients.test, "tta_test")
-        for name, each in self.snapshots.named(predictions):
-            metrics |= self._score(each, self.ingredients.test, f"{name}_test")
+            averaged = (predictions + self.predict(self.ingredients.mirrored, exact=True)) / 2
+            metrics |= self._score(averaged, self.ingredients.test, "tta_test")
+        for name, snapshot in self.snapshots.named(predictions):
+            metrics |= self._score(snapshot, self.ingredients.test, f"{name}_test")
         weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         return Done(
             metrics,

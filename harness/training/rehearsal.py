@@ -81,8 +81,8 @@ def own_penalties(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """
     return {
         name: value
-        for each in _with_inner(optimizer)
-        for group in each.param_groups
+        for inner in _with_inner(optimizer)
+        for group in inner.param_groups
         for name, value in group.items()
         if is_penalty(name, value)
     }
@@ -151,14 +151,16 @@ def moved_entries(
             before = entries.copied(rehearsal.optimizer)
             with stepping:
                 schedule.step(*([1.0] if scheduler.per_epoch else []))
-    return {entry: Moved(entries.value_of(built, entry), min(each), max(each)) for entry, each in values.items()}
+    return {
+        entry: Moved(entries.value_of(built, entry), min(numbers), max(numbers)) for entry, numbers in values.items()
+    }
 
 
 def entries_of(offer: Optimizer, low: Mapping[str, Any], high: Mapping[str, Any]) -> list[str]:
     """Return the entries of the groups that differ between two settings of an optimizer."""
     with torch.random.fork_rng(devices=[]):
-        one, other = Rehearsal(offer, low), Rehearsal(offer, high)
-    return entries.moved(entries.copied(one.optimizer), other.optimizer.param_groups)
+        low_rehearsal, high_rehearsal = Rehearsal(offer, low), Rehearsal(offer, high)
+    return entries.moved(entries.copied(low_rehearsal.optimizer), high_rehearsal.optimizer.param_groups)
 
 
 # --- two optimizers that are one -----------------------------------------------------------------------------
@@ -171,7 +173,7 @@ def take_same_steps(
     with torch.random.fork_rng(devices=[]):
         pair = (Rehearsal(one, settings), Rehearsal(other, others))
         for number in range(steps):
-            loss = _valleys(SCALES[number % len(SCALES)])
+            loss = _make_valleys(SCALES[number % len(SCALES)])
             torch.default_generator.manual_seed(number)
             weights = pair[0].step(loss)
             torch.default_generator.manual_seed(number)
@@ -180,7 +182,7 @@ def take_same_steps(
     return True
 
 
-def _valleys(scale: float) -> Loss:
+def _make_valleys(scale: float) -> Loss:
     """Return a loss whose gradient is bounded, so that no optimizer diverges: ``scale * sum(sqrt(1 + (h (w - m))^2))``."""
     random = torch.Generator().manual_seed(54321)
     minima = [torch.randn(shape, generator=random) for shape in SHAPES]

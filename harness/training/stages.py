@@ -41,17 +41,17 @@ def layer_groups(run: Run, backbone: Backbone, model: torch.nn.Module) -> Groups
 
     Raises PluginError for a backbone that has none, and for one that forgets a parameter or names one twice.
     """
-    every = [p for p in model.parameters() if p.requires_grad]
+    trainable = [p for p in model.parameters() if p.requires_grad]
     if not run.head_epochs and run.layer_factor == 1:
-        return [every]
+        return [trainable]
     if backbone.groups is None:
         raise PluginError(f"backbone '{backbone.name}': must have layer groups to be trained in stages, got none")
     groups = [list(group) for group in backbone.groups(model)]
     named = [id(p) for group in groups for p in group]
-    if sorted(named) != sorted(map(id, every)) or len(groups) < 2 or not all(groups):
+    if sorted(named) != sorted(map(id, trainable)) or len(groups) < 2 or not all(groups):
         raise PluginError(
             f"backbone '{backbone.name}': groups must be two or more with every trainable parameter in one of them, "
-            f"got {[len(group) for group in groups]} for {len(every)} parameters"
+            f"got {[len(group) for group in groups]} for {len(trainable)} parameters"
         )
     return groups
 
@@ -125,11 +125,11 @@ def _check_rates(optimizer: torch.optim.Optimizer, groups: Groups, layer_factor:
     rates = {id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]}
     head = rates[id(groups[-1][0])]
     for depth, group in enumerate(reversed(groups)):
-        wanted = head * layer_factor**depth
-        got = next((rates[id(p)] for p in group if not math.isclose(rates[id(p)], wanted, rel_tol=1e-6)), wanted)
-        if got != wanted:
+        expected = head * layer_factor**depth
+        actual = next((rates[id(p)] for p in group if not math.isclose(rates[id(p)], expected, rel_tol=1e-6)), expected)
+        if actual != expected:
             raise PluginError(
-                f"must keep the learning rates of layer groups, {wanted:g} where the head has {head:g}, got {got:g}; "
+                f"must keep the learning rates of layer groups, {expected:g} where the head has {head:g}, got {actual:g}; "
                 "leave layer_factor out for it"
             )
 
@@ -145,8 +145,8 @@ def set_training(
     model.train(not head)
     of_head = {id(p) for p in head}
     for module in model.modules():
-        own = [id(p) for p in module.parameters()]
-        if own and of_head.issuperset(own):
+        parameter_ids = [id(p) for p in module.parameters()]
+        if parameter_ids and of_head.issuperset(parameter_ids):
             module.train()
         if batch_norm == "frozen" and isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.eval()
