@@ -231,13 +231,13 @@ def _build_scorer(request: PredictionRequest, model: Model, train: TrainSection,
     import numpy as np
     import torch
 
-    from harness.training.batches import resident
+    from harness.training.batches import put_on_device
 
     registry = registry_for(model, request.plugins, reporter)
     chosen = device.set_up_device(train.device, train.precision, train.threads)
     task = registry.get("task", model.task, Task, str(request.folder))
     empty = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
-    normaliser = resident(empty, chosen, model.mean, model.std)
+    normaliser = put_on_device(empty, chosen, model.mean, model.std)
     backbone, networks = load_networks(model, registry, chosen)
     predicting = Boundary("backbone", model.head or model.backbone, "predict")
 

@@ -19,7 +19,7 @@ from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run
 from harness.plugin.validate import is_penalty
 from harness.records.attempts import Attempts
-from harness.training.entries import overwritten, refusal
+from harness.training.entries import overwritten_setting, refusal_text
 from harness.training.rehearsal import (
     STEPS,
     Moved,
@@ -162,10 +162,10 @@ def _moved(setting: Setting, competitor: Competitor, registry: Registry) -> dict
             moved |= {entry: each.with_(moved.get(entry, each)) for entry, each in entries.items()}
     holders = _holders(competitor, low.optimizer, high.optimizer) if moved else {}
     for entry, each in moved.items():
-        if chosen := overwritten(entry, low.optimizer) or holders.get(entry):
+        if chosen := overwritten_setting(entry, low.optimizer) or holders.get(entry):
             name = competitor.arm.scheduler
             origin = registry.find("scheduler", name, "train.schedulers").origin
-            wrong = refusal(entry, chosen, f"{each.low:.4g} to {each.high:.4g}")
+            wrong = refusal_text(entry, chosen, f"{each.low:.4g} to {each.high:.4g}")
             raise PluginError(f"{origin}: scheduler '{name}' under '{competitor.entered}' {wrong}")
     return moved
 

@@ -40,14 +40,14 @@ Targets = torch.Tensor | Mixed
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def copied(targets: Targets) -> Targets:
+def copy_targets(targets: Targets) -> Targets:
     """Return targets in memory of their own."""
     if isinstance(targets, Mixed):
         return Mixed(targets.first.clone(), targets.second.clone(), targets.part)
     return targets.clone()
 
 
-def blended(loss: Loss, outputs: torch.Tensor, targets: Targets) -> torch.Tensor:
+def blend_loss(loss: Loss, outputs: torch.Tensor, targets: Targets) -> torch.Tensor:
     """Return the loss of outputs ``[B, K]``; of a blended batch the mean of both losses, weighted by the parts."""
     if isinstance(targets, Mixed):
         return targets.part * loss(outputs.clone(), targets.first) + (1 - targets.part) * loss(outputs, targets.second)

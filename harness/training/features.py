@@ -106,9 +106,9 @@ def _compute_features(
     import numpy as np
     import torch
 
-    from harness.training.batches import resident
+    from harness.training.batches import put_on_device
 
-    splits = [replace(resident(s, device, weights.mean, weights.std), mirrored=mirrored) for s in stored]
+    splits = [replace(put_on_device(s, device, weights.mean, weights.std), mirrored=mirrored) for s in stored]
     total = sum(len(split) for split in splits)
     model = _call_backbone(backbone, lambda: backbone.build(splits[0].input_shape, 0, weights).to(device.name).eval())
     model = model.to(memory_format=torch.channels_last)  # nothing is trained here, so nobody flattens the weights

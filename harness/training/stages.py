@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -47,7 +48,7 @@ def layer_groups(run: Run, backbone: Backbone, model: torch.nn.Module) -> Groups
     if backbone.groups is None:
         raise PluginError(f"backbone '{backbone.name}': must have layer groups to be trained in stages, got none")
     groups = [list(group) for group in backbone.groups(model)]
-    named = [id(p) for group in groups for p in group]
+    named = [id(p) for p in chain.from_iterable(groups)]
     if sorted(named) != sorted(map(id, trainable)) or len(groups) < 2 or not all(groups):
         raise PluginError(
             f"backbone '{backbone.name}': groups must be two or more with every trainable parameter in one of them, "
@@ -56,14 +57,14 @@ def layer_groups(run: Run, backbone: Backbone, model: torch.nn.Module) -> Groups
     return groups
 
 
-def train_only(groups: Groups, of: Groups) -> list[torch.nn.Parameter]:
-    """Make these groups trainable and no others of a network's; return their parameters, from the input to the outputs."""
-    chosen = [p for group in groups for p in group]
-    trained = {id(p) for p in chosen}
-    for parameter in (p for group in of for p in group):
+def train_only(groups: Groups, all_groups: Groups) -> list[torch.nn.Parameter]:
+    """Make these groups of a network trainable and no others; return their parameters, from the input to the outputs."""
+    parameters = list(chain.from_iterable(groups))
+    trained = {id(parameter) for parameter in parameters}
+    for parameter in chain.from_iterable(all_groups):
         parameter.requires_grad_(id(parameter) in trained)
         parameter.grad = None
-    return chosen
+    return parameters
 
 
 def build_optimizer(
@@ -76,7 +77,7 @@ def build_optimizer(
     itself.
     """
     if layer_factor == 1 or len(groups) == 1:
-        return check_built(optimizer.build([p for group in groups for p in group], **settings))
+        return check_built(optimizer.build(list(chain.from_iterable(groups)), **settings))
     if "lr" not in settings:
         raise PluginError("must have 'lr' among its hyperparameters to train by layer groups, got none")
     by_depth = [  # the head first: its rate is the one that is recorded
@@ -122,11 +123,15 @@ def build_schedule(
 
 def _check_rates(optimizer: torch.optim.Optimizer, groups: Groups, layer_factor: float) -> None:
     """Raise PluginError where the learning rates are not ``layer_factor`` apart from one layer group to the next."""
-    rates = {id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]}
+    rates: dict[int, float] = {}
+    for group in optimizer.param_groups:
+        rates |= {id(parameter): float(group["lr"]) for parameter in group["params"]}
     head = rates[id(groups[-1][0])]
-    for depth, group in enumerate(reversed(groups)):
+    for depth, parameters in enumerate(reversed(groups)):
         expected = head * layer_factor**depth
-        actual = next((rates[id(p)] for p in group if not math.isclose(rates[id(p)], expected, rel_tol=1e-6)), expected)
+        actual = next(
+            (rates[id(p)] for p in parameters if not math.isclose(rates[id(p)], expected, rel_tol=1e-6)), expected
+        )
         if actual != expected:
             raise PluginError(
                 f"must keep the learning rates of layer groups, {expected:g} where the head has {head:g}, got {actual:g}; "
