@@ -59,7 +59,7 @@ def _detectable_difference(outcome: Outcome) -> list[str]:
 
 
 def _unmeasured_probes(page: Page) -> list[str]:
-    """Return what the late probes left out, a sentence each."""
+    """Return what the probes left out, a sentence each."""
     sentences = []
     probes: Mapping[str, Mapping[str, Any]] = page.records.meta.probes
     for name, probe in probes.items():
