@@ -263,8 +263,8 @@ def _plugin_blocks(registry: Registry) -> Iterator[str]:
 
 
 def _offers(registry: Registry, kind: Any) -> Iterator[Any]:
-    for name in sorted(registry.found[kind]):
-        found = registry.found[kind][name]
+    for name in sorted(registry.offers[kind]):
+        found = registry.offers[kind][name]
         if found.origin.startswith(OWN):
             yield found.offer
 
