@@ -76,7 +76,7 @@ def _runs_of_seed(setting: Setting, chosen: Chosen, seed: int) -> Iterator[Compa
             yield ComparisonRun(setting.compare_run(competitor, params, seed), "fresh", competitor.name)
     for competitor in plan.competitors if seed < twins else ():
         if (params := chosen[competitor.name][0]) is not None:
-            run = setting.compare_run(competitor, params, seed, probed=False)
+            run = setting.compare_run(competitor, params, seed, snapshots=False)
             yield ComparisonRun(replace(run, order_seed=seed + OTHER_ORDER), "twin", competitor.name)
     for control in (*plan.controls_of("aa"), *plan.controls_of("different")):
         tuned = control.name if control.role == "aa" else control.of
@@ -100,7 +100,7 @@ def _untuned_runs(setting: Setting) -> Iterator[ComparisonRun]:
     compare = setting.plan.benchmark.compare
     for control in setting.plan.controls_of("untuned"):
         for seed in range(min(compare.untuned, compare.seeds)):
-            run = setting.compare_run(replace(control, fixed={}), {}, seed, probed=False)
+            run = setting.compare_run(replace(control, fixed={}), {}, seed, snapshots=False)
             yield ComparisonRun(run, "untuned", control.of)
 
 

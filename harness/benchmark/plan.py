@@ -16,7 +16,6 @@ from harness.benchmark.checks.names import (
     check_options,
     check_probes,
     check_snapshots,
-    is_late,
 )
 from harness.benchmark.sections import Benchmark, DataSection, identity
 from harness.benchmark.spaces import SCHEDULE, space_overrides
@@ -55,17 +54,13 @@ class Plan:
     dataset: Dataset
     task: Task
     executor: Executor
-    probes: tuple[Probe, ...]  # that measure at the end of each run, with their options
-    late_probes: tuple[Probe, ...]  # that measure after the comparison
+    probes: tuple[Probe, ...]  # with their options
     competitors: tuple[Competitor, ...]
     controls: tuple[Competitor, ...]
     metric: str  # the deciding metric
     backbones: Mapping[str, Backbone]
     weights: Mapping[str, Weights]  # by backbone; empty in the regime "scratch"
-    probe_plugins: Mapping[
-        str, str
-    ]  # what the probes at a run's end are, source and options: a corrected one measures anew
-    late_versions: Mapping[str, str]  # by name, the same of the probes that measure after the comparison
+    probe_versions: Mapping[str, str]  # by probe: hash of its source and options; a corrected one measures again
     imported: tuple[Competitor, ...] = ()  # arms of a baseline, trained elsewhere, whose networks can be measured here
 
     @property
@@ -125,20 +120,20 @@ class Setting:
         seed = SEARCH_SEED + self.plan.benchmark.search.seed + NEXT_SEARCH * number + NEXT_SEED * seed
         return self._run("search", competitor, params, int(params["epochs"]), seed)
 
-    def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int, probed: bool = True) -> Run:
+    def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int, snapshots: bool = True) -> Run:
         """Return the run that retrains an arm with its tuned parameters under one comparison seed."""
-        return self._run("compare", competitor, params, competitor.benchmark.compare.epochs, seed, probed)
+        return self._run("compare", competitor, params, competitor.benchmark.compare.epochs, seed, snapshots)
 
     def _run(
         self, phase: Any, competitor: Competitor, params: Mapping[str, Any], epochs: int, seed: int,
-        probed: bool = False,
+        snapshots: bool = False,
     ) -> Run:  # fmt: skip
         train = competitor.benchmark.train
         chosen = {**competitor.fixed, **params}
         chosen.pop("epochs", None)
         batch_size = int(chosen.pop("batch_size", train.batch_size))
         layer_factor = float(chosen.pop("layer_factor", train.layer_factor))
-        snapshots = probed and self.plan.benchmark.compare.snapshots
+        snapshots = snapshots and self.plan.benchmark.compare.snapshots
         return Run(
             phase=phase,
             arm=competitor.arm,
@@ -153,7 +148,7 @@ class Setting:
             init_seed=seed,
             order_seed=seed + (OTHER_ORDER if competitor.role == "aa" else 0),
             data=self.data_of(competitor.arm).fingerprint,
-            plugins={**competitor.plugins, **(self.plan.probe_plugins if probed else {})},
+            plugins=competitor.plugins,
             weights=competitor.weights.sha256 if competitor.weights else "",
             head_epochs=train.head_epochs,
             layer_factor=layer_factor,
@@ -187,21 +182,18 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
     competitors = resolve_arms(networks, benchmark.train.optimizers, benchmark, source, registry)
     check_snapshots(benchmark, source, registry)
     probes = _resolve_probes(benchmark, source, registry)
-    versions = _probe_versions(benchmark, registry)
     return Plan(
         benchmark=benchmark,
         dataset=dataset,
         task=task,
         executor=registry.get("executor", benchmark.train.executor, Executor, source.where("train", "executor")),
-        probes=tuple(probe for probe in probes if not is_late(probe)),
-        late_probes=tuple(probe for probe in probes if is_late(probe)),
+        probes=probes,
         competitors=competitors,
         controls=resolve_controls(competitors, benchmark, source),
         metric=benchmark.search.metric or next(iter(task.metrics)),
         backbones=networks.backbones,
         weights=networks.weights,
-        probe_plugins={f"probe {probe.name}": versions[probe.name] for probe in probes if not is_late(probe)},
-        late_versions={probe.name: versions[probe.name] for probe in probes if is_late(probe)},
+        probe_versions=_probe_versions(benchmark, registry),
     )
 
 

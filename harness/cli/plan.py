@@ -76,7 +76,7 @@ def command(
 def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     """Return runs, seconds and bytes per arm and in all, and what the design can show; no run folder is written."""
     from harness.run import disk_space
-    from harness.run.after.probe_costs import late_probes, planned_cells
+    from harness.run.after.probe_costs import planned_cells, probe_costs
     from harness.run.prepare import prepare
     from harness.run.reuse import earlier_runs, foreseen, reusable_folders
     from harness.training.device import contention, environment
@@ -91,7 +91,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         benchmark.compare.folds,
         max(arm["seconds_per_seed"] for arm in arms),
     )  # the best arm is not known yet
-    probes = late_probes(setting, planned)
+    probes = probe_costs(setting, planned)
     weights = {arm["arm"]: arm["weights"] for arm in arms if not arm["problem"]}
     trials, epochs = sum(arm["trials"] for arm in arms), sum(arm["epochs"] for arm in arms)
     room = disk_space.room_of(setting, planned, weights, trials, epochs)

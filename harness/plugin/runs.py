@@ -152,8 +152,7 @@ class Done:
     predictions: NDArray[np.float32] | None = None  # [N, ...] of the test split, in its order
     tune_predictions: NDArray[np.float32] | None = None  # of the tune split, on which nothing was trained either
     stopped: bool = False  # by a pruner
-    problems: tuple[str, ...] = ()  # measurements that failed; the run itself ended well
-    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # of its probes, by PROBE.name
+    problem: str = ""  # what is wrong with its test scores; the run itself ended well
     snapshots: NDArray[np.float32] | None = None  # [S, N, ...]: test predictions of what was kept before
     changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each
     ends_run = True

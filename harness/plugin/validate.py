@@ -275,7 +275,7 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
     **dict.fromkeys(("name", "extension"), _name),
     **dict.fromkeys(("reference", "unit"), _text),
     **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "per_epoch", "qualified"), _flag),
-    **dict.fromkeys(("thumbnails", "late", "convex"), _flag),
+    **dict.fromkeys(("thumbnails", "costly", "convex"), _flag),
     "networks": _one_to_three,
     **dict.fromkeys(
         ("build", "compute", "find", "loss", "measure", "names", "open", "outputs", "predict", "render"), _function

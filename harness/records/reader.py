@@ -43,16 +43,10 @@ class FolderRecords(Records):
             raise RunFolderError(f"{file}: must have predictions of the split '{split}', got none")
         return found[name]
 
-    def probed(self, run_id: str, probe: str) -> dict[str, NDArray[Any]]:
-        """Return the arrays by name that a probe kept of a comparison run; none where it kept none."""
-        file = schema.probed(self.folder, run_id)
-        found = load_arrays(file) if file.is_file() else {}
-        return {name.removeprefix(f"{probe}."): each for name, each in found.items() if name.startswith(f"{probe}.")}
-
-    def probed_together(self, probe: str, *run_ids: str) -> dict[str, NDArray[Any]]:
-        """Return the arrays by name that a late probe kept of these networks; none where it kept none."""
+    def probed(self, probe: str, *run_ids: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name that a probe kept of these networks; none where it kept none."""
         version = self.meta.probes.get(probe, {}).get("version", "")
-        file = schema.probed_together(self.folder, probe, version, *run_ids)
+        file = schema.probed(self.folder, probe, version, *run_ids)
         return load_arrays(file) if file.is_file() else {}
 
     @cached_property
@@ -158,9 +152,10 @@ def _opened(folder: Path) -> FolderRecords:
             pd.read_sql_query("SELECT * FROM examples ORDER BY split, row", db) if named else empty_table("examples")
         )
         measured = _measured(db, meta) if meta.probes else empty_table("measured")
-    comparison = _comparison(runs, meta.comparison or ())
+    comparison = _with_probes(_comparison(runs, meta.comparison or ()), measured, meta)
     wanted = set(meta.compare_runs or ())  # the comparison as the benchmark stands now
     runs = _spread(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)].drop(columns="traceback"))
+    runs = _with_probes(runs, measured, meta)
     runs["precision"] = [json.loads(text)["precision"] for text in runs["recipe"]]
     about = runs[["run_id", "arm", "phase", "seed"]]
     arms = arms[arms["arm"].isin(meta.arms)].reset_index(drop=True)
@@ -240,7 +235,7 @@ def _comparison(runs: DataFrame, cells: Sequence[Mapping[str, Any]]) -> DataFram
 
 
 def _measured(db: sqlite3.Connection, meta: Meta) -> DataFrame:
-    """Return what late probes measured, as they stand now: not what an earlier version of one did."""
+    """Return what probes measured, as they stand now: not what an earlier version of one did."""
     import pandas as pd
 
     found = pd.read_sql_query("SELECT * FROM measured ORDER BY probe, one, other, third, name", db)
@@ -249,6 +244,16 @@ def _measured(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     found = found[found["name"] != ""]  # it had nothing to say
     found = found[found["version"] == found["probe"].map(versions)].drop(columns="version")
     return found.astype({"value": float}).reset_index(drop=True)
+
+
+def _with_probes(runs: DataFrame, measured: DataFrame, meta: Meta) -> DataFrame:
+    """Return runs with a column ``PROBE.name`` for each number of the probes that measured every solution."""
+    for probe in (name for name, note in meta.probes.items() if not note["costly"]):
+        numbers = measured[measured["probe"] == probe]
+        for name in dict.fromkeys(numbers["name"]):
+            values = numbers[numbers["name"] == name].set_index("one")["value"]
+            runs[f"{probe}.{name}"] = runs["run_id"].map(values).astype(float)
+    return runs
 
 
 def _spread(table: DataFrame) -> DataFrame:

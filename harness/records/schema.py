@@ -10,7 +10,7 @@ Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the s
     epochs   one row an epoch of a training
     range_tests  one row a step of an arm's learning-rate range test; what it suggests stands in meta
     paths    one row a step of an arm's walk over a function of two parameters; of which hyperparameters stands in meta
-    measured one row a number that a late probe measured, on one network or on two or three together
+    measured one row a number that a probe measured, on one network or on two or three together
     examples  one row a photo, where the data are photos of classes: its name and class, and whether it is excluded
     files    one row a file that was written for good: the run it belongs to ("" for none), its size and checksum
 """
@@ -145,8 +145,8 @@ def snapshots(folder: Path, run_id: str) -> list[Path]:
     return [epochs[epoch] for epoch in sorted(epochs)]
 
 
-def late_probe(file: str) -> tuple[str, str, tuple[str, ...]] | None:
-    """Return the probe, its version and the runs of a file that a late probe kept, given by its place; None for another."""
+def probe_file(file: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """Return the probe, its version and the runs of a file that a probe kept, given by its place; None for another."""
     parts = Path(file).parts
     if len(parts) != 3 or parts[0] != "probes":
         return None
@@ -164,13 +164,8 @@ def prediction(folder: Path, run_id: str) -> Path:
     return folder / "predictions" / f"{_part(run_id)}.safetensors"
 
 
-def probed(folder: Path, run_id: str) -> Path:
-    """Return where the arrays are that a run's probes kept, by ``PROBE.name``; there is no file where none did."""
-    return folder / "probes" / f"{_part(run_id)}.safetensors"
-
-
-def probed_together(folder: Path, probe: str, version: str, *run_ids: str) -> Path:
-    """Return where the arrays are that a late probe kept of these networks."""
+def probed(folder: Path, probe: str, version: str, *run_ids: str) -> Path:
+    """Return where the arrays are that a probe kept of these networks."""
     return folder / "probes" / _part(f"{probe}-{version}") / f"{_part('-'.join(run_ids))}.safetensors"
 
 

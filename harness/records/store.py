@@ -243,6 +243,9 @@ class Store:
             gone = [row[0] for row in self.db.execute(f"SELECT run_id FROM runs WHERE arm IN {among}", arms).fetchall()]
             self.db.execute(f"DELETE FROM epochs WHERE run_id IN (SELECT run_id FROM runs WHERE arm IN {among})", arms)
             self.db.execute(f"DELETE FROM files WHERE run_id IN (SELECT run_id FROM runs WHERE arm IN {among})", arms)
+            self.db.execute(
+                f"DELETE FROM measured WHERE other = '' AND one IN (SELECT run_id FROM runs WHERE arm IN {among})", arms
+            )
             self.db.execute(f"DELETE FROM runs WHERE arm IN {among}", arms)
             for study in studies:
                 self.db.execute("DELETE FROM asks WHERE arm = ?", (study,))
@@ -255,10 +258,10 @@ class Store:
         files.write(self.folder / name, content)
         self.promise([self.folder / name], run_id)
 
-    # --- late probes
+    # --- probes
 
     def measured(self, probe: str, version: str) -> set[tuple[str, str, str]]:
-        """Return the networks, by run, that a late probe has measured; the others of a row are empty."""
+        """Return the networks, by run, that a probe has measured; the others of a row are empty."""
         found = self.db.execute(
             "SELECT DISTINCT one, other, third FROM measured WHERE probe = ? AND version = ?", (probe, version)
         )
@@ -268,8 +271,8 @@ class Store:
         self, probe: str, version: str, runs: Sequence[str], numbers: Mapping[str, float],
         arrays: Mapping[str, NDArray[Any]],
     ) -> None:  # fmt: skip
-        """Enter what a late probe measured on these networks; also that it had nothing to say."""
-        file = schema.probed_together(self.folder, probe, version, *runs)
+        """Enter what a probe measured on these networks; also that it had nothing to say."""
+        file = schema.probed(self.folder, probe, version, *runs)
         if arrays:
             with disk.writing(file):
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -283,7 +286,7 @@ class Store:
             self._enter_files([file] if arrays else [])
 
     def drop_measured(self, probe: str, version: str, networks: Iterable[tuple[str, str, str]]) -> None:
-        """Take out what a late probe measured on these networks."""
+        """Take out what a probe measured on these networks."""
         with self._transaction():
             self.db.executemany(
                 "DELETE FROM measured WHERE probe = ? AND version = ? AND one = ? AND other = ? AND third = ?",
@@ -327,8 +330,8 @@ class Store:
         again = []
         with self._transaction():
             for lack in lacks:
-                if (late := schema.late_probe(lack.file)) is not None:
-                    self._measure_again(late)
+                if (measured := schema.probe_file(lack.file)) is not None:
+                    self._measure_again(measured)
                 if not lack.run_id:
                     self.db.execute("DELETE FROM files WHERE file = ?", (lack.file,))
             for run_id in dict.fromkeys(lack.run_id for lack in lacks if lack.run_id):
@@ -353,9 +356,9 @@ class Store:
             (schema.WAITING, run_id),
         )
 
-    def _measure_again(self, late: tuple[str, str, tuple[str, ...]]) -> None:
-        """Let a late probe measure these networks again."""
-        probe, version, runs = late
+    def _measure_again(self, measured: tuple[str, str, tuple[str, ...]]) -> None:
+        """Let a probe measure these networks again."""
+        probe, version, runs = measured
         self.db.execute(
             "DELETE FROM measured WHERE probe = ? AND version = ? AND one = ? AND other = ? AND third = ?",
             (probe, version, *runs, *[""] * (3 - len(runs))),
@@ -453,7 +456,7 @@ class Store:
             case Done():
                 written = self._write_files(run_id, event)
                 state = schema.STOPPED if event.stopped else schema.DONE
-                self._end(run_id, state, "; ".join(event.problems), "", event.metrics, written)
+                self._end(run_id, state, event.problem, "", event.metrics, written)
             case Failed():
                 state = schema.DIVERGED if event.kind == "diverged" else schema.FAILED
                 self._end(run_id, state, event.reason, event.traceback, {})
@@ -468,9 +471,6 @@ class Store:
             every = {"predictions": done.predictions, "tune": done.tune_predictions, "snapshots": done.snapshots}
             written.append(schema.prediction(self.folder, run_id))
             save_arrays(written[-1], {name: each for name, each in every.items() if each is not None})
-        if done.arrays:
-            written.append(schema.probed(self.folder, run_id))
-            save_arrays(written[-1], done.arrays)
         return written
 
     def _append_epoch(self, run_id: str, epoch: Epoch, decision: PrunerDecision | None) -> None:

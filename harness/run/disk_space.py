@@ -14,8 +14,8 @@ from pathlib import Path
 from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
 from harness.errors import DiskError, HarnessError, disk
-from harness.run.after.late_probes import work_of
 from harness.run.after.probe_costs import planned_cells
+from harness.run.after.probe_work import work_of
 from harness.run.search.budget import expected
 from harness.training.snapshots import cycle_epochs
 
@@ -24,7 +24,7 @@ DATABASE = 150_000  # bytes of run.db without rows, Optuna's tables and the meta
 RUN, TRIAL, EPOCH, EXAMPLE, PATHS = 2_400, 1_000, 300, 60, 90_000  # bytes of run.db a run, a trial, ..., an arm
 JOURNAL = 4_200_000  # bytes, at the most, that SQLite writes beside it while a run is under way
 JOURNAL_START, JOURNAL_RUN, JOURNAL_EPOCH = 250_000, 40_000, 12_000  # bytes of these
-PROBED, MEASURED = 30_000, 3_000  # bytes a probe of a seed's end, and a measurement of a late probe
+PROBED, MEASURED = 30_000, 3_000  # bytes a measurement of a probe, and of a costly one
 TABLES, TABLES_EPOCH = 430_000, 200  # bytes of tables/, and an epoch in it
 PAGE, PAGE_ARM, PAGE_EPOCH = 2_100_000, 180_000, 8  # bytes of report.html
 TEXT = 50_000  # bytes of a report in any other format
@@ -57,10 +57,11 @@ def room_of(
         predictions = 4 * outputs * (copies * len(data.test) + len(data.tune))
         files += copies * _blocks(weights[cell.of]) + _blocks(predictions)
         if cell.role == "fresh":
-            files += 4 * len(data.test) + PROBED * len(setting.plan.probes)  # a score an example
+            files += 4 * len(data.test)  # a score an example
     if benchmark.compare.folds:  # the folds' own predictions, and the whole
         files += benchmark.compare.folds * BLOCK + 3 * 4 * outputs * len(data.train)
-    files += MEASURED * sum(len(work_of(probe, setting, cells).wanted) for probe in setting.plan.late_probes)
+    for probe in setting.plan.probes:
+        files += (MEASURED if probe.costly else PROBED) * len(work_of(probe, setting, cells).wanted)
     rows = RUN * (len(runs) + trials * benchmark.search.seeds) + TRIAL * trials + int(EPOCH * epochs)
     arms = len(setting.plan.competitors)
     rows += PATHS * arms if benchmark.report.paths else 0
@@ -78,15 +79,15 @@ def room_of(
 
 def room_for(setting: Setting) -> Room:
     """Return the room for the whole benchmark, without a step of training; plugins that fail take none."""
-    cells, weights = planned_cells(setting), _weights(setting)
+    planned, weights = planned_cells(setting), _weights(setting)
     trials, epochs = 0, 0.0
     for competitor in setting.plan.competitors:
-        mine = [cell for cell in cells if cell.of == competitor.arm.name]
-        searches = competitor.benchmark.search.replicates + any(cell.role == "aa" for cell in mine)
-        asked, trained = expected(competitor, searches)
-        trials += asked
-        epochs += trained + sum(cell.run.epochs for cell in mine)
-    return room_of(setting, cells, weights, trials, epochs)
+        of_arm = [entry for entry in planned if entry.of == competitor.name]
+        searches = competitor.benchmark.search.replicates + any(entry.role == "aa" for entry in of_arm)
+        search_trials, search_epochs = expected(competitor, searches)
+        trials += search_trials
+        epochs += search_epochs + sum(entry.run.epochs for entry in of_arm)
+    return room_of(setting, planned, weights, trials, epochs)
 
 
 def warning(room: Room, folder: Path) -> str:
@@ -117,15 +118,15 @@ def taken(folder: Path) -> int:
     total = 0
     for file in folder.rglob("*"):
         with suppress(OSError):  # it may be gone by now
-            about = file.stat()
-            total += about.st_blocks * 512 if hasattr(about, "st_blocks") else about.st_size
+            stat = file.stat()
+            total += stat.st_blocks * 512 if hasattr(stat, "st_blocks") else stat.st_size
     return total
 
 
 def _weights(setting: Setting) -> dict[str, int]:
     """Return the bytes of every arm's network, built once for arms that share it; an arm whose network fails has none."""
-    sizes: dict[str, int] = {}
-    found = {}
+    sizes: dict[str, int] = {}  # by network
+    sizes_by_arm = {}
     for competitor in setting.plan.competitors:
         arm = competitor.arm
         if arm.network not in sizes:
@@ -137,8 +138,8 @@ def _weights(setting: Setting) -> dict[str, int]:
                 network = competitor.network.build(shape, setting.plan.task.outputs(setting.data), *start)
                 sizes[arm.network] = sum(t.numel() * t.element_size() for t in network.state_dict().values())
         if arm.network in sizes:
-            found[arm.name] = sizes[arm.network]
-    return found
+            sizes_by_arm[arm.name] = sizes[arm.network]
+    return sizes_by_arm
 
 
 def _copies(setting: Setting, cell: ComparisonRun) -> int:

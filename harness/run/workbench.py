@@ -141,6 +141,7 @@ class Bench:
         """Return the parts of a run that is over, its network with the final weights and in evaluation mode."""
         assert self._solution is not None
         parts = self.parts(run, self._solution(run.id))
+        parts.enter_last_stage()
         parts.model.eval()
         return parts
 
@@ -169,7 +170,6 @@ class Bench:
             test=self._split(run.arm, "test") if compared else None,
             mirrored=self._mirrored(run.arm) if run.tta else None,
             metric=plan.metric,
-            probes=plan.probes if any(name.startswith("probe ") for name in run.plugins) else (),
         )
         return assemble(run, ingredients, self.setting.device, weights)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from harness.plugin.boundary import Boundary
-from harness.plugin.contracts import Backbone, Optimizer, Probe, Scheduler, Task, Weights
+from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Task, Weights
 from harness.plugin.runs import Run
 from harness.training.batches import Resident, mix, seed_all
 from harness.training.device import Device
@@ -28,7 +28,6 @@ class Ingredients:
     test: Resident | None
     weights: Weights | None = None  # that the network starts from
     mirrored: Resident | None = None  # the test split with its images mirrored, for test-time augmentation
-    probes: tuple[Probe, ...] = ()
     metric: str = ""  # of the tune split, that decides the search; empty for the task's first one
 
 

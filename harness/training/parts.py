@@ -19,7 +19,6 @@ from harness.training.augmentation import Targets, blended, copied
 from harness.training.batches import Batches, Resident, mix, seed_all, shuffled
 from harness.training.device import Device
 from harness.training.ingredients import Clock, Ingredients, build_network
-from harness.training.probing import probe_all
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
     Groups,
@@ -83,6 +82,12 @@ class Parts:
         with Boundary("scheduler", use.scheduler.name, "build"):
             self.schedule = build_schedule(use.scheduler, timing, self.optimizer, steps, groups, run.layer_factor)
             self._note_moved(before)
+
+    def enter_last_stage(self) -> None:
+        """Have the parameters ask for gradients that were trained last, as when the run ended."""
+        last = stage_of(self.run, self.run.epochs)
+        if last != self.stage:
+            self._enter(last)
 
     def resume(self, state: State | None, epochs: int) -> Iterator[int]:
         """Yield the epochs still to train, 1 is the first, with everything set for training in each."""
@@ -265,30 +270,6 @@ class Parts:
                     losses.append(task.loss(outputs, targets) * len(inputs))
         return torch.cat(predictions), float(torch.stack(losses).sum()) / len(split) if losses else math.nan
 
-    def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
-        """Return the norm of the objective's gradient over the whole un-augmented train split, in float32.
-
-        It is taken where the trained network stands, or another of its kind on the same device.
-        """
-        if network is None:
-            self._switch("eval")
-            network = self.model
-        network.eval()
-        network.zero_grad(set_to_none=True)
-        train = self.ingredients.train
-        for start in range(0, len(train), 512):
-            inputs, targets = train.batch(slice(start, start + 512))
-            with self._forward:
-                outputs = network(inputs).float()
-            with self._loss_of:
-                loss = self.ingredients.task.loss(outputs, targets)
-            with self._backward:
-                (loss * len(inputs) / len(train)).backward()  # type: ignore[no-untyped-call]
-        moved = [p for p in network.parameters() if p.grad is not None]
-        norms = [torch.norm(p.grad + self.run.l2 * p.detach()) for p in moved if p.grad is not None]
-        network.zero_grad(set_to_none=True)
-        return float(torch.stack(norms).norm())
-
     def done(self) -> Done:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
         if self.ingredients.test is None:
@@ -301,15 +282,13 @@ class Parts:
             metrics |= self._score(both, self.ingredients.test, "tta_test")
         for name, each in self.snapshots.named(predictions):
             metrics |= self._score(each, self.ingredients.test, f"{name}_test")
-        wrong = self._not_finite(predictions, metrics, "test")
-        probed = probe_all(self, self.ingredients.probes)
+        weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         return Done(
-            {**metrics, **probed.numbers},
-            probed.weights,
+            metrics,
+            weights,
             predictions.cpu().numpy(),
             tuned,
-            problems=(*([wrong] if wrong else []), *probed.problems),
-            arrays=probed.arrays,
+            problem=self._not_finite(predictions, metrics, "test"),
             snapshots=self.snapshots.stacked(),
         )
 

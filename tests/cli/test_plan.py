@@ -38,7 +38,7 @@ def fails(parts):
 
 @hookimpl
 def harness_probes():
-    return [Probe(name="pairs", measure=count, networks=2), Probe(name="fails", measure=fails, late=True)]
+    return [Probe(name="pairs", measure=count, networks=2), Probe(name="fails", measure=fails, costly=True)]
 '''
 BARE = ('formats = ["text"]', "formats = []")
 EVERYTHING = (

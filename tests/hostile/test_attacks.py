@@ -534,9 +534,11 @@ def test_no_name_in_the_records_leads_out_of_the_folder(stranger, tmp_path):
         write("UPDATE runs SET run_id = ? WHERE run_id = (SELECT max(run_id) FROM runs)", name)
         with pytest.raises(RunFolderError, match=line):
             Store(stranger)
-        for place in (schema.solution, schema.saved_state, schema.prediction, schema.probed, schema.snapshots):
+        for place in (schema.solution, schema.saved_state, schema.prediction, schema.snapshots):
             with pytest.raises(RunFolderError, match=line):
                 place(stranger, name)
+        with pytest.raises(RunFolderError, match=line):
+            schema.probed(stranger, "probe", "1", name)
         write("UPDATE runs SET run_id = 'fine' WHERE run_id = ?", name)
     for file in ("../../victim.safetensors", str(victim), "solutions/../../../victim.safetensors", "a//b"):
         write("INSERT INTO files VALUES (?, '', 4, 'a')", file)

@@ -509,9 +509,9 @@ def draw(parts):
 def harness_probes():
     return [
         Probe("spoil", spoil),
-        Probe("spoil_late", lambda parts: spoil(parts), late=True),
+        Probe("spoil_late", lambda parts: spoil(parts), costly=True),
         Probe("draw", draw),
-        Probe("draw_late", draw, late=True),
+        Probe("draw_late", draw, costly=True),
     ]
 '''
 

@@ -16,7 +16,8 @@ from PIL import Image
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, RunFolderError
 from harness.models import predict as module
-from harness.models.predict import PredictionRequest, choose_model, predict
+from harness.models.choice import choose_model
+from harness.models.predict import PredictionRequest, predict
 from harness.plugin.contracts import Backbone
 from harness.records import open_records
 from harness.run.prepare import Request

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -23,6 +24,7 @@ from harness.plugin.contracts import (
     Scheduler,
     Task,
 )
+from harness.plugin.meta import Meta
 from harness.plugin.validate import RECORD_TABLES, check
 from harness.records import FolderRecords
 from harness.results import analysis, reports
@@ -156,7 +158,8 @@ class Empty(FolderRecords):
     lacking = ()
 
 
-EMPTY = Empty({}, *(pd.DataFrame() for _ in fields(FolderRecords)[1:]))
+META = Meta(benchmark={}, data={}, metrics={}, metric="", arms=(), spaces={})
+EMPTY = Empty(Path(), META, *(pd.DataFrame() for _ in fields(FolderRecords)[2:]))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from harness_plugins.probes import distance, sharpness
 from harness_plugins.probes._curvature.ascent import ascend, checkpoints
 from harness_plugins.probes._curvature.landscape import Landscape, chosen, exact, flat
 from harness_plugins.probes._curvature.logits import Scale, lengths, normalise, scale_of
+from harness_plugins.probes.gradient_norm import gradient_norm
 from torch import nn
 
 from harness.plugin.contracts import Metric, Split, Task
@@ -232,7 +233,7 @@ def test_the_loss_and_its_gradient_are_those_of_the_train_split_in_evaluation_mo
     parts = trained()
     found = sharpness.measure(parts, steps=1)
     assert found["images"] == 64  # all there are
-    assert found["grad_norm_train"] == pytest.approx(parts.gradient_norm(), rel=1e-5)
+    assert found["grad_norm_train"] == pytest.approx(gradient_norm(parts, parts.model), rel=1e-5)
     assert found["loss"] == pytest.approx(parts.evaluate(parts.ingredients.train, "train")["train_loss"], rel=1e-5)
 
 

@@ -13,6 +13,7 @@ import pytest
 from harness_reports import html
 from PIL import Image
 
+from harness.records import schema
 from harness.records.checked import save_arrays
 
 ARMS = [f"lesson_cnn/{optimizer}/cosine" for optimizer in ("sgd", "adam", "rmsprop")]
@@ -48,7 +49,7 @@ def arrays(seed, name="net"):
             f"{which}.layer": np.array([2, 3, 7, 4, 4]),
             f"{which}.name": np.frombuffer(name.encode(), np.uint8),
         }
-    return {f"inside.{key}": np.ascontiguousarray(each) for key, each in found.items()}
+    return {key: np.ascontiguousarray(array) for key, array in found.items()}
 
 
 @pytest.fixture
@@ -61,11 +62,12 @@ def kept(make_records, tmp_path):
         compared = records.compared()
         for arm, seed in runs:
             run_id = compared[(compared["arm"] == arm) & (compared["seed"] == seed)]["run_id"].item()
-            file = tmp_path / "probes" / f"{run_id}.safetensors"
+            file = schema.probed(tmp_path, "inside", "1", run_id)
             file.parent.mkdir(parents=True, exist_ok=True)
             save_arrays(file, arrays(seed, name))
         examples = pd.DataFrame([("test", 2, photo, 0, False)], columns=["split", "row", "name", "target", "excluded"])
-        return replace(records, folder=tmp_path, examples=examples)
+        meta = replace(records.meta, probes={"inside": {"version": "1"}})
+        return replace(records, folder=tmp_path, examples=examples, meta=meta)
 
     return make
 

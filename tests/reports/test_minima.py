@@ -57,7 +57,7 @@ class InMemory(FolderRecords):
             raise HarnessError(f"{run_id}: no predictions")
         return self.kept[run_id]
 
-    def probed_together(self, probe, *run_ids):
+    def probed(self, probe, *run_ids):
         return self.arrays.get((probe, *run_ids), {})
 
     @property

@@ -21,8 +21,9 @@ from harness.plugin.contracts import Data, Probe, Split
 from harness.plugin.runs import Done, Failed
 from harness.records import Store
 from harness.run.after import late_probes
-from harness.run.after.late_probes import measure_minima, work_of
+from harness.run.after.late_probes import measure_solutions
 from harness.run.after.probe_costs import planned_cells
+from harness.run.after.probe_work import work_of
 from harness.run.workbench import Bench
 from harness.training.device import Device
 
@@ -54,7 +55,7 @@ def every(setting):
 
 
 def probe_of(networks, measure=lambda *parts: {}):
-    return Probe(name="fake", measure=measure, networks=networks, late=True)
+    return Probe(name="fake", measure=measure, networks=networks, costly=True)
 
 
 def named(runs):
@@ -194,8 +195,8 @@ def measured(setting, tmp_path, monkeypatch):
         compare = made.plan.benchmark.compare.model_copy(update=limits)
         benchmark = made.plan.benchmark.model_copy(update={"compare": compare})
         probe = probe_of(networks, slow.measure)
-        plan = replace(made.plan, benchmark=benchmark, late_probes=(probe,), late_versions={"fake": version})
-        lines = measure_minima(replace(made, plan=plan), of, store, Heard(quiet=True))
+        plan = replace(made.plan, benchmark=benchmark, probes=(probe,), probe_versions={"fake": version})
+        lines = measure_solutions(replace(made, plan=plan), of, store, Heard(quiet=True))
         return lines, store.noted("probes")["fake"]
 
     yield SimpleNamespace(go=go, store=store, said=said, cells=found, setting=made)
@@ -394,7 +395,7 @@ def test_a_control_that_lost_a_seed_takes_nothing_from_the_arms(setting):
 def test_the_flagship_measures_whole_groups_whatever_the_machine(setting, repository, registry, profile, sizes):
     plan = resolve(*load(repository / "benchmarks" / "dogscats.toml", profile), registry)
     made = replace(setting(), plan=plan)
-    works = {probe.name: work_of(probe, made, planned_cells(made)) for probe in plan.late_probes}
+    works = {probe.name: work_of(probe, made, planned_cells(made)) for probe in plan.probes if probe.costly}
     assert {name: (len(work.wanted), len(work.all)) for name, work in works.items()} == sizes
 
 
@@ -419,7 +420,7 @@ def test_no_benchmark_file_of_ours_has_a_limit_in_seconds(repository):
             "probe_sizes = { hessian = 0 }",
             r"compare\.probe_sizes\.hessian: must be a whole number >= 1 and <= 1000000, got 0",
         ),
-        ("probe_sizes = { gradient_norm = 3 }", r"probe_sizes\.gradient_norm: must be for a probe that measures after"),
+        ("probe_sizes = { gradient_norm = 3 }", r"probe_sizes\.gradient_norm: must be for a costly probe"),
         (
             "probe_budget = 0.0",
             r"compare\.probe_budget: must be a number > 0",
@@ -433,7 +434,7 @@ def test_a_probe_that_nobody_offers_is_refused(benchmark_file, registry, more, m
 
 
 def test_options_are_checked_against_what_the_probe_has(benchmark_file, registry):
-    probe = next(each for each in registry.all("probe") if each.options and each.late)
+    probe = next(each for each in registry.all("probe") if each.options and each.costly)
     option = next(iter(probe.options))
     head = f'seeds = 2\nprobes = ["{probe.name}"]\n'
 

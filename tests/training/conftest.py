@@ -62,7 +62,7 @@ def parts_of(registry: Registry, split: Callable[..., Split]) -> Callable[..., P
 
     def make(
         optimizer: str | Optimizer = "sgd", settings: Mapping[str, Any] | None = None, scheduler: str | Scheduler = "cosine",
-        backbone: Callable[..., torch.nn.Module] = network, test: bool = True, probes: tuple[Any, ...] = (),
+        backbone: Callable[..., torch.nn.Module] = network, test: bool = True,
         groups: Callable[..., Any] | None = None, **run: Any,
     ) -> Parts:  # fmt: skip
         chosen = optimizer if isinstance(optimizer, Optimizer) else registry.get("optimizer", optimizer, Optimizer)
@@ -82,7 +82,6 @@ def parts_of(registry: Registry, split: Callable[..., Split]) -> Callable[..., P
             train=resident(split(40), CPU),
             tune=resident(split(20, seed=1), CPU),
             test=resident(split(24, seed=2), CPU) if test else None,
-            probes=probes,
         )
         return assemble(Run(**{**given, **run}), use, CPU)
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from harness_plugins.probes.gradient_norm import gradient_norm
 
 from harness.errors import PluginError
 from harness.plugin.contracts import Backbone, Optimizer, Scheduler
@@ -115,8 +116,12 @@ def test_a_run_that_ended_is_measured_with_all_its_parameters(staged):
     *_, last = train(whole.run, whole)
     again = staged("sgd")
     assert list(train(again.run, again, last.state())) == []
-    assert again.gradient_norm() == pytest.approx(whole.gradient_norm())
+    assert gradient_norm(again, again.model) == pytest.approx(gradient_norm(whole, whole.model))
     assert len(again.parameters) == 6
+    loaded = staged("sgd")
+    loaded.model.load_state_dict(whole.model.state_dict())
+    loaded.enter_last_stage()
+    assert gradient_norm(loaded, loaded.model) == pytest.approx(gradient_norm(whole, whole.model))
 
 
 def test_frozen_batch_norm_keeps_its_statistics_and_trains_scale_and_shift(parts_of):

@@ -108,8 +108,8 @@ def check_probes(benchmark: Benchmark, probes: tuple[Probe, ...], source: Source
             key = ("compare", setting, name)
             place = source.where(*key)
             probe = registry.get("probe", name, Probe, place)
-            if setting != "probe_options" and not is_late(probe):
-                raise source.refusal(key, "be for a probe that measures after the comparison", shown(name))
+            if setting != "probe_options" and not probe.costly:
+                raise source.refusal(key, "be for a costly probe", shown(name))
             # A profile or a --set may leave a probe out that the file has settings for.
             allowed = compare.probes if place.startswith("--set") else sorted(named)
             if name not in allowed:
@@ -117,8 +117,3 @@ def check_probes(benchmark: Benchmark, probes: tuple[Probe, ...], source: Source
                 raise source.refusal(key, "be one of compare.probes", shown(name), hint)
             if setting == "probe_options":
                 check_options(probe, compare.probe_options[name], source, *key)
-
-
-def is_late(probe: Probe) -> bool:
-    """Return whether a probe measures after the comparison, and not at the end of every run."""
-    return probe.late or probe.networks > 1

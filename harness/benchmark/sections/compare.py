@@ -99,8 +99,9 @@ class CompareSection(Section):
         dict[Name, Count],
         Field(max_length=100),
         Meaning(
-            "At most how many measurements a probe makes, by the probe's name, for a probe that measures after the "
-            "comparison: networks, pairs or triples of networks. A probe that is not named measures all.",
+            "At most how many measurements a costly probe makes, by the probe's name: networks, pairs or triples of "
+            "networks. A probe is costly when it takes long or measures several networks together. One that is not named "
+            "measures all.",
             {"connectivity": 72},
             MEASURED,
         ),
@@ -108,8 +109,8 @@ class CompareSection(Section):
     probe_budget: Annotated[
         Seconds | None,
         Meaning(
-            "A limit in seconds for each probe that measures after the comparison. With a limit, what is measured depends "
-            "on the speed of the machine.",
+            "A limit in seconds for each costly probe. With a limit, the speed of the machine decides how much is "
+            "measured.",
             600.0,
             BESIDE,
         ),

@@ -129,9 +129,6 @@ class Parts(Protocol):
     def beginning(self) -> torch.nn.Module:
         """Return a new network with the weights that the run began with, on the CPU."""
 
-    def gradient_norm(self, network: torch.nn.Module | None = None) -> float:
-        """Return the norm of the objective's gradient over the whole train split, at this network or at another."""
-
 
 class Batches(Protocol):
     """The train split in batches, in another order every epoch."""

@@ -18,25 +18,31 @@ if TYPE_CHECKING:
 class Probe:
     """A measurement on trained networks: ``measure(parts, **options)`` returns named numbers and arrays.
 
-    One of a single network measures every comparison run at its end. With ``late`` it waits until the comparison is
-    over and loads the networks the runs kept; so does one of two or three ``networks``, which is given as many:
-    ``measure(one, other, **options)``. Late probes are what is costly: each measures as many networks, or pairs, as
-    ``compare.probe_sizes`` asks for, or as fit into the seconds of ``compare.probe_budget`` where that is set, goes on
-    after an interruption, and the report says what was left out. What it computes of one network and needs again for the next pair it may keep in ``parts.probe_cache``.
+    It measures when the comparison is over, on the weights that the runs kept. A probe of two or three ``networks`` is
+    given as many: ``measure(one, other, **options)``. A corrected probe measures again, and nothing is trained for it.
 
-    A network is in evaluation mode with its final weights, and is to be left as it was. Numbers stand in the records as
-    ``PROBE.name`` (late ones in ``records.measured``); numpy arrays, of numbers and small, are what
-    ``records.probed(run_id, PROBE)`` (late: ``records.probed_together(PROBE, *run_ids)``) returns. ``options`` are the
-    keywords with their defaults, which ``[compare.probe_options.PROBE]`` may set, to what ``limits`` say.
+    A probe of one network measures every solution of the arms, and ``records.runs`` and ``records.comparison`` have its
+    numbers as columns ``PROBE.name``. One that takes long is ``costly``, and so is every probe of several networks: it
+    measures as many networks, or pairs, as ``compare.probe_sizes`` asks for, or as fit into the seconds of
+    ``compare.probe_budget`` where that is set. The report says what was left out. What a probe computes of one network and needs again for the next pair it may keep in ``parts.probe_cache``.
+
+    A network is in evaluation mode with its final weights, and is to be left as it was. All numbers stand in
+    ``records.measured``. Arrays, of numbers and small, are what ``records.probed(PROBE, *run_ids)`` returns.
+    ``options`` are the keywords with their defaults, which ``[compare.probe_options.PROBE]`` may set, to what ``limits``
+    say.
     """
 
     name: str
     measure: Callable[..., Mapping[str, float | NDArray[Any]]]
     networks: int = 1  # how many it looks at together: 1, 2 or 3
-    late: bool = False
+    costly: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     limits: Space = field(default_factory=dict)
     reference: str = ""
+
+    def __post_init__(self) -> None:
+        """Have a probe of several networks be costly, for there are many pairs."""
+        object.__setattr__(self, "costly", self.costly or self.networks > 1)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Records(ABC):
                 the arm), "twin" (the same initial weights, another order), "restart" (20 % more steps), "untuned" (the
                 optimizer's own defaults), "aa" (an arm under an alias) or "different" (trained with label noise);
                 ``of`` is the arm that a control belongs to
-    ``measured``  probe, one, other, third, name, value: what late probes measured; one, other and third are run_ids,
+    ``measured``  probe, one, other, third, name, value: what probes measured; one, other and third are run_ids,
                 "" where there are fewer
     ``repeated``  the trials of searches that are no arm's first: the columns of ``trials`` but epochs, and search, the
                 arm it belongs to, and replicate; of an A/A arm the replicate is 0
@@ -179,12 +179,8 @@ class Records(ABC):
         """Return a comparison run's predictions ``[N, ...]`` of test or tune; raises RunFolderError where they are missing."""
 
     @abstractmethod
-    def probed(self, run_id: str, probe: str) -> dict[str, NDArray[Any]]:
-        """Return the arrays by name that a probe kept of a comparison run; none where it kept none."""
-
-    @abstractmethod
-    def probed_together(self, probe: str, *run_ids: str) -> dict[str, NDArray[Any]]:
-        """Return the arrays by name that a late probe kept of these networks; none where it kept none."""
+    def probed(self, probe: str, *run_ids: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name that a probe kept of these networks; none where it kept none."""
 
     @property
     @abstractmethod

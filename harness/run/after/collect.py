@@ -10,7 +10,7 @@ from harness.plugin.registry import Registry
 from harness.records import Store, schema, write_scores
 from harness.run.after.confirm import confirm
 from harness.run.after.imported import imported_cells
-from harness.run.after.late_probes import measure_minima
+from harness.run.after.late_probes import measure_solutions
 from harness.run.after.photos import look
 from harness.run.after.schedules import note_schedules
 from harness.run.driver import Driver
@@ -30,7 +30,7 @@ def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, 
     store.promise([scores] if scores.is_file() else [], instead_of=scores.relative_to(store.folder).as_posix())
     failures += [wrong] if wrong else []
     if driver.compared:
-        failures += measure_minima(setting, [*driver.comparison, *imported_cells(setting, store)], store, reporter)
+        failures += measure_solutions(setting, [*driver.comparison, *imported_cells(setting, store)], store, reporter)
         failures += confirm(setting, store, registry, reporter)
     return failures + look(setting, driver, store, registry, reporter)
 

@@ -76,9 +76,8 @@ def assign(data: Data, count: int) -> list[NDArray[np.intp]]:
 
 
 def _fold(setting: Setting, competitor: Competitor, params: Mapping[str, Any], rows: Any, count: int) -> Fold:
-    plan = replace(setting.plan, probes=(), probe_plugins={})
     features = {name: _cut(data, rows, count) for name, data in setting.features.items()}
-    inner = replace(setting, plan=plan, data=_cut(setting.data, rows, count), features=features)
+    inner = replace(setting, data=_cut(setting.data, rows, count), features=features)
     return Fold(rows, inner, replace(inner.compare_run(competitor, params, seed=0), snapshots=False, tta=False))
 
 

@@ -1,4 +1,4 @@
-"""What the late probes would cost and leave out: each is timed on freshly built networks, before anything is spent."""
+"""What the probes would cost and leave out: each is timed on freshly built networks, before anything is spent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from harness.benchmark.plan import Setting
 from harness.console.safe_text import command_with
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
-from harness.run.after.late_probes import Runs, Work, limit_of, more_seconds, seconds_allowed, seconds_needed, work_of
+from harness.run.after.late_probes import limit_of, more_seconds, seconds_allowed, seconds_needed
+from harness.run.after.measuring import Runs, first_timed
+from harness.run.after.probe_work import Work, work_of
 from harness.run.workbench import Bench
 
 DEAR = 5.0  # seconds: a measurement that takes longer is not repeated to be timed warm
@@ -36,19 +38,19 @@ def middle(space: Any) -> Any:
     return int(value) if isinstance(space.low, int) else value
 
 
-def late_probes(setting: Setting, planned: Sequence[ComparisonRun]) -> list[dict[str, Any]]:
-    """Return a row per late probe: how many measurements there are, are asked for and will be made, and what they take.
+def probe_costs(setting: Setting, planned: Sequence[ComparisonRun]) -> list[dict[str, Any]]:
+    """Return a row per probe: how many measurements there are, are asked for and will be made, and what they take.
 
     A probe that fails on networks that are not trained is not timed, and ``problem`` says why. ``part`` says which of
     all measurements ``compare.probe_sizes`` asks for, "" where all, and ``left_out`` what a limit in seconds leaves out.
     """
-    return [_cost(probe, setting, planned) for probe in setting.plan.late_probes]
+    return [_cost(probe, setting, planned) for probe in setting.plan.probes]
 
 
 def foretell(setting: Setting, command: Sequence[str] = ()) -> list[str]:
-    """Return a line for each late probe that will not measure everything; only those with a limit in seconds are timed."""
+    """Return a line for each probe that will not measure everything; only those with a limit in seconds are timed."""
     planned, lines = planned_cells(setting), []
-    for probe in setting.plan.late_probes:
+    for probe in setting.plan.probes:
         work = work_of(probe, setting, planned)
         timed = limit_of(setting, probe)[0] is not None
         if timed or work.part(work.asked):
@@ -96,7 +98,7 @@ def _left_out(probe: Probe, work: Work, fits: int, each: float, limit: str, comm
 
 
 def probe_line(row: dict[str, Any]) -> str:
-    """Return for a person what a late probe will measure, what that takes, and what is left out."""
+    """Return for a person what a probe will measure, what that takes, and what is left out."""
     line = f"probe {row['probe']}: {row['part'] or row['counted']}"
     line += " (compare.probe_sizes)" if row["part"] else ""
     if row["problem"]:
@@ -109,11 +111,10 @@ def probe_line(row: dict[str, Any]) -> str:
 def _price(probe: Probe, setting: Setting, every: Sequence[Runs]) -> tuple[float, str]:
     """Return what a measurement costs in the mean over those of all networks, and why it is not known, or ""."""
     prices: list[tuple[float, int]] = []
-    for network in dict.fromkeys(runs[0].arm.network for runs in every):
-        mine = [runs for runs in every if runs[0].arm.network == network]
+    for measurements in first_timed(every, len(every)).values():
         try:
             with Boundary("probe", probe.name, "measure", everything=True):
-                prices.append((_timed(probe, setting, mine[0]), len(mine)))
+                prices.append((_timed(probe, setting, measurements[0]), len(measurements)))
         except PluginFailed as error:
             return 0.0, error.why
     many = sum(count for _, count in prices)

@@ -35,6 +35,7 @@ def bring_in(imported: Imported | None, store: Store) -> None:
             "asks": [row for row in baseline.tables["asks"] if row["arm"] in studies],
             "runs": runs,
             "epochs": [row for row in baseline.tables["epochs"] if row["run_id"] in ids],
+            "measured": [row for row in baseline.tables["measured"] if row["one"] in ids],
         }
         store.put_in(tables, about)
     else:

@@ -28,9 +28,15 @@ from harness.errors import DataError, RunFolderError, one_line
 from harness.plugin.runs import Arm, digest
 from harness.records import Records, database, files, open_records, schema
 
-FORMAT, VERSION = "optimizer-harness baseline", 1
+FORMAT, VERSION = "optimizer-harness baseline", 2
 ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
-KEYS = {"arms": ("position", "arm"), "asks": ("arm", "number"), "runs": ("run_id",), "epochs": ("run_id", "epoch")}
+KEYS = {
+    "arms": ("position", "arm"),
+    "asks": ("arm", "number"),
+    "runs": ("run_id",),
+    "epochs": ("run_id", "epoch"),
+    "measured": ("probe", "one", "name"),
+}
 LEFT_OUT = ("trial_attrs", "study_attrs", "traceback")  # Optuna's, and what is of the machine
 KEPT = (
     "metric",
@@ -162,6 +168,10 @@ def _wrong(about: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> str
             return f"run {row['run_id']} with another recipe"
         if Arm(**recipe["arm"]).name != row["arm"]:
             return f"run {row['run_id']} with the recipe of another arm"
+    known = {row["run_id"] for row in tables["runs"]}
+    for row in tables["measured"]:
+        if row["one"] not in known or row["other"] or row["third"]:
+            return f"a measurement of {row['one']!r:.80}, which is no run of it alone"
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(schema.TABLES)
         for table, rows in tables.items():
@@ -193,6 +203,7 @@ def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str
         "asks": asks,
         "runs": [{**row, "reason": impersonal(row["reason"])} for row in found["runs"] if row["run_id"] in wanted],
         "epochs": [row for row in found["epochs"] if row["run_id"] in wanted],
+        "measured": [row for row in found["measured"] if row["one"] in wanted and not row["other"] and row["name"]],
     }
     return {name: sorted(rows, key=lambda row: [row[key] for key in KEYS[name]]) for name, rows in kept.items()}
 

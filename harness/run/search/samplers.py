@@ -76,7 +76,7 @@ def check_finite(sampler: str, competitor: Competitor, where: str) -> None:
 
 def combinations(space: Mapping[str, Any]) -> int:
     """Return how many different values a space has in all, 0 for infinitely many."""
-    return math.prod(_count(each) for each in space.values())
+    return math.prod(_count(distribution) for distribution in space.values())
 
 
 def _count(space: Any) -> int:
@@ -119,12 +119,12 @@ def find_class(classes: Mapping[str, type], name: str, where: str = "search") ->
 
 def _make(classes: Mapping[str, type], name: str, options: Mapping[str, Any], where: str, **more: Any) -> Any:
     """Return an instance of Optuna's class of that name; raises BenchmarkError in one line."""
-    of = find_class(classes, name, where)
-    takes = inspect.signature(of).parameters
+    kind = find_class(classes, name, where)
+    takes = inspect.signature(kind).parameters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a class is experimental, or an option out of use
         try:
-            return of(**{k: v for k, v in more.items() if k in takes}, **options)
+            return kind(**{key: value for key, value in more.items() if key in takes}, **options)
         except Exception as error:  # Optuna's constructors raise many types
             raise refusal(where, "build", one_line(error), f"see {where}_options") from error
 

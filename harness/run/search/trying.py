@@ -1,4 +1,4 @@
-"""What a sampler and a pruner are put through before anything is spent: their options, and a small search in memory.
+"""Trying a sampler and a pruner before anything is spent: their options are checked, and a small search runs in memory.
 
 Many of Optuna's classes take any option and break only in the middle of a search. So every option is held against the
 type that its class names and against its range, and each arm's own space is then searched for a few trials beyond the
@@ -97,11 +97,11 @@ def _check_pruner(plan: Plan, where: str) -> None:
 
 def _check_options(part: str, classes: Mapping[str, type], where: Where, name: str, options: Mapping[str, Any]) -> None:
     """Raise BenchmarkError for an option that Optuna's class has not, or that is of a wrong type or out of its range."""
-    of = find_class(classes, name, where("search", part))
-    parameters = inspect.signature(of).parameters
-    takes = {key: each for key, each in parameters.items() if _types(each.annotation)}
-    for key, each in parameters.items():
-        if each.default is each.empty and key not in {*options, *OURS}:
+    kind = find_class(classes, name, where("search", part))
+    parameters = inspect.signature(kind).parameters
+    takes = {key: parameter for key, parameter in parameters.items() if _types(parameter.annotation)}
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in {*options, *OURS}:
             place = where("search", f"{part}_options")
             raise refusal(place, f"have '{key}' for {shown(name)}", "none", f"add {key} = ...")
     for key, value in options.items():
@@ -112,7 +112,7 @@ def _check_options(part: str, classes: Mapping[str, type], where: Where, name: s
             raise refusal(place, "be left out", shown(value), "Optuna does not use it any more")
         if key not in parameters:
             hint = did_you_mean(key, set(takes) - {*OURS, *GONE})
-            raise refusal(place, f"be an option of Optuna's {of.__name__}", shown(key), hint)
+            raise refusal(place, f"be an option of Optuna's {kind.__name__}", shown(key), hint)
         if key not in takes:
             raise refusal(place, "be left out", shown(value), "it is not a value that TOML can hold")
         if wrong := _wrong(key, value, _types(takes[key].annotation)):
@@ -122,11 +122,10 @@ def _check_options(part: str, classes: Mapping[str, type], where: Where, name: s
 def _types(annotation: Any) -> list[str]:
     """Return those of the types that an option may have which a benchmark file can hold, by their names in Python."""
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    return (
-        []
-        if "Callable" in text
-        else [name for each in text.split("|") if (name := each.split("[")[0].strip()) in _TYPES]
-    )
+    if "Callable" in text:
+        return []
+    names = [part.split("[")[0].strip() for part in text.split("|")]
+    return [name for name in names if name in _TYPES]
 
 
 def _wrong(key: str, value: Any, types: list[str]) -> str:
@@ -162,7 +161,7 @@ def _must_be(name: str, low: float, high: float, words: tuple[str, ...]) -> str:
 def _trouble(plan: Plan, competitor: Competitor) -> str:
     """Return what a small search of an arm breaks with, as ``ValueError: ...``; "" where it does not."""
     search = plan.benchmark.search
-    space = {name: repr(each) for name, each in competitor.space.items()}
+    space = {name: repr(distribution) for name, distribution in competitor.space.items()}
     settings = search.model_dump(include={"sampler", "sampler_options", "pruner", "pruner_options", "objectives"})
     key = digest([settings, search.seeds, search.epochs, search.trials, directions(plan), space])
     if key not in _tried:
@@ -206,19 +205,20 @@ def _search(plan: Plan, competitor: Competitor) -> None:
 def _enough(plan: Plan, competitor: Competitor) -> tuple[int, int]:
     """Return how many trials the start-up of sampler and pruner takes, and how many to try, within the search's budget."""
     search = plan.benchmark.search
-    startup = [
-        int(options.get(key, inspect.signature(of).parameters[key].default) or 0)
-        for of, options in (
-            (find_class(samplers(), search.sampler), search.sampler_options),
-            *([(find_class(pruners(), search.pruner), search.pruner_options)] if search.pruner != "none" else []),
-        )
-        for key in ("n_startup_trials", "n_min_trials", "popsize", "population_size")
-        if key in inspect.signature(of).parameters
-    ]
+    startup = _startup_trials(find_class(samplers(), search.sampler), search.sampler_options)
+    if search.pruner != "none":
+        startup += _startup_trials(find_class(pruners(), search.pruner), search.pruner_options)
     generation = 4 + 3 * len(competitor.space)  # no smaller than what CMA-ES takes by itself
-    enough = sum(startup) + 2 + (generation if short_name(search.sampler) == "cmaes" else 0)
+    enough = startup + 2 + (generation if short_name(search.sampler) == "cmaes" else 0)
     budget = search.trials if search.unit == "trials" else MOST_TRIALS
-    return sum(startup), max(1, min(enough, budget, MOST_TRIALS))
+    return startup, max(1, min(enough, budget, MOST_TRIALS))
+
+
+def _startup_trials(kind: type, options: Mapping[str, Any]) -> int:
+    """Return how many trials one of Optuna's classes takes before it begins to decide."""
+    parameters = inspect.signature(kind).parameters
+    keys = [key for key in ("n_startup_trials", "n_min_trials", "popsize", "population_size") if key in parameters]
+    return sum(int(options.get(key, parameters[key].default) or 0) for key in keys)
 
 
 def _blamed(plan: Plan, competitor: Competitor, trouble: str, where: Where) -> BenchmarkError:
@@ -229,15 +229,14 @@ def _blamed(plan: Plan, competitor: Competitor, trouble: str, where: Where) -> B
         options = getattr(search, f"{part}_options")
         guilty = []
         for key in options:
-            rest = {name: each for name, each in options.items() if name != key}
+            rest = {name: value for name, value in options.items() if name != key}
             if not _trouble(_changed(plan, {f"{part}_options": rest}), competitor):
                 guilty.append(key)
         if guilty:
             key = (f"{part}_options", *guilty) if len(guilty) == 1 else (f"{part}_options",)
-            got = shown(options[guilty[0]] if len(guilty) == 1 else {name: options[name] for name in guilty})
-            return refusal(
-                where("search", *key), f"be such that Optuna's {part} can search {arm}", f"{got} ({trouble})"
-            )
+            values = shown(options[guilty[0]] if len(guilty) == 1 else {name: options[name] for name in guilty})
+            must = f"be such that Optuna's {part} can search {arm}"
+            return refusal(where("search", *key), must, f"{values} ({trouble})")
     without = _changed(plan, {"pruner": "none", "pruner_options": {}})
     part = "pruner" if search.pruner != "none" and not _trouble(without, competitor) else "sampler"
     hint = f"choose another, or other {part}_options"

@@ -72,6 +72,4 @@ def harness_probes() -> list[Probe]:
         "points": Int(3, 1001), "epochs": Int(1, 10_000), "lr": Float(1e-12, 1000.0), "images": Int(1, 1_000_000),
         "bn_images": Int(1, 1_000_000),
     }  # fmt: skip
-    return [
-        Probe("bezier", measure, networks=2, late=True, options=options, limits=limits, reference="arXiv:1802.10026")
-    ]
+    return [Probe("bezier", measure, networks=2, options=options, limits=limits, reference="arXiv:1802.10026")]

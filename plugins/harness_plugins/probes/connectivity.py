@@ -92,7 +92,7 @@ def harness_probes() -> list[Probe]:
     }  # fmt: skip
     return [
         Probe(
-            "connectivity", measure, networks=2, late=True, options=options, limits=limits,
+            "connectivity", measure, networks=2, options=options, limits=limits,
             reference="arXiv:2110.06296, arXiv:2209.04836, arXiv:2211.08403",
         )
     ]  # fmt: skip

@@ -76,5 +76,5 @@ def harness_probes() -> list[Probe]:
     """Offer distance, of every solution, and distance_between, of two."""
     return [
         Probe(name="distance", measure=measure),
-        Probe(name="distance_between", measure=between, networks=2, late=True),
+        Probe(name="distance_between", measure=between, networks=2),
     ]

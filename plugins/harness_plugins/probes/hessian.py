@@ -82,5 +82,7 @@ def harness_probes() -> list[Probe]:
         **dict.fromkeys(("lanczos", "hutchinson", "slq_probes", "slq_steps"), Int(1, 10_000)),
     }
     return [
-        Probe(name="hessian", measure=measure, late=True, options=options, limits=limits, reference="arXiv:1901.10159")
+        Probe(
+            name="hessian", measure=measure, costly=True, options=options, limits=limits, reference="arXiv:1901.10159"
+        )
     ]

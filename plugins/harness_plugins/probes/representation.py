@@ -101,7 +101,6 @@ def harness_probes() -> list[Probe]:
             name="representation",
             measure=measure,
             networks=2,
-            late=True,
             options={"images": IMAGES},
             limits={"images": Int(2, 1_000_000)},
             reference="arXiv:2010.15327",

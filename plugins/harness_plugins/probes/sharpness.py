@@ -88,6 +88,6 @@ def harness_probes() -> list[Probe]:
     limits = {"images": Int(1, 1_000_000), "steps": Int(1, 10_000), "rho": Float(1e-9, 1.0)}
     return [
         Probe(
-            name="sharpness", measure=measure, late=True, options=options, limits=limits, reference="arXiv:2302.07011"
+            name="sharpness", measure=measure, costly=True, options=options, limits=limits, reference="arXiv:2302.07011"
         )
     ]

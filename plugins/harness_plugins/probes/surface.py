@@ -117,7 +117,6 @@ def harness_probes() -> list[Probe]:
             name="surface",
             measure=measure,
             networks=3,
-            late=True,
             options=options,
             limits=limits,
             reference="arXiv:1802.10026",

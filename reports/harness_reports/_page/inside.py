@@ -57,13 +57,13 @@ def _one_run_per_arm(records: Records) -> dict[str, Inside]:
     runs = runs[runs["state"] == "done"].sort_values("seed")
     by_arm: dict[str, dict[int, str]] = {}
     for arm, seed, run_id in zip(runs["arm"], runs["seed"], runs["run_id"], strict=True):
-        if "kernels" in records.probed(run_id, PROBE):
+        if "kernels" in records.probed(PROBE, run_id):
             by_arm.setdefault(str(arm), {})[int(seed)] = run_id
     common = set.intersection(*(set(seeds) for seeds in by_arm.values())) if by_arm else set()
     probed = {}
     for arm, seeds in by_arm.items():
         seed = min(common or seeds)
-        probed[arm] = Inside(seed, records.probed(seeds[seed], PROBE))
+        probed[arm] = Inside(seed, records.probed(PROBE, seeds[seed]))
     return probed
 
 

@@ -93,8 +93,8 @@ def _lines(measurements: Measurements) -> Iterator[tuple[str, str, dict[str, Any
     for (arm, seed, run), (other, other_seed, other_run) in combinations(solutions, 2):
         if seed == other_seed or not measured[measurements.run_places[run], measurements.run_places[other_run]]:
             continue
-        arrays = records.probed_together("connectivity", run, other_run)
-        arrays = arrays or records.probed_together("connectivity", other_run, run)
+        arrays = records.probed("connectivity", run, other_run)
+        arrays = arrays or records.probed("connectivity", other_run, run)
         if arrays:
             yield arm, other, arrays
 

@@ -53,7 +53,7 @@ def _spectra(measurements: Measurements) -> dict[str, list[tuple[Values, Values]
 
     spectra: dict[str, list[tuple[Values, Values]]] = {}
     for arm, _, run in solutions_of(measurements.network):
-        arrays = measurements.records.probed_together("hessian", str(run["run_id"]))
+        arrays = measurements.records.probed("hessian", str(run["run_id"]))
         if "nodes" in arrays and np.isfinite(arrays["nodes"]).all():
             spectra.setdefault(arm, []).append((arrays["nodes"], arrays["weights"]))
     return spectra

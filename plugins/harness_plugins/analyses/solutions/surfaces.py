@@ -29,7 +29,7 @@ def compute(records: Records) -> DataFrame:
     for measurements in measured_networks(records):
         solutions = {str(run["run_id"]): (arm, seed) for arm, seed, run in solutions_of(measurements.network)}
         for triple in triples:
-            arrays = records.probed_together("surface", *triple) if set(triple) <= set(solutions) else {}
+            arrays = records.probed("surface", *triple) if set(triple) <= set(solutions) else {}
             if "loss" in arrays:
                 place = {"network": measurements.network.name}
                 points = [*_grid_rows(arrays), *_solution_rows(arrays, [solutions[run] for run in triple])]

@@ -1,0 +1,132 @@
+"""One measurement of a probe: the networks with the weights that were kept, what is put back, and what is entered."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.plugin.boundary import Boundary, PluginFailed
+from harness.plugin.contracts import Probe
+from harness.plugin.process_settings import kept, note_line
+from harness.plugin.runs import Run
+from harness.records import Store
+from harness.run.workbench import Bench
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from harness.training.parts import Parts
+
+HELD = 2 * 10**9  # bytes of weights of networks that are held ready, at the most
+
+Runs = tuple[Run, ...]
+Key = tuple[str, str, str]  # the run_ids of a measurement's networks, "" where there are fewer
+
+
+@dataclass
+class Solutions:
+    """The networks that were trained, ready to be measured; those used last are held."""
+
+    bench: Bench
+    _held: OrderedDict[str, tuple[Parts, int]] = field(default_factory=OrderedDict)
+
+    def parts(self, run: Run) -> Parts:
+        """Return a run's parts, its network with the final weights and in evaluation mode."""
+        if run.id not in self._held:
+            parts = self.bench.solved(run)
+            size = sum(tensor.numel() * tensor.element_size() for tensor in parts.model.state_dict().values())
+            self._held[run.id] = (parts, size)
+            while len(self._held) > 3 and sum(size for _, size in self._held.values()) > HELD:
+                self._held.popitem(last=False)
+        self._held.move_to_end(run.id)
+        return self._held[run.id][0]
+
+
+def measure_networks(probe: Probe, version: str, runs: Runs, solutions: Solutions, store: Store) -> str:
+    """Measure these networks and enter the numbers and arrays; return why that failed, "" where it did not."""
+    from harness.training.batches import mix, seed_all
+
+    networks = [solutions.parts(run) for run in runs]
+    who = f"probe '{probe.name}'"
+    try:
+        with Boundary("probe", probe.name, "measure", everything=True), ExitStack() as around:
+            seed_all(mix(*(run.order_seed for run in runs)))
+            for parts in networks:
+                around.enter_context(network_kept(parts.model, who, note_line))
+            around.enter_context(kept(who))
+            numbers, arrays = numbers_and_arrays(probe.measure(*networks, **probe.options))
+    except PluginFailed as error:
+        return error.why
+    store.add_measured(probe.name, version, [run.id for run in runs], numbers, arrays)
+    return ""
+
+
+def key_of(runs: Runs) -> Key:
+    """Return the key of a measurement."""
+    one, other, third = ([run.id for run in runs] + ["", ""])[:3]
+    return one, other, third
+
+
+def networks_in_words(runs: Runs) -> str:
+    """Return which networks a measurement looks at."""
+    return " and ".join(f"{run.arm.name} seed {run.init_seed}" for run in runs)
+
+
+@contextmanager
+def network_kept(network: torch.nn.Module, who: str, note: Callable[[str], object]) -> Iterator[None]:
+    """Put a network's weights and modes back to what they were; ``note`` takes a line where the weights had changed.
+
+    Where the code inside raises, that is line enough.
+    """
+    weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    modes = {module: module.training for module in network.modules()}
+    try:
+        yield
+    except BaseException:  # perhaps in the middle of a change
+        network.load_state_dict(weights)
+        raise
+    else:
+        if _differ(network, weights):
+            network.load_state_dict(weights)
+            note(f"{who} changed the weights of the network that it measured; they were put back")
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+def _differ(network: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> bool:
+    """Return whether a network's weights are others than these."""
+    now = network.state_dict()
+    return now.keys() != weights.keys() or not all(_are_equal(now[name], weights[name]) for name in now)
+
+
+def _are_equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Return whether two tensors have equal numbers, or none, in all places."""
+    return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def numbers_and_arrays(measured: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:
+    """Return the numbers and the arrays of a measurement; raises TypeError or ValueError for anything else."""
+    arrays = {name: _array(name, value) for name, value in measured.items() if getattr(value, "ndim", 0)}
+    return {name: float(value) for name, value in measured.items() if name not in arrays}, arrays
+
+
+def _array(name: str, value: Any) -> NDArray[Any]:
+    import numpy as np
+
+    array = np.ascontiguousarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of numbers, got one of {array.dtype}")
+    return array
+
+
+def first_timed(group: Sequence[Runs], count: int) -> dict[str, list[Runs]]:
+    """Return the measurements of a group by network, of each the first ``count``."""
+    by_network: dict[str, list[Runs]] = {}
+    for runs in group:
+        by_network.setdefault(runs[0].arm.network, []).append(runs)
+    return {network: measurements[:count] for network, measurements in by_network.items()}
