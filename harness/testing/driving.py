@@ -16,7 +16,7 @@ from harness.plugin.contracts import Backbone, Optimizer, Schedule, Scheduler
 from harness.plugin.runs import Arm, Run, State
 from harness.records.files import temporary_folder, write
 from harness.testing.problems import Problem
-from harness.training.batches import resident
+from harness.training.batches import put_on_device
 from harness.training.device import Device
 from harness.training.ingredients import Ingredients
 from harness.training.parts import Parts, assemble
@@ -94,7 +94,7 @@ def run_of(offer: Optimizer, problem: Problem, scheduler: Scheduler, epochs: int
 
 def ingredients(offer: Optimizer, problem: Problem, scheduler: Scheduler) -> Ingredients:
     """Return what the run is made of."""
-    rows = resident(problem.rows, CPU)
+    rows = put_on_device(problem.rows, CPU)
     backbone = Backbone(problem.name, lambda shape, outputs: problem.build())
     return Ingredients(problem.task, backbone, offer, scheduler, problem.outputs, train=rows, tune=rows, test=None)
 
