@@ -41,8 +41,10 @@ class Tune:
         """Open every search where it was left; ``room`` runs are carried out at once."""
         competitors = self._setting.plan.competitors
         searched = list(_searched(self._setting))
-        studies = {study_name(competitor.name, replicate): competitor.arm for competitor, replicate in searched}
-        self._store.add_studies(studies, generation_size=max(1, -(-room // len(competitors))))
+        searches = {}
+        for competitor, replicate in searched:
+            searches[study_name(competitor.name, replicate)] = (competitor.arm, replicate)
+        self._store.add_searches(searches, generation_size=max(1, -(-room // len(competitors))))
         self.searches = [Search(self._setting, arm, self._store, replicate) for arm, replicate in searched]
         for search in self.searches:
             self._note_choice(search)

@@ -15,9 +15,9 @@ from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
 from harness.console.progress import Reporter
 from harness.data.exclusion import exclude, read_exclusion
-from harness.data.images import Cut
 from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
+from harness.data.squares import Cut
 from harness.errors import PluginError, on_one_line, printable
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Data, Split

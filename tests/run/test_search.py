@@ -60,7 +60,7 @@ def start(tmp_path):
         store = Store(tmp_path / folder, warn)
         stores.append(store)
         arm = setting.plan.competitors[0].arm
-        store.add_studies({study_name(arm.name, replicate): arm}, generation_size=size)
+        store.add_searches({study_name(arm.name, replicate): (arm, replicate)}, generation_size=size)
         return Search(setting, setting.plan.competitors[0], store, replicate), store
 
     yield begin

@@ -14,7 +14,7 @@ from harness.run.after.late_probes import measure_solutions
 from harness.run.after.photos import record_photos
 from harness.run.after.schedules import note_schedules
 from harness.run.driver import Driver
-from harness.training.walks import paths
+from harness.training.walks import walk_all
 
 
 def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, reporter: Reporter) -> list[str]:
@@ -56,5 +56,5 @@ def _walk(setting: Setting, chosen: dict[str, Any], store: Store) -> None:
     competitors = {arm: setting.plan.competitor(arm) for arm in chosen}
     tuned = {arm: dict(setting.compare_run(competitors[arm], params, 0).optimizer) for arm, params in chosen.items()}
     if tuned and tuned != store.paths_of():
-        table = paths({arm: (competitors[arm].optimizer, chosen) for arm, chosen in tuned.items()})
+        table = walk_all({arm: (competitors[arm].optimizer, chosen) for arm, chosen in tuned.items()})
         store.set_paths(tuned, table.itertuples(index=False, name=None))

@@ -90,12 +90,12 @@ def _confirm(
     import numpy as np
     import torch
 
-    from harness.training.batches import resident
+    from harness.training.batches import put_on_device
 
     plan, device = setting.plan, setting.device
     test, weights = setting.data.test, plan.weights[name]
     rows = np.arange(len(test)) if len(test) <= MOST else np.linspace(0, len(test) - 1, MOST).round().astype(int)
-    photos = resident(test, device, weights.mean, weights.std)
+    photos = put_on_device(test, device, weights.mean, weights.std)
     origin = origin_of(records)
     body, shape = load_frozen(origin, name, registry, device, photos.input_shape)
     batches = []
