@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.console import numbers
+from harness.console.numbers import difference, measure, setting
 from harness.console.safe_text import markdown_code, markdown_text
 
 SECTIONS = ("Use", "How to predict", "Data", "Training", "Scores", "Limitations", "Made with")
@@ -19,72 +19,76 @@ class Markdown(str):
     """A text that is Markdown already."""
 
 
-def model_card(about: Mapping[str, Any]) -> str:
+def model_card(model: Mapping[str, Any]) -> str:
     """Return the card of what ``model.json`` says."""
-    texts = (_use, _how, _data, _training, _scores, _limitations, _made_with)
-    body = "\n".join(f"## {title}\n\n{text(about)}\n" for title, text in zip(SECTIONS, texts, strict=True))
-    notice = f"> {markdown_text(about['notice'])}\n\n" if about["notice"] else ""
-    title = f"{markdown_text(about['name'])}: {markdown_text(about['arm'])}"
-    return f"{_header(about)}\n# {title}\n\n{notice}{body}"
+    texts = (_use_text, _how_text, _data_text, _training_text, _scores_text, _limitations_text, _made_with)
+    body = "\n".join(f"## {title}\n\n{text(model)}\n" for title, text in zip(SECTIONS, texts, strict=True))
+    notice = f"> {markdown_text(model['notice'])}\n\n" if model["notice"] else ""
+    title = f"{markdown_text(model['name'])}: {markdown_text(model['arm'])}"
+    return f"{_header(model)}\n# {title}\n\n{notice}{body}"
 
 
-def shown(scores: Mapping[str, Any], metric: str, value: float, points: bool = False) -> str:
-    """Return a metric's value for a person, or with ``points`` a difference of two."""
+def score_text(scores: Mapping[str, Any], metric: str, value: float, points: bool = False) -> str:
+    """Return a metric's value with its unit, or with ``points`` a difference of two."""
     unit = scores["metrics"].get(metric, {}).get("unit", "")
-    return numbers.difference(value, unit) if points else numbers.measure(value, unit)
+    return difference(value, unit) if points else measure(value, unit)
 
 
-def interval(scores: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+def interval_text(scores: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     """Return the 95 % interval of the expected score as the table has it, "91.20 % to 98.40 %"; empty where it has none."""
     if not {"low", "high"} <= set(best):
         return ""
-    return " to ".join(shown(scores, scores["metric"], best[key]) for key in ("low", "high"))
+    return " to ".join(score_text(scores, scores["metric"], best[key]) for key in ("low", "high"))
 
 
-def winner(about: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the row of the model's arm in the choice; its nested score only where that choice made the model."""
-    row: Mapping[str, Any] = next((row for row in about["scores"]["arms"] if row["arm"] == about["arm"]), {})
+def winner_row(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the row of the model's arm in the table of arms.
+
+    The nested score is left out where the arm was named by hand: it is the score of choosing the arm on tune.
+    """
+    row: Mapping[str, Any] = next((row for row in model["scores"]["arms"] if row["arm"] == model["arm"]), {})
     nested = ("expected", "low", "high", "se", "optimism", "naive")
-    return {key: value for key, value in row.items() if not (about["named"] and key in nested)}
+    return {key: value for key, value in row.items() if not (model["named"] and key in nested)}
 
 
-def _header(about: Mapping[str, Any]) -> str:
+def _header(model: Mapping[str, Any]) -> str:
     """Return the YAML header; its values are JSON, which is YAML too."""
-    scores, best = about["scores"], winner(about)
-    metric, dataset = scores["metric"], about["data"]["name"]
-    own = [
+    scores, best = model["scores"], winner_row(model)
+    metric, dataset = scores["metric"], model["data"]["name"]
+    own_metrics = [
         {"type": name, "name": f"test {name} of this model", "value": value} for name, value in scores["own"].items()
     ]
     expected = {"type": metric, "name": f"expected test {metric} of the choice", "value": best.get("expected")}
     result = {
         "task": {"type": "image-classification"},
-        "dataset": {"name": f"{dataset}{' (see the note)' if about['notice'] else ''}", "type": dataset},
-        "metrics": [*([expected] if "expected" in best else []), *own],
+        "dataset": {"name": f"{dataset}{' (see the note)' if model['notice'] else ''}", "type": dataset},
+        "metrics": [*([expected] if "expected" in best else []), *own_metrics],
     }
     header = {
         "library_name": "optimizer-harness",
         "pipeline_tag": "image-classification",
-        "tags": ["image-classification", "optimizer-comparison", about["optimizer"]],
+        "tags": ["image-classification", "optimizer-comparison", model["optimizer"]],
         "metrics": list(scores["own"]),
-        "model-index": [{"name": about["name"], "results": [result]}],
+        "model-index": [{"name": model["name"], "results": [result]}],
     }
-    return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in header.items()), "---"])
+    lines = [f"{key}: {json.dumps(value)}" for key, value in header.items()]
+    return "\n".join(["---", *lines, "---"])
 
 
-def _use(about: Mapping[str, Any]) -> str:
-    classes = ", ".join(map(markdown_text, about["classes"]))
-    head = f" with the head {markdown_code(about['head'])} on its frozen features" if about["head"] else ""
-    many = len(about["networks"])
+def _use_text(model: Mapping[str, Any]) -> str:
+    classes = ", ".join(map(markdown_text, model["classes"]))
+    head = f" with the head {markdown_code(model['head'])} on its frozen features" if model["head"] else ""
+    many = len(model["networks"])
     mean = f" It is {many} networks, one per seed, whose probabilities are averaged." if many > 1 else ""
     return (
         f"Tells photos of {classes} apart: a probability for each, for photos like those it was trained on. The network is "
-        f"{markdown_code(about['backbone'])}{head}.{mean} It came out of a comparison of training algorithms and serves to look "
-        "into that, to predict, and as a baseline. It is meant for nothing that anybody's safety, rights or money hang on."
+        f"{markdown_code(model['backbone'])}{head}.{mean} It is the result of a comparison of training algorithms. Use it "
+        "to look into that comparison, to predict, and as a baseline. Do not use it where safety, rights or money depend on it."
     )
 
 
-def _how(about: Mapping[str, Any]) -> str:
-    looks, used = about["input"], about["pretrained"]
+def _how_text(model: Mapping[str, Any]) -> str:
+    looks, used = model["input"], model["pretrained"]
     text = (
         "With optimizer-harness installed, and nothing of the run it came from:\n\n"
         "    harness predict THIS_FOLDER PHOTOS --out predictions.csv\n\n"
@@ -94,12 +98,12 @@ def _how(about: Mapping[str, Any]) -> str:
         f"decoded at the smallest reduced size that has sides of {2 * looks['scaled']} pixels or more (Pillow's `draft`); left out, "
         "that changes a probability by up to some hundredths. `model.json` has it all."
     )
-    if about["head"] and not used["file"]:
+    if model["head"] and not used["file"]:
         text += (
             f"\n\nThe frozen backbone's weights are not in the folder. They are found as timm finds those of "
-            f"{markdown_code(about['backbone'])}, or named with `--set train.pretrained=FILE`; their SHA-256 must be {markdown_code(used['sha256'])}."
+            f"{markdown_code(model['backbone'])}, or named with `--set train.pretrained=FILE`; their SHA-256 must be {markdown_code(used['sha256'])}."
         )
-    return f"{text}\n\n{_without_harness(about)}"
+    return f"{text}\n\n{_without_harness(model)}"
 
 
 CODE = """\
@@ -128,20 +132,20 @@ def probabilities(file):  # of {classes}
 """
 
 
-def _without_harness(about: Mapping[str, Any]) -> str:
+def _without_harness(model: Mapping[str, Any]) -> str:
     """Return how to load and use the model without the harness, where its plugins say how it is built."""
-    plain, looks = about["plain"], about["input"]
+    plain, looks = model["plain"], model["input"]
     if not plain:
         return "It cannot be loaded without optimizer-harness, because a plugin builds its networks or reads their weights."
     build = [
         "networks = []",
-        f"for file in {[each['file'] for each in about['networks']]}:",
+        f"for file in {[network['file'] for network in model['networks']]}:",
         f"    network = {plain['network']}",
         "    network.load_state_dict(load_file(file))",
         "    networks.append(network.eval())",
     ]
     if "backbone" in plain:
-        file = about["pretrained"]["file"] or "backbone.safetensors"
+        file = model["pretrained"]["file"] or "backbone.safetensors"
         build += [
             f"backbone = {plain['backbone']}",
             f"missing, _ = backbone.load_state_dict(load_file({json.dumps(file)}), strict=False)  # the file may have a head as well",
@@ -153,12 +157,12 @@ def _without_harness(about: Mapping[str, Any]) -> str:
     code = CODE.format(
         build="\n".join(build),
         least=2 * looks["scaled"],
-        classes=json.dumps(about["classes"]),  # one line, whatever a class is called
+        classes=json.dumps(model["classes"]),  # one line, whatever a class is called
         image="backbone(square(file))" if "backbone" in plain else "square(file)",
         **{**looks, "interpolation": looks["interpolation"].upper()},
     )
     rounding = ""
-    if "backbone" in plain and about["environment"]["hardware"].get("precision") == "bf16":
+    if "backbone" in plain and model["environment"]["hardware"].get("precision") == "bf16":
         rounding = " The features that it was trained on were computed in bf16, so these probabilities differ, by some hundredths at most."
     return (
         "Without optimizer-harness, for 8-bit photos without transparency; it gives what `harness predict --clip 0 1` writes."
@@ -166,33 +170,27 @@ def _without_harness(about: Mapping[str, Any]) -> str:
     )
 
 
-def _data(about: Mapping[str, Any]) -> str:
-    data, notice = about["data"], about["notice"]
+def _data_text(model: Mapping[str, Any]) -> str:
+    data, notice = model["data"], model["notice"]
     counts = ", ".join(f"{count:,} {markdown_text(split)}" for split, count in data["counts"].items())
-    what = f"**{markdown_text(notice)}** So nothing is known of how it does on photos." if notice else "Photos."
-    return f"{markdown_code(data['name'])}, fingerprint {markdown_code(data['fingerprint'][:16])}: {counts}. {what}"
+    remark = f"**{markdown_text(notice)}** So nobody knows how well it does on photos." if notice else "Photos."
+    return f"{markdown_code(data['name'])}, fingerprint {markdown_code(data['fingerprint'][:16])}: {counts}. {remark}"
 
 
-def _training(about: Mapping[str, Any]) -> str:
-    train, search, recipe = about["benchmark"]["train"], about["benchmark"]["search"], about["recipe"]
+def _training_text(model: Mapping[str, Any]) -> str:
+    train, search, recipe = model["benchmark"]["train"], model["benchmark"]["search"], model["recipe"]
     chosen = {**recipe["optimizer"], **{f"schedule.{key}": value for key, value in recipe["scheduler"].items()}}
-    tuned, pinned = (
-        ", ".join(
-            f"{key} = {numbers.setting(value)}" for key, value in chosen.items() if (key in about["pinned"]) == fixed
-        )
-        for fixed in (False, True)
-    )
-    budget = (
-        f"{search['trials']} trials"
-        if search["unit"] == "trials"
-        else f"{search['budget']:g} {search['unit']} of training"
-    )
-    reference = about["references"].get(about["optimizer"], "")
-    used = about["pretrained"]
+    tuned = ", ".join(f"{key} = {setting(value)}" for key, value in chosen.items() if key not in model["pinned"])
+    pinned = ", ".join(f"{key} = {setting(value)}" for key, value in chosen.items() if key in model["pinned"])
+    budget = f"{search['trials']} trials"
+    if search["unit"] != "trials":
+        budget = f"{search['budget']:g} {search['unit']} of training"
+    reference = model["references"].get(model["optimizer"], "")
+    used = model["pretrained"]
     rows = [
         ("regime", train["regime"]),
-        ("optimizer", f"{about['optimizer']}{f' ({reference})' if reference else ''}"),
-        ("schedule", about["scheduler"]),
+        ("optimizer", f"{model['optimizer']}{f' ({reference})' if reference else ''}"),
+        ("schedule", model["scheduler"]),
         ("tuned hyperparameters", tuned or "none"),
         *([("set by the benchmark", pinned)] if pinned else []),
         ("found by", f"{budget}, sampler {search['sampler']}, on the tune split"),
@@ -200,108 +198,120 @@ def _training(about: Mapping[str, Any]) -> str:
         ("batch size", f"{recipe['batch_size']} (at most all photos)"),
         ("L2", recipe["l2"]),
         ("augmentation", ", ".join(recipe["augment"]) or "none"),
-        *_stages(about),
+        *_stage_rows(model),
         ("pretrained weights", Markdown(f"SHA-256 {markdown_code(used['sha256'][:16])}") if used else "none"),
-        ("seeds here", ", ".join(str(run["seed"]) for run in about["runs"])),
+        ("seeds here", ", ".join(str(run["seed"]) for run in model["runs"])),
     ]
-    return _table(("", ""), rows)
+    return _markdown_table(("", ""), rows)
 
 
-def _stages(about: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _stage_rows(model: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return what fine-tuning adds to a recipe; nothing in another regime."""
-    recipe = about["recipe"]
-    if about["benchmark"]["train"]["regime"] != "finetune":
+    recipe = model["recipe"]
+    if model["benchmark"]["train"]["regime"] != "finetune":
         return []
     return [
         ("epochs of the head alone, of these", recipe.get("head_epochs", 0)),
-        ("layer factor", numbers.setting(recipe.get("layer_factor", 1.0))),
+        ("layer factor", setting(recipe.get("layer_factor", 1.0))),
         ("batch norm", recipe.get("batch_norm", "train")),
     ]
 
 
-def _scores(about: Mapping[str, Any]) -> str:
-    scores, best = about["scores"], winner(about)
+def _scores_text(model: Mapping[str, Any]) -> str:
+    scores, best = model["scores"], winner_row(model)
     metric = scores["metric"]
     rows: list[tuple[str, str, str]] = []
     if "expected" in best:
-        expected = shown(scores, metric, best["expected"])
+        expected = score_text(scores, metric, best["expected"])
         rows.append(
             (
                 Markdown(f"**expected** test {markdown_text(metric)} of the choice"),
                 expected,
-                interval(scores, best) or "unknown",
+                interval_text(scores, best) or "unknown",
             )
         )
-    rows += [(f"test {name} of this model", shown(scores, name, value), "") for name, value in scores["own"].items()]
-    parts = [_table(("score", "value", "95 % interval"), rows), _meaning(about, best)]
-    arms = [
-        (Markdown(markdown_code(row["arm"])), *(shown(scores, metric, row[split]) if split in row else "" for split in ("tune", "test")), row["seeds"])
-        for row in scores["arms"]
-    ]  # fmt: skip
+    rows += [
+        (f"test {name} of this model", score_text(scores, name, value), "") for name, value in scores["own"].items()
+    ]
+    parts = [_markdown_table(("score", "value", "95 % interval"), rows), _meaning_text(model, best)]
+    arms = [_arm_row(scores, row) for row in scores["arms"]]
     parts.append(
-        f"All arms, by their mean tune {markdown_text(metric)}:\n\n{_table(('arm', 'tune', 'test', 'seeds'), arms)}"
+        f"All arms, by their mean tune {markdown_text(metric)}:\n\n{_markdown_table(('arm', 'tune', 'test', 'seeds'), arms)}"
     )
     return "\n\n".join(parts)
 
 
-def _meaning(about: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+def _arm_row(scores: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return an arm's name, its tune score and its test score, empty where unknown, and its number of seeds."""
+    texts = [score_text(scores, scores["metric"], row[split]) if split in row else "" for split in ("tune", "test")]
+    return (Markdown(markdown_code(row["arm"])), *texts, row["seeds"])
+
+
+def _meaning_text(model: Mapping[str, Any], best: Mapping[str, Any]) -> str:
     """Return how the scores are to be read."""
-    scores = about["scores"]
+    scores = model["scores"]
     metric = scores["metric"]
-    own = "The scores of this model are of the test split, which had no say in choosing it."
-    if about["named"]:
+    own_text = "The scores of this model are of the test split, which had no say in choosing it."
+    if model["named"]:
         return (
-            f"{own} The arm was named by hand at the export. If it was named because of its test score, that score is too "
+            f"{own_text} The arm was named by hand at the export. If it was named because of its test score, that score is too "
             "good, by how much nobody can tell."
         )
     if "expected" not in best:
-        return f"{own} With one seed per arm nothing can be said of what another training would give."
+        return f"{own_text} With one seed per arm nothing can be said of what another training would give."
     naive = markdown_text(
-        f"{shown(scores, metric, best['naive'])}, {shown(scores, metric, best['optimism'], points=True)} better"
+        f"{score_text(scores, metric, best['naive'])}, {score_text(scores, metric, best['optimism'], points=True)} better"
     )
     lost = f" {best['lost']:.0f} of them failed and have no part in it." if best["lost"] else ""
-    many = len(about["networks"]) > 1
+    many = len(model["networks"]) > 1
     seed = " That is of one network; the mean of several, which this model is, usually does better." if many else ""
-    covers = f"; the interval covers {markdown_text(best['covers'])}" if interval(scores, best) else ""
+    covers = f"; the interval covers {markdown_text(best['covers'])}" if interval_text(scores, best) else ""
     return (
         f"The arm was chosen by its mean tune score{'' if many else ', and so was the seed'}. *Expected* is what this whole procedure gives: the "
         f"arm chosen anew from all seeds but one, and scored on the test split by the run of the seed left out, over "
         f"{best['folds']:.0f} seeds{covers}.{lost}{seed} The best test mean of any arm "
-        f"looks like {naive}; that difference is optimism. {own}"
+        f"looks like {naive}; that difference is optimism. {own_text}"
     )
 
 
-def _limitations(about: Mapping[str, Any]) -> str:
+def _limitations_text(model: Mapping[str, Any]) -> str:
     points = [
-        f"It knows {len(about['classes'])} classes and gives every photo one of them, whatever is on it.",
-        f"It sees {about['input']['size']} x {about['input']['size']} pixels of the centre of a photo.",
+        f"It knows {len(model['classes'])} classes and gives every photo one of them, whatever is on it.",
+        f"It sees {model['input']['size']} x {model['input']['size']} pixels of the centre of a photo.",
         "The test photos come from the same source as those it was trained on. On other photos expect less.",
         "Its probabilities are not calibrated beyond what the run's report shows.",
         "The searches were not repeated for the expected score: how lucky they were is not in its interval.",
     ]
-    if about["notice"]:
+    if model["notice"]:
         points.insert(
             0, "It was trained and scored on drawings or other data that stand in for photos; see the note at the top."
         )
-    if any(plugin["origin"].endswith(".py") for plugin in about["plugins"].values()):
+    if any(plugin["origin"].endswith(".py") for plugin in model["plugins"].values()):
         points.append("It needs a plugin of its own, which the folder does not bring: name it with `--plugin FILE.py`.")
     return "\n".join(f"- {point}" for point in points)
 
 
-def _made_with(about: Mapping[str, Any]) -> str:
-    environment = about["environment"]
+def _made_with(model: Mapping[str, Any]) -> str:
+    environment = model["environment"]
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
-    files = [*about["networks"]]
-    if about["pretrained"] and about["pretrained"]["file"]:
-        files.append(about["pretrained"])
-    rows = [[Markdown(markdown_code(each[key])) for key in ("file", "sha256")] for each in files]
-    runs = ", ".join(markdown_code(run["run_id"]) for run in about["runs"])
-    where = f"{markdown_text(versions)}; {markdown_text(environment['hardware']['device'])}"
-    return f"Run {markdown_code(about['run_folder'])}, {runs}; {where}.\n\n{_table(('file', 'SHA-256'), rows)}"
+    files = [*model["networks"]]
+    if model["pretrained"] and model["pretrained"]["file"]:
+        files.append(model["pretrained"])
+    rows = [(Markdown(markdown_code(file["file"])), Markdown(markdown_code(file["sha256"]))) for file in files]
+    runs = ", ".join(markdown_code(run["run_id"]) for run in model["runs"])
+    machine = f"{markdown_text(versions)}; {markdown_text(environment['hardware']['device'])}"
+    return (
+        f"Run {markdown_code(model['run_folder'])}, {runs}; {machine}.\n\n{_markdown_table(('file', 'SHA-256'), rows)}"
+    )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a table in Markdown; a cell that is not ``Markdown`` already is a text, and nothing in it is carried out."""
-    cells = [[cell if isinstance(cell, Markdown) else markdown_text(cell) for cell in row] for row in (head, *rows)]
-    cells.insert(1, ["---"] * len(head))
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a table in Markdown; in a cell that is no ``Markdown``, every special sign is escaped."""
+    lines = [_table_line(row) for row in (head, *rows)]
+    lines.insert(1, f"| {' | '.join(['---'] * len(head))} |")
+    return "\n".join(lines)
+
+
+def _table_line(row: Sequence[Any]) -> str:
+    cells = [cell if isinstance(cell, Markdown) else markdown_text(cell) for cell in row]
+    return f"| {' | '.join(cells)} |"

@@ -1,4 +1,4 @@
-"""``harness export``: a run's model as a folder of its own, which ``harness predict`` takes, with a model card."""
+"""A run's model as a folder of its own, which ``harness predict`` takes, with a model card: ``harness export``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from harness.benchmark.sections import Benchmark, as_plain
 from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal
 from harness.errors import RunFolderError
-from harness.models.card import interval, model_card, shown, winner
-from harness.models.exported import FILE, describe_model, named
-from harness.models.predict import Choice, choose_model, model_of
+from harness.models.card import interval_text, model_card, score_text, winner_row
+from harness.models.choice import Choice, build_model, choose_model
+from harness.models.exported import FILE, describe_model, network_files
 from harness.models.trained import Model, check_weights, load_frozen, registry_for
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Backbone, Task
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# What of a run's recipe a card shows: what was in force when the model was trained, whatever the benchmark's sections say.
+# Parts of a run's recipe that a card shows: they were in force when the model was trained.
 RECIPE = (
     "optimizer", "scheduler", "epochs", "batch_size", "l2", "augment", "precision", "head_epochs", "layer_factor", "batch_norm",
 )  # fmt: skip
@@ -39,7 +39,7 @@ RECIPE = (
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What the user typed."""
+    """The run whose model is exported, which model it is, and where it goes."""
 
     folder: Path  # of the run
     out: Path | None = None  # a new folder; RUN-model in the current one where not said
@@ -50,9 +50,9 @@ class ExportRequest:
 
 
 def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, Any]]:
-    """Write the model into a new folder, and return that and what its ``model.json`` says.
+    """Write the model into a new folder, and return the folder and the content of its ``model.json``.
 
-    It is there whole or not at all. Raises RunFolderError for a run without a finished comparison or without its weights,
+    The folder is written whole or not at all. Raises RunFolderError for a run without a finished comparison or without its weights,
     DataError where the frozen backbone's weights are not found or the folder cannot be written.
     """
     out = request.out or Path(f"{request.folder.resolve().name}-model")
@@ -60,7 +60,7 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
     records = open_records(request.folder)
     choice = choose_model(records, request.arm, request.ensemble)
     records.check_files(choice.run_ids, "solutions/", "predictions/")
-    model = model_of(records, choice)
+    model = build_model(records, choice)
     for file in model.files:
         if not file.is_file():
             raise RunFolderError(
@@ -69,23 +69,25 @@ def export(request: ExportRequest, reporter: Reporter) -> tuple[Path, dict[str, 
             )
     registry = registry_for(model, request.plugins, reporter)
     frozen = check_weights(model.origin, model.backbone, registry) if model.head else None
-    kept = f"backbone{frozen.suffix}" if frozen and not request.light else ""
-    about = describe_model(_with_own_plugins(model, registry), kept) | _about(records, choice, request, registry)
-    about = impersonal(about) | {"plain": _in_plain_words(model, frozen, registry, reporter)}
-    copies = {**named(model), **({kept: frozen} if frozen and kept else {})}
-    _write(out, copies, {FILE: json.dumps(about, indent=2, allow_nan=False) + "\n", "README.md": model_card(about)})
-    return out, about
+    backbone_file = f"backbone{frozen.suffix}" if frozen and not request.light else ""
+    description = describe_model(_with_own_plugins(model, registry), backbone_file)
+    description |= _describe_training(records, choice, request, registry)
+    description = impersonal(description) | {"plain": _python_text(model, frozen, registry, reporter)}
+    copies = {**network_files(model), **({backbone_file: frozen} if frozen and backbone_file else {})}
+    text = json.dumps(description, indent=2, allow_nan=False) + "\n"
+    _write_folder(out, copies, {FILE: text, "README.md": model_card(description)})
+    return out, description
 
 
 def _with_own_plugins(model: Model, registry: Registry) -> Model:
-    """Return the model with only those of the run's plugins that it is made of."""
+    """Return the model without the plugins of the run that it does not need."""
     used = {registry.find(kind, name, str(model.origin.folder)).plugin for kind, name in model.parts.values()}
-    plugins = {name: about for name, about in model.origin.plugins.items() if name in used}
+    plugins = {name: source for name, source in model.origin.plugins.items() if name in used}
     return replace(model, origin=replace(model.origin, plugins=plugins))
 
 
-def _about(records: Records, choice: Choice, request: ExportRequest, registry: Registry) -> dict[str, Any]:
-    """Return what is said of a model beside what predicting needs: how it was made, and how good it is."""
+def _describe_training(records: Records, choice: Choice, request: ExportRequest, registry: Registry) -> dict[str, Any]:
+    """Return the part of ``model.json`` that predicting does not need: how the model was made, and how good it is."""
     meta, arm = records.meta, records.arms.set_index("arm").loc[choice.arm]
     data, benchmark = meta.data, as_plain(Benchmark.model_validate(meta.benchmark).of_head(choice.head))
     recipe = records.recipes[choice.run_ids[0]]
@@ -97,33 +99,33 @@ def _about(records: Records, choice: Choice, request: ExportRequest, registry: R
         "optimizer": str(arm["optimizer"]),
         "scheduler": str(arm["scheduler"]),
         "tuned": dict(arm["tuned_params"]),
-        "pinned": [name for name, said in meta.spaces[choice.arm].items() if "fixed" in said],
+        "pinned": [name for name, space in meta.spaces[choice.arm].items() if "fixed" in space],
         "recipe": {key: recipe[key] for key in RECIPE if key in recipe},
         "benchmark": {part: benchmark[part] for part in ("train", "search", "compare")},
         "references": meta.references,
         "data": {key: data[key] for key in ("name", "fingerprint", "counts")},
-        "runs": [{"run_id": each, "seed": int(seeds[each])} for each in choice.run_ids],
+        "runs": [{"run_id": run_id, "seed": int(seeds[run_id])} for run_id in choice.run_ids],
         "run_folder": request.folder.resolve().name,
         "named": request.arm is not None,
-        "scores": _scores(records, choice, registry),
+        "scores": _collect_scores(records, choice, registry),
         "environment": {key: meta.environment[key] for key in ("versions", "hardware")},
     }
 
 
-def _in_plain_words(model: Model, frozen: Path | None, registry: Registry, reporter: Reporter) -> dict[str, str]:
-    """Return how to build the networks without the harness, as Python text; nothing where a plugin does not say it.
+def _python_text(model: Model, frozen: Path | None, registry: Registry, reporter: Reporter) -> dict[str, str]:
+    """Return how to build the networks without the harness, as Python text; empty where a plugin does not say it.
 
-    Nothing too where the frozen backbone's file has other names than the network, for then it needs reading first.
+    It is empty too where the frozen backbone's file has other names than the network: such a file has to be converted first.
     """
     try:
         with Boundary("backbone", model.backbone, "say how to build it", everything=True):
-            return _calls(model, frozen, registry, reporter)
+            return _build_calls(model, frozen, registry, reporter)
     except PluginFailed as error:  # it may be the file too, that is no safetensors
         reporter.say(f"note: the card does not say how to load the model without the harness: {error.why}")
         return {}
 
 
-def _calls(model: Model, frozen: Path | None, registry: Registry, reporter: Reporter) -> dict[str, str]:
+def _build_calls(model: Model, frozen: Path | None, registry: Registry, reporter: Reporter) -> dict[str, str]:
     """Return the Python text that builds each network."""
     import torch
     from safetensors import safe_open
@@ -140,16 +142,13 @@ def _calls(model: Model, frozen: Path | None, registry: Registry, reporter: Repo
     with safe_open(frozen, "pt") as file:
         if set(network.state_dict()) - set(file.keys()):
             return {}
-    texts = [
-        part.plain(*of)
-        for part, of in zip(parts, ((shape, 0), (features, len(model.classes))), strict=True)
-        if part.plain
-    ]
-    return {"backbone": texts[0], "network": texts[1]}
+    if not body.plain or not head[0].plain:
+        return {}
+    return {"backbone": body.plain(shape, 0), "network": head[0].plain(features, len(model.classes))}
 
 
-def _scores(records: Records, choice: Choice, registry: Registry) -> dict[str, Any]:
-    """Return the model's own test scores, what is to be expected of the choice that led to it, and the other arms'."""
+def _collect_scores(records: Records, choice: Choice, registry: Registry) -> dict[str, Any]:
+    """Return the model's own test scores, and for every arm its scores and what to expect of choosing an arm this way."""
     import numpy as np
 
     meta = records.meta
@@ -158,19 +157,21 @@ def _scores(records: Records, choice: Choice, registry: Registry) -> dict[str, A
     stacked = np.stack([load_arrays(file)["predictions"] for file in files])
     predictions: NDArray[np.float32] = np.asarray(stacked.mean(axis=0, dtype=np.float64), np.float32)
     with Boundary("task", task.name, "compute its metrics"):
-        own = {name: float(m.compute(predictions, records.targets)) for name, m in task.metrics.items()}
+        own_scores = {
+            name: float(metric.compute(predictions, records.targets)) for name, metric in task.metrics.items()
+        }
     table = computed(winner_table.ANALYSIS, records)
-    arms = [_plain(row) for row in table.to_dict("records")]
-    return {"metric": meta.metric, "metrics": meta.metrics, "own": own, "arms": arms}
+    arms = [_plain_row(row) for row in table.to_dict("records")]
+    return {"metric": meta.metric, "metrics": meta.metrics, "own": own_scores, "arms": arms}
 
 
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a row of a table as JSON takes it: without what is not known."""
+def _plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a row of a table as JSON takes it; unknown values are left out."""
     values = {str(key): value.item() if hasattr(value, "item") else value for key, value in row.items()}
-    return {key: value for key, value in values.items() if value == value}
+    return {key: value for key, value in values.items() if value == value}  # false for NaN
 
 
-def _write(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> None:
+def _write_folder(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> None:
     needed = sum(file.stat().st_size for file in copies.values())
     with new_folder(out, "name another folder with --out", needed) as folder:
         for name, file in copies.items():
@@ -179,18 +180,18 @@ def _write(out: Path, copies: Mapping[str, Path], texts: Mapping[str, str]) -> N
             (folder / name).write_text(text, encoding="utf-8")
 
 
-def lines(out: Path, about: Mapping[str, Any]) -> list[str]:
-    """Return for a person what was exported, and what to expect of it."""
-    scores = about["scores"]
-    metric, best = scores["metric"], winner(about)
-    seeds = ", ".join(str(each["seed"]) for each in about["runs"])
-    found = [f"{about['arm']}, seed {seeds}, into {out}"]
+def lines(out: Path, description: Mapping[str, Any]) -> list[str]:
+    """Return, for a person, which model was exported and what to expect of it."""
+    scores = description["scores"]
+    metric, best = scores["metric"], winner_row(description)
+    seeds = ", ".join(str(run["seed"]) for run in description["runs"])
+    out_lines = [f"{description['arm']}, seed {seeds}, into {out}"]
     if "expected" in best:
-        spread = interval(scores, best)
+        spread = interval_text(scores, best)
         covers = f", 95 % interval {spread} over {best['covers']}" if spread else ""
-        found.append(
-            f"expected test {metric} of the choice: {shown(scores, metric, best['expected'])}{covers}; "
-            f"the best test mean of any arm looks better by {shown(scores, metric, best['optimism'], points=True)}"
+        out_lines.append(
+            f"expected test {metric} of the choice: {score_text(scores, metric, best['expected'])}{covers}; "
+            f"the best test mean of any arm looks better by {score_text(scores, metric, best['optimism'], points=True)}"
         )
-    found.append(f"test {metric} of this model: {shown(scores, metric, scores['own'][metric])}")
-    return [*found, f"harness predict {out} FOLDER_OR_ZIP --out submission.csv"]
+    out_lines.append(f"test {metric} of this model: {score_text(scores, metric, scores['own'][metric])}")
+    return [*out_lines, f"harness predict {out} FOLDER_OR_ZIP --out submission.csv"]

@@ -1,11 +1,11 @@
-"""The exported folder: a model out of a run, with everything that predicting needs and nothing of the run.
+"""The exported folder: a model of a run, with everything that predicting needs and nothing else of the run.
 
     model.json              what a photo goes through, the networks and their hashes, how they were trained and scored
     network*.safetensors    trained weights, one file per network
     backbone.*              the frozen backbone's pretrained weights, where there is one and the export is not light
     README.md               a model card
 
-What it names lies in the folder itself, and it brings no code: a loose plugin has to be named.
+Every file that it names lies in the folder itself. It brings no code: the user has to name a loose plugin.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.images import Cut
+from harness.data.squares import Cut
 from harness.errors import HarnessError, RunFolderError, arguments, one_line, shown
 from harness.models.trained import Model, Origin
 
@@ -31,7 +31,7 @@ def is_export(folder: Path) -> bool:
 
 
 def describe_model(model: Model, frozen: str) -> dict[str, Any]:
-    """Return what ``read_model`` makes the model of, as plain values; ``frozen`` is the backbone's file there, or ""."""
+    """Return the values from which ``read_model`` builds the model; ``frozen`` is the backbone's file there, or ""."""
     weights = model.origin.weights.get(model.backbone)
     used = {"sha256": weights["sha256"], "file": frozen} if weights else None
     return {
@@ -47,21 +47,21 @@ def describe_model(model: Model, frozen: str) -> dict[str, Any]:
         "backbone": model.backbone,
         "head": model.head,
         "pretrained": used,
-        "networks": [{"file": name, "sha256": sha256_of(file)} for name, file in named(model).items()],
-        "plugins": {name: {"origin": p["origin"], "sha256": p["sha256"]} for name, p in model.origin.plugins.items()},
+        "networks": [{"file": name, "sha256": sha256_of(file)} for name, file in network_files(model).items()],
+        "plugins": {name: {"origin": source["origin"], "sha256": source["sha256"]} for name, source in model.origin.plugins.items()},
         "notice": model.notice,
     }  # fmt: skip
 
 
-def named(model: Model) -> dict[str, Path]:
-    """Return what the model's trained weights are called in an exported folder, each with where it lies now."""
+def network_files(model: Model) -> dict[str, Path]:
+    """Return the files of the model's trained weights, by the names that they have in an exported folder."""
     if len(model.files) == 1:
         return {"network.safetensors": model.files[0]}
     return {f"network-{number}.safetensors": file for number, file in enumerate(model.files)}
 
 
 def read_model(folder: Path) -> tuple[Model, Mapping[str, Any]]:
-    """Return an exported model, its weights checked against their hashes, and all that its file says.
+    """Return an exported model, its weights checked against their hashes, and the content of its ``model.json``.
 
     Raises RunFolderError where the folder is no exported model of this version, or is damaged.
     """
@@ -70,8 +70,8 @@ def read_model(folder: Path) -> tuple[Model, Mapping[str, Any]]:
     try:
         if file.stat().st_size > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
-        said = json.loads(file.read_text(encoding="utf-8"))
-        kind = (said["format"], said["version"])
+        description = json.loads(file.read_text(encoding="utf-8"))
+        kind = (description["format"], description["version"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(f"{file}: must be an exported model, got {one_line(error)}; export it again") from error
     if kind != (FORMAT, VERSION):
@@ -80,54 +80,54 @@ def read_model(folder: Path) -> tuple[Model, Mapping[str, Any]]:
             "use the release that wrote it"
         )
     try:
-        return _model(folder, said), said
+        return _build_model(folder, description), description
     except HarnessError:
         raise
     except Exception as error:  # anything may stand in a damaged file
         raise RunFolderError(f"{file}: must be whole, got {one_line(error)}; export it again") from error
 
 
-def _model(folder: Path, said: Mapping[str, Any]) -> Model:
-    looks, used, networks = said["input"], said["pretrained"], said["networks"]
+def _build_model(folder: Path, description: Mapping[str, Any]) -> Model:
+    looks, used, networks = description["input"], description["pretrained"], description["networks"]
     if not networks:
         raise ValueError("no networks")
     plugins = {
-        name: {"origin": str(about.get("origin", "")), "sha256": str(about["sha256"])}
-        for name, about in said["plugins"].items()
+        name: {"origin": str(source.get("origin", "")), "sha256": str(source["sha256"])}
+        for name, source in description["plugins"].items()
     }  # for a person: it brings no code
     weights = {}
     if used:
-        frozen = str(_inside(folder, used["file"])) if used["file"] else ""
-        weights[said["backbone"]] = {"sha256": used["sha256"], "file": frozen}
+        frozen = str(_file_inside(folder, used["file"])) if used["file"] else ""
+        weights[description["backbone"]] = {"sha256": used["sha256"], "file": frozen}
     return Model(
         origin=Origin(folder, plugins, weights),
-        arm=said["arm"],
-        backbone=said["backbone"],
-        head=said["head"],
-        task=said["task"],
-        classes=tuple(said["classes"]),
+        arm=description["arm"],
+        backbone=description["backbone"],
+        head=description["head"],
+        task=description["task"],
+        classes=tuple(description["classes"]),
         cut=Cut(int(looks["size"]), looks["interpolation"], float(looks["crop"])),
         mean=tuple(map(float, looks["mean"])),
         std=tuple(map(float, looks["std"])),
-        files=tuple(_checked(_inside(folder, each["file"]), each["sha256"]) for each in networks),
-        why=f"{said['arm']}, exported ({len(networks)} network{'s' if len(networks) > 1 else ''})",
-        notice=said["notice"],
+        files=tuple(_check_file(_file_inside(folder, network["file"]), network["sha256"]) for network in networks),
+        why=f"{description['arm']}, exported ({len(networks)} network{'s' if len(networks) > 1 else ''})",
+        notice=description["notice"],
     )
 
 
-def _inside(folder: Path, name: str) -> Path:
+def _file_inside(folder: Path, name: str) -> Path:
     """Return a file of the folder; raises RunFolderError for a name that leads out of it."""
     if Path(name).name != name:
         raise RunFolderError(f"{folder / FILE}: must name files of its own folder, got {shown(name)}")
     return folder / name
 
 
-def _checked(file: Path, sha256: str) -> Path:
+def _check_file(file: Path, sha256: str) -> Path:
     if not file.is_file():
         raise RunFolderError(f"{file}: must be there, as {FILE} says, got nothing; export the model again")
-    if (found := sha256_of(file)) != sha256:
+    if (actual := sha256_of(file)) != sha256:
         raise RunFolderError(
-            f"{file}: must be the exported weights (SHA-256 {sha256[:12]}...), got {found[:12]}...; export the model again"
+            f"{file}: must be the exported weights (SHA-256 {sha256[:12]}...), got {actual[:12]}...; export the model again"
         )
     return file
 

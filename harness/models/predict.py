@@ -1,6 +1,6 @@
-"""Predicting unlabelled photos with the best model of a run, or an exported one, as a stream: any number of them in constant memory.
+"""Predictions for unlabelled photos by the best model of a run, or by an exported one.
 
-A photo goes the way the run's own photos went: the same decoder and cut (``data.images``), the same normalisation, the same
+The photos are a stream: any number of them takes the same memory. A photo goes the way the run's own photos went: the same decoder and cut (``data.squares``), the same normalisation, the same
 frozen backbone from the same weights file, and then the trained weights.
 """
 
@@ -21,18 +21,19 @@ from harness.benchmark import loading
 from harness.benchmark.sections import TrainSection
 from harness.benchmark.toml import parse_override
 from harness.console import interruption
-from harness.console.numbers import measure
 from harness.console.progress import Reporter
 from harness.console.safe_text import spreadsheet_cell
-from harness.data.images import CENTRE, CORNERS, Cut, Position, quiet_photos, stream_photos
+from harness.data.images import quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
-from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
+from harness.data.squares import CENTRE, CORNERS, Cut, Position
+from harness.errors import BenchmarkError, did_you_mean, shown
+from harness.models.choice import build_model, choose_model
 from harness.models.exported import is_export, read_model
-from harness.models.trained import Model, load_networks, origin_of, registry_for
+from harness.models.trained import Model, load_networks, registry_for
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Split, Task
 from harness.plugin.process_settings import kept
-from harness.records import Records, open_records, schema
+from harness.records import open_records
 from harness.records.files import check_out_file, replacing
 from harness.training import device
 
@@ -41,7 +42,12 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-SETTABLE = ("train.device", "train.precision", "train.pretrained", "train.threads")  # what may differ from the run's
+SETTABLE = (
+    "train.device",
+    "train.precision",
+    "train.pretrained",
+    "train.threads",
+)  # settings that may differ from the run's
 BATCH = 64  # photos at a time, as when features are extracted
 ID = "id"  # the first column
 SHOWN = 5  # unreadable photos that are named
@@ -51,7 +57,7 @@ Score = Callable[["NDArray[np.uint8]"], "NDArray[np.float64]"]  # squares [B, V,
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """What the user typed."""
+    """What is to be predicted, with which model, and where the table goes."""
 
     folder: Path  # of the run, or of an exported model
     photos: Path
@@ -66,33 +72,14 @@ class PredictionRequest:
     ids: str = "number"  # one of data.photos.IDS
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What of a run predicts: an arm, and one of its comparison runs or all of them, each with its snapshots or not."""
-
-    arm: str
-    backbone: str
-    head: str  # empty where the backbone itself was trained
-    run_ids: tuple[str, ...]
-    why: str  # for a person
-    snapshots: bool = False
-
-
 def predict(request: PredictionRequest, reporter: Reporter) -> int:
     """Write a probability for every photo to ``request.out``, and return how many could not be read.
 
     Those get the same probability for every class. Raises HarnessError where run, photos or weights are not right.
     """
-    check_out_file(request.out, header=f"{ID},")
-    low, high = request.clip
-    if not 0 <= low < high <= 1:
-        raise BenchmarkError(f"--clip: must be LOW HIGH with 0 <= LOW < HIGH <= 1, got {low} {high}")
-    if request.ids not in IDS:
-        raise BenchmarkError(
-            f"--ids: must be {' or '.join(IDS)}, got {shown(request.ids)}{did_you_mean(request.ids, IDS, listed=True)}"
-        )
-    model, train = opened(request)
-    check_out_file(request.out, header=_header(model))
+    _check_request(request)
+    model, train = open_model(request)
+    check_out_file(request.out, header=_header_line(model))
     places: tuple[Position, ...] = (CENTRE,)
     if request.tta and model.cut.scaled > model.cut.size:
         places += CORNERS
@@ -102,30 +89,43 @@ def predict(request: PredictionRequest, reporter: Reporter) -> int:
     if request.tta:
         corners = ", and four corners" if len(places) > 1 else "; the cut leaves no corners"
         reporter.say(f"mean over {len(places) + 1} views of each photo: as it is, mirrored{corners}")
-    score = _score(request, model, train, reporter)
+    score = _build_scorer(request, model, train, reporter)
     skipped = Skipped(request.photos)
     with (
         kept(f"the model {model.arm}"),
         open_photos(request.photos, skipped, request.ids) as photos,
-        _table(request.out) as write,
+        _open_table(request.out) as write,
     ):
-        broken = _stream(photos, model.cut, places, score, _columns(model.classes), request.clip, write, reporter)
+        unreadable = _predict_photos(
+            photos, model.cut, places, score, _name_columns(model.classes), request.clip, write, reporter
+        )
     reporter.say(f"{len(photos)} photos predicted, into {request.out}")
     if skipped.by_reason:
         reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
-    if broken:
-        reporter.say(
-            f"warning: {len(broken)} of {len(photos)} photos could not be read and got {1 / len(model.classes):.3g}:",
-            style="yellow",
-        )
-        for line in broken[:SHOWN]:
+    if unreadable:
+        probability = f"{1 / len(model.classes):.3g}"
+        line = f"warning: {len(unreadable)} of {len(photos)} photos could not be read and got {probability}:"
+        reporter.say(line, style="yellow")
+        for line in unreadable[:SHOWN]:
             reporter.say(f"  {line}", style="yellow")
-        if len(broken) > SHOWN:
-            reporter.say(f"  ... and {len(broken) - SHOWN} more", style="yellow")
-    return len(broken)
+        if len(unreadable) > SHOWN:
+            reporter.say(f"  ... and {len(unreadable) - SHOWN} more", style="yellow")
+    return len(unreadable)
 
 
-def opened(request: PredictionRequest) -> tuple[Model, TrainSection]:
+def _check_request(request: PredictionRequest) -> None:
+    """Raise HarnessError for a table that cannot be written and for options out of their range."""
+    check_out_file(request.out, header=f"{ID},")
+    low, high = request.clip
+    if not 0 <= low < high <= 1:
+        raise BenchmarkError(f"--clip: must be LOW HIGH with 0 <= LOW < HIGH <= 1, got {low} {high}")
+    if request.ids not in IDS:
+        raise BenchmarkError(
+            f"--ids: must be {' or '.join(IDS)}, got {shown(request.ids)}{did_you_mean(request.ids, IDS, listed=True)}"
+        )
+
+
+def open_model(request: PredictionRequest) -> tuple[Model, TrainSection]:
     """Return the model that the request means and the settings it is used with.
 
     Raises RunFolderError where the folder is neither a run on photos of classes nor an exported model.
@@ -137,57 +137,25 @@ def opened(request: PredictionRequest) -> tuple[Model, TrainSection]:
                 f"--set: must be one of {', '.join(SETTABLE)} for a run that is over, got {shown(key)}"
             )
     if is_export(request.folder):
-        return _of_export(request)
+        return _open_export(request)
     records = open_records(request.folder)
     benchmark = loading.load(request.folder / "benchmark.toml", overrides=request.overrides)[0]
     named = any(override.startswith("train.pretrained") for override in request.overrides)
     choice = choose_model(records, request.arm, request.ensemble, request.snapshots)
     records.check_files(choice.run_ids, "solutions/")
-    return model_of(records, choice, benchmark.train.pretrained if named else None), benchmark.train
+    return build_model(records, choice, benchmark.train.pretrained if named else None), benchmark.train
 
 
-def model_of(records: Records, choice: Choice, pretrained: bool | str | None = None) -> Model:
-    """Return a run's model; ``pretrained`` where the user has just said where the backbone's weights are.
-
-    Raises RunFolderError for a run that is not on photos of two or more classes.
-    """
-    from harness.training.batches import MEAN, STD
-
-    folder, about = records.folder, records.meta.data
-    if len(about["classes"]) < 2 or len(about["input_shape"]) != 3:
-        raise RunFolderError(f"{folder}: must be a run on photos of two or more classes, got one on other data")
-    cut, looks = _cut(records), records.meta.weights.get(choice.backbone)
-    files = [
-        file
-        for run_id in choice.run_ids
-        for file in (*(schema.snapshots(folder, run_id) if choice.snapshots else ()), schema.solution(folder, run_id))
-    ]
-    return Model(
-        origin=origin_of(records, pretrained, choice.run_ids[0]),
-        arm=choice.arm,
-        backbone=choice.backbone,
-        head=choice.head,
-        task=records.meta.benchmark["train"]["task"],
-        classes=tuple(about["classes"]),
-        cut=cut,
-        mean=tuple(looks["mean"]) if looks else MEAN,
-        std=tuple(looks["std"]) if looks else STD,
-        files=tuple(files),
-        why=choice.why,
-        notice=about["notice"],
-        block=tuple(records.meta.benchmark.get("block", ())),
-    )
-
-
-def _of_export(request: PredictionRequest) -> tuple[Model, TrainSection]:
+def _open_export(request: PredictionRequest) -> tuple[Model, TrainSection]:
     """Return an exported model, and the settings that the user gives it."""
-    model, said = read_model(request.folder)
-    asked = {"--arm": request.arm is not None, "--ensemble": request.ensemble, "--snapshots": request.snapshots}
-    for option in (option for option, is_asked in asked.items() if is_asked):
-        raise BenchmarkError(
-            f"{option}: must be left out for an exported model, which is one already; use it at 'harness export'"
-        )
-    settings: dict[str, Any] = dict(said["settings"])
+    model, description = read_model(request.folder)
+    options = {"--arm": request.arm is not None, "--ensemble": request.ensemble, "--snapshots": request.snapshots}
+    for option, is_given in options.items():
+        if is_given:
+            raise BenchmarkError(
+                f"{option}: must be left out for an exported model, which is chosen already; use it at 'harness export'"
+            )
+    settings: dict[str, Any] = dict(description["settings"])
     for override in request.overrides:
         (*_, key), value = parse_override(override)
         settings[key] = value
@@ -203,68 +171,25 @@ def _of_export(request: PredictionRequest) -> tuple[Model, TrainSection]:
     return model, train
 
 
-def choose_model(records: Records, arm: str | None = None, ensemble: bool = False, snapshots: bool = False) -> Choice:
-    """Return the arm whose finished comparison runs have the best mean on the tune split, and of it the best run, or all.
-
-    With ``snapshots`` it is the best of the arms that kept some. The test split has no say. Raises RunFolderError where
-    none has finished or none was kept, and BenchmarkError for an unknown ``arm``.
-    """
-    arms = list(records.meta.arms)
-    if arm is not None and arm not in arms:
-        raise BenchmarkError(f"--arm: must be an arm of the run, got {shown(arm)}{did_you_mean(arm, arms)}")
-    deciding, sign = records.deciding, records.deciding.sign
-    runs = records.compared()
-    done = runs[(runs["state"] == schema.DONE) & runs["arm"].isin([arm] if arm else arms)]
-    if done.empty or deciding.tune_column not in done:
-        raise RunFolderError(f"{records.folder}: must have a finished comparison run, got none; 'harness run' goes on")
-    if snapshots:
-        done = done[[bool(schema.snapshots(records.folder, run_id)) for run_id in done["run_id"]]]
-        if done.empty:
-            raise RunFolderError(
-                f"{records.folder}: must have snapshots{f' of {arm}' if arm else ''}, got none; they are kept with "
-                "compare.snapshots = true where a schedule has cycles (sgdr)"
-            )
-    tuned = sign * done.set_index(["arm", "run_id"])[deciding.tune_column]
-    means = tuned.groupby("arm").mean()
-    best = max((name for name in arms if name in means.index), key=lambda name: (means[name], -arms.index(name)))
-    of_arm = done[done["arm"] == best].sort_values("seed")
-    of_arm = of_arm if ensemble else of_arm.loc[[(sign * of_arm[deciding.tune_column]).idxmax()]]
-    seeds = ", ".join(map(str, of_arm["seed"]))
-    score = measure(float(sign * means[best]), deciding.unit)
-    mean = f"tune {deciding.name} {score} on average over {len(tuned[best])} seeds"
-    backbone = str(records.arms.set_index("arm").loc[best, "backbone"])
-    network = best.partition("/")[0]
-    head = "" if network == backbone else network.removeprefix(f"{backbone}+")
-    which = f"the mean of seeds {seeds}" if ensemble else f"seed {seeds}"
-    if snapshots:
-        which = f"the snapshots of {which}"
-    return Choice(best, backbone, head, tuple(of_arm["run_id"]), f"{best}, {which} ({mean})", snapshots)
-
-
-def _cut(records: Records) -> Cut:
-    about = records.meta.data
-    return Cut(about["input_shape"][0], about["interpolation"], about["crop"])
-
-
-def _header(model: Model) -> str:
+def _header_line(model: Model) -> str:
     """Return the first line of the table."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(map(spreadsheet_cell, (ID, *_columns(model.classes))))
+    csv.writer(line, lineterminator="\n").writerow(map(spreadsheet_cell, (ID, *_name_columns(model.classes))))
     return line.getvalue()
 
 
-def _columns(classes: Sequence[str]) -> dict[str, int]:
-    """Return the columns of the table, each with the class it is the probability of; none is called as the first, id."""
+def _name_columns(classes: Sequence[str]) -> dict[str, int]:
+    """Return the columns of the table, each with the class whose probability it has; none has the name of the first, ``id``."""
     if len(classes) > 2:
         free = f"class {ID}"
         while free in classes:
             free = f"class {free}"
         return {free if name == ID else name: i for i, name in enumerate(classes)}
-    dog = [i for i, name in enumerate(classes) if name.lower() in ("dog", "dogs")]
-    return {"label": dog[0] if dog else 1}
+    dogs = [i for i, name in enumerate(classes) if name.lower() in ("dog", "dogs")]
+    return {"label": dogs[0] if dogs else 1}
 
 
-def _stream(
+def _predict_photos(
     photos: Sequence[Numbered], cut: Cut, places: Sequence[Position], score: Score, columns: dict[str, int],
     clip: tuple[float, float], write: Callable[[Sequence[object]], object], reporter: Reporter,
 ) -> list[str]:  # fmt: skip
@@ -272,25 +197,25 @@ def _stream(
     import numpy as np
 
     write([ID, *columns])
-    broken: list[str] = []
+    unreadable: list[str] = []
     done = 0
     with quiet_photos():
-        for pixels, faults in stream_photos([each.photo for each in photos], cut, places, BATCH):
+        for pixels, faults in stream_photos([numbered.photo for numbered in photos], cut, places, BATCH):
             interruption.check()
-            found = score(pixels)
-            for row, each in enumerate(photos[done : done + len(pixels)]):
-                if why := faults.get(done + row):
-                    found[row] = 1 / found.shape[1]
-                    broken.append(f"{each.photo.name}: {why}")
-                shown = np.clip(found[row, list(columns.values())], *clip)
-                write([each.id, *(f"{value:.6g}" for value in shown)])
+            probabilities = score(pixels)
+            for row, numbered in enumerate(photos[done : done + len(pixels)]):
+                if reason := faults.get(done + row):
+                    probabilities[row] = 1 / probabilities.shape[1]
+                    unreadable.append(f"{numbered.photo.name}: {reason}")
+                clipped = np.clip(probabilities[row, list(columns.values())], *clip)
+                write([numbered.id, *(f"{value:.6g}" for value in clipped)])
             done += len(pixels)
             reporter.preparing("predicting photos", done, len(photos))
-    return broken
+    return unreadable
 
 
 @contextmanager
-def _table(out: Path) -> Iterator[Callable[[Sequence[object]], object]]:
+def _open_table(out: Path) -> Iterator[Callable[[Sequence[object]], object]]:
     """Give a function that writes a row; the file is there once it is whole."""
     with replacing(out, durable=False, hint="name another file with --out") as file:
         lines = SimpleNamespace(write=lambda text: file.write(text.encode()))
@@ -301,28 +226,28 @@ def _table(out: Path) -> Iterator[Callable[[Sequence[object]], object]]:
 # --- the network
 
 
-def _score(request: PredictionRequest, model: Model, train: TrainSection, reporter: Reporter) -> Score:
+def _build_scorer(request: PredictionRequest, model: Model, train: TrainSection, reporter: Reporter) -> Score:
     """Return the function that turns squares into the mean of the model's predictions."""
     import numpy as np
     import torch
 
-    from harness.training.batches import resident
+    from harness.training.batches import put_on_device
 
     registry = registry_for(model, request.plugins, reporter)
     chosen = device.set_up_device(train.device, train.precision, train.threads)
     task = registry.get("task", model.task, Task, str(request.folder))
-    nothing = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
-    like = resident(nothing, chosen, model.mean, model.std)
-    body, networks = load_networks(model, registry, chosen)
+    empty = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
+    normaliser = put_on_device(empty, chosen, model.mean, model.std)
+    backbone, networks = load_networks(model, registry, chosen)
     predicting = Boundary("backbone", model.head or model.backbone, "predict")
 
-    def of_view(squares: NDArray[np.uint8]) -> torch.Tensor:
-        inputs = like.as_input(torch.from_numpy(np.ascontiguousarray(squares)).to(chosen.name))
-        if body:  # as its features were extracted
+    def predict_view(squares: NDArray[np.uint8]) -> torch.Tensor:
+        inputs = normaliser.as_input(torch.from_numpy(np.ascontiguousarray(squares)).to(chosen.name))
+        if backbone:  # as its features were extracted
             with torch.autocast(chosen.type, torch.bfloat16, enabled=chosen.precision == "bf16"):
-                inputs = body(inputs).float()
+                inputs = backbone(inputs).float()
         outputs = [network(inputs) for network in networks]  # in float32, as the recorded predictions were computed
-        return torch.stack([task.predict(each.float()) for each in outputs]).double().mean(dim=0)
+        return torch.stack([task.predict(output.float()) for output in outputs]).double().mean(dim=0)
 
     @torch.no_grad()
     def score(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -330,6 +255,6 @@ def _score(request: PredictionRequest, model: Model, train: TrainSection, report
         if request.tta:
             views.append(pixels[:, 0, :, ::-1])
         with predicting:
-            return torch.stack([of_view(view) for view in views]).mean(dim=0).cpu().numpy()
+            return torch.stack([predict_view(view) for view in views]).mean(dim=0).cpu().numpy()
 
     return score

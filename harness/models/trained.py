@@ -1,7 +1,7 @@
-"""Trained networks, ready for use: a frozen backbone, if there was one, and what was trained, from its files.
+"""Trained networks, ready for use: the frozen backbone, if there is one, and the networks that were trained.
 
-They come from a run folder or from an exported one, and a ``Model`` says all of what predicts, whichever it was. The
-backbone's weights must be those it was made with, by their hash.
+They come from a run folder or from an exported one; a ``Model`` describes both alike. The backbone's weights must have the
+hash of those that the networks were trained with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from harness.console.progress import Reporter
-from harness.data.images import Cut
+from harness.data.squares import Cut
 from harness.errors import DataError, PluginError, RunFolderError, UnknownName, one_line
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Backbone, Kind, Weights
@@ -31,21 +31,21 @@ SHOWN = 3  # plugins that are named as missing
 
 @dataclass(frozen=True)
 class Origin:
-    """Where networks come from, a run folder or an exported one, and what they were made with."""
+    """Where networks come from, a run folder or an exported one, and the plugins and weights they were made with."""
 
     folder: Path
     plugins: Mapping[str, Mapping[str, str]]  # by plugin: its origin, its file if it is a loose one, and its SHA-256
     weights: Mapping[str, Mapping[str, Any]]  # by backbone: file, sha256, mean and std of its pretrained weights
-    pretrained: bool | str = True  # as in a benchmark: how they are found where that file is not there
-    named: bool = False  # the user has just said ``pretrained``: it goes before the file
+    pretrained: bool | str = True  # train.pretrained: how weights are found where their file is gone
+    named: bool = False  # the user has just set train.pretrained, which then goes before the file
     sources: Mapping[str, str] = field(
         default_factory=dict
-    )  # SHA-256 of the plugins by part, "backbone"; none of an export
+    )  # SHA-256 of the plugins, by part such as "backbone"; empty for an exported model
 
 
 @dataclass(frozen=True)
 class Model:
-    """What predicts: one trained network, or several whose predictions are averaged."""
+    """One trained network that predicts, or several whose predictions are averaged."""
 
     origin: Origin
     arm: str
@@ -69,65 +69,60 @@ class Model:
 
 
 def origin_of(records: Records, pretrained: bool | str | None = None, run_id: str | None = None) -> Origin:
-    """Return where a run's networks come from; ``pretrained`` where the user has just said another.
+    """Return where a run's networks come from; ``pretrained`` replaces the benchmark's train.pretrained.
 
-    With ``run_id`` it has the hashes of the plugins that this run was made with, by part.
+    With ``run_id`` it includes the hashes of the plugins that this run was made with, by part.
     """
     meta = records.meta
-    said = meta.benchmark["train"].get("pretrained", True) if pretrained is None else pretrained
+    setting = meta.benchmark["train"].get("pretrained", True) if pretrained is None else pretrained
     sources = records.recipes[run_id].get("plugins", {}) if run_id else {}
     weights, named = meta.weights, pretrained is not None
-    return Origin(records.folder, meta.plugins, weights, said, named, sources)
+    return Origin(records.folder, meta.plugins, weights, setting, named, sources)
 
 
 def registry_for(model: Model, plugins: Sequence[Path], reporter: Reporter) -> Registry:
-    """Return the installed plugins and those of these files, in which everything is that the model is made of.
+    """Return the installed plugins and those of these files; raises PluginError for a plugin of the model that is missing.
 
-    Nothing that a run folder or a model names is imported: a loose plugin has to be named by the user. Raises
-    PluginError, saying which one, where a plugin is missing.
+    Nothing that a run folder or a model names is imported: the user has to name a loose plugin.
     """
     registry = discover(plugins, model.block, check_block=False)
     for part, (kind, name) in model.parts.items():
         try:
-            found = registry.find(kind, name, str(model.origin.folder))
+            plugin = registry.find(kind, name, str(model.origin.folder))
         except UnknownName as error:
-            if missing := _missing(model.origin, part, registry):
+            if missing := _list_missing(model.origin, part, registry):
                 raise PluginError(
                     f"{model.origin.folder}: must have the plugin of the {part} '{name}', got none of that name; "
                     f"nothing that a run or a model names is imported by itself: name its file with --plugin FILE ({missing})"
                 ) from error
             raise
-        sha256 = model.origin.sources.get(part) or model.origin.plugins.get(found.plugin, {}).get("sha256")
-        if sha256 and sha256 != found.sha256:
+        sha256 = model.origin.sources.get(part) or model.origin.plugins.get(plugin.plugin, {}).get("sha256")
+        if sha256 and sha256 != plugin.sha256:
             reporter.say(
-                f"warning: plugin {found.plugin} has changed since the run was made "
-                f"(SHA-256 {sha256[:12]}... then, {found.sha256[:12]}... now)",
+                f"warning: plugin {plugin.plugin} has changed since the run was made "
+                f"(SHA-256 {sha256[:12]}... then, {plugin.sha256[:12]}... now)",
                 style="yellow",
             )
     return registry
 
 
-def _missing(origin: Origin, part: str, registry: Registry) -> str:
-    """Return the recorded plugins that may be the one of a part and are not here, with their hashes; "" for none."""
-    absent = {name: about for name, about in origin.plugins.items() if name not in registry.origins}
+def _list_missing(origin: Origin, part: str, registry: Registry) -> str:
+    """Return in words the recorded plugins that are not here and may be the one of a part; "" for none."""
+    absent = {name: source for name, source in origin.plugins.items() if name not in registry.origins}
     sha256 = origin.sources.get(part)
-    exact = {name: about for name, about in absent.items() if about.get("sha256") == sha256}
+    exact = {name: source for name, source in absent.items() if source.get("sha256") == sha256}
     shown = [
-        f"{_file_name(name, str(about.get('origin', '')))}, SHA-256 {str(about.get('sha256'))[:12]}..."
-        for name, about in (exact or absent).items()
+        f"{_file_name(name, str(source.get('origin', '')))}, SHA-256 {str(source.get('sha256'))[:12]}..."
+        for name, source in (exact or absent).items()
     ]
     return "; ".join(shown[:SHOWN])
 
 
 def _file_name(name: str, origin: str) -> str:
     """Return the name of a loose plugin's file, or an installed plugin's name and its distribution."""
-    return (
-        PurePath(origin.replace("\\", "/")).name
-        if origin.endswith(".py")
-        else f"{name} of {origin}"
-        if origin
-        else name
-    )
+    if origin.endswith(".py"):
+        return PurePath(origin.replace("\\", "/")).name
+    return f"{name} of {origin}" if origin else name
 
 
 def load_networks(
@@ -152,9 +147,9 @@ def load_frozen(
     import torch
 
     backbone = registry.get("backbone", name, Backbone, str(origin.folder))
-    weights = _weights(origin, backbone)
+    weights = _find_frozen_weights(origin, backbone)
     with Boundary("backbone", name, "build"):
-        body = _ready(backbone.build(shape, 0, weights), chosen)
+        body = _put_on_device(backbone.build(shape, 0, weights), chosen)
     with torch.no_grad(), Boundary("backbone", name, "map inputs to outputs"):
         return body, tuple(body(torch.zeros(1, *shape, device=chosen.name)).shape[1:])
 
@@ -169,23 +164,23 @@ def load_trained(
     for file in files:
         with Boundary("backbone", name, "build"):
             network = backbone.build(shape, outputs)
-            _load(network, file)
-        networks.append(_ready(network, chosen))
+            _load_state(network, file)
+        networks.append(_put_on_device(network, chosen))
     return networks
 
 
 def check_weights(origin: Origin, name: str, registry: Registry) -> Path:
     """Return the file with a frozen backbone's weights; raises DataError where they are not those that were used."""
-    return _weights(origin, registry.get("backbone", name, Backbone, str(origin.folder))).file
+    return _find_frozen_weights(origin, registry.get("backbone", name, Backbone, str(origin.folder))).file
 
 
-def _ready(network: Any, chosen: Device) -> Any:
+def _put_on_device(network: Any, chosen: Device) -> Any:
     import torch
 
     return network.to(chosen.name).to(memory_format=torch.channels_last).eval()
 
 
-def _weights(origin: Origin, backbone: Backbone) -> Weights:
+def _find_frozen_weights(origin: Origin, backbone: Backbone) -> Weights:
     """Return the weights the backbone was frozen at: the file that was used, or the one found in the same way."""
     recorded = origin.weights[backbone.name]
     file = Path(recorded["file"])
@@ -193,8 +188,8 @@ def _weights(origin: Origin, backbone: Backbone) -> Weights:
         with Boundary("backbone", backbone.name, "have weights"):
             weights = backbone.weights(file)
     else:
-        beside = Path() if origin.named else origin.folder
-        weights = find_weights(backbone, origin.pretrained, beside, "train.pretrained")
+        folder = Path() if origin.named else origin.folder
+        weights = find_weights(backbone, origin.pretrained, folder, "train.pretrained")
     if weights.sha256 != recorded["sha256"]:
         raise DataError(
             f"{weights.file}: must be the weights the run was made with (SHA-256 {recorded['sha256'][:12]}...), "
@@ -203,7 +198,7 @@ def _weights(origin: Origin, backbone: Backbone) -> Weights:
     return weights
 
 
-def _load(network: torch.nn.Module, file: Path) -> None:
+def _load_state(network: torch.nn.Module, file: Path) -> None:
     try:
         state, _ = load_tensors(file)
     except Exception as error:  # safetensors raises its own

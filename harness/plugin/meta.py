@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from harness.console.numbers import measure
+from harness.errors import arguments
 
 Goal = Literal["min", "max"]
 
@@ -20,10 +21,13 @@ def sign_of(goal: str) -> int:
     Returns:
         1 for "max", -1 for "min".
 
+    Raises:
+        ValueError: The goal is another word.
+
     >>> sign_of("min")
     -1
     """
-    return 1 if goal == "max" else -1
+    return 1 if arguments.one_of("goal", goal, ("min", "max")) == "max" else -1
 
 
 @dataclass(frozen=True)

@@ -181,8 +181,8 @@ class Store:
                     (study, *names, position, generation_size),
                 )
 
-    def choose_trial(self, study: str, trial: Mapping[str, Any] | None) -> None:
-        """Enter the trial that a search has chosen; None where no trial ended well."""
+    def note_choice(self, study: str, trial: Mapping[str, Any] | None) -> None:
+        """Note the trial that a search has chosen; None where no trial ended well."""
         chosen = (trial["number"], json.dumps(trial["params"]), trial["value"]) if trial else (None, None, None)
         self.db.execute(
             "UPDATE searches SET tuned_trial = ?, tuned_params = ?, tuned_value = ? WHERE study = ?", (*chosen, study)

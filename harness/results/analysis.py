@@ -63,8 +63,8 @@ def computed(analysis: Analysis, records: Records, note: Callable[[str], object]
         table = analysis.compute(records.own())
         if not isinstance(table, DataFrame):
             raise TypeError(f"compute() must return a pandas DataFrame, got {type(table).__name__}")
-        own: DataFrame = copied(table)  # the analysis may have kept it
-    return own
+        copy: DataFrame = copied(table)  # the analysis may have kept it
+    return copy
 
 
 def own_results(results: Results) -> Results:

@@ -30,15 +30,16 @@ class Tables(Mapping[str, "DataFrame"]):
     def __init__(self, records: Records, registry: Registry) -> None:
         self.problems: list[str] = []  # analyses that failed so far, each named with its reason
         self._records = records
-        self._analyses = {each.name: each for each in registry.all("analysis") if isinstance(each, Analysis)}
-        self._made: dict[str, DataFrame | None] = {}
+        offers = [offer for offer in registry.all("analysis") if isinstance(offer, Analysis)]
+        self._analyses = {analysis.name: analysis for analysis in offers}
+        self._computed: dict[str, DataFrame | None] = {}
 
     def __getitem__(self, name: str) -> DataFrame:
-        if name not in self._made:
-            found = analyse(self._records, [self._analyses[name]])
-            self.problems += found.problems
-            self._made[name] = found.tables.get(name)
-        table = self._made[name]
+        if name not in self._computed:
+            results = analyse(self._records, [self._analyses[name]])
+            self.problems += results.problems
+            self._computed[name] = results.tables.get(name)
+        table = self._computed[name]
         if table is None:
             raise KeyError(name)
         return table
@@ -101,15 +102,14 @@ class Loaded:
         if name in self.tables:
             return self.tables[name]
         if name in self.tables.names:
-            why = next((each for each in self.problems if each.startswith(f"analysis '{name}' ")), "none")
-            raise AttributeError(f"run {self.name}: must have a table '{name}', got {why}")
+            problem = next((line for line in self.problems if line.startswith(f"analysis '{name}' ")), "none")
+            raise AttributeError(f"run {self.name}: must have a table '{name}', got {problem}")
         known = ", ".join([*RECORD_TABLES, *self.tables.names])
         raise AttributeError(f"run {self.name}: must have a table '{name}', got none; there is {known}")
 
     def __dir__(self) -> list[str]:
-        return sorted(
-            {*super().__dir__(), *RECORD_TABLES, *(name for name in self.tables.names if name.isidentifier())}
-        )
+        tables = [name for name in self.tables.names if name.isidentifier()]
+        return sorted({*super().__dir__(), *RECORD_TABLES, *tables})
 
     def __repr__(self) -> str:
         arms, runs = len(self.records.arms), self.records.compared()
@@ -122,46 +122,34 @@ class Loaded:
     def _repr_html_(self) -> str:
         from markupsafe import Markup, escape
 
-        said = [*self.headline, ""]
-        lines = [
-            Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(escape(self.name), said[1] or said[0])
-        ]
+        question, answer, *limits = [*self.headline, "", ""]
+        name = escape(self.name)
+        parts = [Markup("<p><small>{}</small><br><strong>{}</strong></p>").format(name, answer or question)]
         if notice := self.meta.data["notice"]:
-            lines.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
-        return str(
-            Markup("").join(
-                [*lines, self._board(), *(Markup("<p><small>{}</small></p>").format(s) for s in said[2:] if s)]
-            )
-        )
+            parts.append(Markup("<p><em>{}</em></p>").format(impersonal(notice)))
+        parts.append(self._render_leaderboard())
+        parts += [Markup("<p><small>{}</small></p>").format(line) for line in limits if line]
+        return str(Markup("").join(parts))
 
-    def _board(self) -> Any:
+    def _render_leaderboard(self) -> Any:
         """Return the leaderboard of the deciding metric as an HTML table; nothing where there is none."""
         from markupsafe import Markup
 
         results = own_tables(Results(self.records, self.tables), [leaderboard.ANALYSIS], self._registry)
-        board = results.tables.get(leaderboard.ANALYSIS.name)
-        metric = self.deciding.column
-        if board is None:
+        table = results.tables.get(leaderboard.ANALYSIS.name)
+        if table is None:
             return Markup("")
-        rows = board[board["metric"] == metric].to_dict("records")
-        cell = Markup("<td style='text-align:left'>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>").format
-        made = [
-            Markup("<tr>{}</tr>").format(
-                cell(
-                    row["arm"],
-                    measure(row["mean"], row["unit"]),
-                    measure(row["low"], row["unit"]),
-                    measure(row["high"], row["unit"]),
-                    f"{row['n']} of {row['planned']}",
-                )
-            )
-            for row in rows
-        ]
-        heads = Markup("").join(
-            Markup("<th>{}</th>").format(head)
-            for head in ("arm", f"mean {metric.replace('_', ' ')}", "95 % from", "to", "seeds")
-        )
-        return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(heads, Markup("").join(made))
+        metric = self.records.deciding.column
+        titles = ("arm", f"mean {metric.replace('_', ' ')}", "95 % from", "to", "seeds")
+        heads = Markup("").join(Markup("<th>{}</th>").format(title) for title in titles)
+        cells = Markup("<td style='text-align:left'>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>")
+        rows = []
+        for row in table[table["metric"] == metric].to_dict("records"):
+            numbers = [measure(row[column], row["unit"]) for column in ("mean", "low", "high")]
+            line = cells.format(row["arm"], *numbers, f"{row['n']} of {row['planned']}")
+            rows.append(Markup("<tr>{}</tr>").format(line))
+        body = Markup("").join(rows)
+        return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(heads, body)
 
 
 def load(run: str | Path) -> Loaded:

@@ -51,53 +51,60 @@ def write_reports(
     """Write ``tables/*.parquet``, and ``report.EXTENSION`` for every format, into the run folder or into ``out``.
 
     The tables of the records are written before any plugin has seen them. Where a format is one of tables too,
-    ``tables/*.EXTENSION`` lie beside the others. An analysis or a report that fails is named, and the others are written.
+    ``tables/*.EXTENSION`` are written too. An analysis or a report that fails is named, and the others are written.
 
     Raises UnknownName for a format nobody offers, HarnessError for two that write one file, and DiskError where
     nothing can be written.
     """
     out = out or folder
     reports = [registry.get("report", name, Report, "report --format") for name in dict.fromkeys(formats)]
-    if both := clash(reports):
-        raise HarnessError(f"report --format: {both}")
+    if conflict := clash(reports):
+        raise HarnessError(f"report --format: {conflict}")
     if out.absolute() != folder.absolute():
         _check_elsewhere(out, reports)
     check_no_links(out)
     records = _for_readers(open_records(folder))
     tables = {name: getattr(records, name) for name in RECORD_TABLES}
-    parquet = _Format("Parquet", "parquet", _parquet)
-    of_tables = [_Format(r.name, r.extension, partial(_encoded, r.table)) for r in reports if r.table is not None]
+    parquet = _Format("Parquet", "parquet", _as_parquet)
+    table_formats = [_Format(r.name, r.extension, partial(_as_text, r.table)) for r in reports if r.table is not None]
     problems = _write_tables(out / "tables", tables, [parquet])
     attempts = attempts or Attempts()
     results = _analysed(records, registry, attempts)
     results = replace(results, tables={name: impersonal_table(table) for name, table in results.tables.items()})
-    problems += _write_tables(out / "tables", tables, of_tables)
-    problems += _write_tables(out / "tables", results.tables, [parquet, *of_tables])
+    problems += _write_tables(out / "tables", tables, table_formats)
+    problems += _write_tables(out / "tables", results.tables, [parquet, *table_formats])
     results = replace(results, problems=(*results.problems, *problems))
-    written, failed = [], []
+    written, failures = [], []
     for report in reports:
-        work = f"report {report.name}"
-        if why := attempts.given_up(work):
-            failed.append(f"report '{report.name}': must render, got nothing: {why}")
-            continue
-        try:
-            with attempts.during(work, f"the report '{report.name}'"):
-                text = _rendered(report, results)
-        except PluginFailed as error:  # the other formats are written all the same
-            failed.append(f"{error}; the records are whole: 'harness report' tries again")
+        file = out / f"report.{report.extension}"
+        if failure := _write_report(file, report, results, attempts):
+            failures.append(failure)
         else:
-            written.append(out / f"report.{report.extension}")
-            files.write(written[-1], text, durable=False, hint=HINT)
-    return Written(written, results, (*results.problems, *failed))
+            written.append(file)
+    return Written(written, results, (*results.problems, *failures))
+
+
+def _write_report(file: Path, report: Report, results: Results, attempts: Attempts) -> str:
+    """Write one report; return a line where its plugin failed, else "": the other formats are written all the same."""
+    work = f"report {report.name}"
+    if reason := attempts.given_up(work):
+        return f"report '{report.name}': must render, got nothing: {reason}"
+    try:
+        with attempts.during(work, f"the report '{report.name}'"):
+            text = _rendered(report, results)
+    except PluginFailed as error:
+        return f"{error}; the records are whole: 'harness report' tries again"
+    files.write(file, text, durable=False, hint=HINT)
+    return ""
 
 
 def _check_elsewhere(out: Path, reports: Iterable[Report]) -> None:
     """Raise DataError for a folder that reports may not be written into: a run's, or one with other reports or tables."""
     files.check_out_folder(out, "report --out")
-    wrong = next((each for each in (out / f"report.{r.extension}" for r in reports) if os.path.lexists(each)), None)
-    wrong = wrong or (out / "tables" if os.path.lexists(out / "tables") else None)
-    got = f"'{out}', a run folder" if (out / "run.db").exists() else f"'{wrong}', which is another's"
-    if (out / "run.db").exists() or (wrong and not (out / WRITTEN).is_file()):
+    ours = [*(out / f"report.{report.extension}" for report in reports), out / "tables"]
+    existing = next((path for path in ours if os.path.lexists(path)), None)
+    got = f"'{out}', a run folder" if (out / "run.db").exists() else f"'{existing}', which is another's"
+    if (out / "run.db").exists() or (existing and not (out / WRITTEN).is_file()):
         raise DataError(
             f"report --out: must be a folder without reports, or one that this command wrote, got {got}; name another"
         )
@@ -120,7 +127,8 @@ def results_of(folder: Path, registry: Registry) -> Results:
 
 def _analysed(records: Records, registry: Registry, attempts: Attempts | None = None) -> Results:
     with quiet_libraries():
-        results = analyse(records, [a for a in registry.all("analysis") if isinstance(a, Analysis)], attempts)
+        analyses = [offer for offer in registry.all("analysis") if isinstance(offer, Analysis)]
+        results = analyse(records, analyses, attempts)
     lacking = filter(None, [summary(records.lacking)])
     problems = impersonal((*lacking, *records.changes, *results.problems))
     return replace(results, problems=problems, blocked=tuple(sorted(registry.blocked)))
@@ -144,12 +152,12 @@ def _rendered(report: Report, results: Results, render: Callable[[Results], str]
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Silence the warnings of libraries that compute tables and draw: whoever reads a report can do nothing about them.
+    """Silence the warnings of libraries that compute tables and draw: the reader of a report can do nothing about them.
 
     The tests call ``compute`` and ``render`` themselves, and there every warning is an error.
     """
     loggers = [logging.getLogger(name) for name in ("matplotlib", "PIL", "plotly")]
-    before = [logger.level for logger in loggers]
+    levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
             logger.setLevel(logging.CRITICAL)
@@ -157,7 +165,7 @@ def quiet_libraries() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
+        for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 
 
@@ -176,13 +184,13 @@ def _write_tables(folder: Path, tables: Mapping[str, DataFrame], formats: Iterab
     with disk.writing(folder, HINT):
         folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        for each in formats:
-            file = folder / f"{name}.{each.extension}"
+        for format_ in formats:
+            file = folder / f"{name}.{format_.extension}"
             try:
-                with Boundary("table", name, f"fit into {each.name}", everything=True):
-                    content = each.make(_plain(copied(table)))
+                with Boundary("table", name, f"fit into {format_.name}", everything=True):
+                    content = format_.make(_plain(copied(table)))
             except PluginFailed as error:  # an analysis may put anything into its cells
-                problems.append(f"table '{name}' must fit into {each.name}, got {error.why}")
+                problems.append(f"table '{name}' must fit into {format_.name}, got {error.why}")
                 with disk.writing(folder, HINT):
                     file.unlink(missing_ok=True)  # one of an earlier report would tell of other records
             else:
@@ -190,17 +198,17 @@ def _write_tables(folder: Path, tables: Mapping[str, DataFrame], formats: Iterab
     return problems
 
 
-def _parquet(table: DataFrame) -> bytes:
+def _as_parquet(table: DataFrame) -> bytes:
     content: bytes = table.to_parquet(index=False)
     return content
 
 
-def _encoded(make: Callable[[DataFrame], str], table: DataFrame) -> bytes:
+def _as_text(make: Callable[[DataFrame], str], table: DataFrame) -> bytes:
     return make(table).encode()
 
 
 def _plain(table: DataFrame) -> DataFrame:
-    """Return the table, which is nobody else's, with its dicts as JSON."""
+    """Return the table with its dicts as JSON; it is a copy, so it is changed in place."""
     for column in table.columns.intersection(["params", "tuned_params"]):
         table[column] = [json.dumps(value, sort_keys=True) for value in table[column]]
     return table

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.benchmark.arms import Competitor, ends
 from harness.benchmark.plan import Setting
-from harness.errors import BenchmarkError, did_you_mean
+from harness.benchmark.toml import refusal
+from harness.errors import did_you_mean
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Schedule, Split
 from harness.plugin.runs import Arm, Run, State
-from harness.training.batches import Resident, resident
+from harness.training.batches import Resident, put_on_device
 from harness.training.ingredients import Ingredients
 from harness.training.parts import Parts, assemble
 from harness.training.stages import build_optimizer, build_schedule
@@ -57,7 +58,7 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
                     strange = [name for name in overrides if name not in known]
                     place = where("search", "space", part, *(strange[:1] or (overrides if len(overrides) == 1 else ())))
                     hint = did_you_mean(strange[0], known) if strange else ""
-                    raise BenchmarkError(f"{place}: must be what '{part}' takes, got {error.why}{hint}") from error
+                    raise refusal(place, f"be what '{part}' takes", error.why, hint) from error
 
 
 def _tried(competitor: Competitor) -> Iterator[dict[str, Any]]:
@@ -119,9 +120,7 @@ def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:
                 build_schedule(competitor.scheduler, timing, optimizer, 10, groups, factor)
         except PluginFailed as error:
             place = where("search" if searched else "train", "layer_factor")
-            raise BenchmarkError(
-                f"{place}: must be left out for the arm {competitor.arm.name}, got {error.why}"
-            ) from error
+            raise refusal(place, f"be left out for the arm {competitor.name}", error.why) from error
 
 
 class Bench:
@@ -178,7 +177,7 @@ class Bench:
         """Return the test split with its images mirrored: the stored ones seen so, or what was extracted from those."""
         if not arm.head:
             return replace(self._split(arm, "test"), mirrored=True)
-        return resident(self.setting.mirrored[arm.backbone], self.setting.device)
+        return put_on_device(self.setting.mirrored[arm.backbone], self.setting.device)
 
     def _split(self, arm: Arm, which: Literal["train", "tune", "test"]) -> Resident:
         """Return a split of an arm's data on the device, put there once for all runs that share it."""
@@ -187,5 +186,5 @@ class Bench:
         if key not in self._resident:
             split: Split = getattr(data, which)
             looks = (weights.mean, weights.std) if weights else ()
-            self._resident[key] = resident(split, self.setting.device, *looks)
+            self._resident[key] = put_on_device(split, self.setting.device, *looks)
         return self._resident[key]

@@ -16,7 +16,8 @@ from scipy import stats
 
 from harness.cli.app import main
 from harness.cli.compare import document, lines
-from harness.results.several import by_pairs, open_several, welch
+from harness.results.several import open_several
+from harness.results.several.changes import by_pairs, welch
 
 ARM = "lesson_cnn/optimizer-1/cosine"
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sqlite3
+from dataclasses import fields
 from typing import get_args
 
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 
 from harness.benchmark.arms import Role
 from harness.cli.app import main
+from harness.plugin.meta import Meta
 
 WORDS = re.compile(r"`(\w+)`")
 
@@ -60,6 +62,11 @@ def test_the_tables_are_those_of_run_db_with_their_columns(page, finished):
     assert set(listed) == own
     for name, words in listed.items():
         assert words <= columns[name], name
+
+
+def test_the_facts_about_a_run_are_those_that_records_have(page):
+    listed = [name for row in rows(page, "### Facts about a run") for name in WORDS.findall(row[0])]
+    assert sorted(listed) == sorted(field.name for field in fields(Meta))
 
 
 def test_the_files_of_tables_are_there(page, finished):

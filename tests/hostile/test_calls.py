@@ -23,6 +23,7 @@ from harness import Arm, Meta, Optimizer, Photo, Run, open_archive, testing
 from harness.errors import HarnessError
 from harness.models import exported
 from harness.results import several
+from harness.results.several import changes
 
 LINE = r"[^\n]*: must [^\n]+, got [^\n]+"  # the grammar of every message
 NOT_CALLED = {"cache_folder", "hookimpl", "markdown_text", "spreadsheet_cell"}  # no arguments, or any value at all
@@ -46,14 +47,15 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "read_weights": {"file": "nowhere.safetensors", "names": ["a"]},
     "registered_protocols": {"meta": None},
     "spreadsheet_table": {"table": pd.DataFrame({"a": ["=1"]})},
+    "sign_of": {"goal": "max"},
     "standing_first": {"meta": None, "hashes": ["a"]},
     "standing_protocol": {"meta": None},
     "stratified": {"labels": ["a", "a", "b", "b"], "part": 0.5, "seed": 0},
     "testing.checks": {"offer": None},
     "typed": {"words": ["harness", "run"]},
-    "several.by_pairs": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
+    "changes.by_pairs": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
     "several.open_several": {"folders": ["nowhere", "elsewhere"]},
-    "several.welch": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
+    "changes.welch": {"before": [1.0, 2.0, 4.0], "after": [1.5, 2.0, 3.0]},
     "exported.is_export": {"folder": "nowhere"},
     "exported.read_model": {"folder": "nowhere"},
 }
@@ -75,8 +77,8 @@ MAY_PASS = {  # by function and argument: what of the nonsense is a value of its
     ("read_weights", "names"): {"empty list"},
     ("standing_first", "hashes"): {"empty list"},
     ("exported.is_export", "folder"): {"text"},
-    ("several.by_pairs", "examples"): {"number"},
-    ("several.welch", "examples"): {"number"},
+    ("changes.by_pairs", "examples"): {"number"},
+    ("changes.welch", "examples"): {"number"},
 }  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
     for name in harness.__all__:
         if inspect.isfunction(value := getattr(harness, name)):
             yield name, value
-    for module in (testing, several, exported):
+    for module in (testing, several, changes, exported):
         names = getattr(module, "__all__", None) or ("by_pairs", "open_several", "welch", "is_export", "read_model")
         for name in names:
             if inspect.isfunction(value := getattr(module, name, None)):

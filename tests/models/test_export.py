@@ -18,8 +18,9 @@ from harness.cli.app import main
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.models.card import SECTIONS, model_card
+from harness.models.choice import choose_model
 from harness.models.export import ExportRequest, export, lines
-from harness.models.predict import PredictionRequest, choose_model, predict
+from harness.models.predict import PredictionRequest, predict
 from harness.plugin.contracts import Backbone
 from harness.records import open_records, schema
 from harness.records.reader import load_arrays

@@ -16,7 +16,8 @@ from PIL import Image
 from harness.console.progress import Reporter
 from harness.errors import BenchmarkError, DataError, HarnessError, PluginError, RunFolderError
 from harness.models import predict as module
-from harness.models.predict import PredictionRequest, choose_model, predict
+from harness.models.choice import choose_model
+from harness.models.predict import PredictionRequest, predict
 from harness.plugin.contracts import Backbone
 from harness.records import open_records
 from harness.run.prepare import Request
@@ -272,7 +273,7 @@ def test_probabilities_are_of_dogs_and_clipped(finished, unlabelled, tmp_path):
     ],
 )
 def test_the_columns_are_the_classes(classes, columns):
-    assert module._columns(classes) == columns
+    assert module._name_columns(classes) == columns
 
 
 def test_ids_keep_their_zeros_where_they_are_names(finished, unlabelled, tmp_path):

@@ -36,9 +36,9 @@ def test_frames_are_those_of_the_records(folder: Any) -> None:
 
 def test_an_analysis_is_computed_when_it_is_first_asked_for(folder: Any) -> None:
     run = harness.load(folder)
-    assert not run.tables._made
+    assert not run.tables._computed
     board = run.leaderboard
-    assert list(run.tables._made) == ["leaderboard"]
+    assert list(run.tables._computed) == ["leaderboard"]
     assert run.tables["leaderboard"] is board is run.leaderboard
     assert set(board["arm"]) == set(run.arms["arm"])
     assert "leaderboard" in run.tables

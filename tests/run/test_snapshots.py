@@ -11,7 +11,8 @@ import torch
 
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
-from harness.models.predict import PredictionRequest, choose_model, predict
+from harness.models.choice import choose_model
+from harness.models.predict import PredictionRequest, predict
 from harness.records import open_records, schema, store
 from harness.records.reader import load_arrays
 from harness.run.prepare import Request

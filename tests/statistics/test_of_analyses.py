@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.results.several import by_pairs, welch
+from harness.results.several.changes import by_pairs, welch
 from harness.statistics.crossed import over_both, over_seeds
 from harness.statistics.joint import together
 from harness.statistics.labels import Margin

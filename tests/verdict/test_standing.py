@@ -18,7 +18,7 @@ from harness import Results
 from harness.plugin.discovery import discover
 from harness.results.analysis import analyse
 from harness.results.notebook import Loaded
-from harness.results.several import _verdicts
+from harness.results.several import _list_verdicts
 from harness.verdict.protocol import register, resolve, standing_protocol
 from harness.verdict.reading import plain_verdict, read_verdicts
 from harness.verdict.tables import gate, verdict
@@ -78,7 +78,7 @@ def test_every_consumer_takes_the_standing_protocol(three, registry):
     page = _verdict.verdict(Outcome(results))
     assert (page["statement"], page["hash"]) == ("value only", second[:12])
     assert [each.statement.split(",")[0] for each in statements.statements(results)] == ["value only"]
-    compared = {row["facet"]: row["label"] for row in _verdicts([records], ["run"])}
+    compared = {row["facet"]: row["label"] for row in _list_verdicts([records], ["run"])}
     assert (compared["statement"], compared["function"]) == ("value only", "different")
     loaded = Loaded(records, registry).verdict
     assert list(loaded.loc[loaded["standing"], "hash"].unique()) == [second]

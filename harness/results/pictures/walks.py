@@ -1,4 +1,4 @@
-"""Drawing walks over landscapes; from the table that ``paths`` returns, without torch."""
+"""Drawing walks over landscapes; from the table that ``walk_all`` returns, without torch."""
 
 from __future__ import annotations
 
@@ -79,44 +79,44 @@ def draw_walks(
     """
     arguments.having("axes", axes, "matplotlib's axes", "plot", "set_xlim")
     arguments.table("walks", walks, "arm", "landscape", "step", "x", "y")
-    place = LANDSCAPES[arguments.one_of("landscape", landscape, LANDSCAPES)]
+    surface = LANDSCAPES[arguments.one_of("landscape", landscape, LANDSCAPES)]
     for stroke in arguments.mapping("strokes", strokes, "a mapping from arms to a Stroke").values():
         arguments.instance("strokes", stroke, Stroke, "a mapping from arms to a Stroke")
     for name, color in (("ink", ink), ("muted", muted), ("paper", paper)):
         arguments.color(name, color)
-    (left, right), (bottom, top) = place.window
+    (left, right), (bottom, top) = surface.window
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
-    _draw_contours(axes, place, ink, muted)
+    _draw_contours(axes, surface, ink, muted)
     for layer, (arm, stroke) in enumerate(strokes.items()):
-        mine = walks[(walks["arm"] == arm) & (walks["landscape"] == landscape)].sort_values("step")
-        if len(mine) < 2:
+        walk = walks[(walks["arm"] == arm) & (walks["landscape"] == landscape)].sort_values("step")
+        if len(walk) < 2:
             continue
         order: dict[str, Any] = {"color": stroke.color, "zorder": 3 - layer / 100}
-        axes.plot(mine["x"], mine["y"], lw=1.3, solid_joinstyle="round", **order)
-        marks = _marks(mine, ROOM * (right - left))
+        axes.plot(walk["x"], walk["y"], lw=1.3, solid_joinstyle="round", **order)
+        marks = _sparse_marks(walk, ROOM * (right - left))
         axes.plot(*marks, stroke.marker, ms=4.4, mec=paper, mew=0.5, **order)
-    axes.plot(*place.start, "o", ms=8, mfc="none", mec=ink, mew=1.3, zorder=6)
-    axes.plot(*place.minimum, "+", ms=12, color=ink, mew=1.6, zorder=6)
+    axes.plot(*surface.start, "o", ms=8, mfc="none", mec=ink, mew=1.3, zorder=6)
+    axes.plot(*surface.minimum, "+", ms=12, color=ink, mew=1.6, zorder=6)
 
 
-def _marks(walk: DataFrame, room: float) -> tuple[list[float], list[float]]:
+def _sparse_marks(walk: DataFrame, room: float) -> tuple[list[float], list[float]]:
     """Return x and y of every tenth step that lies further than ``room`` from the mark before it."""
     steps = walk[(walk["step"] % EVERY == 0) & (walk["step"] > 0)]
-    kept: list[tuple[float, float]] = []
+    marks: list[tuple[float, float]] = []
     for point in zip(steps["x"], steps["y"], strict=True):
-        if not kept or math.dist(point, kept[-1]) > room:
-            kept.append(point)
-    return [x for x, _ in kept], [y for _, y in kept]
+        if not marks or math.dist(point, marks[-1]) > room:
+            marks.append(point)
+    return [x for x, _ in marks], [y for _, y in marks]
 
 
-def _draw_contours(axes: Axes, place: Landscape, ink: str, muted: str) -> None:
+def _draw_contours(axes: Axes, surface: Landscape, ink: str, muted: str) -> None:
     """Draw a line a power of ten, and every region below one a shade darker than the one around it."""
     import numpy as np
     from matplotlib.colors import to_rgba
 
-    (left, right), (bottom, top) = place.window
+    (left, right), (bottom, top) = surface.window
     x, y = np.meshgrid(np.linspace(left, right, FINE), np.linspace(bottom, top, FINE))
-    heights = np.log10(np.maximum(place.value(x, y), 1e-12))
+    heights = np.log10(np.maximum(surface.value(x, y), 1e-12))
     for level in range(math.ceil(float(heights.max()))):  # an edge is the line: two in one, to keep files small
         region = axes.contourf(x, y, heights, levels=[-12.5, level], colors=[to_rgba(ink, 0.045)], zorder=1)
         region.set(edgecolor=to_rgba(muted, 0.5), linewidth=0.6)
@@ -186,26 +186,26 @@ def save_picture(walks: DataFrame, arms: Sequence[str], file: Path) -> None:
         content = io.BytesIO()
         if file.suffix.lower() == ".svg":
             figure.savefig(content, format="svg", metadata={"Date": None, "Creator": MARK})
-            picture = _rounded(content.getvalue().decode()).encode()
+            picture = _round_numbers(content.getvalue().decode()).encode()
         else:
             figure.savefig(content, format="png", dpi=150, metadata={"Software": MARK})
             picture = content.getvalue()
     write(file, picture, durable=False, hint="name another file with --plot")
 
 
-def _add_legend(axes: Axes, here: DataFrame, strokes: Mapping[str, Stroke]) -> None:
+def _add_legend(axes: Axes, walks: DataFrame, strokes: Mapping[str, Stroke]) -> None:
     """Write under the panel what each arm did."""
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], color=stroke.color, lw=1.6, marker=stroke.marker, ms=5) for stroke in strokes.values()]
-    texts = [_shortened(f"{arm}: {describe_walk(here[here['arm'] == arm])}") for arm in strokes]
+    texts = [_shorten_line(f"{arm}: {describe_walk(walks[walks['arm'] == arm])}") for arm in strokes]
     axes.legend(lines, texts, loc="upper left", bbox_to_anchor=(-0.02, -0.02), frameon=False, labelcolor=INK)
 
 
-def _shortened(text: str) -> str:
+def _shorten_line(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _rounded(svg: str) -> str:
+def _round_numbers(svg: str) -> str:
     """Return an SVG whose lines have one digit after the point, a tenth of 1/72 inch, which halves it."""
     return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]).replace("\n", ""), svg)

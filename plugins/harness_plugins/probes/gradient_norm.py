@@ -53,8 +53,8 @@ def gradient_norm(parts: Parts, network: torch.nn.Module) -> float:
         inputs, targets = train.batch(slice(start, start + BATCH))
         loss = parts.ingredients.task.loss(network(inputs).float(), targets)
         (loss * len(inputs) / len(train)).backward()  # type: ignore[no-untyped-call]
-    gradients = {parameter: parameter.grad for parameter in network.parameters()}
-    norms = [torch.norm(grad + l2 * parameter.detach()) for parameter, grad in gradients.items() if grad is not None]
+    trained = [parameter for parameter in network.parameters() if parameter.grad is not None]
+    norms = [torch.norm(parameter.grad + l2 * parameter.detach()) for parameter in trained]  # type: ignore[operator]
     network.zero_grad(set_to_none=True)
     return float(torch.stack(norms).norm())
 

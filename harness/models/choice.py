@@ -1,0 +1,109 @@
+"""Which model of a run is used: the arm that is best on the tune split, and of it one run or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.console.numbers import measure
+from harness.data.squares import Cut
+from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
+from harness.models.trained import Model, origin_of
+from harness.records import Records, schema
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The part of a run that predicts: an arm, and one of its comparison runs or all, each with its snapshots or not."""
+
+    arm: str
+    backbone: str
+    head: str  # empty where the backbone itself was trained
+    run_ids: tuple[str, ...]
+    why: str  # for a person
+    snapshots: bool = False
+
+
+def choose_model(records: Records, arm: str | None = None, ensemble: bool = False, snapshots: bool = False) -> Choice:
+    """Return the arm whose finished comparison runs have the best mean on the tune split, and of it the best run, or all.
+
+    With ``snapshots`` it is the best of the arms that kept some. The test split has no influence. Raises RunFolderError where
+    none has finished or none was kept, and BenchmarkError for an unknown ``arm``.
+    """
+    arms = list(records.meta.arms)
+    if arm is not None and arm not in arms:
+        raise BenchmarkError(f"--arm: must be an arm of the run, got {shown(arm)}{did_you_mean(arm, arms)}")
+    deciding, sign = records.deciding, records.deciding.sign
+    runs = records.compared()
+    done = runs[(runs["state"] == schema.DONE) & runs["arm"].isin([arm] if arm else arms)]
+    if done.empty or deciding.tune_column not in done:
+        raise RunFolderError(f"{records.folder}: must have a finished comparison run, got none; 'harness run' goes on")
+    if snapshots:
+        done = done[[bool(schema.snapshots(records.folder, run_id)) for run_id in done["run_id"]]]
+        if done.empty:
+            raise RunFolderError(
+                f"{records.folder}: must have snapshots{f' of {arm}' if arm else ''}, got none; they are kept with "
+                "compare.snapshots = true where a schedule has cycles (sgdr)"
+            )
+    scores = sign * done.set_index(["arm", "run_id"])[deciding.tune_column]  # more is better
+    means = scores.groupby("arm").mean()
+    best = max((name for name in arms if name in means.index), key=lambda name: (means[name], -arms.index(name)))
+    runs = done[done["arm"] == best].sort_values("seed")
+    if not ensemble:
+        runs = runs.loc[[(sign * runs[deciding.tune_column]).idxmax()]]
+    mean = measure(sign * means[best], deciding.unit)
+    reason = f"tune {deciding.name} {mean} on average over {len(scores[best])} seeds"
+    backbone, head = _split_network(records, best)
+    networks = _name_networks(runs["seed"], ensemble, snapshots)
+    return Choice(best, backbone, head, tuple(runs["run_id"]), f"{best}, {networks} ({reason})", snapshots)
+
+
+def _split_network(records: Records, arm: str) -> tuple[str, str]:
+    """Return an arm's backbone and its head, which is empty where the backbone itself was trained."""
+    backbone = str(records.arms.set_index("arm").loc[arm, "backbone"])
+    network = arm.partition("/")[0]
+    return backbone, "" if network == backbone else network.removeprefix(f"{backbone}+")
+
+
+def _name_networks(seeds: Iterable[int], ensemble: bool, snapshots: bool) -> str:
+    numbers = ", ".join(map(str, seeds))
+    networks = f"the mean of seeds {numbers}" if ensemble else f"seed {numbers}"
+    return f"the snapshots of {networks}" if snapshots else networks
+
+
+def build_model(records: Records, choice: Choice, pretrained: bool | str | None = None) -> Model:
+    """Return a run's model; ``pretrained`` where the user has just said where the backbone's weights are.
+
+    Raises RunFolderError for a run that is not on photos of two or more classes.
+    """
+    from harness.training.batches import MEAN, STD
+
+    folder, data = records.folder, records.meta.data
+    if len(data["classes"]) < 2 or len(data["input_shape"]) != 3:
+        raise RunFolderError(f"{folder}: must be a run on photos of two or more classes, got one on other data")
+    cut, weights_info = _recorded_cut(records), records.meta.weights.get(choice.backbone)
+    files: list[Path] = []
+    for run_id in choice.run_ids:
+        files += schema.snapshots(folder, run_id) if choice.snapshots else []
+        files.append(schema.solution(folder, run_id))
+    return Model(
+        origin=origin_of(records, pretrained, choice.run_ids[0]),
+        arm=choice.arm,
+        backbone=choice.backbone,
+        head=choice.head,
+        task=records.meta.benchmark["train"]["task"],
+        classes=tuple(data["classes"]),
+        cut=cut,
+        mean=tuple(weights_info["mean"]) if weights_info else MEAN,
+        std=tuple(weights_info["std"]) if weights_info else STD,
+        files=tuple(files),
+        why=choice.why,
+        notice=data["notice"],
+        block=tuple(records.meta.benchmark.get("block", ())),
+    )
+
+
+def _recorded_cut(records: Records) -> Cut:
+    data = records.meta.data
+    return Cut(data["input_shape"][0], data["interpolation"], data["crop"])

@@ -1,0 +1,168 @@
+"""What changed between the first run and a later one: a difference with its interval and p-value for every shared arm.
+
+A difference is paired by seed where the same seeds began with the same initial weights, else it is Welch's (1947,
+doi:10.1093/biomet/34.1-2.28). P-values are adjusted for all differences shown (Holm 1979).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import arguments
+from harness.records import Records
+from harness.results.several.scores import SeedScore, seed_scores
+from harness.statistics.intervals import (
+    EQUAL,
+    LEVEL,
+    UNBOUNDED,
+    difference_interval,
+    half_width,
+    newcombe,
+    standard_deviation,
+)
+from harness.statistics.labels import ALPHA, holm
+from harness.statistics.paired import difference, permutation_p
+from harness.verdict.protocol import standing_protocol
+
+POINTS = 0.005  # the margin of a metric in "%", where the first run has no protocol
+PART = 0.1  # the margin of any other metric there: so much of the first run's mean
+PAIRED, WELCH = "paired by seed", "Welch"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The later mean less the earlier one, with its 95 % interval and two-sided p-value; NaN where seeds are too few."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    same: bool = False  # no seed differs
+
+
+def list_changes(records: Sequence[Records], labels: Sequence[str], margin: float | None) -> list[dict[str, Any]]:
+    """Return a row per shared arm and later run."""
+    first, column = records[0], records[0].deciding.column
+    rows = []
+    for label, later in zip(labels[1:], records[1:], strict=True):
+        reason = _why_incomparable(first, later)
+        limits = (later.bounds_of(column), later.examples_of(column))
+        later_arms = set(map(str, later.arms["arm"]))
+        for arm in map(str, first.arms["arm"]):
+            if arm not in later_arms:
+                continue
+            before, after = seed_scores(first, arm), seed_scores(later, arm)
+            allowed = _default_margin(first, before) if margin is None else margin
+            rows.append({"arm": arm, "run": label, "margin": allowed, **_compare(before, after, reason, *limits)})
+    tested = [row for row in rows if math.isfinite(row["p"])]
+    for row, adjusted in zip(tested, holm([row["p"] for row in tested]), strict=True):
+        row["adjusted"] = adjusted
+    for row in rows:
+        row["state"] = _state(row, first.deciding.sign)
+    return rows
+
+
+def _why_incomparable(first: Records, later: Records) -> str:
+    """Return why a difference between these runs does not come from the arms; "" where it does."""
+    if first.meta.data["fingerprint"] != later.meta.data["fingerprint"]:
+        return "other data"
+    trains = [records.meta.benchmark["train"] for records in (first, later)]
+    return next((f"another {key}" for key in ("regime", "task") if trains[0].get(key) != trains[1].get(key)), "")
+
+
+def _default_margin(records: Records, scores: Mapping[int, SeedScore]) -> float:
+    """Return how large a difference may be and still not matter: by the standing protocol, else by the constants above."""
+    deciding = records.deciding
+    mean = sum(score.value for score in scores.values()) / len(scores) if scores else math.nan
+    if standing := standing_protocol(records.meta):
+        return standing.protocol.margin_in(deciding.unit, mean)
+    return POINTS if deciding.is_share else PART * abs(mean)
+
+
+def _compare(
+    before: Mapping[int, SeedScore],
+    after: Mapping[int, SeedScore],
+    reason: str,
+    bounds: tuple[float, float],
+    examples: int,
+) -> dict[str, Any]:
+    """Return the difference of the means; paired where every seed of the smaller run has a partner with an equal start."""
+    import numpy as np
+
+    unknown = dict.fromkeys(("before", "after", "change", "low", "high", "p", "adjusted"), math.nan)
+    if reason or not before or not after:
+        return {**unknown, "how": reason or "no result", "seeds": 0, "same": False}
+    pairs = [seed for seed in sorted(before) if seed in after and before[seed].start == after[seed].start]
+    paired = len(pairs) >= 2 and len(pairs) == min(len(before), len(after))
+    earlier = np.array([before[seed].value for seed in (pairs if paired else sorted(before))])
+    later = np.array([after[seed].value for seed in (pairs if paired else sorted(after))])
+    test = by_pairs if paired else welch
+    change = test(earlier, later, bounds, examples)
+    return {
+        **unknown, "how": PAIRED if paired else WELCH, "seeds": min(len(earlier), len(later)),
+        "before": float(earlier.mean()), "after": float(later.mean()), "change": change.value, "low": change.low,
+        "high": change.high, "p": change.p, "same": change.same,
+    }  # fmt: skip
+
+
+def by_pairs(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, examples: int = 0) -> Difference:
+    """Return the mean of ``after - before`` [S], with Student's paired interval and p-value.
+
+    Where all differences are equal, the interval is ``difference_interval``'s, and the p-value is that of exchanging the
+    two within seeds: two seeds prove nothing, however alike their differences are.
+    """
+    from scipy import stats
+
+    before, after = arguments.arrays(("before", before, "S"), ("after", after, "S"))
+    mean = difference(after, before, LEVEL)
+    low, high = difference_interval(after, before, bounds, examples)
+    if mean.se <= EQUAL * max(map(abs, (*before, *after))):
+        return Difference(mean.value, low, high, permutation_p(after, before), list(before) == list(after))
+    p = 2 * float(stats.t.sf(abs(mean.value) / mean.se, mean.seeds - 1))
+    return Difference(mean.value, low, high, p)
+
+
+def welch(before: Any, after: Any, bounds: tuple[float, float] = UNBOUNDED, examples: int = 0) -> Difference:
+    """Return the difference of two means, [S] and [T], with Welch's interval and p-value; NaN for one seed in either.
+
+    Where neither spreads, the interval is Newcombe's of two proportions of ``examples``, NaN for other numbers, and the
+    p-value is that of exchanging seeds between the two.
+    """
+    from scipy import stats
+
+    before, after = arguments.arrays(("before", before, "S"), ("after", after, "T"))
+    bounds, examples = arguments.ends("bounds", bounds), arguments.whole("examples", examples)
+    value = float(after.mean() - before.mean())
+    if min(len(before), len(after)) < 2 or not math.isfinite(value):
+        return Difference(value, math.nan, math.nan, math.nan)
+    deviations = [float(standard_deviation(values)) for values in (before, after)]
+    largest = max(deviations)
+    if largest == 0:
+        ends = newcombe(float(after[0]), float(before[0]), examples) if examples else (math.nan, math.nan)
+        orders = math.comb(len(before) + len(after), len(before))
+        return Difference(value, *ends, 1.0 if value == 0 else min(1.0, 2 / orders), value == 0)
+    counts = (len(before), len(after))
+    # Divided by the largest deviation, so that squares of very small ones do not become 0.
+    variances = [(deviation / largest) ** 2 / count for deviation, count in zip(deviations, counts, strict=True)]
+    spreads = [variance**2 / (count - 1) for variance, count in zip(variances, counts, strict=True)]
+    freedom = sum(variances) ** 2 / sum(spreads)
+    se = largest * math.sqrt(sum(variances))
+    half, most = float(half_width(se, freedom, LEVEL)), bounds[1] - bounds[0]
+    low, high = (min(max(end, -most), most) for end in (value - half, value + half))
+    return Difference(value, low, high, 2 * float(stats.t.sf(abs(value) / se, freedom)))
+
+
+def _state(row: Mapping[str, Any], sign: int) -> str:
+    """Return in words what a change is."""
+    if row["how"] not in (PAIRED, WELCH) or not math.isfinite(row["p"]):
+        return "not comparable"
+    if row["same"]:
+        return "identical"
+    if not row["adjusted"] < ALPHA:
+        return "not shown"
+    if not abs(row["change"]) > row["margin"]:
+        return "within the margin"
+    return "improvement" if sign * row["change"] > 0 else "regression"
