@@ -1,6 +1,6 @@
-"""What may stand at each key of the benchmark file, read from the model: its types, its ends, its length, its words.
+"""What may stand at each key of the benchmark file, read from the model: types, ranges, lengths and words for them.
 
-Errors, tests and references of the file take it from here, so that a range is written down once, at the key.
+Errors, tests and the reference of the file take it from here, so that a range is written down once, at the key.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
 @dataclass(frozen=True)
-class Of:
-    """Marks a name, or names, as those of plugins of a kind, or of what else has names of its own."""
+class NameOf:
+    """Marks a string, or a list of strings, as names of plugins of a kind, or of metrics, samplers or pruners."""
 
     kind: str
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What may stand at a key; of a union, one of several kinds."""
+    """What may stand at a key. Where several types may stand, one of them."""
 
     type: Type
     ge: float | None = None  # the ends of a number, which belong to it or (gt, lt) do not
@@ -62,33 +62,34 @@ class Kind:
     items: tuple[Kind, ...] = ()  # of a list's entries or a table's values
     names: tuple[Kind, ...] = ()  # of a table's own keys
     section: builtins.type[BaseModel] | None = None
-    of: str = ""  # what its names are of: a plugin's kind, a metric, a sampler, a pruner, a plugin
+    name_of: str = ""  # what it names: a plugin's kind, a metric, a sampler or a pruner
 
     @property
     def words(self) -> str:
         """The kind in the words of an error: ``a whole number >= 1 and <= 100``."""
         if self.choices or self.description:
             return self.description or _or([repr(choice) for choice in self.choices])
-        ends = [
-            f"{sign} {getattr(self, name):.15g}" for name, sign in _SIGNS.items() if getattr(self, name) is not None
-        ]
+        limits = []
+        for name, sign in _SIGNS.items():
+            if getattr(self, name) is not None:
+                limits.append(f"{sign} {getattr(self, name):.15g}")
         size = self._size if self.type in ("str", "list", "table") else ""
-        return f"{_WORDS[self.type]}{size}{' ' if ends else ''}{' and '.join(ends)}"
+        return f"{_WORDS[self.type]}{size}{' ' if limits else ''}{' and '.join(limits)}"
 
     @property
     def _size(self) -> str:
-        what = {"str": "characters", "list": "entries", "table": "entries"}[self.type]
+        parts = "characters" if self.type == "str" else "entries"
         if self.longest is None:
-            return f" of at least {self.shortest} {what}" if self.shortest else ""
+            return f" of at least {self.shortest} {parts}" if self.shortest else ""
         if self.shortest == self.longest:
-            return f" of {self.longest} {what}"
-        return (
-            f" of {self.shortest} to {self.longest} {what}" if self.shortest else f" of at most {self.longest} {what}"
-        )
+            return f" of {self.longest} {parts}"
+        if self.shortest:
+            return f" of {self.shortest} to {self.longest} {parts}"
+        return f" of at most {self.longest} {parts}"
 
 
 def words(kinds: Sequence[Kind]) -> str:
-    """Return what may stand where one of several kinds may."""
+    """Return in words what may stand where one of several kinds may."""
     return _or([kind.words for kind in kinds])
 
 
@@ -97,7 +98,7 @@ def _or(names: Sequence[str]) -> str:
 
 
 def keys(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], tuple[Kind, ...]]]:
-    """Yield every key of a model with its kinds, those of its sections too; ``*`` stands for a name that users choose."""
+    """Yield every key of a model and of its sections with its kinds; ``*`` stands for a name that the user chooses."""
     for name, field in model.model_fields.items():
         yield from _below((*above, name), kinds_of(field.annotation, field.metadata, field.description))
 
@@ -113,9 +114,10 @@ def _below(key: tuple[str, ...], kinds: tuple[Kind, ...]) -> Iterator[tuple[tupl
 
 
 def kinds_at(model: type[BaseModel], place: Sequence[str | int]) -> tuple[tuple[Kind, ...], int]:
-    """Return the kinds at a place of a model, in a list (a number) or below a name too, and how much of the place that is.
+    """Return the kinds at a place of a model, and how many parts of the place lead there.
 
-    The rest is what pydantic adds to a place, the member of a union that it tried. No kinds where there is no such key.
+    A place may lead into a list, by a number, or into a table of named entries. The parts beyond are what pydantic adds:
+    the member of a union that it tried. There are no kinds where there is no such key.
     """
     kinds: tuple[Kind, ...] = (Kind("section", section=model),)
     for depth, part in enumerate(place):
@@ -133,14 +135,18 @@ def kinds_at(model: type[BaseModel], place: Sequence[str | int]) -> tuple[tuple[
 
 
 def kinds_of(annotation: Any, metadata: Sequence[Any] = (), description: str | None = None) -> tuple[Kind, ...]:
-    """Return the kinds that an annotation with its constraints allows; None is none, for TOML cannot say it."""
+    """Return the kinds that an annotation with its constraints allows. None is no kind, for TOML has no such value."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
-        said = next((each.description for each in arguments[1:] if getattr(each, "description", None)), description)
-        return kinds_of(arguments[0], [*_constraints(arguments[1:]), *metadata], said)
+        descriptions = [part.description for part in arguments[1:] if getattr(part, "description", None)]
+        constraints = [*_constraints(arguments[1:]), *metadata]
+        return kinds_of(arguments[0], constraints, descriptions[0] if descriptions else description)
     if origin in (typing.Union, types.UnionType):
-        members = [member for member in arguments if member is not type(None)]
-        return tuple(kind for member in members for kind in kinds_of(member, metadata, description))
+        kinds: list[Kind] = []
+        for member in arguments:
+            if member is not type(None):
+                kinds += kinds_of(member, metadata, description)
+        return tuple(kinds)
     if origin is Literal:
         return (Kind("str", choices=arguments),)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -155,15 +161,19 @@ def kinds_of(annotation: Any, metadata: Sequence[Any] = (), description: str | N
 
 
 def _constraints(metadata: Sequence[Any]) -> list[Any]:
-    return [part for each in metadata for part in (each.metadata if isinstance(each, FieldInfo) else [each])]
+    """Return the constraints in an annotation's metadata; a ``Field(...)`` holds several."""
+    constraints: list[Any] = []
+    for part in metadata:
+        constraints += part.metadata if isinstance(part, FieldInfo) else [part]
+    return constraints
 
 
 def _narrowed(kind: Kind, constraint: Any) -> Kind:
-    """Return the kind with one constraint more: pydantic's own, or one of ``annotated_types``."""
-    if isinstance(constraint, Of):
-        return replace(kind, of=constraint.kind)
-    found = {name: getattr(constraint, name) for name in _SIGNS if hasattr(constraint, name)}
-    for name, ours in (("min_length", "shortest"), ("max_length", "longest"), ("pattern", "pattern")):
+    """Return the kind with one more constraint: pydantic's own, or one of ``annotated_types``."""
+    if isinstance(constraint, NameOf):
+        return replace(kind, name_of=constraint.kind)
+    limits = {name: getattr(constraint, name) for name in _SIGNS if hasattr(constraint, name)}
+    for name, field in (("min_length", "shortest"), ("max_length", "longest"), ("pattern", "pattern")):
         if getattr(constraint, name, None) is not None:
-            found[ours] = getattr(constraint, name)
-    return replace(kind, **found) if found else kind
+            limits[field] = getattr(constraint, name)
+    return replace(kind, **limits) if limits else kind

@@ -206,8 +206,8 @@ def _kind_words(kind: Kind) -> str:
     if kind.type == "table":
         return _table_words(kind)
     if kind.type == "str":
-        empty = "" if kind.shortest or not kind.of else ", or empty"
-        return f"the name of {_a(kind.of)}{empty}" if kind.of else "a string"
+        empty = "" if kind.shortest or not kind.name_of else ", or empty"
+        return f"the name of {_a(kind.name_of)}{empty}" if kind.name_of else "a string"
     return "`true`, `false`" if kind.type == "bool" else "a value"
 
 
@@ -230,8 +230,8 @@ def _list_words(kind: Kind) -> str:
         length = f"{kind.shortest} to {kind.longest:,} " if kind.shortest else f"at most {kind.longest:,} "
     else:
         length = ""
-    if kind.of:
-        return f"a list of {length}names of {kind.of}s"
+    if kind.name_of:
+        return f"a list of {length}names of {kind.name_of}s"
     return f"a list of {length}entries, each {value_words(kind.items)}"
 
 

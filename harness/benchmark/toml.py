@@ -1,7 +1,7 @@
 """Reading a TOML file so that every value remembers where it was written.
 
-``tomllib`` gives values without line numbers, so the lines are found by a second, shallow look at the text: table
-headers and ``key =`` at the start of a line. A key inside an inline table gets the line of that table.
+``tomllib`` gives values without line numbers. So a second, shallow look at the text finds the lines: table headers, and
+``key =`` at the start of a line. A key inside an inline table gets the line of that table.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from harness.errors import BenchmarkError, did_you_mean, encodable, one_line, pr
 
 Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
 MOST_PROFILES = 100
+MOST_BYTES = 2**20  # of a file
+MOST_PARTS = 32  # of a dotted key
 _HEADER = re.compile(r"^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$")  # with blanks around the name, which _split leaves out
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _DOTTED = re.compile(r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+'))*+""")
-MOST_BYTES = 2**20  # of a file
-MOST_PARTS = 32  # of a dotted key
 _KEY = re.compile(rf"^\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Merged values, and for each dotted key where it was said: ``file:line``, or ``--set KEY``."""
+    """Merged values, and for each dotted key where it was written: ``file:line``, or ``--set KEY``."""
 
     file: str
     values: dict[str, Any]
     places: Mapping[Path_, str]
-    chosen: Mapping[str, Any] = field(default_factory=dict)  # what the file says with its profile, before any --set
-    written: Sequence[Mapping[str, Any]] = ()  # the file's own tables: what holds for all profiles, then each profile
+    chosen: Mapping[str, Any] = field(default_factory=dict)  # the values of the file with its profile, before any --set
+    written: Sequence[Mapping[str, Any]] = ()  # the file's own tables: those of all profiles, then each profile's
     profile: Mapping[str, Any] = field(default_factory=dict)  # the chosen profile's own table
     profiles: Sequence[str] = ()  # the names of all the file's profiles
     notices: Sequence[str] = ()  # for the user
@@ -68,60 +68,69 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
     try:
         values = _parse(text, str(file))
     except tomllib.TOMLDecodeError as error:
-        raise BenchmarkError(_line(error, text, file)) from error
+        raise _syntax_error(error, text, file) from error
     places = {key: f"{file}:{line}" for key, line in _lines(text).items()}
-    profiles = values.pop("profiles", {})
-    if not isinstance(profiles, dict) or not all(isinstance(value, dict) for value in profiles.values()):
-        got = shown(profiles)
-        raise BenchmarkError(
-            f"{places.get(('profiles',), file)}: profiles: must be tables, [profiles.NAME.SECTION], got {got}"
-        )
-    if len(profiles) > MOST_PROFILES:
-        where = places.get(("profiles",), file)
-        raise BenchmarkError(f"{where}: profiles: must be at most {MOST_PROFILES}, got {len(profiles)}")
+    profiles = _checked_profiles(values.pop("profiles", {}), places.get(("profiles",), str(file)))
     written = [copied(table) for table in (values, *profiles.values())]
     if profile is not None:
         if profile not in profiles:
-            hint = did_you_mean(profile, profiles) or "; the file has none"
-            raise BenchmarkError(f"{file}: --profile must name a profile of the file, got {shown(profile)}{hint}")
+            hint = did_you_mean(profile, profiles) or "the file has none"
+            raise refusal(f"{file}: --profile", "name a profile of the file", shown(profile), hint)
         _lay(copied(profiles[profile]), values)
-        below = {key[2:]: place for key, place in places.items() if key[:2] == ("profiles", profile)}
-        places.update({key: place for key, place in below.items() if key})
+        for key, place in list(places.items()):
+            if key[:2] == ("profiles", profile) and len(key) > 2:
+                places[key[2:]] = place
     chosen = copied(values)
-    plain: dict[Path_, str] = {}  # what a --set has given a value that is no table
+    places = _lay_overrides(overrides, values, places)
+    own_table = copied(profiles[profile]) if profile is not None else {}
+    return Source(str(file), values, places, chosen, written, own_table, tuple(profiles))
+
+
+def _checked_profiles(profiles: Any, where: str) -> dict[str, dict[str, Any]]:
+    """Return the table of the profiles; raises BenchmarkError where it is none, or too large."""
+    if not isinstance(profiles, dict) or not all(isinstance(table, dict) for table in profiles.values()):
+        raise refusal(f"{where}: profiles", "be tables, [profiles.NAME.SECTION]", shown(profiles))
+    if len(profiles) > MOST_PROFILES:
+        raise refusal(f"{where}: profiles", f"be at most {MOST_PROFILES}", str(len(profiles)))
+    return profiles
+
+
+def _lay_overrides(overrides: Sequence[str], values: dict[str, Any], places: Mapping[Path_, str]) -> dict[Path_, str]:
+    """Lay every ``--set KEY=VALUE`` over the values, and return the places with those that came from a ``--set``."""
+    places = dict(places)
+    plain: dict[Path_, str] = {}  # the overrides whose value is no table
     for override in overrides:
         key, value = parse_override(override)
         for above in (key[:length] for length in range(1, len(key))):
             if above in plain:
-                raise BenchmarkError(
-                    f"--set: {'.'.join(key)}: must be below a table, got it beside --set {plain[above]}; leave one out"
-                )
+                beside = f"it beside --set {plain[above]}"
+                raise refusal(f"--set: {'.'.join(key)}", "be below a table", beside, "leave one out")
         if not isinstance(value, dict):
             plain[key] = printable(override)
-        new = _new(key, values)
+        made = _made_keys(key, values)
         _lay(_nested(key, value), values)
-        places = {k: v for k, v in places.items() if k[: len(new[0])] != new[0]} | dict.fromkeys(new, "--set")
-    laid = copied(profiles[profile]) if profile is not None else {}
-    return Source(str(file), values, places, chosen, written, laid, tuple(profiles))
+        kept = {path: place for path, place in places.items() if path[: len(made[0])] != made[0]}
+        places = kept | dict.fromkeys(made, "--set")
+    return places
 
 
 def _text(file: Path) -> str:
     """Return a file's text, its lines ended by line feeds alone; raises BenchmarkError where it cannot be read as UTF-8."""
     try:
         if file.stat().st_size > MOST_BYTES:
-            raise BenchmarkError(f"{file}: must have at most {MOST_BYTES >> 20} MiB, got more; write less")
+            raise refusal(str(file), f"have at most {MOST_BYTES >> 20} MiB", "more", "write less")
         content = file.read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
         why = "a folder" if file.is_dir() else "nothing there" if not file.exists() else one_line(error)
-        raise BenchmarkError(f"{file}: must be a benchmark file (TOML), got {why}; check the path") from error
+        raise refusal(str(file), "be a benchmark file (TOML)", why, "check the path") from error
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:4]:
-        raise BenchmarkError(f"{file}: must be text in UTF-8, got UTF-16 or another encoding; save it as UTF-8")
+        raise refusal(str(file), "be text in UTF-8", "UTF-16 or another encoding", "save it as UTF-8")
     try:
         text = content.decode("utf-8-sig")  # an editor may have put a byte order mark in front
     except UnicodeDecodeError as error:
         number = len(re.findall(rb"\r\n?|\n", content[: error.start])) + 1
-        what = f"the byte 0x{content[error.start]:02x}"
-        raise BenchmarkError(f"{file}:{number}: must be text in UTF-8, got {what}; save it as UTF-8") from error
+        byte = f"the byte 0x{content[error.start]:02x}"
+        raise refusal(f"{file}:{number}", "be text in UTF-8", byte, "save it as UTF-8") from error
     return re.sub(r"\r\n?", "\n", text)
 
 
@@ -144,22 +153,22 @@ _FAULTS = {
     "Escaped": "a character that does not exist",
     "Invalid statement": "a line that is neither KEY = VALUE nor [TABLE]",
     "Invalid initial": "a name without letters; others than A to Z stand in quotes",
-}  # by how tomllib's words begin
+}  # by the beginning of tomllib's message
 
 
-def _line(error: tomllib.TOMLDecodeError, text: str, file: Path) -> str:
-    """Return what is wrong with a file that is not TOML, on which line, in plain words."""
+def _syntax_error(error: tomllib.TOMLDecodeError, text: str, file: Path) -> BenchmarkError:
+    """Return the error for a file that is not TOML: the line, and in plain words what is wrong with it."""
     lines = text.rstrip().split("\n")
-    at = re.search(r"\(at line (\d+), column \d+\)", str(error))
-    number = int(at[1]) if at else _begun(lines)  # "at end of document" has no number
-    what = next((words for beginning, words in _FAULTS.items() if str(error).startswith(beginning)), "something else")
-    written = lines[number - 1].strip() if number <= len(lines) else ""
-    fault, _, hint = what.partition("; ")
-    return f"{file}:{number}: must be valid TOML, got {fault}: {shown(written)}{hint and f'; {hint}'}"
+    match = re.search(r"\(at line (\d+), column \d+\)", str(error))
+    number = int(match[1]) if match else _unfinished_line(lines)  # "at end of document" has no number
+    words = next((words for beginning, words in _FAULTS.items() if str(error).startswith(beginning)), "something else")
+    line = lines[number - 1].strip() if number <= len(lines) else ""
+    fault, _, hint = words.partition("; ")
+    return refusal(f"{file}:{number}", "be valid TOML", f"{fault}: {shown(line)}", hint)
 
 
-def _begun(lines: Sequence[str]) -> int:
-    """Return on which line begins what has no end: the one after the last that are TOML together."""
+def _unfinished_line(lines: Sequence[str]) -> int:
+    """Return the line on which something begins that never ends: the one after the longest beginning that is TOML."""
     whole = len(lines)
     tries = 100 if sum(map(len, lines)) < 20_000 else 0
     for number in range(whole - 1, max(whole - tries, 0) - 1, -1):
@@ -177,19 +186,18 @@ def _parse(text: str, where: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError:
         raise
     except (ValueError, RecursionError) as error:
-        what = "brackets nested too deep" if isinstance(error, RecursionError) else "a number of too many digits"
-        raise BenchmarkError(f"{where}: must be valid TOML, got {what}; write less") from error
+        deep = isinstance(error, RecursionError)
+        got = "brackets nested too deep" if deep else "a number of too many digits"
+        raise refusal(where, "be valid TOML", got, "write less") from error
 
 
 def _check_size(text: str, where: str) -> None:
-    """Raise BenchmarkError for a text, or a key in it, that takes the parser more time than any benchmark is worth."""
+    """Refuse a text, or a key in it, that takes the parser more time than any benchmark is worth."""
     if len(text) > MOST_BYTES:
-        raise BenchmarkError(f"{where}: must have at most {MOST_BYTES >> 20} MiB, got {len(text):,} bytes; write less")
+        raise refusal(where, f"have at most {MOST_BYTES >> 20} MiB", f"{len(text):,} bytes", "write less")
     for dotted in _DOTTED.finditer(text):
         if dotted[0].count(".") >= MOST_PARTS and len(_split(dotted[0])) > MOST_PARTS:
-            raise BenchmarkError(
-                f"{where}: must have keys of at most {MOST_PARTS} parts, got {dotted[0][:40]!r} ...; write less"
-            )
+            raise refusal(where, f"have keys of at most {MOST_PARTS} parts", f"{dotted[0][:40]!r} ...", "write less")
 
 
 def _lines(text: str) -> dict[Path_, int]:
@@ -206,30 +214,29 @@ def _lines(text: str) -> dict[Path_, int]:
 
 
 def _split(dotted: str) -> Path_:
+    """Return the parts of a dotted key, without their quotes."""
     return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))
 
 
 def parse_override(text: str) -> tuple[Path_, Any]:
     """Return the key and the value of ``key=value``; a value that is not TOML is taken as a string."""
     _check_size(text, "--set")
-    found = _KEY.match(text)
-    if not found:
-        raise BenchmarkError(f"--set: must be KEY=VALUE, got {shown(text)}; for example --set train.l2=1e-4")
+    match = _KEY.match(text)
+    if not match:
+        raise refusal("--set", "be KEY=VALUE", shown(text), "for example --set train.l2=1e-4")
     if encodable(text) != text:
-        raise BenchmarkError(f"--set: must be UTF-8, got {shown(text)}; rename the file or folder")
-    key, value = _split(found[1]), text[found.end() :]
+        raise refusal("--set", "be UTF-8", shown(text), "rename the file or folder")
+    key, value = _split(match[1]), text[match.end() :]
     if len(value.splitlines()) > 1:  # of several lines TOML would read all, and the first alone would be the value
-        raise BenchmarkError(
-            f"--set: {found[1]}: must be a value on one line, got {shown(value)}; say --set once for each key"
-        )
+        raise refusal(f"--set: {match[1]}", "be a value on one line", shown(value), "give one --set for each key")
     try:
-        return key, _parse(f"value = {value}", f"--set: {found[1]}")["value"]
+        return key, _parse(f"value = {value}", f"--set: {match[1]}")["value"]
     except tomllib.TOMLDecodeError:
         return key, value.strip()
 
 
-def _new(key: Path_, values: Mapping[str, Any]) -> list[Path_]:
-    """Return the key and those of its prefixes that are no table of the values: what laying it over them makes."""
+def _made_keys(key: Path_, values: Mapping[str, Any]) -> list[Path_]:
+    """Return the keys that an override makes: the key itself, and every table above it that is not there yet."""
     known = 0
     inner: Any = values
     while known < len(key) - 1 and isinstance(inner := inner.get(key[known]), dict):
@@ -238,6 +245,7 @@ def _new(key: Path_, values: Mapping[str, Any]) -> list[Path_]:
 
 
 def _nested(key: Path_, value: Any) -> dict[str, Any]:
+    """Return the value inside one table for each part of the key."""
     for part in reversed(key):
         value = {part: value}
     assert isinstance(value, dict)
@@ -246,9 +254,10 @@ def _nested(key: Path_, value: Any) -> dict[str, Any]:
 
 def copied(table: Mapping[str, Any], levels: int = 8) -> dict[str, Any]:
     """Return a copy of a table and of the tables in it, so many levels deep; a file may have thousands of levels."""
-    return {
-        key: copied(value, levels - 1) if levels and isinstance(value, dict) else value for key, value in table.items()
-    }
+    copy = {}
+    for key, value in table.items():
+        copy[key] = copied(value, levels - 1) if levels and isinstance(value, dict) else value
+    return copy
 
 
 def to_toml(value: Any) -> str:

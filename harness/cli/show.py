@@ -13,7 +13,7 @@ import typer
 
 from harness.cli.options import AsJson, Blocked, PluginFiles, RunFolder, print_result
 from harness.cli.run_state import is_over, left_out
-from harness.console.numbers import counted, duration, measure, plain, setting
+from harness.console.numbers import assignments, counted, duration, measure, plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -198,7 +198,7 @@ def _arm_line(document: Mapping[str, Any], arm: Mapping[str, Any]) -> str:
     from harness.records import schema
 
     params = arm["tuned"]["params"]
-    tuned = " ".join(f"{name}={setting(value)}" for name, value in params.items())
+    tuned = assignments(params)
     scores = _scores(document, arm)
     if scores:
         meaning = f"mean ± SD of {counted(len(scores), 'seed')}; {tuned}"

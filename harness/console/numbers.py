@@ -190,3 +190,13 @@ def settings(params: Mapping[str, Any]) -> str:
         'lr 0.1, nesterov true'
     """
     return ", ".join(f"{name} {setting(value)}" for name, value in params.items())
+
+
+def assignments(params: Mapping[str, Any]) -> str:
+    """Return hyperparameters as assignments in one line, for the terminal.
+
+    Example:
+        >>> assignments({"lr": 0.1, "epochs": 12})
+        'lr=0.1 epochs=12'
+    """
+    return " ".join(f"{name}={setting(value)}" for name, value in params.items())

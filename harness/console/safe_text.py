@@ -36,8 +36,16 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:inf|nan
 def spreadsheet_cell(value: T) -> T | str:
     """Return a value as a spreadsheet shows it: a text that would be a formula gets an apostrophe before it.
 
-    Numbers, also as text (-0.5), stay as they are; ``from_spreadsheet_cell`` gives the text back.
-    https://owasp.org/www-community/attacks/CSV_Injection
+    Args:
+        value: A cell of a table. Numbers, also as text (-0.5), stay as they are.
+
+    Returns:
+        The value, or a text from which ``from_spreadsheet_cell`` gives the first one back.
+
+    Source: https://owasp.org/www-community/attacks/CSV_Injection
+
+    >>> spreadsheet_cell("=1+1"), spreadsheet_cell(-0.5)
+    ("'=1+1", -0.5)
     """
     if not isinstance(value, str) or _NUMBER.fullmatch(value):
         return value
@@ -45,12 +53,27 @@ def spreadsheet_cell(value: T) -> T | str:
 
 
 def from_spreadsheet_cell(text: str) -> str:
-    """Return the text that ``spreadsheet_cell`` was given."""
+    """Return the text that ``spreadsheet_cell`` was given.
+
+    Args:
+        text: A cell of a CSV file that the harness wrote.
+
+    >>> from_spreadsheet_cell("'=1+1")
+    '=1+1'
+    """
     return _ESCAPED.sub(r"\1", arguments.text("text", text))
 
 
 def spreadsheet_table(table: DataFrame) -> DataFrame:
-    """Return a table whose texts, and whose columns' names, are as ``spreadsheet_cell`` writes them."""
+    """Return a table whose texts, and whose columns' names, are as ``spreadsheet_cell`` writes them.
+
+    Args:
+        table: Any table. It is left as it is.
+
+    >>> import pandas as pd
+    >>> spreadsheet_table(pd.DataFrame({"arm": ["=adam"]}))["arm"].tolist()
+    ["'=adam"]
+    """
     safe = _change_texts(arguments.table("table", table), spreadsheet_cell)
     return safe.set_axis([spreadsheet_cell(str(name)) for name in table.columns], axis=1)
 
@@ -76,7 +99,14 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!@])")
 
 
 def markdown_text(text: object) -> str:
-    """Return a line in which nothing is read as Markdown, HTML, mathematics or a mention."""
+    r"""Return a line in which nothing is read as Markdown, HTML, mathematics or a mention.
+
+    Args:
+        text: Anything; its text is put on one line.
+
+    >>> print(markdown_text("a *bold* name"))
+    a \*bold\* name
+    """
     line = " ".join(str(text).split())
     return _SPECIAL.sub(r"\\\1", line).replace("\\@", "@\u200b").replace("\\<", "&lt;").replace("\\>", "&gt;")
 
@@ -118,7 +148,14 @@ def impersonal_table(table: DataFrame) -> DataFrame:
 
 
 def typed(words: Iterable[str]) -> str:
-    """Return a command as it is typed in a shell, where a ``~`` for the home folder is one again."""
+    """Return a command as it is typed in a shell, where a ``~`` for the home folder is one again.
+
+    Args:
+        words: The command and its arguments.
+
+    >>> typed(["harness", "show", "my runs/a"])
+    "harness show 'my runs/a'"
+    """
     return " ".join(_quote_word(arguments.text("words", word)) for word in arguments.items("words", words, "texts"))
 
 

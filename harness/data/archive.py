@@ -66,7 +66,26 @@ class Archive:
 
 @contextmanager
 def open_archive(file: Path) -> Iterator[Archive]:
-    """Give the zip opened and checked; raises DataError for one that is broken or not to be trusted."""
+    """Give a zip opened and checked, in a ``with`` statement.
+
+    Args:
+        file: The zip file.
+
+    Returns:
+        The archive, whose ``members`` have the files by name and whose ``read(member)`` returns one unpacked.
+
+    Raises:
+        DataError: It is broken, or not to be trusted.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "photos.zip")
+    ...     with zipfile.ZipFile(file, "w") as content:
+    ...         content.writestr("cats/1.jpg", b"pixels")
+    ...     with open_archive(file) as archive:
+    ...         archive.read(archive.members["cats/1.jpg"])
+    b'pixels'
+    """
     file = arguments.path("file", file)
     try:
         opened = zipfile.ZipFile(file)

@@ -44,7 +44,14 @@ T = TypeVar("T")
 
 
 class ImageSource(Protocol):
-    """Where the bytes of one image are: a file, a member of an archive. ``read`` is called from several threads."""
+    """Where the bytes of one image are: a file, or a member of an archive. ``read`` is called from several threads.
+
+    >>> from pathlib import Path
+    >>> class File:
+    ...     def __init__(self, path): self.name, self.read = path.name, path.read_bytes
+    >>> File(Path("cats/1.jpg")).name
+    '1.jpg'
+    """
 
     @property
     def name(self) -> str:
@@ -56,10 +63,15 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class ImageStore:
-    """Decoded images ``[N, size, size, 3]`` with what went wrong; ``keys`` are the SHA-256 of their sources, if they have one."""
+    """Decoded images, with what went wrong. ``decode_photos`` and ``draw_images`` return it.
 
-    pixels: NDArray[np.uint8]
-    keys: tuple[str, ...]
+    >>> import numpy as np
+    >>> ImageStore(np.zeros((2, 8, 8, 3), np.uint8), keys=("a", "b"), broken={1: "truncated"}, sha256="0").broken
+    {1: 'truncated'}
+    """
+
+    pixels: NDArray[np.uint8]  # [N, size, size, 3]
+    keys: tuple[str, ...]  # SHA-256 of the N sources, or what names the drawings
     broken: dict[int, str]  # position -> why it could not be decoded; its pixels are zero
     sha256: str  # of the pixels: another release of the decoder may give others for the same photos
 
@@ -67,12 +79,31 @@ class ImageStore:
 def decode_photos(
     photos: Sequence[ImageSource], size: int, progress: Progress, *, interpolation: str = "lanczos", crop: float = 1.0
 ) -> ImageStore:
-    """Return the photos decoded: short side scaled to ``size / crop`` pixels, the central ``[size, size]`` cut out, RGB.
+    """Return photos decoded: resized, cut to a square, in RGB, and kept on disk for the next time.
 
-    That is the square timm evaluates on, to the pixel. Values of more than 8 bits are scaled, and what is transparent is
-    white (``data.pixels`` has the rules). ``interpolation`` is bilinear, bicubic or lanczos;
-    ``crop``, in (0, 1], is the part of the short side that is kept. A source that cannot be read (OSError) or decoded is
-    among ``broken``, which says why without its name, the same on every machine.
+    The short side is scaled to ``size / crop`` pixels, and the central square is cut out. That is the square timm evaluates
+    on, to the pixel. Values of more than 8 bits are scaled, and what is transparent is white (``data.pixels`` has the rules).
+
+    Args:
+        photos: Where the bytes are, N of them.
+        size: The side of the squares, in pixels.
+        progress: Is called with what is under way, how many are done, and how many there are.
+        interpolation: bilinear, bicubic or lanczos.
+        crop: The part of the short side that is kept, in (0, 1].
+
+    Returns:
+        The images ``uint8 [N, size, size, 3]``. A source that cannot be read (OSError) or decoded is among ``broken``, with
+        the reason but not its name: the same on every machine.
+
+    >>> import io
+    >>> from PIL import Image
+    >>> class Red:
+    ...     name = "red"
+    ...     def read(self):
+    ...         Image.new("RGB", (20, 10), "red").save(content := io.BytesIO(), "png")
+    ...         return content.getvalue()
+    >>> decode_photos([Red()], 8, lambda what, done, total: None).pixels[0, 0, 0].tolist()
+    [255, 0, 0]
     """
     photos = arguments.items("photos", photos, "photos")
     for photo in photos:
@@ -133,9 +164,23 @@ def quiet_photos() -> Iterator[None]:
 
 
 def draw_images(draw: Callable[[int], Image], keys: Sequence[str], size: int, progress: Progress) -> ImageStore:
-    """Return ``draw(i)`` for every key, each ``[size, size]`` RGB; ``keys`` say all that decides the pixels.
+    """Return drawn images, kept on disk for the next time.
 
-    Raises DataError where one of them cannot be drawn.
+    Args:
+        draw: ``draw(i)`` returns the image of the i-th key, ``[size, size]`` in RGB.
+        keys: N texts that name all that decides the pixels: a seed, a version of the drawing.
+        size: The side of the images, in pixels.
+        progress: Is called with what is under way, how many are done, and how many there are.
+
+    Returns:
+        The images ``uint8 [N, size, size, 3]``.
+
+    Raises:
+        DataError: One of them cannot be drawn.
+
+    >>> from PIL import Image
+    >>> draw_images(lambda i: Image.new("RGB", (8, 8)), ["black 0"], 8, lambda what, done, total: None).pixels.shape
+    (1, 8, 8, 3)
     """
     arguments.function("draw", draw)
     keys = [arguments.text("keys", key) for key in arguments.items("keys", keys, "texts", 1)]

@@ -40,7 +40,14 @@ def image_format(head: bytes) -> str:
 
 
 def is_rubbish(name: str) -> bool:
-    """Return whether a file or folder of this name is hidden, or is what a system leaves behind."""
+    """Return whether a file or folder of this name is hidden, or is what a system leaves behind.
+
+    Args:
+        name: Of the file or folder, without the folders above it.
+
+    >>> is_rubbish(".DS_Store"), is_rubbish("cat.jpg")
+    (True, False)
+    """
     return arguments.text("name", name).startswith(".") or name.lower() in RUBBISH
 
 

@@ -49,10 +49,20 @@ def skipped_line(skipped: Mapping[str, Sequence[str]]) -> str:
 
 
 def photo_files(folder: Path, skipped: Skip = lambda file, reason: None) -> list[Path]:
-    """Return the photos anywhere in a folder, ordered by path; nothing that is hidden.
+    """Return the photos anywhere in a folder, ordered by path. Nothing that is hidden is among them.
 
     A file is a photo by its suffix or by its first bytes. A link that leads nowhere and has a photo's suffix is among them:
-    it is a photo that cannot be read. ``skipped`` is called with every file that is passed over, and the reason.
+    it is a photo that cannot be read.
+
+    Args:
+        folder: Where to look.
+        skipped: Is called with every file that is passed over, and the reason.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "cat.jpg").write_bytes(b""), Path(folder, ".hidden.jpg").write_bytes(b"")
+    ...     [file.name for file in photo_files(Path(folder))]
+    ['cat.jpg']
     """
     folder, photos = arguments.path("folder", folder), []
     if not folder.is_dir():
@@ -71,7 +81,23 @@ def photo_files(folder: Path, skipped: Skip = lambda file, reason: None) -> list
 def photo_members(
     archive: Archive, within: str = "", skipped: Skip = lambda file, reason: None
 ) -> dict[str, zipfile.ZipInfo]:
-    """Return the photos of an archive of which the name begins with ``within``, as ``photo_files`` does for a folder."""
+    """Return the photos of an archive, by name, as ``photo_files`` does for a folder.
+
+    Args:
+        archive: An archive that ``open_archive`` gave.
+        within: What their names begin with: a folder in the archive.
+        skipped: Is called with every file that is passed over, and the reason.
+
+    >>> import tempfile
+    >>> from harness import open_archive
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "photos.zip")
+    ...     with zipfile.ZipFile(file, "w") as content:
+    ...         content.writestr("cats/1.jpg", b"")
+    ...     with open_archive(file) as archive:
+    ...         list(photo_members(archive))
+    ['cats/1.jpg']
+    """
     arguments.instance("archive", archive, Archive, "an archive, which open_archive() gives")
     within, skipped, photos = arguments.text("within", within), arguments.function("skipped", skipped), {}
     for name, member in archive.members.items():

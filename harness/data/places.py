@@ -22,7 +22,11 @@ class Root:
 
 
 def cache_folder() -> Path:
-    """Return ``$HARNESS_CACHE``, or our folder where this system keeps caches."""
+    """Return the folder for what can be made again: ``$HARNESS_CACHE``, or our folder where this system keeps caches.
+
+    >>> cache_folder().is_absolute() or "HARNESS_CACHE" in os.environ
+    True
+    """
     if named := os.environ.get("HARNESS_CACHE"):
         return Path(named)
     if sys.platform == "win32":

@@ -9,9 +9,19 @@ from harness.errors import DataError, arguments
 
 
 def stratified(labels: Sequence[Any], part: float, seed: int) -> tuple[list[int], list[int]]:
-    """Return (kept, set aside): positions, with ``part`` in (0, 1) of every class set aside at random, at least one.
+    """Return positions in two lists: those to keep, and a random part of every class to set aside.
 
-    Raises DataError where a class has fewer than two members.
+    Args:
+        labels: The class of each example, N of them.
+        part: The part of every class to set aside, in (0, 1); at least one example.
+        seed: Of the choice. Equal seeds choose alike.
+
+    Raises:
+        DataError: A class has fewer than two members.
+
+    >>> kept, set_aside = stratified(["cat"] * 4 + ["dog"] * 4, part=0.25, seed=0)
+    >>> len(kept), len(set_aside)
+    (6, 2)
     """
     import numpy as np
 

@@ -42,7 +42,11 @@ MOST = 1000  # characters of an exception's message that are kept
 
 
 class HarnessError(Exception):
-    """Anything the user can mend; the command line prints it as one line and exits with 2."""
+    """Anything the user can mend. The command line prints it as one line, and exits with 2.
+
+    >>> print(HarnessError("train.epochs: must be 1 or more, got 0"))
+    train.epochs: must be 1 or more, got 0
+    """
 
     def __str__(self) -> str:
         """Return one line, printable whatever it names."""
@@ -54,11 +58,21 @@ class BenchmarkError(HarnessError):
 
 
 class DataError(HarnessError):
-    """The data is missing, broken or too small."""
+    """The data is missing, broken or too small.
+
+    >>> raise DataError("photos: must be a folder with photos, got an empty one")
+    Traceback (most recent call last):
+    harness.errors.DataError: photos: must be a folder with photos, got an empty one
+    """
 
 
 class PluginError(HarnessError):
-    """A plugin cannot be loaded, clashes with another, or does not keep its contract."""
+    """A plugin cannot be loaded, clashes with another, or does not keep its contract.
+
+    >>> raise PluginError("optimizer 'adam': must be named once, got it from two plugins")
+    Traceback (most recent call last):
+    harness.errors.PluginError: optimizer 'adam': must be named once, got it from two plugins
+    """
 
 
 class UnknownName(PluginError):
@@ -80,7 +94,12 @@ class DiskError(HarnessError):
 
 
 class Diverged(HarnessError):
-    """Training left the finite numbers; the message says in which epoch and with what value."""
+    """Training left the finite numbers. The line says where, and with what value.
+
+    >>> raise Diverged("epoch 3: the training loss must be finite, got nan")
+    Traceback (most recent call last):
+    harness.errors.Diverged: epoch 3: the training loss must be finite, got nan
+    """
 
 
 def printable(text: str) -> str:

@@ -7,18 +7,37 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from harness.console.numbers import measure
+from harness.errors import arguments
 
 Goal = Literal["min", "max"]
 
 
 def sign_of(goal: str) -> int:
-    """Return what a metric is multiplied by so that more is better: 1 for the goal "max", -1 for "min"."""
-    return 1 if goal == "max" else -1
+    """Return what a metric is multiplied by so that more is better.
+
+    Args:
+        goal: "max" or "min".
+
+    Returns:
+        1 for "max", -1 for "min".
+
+    Raises:
+        ValueError: The goal is another word.
+
+    >>> sign_of("min")
+    -1
+    """
+    return 1 if arguments.one_of("goal", goal, ("min", "max")) == "max" else -1
 
 
 @dataclass(frozen=True)
 class Deciding:
-    """The metric by which trials are chosen and arms are ranked."""
+    """The metric by which trials are chosen and arms are ranked.
+
+    >>> deciding = Deciding(name="accuracy", goal="max", unit="%")
+    >>> deciding.column, deciding.text(0.9125)
+    ('test_accuracy', '91.25 %')
+    """
 
     name: str  # "accuracy"
     goal: Goal
@@ -54,6 +73,9 @@ class Meta:
     """What a run is about: a value for each key of the table ``meta``. Its values are plain, as JSON has them.
 
     A note that this run does not have, because nothing of the kind was done, is empty or None.
+
+    >>> records.meta.deciding.column
+    'test_accuracy'
     """
 
     benchmark: Mapping[str, Any]  # the resolved benchmark file, by section

@@ -18,7 +18,20 @@ if TYPE_CHECKING:
 
 
 def digest(value: object) -> str:
-    """Return the SHA-256 (hex) of a value's canonical JSON; raises TypeError for a value that JSON does not have."""
+    """Return the SHA-256 of a value's canonical JSON.
+
+    Args:
+        value: A value that JSON has: texts, numbers, flags, None, lists and dicts of them.
+
+    Returns:
+        64 hex digits. Equal values have equal digests, whatever the order of their keys.
+
+    Raises:
+        TypeError: JSON does not have such a value.
+
+    >>> digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
+    True
+    """
     try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
@@ -28,13 +41,17 @@ def digest(value: object) -> str:
 
 @dataclass(frozen=True)
 class Arm:
-    """One competitor: a backbone trained by an optimizer under a schedule."""
+    """One competitor: a backbone trained by an optimizer under a schedule.
+
+    >>> Arm("resnet18", "adam", "cosine", head="mlp").name
+    'resnet18+mlp/adam/cosine'
+    """
 
     backbone: str
     optimizer: str
     scheduler: str
     head: str = ""  # what is trained on the frozen backbone's features; empty where the backbone itself is trained
-    alias: str = ""  # what the optimizer goes by in this benchmark, where that is not its own name
+    alias: str = ""  # the optimizer's name in this benchmark, where that is not its own
 
     @property
     def network(self) -> str:
@@ -43,13 +60,21 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """``backbone/optimizer/scheduler``, unique within a benchmark; with an alias, that instead of the optimizer."""
+        """``backbone/optimizer/scheduler``, unique within a benchmark. An alias takes the optimizer's place."""
         return f"{self.network}/{self.alias or self.optimizer}/{self.scheduler}"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training, fully said: equal runs do equal work, so in a run folder what is done is never done again."""
+    """One training, completely described. Equal runs do equal work, so a run folder never does one twice.
+
+    >>> run = Run(
+    ...     phase="search", arm=Arm("mlp", "adam", "constant"), optimizer={"lr": 0.01}, scheduler={}, epochs=2, batch_size=32,
+    ...     l2=0.0, augment=(), precision="fp32", task="classification", init_seed=1, order_seed=1, data="0", plugins={},
+    ... )
+    >>> len(run.id)
+    16
+    """
 
     phase: Literal["search", "compare"]
     arm: Arm
@@ -75,7 +100,7 @@ class Run:
     follows: str = ""  # the run whose final weights it starts from
 
     def recipe(self) -> dict[str, Any]:
-        """Return everything that decides the outcome, as plain JSON."""
+        """Return everything that decides the outcome, as plain values that JSON has."""
         return asdict(self)
 
     @cached_property
@@ -86,27 +111,35 @@ class Run:
 
 @dataclass(frozen=True)
 class State:
-    """Where a training stands between two epochs: tensors and plain JSON, never a pickle."""
+    """The state of a training between two epochs: tensors and plain values, never a pickle.
 
-    tensors: Mapping[str, torch.Tensor]
-    plain: Mapping[str, Any]
+    >>> import torch
+    >>> State(tensors={"weight": torch.zeros(2)}, plain={"epoch": 3}).plain["epoch"]
+    3
+    """
+
+    tensors: Mapping[str, torch.Tensor]  # of model, optimizer and schedule, by name
+    plain: Mapping[str, Any]  # values that JSON has; "epoch" is the epoch that it follows
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch is over.
+    """The event at the end of an epoch.
 
-    ``state()`` copies the state on demand, because most epochs are never saved; it is valid until the run goes on.
+    ``state()`` copies the state on demand, because most epochs are never saved. It is valid until the run goes on.
+
+    >>> Epoch(number=1, steps=20, seconds=0.5, lr=0.01, metrics={"tune_accuracy": 0.8}, state=lambda: None).ends_run
+    False
     """
 
     number: int  # 1 is the first
     steps: int  # optimizer steps so far
     seconds: float  # of training so far; evaluation is not timed
     lr: float  # of the step to come: the schedule has moved on
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, float]  # by SPLIT_NAME: "tune_accuracy"
     state: Callable[[], State]
-    snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # the weights, if they are kept
-    changed: tuple[str, ...] = ()  # as in Done
+    snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # returns the weights, where they are kept
+    changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each
     ends_run = False
 
 
@@ -127,12 +160,16 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """The run ended without a result, and this is why."""
+    """The event of a run that ended without a result, and why.
 
-    kind: Literal["diverged", "error"]
+    >>> Failed("diverged", "epoch 3: the training loss must be finite, got nan").kind
+    'diverged'
+    """
+
+    kind: Literal["diverged", "error"]  # the loss left the finite numbers, or anything else
     reason: str  # one line
-    traceback: str = ""
-    changed: tuple[str, ...] = ()  # as in Done
+    traceback: str = ""  # empty where the reason says everything
+    changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each
     ends_run = True
 
 
@@ -141,7 +178,7 @@ Event = Epoch | Done | Failed
 
 @dataclass(frozen=True)
 class PrunerDecision:
-    """What a pruner says of an epoch, and what it must remember to say the same when the search goes on elsewhere."""
+    """What a pruner decided after an epoch, and what it must remember to decide the same when the search goes on elsewhere."""
 
     stop: bool
     trial_attrs: Mapping[int, Mapping[str, Any]]  # Optuna's own, by the number of the trial

@@ -21,7 +21,7 @@ TAKEN = (
     schema.STOPPED,
     schema.DIVERGED,
 )  # states that the recipe decides; a failure may have had any cause
-PLACES = ("solutions", "predictions", "probes")  # of a run's files
+PLACES = ("solutions", "predictions")  # of a run's files
 _CLOSED = b"\x01\x01"  # of SQLite's header, from byte 18: no process has the database open to write to it
 
 
@@ -69,12 +69,11 @@ def ended_runs(folder: Path, fingerprint: str, metric: str, environment: str) ->
         if not _is_closed(folder):
             return {}
         with database.reading(folder) as db:
-            meta = dict(db.execute("SELECT key, value FROM meta"))
-            if json.loads(meta.get("schema_version", "null")) != schema.VERSION:
+            if _noted(db, "schema_version") != schema.VERSION or _noted(db, "metric") != metric:
                 return {}
-            if json.loads(meta["metric"]) != metric or json.loads(meta["data"])["fingerprint"] != fingerprint:
+            if _noted(db, "data")["fingerprint"] != fingerprint:
                 return {}
-            changed = json.loads(meta.get(schema.CHANGES, "{}"))  # a plugin of theirs changed settings of the process
+            changed = _noted(db, schema.CHANGES) or {}  # runs in which a plugin changed settings of the process
             states = ", ".join("?" * len(TAKEN))
             rows = db.execute(
                 f"SELECT run_id, recipe FROM runs WHERE environment = ? AND state IN ({states}) ORDER BY run_id",
@@ -101,12 +100,12 @@ def read_run(folder: Path, run_id: str) -> EarlierRun | None:
         with database.reading(folder) as db:
             db.row_factory = sqlite3.Row
             row = _plain(db.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone())
-            found = db.execute("SELECT * FROM epochs WHERE run_id = ? ORDER BY epoch", (run_id,)).fetchall()
+            epoch_rows = db.execute("SELECT * FROM epochs WHERE run_id = ? ORDER BY epoch", (run_id,)).fetchall()
             files = dict(db.execute("SELECT file, sha256 FROM files WHERE run_id = ?", (run_id,)).fetchall())
             lacking = promised.lacking(folder, db, runs=[run_id])
     except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError):
         return None
-    epochs = [_plain(epoch) for epoch in found]
+    epochs = [_plain(epoch) for epoch in epoch_rows]
     recipe = json.loads(row["recipe"])
     whole = [epoch["epoch"] for epoch in epochs] == list(range(1, len(epochs) + 1))
     whole = whole and (row["state"] != schema.DONE or len(epochs) == recipe.get("epochs"))
@@ -115,6 +114,12 @@ def read_run(folder: Path, run_id: str) -> EarlierRun | None:
     if row["state"] != schema.DONE:
         files = {}  # none of them is promised
     return EarlierRun(folder, row, epochs, files) if all(_is_of(file, run_id) for file in files) else None
+
+
+def _noted(db: sqlite3.Connection, key: str) -> Any:
+    """Return a value of the table ``meta``; None where there is none."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return json.loads(row[0]) if row else None
 
 
 def _plain(row: sqlite3.Row) -> dict[str, Any]:

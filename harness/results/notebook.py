@@ -153,12 +153,20 @@ class Loaded:
 
 
 def load(run: str | Path) -> Loaded:
-    """Return a run folder as frames; nothing is trained, and torch is not needed.
+    """Return a run folder as frames. Nothing is trained, and torch is not needed.
 
-    Raises RunFolderError where it is none.
+    Args:
+        run: The run folder.
 
-        run = harness.load("runs/dogscats-0b831918")
-        run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
-        run.leaderboard
+    Returns:
+        Its tables as attributes: ``run.epochs``, ``run.runs``, ``run.leaderboard``; docs/records.md has them all.
+
+    Raises:
+        RunFolderError: It is no run folder, or a damaged one.
+
+    >>> run = load(folder)  # of a finished run
+    >>> best = run.epochs.query("phase == 'compare'").groupby("arm")["tune_accuracy"].max()
+    >>> bool((best <= 1).all())
+    True
     """
     return Loaded(open_records(arguments.path("run", run)), discover())

@@ -79,15 +79,15 @@ def room_of(
 
 def room_for(setting: Setting) -> Room:
     """Return the room for the whole benchmark, without a step of training; plugins that fail take none."""
-    cells, weights = planned_cells(setting), _weights(setting)
+    planned, weights = planned_cells(setting), _weights(setting)
     trials, epochs = 0, 0.0
     for competitor in setting.plan.competitors:
-        mine = [cell for cell in cells if cell.of == competitor.arm.name]
-        searches = competitor.benchmark.search.replicates + any(cell.role == "aa" for cell in mine)
-        asked, trained = expected(competitor, searches)
-        trials += asked
-        epochs += trained + sum(cell.run.epochs for cell in mine)
-    return room_of(setting, cells, weights, trials, epochs)
+        of_arm = [entry for entry in planned if entry.of == competitor.name]
+        searches = competitor.benchmark.search.replicates + any(entry.role == "aa" for entry in of_arm)
+        search_trials, search_epochs = expected(competitor, searches)
+        trials += search_trials
+        epochs += search_epochs + sum(entry.run.epochs for entry in of_arm)
+    return room_of(setting, planned, weights, trials, epochs)
 
 
 def warning(room: Room, folder: Path) -> str:
@@ -118,15 +118,15 @@ def taken(folder: Path) -> int:
     total = 0
     for file in folder.rglob("*"):
         with suppress(OSError):  # it may be gone by now
-            about = file.stat()
-            total += about.st_blocks * 512 if hasattr(about, "st_blocks") else about.st_size
+            stat = file.stat()
+            total += stat.st_blocks * 512 if hasattr(stat, "st_blocks") else stat.st_size
     return total
 
 
 def _weights(setting: Setting) -> dict[str, int]:
     """Return the bytes of every arm's network, built once for arms that share it; an arm whose network fails has none."""
-    sizes: dict[str, int] = {}
-    found = {}
+    sizes: dict[str, int] = {}  # by network
+    sizes_by_arm = {}
     for competitor in setting.plan.competitors:
         arm = competitor.arm
         if arm.network not in sizes:
@@ -138,8 +138,8 @@ def _weights(setting: Setting) -> dict[str, int]:
                 network = competitor.network.build(shape, setting.plan.task.outputs(setting.data), *start)
                 sizes[arm.network] = sum(t.numel() * t.element_size() for t in network.state_dict().values())
         if arm.network in sizes:
-            found[arm.name] = sizes[arm.network]
-    return found
+            sizes_by_arm[arm.name] = sizes[arm.network]
+    return sizes_by_arm
 
 
 def _copies(setting: Setting, cell: ComparisonRun) -> int:

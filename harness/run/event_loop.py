@@ -122,10 +122,8 @@ class EventLoop:
     def _fill(self) -> None:
         """Submit runs until the executor's room is full or no phase has a run."""
         while len(self.under_way) < self._executor.room and (work := self._next()) is not None:
-            if work.run.id in self.under_way or has_ended(
-                self._store, work.run
-            ):  # two trials of equal parameters are one run
-                continue
+            if work.run.id in self.under_way or has_ended(self._store, work.run):
+                continue  # two trials of equal parameters are one run
             if self._take_over(work) or not self._take_off(work):
                 work.phase.ended(work.run)
 
@@ -137,6 +135,7 @@ class EventLoop:
 
     def _take_over(self, work: UnderWay) -> bool:
         """Take a run over from another run folder, where it was trained before; return whether that could be done."""
+        interruption.check()
         earlier = self._earlier.find(work.run)
         accepted = work.phase.accept(earlier) if earlier else None
         if accepted is None:
@@ -145,14 +144,15 @@ class EventLoop:
             self._store.take_over(accepted)
         except RunFolderError:  # a file was changed since it was verified
             return False
+        self._store.attempts.end(of_run(work.run.id))
         self.taken += 1
         return True
 
     def _take_off(self, work: UnderWay) -> bool:
         """Hand a run to the executor; return False for one that the process has died in again and again: it has failed."""
         run, attempts = work.run, self._store.attempts
-        if why := attempts.given_up(of_run(run.id)) or attempts.given_up(rehearsal(run.arm)):
-            self._store.append(run.id, Failed("error", why))
+        if reason := attempts.given_up(of_run(run.id)) or attempts.given_up(rehearsal(run.arm)):
+            self._store.append(run.id, Failed("error", reason))
             return False
         self.under_way[run.id] = work
         attempts.begin(of_run(run.id), label_of(run))

@@ -1,4 +1,4 @@
-"""Is it fair? What an arm's optimizer and schedule would do to the comparison, found out before anything is trained."""
+"""Is it fair? What an arm's optimizer and schedule would do to the comparison is tried out before anything is trained."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ class Fairness:
                 scheduler = arm.rpartition("/")[2]
                 line = f"{scheduler} moves {entry} too, from {moved.low:.4g} to {moved.high:.4g} (built with {moved.before:.4g})"
                 by_line.setdefault(line, []).append(arm)
-        return [each.line() for each in self.equal] + [f"{line}: {', '.join(arms)}" for line, arms in by_line.items()]
+        moved_lines = [f"{line}: {', '.join(arms)}" for line, arms in by_line.items()]
+        return [pair.line() for pair in self.equal] + moved_lines
 
 
 def rehearsal(arm: Arm) -> str:
@@ -83,23 +84,25 @@ def check_fairness(setting: Setting, registry: Registry, attempts: Attempts | No
 
     An arm whose rehearsal the process has died in again and again is passed over.
     """
-    moved, attempts = {}, attempts or Attempts()
-    left = [each for each in setting.plan.competitors if not attempts.given_up(rehearsal(each.arm))]
-    for competitor in left:
+    attempts = attempts or Attempts()
+    moved: dict[str, dict[str, Moved]] = {}
+    competitors = [arm for arm in setting.plan.competitors if not attempts.given_up(rehearsal(arm.arm))]
+    for competitor in competitors:
         with (
-            attempts.during(rehearsal(competitor.arm), f"the rehearsal of {competitor.arm.name}"),
-            kept(f"arm {competitor.arm.name}, tried out before the search,"),
+            attempts.during(rehearsal(competitor.arm), f"the rehearsal of {competitor.name}"),
+            kept(f"arm {competitor.name}, tried out before the search,"),
         ):
             if setting.plan.benchmark.search.objective == "common":
                 _check_objective(setting, competitor, registry)
-            moved[competitor.arm.name] = _moved(setting, competitor, registry)
-    return Fairness(_equal_pairs(setting, left, attempts), {arm: each for arm, each in moved.items() if each})
+            if entries := _find_moved_entries(setting, competitor, registry):
+                moved[competitor.name] = entries
+    return Fairness(_equal_pairs(setting, competitors, attempts), moved)
 
 
-def _runs(setting: Setting, competitor: Competitor) -> Iterator[Run]:
+def _runs_at_ends(setting: Setting, competitor: Competitor) -> Iterator[Run]:
     """Yield the runs at the low and at the high end of everything that is searched."""
-    for which in (0, 1):
-        yield setting.search_run(competitor, ends(competitor, which))
+    for end in (0, 1):
+        yield setting.search_run(competitor, ends(competitor, end))
 
 
 # --- a weight decay of the optimizer's own -------------------------------------------------------------------
@@ -107,7 +110,7 @@ def _runs(setting: Setting, competitor: Competitor) -> Iterator[Run]:
 
 @dataclass(frozen=True)
 class _Penalty:
-    got: str
+    text: str  # what it is, and where
     name: str = ""  # of the hyperparameter; empty where the optimizer has no name for it
 
 
@@ -122,7 +125,7 @@ def _check_objective(setting: Setting, competitor: Competitor, registry: Registr
     cure = f"pin it to 0, [search.space.{section}] {penalty.name} = 0," if penalty.name else "take it out,"
     raise PluginError(
         f"{origin}: optimizer '{name}' must have no weight decay of its own where the arms have one objective, got "
-        f'{penalty.got}; {cure} or write search.objective = "free" if a leaderboard is all you want'
+        f'{penalty.text}; {cure} or write search.objective = "free" if a leaderboard is all you want'
     )
 
 
@@ -139,7 +142,7 @@ def _own_penalty(setting: Setting, competitor: Competitor) -> _Penalty | None:
     for name, value in optimizer.settings(competitor.fixed).items():
         if is_penalty(name, value):
             return _Penalty(f"{name} = {value!r} in its defaults", name)
-    for run in _runs(setting, competitor):
+    for run in _runs_at_ends(setting, competitor):
         with suppress(PluginFailed), _rehearsing(optimizer):
             for name, value in own_penalties(Rehearsal(optimizer, run.optimizer).optimizer).items():
                 return _Penalty(f"{name} = {value!r} in its parameter groups", name)
@@ -151,21 +154,21 @@ def _own_penalty(setting: Setting, competitor: Competitor) -> _Penalty | None:
 # --- what a schedule moves beside the learning rate ----------------------------------------------------------
 
 
-def _moved(setting: Setting, competitor: Competitor, registry: Registry) -> dict[str, Moved]:
+def _find_moved_entries(setting: Setting, competitor: Competitor, registry: Registry) -> dict[str, Moved]:
     """Return what an arm's schedule moves; raises PluginError where that is a hyperparameter that was chosen."""
     optimizer, scheduler = competitor.optimizer, competitor.scheduler
-    low, high = _runs(setting, competitor)
+    low, high = _runs_at_ends(setting, competitor)
     moved: dict[str, Moved] = {}
     for run in (low, high):
         with suppress(PluginFailed), _rehearsing(optimizer):
             entries = moved_entries(optimizer, run.optimizer, scheduler, run.scheduler)
-            moved |= {entry: each.with_(moved.get(entry, each)) for entry, each in entries.items()}
+            moved |= {entry: values.with_(moved.get(entry, values)) for entry, values in entries.items()}
     holders = _holders(competitor, low.optimizer, high.optimizer) if moved else {}
-    for entry, each in moved.items():
+    for entry, values in moved.items():
         if chosen := overwritten_setting(entry, low.optimizer) or holders.get(entry):
             name = competitor.arm.scheduler
             origin = registry.find("scheduler", name, "train.schedulers").origin
-            wrong = refusal_text(entry, chosen, f"{each.low:.4g} to {each.high:.4g}")
+            wrong = refusal_text(entry, chosen, f"{values.low:.4g} to {values.high:.4g}")
             raise PluginError(f"{origin}: scheduler '{name}' under '{competitor.entered}' {wrong}")
     return moved
 
@@ -183,62 +186,80 @@ def _holders(competitor: Competitor, low: Mapping[str, Any], high: Mapping[str, 
 
 
 def _equal_pairs(setting: Setting, competitors: Sequence[Competitor], attempts: Attempts) -> tuple[Equal, ...]:
-    """Return each optimizer that takes the steps of one before it, with that one; an alias of an optimizer is meant to."""
-    first = {competitor.entered: competitor for competitor in reversed(competitors)}
+    """Return each optimizer that takes the steps of one before it. An alias is left out: it is meant to take them."""
+    by_name = {competitor.entered: competitor for competitor in reversed(competitors)}  # the first of each name
     different: list[Competitor] = []
-    found = []
-    for name in (name for name in setting.plan.benchmark.train.optimizers if name in first):
-        others = [each for each in different if each.arm.optimizer != first[name].arm.optimizer]
-        equal = next((pair for pair in (_equal(each, first[name], attempts) for each in others) if pair), None)
-        if equal:
-            found.append(equal)
+    pairs = []
+    for name in setting.plan.benchmark.train.optimizers:
+        if name not in by_name:
+            continue
+        pair = _pair_with_equal(different, by_name[name], attempts)
+        if pair:
+            pairs.append(pair)
         else:
-            different.append(first[name])
-    return tuple(found)
+            different.append(by_name[name])
+    return tuple(pairs)
 
 
-def _equal(one: Competitor, other: Competitor, attempts: Attempts) -> Equal | None:
+def _pair_with_equal(candidates: Sequence[Competitor], competitor: Competitor, attempts: Attempts) -> Equal | None:
+    """Return the first candidate, paired with a competitor, that takes the same steps; None where none does."""
+    for candidate in candidates:
+        if candidate.arm.optimizer != competitor.arm.optimizer:
+            pair = _try_pair(candidate, competitor, attempts)
+            if pair:
+                return pair
+    return None
+
+
+def _try_pair(first: Competitor, second: Competitor, attempts: Attempts) -> Equal | None:
     """Return that two optimizers take the same steps; None where they do not, or cannot be compared."""
-    work = f"pair {one.entered} {other.entered}"
+    work = f"pair {first.entered} {second.entered}"
     if attempts.given_up(work):
         return None
-    with attempts.during(work, f"the steps of {one.entered} and {other.entered} side by side"):
-        return _compared(one, other)
+    with attempts.during(work, f"the steps of {first.entered} and {second.entered} side by side"):
+        return _compare_steps(first, second)
 
 
-def _compared(one: Competitor, other: Competitor) -> Equal | None:
-    settings, others = _equal_settings(one, other)
-    same = False
-    who = f"optimizer '{one.entered}' or '{other.entered}', tried out before the search,"
-    with suppress(PluginFailed), _rehearsing(one.optimizer), kept(who):
-        same = take_same_steps(one.optimizer, settings, other.optimizer, others)
-    if not same:
+def _compare_steps(first: Competitor, second: Competitor) -> Equal | None:
+    settings, second_settings = _equal_settings(first, second)
+    equal = False
+    pair = f"optimizer '{first.entered}' or '{second.entered}', tried out before the search,"
+    with suppress(PluginFailed), _rehearsing(first.optimizer), kept(pair):
+        equal = take_same_steps(first.optimizer, settings, second.optimizer, second_settings)
+    if not equal:
         return None
-    decays = [any(is_penalty(name) and not each[name] for name in each) for each in (settings, others)]
-    name, same_as = (one.entered, other.entered) if decays == [True, False] else (other.entered, one.entered)
-    return Equal(name, same_as, STEPS, weight_decay=any(decays))
+    decays = [_has_zero_penalty(settings), _has_zero_penalty(second_settings)]
+    names = (first.entered, second.entered) if decays == [True, False] else (second.entered, first.entered)
+    return Equal(*names, STEPS, weight_decay=any(decays))
 
 
-def _equal_settings(one: Competitor, other: Competitor) -> tuple[dict[str, Any], dict[str, Any]]:
+def _has_zero_penalty(settings: Mapping[str, Any]) -> bool:
+    return any(is_penalty(name) and not value for name, value in settings.items())
+
+
+def _equal_settings(first: Competitor, second: Competitor) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the settings at which two optimizers are compared: what one of them searches is equal for both.
 
     It has the value that the other one has without searching it, or else its default.
     """
-    pair = (one, other)
-    settings = [each.optimizer.settings(each.fixed) for each in pair]
-    for name in {**one.space, **other.space}:
-        if name in COMMON or name.startswith(SCHEDULE):
-            continue
-        searched = [name in each.space for each in pair]
-        highest = [
-            ends(each, 1)[name] if is_searched else None for each, is_searched in zip(pair, searched, strict=True)
-        ]
-        unsearched = [
-            values[name] for values, its in zip(settings, searched, strict=True) if name in values and not its
-        ]
-        defaults = [values[name] for values in settings if name in values]
-        common = next(iter([*unsearched, *defaults, *(each for each in highest if each is not None)]))
-        for values, high, is_searched in zip(settings, highest, searched, strict=True):
-            if is_searched:  # a weight decay that is searched is not 0, whatever the other one's is
-                values[name] = high if is_penalty(name) else common
+    settings = [competitor.optimizer.settings(competitor.fixed) for competitor in (first, second)]
+    for name in {**first.space, **second.space}:
+        if name not in COMMON and not name.startswith(SCHEDULE):
+            _equate(name, (first, second), settings)
     return settings[0], settings[1]
+
+
+def _equate(name: str, pair: tuple[Competitor, Competitor], settings: list[dict[str, Any]]) -> None:
+    """Give a hyperparameter one value in the settings of each of a pair that searches it."""
+    highest = [ends(competitor, 1)[name] if name in competitor.space else None for competitor in pair]
+    searched = [name in competitor.space for competitor in pair]
+    unsearched = [
+        values[name]
+        for values, is_searched in zip(settings, searched, strict=True)
+        if name in values and not is_searched
+    ]
+    defaults = [values[name] for values in settings if name in values]
+    common = next(iter([*unsearched, *defaults, *(value for value in highest if value is not None)]))
+    for values, high, is_searched in zip(settings, highest, searched, strict=True):
+        if is_searched:  # a weight decay that is searched is not 0, whatever the other one's is
+            values[name] = high if is_penalty(name) else common

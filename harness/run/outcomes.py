@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Plan
-from harness.console.numbers import counted
+from harness.console import numbers
 from harness.plugin.runs import Run
 from harness.records import Store, schema
 from harness.run.search import Search
@@ -17,22 +16,14 @@ from harness.run.search import Search
 
 def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str, taken_from: str = "") -> str:
     """Return one line on how a run ended; ``row`` has its state, reason, metrics and seconds."""
-    where = f", taken from {taken_from}" if taken_from else ""
-    settings = {**run.optimizer, **run.scheduler, "epochs": run.epochs}
-    words = " ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in settings.items())
+    origin = f", taken from {taken_from}" if taken_from else ""
+    settings = numbers.assignments({**run.optimizer, **run.scheduler, "epochs": run.epochs})
     if row["state"] == schema.DONE:
         name = f"{'tune' if run.phase == 'search' else 'test'}_{plan.metric}"
-        result = f"{name.replace('_', ' ')} {_number(row['metrics'][name], plan.goal.unit)}"
+        result = f"{name.replace('_', ' ')} {numbers.measure(row['metrics'][name], plan.goal.unit)}"
     else:
         result = f"{row['state']}: {row['reason']}" if row["reason"] else row["state"]
-    return f"{label:>12}  {run.arm.name}  {result}  ({words}, {row['seconds']:.1f} s{where})"
-
-
-def _number(value: float | None, unit: str) -> str:
-    value = math.nan if value is None else value
-    if unit == "%":
-        return f"{100 * value:.2f} %"
-    return f"{value:.4g} {unit}" if unit else f"{value:.4g}"
+    return f"{label:>12}  {run.arm.name}  {result}  ({settings}; {numbers.duration(row['seconds'])}{origin})"
 
 
 def taken_over_lines(taken: Iterable[tuple[str, int, str, str]]) -> list[str]:
@@ -41,7 +32,7 @@ def taken_over_lines(taken: Iterable[tuple[str, int, str, str]]) -> list[str]:
     for folder, number, first, last in taken:
         were, they = ("was", "it was") if number == 1 else ("were", "they were")
         days = f"on {first}" if first == last else f"from {first} to {last}"
-        lines.append(f"{counted(number, 'run')} {were} taken from {folder}, where {they} trained {days}")
+        lines.append(f"{numbers.counted(number, 'run')} {were} taken from {folder}, where {they} trained {days}")
     return lines
 
 

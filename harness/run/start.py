@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.console.numbers import counted
+from harness.console.numbers import counted, measure
 from harness.console.progress import Reporter
 from harness.console.safe_text import impersonal
 from harness.errors import printable
@@ -130,6 +130,6 @@ def _unequal_classes_line(constant: Mapping[str, Any]) -> str:
     if not constant["unequal"] or score is None:
         return ""
     return (
-        f"note: classes are unequal: always answering '{constant['answer']}' gives a test accuracy of {100 * score:.2f} %; "
+        f"note: classes are unequal: always answering '{constant['answer']}' gives a test accuracy of {measure(score, '%')}; "
         'search.metric = "balanced_accuracy" counts every class alike'
     )

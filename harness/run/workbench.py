@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.benchmark.arms import Competitor, ends
 from harness.benchmark.plan import Setting
-from harness.errors import BenchmarkError, did_you_mean
+from harness.benchmark.toml import refusal
+from harness.errors import did_you_mean
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Schedule, Split
 from harness.plugin.runs import Arm, Run, State
@@ -57,7 +58,7 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
                     strange = [name for name in overrides if name not in known]
                     place = where("search", "space", part, *(strange[:1] or (overrides if len(overrides) == 1 else ())))
                     hint = did_you_mean(strange[0], known) if strange else ""
-                    raise BenchmarkError(f"{place}: must be what '{part}' takes, got {error.why}{hint}") from error
+                    raise refusal(place, f"be what '{part}' takes", error.why, hint) from error
 
 
 def _tried(competitor: Competitor) -> Iterator[dict[str, Any]]:
@@ -119,9 +120,7 @@ def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:
                 build_schedule(competitor.scheduler, timing, optimizer, 10, groups, factor)
         except PluginFailed as error:
             place = where("search" if searched else "train", "layer_factor")
-            raise BenchmarkError(
-                f"{place}: must be left out for the arm {competitor.arm.name}, got {error.why}"
-            ) from error
+            raise refusal(place, f"be left out for the arm {competitor.name}", error.why) from error
 
 
 class Bench:

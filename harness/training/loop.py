@@ -30,10 +30,28 @@ def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterato
 
 
 def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
-    """Carry out a run from where it was left: its epochs, then Done; whatever goes wrong becomes Failed.
+    """Carry out a run from where it was left, and yield what happens.
 
-    A setting of the process that the run's plugins change is theirs alone: it is put back whenever the run is left, and
-    the event names it.
+    A setting of the process that the run's plugins change is theirs alone. It is put back whenever the run is left, and the
+    event names it.
+
+    Args:
+        run: What to train.
+        workbench: What the executor was given.
+
+    Yields:
+        An Epoch at the end of each, then Done. Failed, as the last one, for whatever goes wrong.
+
+    >>> from harness import Arm
+    >>> run = Run(
+    ...     phase="search", arm=Arm("mlp", "adam", "constant"), optimizer={"lr": 0.01}, scheduler={}, epochs=2, batch_size=32,
+    ...     l2=0.0, augment=(), precision="fp32", task="classification", init_seed=1, order_seed=1, data="0", plugins={},
+    ... )
+    >>> class Broken:
+    ...     def parts(self, run): raise HarnessError("data: must be there, got nothing")
+    ...     def state(self, run_id): return None
+    >>> [event.reason for event in execute(run, Broken())]
+    ['data: must be there, got nothing']
     """
     arguments.having("run", run, "a Run", "id", "epochs", "arm", "task")
     arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")

@@ -76,11 +76,26 @@ def _find_in_folder(folder: Path, name: str, where: str) -> Path | None:
 
 
 def read_weights(file: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
-    """Return the tensors of a file, a safetensors or a checkpoint of torch.save, under the names a network has for them.
+    """Return the tensors of a file under the names that a network has for them.
 
-    ``names`` are the network's (its ``state_dict``). Where the file has them behind a prefix such as ``module.`` or
-    ``model.``, it is taken off, and what is not behind it is left out. Raises DataError for a file that is damaged or
-    holds no tensors, and where two prefixes would do.
+    The file may be a safetensors file, or a checkpoint of torch.save. Where it has the names behind a prefix such as
+    ``module.`` or ``model.``, the prefix is taken off, and what is not behind it is left out.
+
+    Args:
+        file: The file.
+        names: The network's names, of its ``state_dict``.
+
+    Raises:
+        DataError: The file is damaged or holds no tensors, or two prefixes would do.
+
+    >>> import tempfile
+    >>> import torch
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "weights.pth")
+    ...     torch.save({"module.weight": torch.ones(2)}, file)
+    ...     read_weights(file, ["weight"])
+    {'weight': tensor([1., 1.])}
     """
     file = arguments.path("file", file)
     names = [

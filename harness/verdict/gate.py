@@ -7,7 +7,6 @@ penalty's strong convexity gives the bound f - min f <= |gradient|^2 / (2 l2) (B
 squares has a minimum without a penalty.
 
 Any other network must fit its training examples. It must also not find a much lower train loss when its training goes on
-from harness.plugin.meta import Meta
 from the peak of the learning rate schedule.
 """
 

@@ -1,8 +1,8 @@
 """What a comparison promises before it is made: rules, arms, seeds, search, controls and measurements, hashed.
 
 Whoever sees the results first and chooses the margins afterwards can have any verdict. So the protocol is resolved from
-the benchmark, hashed and entered in the records before the first comparison run; one that is changed later is entered
-beside it, with the number of runs that had ended by then, and has a verdict of its own.
+the benchmark, hashed and entered in the records before the first comparison run. A protocol that is changed later is entered
+beside the first one, with the number of comparison runs that had ended by then, and has a verdict of its own.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
     **CLASSES,
     "loss": ("test_loss", "train_loss"),
     "function": ("prediction_distance",),
-}  # the same where they are not
+}  # the same where numbers are learned
 FACETS = tuple(CLASSES)
 PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
-VERSION = 16  # digits of a late probe's version, as its measurements have it
+VERSION = 16  # digits of a probe's version, as its measurements have it
 
 
 class Notes(typing.Protocol):
-    """What of the records is needed here: facts under a key, as ``Store`` keeps them."""
+    """What registering needs of the records: facts under a key, as ``Store`` keeps them."""
 
     def note(self, key: str, value: Any) -> None:
         """Write a fact."""
@@ -51,47 +51,51 @@ class Notes(typing.Protocol):
 
 @dataclass(frozen=True)
 class Protocol:
-    """The rules a verdict is reached by. All margins are design choices of whoever wrote the benchmark."""
+    """The rules by which a verdict is reached. All margins are design choices of whoever wrote the benchmark.
+
+    >>> protocol = standing_protocol(records.meta).protocol
+    >>> list(protocol.primaries)
+    ['loss', 'function', 'representation', 'connectivity', 'geometry']
+    """
 
     margins: Mapping[str, float]  # by measure or facet; their units stand in ``[verdict.margins]``
     floors: Mapping[str, float]  # distances below which nothing matters, whatever the ratio
-    gate: Mapping[str, float]  # what a minimum must stand: gain, nats, gradient
+    gate: Mapping[str, float]  # limits that an arm at a minimum keeps: gain, nats, gradient
     fit: float  # the largest un-augmented train error of a network at a minimum
-    alpha: float
-    seeds: int
-    arms: tuple[str, ...]
+    alpha: float  # the level of every test
+    seeds: int  # of the comparison
+    arms: tuple[str, ...]  # their names
     primaries: Mapping[str, tuple[str, ...]]  # by facet
-    design: Mapping[str, Any] = field(default_factory=dict)  # what is searched and measured; of old entries nothing
+    design: Mapping[str, Any] = field(default_factory=dict)  # what is searched and measured
     probes: ClassVar[Mapping[str, str]] = PROBES  # that the primary measures come from, by facet
 
     def plain(self) -> dict[str, Any]:
         """Return it as plain values; equal protocols have equal JSON."""
         lists = {facet: list(names) for facet, names in self.primaries.items()}
-        found = {**asdict(self), "arms": list(self.arms), "primaries": lists}
-        if not self.design:
-            del found["design"]  # so that an entry of before there were designs keeps its hash
-        return found
+        return {**asdict(self), "arms": list(self.arms), "primaries": lists}
 
     def distances(self, convex: bool = False) -> int:
-        """Return how many primary measures are ratios of distances; a convex network has a frozen representation.
+        """Return how many primary measures are ratios of distances: the power of a design is computed for these.
 
-        The power of a design, ``all_similar``, is of so many.
+        A convex network has a frozen representation, so those of the representation do not count.
         """
         return len(self.primaries["function"]) + (0 if convex else len(self.primaries["representation"]))
 
     def power(self, arms: int, convex: bool = False, circle: int | None = None) -> float:
         """Return P(similar on every measure of distance | that many arms of a network are identical), by simulation.
 
-        Of the representation only the pairs of seeds up to ``circle`` apart were measured; all where it is None. Of the
-        loss, the barriers and the sharpness nobody knows the scatter beforehand, so it can only be less.
+        The representation is compared between seeds at most ``circle`` apart in a circle of all seeds, or between all seeds
+        where it is None. The power of the whole verdict can only be less, for nobody knows beforehand how the loss, the
+        barriers and the sharpness scatter.
         """
         from harness.statistics.power import all_similar
 
-        found = 1.0
-        for facet, apart in (("function", None), *((("representation", circle),) if not convex else ())):
+        power = 1.0
+        circles = {"function": None} if convex else {"function": None, "representation": circle}
+        for facet, apart in circles.items():
             count, margin = len(self.primaries[facet]), math.log(self.margins[facet])
-            found *= all_similar(arms, self.seeds, count, margin, alpha=self.alpha, circle=apart)
-        return found
+            power *= all_similar(arms, self.seeds, count, margin, alpha=self.alpha, circle=apart)
+        return power
 
     def margin_in(self, unit: str, mean: float, factor: float = 1.0) -> float:
         """Return how large a difference in a metric of that unit may be and still not matter, times ``factor``.
@@ -109,15 +113,16 @@ class Protocol:
         return power < EXPLORATORY
 
     def changed(self, meta: Meta) -> list[str]:
-        """Return what of the design is not what a run's records hold now, as dotted keys; twins decide nothing.
+        """Return the keys of the design, with dots, that a run's records no longer match.
 
-        Its measurements were replaced then, and nothing that is there now can be judged as it was registered.
+        Where there are any, the measurements were replaced, and those in the records cannot be judged by this protocol. A key
+        that decides nothing is left out.
         """
-        if not self.design:
-            return []
         now = _flat(_design(meta.benchmark, _versions(meta), meta.extensions))
         then = _flat(self.design)
-        unknown = {key for key in then.keys() ^ now.keys() if key.endswith(".version")}  # not measured yet
+        unknown = {
+            key for key in then.keys() ^ now.keys() if key.endswith(".version")
+        }  # of a probe that has not measured yet
         ignored = unknown | _shown_keys()
         keys = [key for key in {**then, **now} if key not in ignored]
         return [key for key in keys if then.get(key) != now.get(key)]
@@ -130,7 +135,11 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Registered:
-    """A protocol and when it was entered."""
+    """A protocol, and when it was registered.
+
+    >>> standing_protocol(records.meta).when
+    'never; read from the benchmark file as it stands'
+    """
 
     protocol: Protocol
     when: str  # "before the comparison", "after N comparison runs had ended", or "never; ..."
@@ -145,7 +154,7 @@ def resolve(
 ) -> Protocol:
     """Return the protocol of a resolved benchmark (plain values), its arms, and the names of the task's metrics.
 
-    Its design has the ``versions`` of the late probes by name, as far as they are known, and the ``extensions`` of
+    Its design has the ``versions`` of the probes by name, as far as they are known, and the ``extensions`` of
     searches that were noted so far.
     """
     verdict = benchmark["verdict"]
@@ -165,7 +174,7 @@ def resolve(
 def _design(
     benchmark: Mapping[str, Any], versions: Mapping[str, str], extensions: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return what decides a verdict beside its rules: the search, the controls, and what measures the primaries."""
+    """Return what decides a verdict besides its rules: the search, the controls, and the probes of the primary measures."""
     compare = benchmark["compare"]
     probes: dict[str, dict[str, Any]] = {}
     for probe in PROBES.values():
@@ -203,19 +212,20 @@ def _shown_keys() -> set[str]:
 
 
 def _versions(meta: Meta) -> dict[str, str]:
-    """Return the versions of the late probes whose measurements the records hold."""
+    """Return the versions of the probes whose measurements the records hold."""
     return {name: str(about["version"]) for name, about in meta.probes.items() if "version" in about}
 
 
 def _flat(design: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return a design's values by dotted key, and that a probe takes part; no extensions have no key."""
-    found: dict[str, Any] = {}
+    """Return a design's values by dotted key, and True for each probe that takes part. An empty list has no key."""
+    values: dict[str, Any] = {}
     for key, value in design.items():
-        if isinstance(value, Mapping):
-            found |= ({f"{above}{key}": True} if above == "probes." else {}) | _flat(value, f"{above}{key}.")
-        elif value != []:
-            found[f"{above}{key}"] = value
-    return found
+        if not isinstance(value, Mapping):
+            values |= {f"{above}{key}": value} if value != [] else {}
+            continue
+        values |= {f"{above}{key}": True} if above == "probes." else {}
+        values |= _flat(value, f"{above}{key}.")
+    return values
 
 
 def register(store: Notes, protocol: Protocol, ended: int) -> str:
@@ -223,33 +233,48 @@ def register(store: Notes, protocol: Protocol, ended: int) -> str:
 
     What was entered before is never taken out or changed.
     """
-    there = list(store.noted(KEY) or [])
-    if protocol.hash not in {entry["hash"] for entry in there}:
+    entries = list(store.noted(KEY) or [])
+    if protocol.hash not in {entry["hash"] for entry in entries}:
         when = f"after {ended} comparison runs had ended" if ended else BEFORE
-        store.note(KEY, [*there, {"hash": protocol.hash, "protocol": protocol.plain(), "registered": when}])
+        store.note(KEY, [*entries, {"hash": protocol.hash, "protocol": protocol.plain(), "registered": when}])
     return protocol.hash
 
 
 def registered_protocols(meta: Meta) -> list[Registered]:
     """Return the protocols of a run's meta table, the first registered first.
 
-    Where none was registered it is the one that the benchmark describes, and says so; none at all for a benchmark of
-    before there were verdicts.
+    Args:
+        meta: ``records.meta``.
+
+    Returns:
+        The registered ones. Where none was registered it is the one that the benchmark describes, and says so.
+
+    >>> [len(registered.protocol.arms) for registered in registered_protocols(records.meta)]
+    [2]
     """
     arguments.instance("meta", meta, Meta, "what a run is about, as records.meta")
     if meta.protocols:
         return [Registered(_read(entry["protocol"]), str(entry["registered"])) for entry in meta.protocols]
     if "verdict" not in meta.benchmark:
         return []
-    found = resolve(meta.benchmark, meta.arms, tuple(meta.metrics), _versions(meta), meta.extensions)
-    return [Registered(found, NEVER)]
+    described = resolve(meta.benchmark, meta.arms, tuple(meta.metrics), _versions(meta), meta.extensions)
+    return [Registered(described, NEVER)]
 
 
 def standing_protocol(meta: Meta) -> Registered | None:
     """Return the protocol whose verdict leads: the earliest one whose design is what the records hold now.
 
-    The earliest of all where the design of each was changed later; None where there is none. Whatever shows one verdict,
-    one gate or one protocol's arms and seeds asks here and nowhere else, so that a run has one verdict.
+    Whatever shows one verdict, one gate or one protocol's arms and seeds asks here and nowhere else, so that a run has one
+    verdict.
+
+    Args:
+        meta: ``records.meta``.
+
+    Returns:
+        The earliest protocol of all where the design of each was changed later. None where there is no protocol.
+
+    >>> standing_protocol(records.meta).protocol.alpha
+    0.05
     """
     registered = registered_protocols(meta)
     unchanged = (entry for entry in registered if not entry.protocol.changed(meta))
@@ -257,12 +282,21 @@ def standing_protocol(meta: Meta) -> Registered | None:
 
 
 def standing_first(meta: Meta, hashes: Iterable[str]) -> list[str]:
-    """Return the different hashes of protocols, that of the standing protocol first, the others in their order."""
+    """Return different hashes of protocols: that of the standing protocol first, the others in their order.
+
+    Args:
+        meta: ``records.meta``.
+        hashes: Hashes of protocols, with repetitions; a table of the verdict has them in its column ``hash``.
+
+    >>> standing_first(records.meta, ["b", standing_protocol(records.meta).protocol.hash, "b"])[1:]
+    ['b']
+    """
     standing = standing_protocol(meta)
-    hashes = [arguments.text("hashes", each) for each in arguments.items("hashes", hashes, "hashes")]
-    return sorted(dict.fromkeys(hashes), key=lambda each: standing is None or each != standing.protocol.hash)
+    texts = [arguments.text("hashes", text) for text in arguments.items("hashes", hashes, "hashes")]
+    return sorted(dict.fromkeys(texts), key=lambda text: standing is None or text != standing.protocol.hash)
 
 
 def _read(plain: Mapping[str, Any]) -> Protocol:
+    """Return the protocol of plain values, as ``plain`` makes them."""
     primaries = {facet: tuple(names) for facet, names in plain["primaries"].items()}
     return Protocol(**{**plain, "arms": tuple(plain["arms"]), "primaries": primaries})

@@ -27,7 +27,7 @@ def render(results: Results) -> str:
         return table(pd.DataFrame(columns=["run", "rank", "arm", *names.PARTS, "metric"]))
     outcome = Outcome(results)
     parts = {arm.arm: asdict(arm) for arm in names.arm_parts(records)}
-    ranks = _ranks(board[board["metric"] == f"test_{outcome.metric}"])
+    ranks = _ranks(board[board["metric"] == outcome.deciding.column])
     first = [{"run": records.folder.name, "rank": ranks[arm], **parts[arm]} for arm in board["arm"]]
     doubted = alarms.tuning_doubts(outcome)
     doubts = [alarms.LABEL if arm in doubted else "" for arm in board["arm"]]

@@ -144,7 +144,7 @@ def _tuned(outcome: Outcome) -> str:
     records, lines = outcome.records, []
     for row in records.arms.to_dict("records"):
         if row["tuned_params"]:
-            score = numbers.measure(float(row["tuned_value"]), outcome.unit)
+            score = outcome.deciding.text(float(row["tuned_value"]))
             label, params = escaped(outcome.labels[row["arm"]]), _hyperparameters(row["tuned_params"])
             lines.append([label, params, escaped_number(score)])
     if not lines:

@@ -79,7 +79,7 @@ def test_a_wrong_benchmark_is_one_line_and_2(harness, benchmark_file, case, monk
 def test_wrong_arguments_are_one_line_and_2(harness, benchmark_file, tmp_path):
     file = benchmark_file()
     refused(harness("run", "none.toml"), "none.toml: must be a benchmark file")
-    refused(harness("run", file, "--profile", "big"), "--profile must name a profile of the file, got 'big'")
+    refused(harness("run", file, "--profile", "big"), "--profile: must name a profile of the file, got 'big'")
     refused(harness("run", file, "--data", "nowhere"), "--data: must be a folder with the data, got 'nowhere'")
     refused(harness("run", file, "--data", file), "which is a file")
     refused(harness("run", file, "--data", tmp_path), "must have train/CLASS and valid/CLASS")

@@ -19,10 +19,7 @@ import typer
 from harness.benchmark.loading import load
 from harness.benchmark.plan import check_profile, resolve
 from harness.cli.app import app, main
-from harness.console.progress import Reporter
 from harness.plugin.discovery import discover
-from harness.run.prepare import Request
-from harness.run.start import run
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")])
@@ -88,24 +85,6 @@ def mentions(page):
 
 def blocks(page, language):
     return [body for label, body in FENCE.findall((ROOT / page).read_text()) if label == language]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A tiny run that is over, which no test may change."""
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.toml").write_text(
-        """
-        name = "tiny"
-        data = { size = 16, options = { train = 64, tune = 32, test = 64 } }
-        train = { optimizers = ["sgd", "adam"], batch_size = 16, precision = "fp32", threads = 1 }
-        search = { trials = 2, epochs = [1], sampler_options = { n_startup_trials = 1 } }
-        compare = { seeds = 2, epochs = 2, untuned = 0 }
-        report = { formats = ["text"], paths = false }
-        """
-    )
-    assert run(Request(folder / "tiny.toml", out=folder / "runs"), Reporter(quiet=True)) == 0
-    return next(folder.glob("runs/tiny-????????"))
 
 
 @pytest.fixture

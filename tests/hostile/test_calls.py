@@ -47,6 +47,7 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "read_weights": {"file": "nowhere.safetensors", "names": ["a"]},
     "registered_protocols": {"meta": None},
     "spreadsheet_table": {"table": pd.DataFrame({"a": ["=1"]})},
+    "sign_of": {"goal": "max"},
     "standing_first": {"meta": None, "hashes": ["a"]},
     "standing_protocol": {"meta": None},
     "stratified": {"labels": ["a", "a", "b", "b"], "part": 0.5, "seed": 0},

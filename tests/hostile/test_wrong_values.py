@@ -81,12 +81,12 @@ def _allowed(kind: Kind, value: Any) -> bool:
         if not number or isinstance(value, bool) or not math.isfinite(value) or not -(2**63) <= value < 2**63:
             return isinstance(value, float) and kind.type == "float" and math.isfinite(value) and _inside(kind, value)
         return _inside(kind, value)
-    if kind.of and isinstance(value, str):
-        return value in known(kind.of) or not (value or kind.shortest)
+    if kind.name_of and isinstance(value, str):
+        return value in known(kind.name_of) or not (value or kind.shortest)
     if (
-        kind.of
+        kind.name_of
         and isinstance(value, list)
-        and not all(isinstance(item, str) and item in known(kind.of) for item in value)
+        and not all(isinstance(item, str) and item in known(kind.name_of) for item in value)
     ):
         return False
     if kind.type == "str":
@@ -135,7 +135,7 @@ def right(kinds: Sequence[Kind]) -> Iterator[Any]:
         elif kind.type in ("int", "float"):
             yield from (low(kind), high(kind))
         elif kind.type == "str":
-            yield from known(kind.of) if kind.of else _texts(kind)
+            yield from known(kind.name_of) if kind.name_of else _texts(kind)
         elif kind.type == "list":
             yield from _lists(kind)
         elif kind.type == "table":
@@ -167,7 +167,7 @@ def _texts(kind: Kind) -> Iterator[str]:
 
 
 def _lists(kind: Kind) -> Iterator[list[Any]]:
-    items = list(known(kind.of) if kind.of else right(kind.items))
+    items = list(known(kind.name_of) if kind.name_of else right(kind.items))
     for length in {kind.shortest, min(kind.longest or 1, len(items))}:
         yield sorted(items)[:length] if kind.items[0].type in ("int", "float") else items[:length]
 
@@ -213,11 +213,15 @@ def _near(kinds: Sequence[Kind]) -> Iterator[Any]:
                 *(["ä", "a b", ".", "-a", "a/b"] * bool(kind.pattern)),
             )
             yield from (f"a{mark}b" for mark in ("\r", "\t", "\x7f", "\x85", "\u2028"))
-        if kind.of:
-            names = (*NAMES, *(name.upper() for name in known(kind.of)), *(f"{name} " for name in known(kind.of)))
+        if kind.name_of:
+            names = (
+                *NAMES,
+                *(name.upper() for name in known(kind.name_of)),
+                *(f"{name} " for name in known(kind.name_of)),
+            )
             yield from names[:12] if kind.type == "str" else ([name] for name in names[:12])
         if kind.type == "list":
-            items = list(known(kind.of) if kind.of else right(kind.items))
+            items = list(known(kind.name_of) if kind.name_of else right(kind.items))
             yield from ([item] * 2 for item in items[:1])
             yield from ([*items[:1], item] for item in wrong(kind.items))
             yield ",".join(map(str, items[:2]))

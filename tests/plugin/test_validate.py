@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -23,6 +24,7 @@ from harness.plugin.contracts import (
     Scheduler,
     Task,
 )
+from harness.plugin.meta import Meta
 from harness.plugin.validate import RECORD_TABLES, check
 from harness.records import FolderRecords
 from harness.results import analysis, reports
@@ -143,6 +145,8 @@ class Offers:
     def __init__(self, analyses, reports):
         self.analyses, self.reports = analyses, {each.name: each for each in reports}
 
+    blocked = ()
+
     def all(self, kind):
         return self.analyses
 
@@ -156,7 +160,8 @@ class Empty(FolderRecords):
     lacking = ()
 
 
-EMPTY = Empty({}, *(pd.DataFrame() for _ in fields(FolderRecords)[1:]))
+META = Meta(benchmark={}, data={}, metrics={}, metric="", arms=(), spaces={})
+EMPTY = Empty(Path(), META, *(pd.DataFrame() for _ in fields(FolderRecords)[2:]))
 
 
 @pytest.fixture

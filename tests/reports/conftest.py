@@ -86,7 +86,7 @@ def _compare_run(arm: str, seed: int, place: int, metrics: Any, epochs: int, ran
     }
     run = {
         **about, "precision": "bf16", "state": "done", "reason": "", "seconds": 20.0 + place + seed / 10, "started": "2026-11-22T10:00:00+00:00",
-        "ended": "2026-11-22T10:01:00+00:00", "environment": "feedbeef", "schema_version": 1,
+        "ended": "2026-11-22T10:01:00+00:00", "environment": "feedbeef", "taken_from": "", "schema_version": 1,
         "train_loss": 0.1, **final, "gradient_norm.value": 0.01 * (1 + place),
     }  # fmt: skip
     rows = []
@@ -154,7 +154,7 @@ def build(
     metrics = metrics or CLASSIFICATION
     deciding = next(iter(metrics))
     goal = metrics[deciding]["goal"]
-    parts = [(f"lesson_cnn/{o}/{s}", "lesson_cnn", o, s) for o in optimizers for s in schedulers]
+    parts = [(f"lesson_cnn/{o}/{s}", "lesson_cnn", "lesson_cnn", "", o, s) for o in optimizers for s in schedulers]
     asks = [_trial(arm, k, i, goal, random) for i, (arm, *_) in enumerate(parts) for k in range(trials)]
     pairs = [
         _compare_run(arm, seed, i, metrics, epochs, random)
@@ -178,7 +178,9 @@ def build(
     )
     columns = [
         "arm",
+        "network",
         "backbone",
+        "head",
         "optimizer",
         "scheduler",
         "position",

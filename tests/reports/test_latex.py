@@ -83,7 +83,9 @@ def test_every_special_letter_is_escaped() -> None:
 
 def test_a_verdict_is_a_table_of_facets(make_records: Any, analysed: Any) -> None:
     results = analysed(make_records())
-    found = Results(results.records, {**results.tables, "verdict": pd.DataFrame([VERDICT])})
+    found = Results(
+        results.records, {**results.tables, "verdict": pd.DataFrame([VERDICT, {**VERDICT, "scope": "pooled"}])}
+    )
     text = latex.render(found)
     assert r"lesson\_cnn & value only, exploratory (scratch) & similar & different & inconclusive" in text
     assert r"43~\%" in text

@@ -33,7 +33,15 @@ def test_a_verdict_is_shown_facet_by_facet_instead_of_the_caveat(make_records: A
         "network": "a|b", "exploratory": False, "power": 0.62, "reasons": "one\ntwo\nthree\nfour", **facets,
     }  # fmt: skip
     later = {**row, "hash": "cd", "statement": "refuted"}  # of margins that were chosen afterwards
-    text = markdown.render(Results(results.records, {**results.tables, "verdict": pd.DataFrame([row, later])}))
+    text = markdown.render(
+        Results(
+            results.records,
+            {
+                **results.tables,
+                "verdict": pd.DataFrame([row, {**row, "scope": "pooled"}, later, {**later, "scope": "pooled"}]),
+            },
+        )
+    )
     assert "| a\\|b | supported (scratch) | similar | similar | similar | similar | similar | 62 % |" in text
     assert "- a\\|b: one; two; three\n" in text
     assert "refuted" not in text

@@ -280,6 +280,7 @@ def test_another_source_of_the_network_is_another_network(file, tmp_path):
             recipe = json.loads(row[place["recipe"]])
             recipe["plugins"]["backbone"] = "0" * 64
             row[place["recipe"]], row[place["run_id"]] = json.dumps(recipe), digest(recipe)[:16]
+        said["tables"]["measured"]["rows"] = []  # they are of the runs' former names
 
     changed = rewritten(file, tmp_path / "other.zip", other)
     line = refusal(tmp_path, ["sgd"], f'[baseline]\nfile = "{changed}"\narms = ["adam"]')

@@ -15,7 +15,7 @@ from harness.benchmark.plan import resolve
 from harness.console.progress import Reporter
 from harness.records import open_records
 from harness.run.prepare import Request
-from harness.run.search.extension import FURTHER, _applied, _further, _including
+from harness.run.search.extension import FURTHER, _extended_arm, _further, _including
 from harness.run.start import run
 from harness.verdict import tuning as alarms
 
@@ -212,7 +212,7 @@ def competitor(benchmark_file, registry):
 
 
 def extended(competitor, ranges, extra=0.0):
-    return _applied(competitor, [{"ranges": ranges, "extra": extra}]).space
+    return _extended_arm(competitor, [{"arm": competitor.arm.name, "ranges": ranges, "extra": extra}]).space
 
 
 def test_a_logarithmic_range_reaches_further_at_the_end_that_the_rate_is_near_to(competitor):

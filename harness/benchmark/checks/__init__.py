@@ -1,15 +1,22 @@
-"""Every check of a request, by name. They are made in three waves, each with more that is known than the one before.
+"""Every check of a request, by name. They are made in three waves, and each wave knows more than the one before.
 
-1. What the file alone says: ``checks.file``, called by ``loading.load``. The types and ranges stand at the keys, in
-   ``benchmark.sections``; ``validation`` turns pydantic's complaints into lines.
-2. What the installed plugins say of the names and options in it: ``checks.names``, called by ``plan.resolve`` and, for
-   the profiles that are not chosen, by ``plan.check_profile``.
-3. What is known once the data is open and the device is there, called by ``run.prepare``: ``checks.data`` here, and
-   those that need a room above this one or a library. They are ``run.search.trying.check`` (the sampler and the pruner
-   search each arm's space for a few trials in memory), ``training.device.choose`` (the device),
-   ``training.pretrained.check_fit`` (the weights), ``run.workbench.check_overrides`` and ``check_layer_factor`` (what
-   the file sets is built and takes some steps), ``run.fairness.check_fairness`` (what the optimizers do is tried) and
-   ``run.baseline.match.matched`` (the baseline).
+1. What the file alone says. Types and ranges stand at the keys, in ``benchmark.sections``;
+   ``benchmark.validation`` turns pydantic's complaints into lines, and ``benchmark.validation.check_values`` refuses what
+   no key may hold. ``benchmark.checks.file`` has the rest. ``benchmark.loading.load`` calls them.
+2. What the installed plugins say of the names and options in the file: ``benchmark.checks.names``, called by
+   ``benchmark.plan.resolve`` and, for the profiles that are not chosen, by ``benchmark.plan.check_profile``. What a line
+   of a search space says is held against its plugin where it becomes a distribution, in ``benchmark.spaces``.
+3. What is known once the data is open and the device is there, called by ``run.prepare``: ``benchmark.checks.data``, and
+   the checks that need a room above this one or a library:
 
-A check returns nothing. It raises BenchmarkError, or UnknownName for a name that no plugin has, with one line.
+   - ``run.search.trying.check``: the sampler and the pruner search each arm's space for a few trials, in memory;
+   - ``run.search.samplers.check_finite``: a sampler that tries every combination has a finite space;
+   - ``training.device``: the device is there;
+   - ``training.pretrained.check_fit``: the weights are those of the backbone;
+   - ``run.workbench.check_overrides`` and ``run.workbench.check_layer_factor``: what the file sets can be built, and
+     takes some steps;
+   - ``run.fairness.check_fairness``: what the optimizers really do is tried, and two that are one are named;
+   - ``run.baseline.match.matched``: the baseline may be compared with.
+
+A check returns nothing where all is well. Otherwise it raises BenchmarkError, or the error of its cause, with one line.
 """

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from harness.benchmark.keys import Of
+from harness.benchmark.keys import NameOf
 from harness.benchmark.meaning import BESIDE, CONTROL, MEASURED, RECIPE, RULE, Effect, Meaning
 from harness.benchmark.sections.base import Count, CountOrNone, Name, Names, Options, Seconds, Section
 
@@ -46,7 +46,7 @@ class CompareSection(Section):
         ),
     ] = 0
     aa: Annotated[
-        bool | Annotated[Name, Of("optimizer")],
+        bool | Annotated[Name, NameOf("optimizer")],
         Meaning(
             "The A/A arm: an optimizer that takes part once more under another name, with a search of its own. It must "
             "not come out different from itself. `true` takes the first optimizer.",
@@ -82,7 +82,7 @@ class CompareSection(Section):
     ] = 0.01
     probes: Annotated[
         Names,
-        Of("probe"),
+        NameOf("probe"),
         Meaning(
             "The probes, plugins that measure the trained networks. The verdict needs `representation`, `connectivity` "
             "and `sharpness` for three of its five facets.",
@@ -99,8 +99,8 @@ class CompareSection(Section):
         dict[Name, Count],
         Field(max_length=100),
         Meaning(
-            "At most how many measurements a probe makes, by the probe's name, for a probe that measures after the "
-            "comparison: networks, pairs or triples of networks. A probe that is not named measures all.",
+            "At most how many measurements a costly probe makes, by the probe's name: networks, pairs or triples of "
+            "networks. A probe that is not named measures all.",
             {"connectivity": 72},
             MEASURED,
         ),
@@ -108,8 +108,7 @@ class CompareSection(Section):
     probe_budget: Annotated[
         Seconds | None,
         Meaning(
-            "A limit in seconds for each probe that measures after the comparison. With a limit, what is measured depends "
-            "on the speed of the machine.",
+            "A limit in seconds for each costly probe. With a limit, what is measured depends on the speed of the machine.",
             600.0,
             BESIDE,
         ),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.benchmark.keys import Of
+from harness.benchmark.keys import NameOf
 from harness.benchmark.meaning import BESIDE, OUTSIDE, Meaning
 from harness.benchmark.sections.base import MOST, ArmName, Name, Names, Options, PathOrNone, Section, Unrepeated
 
@@ -43,7 +43,7 @@ class BaselineSection(Section):
 class Target(Section):
     """``report.target``: a metric of the tune split, and the value that time is taken to."""
 
-    metric: Annotated[Name, Of("metric"), Meaning("A metric of the task, on the tune split.", "accuracy", OUTSIDE)]
+    metric: Annotated[Name, NameOf("metric"), Meaning("A metric of the task, on the tune split.", "accuracy", OUTSIDE)]
     value: Annotated[
         float,
         Field(ge=-1e6, le=1e6),
@@ -56,7 +56,7 @@ class ReportSection(Section):
 
     formats: Annotated[
         Names,
-        Of("report"),
+        NameOf("report"),
         Meaning(
             "The formats, plugins. `harness list report` names those that are installed.", ["html", "csv"], OUTSIDE
         ),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from harness.benchmark.keys import Of
+from harness.benchmark.keys import NameOf
 from harness.benchmark.meaning import APART, ARMS, BUDGET, DESIGN, RECIPE, Meaning
 from harness.benchmark.sections.base import (
     Count,
@@ -86,7 +86,7 @@ class SearchSection(Section):
     ] = 1
     sampler: Annotated[
         Name,
-        Of("sampler"),
+        NameOf("sampler"),
         Meaning(
             "Optuna's sampler, which proposes the parameters of a trial: `tpe`, `random`, `gp`, `cmaes`, `grid`, `qmc`, "
             "`nsgaii` or another one.",
@@ -105,7 +105,7 @@ class SearchSection(Section):
     ] = {}
     pruner: Annotated[
         Name,
-        Of("pruner"),
+        NameOf("pruner"),
         Meaning(
             "Optuna's pruner, which stops poor trials early: `none`, `hyperband`, `successivehalving`, `median`, "
             "`percentile`, or `wilcoxon` with three or more `search.seeds`. With one, every trial has the largest number "
@@ -148,7 +148,7 @@ class SearchSection(Section):
     ] = []
     metric: Annotated[
         str,
-        Of("metric"),
+        NameOf("metric"),
         Field(max_length=100),
         Meaning(
             "The deciding metric: it scores trials on the tune split and arms on the test split. Empty takes the task's "

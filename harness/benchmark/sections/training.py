@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.benchmark.keys import Of
+from harness.benchmark.keys import NameOf
 from harness.benchmark.meaning import APART, ARMS, BESIDE, RECIPE, Effect, Meaning
 from harness.benchmark.sections.base import (
     Alias,
@@ -32,7 +32,7 @@ class DataSection(Section):
 
     dataset: Annotated[
         Name,
-        Of("dataset"),
+        NameOf("dataset"),
         Meaning("The dataset, a plugin. `harness list dataset` names those that are installed.", "folder", APART),
     ] = "dogscats"
     size: Annotated[
@@ -92,7 +92,7 @@ class TrainSection(Section):
 
     task: Annotated[
         Name,
-        Of("task"),
+        NameOf("task"),
         Meaning("The task, a plugin: it brings the loss and the metrics.", "regression", RECIPE),
     ] = "classification"
     regime: Annotated[
@@ -116,7 +116,7 @@ class TrainSection(Section):
     ] = True
     heads: Annotated[
         Names,
-        Of("backbone"),
+        NameOf("backbone"),
         Field(min_length=1),
         Meaning(
             "The networks that are trained on the features of each backbone.",
@@ -127,13 +127,13 @@ class TrainSection(Section):
     ] = ["linear"]
     backbones: Annotated[
         Names,
-        Of("backbone"),
+        NameOf("backbone"),
         Field(min_length=1),
         Meaning("The networks. Any timm model goes by its name.", ["resnet18"], ARMS),
     ] = ["lesson_cnn"]
     optimizers: Annotated[
         Names,
-        Of("optimizer"),
+        NameOf("optimizer"),
         Field(min_length=1),
         Meaning(
             "The optimizers that are compared: plugins, torch's own as `torch:RAdam`, or names from `train.aliases`.",
@@ -143,7 +143,7 @@ class TrainSection(Section):
     ] = ["sgd", "adam", "rmsprop"]
     schedulers: Annotated[
         Names,
-        Of("scheduler"),
+        NameOf("scheduler"),
         Field(min_length=1),
         Meaning(
             "The learning-rate schedules. An optimizer that sets its own learning rates takes part once, without them.",
@@ -152,7 +152,7 @@ class TrainSection(Section):
         ),
     ] = ["cosine"]
     aliases: Annotated[
-        dict[Alias, Annotated[Name, Of("optimizer")]],
+        dict[Alias, Annotated[Name, NameOf("optimizer")]],
         Field(max_length=100),
         Meaning(
             "New names for optimizers, so that one optimizer can be two arms with search spaces of their own. List the "
@@ -226,7 +226,7 @@ class TrainSection(Section):
     ] = 0
     executor: Annotated[
         Name,
-        Of("executor"),
+        NameOf("executor"),
         Meaning(
             "The executor, a plugin that carries runs out: in this process, or wherever it can.", "my_executor", BESIDE
         ),

@@ -24,25 +24,39 @@ class MarginsSection(Section):
     They are choices of whoever writes the benchmark. None comes from a paper.
     """
 
-    accuracy: Annotated[Part, Meaning("Of test accuracy, as a part of 1.", 0.01, RULE)] = 0.005
-    test_loss: Annotated[Ratio, Meaning("Of the test loss, as a ratio.", 1.2, RULE)] = 1.10
+    accuracy: Annotated[
+        Part, Meaning("The margin of test accuracy, as a part of 1: 0.005 is half a point.", 0.01, RULE)
+    ] = 0.005
+    test_loss: Annotated[Ratio, Meaning("The margin of the test loss, as a ratio of two arms.", 1.2, RULE)] = 1.10
     train_loss: Annotated[
         Nats,
-        Meaning("Of the train loss, in nats. For regression, as a part of the variance of the targets.", 0.05, RULE),
+        Meaning(
+            "The margin of the train loss, in nats; for regression, as a part of the variance of the targets.",
+            0.05,
+            RULE,
+        ),
     ] = 0.02
     function: Annotated[
         Ratio,
-        Meaning("Of the distance between predictions: between two arms, over within an arm.", 1.2, RULE),
+        Meaning(
+            "The margin of the distance between predictions, as a ratio: between two arms over within an arm.",
+            1.2,
+            RULE,
+        ),
     ] = 1.10
     representation: Annotated[
         Ratio,
-        Meaning("Of the distance between representations: between two arms, over within an arm.", 1.2, RULE),
+        Meaning(
+            "The margin of the distance between representations, as a ratio: between two arms over within an arm.",
+            1.2,
+            RULE,
+        ),
     ] = 1.10
     barrier: Annotated[
         Part,
-        Meaning("Of the error barrier, as a part of 1: between two arms, less within an arm.", 0.05, RULE),
+        Meaning("The margin of the error barrier, as a part of 1: between two arms less within an arm.", 0.05, RULE),
     ] = 0.02
-    sharpness: Annotated[Ratio, Meaning("Of sharpness, as a ratio.", 1.5, RULE)] = 1.25
+    sharpness: Annotated[Ratio, Meaning("The margin of sharpness, as a ratio of two arms.", 1.5, RULE)] = 1.25
 
 
 class FloorsSection(Section):

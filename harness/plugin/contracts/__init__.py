@@ -1,10 +1,16 @@
 """What a plugin offers: frozen values, one class per kind.
 
-A contract is a value and a few functions, never a base class to inherit. Heavy libraries (torch, timm) are
-imported inside the functions, so that discovering plugins stays cheap and reports never need them.
+A contract is a value and a few functions, never a base class to inherit. Heavy libraries (torch, timm) are imported
+inside the functions, so that discovering plugins stays cheap and reports never need them.
 
-Axes are named at every boundary: B is the batch, N the examples of a split, C channels, H and W pixels,
-K the outputs of the network.
+- ``data``: what a dataset is asked for, and what it returns.
+- ``learning``: task, network, optimizer and schedule.
+- ``parts``: what a plugin may use of a network in training. ``executing``: how runs are carried out.
+- ``records`` and ``tables``: what a plugin may read of a run. ``reading``: probes, analyses and reports.
+- ``offers``: the kinds of plugin, and catalogues of many plugins.
+
+Axes are named at every boundary: B is the batch, N the examples of a split, C channels, H and W pixels, K the outputs of
+the network.
 """
 
 from __future__ import annotations

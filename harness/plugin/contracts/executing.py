@@ -11,7 +11,14 @@ from harness.plugin.runs import Event, Run, State
 
 
 class Workbench(Protocol):
-    """What an executor is given: how to put a run's parts together, and where it was left."""
+    """What an executor is given: how to put a run's parts together, and where it was left.
+
+    An executor passes it on to ``harness.execute``, which trains with it.
+
+    >>> class Restarted:
+    ...     def __init__(self, workbench): self.parts = workbench.parts
+    ...     def state(self, run_id): return None  # every run begins anew
+    """
 
     def parts(self, run: Run) -> TrainingParts:
         """Return the run's model, optimizer, schedule and batches, on the device."""
@@ -21,7 +28,15 @@ class Workbench(Protocol):
 
 
 class RunningExecutor(Protocol):
-    """Where runs are carried out: pure jobs in, events out."""
+    """Where runs are carried out: pure jobs in, events out.
+
+    >>> from harness import Done
+    >>> class Nothing:
+    ...     room = 1
+    ...     def submit(self, runs): self.runs = list(runs)
+    ...     def events(self): yield from ((run.id, Done(stopped=True)) for run in self.runs)
+    ...     def stop(self, run_id): pass
+    """
 
     room: int  # how many runs it can hold at a time
 
@@ -37,8 +52,12 @@ class RunningExecutor(Protocol):
 
 @dataclass(frozen=True)
 class Executor:
-    """A way to carry out runs: ``build(workbench)`` returns it ready for work."""
+    """A way to carry out runs: ``build(workbench)`` returns a ``RunningExecutor``, ready for work.
 
-    name: str
+    >>> Executor("inprocess", build=lambda workbench: None).name
+    'inprocess'
+    """
+
+    name: str  # by which a benchmark asks for it
     build: Callable[[Workbench], RunningExecutor]
-    reference: str = ""
+    reference: str = ""  # a paper or an address, for the report

@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number computed from predictions; ``compute(predictions [N, ...], targets [N, ...])`` returns a float.
+    """A number computed from predictions: ``compute(predictions [N, ...], targets [N, ...])`` returns a float.
 
-    One that is a mean over examples (accuracy, log loss, squared error) has ``each``, of the same arguments, which
-    returns the N scores it is the mean of. From them a report can say how much of a lead is the luck of these very
-    test examples; where there is no ``each`` (r2, F1) it says that it cannot.
+    A metric that is a mean over examples (accuracy, log loss, squared error) has ``each`` too. It takes the same arguments,
+    and returns the N scores whose mean the metric is. From them a report can say how much of a lead is the luck of these
+    very test examples. Without ``each`` (r2, F1) it says that it cannot.
+
+    >>> import numpy as np
+    >>> accuracy = Metric(
+    ...     compute=lambda predictions, targets: float((predictions.argmax(1) == targets).mean()), goal="max", unit="%"
+    ... )
+    >>> accuracy.compute(np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), np.array([0, 1]))
+    0.5
     """
 
     compute: Callable[[NDArray[np.float32], NDArray[Any]], float]
@@ -39,7 +46,7 @@ class Metric:
         return sign_of(self.goal)
 
     def __post_init__(self) -> None:
-        """Have both functions called with copies: one that sorts its arguments would falsify every metric after it."""
+        """Have both functions called with copies, because one that sorts its arguments would falsify every metric after it."""
         object.__setattr__(self, "compute", _on_copies(self.compute))
         object.__setattr__(self, "each", self.each and _on_copies(self.each))
 
@@ -66,131 +73,169 @@ def _copy(array: Any) -> Any:
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learned: a loss, what a prediction is, and how predictions are scored."""
+    """What is to be learned: a loss, what a prediction is, and how predictions are scored.
 
-    name: str
-    outputs: Callable[[Data], int]  # K, the size of the network's last layer
+    The first metric decides the search, unless the benchmark names another.
+
+    >>> import torch
+    >>> task = Task(
+    ...     name="regression",
+    ...     outputs=lambda data: 1,
+    ...     loss=lambda outputs, targets: (outputs.squeeze(1) - targets).square().mean(),
+    ...     predict=lambda outputs: outputs.squeeze(1),
+    ...     metrics={"error": Metric(lambda predictions, targets: abs(predictions - targets).mean(), goal="min")},
+    ... )
+    >>> float(task.loss(torch.tensor([[3.0]]), torch.tensor([1.0])))
+    4.0
+    """
+
+    name: str  # by which a benchmark asks for it
+    outputs: Callable[[Data], int]  # returns K, the size of the network's last layer
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (outputs [B, K], targets [B, ...]) -> mean over B
     predict: Callable[[torch.Tensor], torch.Tensor]  # outputs [B, K] -> predictions [B, ...], float32
-    metrics: Mapping[str, Metric]  # the first one decides the search unless the benchmark names another
-    reference: str = ""
+    metrics: Mapping[str, Metric]  # by name, one at least
+    reference: str = ""  # a paper or an address, for the report
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Pretrained weights on disk, and how the network that has them wants its images."""
+    """Pretrained weights on disk, and how the network that has them wants its images.
+
+    >>> from pathlib import Path
+    >>> Weights(Path("resnet18.safetensors"), sha256="0", mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)).crop
+    1.0
+    """
 
     file: Path
     sha256: str  # of the file
-    mean: tuple[float, ...]  # of pixels in [0, 1], one per channel
-    std: tuple[float, ...]
-    interpolation: str = "bicubic"
-    crop: float = 1.0  # the part of the short side that the central square keeps
+    mean: tuple[float, ...]  # of pixels in [0, 1], one per channel: what is taken off
+    std: tuple[float, ...]  # of the same: what is divided by
+    interpolation: str = "bicubic"  # bilinear, bicubic or lanczos: how photos are resized
+    crop: float = 1.0  # the part of the short side, in (0, 1], that the central square keeps
 
 
 @dataclass(frozen=True)
 class Backbone:
     """A network: ``build(input_shape, outputs)`` returns a torch module for inputs ``[B, *input_shape]``.
 
-    One that can start from pretrained weights has ``weights(file)``, which looks at a file, or, for None, gets the
-    library's own, and raises DataError within seconds where they cannot be had. Then ``build(input_shape, outputs,
-    weights)`` returns the network with them; for no outputs it returns pooled features ``[B, F]``. All tensors of that
-    network but those of a new head come from the file (``read_weights`` reads it); a run that gets fewer is refused.
+    Optional functions make more of it:
 
-    One that can be fine-tuned in stages, or with a learning rate for each part of it, has ``groups(network)``, which
-    returns every trainable parameter once, in layer groups from the input to the outputs; the last one is the head.
+    - ``weights(file)`` says that it can start from pretrained weights. It looks at a file, or, for None, gets the library's
+      own, and raises DataError within seconds where they cannot be had. ``build(input_shape, outputs, weights)`` then
+      returns the network with them; for no outputs it returns pooled features ``[B, F]``. All tensors of that network but
+      those of a new head come from the file (``read_weights`` reads it). A run that gets fewer is refused.
+    - ``groups(network)`` says that it can be fine-tuned in stages, or with a learning rate for each part of it. It returns
+      every trainable parameter once, in layer groups from the input to the outputs. The last one is the head.
+    - ``plain(input_shape, outputs)`` returns the call by which torch or a library builds it without the harness, as Python
+      text (``timm.create_model("resnet18", num_classes=2)``), with equal names in its ``state_dict``. Model cards show it.
 
-    ``convex`` says that its outputs are linear in its parameters, so that a convex loss of them has no minimum but one.
-
-    One that a library or torch itself can build has ``plain(input_shape, outputs)``, which returns that call as Python text
-    (``timm.create_model("resnet18", num_classes=2)``), without the harness and with equal names in its ``state_dict``. Model
-    cards show it.
+    >>> import torch
+    >>> linear = Backbone("linear", lambda shape, outputs: torch.nn.Linear(shape[0], outputs), convex=True)
+    >>> linear.build((4,), 2)(torch.zeros(3, 4)).shape
+    torch.Size([3, 2])
     """
 
-    name: str
+    name: str  # by which a benchmark asks for it
     build: Callable[..., torch.nn.Module]
-    weights: Callable[[Path | None], Weights] | None = None
-    groups: Callable[[torch.nn.Module], Sequence[Sequence[torch.nn.Parameter]]] | None = None
-    convex: bool = False
+    weights: Callable[[Path | None], Weights] | None = None  # None: it cannot start from pretrained weights
+    groups: Callable[[torch.nn.Module], Sequence[Sequence[torch.nn.Parameter]]] | None = None  # None: one group
+    convex: bool = False  # its outputs are linear in its parameters, so a convex loss has no minimum but one
     plain: Callable[[tuple[int, ...], int], str] | None = None
-    reference: str = ""
+    reference: str = ""  # a paper or an address, for the report
 
 
 @dataclass(frozen=True)
 class Optimizer:
     """A training algorithm: ``build(parameters, **hyperparameters)`` returns a ``torch.optim.Optimizer``.
 
-    ``parameters`` is a list, of parameters or of groups (``{"params": [...], "lr": ...}``). ``space`` says what the
-    search may choose and from where, ``defaults`` what is passed beside it, and ``limits`` what a benchmark may set a
-    hyperparameter to: ``Float(0.0, 0.9999)`` for a momentum. A value of another type than in ``limits``, else in ``space``
-    or ``defaults``, is refused, and so is one outside the limits. The loop asks nothing else of an optimizer, except what
-    is declared here:
+    ``parameters`` is a list of parameters or of groups (``{"params": [...], "lr": ...}``). The search chooses from
+    ``space``; ``defaults`` are passed beside it. A value of another type than in ``limits``, else in ``space`` or
+    ``defaults``, is refused, and so is one outside of the limits. The training loop asks nothing else of an optimizer,
+    except what its flags declare.
 
-    - ``closure``: ``step(closure)`` evaluates the objective itself, as often as it likes (LBFGS, SAM);
-    - ``switches``: it has ``train()`` and ``eval()``, because it evaluates other weights than it trains
-      (Schedule-Free, averages of weights);
-    - ``second_order``: it differentiates the gradients, which therefore come with a graph of their own (AdaHessian);
-    - ``scheduled=False``: it needs no schedule, so it is one arm, under ``constant``, whatever the benchmark's
-      schedules are (Schedule-Free);
-    - ``around``: it goes around another optimizer; ``around(inner)`` returns ``outer(inner)``, by which name a
-      benchmark asks for it (``sam(adam)``), with the inner one's space beside its own.
-
-    ``known_failures`` names checks of ``harness check`` that it is known to fail, each with the reason.
+    >>> import torch
+    >>> sgd = Optimizer("sgd", torch.optim.SGD, space={}, defaults={"lr": 0.1, "momentum": 0.0})
+    >>> weight = torch.nn.Parameter(torch.tensor(1.0))
+    >>> sgd.build([weight], **sgd.settings({"momentum": 0.9})).defaults["momentum"]
+    0.9
     """
 
-    name: str
+    name: str  # by which a benchmark asks for it
     build: Callable[..., torch.optim.Optimizer]
-    space: Space
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    limits: Space = field(default_factory=dict)
-    closure: bool = False
-    switches: bool = False
-    second_order: bool = False
-    scheduled: bool = True
-    around: Callable[[Optimizer], Optimizer] | None = None
-    known_failures: Mapping[str, str] = field(default_factory=dict)
-    reference: str = ""
+    space: Space  # what the search chooses, and from where
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # what is passed where nothing was chosen
+    limits: Space = field(default_factory=dict)  # what a benchmark may set: ``Float(0.0, 0.9999)`` for a momentum
+    closure: bool = False  # ``step(closure)`` evaluates the objective itself, as often as it likes (LBFGS, SAM)
+    switches: bool = (
+        False  # it has ``train()`` and ``eval()``: it evaluates other weights than it trains (Schedule-Free)
+    )
+    second_order: bool = False  # it differentiates the gradients, which come with a graph of their own (AdaHessian)
+    scheduled: bool = True  # False: it needs no schedule, so it is one arm, under ``constant`` (Schedule-Free)
+    around: Callable[[Optimizer], Optimizer] | None = None  # ``around(inner)`` returns ``outer(inner)``: ``sam(adam)``
+    known_failures: Mapping[str, str] = field(
+        default_factory=dict
+    )  # checks of ``harness check`` it fails, with the reason
+    reference: str = ""  # a paper or an address, for the report
 
     def settings(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the keywords for ``build``: the defaults, with what was chosen in their place."""
+        """Return the keywords for ``build``: the defaults, with what was chosen in their place.
+
+        Args:
+            chosen: Hyperparameters of a run (``run.optimizer``), by name.
+        """
         return {**self.defaults, **chosen}
 
 
 class Schedule(Protocol):
-    """A learning-rate schedule at work; every ``torch.optim.lr_scheduler`` is one."""
+    """A learning-rate schedule at work. Every ``torch.optim.lr_scheduler`` is one.
+
+    >>> import torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> schedule: Schedule = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> optimizer.param_groups[0]["lr"]
+    0.5
+    """
 
     @property
     def step(self) -> Callable[..., None]:
-        """``step()`` moves on by one optimizer step; where ``per_epoch``, ``step(loss)`` by one epoch."""
+        """``step()`` moves on by one optimizer step. Where ``per_epoch``, ``step(loss)`` moves on by one epoch."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return plain values from which ``load_state_dict`` continues."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from there."""
+        """Continue from plain values that ``state_dict`` returned."""
 
 
 @dataclass(frozen=True)
 class Scheduler:
     """A schedule: ``build(optimizer, total_steps, **hyperparameters)`` returns one that steps per batch.
 
-    With ``per_epoch`` it is stepped once an epoch, with the epoch's running loss, instead of once a batch.
+    A schedule that restarts has ``cycle_ends(total_steps, **hyperparameters)``. It returns the numbers of the steps that end
+    a cycle, rising; 1 is the first step and the last number is ``total_steps``.
 
-    One that restarts has ``cycle_ends(total_steps, **hyperparameters)``, which returns the numbers of the steps that
-    end a cycle, rising, 1 is the first step and the last one is ``total_steps``. ``limits`` and ``known_failures`` are as
-    an optimizer's.
+    >>> import torch
+    >>> def build(optimizer, total_steps): return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
+    >>> Scheduler("cosine", build).per_epoch
+    False
     """
 
-    name: str
+    name: str  # by which a benchmark asks for it
     build: Callable[..., Schedule]
-    space: Space = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    limits: Space = field(default_factory=dict)
-    per_epoch: bool = False
-    cycle_ends: Callable[..., Sequence[int]] | None = None
-    known_failures: Mapping[str, str] = field(default_factory=dict)
-    reference: str = ""
+    space: Space = field(default_factory=dict)  # what the search chooses, and from where
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # what is passed where nothing was chosen
+    limits: Space = field(default_factory=dict)  # what a benchmark may set
+    per_epoch: bool = False  # it is stepped once an epoch, with the epoch's running loss, instead of once a batch
+    cycle_ends: Callable[..., Sequence[int]] | None = None  # None: it does not restart
+    known_failures: Mapping[str, str] = field(
+        default_factory=dict
+    )  # checks of ``harness check`` it fails, with the reason
+    reference: str = ""  # a paper or an address, for the report
 
     def settings(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the keywords for ``build`` and ``cycle_ends``: the defaults, with what was chosen in their place."""
+        """Return the keywords for ``build`` and ``cycle_ends``: the defaults, with what was chosen in their place.
+
+        Args:
+            chosen: Hyperparameters of a run (``run.scheduler``), by name.
+        """
         return {**self.defaults, **chosen}

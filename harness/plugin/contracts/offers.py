@@ -39,15 +39,20 @@ OFFERS: Mapping[Kind, type] = {
 
 @dataclass(frozen=True)
 class Catalogue:
-    """A library of ready-made plugins of one kind, found by name only when one is asked for (every timm model).
+    """A library of ready-made plugins of one kind, which are looked up by name (every timm model).
 
-    Its plugins go by ``NAME:name`` and, unless ``qualified``, by the bare name too; ``find`` and ``names`` know the
-    bare ones. For a name that is in the library but does not work here, ``find`` raises PluginError with the reason.
+    Its plugins go by ``NAME:name`` and, unless ``qualified``, by the bare name too. ``find`` and ``names`` know the bare
+    ones. For a name that is in the library but does not work here, ``find`` raises PluginError with the reason.
+
+    >>> import torch
+    >>> def find(name): return Optimizer(name, getattr(torch.optim, name), space={}) if hasattr(torch.optim, name) else None
+    >>> Catalogue("optimizer", "torch", find, names=lambda: ["Adam"]).find("Adam").build is torch.optim.Adam
+    True
     """
 
-    kind: Kind
-    name: str
-    find: Callable[[str], Offer | None]  # None where it has no such name
+    kind: Kind  # of its plugins
+    name: str  # goes before a colon: ``timm:resnet18``
+    find: Callable[[str], Offer | None]  # returns None for a name that it does not have
     names: Callable[[], Sequence[str]]  # may be slow: used for lists and for "did you mean"
     qualified: bool = False  # only by NAME:name, for a bare "RAdam" should not be one of several by accident
-    reference: str = ""
+    reference: str = ""  # a paper or an address, for the report

@@ -47,25 +47,35 @@ class Probe:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A pure function of the records: same input, same table; it may not import torch.
+    """A pure function: ``compute(records)`` returns a table, the same one for the same records. It may not import torch.
 
-    One whose table names photos for a report to show, in columns ``split`` and ``row``, says ``thumbnails``: the run
-    keeps small copies of them, which ``records.thumbnail(split, row)`` returns.
+    >>> def count_runs(records):
+    ...     return records.compared().groupby("arm", as_index=False).size()
+    >>> Analysis("counts", count_runs).thumbnails
+    False
     """
 
-    name: str
+    name: str  # of the analysis and of its table
     compute: Callable[[Records], DataFrame]
-    thumbnails: bool = False
-    reference: str = ""
+    thumbnails: bool = (
+        False  # its table names photos by ``split`` and ``row``; the run keeps small copies for the report
+    )
+    reference: str = ""  # a paper or an address, for the report
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a report is made from: the records, one table per analysis, and what went wrong."""
+    """What a report is made from: the records, one table per analysis, and what went wrong.
+
+    >>> import pandas as pd
+    >>> board = pd.DataFrame({"arm": ["adam"], "accuracy": [0.9]})
+    >>> Results(records=None, tables={"board": board}).tables["board"].shape
+    (1, 2)
+    """
 
     records: Records
-    tables: Mapping[str, DataFrame]
-    problems: tuple[str, ...] = ()  # analyses that failed, each named with its reason
+    tables: Mapping[str, DataFrame]  # by the analysis's name
+    problems: tuple[str, ...] = ()  # analyses that failed, each with its reason
     blocked: tuple[str, ...] = ()  # plugins that the user left out, by name
 
     @property
@@ -76,14 +86,21 @@ class Results:
 
 @dataclass(frozen=True)
 class Several:
-    """Several runs side by side; every later one is compared with the first.
+    """Several runs side by side. Every later one is compared with the first.
 
     ``differs``  group, what, and a column a run, by its label: what is not the same in all of them, as text
     ``scores``   arm, run, n, planned, mean, low, high, sd, state, tuned: the deciding test metric with its 95 % interval
     ``changes``  arm, run, how, seeds, before, after, change, low, high, p, adjusted, margin, state: the later run less
-                 the first. ``how`` is "paired by seed", "Welch" or why there is no difference to speak of; ``state`` is
+                 the first. ``how`` is "paired by seed", "Welch" or why no difference is computed; ``state`` is
                  regression, improvement, within the margin, not shown, identical, or not comparable
     ``verdicts`` run, network, regime, facet ("statement" first), label: what each run says; empty where none does
+
+    >>> import pandas as pd
+    >>> changes = pd.DataFrame({"arm": ["adam", "sgd"], "state": ["regression", "identical"]})
+    >>> empty = pd.DataFrame()
+    >>> several = Several(("a", "b"), (), "accuracy", "max", "%", differs=empty, scores=empty, changes=changes, verdicts=empty)
+    >>> several.regressions["arm"].tolist()
+    ['adam']
     """
 
     labels: tuple[str, ...]  # of the runs, unique
@@ -106,16 +123,21 @@ class Several:
 class Report:
     """A report format: ``render(results)`` returns the text of ``report.EXTENSION``.
 
-    One that is a format of tables too has ``table(table)``, which returns the text of one: beside ``tables/NAME.parquet``
-    then lies ``tables/NAME.EXTENSION``. One that can lay several runs side by side has ``compare(several)``, which
-    returns the text of what ``harness compare`` writes into a file of that extension. One that has a few lines for a
-    terminal has ``headline(results)``: ``harness show`` and a notebook begin with those of the first such report.
+    Optional functions make more of it:
+
+    - ``table(table)`` returns the text of one table: it is written to ``tables/NAME.EXTENSION``, beside ``NAME.parquet``.
+    - ``compare(several)`` returns what ``harness compare`` writes into a file of that extension.
+    - ``headline(results)`` returns a few lines for a terminal. ``harness show`` and a notebook begin with those of the first
+      report that has it.
+
+    >>> Report("text", "txt", render=lambda results: f"{len(results.tables)} tables").extension
+    'txt'
     """
 
-    name: str
-    extension: str
+    name: str  # by which a benchmark asks for it
+    extension: str  # of its files, without the dot
     render: Callable[[Results], str]
-    table: Callable[[DataFrame], str] | None = None
-    compare: Callable[[Several], str] | None = None
-    headline: Callable[[Results], str] | None = None
-    reference: str = ""
+    table: Callable[[DataFrame], str] | None = None  # None: it is no format of tables
+    compare: Callable[[Several], str] | None = None  # None: it cannot lay several runs side by side
+    headline: Callable[[Results], str] | None = None  # None: it has no lines for a terminal
+    reference: str = ""  # a paper or an address, for the report

@@ -44,7 +44,8 @@ class Records(ABC):
     ``arms``    arm, backbone, optimizer, scheduler, tuned_trial, tuned_value, tuned_params (a dict)
     ``trials``  arm, number, state, value, reason, run_id, seconds, trained (epochs, of all its seeds), params (a dict),
                 epochs (that one seed is to train)
-    ``runs``    run_id, arm, phase, seed, precision, state, reason, seconds, started, ended, environment, and a column a
+    ``runs``    run_id, arm, phase, seed, precision, state, reason, seconds, started, ended, environment, taken_from (the
+                run folder that it was trained in, "" where that is this one), and a column a
                 metric; of the comparison, only the runs of the arms' tuned parameters
     ``epochs``  run_id, arm, phase, seed, epoch, steps, lr, seconds, and a column a metric
     ``range_tests``  arm, step, lr, loss, smoothed: the curve of every arm whose search was centred by a range test
@@ -59,6 +60,10 @@ class Records(ABC):
                 "" where there are fewer
     ``repeated``  the trials of searches that are no arm's first: the columns of ``trials`` but epochs, and search, the
                 arm it belongs to, and replicate; of an A/A arm the replicate is 0
+
+    >>> scores = records.compared()  # a row per arm and seed
+    >>> scores.groupby("arm")["test_accuracy"].mean().between(0, 1).all()
+    np.True_
     """
 
     folder: Path

@@ -31,9 +31,27 @@ def draw_range_test(
     muted: str = "#777777",
     legend: bool = True,
 ) -> None:
-    """Draw one curve: every batch's loss pale, the smoothed one strong, and vertical lines at the named rates.
+    """Draw one learning-rate range test: every batch's loss pale, the smoothed one strong, vertical lines at named rates.
 
     The height is that of the smoothed curve, so that one explosion does not flatten the rest.
+
+    Args:
+        axes: Where to draw, of matplotlib.
+        lr: Learning rates ``[T]``, rising.
+        loss: The loss of the batch at each rate, ``[T]``.
+        smoothed: The smoothed loss, ``[T]``.
+        suggestions: Learning rates by the name of the rule that suggests them.
+        tuned: The learning rate that the search chose; None where there is none.
+        color: Of the curve.
+        ink: Of axes and texts.
+        muted: Of what stands back.
+        legend: Whether to name the lines.
+
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().subplots()
+    >>> draw_range_test(axes, lr=[0.001, 0.01, 0.1], loss=[2.0, 1.0, 3.0], smoothed=[2.0, 1.5, 2.2], suggestions={"steepest": 0.01})
+    >>> axes.get_xscale()
+    'log'
     """
     arguments.having("axes", axes, "matplotlib's axes", "plot", "set_xlim")
     rates, losses, smooth = arguments.arrays(("lr", lr, "N"), ("loss", loss, "N"), ("smoothed", smoothed, "N"))

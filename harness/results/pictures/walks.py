@@ -29,7 +29,11 @@ INK, MUTED, PAPER = "#1b1f24", "#5b6470", "#ffffff"  # of a file; a report has i
 
 @dataclass(frozen=True)
 class Stroke:
-    """How an arm is drawn: in more than a colour, for those who see few."""
+    """How an arm is drawn: by a color and a marker, so that it is told apart without seeing colors.
+
+    >>> Stroke(color="#0173b2", marker="o").marker
+    'o'
+    """
 
     color: str
     marker: str  # matplotlib's sign for it
@@ -53,9 +57,25 @@ def draw_walks(
 ) -> None:
     """Draw one landscape, as contours of the logarithm of its value, and over it every arm's walk.
 
-    A line a power of ten, and the lower the darker; a ring at the start, a cross at the minimum, a mark every ten
-    steps where there is room, so that the distance between marks is the speed. ``strokes`` has the arms that are
-    drawn, the first on top.
+    There is a line for every power of ten, and the lower it is the darker. A ring marks the start, a cross the minimum. A
+    mark stands at every ten steps where there is room, so that the distance between marks shows the speed.
+
+    Args:
+        axes: Where to draw, of matplotlib.
+        walks: Rows of ``records.paths``.
+        landscape: The name of the landscape.
+        strokes: How the arms are drawn, by name: only these, the first on top.
+        ink: Of texts.
+        muted: Of what stands back.
+        paper: Of the ground.
+
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().subplots()
+    >>> walk = pd.DataFrame({"arm": ["sgd"] * 2, "landscape": ["Beale"] * 2, "step": [0, 1], "x": [1.0, 1.5], "y": [1.0, 0.8]})
+    >>> draw_walks(axes, walk, "Beale", {"sgd": Stroke("#0173b2", "o")})
+    >>> len(axes.lines) > 0
+    True
     """
     arguments.having("axes", axes, "matplotlib's axes", "plot", "set_xlim")
     arguments.table("walks", walks, "arm", "landscape", "step", "x", "y")
@@ -103,7 +123,19 @@ def _draw_contours(axes: Axes, surface: Landscape, ink: str, muted: str) -> None
 
 
 def describe_walk(walk: DataFrame) -> str:
-    """Return in words how one arm's walk on one landscape went: ``lr 0.03, 42 steps to 1e-4``."""
+    """Return in words how one arm's walk on one landscape went.
+
+    Args:
+        walk: The rows of ``records.paths`` of one arm and landscape.
+
+    Raises:
+        ValueError: There is no row.
+
+    >>> import pandas as pd
+    >>> columns = ["step", "gradients", "value", "lr", "problem"]
+    >>> describe_walk(pd.DataFrame([[0, 0, 9.0, 0.03, ""], [1, 1, 4.0, 0.03, ""]], columns=columns))
+    'lr 0.03, value 4 after 1 step'
+    """
     rows = arguments.table("walk", walk, "step", "gradients", "value", "lr", "problem").sort_values("step")
     if not len(rows):
         raise ValueError("walk: must be a table with a row or more, got none")

@@ -1,4 +1,4 @@
-"""Class probabilities out of the records, shared by the analyses that look at single predictions."""
+"""Class probabilities out of the records, for the analyses of single predictions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def classes(records: Records) -> list[str]:
+def class_names(records: Records) -> list[str]:
     """Return the names of the classes, none where the data have none."""
     return [str(name) for name in records.meta.data["classes"]]
 
 
-def photos(records: Records) -> bool:
-    """Return whether the records are of photos of classes, with a name for each."""
-    return len(records.meta.data["input_shape"]) == 3 and len(records.examples) > 0 and len(classes(records)) >= 2
+def has_photos(records: Records) -> bool:
+    """Return whether the records are of photos of classes, with a name for each photo."""
+    is_image = len(records.meta.data["input_shape"]) == 3
+    return is_image and len(records.examples) > 0 and len(class_names(records)) >= 2
 
 
-def targets(records: Records, split: str) -> NDArray[np.int64]:
-    """Return a split's class numbers ``[N]``; of test, whether or not the examples have names."""
+def class_targets(records: Records, split: str) -> NDArray[np.int64]:
+    """Return a split's class numbers [N]; those of the test split also where the examples have no names."""
     import numpy as np
 
     if split == "test":
@@ -32,44 +33,47 @@ def targets(records: Records, split: str) -> NDArray[np.int64]:
     return rows["target"].to_numpy(dtype=np.int64)
 
 
-def by_arm(records: Records, split: str = "test") -> dict[str, NDArray[np.float64]]:
-    """Return each arm's class probabilities ``[S, N, K]`` over the S seeds that ended well, in the order of the arms.
+def arm_probabilities(records: Records, split: str = "test") -> dict[str, NDArray[np.float64]]:
+    """Return each arm's class probabilities [S, N, K] over the S seeds that ended well, in the order of the arms.
 
-    An arm without any is left out; so is every run whose predictions are missing or are no class probabilities.
+    A run whose predictions are missing or are no class probabilities is left out, and so is an arm without any other.
     """
     import numpy as np
 
     compared = records.compared()
     done = compared[compared["state"] == "done"].sort_values("seed") if len(compared) else compared
-    found = {}
+    by_arm = {}
     for arm in records.arms["arm"]:
-        runs = [_read(records, str(run), split) for run in done.loc[done["arm"] == arm, "run_id"]]
-        if there := [each for each in runs if each is not None]:
-            found[str(arm)] = np.stack(there)
-    return found
+        runs = [_run_probabilities(records, str(run), split) for run in done.loc[done["arm"] == arm, "run_id"]]
+        known = [probabilities for probabilities in runs if probabilities is not None]
+        if known:
+            by_arm[str(arm)] = np.stack(known)
+    return by_arm
 
 
-def _read(records: Records, run_id: str, split: str) -> NDArray[np.float64] | None:
+def _run_probabilities(records: Records, run_id: str, split: str) -> NDArray[np.float64] | None:
     try:
-        return checked(records.predictions(run_id, split), len(classes(records)), targets(records, split))
+        predictions = records.predictions(run_id, split)
+        return as_probabilities(predictions, len(class_names(records)), class_targets(records, split))
     except HarnessError:
-        return None  # of an executor that brings none, or of an earlier version
+        return None  # of an executor that brings no predictions
 
 
-def checked(found: NDArray[Any], k: int, labels: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """Return predictions ``[N, K]`` in double precision if they are probabilities of these labels' classes, else None."""
+def as_probabilities(predictions: NDArray[Any], classes: int, targets: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return predictions [N, K] in double precision if they are probabilities of that many classes, one row a target."""
     import numpy as np
 
-    if k < 2 or labels.ndim != 1 or found.shape != (len(labels), k) or not np.isfinite(found).all():
+    shape = (len(targets), classes)
+    if classes < 2 or targets.ndim != 1 or predictions.shape != shape or not np.isfinite(predictions).all():
         return None
-    wide = np.asarray(found, dtype=np.float64)
-    if (wide < 0).any() or not np.allclose(wide.sum(axis=1), 1, atol=1e-3):
+    probabilities = np.asarray(predictions, dtype=np.float64)
+    if (probabilities < 0).any() or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
         return None
-    return wide
+    return probabilities
 
 
 def entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the entropy over the last axis, as a part of the highest one: 0 is certain, 1 knows nothing."""
+    """Return the entropy over the last axis, as a part of the highest possible: 0 is certain, 1 knows nothing."""
     import numpy as np
 
     safe = np.where(p > 0, p, 1.0)

@@ -1,8 +1,8 @@
 """The arms ranked: mean and 95 % interval over seeds of every final metric of the comparison.
 
 The interval is over seeds alone: another draw of initial weights and batch orders. It does not cover the luck of the
-search, nor another sample of the data. Where all seeds have the same accuracy their spread says nothing, and the interval
-is that of a proportion of the test examples; the column ``covers`` says which.
+search, nor another sample of the data. Where all seeds have the same accuracy, their spread says nothing, and the interval is
+that of a proportion of the test examples. The column ``covers`` says which of the two it is.
 """
 
 from __future__ import annotations
@@ -29,15 +29,18 @@ MIRRORED = "tta_test"  # the test split with test-time augmentation, where the b
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and metric, the best arm in the deciding test metric first, arms without result last.
 
-    ``n`` seeds were used of ``planned``; ``failed`` and ``diverged`` seeds have no result, and an ``unusable`` one
-    ended well without a finite value. ``low`` and ``high`` bound the 95 % interval of the mean, within the metric's bounds,
-    and ``covers`` says another draw of what: "seeds" (Student's), "test examples" or "tune examples" (Clopper and Pearson's,
-    where all seeds are equal and the metric is a proportion of them), or "", where there is none: for one seed, and for
-    any other metric that is equal in all.
-    ``state`` is done, partial (a seed is missing), failed (every seed), not tuned (no trial ended well) or waiting.
-    Values are as recorded: a metric with unit "%" is a fraction of 1. ``constant`` is what the best constant answer scores
-    in a metric of the task on that split, NaN where that is not known, and ``no_better`` whether the mean is not shown to be
-    better than that: another draw of the examples may make such a difference once in twenty.
+    - ``n`` seeds of ``planned`` were used. ``failed`` and ``diverged`` seeds have no result, and an ``unusable`` one ended
+      well without a finite value.
+    - ``low`` and ``high`` bound the 95 % interval of the mean, within the metric's bounds. ``covers`` says which draw it is
+      about: "seeds" (Student's interval); "test examples" or "tune examples" (Clopper and Pearson's, where all seeds are equal
+      and the metric is a proportion); or "" where there is no interval, for one seed and for any other metric that is equal in
+      all seeds.
+    - ``state`` is done, partial (a seed is missing), failed (every seed), not tuned (no trial ended well) or waiting.
+    - ``constant`` is what the best constant answer scores in a metric of the task on that split, NaN where that is not known.
+      ``no_better`` says whether the mean is not shown to be better than that: another draw of the examples may make such a
+      difference once in twenty.
+
+    Values are as recorded: a metric with unit "%" is a fraction of 1.
     """
     import pandas as pd
 
@@ -46,11 +49,16 @@ def compute(records: Records) -> DataFrame:
     rows = []
     for arm in ranked(records):
         runs = compared[compared["arm"] == arm]
-        about = {"arm": arm, "planned": planned, "state": _state(records, arm, runs, planned)}
-        about |= {state: int((runs["state"] == state).sum()) for state in ("failed", "diverged")}
-        for name in _metrics(records):
-            row = {**about, "metric": name, **_about(records, name), **_summary(records, runs, name)}
-            rows.append({**row, **_beside_constant(records, row)})
+        arm_columns = {"arm": arm, "planned": planned, "state": _state(records, arm, runs, planned)}
+        arm_columns |= {state: int((runs["state"] == state).sum()) for state in ("failed", "diverged")}
+        for metric in _metrics(records):
+            row = {
+                **arm_columns,
+                "metric": metric,
+                **_goal_and_unit(records, metric),
+                **_summary(records, runs, metric),
+            }
+            rows.append({**row, **_against_constant(records, row)})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -63,23 +71,25 @@ def ranked(records: Records) -> list[str]:
 
 
 def _metrics(records: Records) -> list[str]:
-    """Return the task's metrics per split, then what else the runs have: the objective, probes; seconds last."""
+    """Return the task's metrics per split, then the runs' other numbers (the objective and probes), and seconds last."""
     of_task = [f"{split}_{name}" for split in SPLITS for name in records.meta.metrics]
     prefixes = tuple(f"{split}_" for split in (*SPLITS, MIRRORED))
-    found = [str(c) for c in records.runs.columns if str(c).startswith(prefixes) or "." in str(c)]
-    return [*of_task, *(name for name in found if name not in of_task), "seconds"]
+    recorded = [str(column) for column in records.runs.columns]
+    recorded = [name for name in recorded if name.startswith(prefixes) or "." in name]
+    return [*of_task, *(name for name in recorded if name not in of_task), "seconds"]
 
 
-def _about(records: Records, name: str) -> dict[str, str]:
+def _goal_and_unit(records: Records, name: str) -> dict[str, str]:
     """Return a metric's goal ("" where there is none) and unit."""
     if name == "seconds":
         return {"goal": "min", "unit": "s"}
-    split = next((each for each in (*SPLITS, MIRRORED) if name.startswith(f"{each}_")), "")
+    splits = [split for split in (*SPLITS, MIRRORED) if name.startswith(f"{split}_")]
+    split = splits[0] if splits else ""
     known: Mapping[str, str] = records.meta.metrics.get(name.removeprefix(f"{split}_"), {}) if split else {}
     return {"goal": known.get("goal", ""), "unit": known.get("unit", "")}
 
 
-def _beside_constant(records: Records, row: Mapping[str, Any]) -> dict[str, Any]:
+def _against_constant(records: Records, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a constant answer scores in a row's metric, and whether the row's mean is no better."""
     split, _, metric = str(row["metric"]).partition("_")
     known = constant_score(records, split, metric) if split in SPLITS else None
@@ -96,9 +106,9 @@ def _summary(records: Records, runs: DataFrame, name: str) -> dict[str, Any]:
 
     done = runs[runs["state"] == "done"]
     column: Series[Any] = done[name] if name in done else pd.Series(np.nan, index=done.index)
-    every = column.to_numpy(dtype=float, na_value=np.nan)
-    values = every[np.isfinite(every)]
-    counts = {"n": len(values), "unusable": len(every) - len(values)}
+    recorded = column.to_numpy(dtype=float, na_value=np.nan)
+    values = recorded[np.isfinite(recorded)]
+    counts = {"n": len(values), "unusable": len(recorded) - len(values)}
     if not len(values):
         return dict.fromkeys(("mean", "low", "high", "sd", "min", "max"), np.nan) | counts | {"covers": ""}
     with np.errstate(over="ignore", invalid="ignore"):  # a mean that overflows is shown as infinite

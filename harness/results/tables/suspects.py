@@ -1,29 +1,42 @@
-"""Photos that may be wrong in the data: their label, what they show, or that they are there twice.
+"""Photos that may be wrong in the data: their label is wrong, they show neither class, or they are there twice.
 
-Labels are doubted by models that never saw the photo in training: for test and tune all seeds of all arms, for train the
-out-of-fold predictions of ``compare.folds`` (the idea of confident learning, Northcutt et al. 2021, arXiv:1911.00068, with
-a plain threshold). A model may be wrong about what is merely hard; a person decides.
+Labels are doubted by models that never saw the photo in training. For test and tune these are all seeds of all arms; for train
+they are the out-of-fold predictions of ``compare.folds`` (the idea of confident learning, Northcutt et al. 2021,
+arXiv:1911.00068, with a plain threshold). A model may also be wrong about a photo that is merely hard, so a person decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.plugin.contracts import Analysis
 from harness.records import Records
-from harness.results.tables.class_probabilities import by_arm, checked, classes, entropy, photos, targets
+from harness.results.tables.class_probabilities import (
+    arm_probabilities,
+    as_probabilities,
+    class_names,
+    class_targets,
+    entropy,
+    has_photos,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from pandas import DataFrame
 
-UNLIKELY = 0.1  # a label is doubted below this mean probability, if no model that looked predicts it
-UNSURE = 0.8  # of the highest entropy: what every model is less sure of may be neither class
-LEAST_SURE = 0.01  # of a split: no more than that are listed as neither class
+UNLIKELY = 0.1  # a label with a lower mean probability is doubted, if no model predicts it
+UNSURE = 0.8  # of the highest entropy: a photo of which every model is less sure may be neither class
+LEAST_SURE = 0.01  # of a split: no more photos than that are listed as neither class
 REASONS = ("wrong label", "conflicting labels", "neither class", "leak", "duplicate", "near duplicate")
-SPLITS = ("test", "tune", "train")  # where there are two of a photo, the one that stands first here is kept
+GROUPS = {
+    "conflicting labels": "label_conflicts",
+    "leak": "leaks",
+    "duplicate": "duplicates",
+}  # keys of the likeness, by reason
+SPLITS = ("test", "tune", "train")  # of two equal photos, the one whose split stands first here is kept
 COLUMNS = ("file", "split", "label", "reason", "score", "suggested", "other", "row")
 
 
@@ -35,12 +48,12 @@ def compute(records: Records) -> DataFrame:
     - "neither class": every model's entropy is above ``UNSURE`` of the highest, and that of their mean, the score, is
       among the highest hundredth of its split;
     - "conflicting labels", "leak" (between splits), "duplicate", "near duplicate": the same photo as ``other``, or nearly; the
-      score is 1, or the correlation. Of two in different splits the one in test is not listed, then the one in tune.
+      score is 1, or the correlation. Of two photos in different splits, the one in test is not listed, or else the one in tune.
     """
     import pandas as pd
 
     rows: list[tuple[Any, ...]] = []
-    if photos(records):
+    if has_photos(records):
         for split in SPLITS:
             rows += _doubted(records, split)
         rows += _alike(records)
@@ -55,7 +68,7 @@ def _doubted(records: Records, split: str) -> Iterator[tuple[Any, ...]]:
     models = _models(records, split)
     if models is None:
         return
-    names, truth = classes(records), targets(records, split)
+    names, truth = class_names(records), class_targets(records, split)
     files = records.examples[records.examples["split"] == split].sort_values("row")["name"].tolist()
     for n, reason, score, top in doubts(*models, truth):
         suggested = names[top] if reason == "wrong label" else ""
@@ -79,17 +92,45 @@ def doubts(
 
 
 def _models(records: Records, split: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return the arms' mean probabilities ``[N, K]`` and those of all models ``[R, N, K]``; None where there are none."""
+    """Return the arms' mean probabilities [N, K] and those of all models [R, N, K]; None where there are none."""
     import numpy as np
 
     if split == "train":
-        found, truth = records.out_of_fold, targets(records, split)
-        once = None if found is None else checked(found, len(classes(records)), truth)
-        return None if once is None else (once, once[None])
-    arms = by_arm(records, split)
+        if records.out_of_fold is None:
+            return None
+        predicted = as_probabilities(records.out_of_fold, len(class_names(records)), class_targets(records, split))
+        return None if predicted is None else (predicted, predicted[None])
+    arms = list(arm_probabilities(records, split).values())
     if not arms:
         return None
-    return np.mean([each.mean(axis=0) for each in arms.values()], axis=0), np.concatenate(list(arms.values()))
+    return np.mean([seeds.mean(axis=0) for seeds in arms], axis=0), np.concatenate(arms)
+
+
+@dataclass(frozen=True)
+class _Likeness:
+    """Photos that are equal or nearly equal, of the same data."""
+
+    photos: Mapping[str, Mapping[str, Any]]  # by name: their rows of records.examples
+    classes: list[str]
+    order: Mapping[str, int]  # a photo's place among all
+    nearness: Mapping[frozenset[str], float]  # the correlation of two photos that are nearly equal
+
+    def rank(self, name: str) -> tuple[int, int]:
+        """Return what photos are sorted by: of two that are alike, the lower one is kept."""
+        return SPLITS.index(self.photos[name]["split"]), self.order[name]
+
+    def row(self, name: str, reason: str, other: str) -> tuple[Any, ...]:
+        """Return a row of the table, of a photo that is like another."""
+        photo, score = self.photos[name], self.nearness.get(frozenset((name, other)), 1.0)
+        label = self.classes[photo["target"]]
+        return name, photo["split"], label, reason, score, "", other, photo["row"]
+
+    def partner(self, name: str, kept: str, group: list[str]) -> str:
+        """Return the photo that this one is like: the one that is kept, or for that one itself the one most like it."""
+        if name != kept:
+            return kept
+        others = [other for other in group if other != name]
+        return max(others, key=lambda other: self.nearness.get(frozenset((name, other)), 1.0))
 
 
 def _alike(records: Records) -> Iterator[tuple[Any, ...]]:
@@ -97,42 +138,27 @@ def _alike(records: Records) -> Iterator[tuple[Any, ...]]:
     found = records.meta.likeness
     if not found:
         return
-    about = {row["name"]: row for row in records.examples.to_dict("records")}
-    names = classes(records)
-    order = {name: place for place, name in enumerate(about)}
-
-    def rank(name: str) -> tuple[int, int]:
-        return SPLITS.index(about[name]["split"]), order[name]
-
-    def row(name: str, reason: str, score: float, other: str) -> tuple[Any, ...]:
-        photo = about[name]
-        return name, photo["split"], names[photo["target"]], reason, score, "", other, photo["row"]
-
-    nearness = {
-        frozenset(each["name"] for each in pair["photos"]): pair["correlation"] for pair in found["near_duplicates"]
-    }
+    photos = {str(row["name"]): row for row in records.examples.to_dict("records")}
+    order = {name: place for place, name in enumerate(photos)}
+    near = found["near_duplicates"]
+    nearness = {frozenset(_names(pair["photos"])): float(pair["correlation"]) for pair in near}
+    likeness = _Likeness(photos, class_names(records), order, nearness)
+    groups = [(reason, group) for reason, key in GROUPS.items() for group in found[key]]
+    groups += [("near duplicate", pair["photos"]) for pair in near]
     seen: set[str] = set()
-    groups = [(reason, found[key]) for reason, key in (("conflicting labels", "label_conflicts"), ("leak", "leaks"))]
-    groups += [("duplicate", found["duplicates"])]
-    groups += [("near duplicate", [pair["photos"] for pair in found["near_duplicates"]])]
     for reason, members in groups:
-        for group in members:
-            kept, *others = sorted((each["name"] for each in group if each["name"] in about), key=rank)
-            if reason == "conflicting labels":  # which of them is wrong is not known
-                others = [kept, *others]
-            for name in others:
-                if name not in seen:
-                    other = _partner(name, kept, [each["name"] for each in group], nearness)
-                    yield row(name, reason, nearness.get(frozenset((name, other)), 1.0), other)
-                    seen.add(name)
+        group = _names(members)
+        kept, *others = sorted((name for name in group if name in photos), key=likeness.rank)
+        if reason == "conflicting labels":  # which of them is wrong is not known
+            others = [kept, *others]
+        for name in others:
+            if name not in seen:
+                yield likeness.row(name, reason, likeness.partner(name, kept, group))
+                seen.add(name)
 
 
-def _partner(name: str, kept: str, group: list[str], nearness: dict[frozenset[str], float]) -> str:
-    """Return what a photo is like: the one that is kept, or for itself the one most like it."""
-    others = [each for each in group if each != name]
-    if name != kept:
-        return kept
-    return max(others, key=lambda each: nearness.get(frozenset((name, each)), 1.0))
+def _names(photos: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [str(photo["name"]) for photo in photos]
 
 
 ANALYSIS = Analysis(name="suspects", compute=compute, thumbnails=True, reference="arXiv:1911.00068")

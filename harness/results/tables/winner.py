@@ -1,12 +1,12 @@
-"""The winner: the best pipeline over all arms, and the score to be expected of it, which is not the score it was chosen by.
+"""The winner: the best pipeline over all arms, and the score to expect of it, which is not the score it was chosen by.
 
-The arm with the best mean tune score over its comparison seeds is chosen; the test split has no say. Its own test mean is
-too good all the same, because an arm wins by the luck of its seeds too, and a lucky seed is good on tune and on test. So the
-choice stands inside the loop: for each seed the arm is chosen by the tune scores of all other seeds, and scored on test by
-the run of the seed left out, which had no part in that choice. The mean of these scores is what the whole procedure, "take
-the arm that is best on tune and train it again", gives on new photos (Cawley and Talbot 2010, JMLR 11, 2079-2107; Varma and
-Simon 2006, doi:10.1186/1471-2105-7-91). It chooses with one seed less than the final choice does, which makes it a little
-too low where seeds decide. The searches are not repeated: how lucky they were is not in the interval.
+The arm with the best mean tune score over its comparison seeds is chosen; the test split has no say. Its own test mean is too
+good all the same: an arm also wins by the luck of its seeds, and a lucky seed is good on tune and on test. So the choice is
+repeated without each seed in turn: the arm is chosen by the tune scores of all other seeds, and scored on test by the run of
+the seed left out, which had no part in that choice. The mean of these scores is what the whole procedure, "take the arm that
+is best on tune and train it again", gives on new photos (Cawley and Talbot 2010, JMLR 11, 2079-2107; Varma and Simon 2006,
+doi:10.1186/1471-2105-7-91). Each choice has one seed less than the final one, which makes the score a little too low where
+seeds decide. The searches are not repeated: how lucky they were is not in the interval.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.statistics.intervals import EQUAL, clopper_pearson, half_width, jac
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-FEW = 5  # wrong examples below which their number is not normally distributed: the textbooks' n p
+FEW = 5  # with fewer wrong examples, their number is not normally distributed: the textbooks' n p
 COLUMNS = (
     "arm", "winner", "tune", "test", "seeds", "chosen", "seed", "run_id", "metric", "expected", "low", "high", "se",
     "naive", "optimism", "folds", "lost", "covers", "goal", "unit",
@@ -35,13 +35,21 @@ Runs = dict[str, dict[int, dict[str, Any]]]  # by arm and seed, in the order of 
 def compute(records: Records) -> DataFrame:
     """Return a row per arm with a finished comparison run, best mean ``tune`` score first: that is the ``winner``.
 
-    Every arm has its means of the deciding metric over its finished ``seeds``, on ``tune`` and on ``test``; in how many of
-    the folds it was ``chosen``; and the ``seed`` and ``run_id`` that are best on tune, which is what ``harness export``
-    takes. The winner's row alone has the rest, NaN in the others: the ``expected`` test score of the nested choice with its
-    95 % interval from ``low`` to ``high``, over what ``covers`` says ("test examples" alone where no score differs); ``naive``, the best test mean of any arm, which is
-    what is reported too often; ``optimism``, by how much that is too good, above zero whichever way the metric goes;
-    ``folds``, the seeds left out one by one, of which ``lost`` have no score, because the run that was left out failed.
-    Scores are as recorded: one with unit "%" is a fraction of 1. ``expected`` is NaN with a single seed.
+    Every arm has
+
+    - its means of the deciding metric over its finished ``seeds``, on ``tune`` and on ``test``;
+    - ``chosen``, in how many of the folds it was chosen;
+    - the ``seed`` and ``run_id`` that are best on tune, which ``harness export`` takes.
+
+    The winner's row alone has the rest, which is NaN in the others:
+
+    - ``expected``, the test score of the nested choice, NaN with a single seed; its 95 % interval from ``low`` to ``high``, and
+      what that ``covers`` ("test examples" alone where no score differs);
+    - ``naive``, the best test mean of any arm, which is reported too often;
+    - ``optimism``, by how much that is too good, above zero whichever way the metric goes;
+    - ``folds``, the seeds left out one by one, of which ``lost`` have no score, because the run that was left out failed.
+
+    Scores are as recorded: one with unit "%" is a fraction of 1.
     """
     import pandas as pd
 
@@ -69,17 +77,17 @@ def compute(records: Records) -> DataFrame:
 
 
 def _nested(records: Records, runs: Runs, seeds: list[int], sign: int) -> dict[str, Any]:
-    """Return what the nested choice comes to, with its interval, and how much better the naive score looks."""
+    """Return the score of the nested choice, with its interval, and how much better the naive score looks."""
     import numpy as np
 
-    means = [sign * _mean(each, "test") for each in runs.values()]
+    means = [sign * _mean(by_seed, "test") for by_seed in runs.values()]
     naive = sign * max((mean for mean in means if math.isfinite(mean)), default=math.nan)
-    scored = _left_out(runs, seeds, sign)
+    scored = _left_out_runs(runs, seeds, sign)
     counts = {"naive": naive, "folds": len(seeds), "lost": len(seeds) - len(scored)}
     if not scored:
         return counts
-    found = over_seeds([run["test"] for run in scored])
-    by_seeds, by_examples, df = max(found.se, _jackknife(runs, seeds, sign)), 0.0, found.df
+    expected = over_seeds([run["test"] for run in scored])
+    by_seeds, by_examples, df = max(expected.se, _jackknife(runs, seeds, sign)), 0.0, expected.df
     known = len(scored) > 1 and all(run["run_id"] in records.scores for run in scored)
     if known:
         table = np.stack([records.scores[run["run_id"]].astype(np.float64) for run in scored])
@@ -88,19 +96,19 @@ def _nested(records: Records, runs: Runs, seeds: list[int], sign: int) -> dict[s
         df = (by_seeds**2 + by_examples**2) ** 2 / spread if spread > 0 else df
     se = math.hypot(by_seeds, by_examples)
     covers = ("seeds and test examples" if known else "seeds") if math.isfinite(se) else ""
-    low, high, covers = _ends(records, found.mean, se, df, covers)
+    low, high, covers = _interval(records, expected.mean, se, df, covers)
     return counts | {
-        "expected": found.mean, "low": low, "high": high, "se": se or math.nan, "optimism": sign * (naive - found.mean),
-        "covers": covers,
+        "expected": expected.mean, "low": low, "high": high, "se": se or math.nan,
+        "optimism": sign * (naive - expected.mean), "covers": covers,
     }  # fmt: skip
 
 
-def _ends(records: Records, mean: float, se: float, df: float, covers: str) -> tuple[float, float, str]:
-    """Return the ends of the expected score's interval and what it covers.
+def _interval(records: Records, mean: float, se: float, df: float, covers: str) -> tuple[float, float, str]:
+    """Return the ends of the expected score's interval, and what it covers.
 
-    Student's, within the metric's bounds. Of an accuracy that so few examples get wrong (or right) that a normal
-    distribution does not describe them, it is joined with the exact one of a proportion of the test examples; where nothing
-    spreads that is all there is.
+    It is Student's interval, within the metric's bounds. If an accuracy has so few wrong (or right) examples that no normal
+    distribution describes them, it is joined with the exact interval of a proportion of the test examples. Where nothing
+    scatters, it is the exact interval alone.
     """
     import numpy as np
 
@@ -117,33 +125,38 @@ def _ends(records: Records, mean: float, se: float, df: float, covers: str) -> t
     return low, high, covers if low == low else ""
 
 
-def _left_out(runs: Runs, seeds: Sequence[int], sign: int) -> list[dict[str, Any]]:
-    """Return for each seed the run, left out, of the arm that the other seeds chose; those that failed are missing."""
-    found = [runs[arm].get(seed) for seed in seeds if (arm := _best(runs, sign, seed))]
-    return [run for run in found if run is not None and math.isfinite(run["test"])]
+def _left_out_runs(runs: Runs, seeds: Sequence[int], sign: int) -> list[dict[str, Any]]:
+    """Return, for each seed left out, the run of that seed of the arm that the other seeds chose; without failed runs."""
+    chosen = [(seed, _best(runs, sign, seed)) for seed in seeds]
+    left_out = [runs[arm].get(seed) for seed, arm in chosen if arm]
+    return [run for run in left_out if run is not None and math.isfinite(run["test"])]
 
 
 def _jackknife(runs: Runs, seeds: list[int], sign: int) -> float:
     """Return the standard error by deleting a seed and choosing anew from the rest; 0 for fewer than three seeds.
 
-    Where arms are nearly equal the folds choose in turns, and all of them alike in a lucky set of seeds: then the scores
-    of the folds differ less than those of other experiments would. Simulated, of 3 and 8 equal arms, one a little better,
-    and one far better, with 4 to 12 seeds: their t-interval has the truth in 85 to 95 % of all cases, with the larger of
-    the two standard errors it is 95 to 98 %.
+    Where arms are nearly equal, different folds choose different arms, but in a lucky set of seeds they all choose the same
+    one: then the scores of the folds differ less than those of other experiments would. This was simulated for 3 and 8 equal
+    arms, one arm a little better, and one far better, with 4 to 12 seeds. The t-interval of the folds' scores holds the truth
+    in 85 to 95 % of all cases; with the larger of the two standard errors it does in 95 to 98 %.
     """
-    left = [[other for other in seeds if other != seed] for seed in seeds] if len(seeds) > 2 else []
-    without = [{arm: {s: run for s, run in each.items() if s in rest} for arm, each in runs.items()} for rest in left]
-    scored = [_left_out(some, rest, sign) for some, rest in zip(without, left, strict=True)]
-    means = [math.fsum(run["test"] for run in some) / len(some) for some in scored if some]
-    if len(means) < 2:
-        return 0.0
-    return float(jackknife_se(means))
+    means = []
+    for deleted in seeds if len(seeds) > 2 else ():
+        rest = [seed for seed in seeds if seed != deleted]
+        scored = _left_out_runs(_without_seed(runs, deleted), rest, sign)
+        if scored:
+            means.append(math.fsum(run["test"] for run in scored) / len(scored))
+    return float(jackknife_se(means)) if len(means) > 1 else 0.0
+
+
+def _without_seed(runs: Runs, deleted: int) -> Runs:
+    return {arm: {seed: run for seed, run in by_seed.items() if seed != deleted} for arm, by_seed in runs.items()}
 
 
 def _best(runs: Runs, sign: int, without: int) -> str:
     """Return the arm with the best mean tune score over all seeds but one, the first among equals; "" for none."""
-    left = {arm: {seed: run for seed, run in each.items() if seed != without} for arm, each in runs.items()}
-    return max((arm for arm in left if left[arm]), key=lambda arm: sign * _mean(left[arm], "tune"), default="")
+    rest = _without_seed(runs, without)
+    return max((arm for arm in rest if rest[arm]), key=lambda arm: sign * _mean(rest[arm], "tune"), default="")
 
 
 def _mean(runs: dict[int, dict[str, Any]], split: str) -> float:
@@ -158,12 +171,12 @@ def _runs(records: Records, name: str) -> Runs:
     done = compared[compared["state"] == "done"]
     if not {f"tune_{name}", f"test_{name}"} <= set(done):
         return {}
-    found: Runs = {str(arm): {} for arm in records.arms["arm"]}
+    by_arm: Runs = {str(arm): {} for arm in records.arms["arm"]}
     columns = (done["arm"], done["seed"], done["run_id"], done[f"tune_{name}"], done[f"test_{name}"])
     for arm, seed, run_id, tune, test in zip(*columns, strict=True):
-        if math.isfinite(tune) and arm in found:
-            found[arm][int(seed)] = {"run_id": str(run_id), "tune": float(tune), "test": float(test)}
-    return {arm: runs for arm, runs in found.items() if runs}
+        if math.isfinite(tune) and arm in by_arm:
+            by_arm[arm][int(seed)] = {"run_id": str(run_id), "tune": float(tune), "test": float(test)}
+    return {arm: runs for arm, runs in by_arm.items() if runs}
 
 
 ANALYSIS = Analysis(name="winner", compute=compute, reference="Cawley and Talbot 2010, JMLR 11, 2079-2107")

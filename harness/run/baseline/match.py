@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from harness.benchmark.meaning import meanings, named_section_of
 from harness.benchmark.plan import Plan, Setting
 from harness.benchmark.sections import Benchmark, as_plain
-from harness.benchmark.toml import Source
-from harness.errors import BenchmarkError, DataError, HarnessError, did_you_mean, one_line, shown
+from harness.benchmark.toml import Source, refusal
+from harness.errors import DataError, HarnessError, did_you_mean, one_line, shown
 from harness.run.baseline.file import Baseline, read_baseline
 from harness.training.device import environment
 
@@ -54,73 +54,71 @@ def _matched(setting: Setting, source: Source, baseline: Baseline, where: str) -
     section = setting.plan.benchmark.baseline
     arms = _wanted(baseline, section.arms, source.where("baseline", "arms"))
     _check_names(setting.plan, arms, baseline, where)
-    for what, found in (
-        ("data", _data(baseline, setting)),
-        ("task", _task(baseline, setting.plan, arms, where)),
-        ("budget and training", _settings(baseline, setting.plan, where)),
+    for subject, differences in (
+        ("data", _data_differences(baseline, setting)),
+        ("task", _task_differences(baseline, setting.plan, arms, where)),
+        ("budget and training", _setting_differences(baseline, setting.plan, where)),
     ):
-        if found:
-            raise BenchmarkError(f"{where}: must match this benchmark in its {what}, got {_shown(found)}")
-    strange = _environment(baseline, setting)
-    if strange and section.environment != "any":
-        raise BenchmarkError(
-            f"{where}: must match this machine in its environment, got {_shown(strange)}; "
-            'environment = "any" in [baseline] takes it all the same, and the report says so'
-        )
-    return Imported(baseline, tuple(arms), tuple(strange))
+        if differences:
+            raise refusal(where, f"match this benchmark in its {subject}", _first_of(differences))
+    differences = _environment_differences(baseline, setting)
+    if differences and section.environment != "any":
+        hint = 'environment = "any" in [baseline] takes it all the same, and the report says so'
+        raise refusal(where, "match this machine in its environment", _first_of(differences), hint)
+    return Imported(baseline, tuple(arms), tuple(differences))
 
 
 def _wanted(baseline: Baseline, names: Sequence[str], where: str) -> list[str]:
     """Return the arms that were named, by their name or by their optimizer's; all of them where none was."""
-    known = {arm: arm.rsplit("/", 2)[1] for arm in baseline.arms}
+    optimizers = {arm: arm.rsplit("/", 2)[1] for arm in baseline.arms}
+    choices = [*optimizers, *optimizers.values()]
     for name in names:
-        if name not in {*known, *known.values()}:
-            raise BenchmarkError(
-                f"{where}: must be arms of the baseline, got {shown(name)}{did_you_mean(name, [*known, *known.values()])}"
-            )
-    return [arm for arm, optimizer in known.items() if not names or arm in names or optimizer in names]
+        if name not in choices:
+            raise refusal(where, "be arms of the baseline", shown(name), did_you_mean(name, choices))
+    return [arm for arm, optimizer in optimizers.items() if not names or arm in names or optimizer in names]
 
 
 def _check_names(plan: Plan, arms: Sequence[str], baseline: Baseline, where: str) -> None:
-    own = [competitor.arm.name for competitor in (*plan.competitors, *plan.controls)]
-    new = [*arms, *(name for name, about in baseline.about["roles"].items() if about["of"] in arms)]
-    if both := [name for name in new if name in own]:
-        raise BenchmarkError(
-            f"{where}: must bring arms that this benchmark does not train, got {both[0]} in both; "
-            "leave it out of one, or name the others with arms = [...] in [baseline]"
-        )
+    trained = [competitor.name for competitor in (*plan.competitors, *plan.controls)]
+    controls = [name for name, role in baseline.about["roles"].items() if role["of"] in arms]
+    if shared := [name for name in (*arms, *controls) if name in trained]:
+        hint = "leave it out of one, or name the others with arms = [...] in [baseline]"
+        raise refusal(where, "bring arms that this benchmark does not train", f"{shared[0]} in both", hint)
 
 
-def _data(baseline: Baseline, setting: Setting) -> list[str]:
-    there, here = baseline.about["data"]["fingerprint"], setting.data.fingerprint
-    found = [f"data {there[:12]}... there and {here[:12]}... here"] if there != here else []
-    weights = {name: each.sha256 for name, each in setting.plan.weights.items()}
-    both = [(name, baseline.about["weights"].get(name, sha256), sha256) for name, sha256 in weights.items()]
-    return found + [f"weights of {n} {one[:12]}... there and {two[:12]}... here" for n, one, two in both if one != two]
+def _data_differences(baseline: Baseline, setting: Setting) -> list[str]:
+    """Return what differs in the data, and in the weights of backbones that both have."""
+    pairs = [("data", baseline.about["data"]["fingerprint"], setting.data.fingerprint)]
+    for name, weights in setting.plan.weights.items():
+        pairs.append((f"weights of {name}", baseline.about["weights"].get(name, weights.sha256), weights.sha256))
+    return [
+        f"{subject} {theirs[:12]}... there and {ours[:12]}... here" for subject, theirs, ours in pairs if theirs != ours
+    ]
 
 
-def _task(baseline: Baseline, plan: Plan, arms: Sequence[str], where: str) -> list[str]:
+def _task_differences(baseline: Baseline, plan: Plan, arms: Sequence[str], where: str) -> list[str]:
     """Return what differs in the task, its deciding metric, and the sources of the networks of one name."""
-    found = _differences({"metric": baseline.about["metric"]}, {"metric": plan.metric})
-    there = _benchmark(baseline, where)["train"]["task"]
-    found += _differences({"task": there}, {"task": plan.task.name})
-    own = {(c.arm.backbone, c.arm.head): c.plugins for c in plan.competitors}
-    said = set()
+    theirs = {"metric": baseline.about["metric"], "task": _benchmark(baseline, where)["train"]["task"]}
+    differences = _differences(theirs, {"metric": plan.metric, "task": plan.task.name})
+    plugins_of_network = {(c.arm.backbone, c.arm.head): c.plugins for c in plan.competitors}
+    sources = set()
     for row in baseline.tables["runs"]:
         recipe = json.loads(row["recipe"])
-        arm, plugins = recipe["arm"], own.get((recipe["arm"]["backbone"], recipe["arm"].get("head", "")))
-        kinds = {"task": plan.task.name, "backbone": arm["backbone"], "head": arm.get("head", "")}
-        for kind, name in kinds.items() if plugins and row["arm"] in arms else ():
-            if plugins and recipe["plugins"].get(kind) != plugins.get(kind):
-                said.add(f"another source of {kind} {name}")
-    return found + sorted(said)
+        backbone, head = recipe["arm"]["backbone"], recipe["arm"].get("head", "")
+        plugins = plugins_of_network.get((backbone, head))
+        if plugins is None or row["arm"] not in arms:
+            continue
+        for kind, name in {"task": plan.task.name, "backbone": backbone, "head": head}.items():
+            if recipe["plugins"].get(kind) != plugins.get(kind):
+                sources.add(f"another source of {kind} {name}")
+    return differences + sorted(sources)
 
 
-def _settings(baseline: Baseline, plan: Plan, where: str) -> list[str]:
+def _setting_differences(baseline: Baseline, plan: Plan, where: str) -> list[str]:
     """Return what differs in how the arms are tuned, trained and scored."""
-    there, here = _benchmark(baseline, where), as_plain(plan.benchmark)
-    heads = [head for head in plan.benchmark.train.heads if head in there["train"]["heads"]]
-    return _differences(decisive_values(there, heads), decisive_values(here, heads))
+    theirs, ours = _benchmark(baseline, where), as_plain(plan.benchmark)
+    heads = [head for head in plan.benchmark.train.heads if head in theirs["train"]["heads"]]
+    return _differences(decisive_values(theirs, heads), decisive_values(ours, heads))
 
 
 def decisive_values(benchmark: Mapping[str, Any], heads: Sequence[str] = ()) -> dict[str, Any]:
@@ -152,21 +150,21 @@ def _benchmark(baseline: Baseline, where: str) -> dict[str, Any]:
     except ValidationError as error:
         wrong = error.errors()[0]
         place = ".".join(map(str, wrong["loc"]))
-        raise BenchmarkError(
-            f"{where}: must be of a benchmark that this release knows, got {place}: {wrong['msg']}; use the release that wrote it"
-        ) from error
+        complaint, hint = f"{place}: {wrong['msg']}", "use the release that wrote it"
+        raise refusal(where, "be of a benchmark that this release knows", complaint, hint) from error
 
 
-def _environment(baseline: Baseline, setting: Setting) -> list[str]:
-    now, then = environment(setting.device), baseline.about["environment"]
-    found = _differences(_machine(then), _machine(now))
+def _environment_differences(baseline: Baseline, setting: Setting) -> list[str]:
+    """Return what differs in the machine and the versions, as far as it may change the numbers."""
+    theirs, ours = baseline.about["environment"], environment(setting.device)
+    differences = _differences(_machine(theirs), _machine(ours))
     if len(baseline.about["environments"]) > 1:
-        found.append(f"runs made in {len(baseline.about['environments'])} environments there")
-    return found
+        differences.append(f"runs made in {len(baseline.about['environments'])} environments there")
+    return differences
 
 
-def _machine(about: Mapping[str, Any]) -> dict[str, Any]:
-    hardware, versions = about["hardware"], about["versions"]
+def _machine(environment: Mapping[str, Any]) -> dict[str, Any]:
+    hardware, versions = environment["hardware"], environment["versions"]
     return {
         "torch": versions.get("torch"),
         "optimizer-harness": versions.get("optimizer-harness"),
@@ -175,12 +173,12 @@ def _machine(about: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    keys = dict.fromkeys((*there, *here))
+def _differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    """Return a few words on each key whose values differ in the baseline and in this benchmark."""
     return [
-        f"{key} {_word(there.get(key))} there and {_word(here.get(key))} here"
-        for key in keys
-        if there.get(key) != here.get(key)
+        f"{key} {_word(theirs.get(key))} there and {_word(ours.get(key))} here"
+        for key in dict.fromkeys((*theirs, *ours))
+        if theirs.get(key) != ours.get(key)
     ]
 
 
@@ -188,6 +186,7 @@ def _word(value: object) -> str:
     return "none" if value is None else json.dumps(value)
 
 
-def _shown(found: Sequence[str]) -> str:
-    more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return f"{', '.join(found[:SHOWN])}{more}"
+def _first_of(differences: Sequence[str]) -> str:
+    """Return the first few differences in a line, and how many more there are."""
+    more = f", and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
+    return f"{', '.join(differences[:SHOWN])}{more}"

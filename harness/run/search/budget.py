@@ -29,10 +29,10 @@ def expected(competitor: Competitor, searches: int, epoch_seconds: float = 0.0) 
     """
     search = competitor.benchmark.search
     low, high = search.epochs[0], search.epochs[-1]
-    each = search.seeds * (high if search.pruner != "none" else (low + high) / 2)  # epochs of a trial
-    per_trial = {"trials": 1.0, "epochs": each, "seconds": each * epoch_seconds}[search.unit]
+    epochs = search.seeds * (high if search.pruner != "none" else (low + high) / 2)  # of a trial
+    per_trial = {"trials": 1.0, "epochs": epochs, "seconds": epochs * epoch_seconds}[search.unit]
     trials = searches * math.ceil(amount(search, competitor) / per_trial - 1e-9) if per_trial else 0
-    return trials, trials * each
+    return trials, trials * epochs
 
 
 def spent(asks: Sequence[Ask], search: SearchSection) -> float:
@@ -55,8 +55,8 @@ def trials_left(asks: Sequence[Ask], search: SearchSection, limit: float) -> int
     if rest <= 0:
         return 0
     guess = {"trials": 1.0, "epochs": sum(search.epochs) / len(search.epochs) * search.seeds, "seconds": rest}
-    each = spent(asks, search) / len(asks) if asks else guess[search.unit]
-    return max(1, round(rest / each))
+    per_trial = spent(asks, search) / len(asks) if asks else guess[search.unit]
+    return max(1, round(rest / per_trial))
 
 
 def within(asks: Sequence[Ask], search: SearchSection, limit: float) -> int:

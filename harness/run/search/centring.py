@@ -45,8 +45,8 @@ def centre(setting: AnySetting, store: Store, reporter: Reporter) -> AnySetting:
 def _test(setting: Setting, competitor: Competitor, attempts: Attempts) -> RangeTest:
     """Return an arm's range test; a failed one where the process has died in it again and again."""
     work, arm = f"range test {competitor.arm.name}", competitor.arm.name
-    if why := attempts.given_up(work):
-        return RangeTest(arm, note=why, failed=True)
+    if reason := attempts.given_up(work):
+        return RangeTest(arm, note=reason, failed=True)
     with attempts.during(work, f"the range test of {arm}"):
         return range_test(setting, competitor, check=interruption.check)
 

@@ -160,8 +160,8 @@ def range_test(
     optimizer's defaults. What a plugin raises becomes the note.
     """
     arm = competitor.arm.name
-    if why := cannot(competitor):
-        return RangeTest(arm, note=why)
+    if reason := cannot(competitor):
+        return RangeTest(arm, note=reason)
     space: Any = competitor.space["lr"]
     low, high = space.low / BEYOND, space.high * BEYOND
     steps = steps or range_test_steps(competitor)
@@ -172,11 +172,11 @@ def range_test(
         raise
     except HarnessError as error:  # the other arms are tested all the same
         return RangeTest(arm, note=f"the sweep failed: {error}", failed=True)
-    found = suggestions(curve.lr, curve.loss)
-    if not found:
+    rates = suggestions(curve.lr, curve.loss)
+    if not rates:
         return RangeTest(arm, curve, note=f"the loss never clearly fell between {low:g} and {high:g}")
     note = "" if curve.diverged or _rises(curve) else f"the loss did not rise again up to {high:g}: it may be too low"
-    return RangeTest(arm, curve, found, note)
+    return RangeTest(arm, curve, rates, note)
 
 
 def _rises(curve: Curve) -> bool:
@@ -191,9 +191,9 @@ def _parts(setting: Setting, competitor: Competitor, lr: float) -> Parts:
     from harness.run.workbench import Bench
 
     still = replace(competitor, scheduler=STILL, fixed=_without_schedule(competitor.fixed))
-    others = {name: _inside(said) for name, said in competitor.space.items() if _needed(name, competitor)}
+    needed = {name: _inside(space) for name, space in competitor.space.items() if _needed(name, competitor)}
     epochs = setting.plan.benchmark.search.epochs[-1]
-    run: Run = setting.search_run(still, {**others, "lr": lr, "epochs": epochs})
+    run: Run = setting.search_run(still, {**needed, "lr": lr, "epochs": epochs})
     run = replace(run, head_epochs=0)  # a sweep has one stage: it moves all that the arm trains
     plan = replace(setting.plan, competitors=(still,))
     return Bench(replace(setting, plan=plan), lambda _: None).parts(run)
@@ -232,5 +232,6 @@ def line(test: RangeTest) -> str:
     """Return what came out for an arm in a line: the suggestion first."""
     if not test.suggestions:
         return f"{test.arm}: no suggestion: {test.note}"
-    others = ", ".join(f"{WORDS[rule]} {rate:.2g}" for rule, rate in test.suggestions.items() if rule != CHOSEN)
-    return f"{test.arm}: lr {test.lr:.2g} ({WORDS[CHOSEN]}; {others}){f'; {test.note}' if test.note else ''}"
+    rates = [f"{WORDS[rule]} {rate:.2g}" for rule, rate in test.suggestions.items() if rule != CHOSEN]
+    note = f"; {test.note}" if test.note else ""
+    return f"{test.arm}: lr {test.lr:.2g} ({WORDS[CHOSEN]}; {', '.join(rates)}){note}"

@@ -12,7 +12,8 @@ import optuna
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Plan
-from harness.errors import BenchmarkError, did_you_mean, one_line, shown
+from harness.benchmark.toml import refusal
+from harness.errors import did_you_mean, one_line, shown
 from harness.plugin.runs import digest
 
 _ONE_SEED = ("qmc", "grid", "bruteforce")  # these walk through one sequence, so every trial gets the same seed
@@ -68,15 +69,14 @@ def check_finite(sampler: str, competitor: Competitor, where: str) -> None:
         return
     for name, space in competitor.space.items():
         if not _count(space):
-            raise BenchmarkError(
-                f"{where}: must have finite spaces for {shown(sampler)}, got a range for '{name}' of {competitor.arm.name}; "
-                f"give {{choices = [...]}} in [search.space.{competitor.entered}]"
-            )
+            hint = f"give {{choices = [...]}} in [search.space.{competitor.entered}]"
+            range_ = f"a range for '{name}' of {competitor.name}"
+            raise refusal(where, f"have finite spaces for {shown(sampler)}", range_, hint)
 
 
 def combinations(space: Mapping[str, Any]) -> int:
     """Return how many different values a space has in all, 0 for infinitely many."""
-    return math.prod(_count(each) for each in space.values())
+    return math.prod(_count(distribution) for distribution in space.values())
 
 
 def _count(space: Any) -> int:
@@ -113,20 +113,20 @@ def find_class(classes: Mapping[str, type], name: str, where: str = "search") ->
     """Return Optuna's class of that short name; raises BenchmarkError in one line."""
     key = short_name(name)
     if key not in classes:
-        raise BenchmarkError(f"{where}: must be one that Optuna has, got {shown(name)}{did_you_mean(name, classes)}")
+        raise refusal(where, "be one that Optuna has", shown(name), did_you_mean(name, classes))
     return classes[key]
 
 
 def _make(classes: Mapping[str, type], name: str, options: Mapping[str, Any], where: str, **more: Any) -> Any:
     """Return an instance of Optuna's class of that name; raises BenchmarkError in one line."""
-    of = find_class(classes, name, where)
-    takes = inspect.signature(of).parameters
+    kind = find_class(classes, name, where)
+    takes = inspect.signature(kind).parameters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a class is experimental, or an option out of use
         try:
-            return of(**{k: v for k, v in more.items() if k in takes}, **options)
+            return kind(**{key: value for key, value in more.items() if key in takes}, **options)
         except Exception as error:  # Optuna's constructors raise many types
-            raise BenchmarkError(f"{where}: must build, got {one_line(error)}; see {where}_options") from error
+            raise refusal(where, "build", one_line(error), f"see {where}_options") from error
 
 
 def _every(space: Any) -> list[Any]:

@@ -15,34 +15,22 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
-import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
-from harness.errors import BenchmarkError, HarnessError, one_line, shortened
+from harness.benchmark.toml import refusal
+from harness.errors import HarnessError, one_line, shortened
 from harness.plugin.runs import Epoch, PrunerDecision, Run, State
 from harness.records import Store, schema
 from harness.records.earlier import EarlierRun
 from harness.run.search import budget
-from harness.run.search.optuna_study import OptunaStudy
-from harness.run.search.samplers import combinations, directions, make_pruner, make_sampler, study_name
-from harness.run.search.storage import open_storage
+from harness.run.search.rebuilding import OPTUNA_STATE, open_study
+from harness.run.search.samplers import combinations, make_sampler, study_name
 from harness.training.device import environment
-
-_OPTUNA_STATE = {
-    schema.WAITING: TrialState.RUNNING,
-    schema.DONE: TrialState.COMPLETE,
-    schema.STOPPED: TrialState.PRUNED,
-    schema.DIVERGED: TrialState.PRUNED,  # without a value, which samplers rank below every trial that has one
-    schema.FAILED: TrialState.FAIL,
-}
-
 
 GO_ON = PrunerDecision(stop=False, trial_attrs={})
 
@@ -60,17 +48,17 @@ class Search:
         self._options = competitor.benchmark.search
         self._by_epochs = self._options.pruner != "none" and self._options.seeds == 1  # else the pruner goes by seeds
         self._asks = store.asks(self.study)
-        self._of_run: dict[str, list[int]] = {}
+        self._numbers_by_run: dict[str, list[int]] = {}
         for ask in self._asks:
             self._note_runs(ask)
         self._decided = {
-            ask["run_id"]: (max(self._seen(ask), default=0), (store.run(ask["run_id"]) or {}).get("stop_after"))
+            ask["run_id"]: (max(self._reported(ask), default=0), (store.run(ask["run_id"]) or {}).get("stop_after"))
             for ask in self._asks
             if ask["state"] == schema.WAITING
         }  # by run: the last epoch decided on before it is trained here, and the one after which it is to stop
-        self._noted: dict[str, Mapping[int, Mapping[str, Any]]] = {}  # by run: what the pruner noted in a replay
+        self._pruner_notes: dict[str, Mapping[int, Mapping[str, Any]]] = {}  # by run: what the pruner noted in a replay
         self._generation_size = store.generation_size(self.study)
-        self._study = self._reconciled()
+        self._study = open_study(self.study, setting.plan, competitor.space, store, self._asks, self._reported)
         self._study.exhausted = (store.noted("exhausted") or {}).get(self.study) == self.combinations
         self._ready: deque[Run] = deque()  # of trials under way
         for ask in self.trials:  # one that a smaller budget no longer covers is left as it is
@@ -97,8 +85,8 @@ class Search:
         used, unit = budget.spent(self._asks, self._options), self._options.unit
         if not self._study.exhausted or used >= self.limit:
             return ""
-        what = f"the grid of {self.combinations} combinations" if self.combinations else "the search space"
-        return f"{what} is exhausted after {used:.4g} of {self.limit:g} {unit}"
+        space = f"the grid of {self.combinations} combinations" if self.combinations else "the search space"
+        return f"{space} is exhausted after {used:.4g} of {self.limit:g} {unit}"
 
     @property
     def spent(self) -> bool:
@@ -114,7 +102,7 @@ class Search:
     def left(self) -> int:
         """How many trainings are still to do, about so many where the budget is not in trials."""
         under_way = [ask for ask in self.trials if not ask["ended"]]
-        begun = sum(len([run for run in self._runs(ask["params"]) if not self._has_ended(run)]) for ask in under_way)
+        begun = sum(self._count_waiting(ask) for ask in under_way)
         unasked = 0 if self.spent else budget.trials_left(self._asks, self._options, self.limit)
         return begun + self._options.seeds * unasked
 
@@ -166,10 +154,10 @@ class Search:
         """
         decided, stop_after = self._decided.get(run_id, (0, None))
         if epoch.number <= decided:
-            return PrunerDecision(stop_after == epoch.number, self._noted.get(run_id, {}))
+            return PrunerDecision(stop_after == epoch.number, self._pruner_notes.get(run_id, {}))
         if not self._by_epochs:
             return GO_ON
-        trials = {number: self._study.trial(number) for number in self._of_run[run_id]}
+        trials = {number: self._study.trial(number) for number in self._numbers_by_run[run_id]}
         for trial in trials.values():
             trial.report(epoch.metrics[self._metric], epoch.number)
         with self._translated("pruner"):
@@ -194,14 +182,14 @@ class Search:
                 if decision.stop:
                     return earlier.stopped_after(row["epoch"], decision)
                 self._decided[earlier.run_id] = (row["epoch"], None)
-                self._noted[earlier.run_id] = decision.trial_attrs
+                self._pruner_notes[earlier.run_id] = decision.trial_attrs
         if earlier.state == schema.STOPPED:
             return None
         return replace(earlier, decision=decision)
 
     def tell(self, run_id: str) -> list[dict[str, Any]]:
         """Take the end of a run over from the records; return the trials that ended with it."""
-        trials = [self._asks[number] for number in self._of_run.get(run_id, [])]
+        trials = [self._asks[number] for number in self._numbers_by_run.get(run_id, [])]
         waiting = [ask for ask in trials if not ask["ended"]]
         for ask in waiting:
             self._go_on(ask)
@@ -229,10 +217,9 @@ class Search:
         except (HarnessError, OSError, sqlite3.Error, SQLAlchemyError, StorageInternalError):
             raise
         except Exception as error:  # Optuna's classes raise many types
-            raise BenchmarkError(
-                f"search.{part}: must go on for {self.arm}, got {shortened(one_line(error), 160)} at trial {len(self._asks)}; "
-                f"what is trained stays in {self._store.folder}; choose other options in search.{part}_options"
-            ) from error
+            trouble = f"{shortened(one_line(error), 160)} at trial {len(self._asks)}"
+            hint = f"what is trained stays in {self._store.folder}; choose other options in search.{part}_options"
+            raise refusal(f"search.{part}", f"go on for {self.arm}", trouble, hint) from error
 
     @property
     def _metric(self) -> str:
@@ -245,7 +232,11 @@ class Search:
 
     def _note_runs(self, ask: Mapping[str, Any]) -> None:
         for run in self._runs(ask["params"]):
-            self._of_run.setdefault(run.id, []).append(ask["number"])
+            self._numbers_by_run.setdefault(run.id, []).append(ask["number"])
+
+    def _count_waiting(self, ask: Mapping[str, Any]) -> int:
+        """Return how many runs of a trial have not ended."""
+        return sum(not self._has_ended(run) for run in self._runs(ask["params"]))
 
     def _has_ended(self, run: Run) -> bool:
         row = self._store.run(run.id)
@@ -297,36 +288,12 @@ class Search:
         told_values = [objectives[name] for name in self._options.objectives] if values else None
         with self._translated("sampler"):
             self._study.sampler = make_sampler(self.setting.plan, self.competitor, ask["number"], self.replicate)
-            told = self._study.tell(ask["number"], told_values, state=_OPTUNA_STATE[state])  # type: ignore[arg-type]
+            trial = self._study.tell(ask["number"], told_values, state=OPTUNA_STATE[state])  # type: ignore[arg-type]
         ask |= {"state": state, "value": value, "reason": reason, "ended": True, **cost}
         exhausted = {self.study: self.combinations} if self._study.exhausted else {}
-        self._store.end_ask(self.study, ask["number"], ask, told.system_attrs, exhausted)
+        self._store.end_ask(self.study, ask["number"], ask, trial.system_attrs, exhausted)
 
-    def _reconciled(self) -> OptunaStudy:
-        """Return Optuna's study of the arm, rebuilt from our asks where it differs from them."""
-        storage = open_storage(self._store)
-        ways: Any = directions(self.setting.plan)
-        pruner = make_pruner(self.setting.plan)
-
-        def open_study() -> OptunaStudy:
-            optuna.create_study(storage=storage, study_name=self.study, directions=ways, load_if_exists=True)
-            return OptunaStudy(self.study, storage, pruner=pruner)
-
-        study = open_study()
-        trials = study.get_trials(deepcopy=False)
-        there = [_compared(trial) for trial in trials]
-        ours = [_compared(self._frozen(ask)) for ask in self._asks]
-        if there == ours:
-            return study
-        optuna.delete_study(study_name=self.study, storage=storage)
-        study = open_study()
-        for ask in self._asks:
-            study.add_trial(self._frozen(ask))
-        if self._asks:
-            study.set_study_attrs(self._asks[-1]["study_attrs"])
-        return study
-
-    def _seen(self, ask: Mapping[str, Any]) -> dict[int, float]:
+    def _reported(self, ask: Mapping[str, Any]) -> dict[int, float]:
         """Return what the pruner has seen of a trial: its seeds, or every epoch but the last, when it is too late."""
         if self._options.pruner == "none":
             return {}
@@ -337,23 +304,6 @@ class Search:
         epochs = [e for e in self._store.epochs(ask["run_id"]) if e["epoch"] < ask["params"]["epochs"]]
         return {e["epoch"]: e["metrics"][self._metric] for e in epochs}
 
-    def _distributions(self, ask: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: self.competitor.space[name] for name in ask["params"]}
-
-    def _frozen(self, ask: Mapping[str, Any]) -> FrozenTrial:
-        """Return a trial of ours as one of Optuna's, with the intermediate values its pruner had seen."""
-        values = {"score": ask["value"], "seconds": ask["seconds"]}
-        trial = optuna.trial.create_trial(
-            state=_OPTUNA_STATE[ask["state"]],
-            params=ask["params"],
-            distributions=self._distributions(ask),
-            values=[values[name] for name in self._options.objectives] if ask["value"] is not None else None,
-            intermediate_values=self._seen(ask),
-            system_attrs=ask["trial_attrs"],
-        )
-        trial.datetime_start = trial.datetime_start or datetime.now()  # noqa: DTZ005 - Optuna's are naive too
-        return trial
-
 
 def _epoch(row: Mapping[str, Any]) -> Epoch:
     """Return a recorded epoch, of which no state is kept."""
@@ -362,13 +312,3 @@ def _epoch(row: Mapping[str, Any]) -> Epoch:
         raise NotImplementedError("the state of a recorded epoch")
 
     return Epoch(row["epoch"], row["steps"], row["seconds"], row["lr"], row["metrics"], no_state)
-
-
-def _compared(trial: FrozenTrial) -> tuple[Any, ...]:
-    """Return all that samplers and pruners read of a trial, and so may not differ from our records.
-
-    The distributions are among it: samplers model what all trials have alike, and a range may have been extended. The
-    value of a pruned trial is not: Optuna takes its last intermediate value.
-    """
-    values = trial.values if trial.state == TrialState.COMPLETE else None
-    return trial.state, trial.params, values, trial.intermediate_values, trial.distributions, trial.system_attrs

@@ -1,4 +1,4 @@
-"""What a sampler and a pruner are put through before anything is spent: their options, and a small search in memory.
+"""Trying a sampler and a pruner before anything is spent: their options are checked, and a small search runs in memory.
 
 Many of Optuna's classes take any option and break only in the middle of a search. So every option is held against the
 type that its class names and against its range, and each arm's own space is then searched for a few trials beyond the
@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Plan
+from harness.benchmark.toml import refusal
 from harness.errors import BenchmarkError, did_you_mean, on_one_line, one_line, shortened, shown
 from harness.plugin.runs import digest
 from harness.run.search.optuna_study import OptunaStudy
@@ -70,26 +71,25 @@ def check(plan: Plan, where: Where) -> None:
         _check_pruner(plan, where("search", "pruner"))
     elif search.pruner_options:
         key = next(iter(search.pruner_options))
-        raise BenchmarkError(
-            f"{where('search', 'pruner_options', key)}: must go with a pruner, got it with pruner = 'none'; leave it out"
-        )
+        place = where("search", "pruner_options", key)
+        raise refusal(place, "go with a pruner", "it with pruner = 'none'", "leave it out")
     for competitor in plan.competitors:
         check_finite(search.sampler, competitor, where("search", "sampler"))
         if trouble := _trouble(plan, competitor):
-            raise BenchmarkError(_blamed(plan, competitor, trouble, where))
+            raise _blamed(plan, competitor, trouble, where)
 
 
 def _check_pruner(plan: Plan, where: str) -> None:
+    """Refuse a pruner that does not go with the number of objectives, or with the number of seeds of a trial."""
     search = plan.benchmark.search
     by_seeds = short_name(search.pruner) == ACROSS_SEEDS
     if len(search.objectives) > 1:
-        raise BenchmarkError(f"{where}: must be 'none' with two search.objectives, got {shown(search.pruner)}")
+        raise refusal(where, "be 'none' with two search.objectives", shown(search.pruner))
     if by_seeds and search.seeds < 3:
-        raise BenchmarkError(f"{where}: must have search.seeds of 3 or more to judge by, got {search.seeds}")
+        raise refusal(where, "have search.seeds of 3 or more to judge by", str(search.seeds))
     if not by_seeds and search.seeds > 1:
-        raise BenchmarkError(
-            f"{where}: must be '{ACROSS_SEEDS}' or 'none' where a trial has {search.seeds} seeds, got {shown(search.pruner)}"
-        )
+        must = f"be '{ACROSS_SEEDS}' or 'none' where a trial has {search.seeds} seeds"
+        raise refusal(where, must, shown(search.pruner))
 
 
 # --- options
@@ -97,36 +97,35 @@ def _check_pruner(plan: Plan, where: str) -> None:
 
 def _check_options(part: str, classes: Mapping[str, type], where: Where, name: str, options: Mapping[str, Any]) -> None:
     """Raise BenchmarkError for an option that Optuna's class has not, or that is of a wrong type or out of its range."""
-    of = find_class(classes, name, where("search", part))
-    parameters = inspect.signature(of).parameters
-    takes = {key: each for key, each in parameters.items() if _types(each.annotation)}
-    for key, each in parameters.items():
-        if each.default is each.empty and key not in {*options, *OURS}:
+    kind = find_class(classes, name, where("search", part))
+    parameters = inspect.signature(kind).parameters
+    takes = {key: parameter for key, parameter in parameters.items() if _types(parameter.annotation)}
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in {*options, *OURS}:
             place = where("search", f"{part}_options")
-            raise BenchmarkError(f"{place}: must have '{key}' for {shown(name)}, got none; add {key} = ...")
+            raise refusal(place, f"have '{key}' for {shown(name)}", "none", f"add {key} = ...")
     for key, value in options.items():
         place = where("search", f"{part}_options", key)
         if key in OURS:
-            raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; it is made from {OURS[key]}")
+            raise refusal(place, "be left out", shown(value), f"it is made from {OURS[key]}")
         if key in GONE:
-            raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; Optuna does not use it any more")
+            raise refusal(place, "be left out", shown(value), "Optuna does not use it any more")
         if key not in parameters:
             hint = did_you_mean(key, set(takes) - {*OURS, *GONE})
-            raise BenchmarkError(f"{place}: must be an option of Optuna's {of.__name__}, got {shown(key)}{hint}")
+            raise refusal(place, f"be an option of Optuna's {kind.__name__}", shown(key), hint)
         if key not in takes:
-            raise BenchmarkError(f"{place}: must be left out, got {shown(value)}; it is not a value that TOML can hold")
+            raise refusal(place, "be left out", shown(value), "it is not a value that TOML can hold")
         if wrong := _wrong(key, value, _types(takes[key].annotation)):
-            raise BenchmarkError(f"{place}: must be {wrong}, got {shown(value)}")
+            raise refusal(place, f"be {wrong}", shown(value))
 
 
 def _types(annotation: Any) -> list[str]:
     """Return those of the types that an option may have which a benchmark file can hold, by their names in Python."""
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    return (
-        []
-        if "Callable" in text
-        else [name for each in text.split("|") if (name := each.split("[")[0].strip()) in _TYPES]
-    )
+    if "Callable" in text:
+        return []
+    names = [part.split("[")[0].strip() for part in text.split("|")]
+    return [name for name in names if name in _TYPES]
 
 
 def _wrong(key: str, value: Any, types: list[str]) -> str:
@@ -162,7 +161,7 @@ def _must_be(name: str, low: float, high: float, words: tuple[str, ...]) -> str:
 def _trouble(plan: Plan, competitor: Competitor) -> str:
     """Return what a small search of an arm breaks with, as ``ValueError: ...``; "" where it does not."""
     search = plan.benchmark.search
-    space = {name: repr(each) for name, each in competitor.space.items()}
+    space = {name: repr(distribution) for name, distribution in competitor.space.items()}
     settings = search.model_dump(include={"sampler", "sampler_options", "pruner", "pruner_options", "objectives"})
     key = digest([settings, search.seeds, search.epochs, search.trials, directions(plan), space])
     if key not in _tried:
@@ -206,40 +205,42 @@ def _search(plan: Plan, competitor: Competitor) -> None:
 def _enough(plan: Plan, competitor: Competitor) -> tuple[int, int]:
     """Return how many trials the start-up of sampler and pruner takes, and how many to try, within the search's budget."""
     search = plan.benchmark.search
-    startup = [
-        int(options.get(key, inspect.signature(of).parameters[key].default) or 0)
-        for of, options in (
-            (find_class(samplers(), search.sampler), search.sampler_options),
-            *([(find_class(pruners(), search.pruner), search.pruner_options)] if search.pruner != "none" else []),
-        )
-        for key in ("n_startup_trials", "n_min_trials", "popsize", "population_size")
-        if key in inspect.signature(of).parameters
-    ]
+    startup = _startup_trials(find_class(samplers(), search.sampler), search.sampler_options)
+    if search.pruner != "none":
+        startup += _startup_trials(find_class(pruners(), search.pruner), search.pruner_options)
     generation = 4 + 3 * len(competitor.space)  # no smaller than what CMA-ES takes by itself
-    enough = sum(startup) + 2 + (generation if short_name(search.sampler) == "cmaes" else 0)
+    enough = startup + 2 + (generation if short_name(search.sampler) == "cmaes" else 0)
     budget = search.trials if search.unit == "trials" else MOST_TRIALS
-    return sum(startup), max(1, min(enough, budget, MOST_TRIALS))
+    return startup, max(1, min(enough, budget, MOST_TRIALS))
 
 
-def _blamed(plan: Plan, competitor: Competitor, trouble: str, where: Where) -> str:
-    """Return the line that names the options without which the small search does not break, if there are such."""
+def _startup_trials(kind: type, options: Mapping[str, Any]) -> int:
+    """Return how many trials one of Optuna's classes takes before it begins to decide."""
+    parameters = inspect.signature(kind).parameters
+    keys = [key for key in ("n_startup_trials", "n_min_trials", "popsize", "population_size") if key in parameters]
+    return sum(int(options.get(key, parameters[key].default) or 0) for key in keys)
+
+
+def _blamed(plan: Plan, competitor: Competitor, trouble: str, where: Where) -> BenchmarkError:
+    """Return the error that names the options without which the small search does not break, if there are such."""
     search = plan.benchmark.search
     arm, trouble = competitor.arm.name, shortened(on_one_line(trouble), 120)
     for part in ("sampler", "pruner"):
         options = getattr(search, f"{part}_options")
         guilty = []
         for key in options:
-            rest = {name: each for name, each in options.items() if name != key}
+            rest = {name: value for name, value in options.items() if name != key}
             if not _trouble(_changed(plan, {f"{part}_options": rest}), competitor):
                 guilty.append(key)
         if guilty:
             key = (f"{part}_options", *guilty) if len(guilty) == 1 else (f"{part}_options",)
-            got = shown(options[guilty[0]] if len(guilty) == 1 else {name: options[name] for name in guilty})
-            must = f"must be such that Optuna's {part} can search {arm}"
-            return f"{where('search', *key)}: {must}, got {got} ({trouble})"
+            values = shown(options[guilty[0]] if len(guilty) == 1 else {name: options[name] for name in guilty})
+            must = f"be such that Optuna's {part} can search {arm}"
+            return refusal(where("search", *key), must, f"{values} ({trouble})")
     without = _changed(plan, {"pruner": "none", "pruner_options": {}})
     part = "pruner" if search.pruner != "none" and not _trouble(without, competitor) else "sampler"
-    return f"{where('search', part)}: must work for {arm}, got {trouble}; choose another, or other {part}_options"
+    hint = f"choose another, or other {part}_options"
+    return refusal(where("search", part), f"work for {arm}", trouble, hint)
 
 
 def _changed(plan: Plan, search: Mapping[str, Any]) -> Plan:

@@ -52,9 +52,9 @@ def gradient_norm(parts: Parts, network: torch.nn.Module) -> float:
     for start in range(0, len(train), BATCH):
         inputs, targets = train.batch(slice(start, start + BATCH))
         loss = parts.ingredients.task.loss(network(inputs).float(), targets)
-        (loss * len(inputs) / len(train)).backward()
-    trained = [p for p in network.parameters() if p.grad is not None]
-    norms = [torch.norm(p.grad + l2 * p.detach()) for p in trained]
+        (loss * len(inputs) / len(train)).backward()  # type: ignore[no-untyped-call]
+    trained = [parameter for parameter in network.parameters() if parameter.grad is not None]
+    norms = [torch.norm(parameter.grad + l2 * parameter.detach()) for parameter in trained]  # type: ignore[operator]
     network.zero_grad(set_to_none=True)
     return float(torch.stack(norms).norm())
 

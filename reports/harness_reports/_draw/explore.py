@@ -27,7 +27,7 @@ def seed_curves(outcome: Outcome, looks: Mapping[str, Look], views: Views) -> li
     epochs = outcome.records.epochs
     epochs = epochs[epochs["run_id"].isin(runs.loc[runs["state"] == "done", "run_id"])]
     curves = []
-    for metric, unit in (("running_loss", outcome.loss_unit), (f"tune_{outcome.metric}", outcome.unit)):
+    for metric, unit in (("running_loss", outcome.loss_unit), (outcome.deciding.tune_column, outcome.deciding.unit)):
         if metric in epochs and epochs[metric].notna().any():
             traces = list(_seed_lines(epochs, metric, unit, looks))
             kind = {"type": "log", "exponentformat": "power"} if needs_log_axis(epochs[metric]) else {}
@@ -67,13 +67,13 @@ def learning_rates(outcome: Outcome, looks: Mapping[str, Look], views: Views) ->
             traces.append(
                 {
                     "type": "scatter", "mode": "markers", "name": look.label, "x": trials["lr"],
-                    "y": trials["value"] * scale_of(outcome.unit), "customdata": trials["number"], "hovertext": look.label,
+                    "y": trials["value"] * scale_of(outcome.deciding.unit), "customdata": trials["number"], "hovertext": look.label,
                     "marker": {"color": look.color, "size": sizes, "opacity": 0.8, "line": {"width": 0}},
                     "hovertemplate": hover,
                 }
             )  # fmt: skip
     x_axis = {"type": "log", "title": {"text": "learning rate"}, "exponentformat": "power"}
-    y_axis = {"title": {"text": titled(f"tune_{outcome.metric}", outcome.unit)}}
+    y_axis = {"title": {"text": titled(outcome.deciding.tune_column, outcome.deciding.unit)}}
     note = "A dot a trial that has a score; the chosen ones are larger."
     return views.add("learning rates of all arms", traces, {"xaxis": x_axis, "yaxis": y_axis}, note)
 
@@ -90,11 +90,11 @@ def budget_curves(outcome: Outcome, looks: Mapping[str, Look], views: Views) -> 
             traces.append(
                 {
                     "type": "scatter", "mode": "lines+markers", "name": look.label, "x": rows["budget"],
-                    "y": rows["expected"] * scale_of(outcome.unit), "line": {"color": look.color}, "marker": {"size": 4},
+                    "y": rows["expected"] * scale_of(outcome.deciding.unit), "line": {"color": look.color}, "marker": {"size": 4},
                     "hovertext": look.label, "hovertemplate": Markup("%{hovertext}<br>%{x} trials: %{y:.4g}<extra></extra>"),
                 }
             )  # fmt: skip
-    y_axis = {"title": {"text": f"best {titled(f'tune_{outcome.metric}', outcome.unit)}"}}
+    y_axis = {"title": {"text": f"best {titled(outcome.deciding.tune_column, outcome.deciding.unit)}"}}
     return views.add("budget curves of all arms", traces, {"xaxis": {"title": {"text": "trials"}}, "yaxis": y_axis})
 
 

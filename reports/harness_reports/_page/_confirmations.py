@@ -14,7 +14,7 @@ def confirmations(page: Page) -> dict[str, Any] | None:
     by_arm = {arm: recorded[arm] for arm in page.looks if arm in recorded}
     if not by_arm:
         return None
-    unit = page.outcome.unit
+    unit = page.outcome.deciding.unit
     rows = []
     for arm, confirmation in by_arm.items():
         equal = confirmation["same"]

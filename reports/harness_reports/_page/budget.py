@@ -38,7 +38,7 @@ def budget_and_tuning(page: Page) -> dict[str, Any] | None:
 
 def _alarm_table(page: Page) -> dict[str, Any] | None:
     """Return a row per arm with a cell per alarm; None where the analysis is missing."""
-    rows, unit = page.outcome.rows("alarms"), page.outcome.unit
+    rows, unit = page.outcome.rows("alarms"), page.outcome.deciding.unit
     if not rows:
         return None
     by_arm: dict[str, dict[str, dict[str, Any]]] = {}
@@ -147,7 +147,7 @@ def sensitivity(page: Page) -> list[dict[str, Any]]:
         parts = None if importances is None else importances[importances["arm"] == arm]
         row = dict.fromkeys(("range", "decades", "tolerance", "importances"), numbers.NOTHING)
         if region is not None and _has_rows(region):
-            row |= _region(region.iloc[0], page.outcome.unit)
+            row |= _region(region.iloc[0], page.outcome.deciding.unit)
         if parts is not None and _has_rows(parts):
             row["importances"] = _importances(parts)
         if _has_rows(region) or _has_rows(parts):

@@ -15,7 +15,7 @@ from harness_reports._words.names import metric_title
 def curves(page: Page) -> dict[str, Any]:
     """Return a figure per metric and the views of every seed; ``figures`` is None where the analysis is missing."""
     outcome, table = page.outcome, page.results.tables.get("curves")
-    units = {"running_loss": outcome.loss_unit, f"tune_{outcome.metric}": outcome.unit}
+    units = {"running_loss": outcome.loss_unit, outcome.deciding.tune_column: outcome.deciding.unit}
     figures: list[Markup] | None = None if table is None else []
     for metric, unit in units.items():
         rows = None if table is None else table[table["metric"] == metric]

@@ -21,7 +21,7 @@ OWN_COLUMNS = ("lr", "epochs")  # parameters that have a column of their own
 
 def every_trial(page: Page) -> dict[str, Any]:
     """Return ``rows``, the first trials as strings, ``all``, how many there are, and ``json``, all of them for the script."""
-    records, unit = page.records, page.outcome.unit
+    records, unit = page.records, page.outcome.deciding.unit
     chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
     curves, arms, states = small_curves(records), list(page.looks), list(dict.fromkeys(records.trials["state"]))
     names = _parameter_names(records, arms)

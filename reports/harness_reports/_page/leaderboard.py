@@ -122,7 +122,7 @@ def _difference(value: float, unit: str) -> str:
 
 def _dots(page: Page) -> list[Markup]:
     """Return the plots of every seed: the deciding metric and the loss, on test and on train."""
-    board, metric = page.outcome.table("leaderboard"), page.outcome.metric
+    board, metric = page.outcome.table("leaderboard"), page.outcome.deciding.name
     if board is None or not board["n"].any():
         return []
     runs = page.records.compared()

@@ -34,7 +34,7 @@ def _card(page: Page, arm: str) -> dict[str, Any]:
         rows.append({**_parameter(name, searched, params), "edge": edge and name == "lr"})
     says = "nothing chosen"
     if params:
-        score = numbers.measure(float(row["tuned_value"]), page.outcome.unit)
+        score = page.outcome.deciding.text(float(row["tuned_value"]))
         says = f"trial {int(row['tuned_trial'])}, {page.outcome.tune_title} {score}"
     reference = records.meta.references.get(row["optimizer"], "")
     return {"arm": arm, "look": page.looks[arm], "rows": rows, "says": says, "reference": reference}

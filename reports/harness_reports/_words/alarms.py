@@ -44,12 +44,12 @@ def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:
 def _reason(outcome: Outcome, row: dict[str, Any]) -> str:
     """Return why one alarm puts the tuning in doubt."""
     rival = outcome.labels.get(row["against"], row["against"])
-    score = f"tune {outcome.metric.replace('_', ' ')}"
+    score = f"tune {outcome.deciding.name.replace('_', ' ')}"
     if row["alarm"] == "chance":
         return _no_better_than_constant(outcome, row, score)
     if row["alarm"] == "defaults":
-        below = numbers.difference(row["value"], outcome.unit)
-        half_margin = numbers.difference(row["limit"], outcome.unit)
+        below = numbers.difference(row["value"], outcome.deciding.unit)
+        half_margin = numbers.difference(row["limit"], outcome.deciding.unit)
         return f"its {score} is {below} worse than with its optimizer's defaults, untuned (half the margin is {half_margin})"
     return {
         "edge": "its learning rate is at the edge of the searched range",
@@ -66,6 +66,6 @@ def _no_better_than_constant(outcome: Outcome, row: dict[str, Any], score: str) 
     answer = constant.answer(outcome.records)
     if row["value"] >= 0:
         return f"its {score} is not better than {answer}"
-    lead = numbers.difference(-row["value"], outcome.unit)
-    chance = numbers.difference(-row["limit"], outcome.unit)
+    lead = numbers.difference(-row["value"], outcome.deciding.unit)
+    chance = numbers.difference(-row["limit"], outcome.deciding.unit)
     return f"its {score} is not shown to be better than {answer} (it leads by {lead}; another draw of examples may make {chance})"

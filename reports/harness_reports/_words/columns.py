@@ -20,7 +20,7 @@ def shown_metrics(records: Records, board: DataFrame) -> list[str]:
     the time. A metric that another column already tells is left out (error beside accuracy, loss beside mse), and so are the
     metrics on tune and those that no run has.
     """
-    deciding, task_metrics = str(records.meta.metric), list(records.meta.metrics)
+    deciding, task_metrics = records.deciding.name, list(records.meta.metrics)
     order = [deciding, *(name for name in task_metrics if name != deciding)]
     names = [
         name for i, name in enumerate(order) if not any(_tells_the_same(board, name, other) for other in order[:i])

@@ -36,7 +36,7 @@ def no_better(outcome: Outcome, rows: Sequence[Mapping[str, Any]]) -> str:
     if not poor:
         return ""
     first = poor[0]
-    sign = outcome.records.deciding.sign
+    sign = outcome.deciding.sign
     leads = any(sign * (row["mean"] - row["constant"]) > 0 for row in poor)
     score = numbers.measure(first["constant"], first["unit"])
     comparison = f"{'shown to be ' if leads else ''}better than {answer(outcome.records)} ({score})"
@@ -57,7 +57,7 @@ def score_sentence(records: Records, rows: Sequence[Mapping[str, Any]]) -> str:
 def leaderboard_cells(outcome: Outcome, metrics: Sequence[str]) -> list[str] | None:
     """Return the constant's score in each of these metrics, "" where it has none; None where no row should be shown."""
     board = outcome.rows("leaderboard")
-    ended_well = [row for row in board if row["metric"] == f"test_{outcome.metric}" and row["n"]]
+    ended_well = [row for row in board if row["metric"] == outcome.deciding.column and row["n"]]
     if not worth_showing(outcome.records, ended_well):
         return None
     by_metric = {row["metric"]: row for row in board}  # the constant is the same in every arm

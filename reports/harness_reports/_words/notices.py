@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -179,7 +179,28 @@ def _about_environment(records: Records) -> list[Notice]:
     if (environments := ended["environment"].nunique()) > 1:
         text = f"The runs come from {environments} environments (machine or versions); the one shown is the last."
         notices.append(Notice("warn", text))
-    return notices
+    return notices + _about_taken_runs(records)
+
+
+def _about_taken_runs(records: Records) -> list[Notice]:
+    """Return from which other run folders runs were taken, and when they were trained there."""
+    days_by_folder: dict[str, dict[str, str]] = {}  # by run
+    for table in (records.runs, records.comparison):
+        if "taken_from" not in table:  # a comparison that has not begun has no columns of runs
+            continue
+        taken = table[table["taken_from"] != ""]
+        for run_id, folder, ended in zip(taken["run_id"], taken["taken_from"], taken["ended"], strict=True):
+            days_by_folder.setdefault(folder, {})[run_id] = ended[:10]
+    return [
+        Notice("note", _taken_sentence(folder, sorted(days.values())))
+        for folder, days in sorted(days_by_folder.items())
+    ]
+
+
+def _taken_sentence(folder: str, days: Sequence[str]) -> str:
+    when = f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
+    were, they = ("was", "it was") if len(days) == 1 else ("were", "they were")
+    return f"{numbers.counted(len(days), 'run')} {were} taken from {folder}, where {they} trained {when}."
 
 
 def _about_baseline(records: Records) -> list[Notice]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness import Records, Results
+from harness import Deciding, Records, Results
 from harness_reports._words import names
 
 if TYPE_CHECKING:
@@ -40,29 +40,19 @@ class Outcome:
         return names.arm_labels(self.records)
 
     @property
-    def metric(self) -> str:
+    def deciding(self) -> Deciding:
         """The metric that decides."""
-        return str(self.records.meta.metric)
-
-    @property
-    def unit(self) -> str:
-        """The unit of the metric that decides."""
-        return str(self.records.meta.metrics[self.metric]["unit"])
-
-    @property
-    def goal(self) -> str:
-        """Whether a high or a low value of the metric is good: "max" or "min"."""
-        return str(self.records.meta.metrics[self.metric]["goal"])
+        return self.records.deciding
 
     @property
     def test_title(self) -> str:
         """The deciding metric on the test split, in words."""
-        return names.metric_title(f"test_{self.metric}")
+        return names.metric_title(self.deciding.column)
 
     @property
     def tune_title(self) -> str:
         """The deciding metric on the tune split, in words; searches choose by it."""
-        return names.metric_title(f"tune_{self.metric}")
+        return names.metric_title(self.deciding.tune_column)
 
     @property
     def loss_unit(self) -> str:
@@ -73,7 +63,7 @@ class Outcome:
     def deciding_rows(self) -> list[dict[str, Any]] | None:
         """The leaderboard's rows of the deciding test metric, the best arm first; None where there is no leaderboard."""
         board = self.results.tables.get("leaderboard")
-        return None if board is None else table_rows(board[board["metric"] == f"test_{self.metric}"])
+        return None if board is None else table_rows(board[board["metric"] == self.deciding.column])
 
     @cached_property
     def leads(self) -> list[dict[str, Any]]:

@@ -2,9 +2,9 @@
 
     ECE = sum over bins of |B| / N * |accuracy(B) - confidence(B)|
 
-over 15 bins of equal width between 0 and 1, by the probability of the most probable class. It is above zero even where
-everything is calibrated, because a bin of few examples is seldom right as often as it should be; ``expected`` says by
-about how much: the mean of the same sum if each example were right with just the probability it says.
+over 15 bins of equal width between 0 and 1, by the probability of the most probable class. It is above zero even where everything
+is calibrated, because a bin of few examples is seldom right exactly as often as it should be. ``expected`` says about how much of
+it that explains: the mean of the same sum if each example were right with exactly its predicted probability.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
-from harness.results.tables.class_probabilities import by_arm, targets
+from harness.results.tables.class_probabilities import arm_probabilities, class_targets
 from harness.statistics.intervals import mean_interval, standard_deviation, wilson
 
 if TYPE_CHECKING:
@@ -30,28 +30,28 @@ COLUMNS = (
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and bin that has examples, of the whole test split; none without class probabilities.
 
-    ``confidence`` and ``accuracy`` are over all seeds, ``count`` is per seed; ``accuracy_low`` and ``accuracy_high``
-    are Wilson's 95 % interval (1927, doi:10.2307/2276774) for that many examples. ``ece`` is the mean over seeds of
-    each seed's own, with its 95 % t-interval, cut off at 0 and 1; NaN for one seed, and where all seeds are equal.
+    ``confidence`` and ``accuracy`` are over all seeds, and ``count`` is per seed. ``accuracy_low`` and ``accuracy_high`` are
+    Wilson's 95 % interval (1927, doi:10.2307/2276774) for that many examples. ``ece`` is the mean of the seeds' errors, with its
+    95 % t-interval, cut off at 0 and 1; NaN for one seed, and where all seeds are equal.
     """
     import numpy as np
     import pandas as pd
 
     rows = []
-    for arm, probabilities in by_arm(records).items():
-        truth = targets(records, "test")
+    for arm, probabilities in arm_probabilities(records).items():
+        truth = class_targets(records, "test")
         confident, right = probabilities.max(axis=2), probabilities.argmax(axis=2) == truth  # [S, N] both
-        each = np.array([ece(c, r) for c, r in zip(confident, right, strict=True)])
-        ends = mean_interval(each.mean(), standard_deviation(each), len(each), (0.0, 1.0))
-        chance = float(np.mean([by_chance(c) for c in confident]))
-        about = (float(each.mean()), float(ends[0]), float(ends[1]), chance, len(each), len(truth))
-        place = bin_of(confident)
-        for b in np.unique(place):
-            inside = place == b
-            count, accuracy = inside.sum() / len(each), float(right[inside].mean())
+        errors = np.array([ece(c, r) for c, r in zip(confident, right, strict=True)])  # [S]
+        ends = mean_interval(errors.mean(), standard_deviation(errors), len(errors), (0.0, 1.0))
+        chance = float(np.mean([ece_by_chance(of_seed) for of_seed in confident]))
+        of_arm = (float(errors.mean()), float(ends[0]), float(ends[1]), chance, len(errors), len(truth))
+        bins = bin_of(confident)
+        for b in np.unique(bins):
+            inside = bins == b
+            count, accuracy = inside.sum() / len(errors), float(right[inside].mean())
             low, high = map(float, wilson(accuracy, count))
-            middle = (float(confident[inside].mean()), accuracy, low, high)
-            rows.append((arm, int(b), b / BINS, (b + 1) / BINS, float(count), *middle, *about))
+            of_bin = (float(confident[inside].mean()), accuracy, low, high)
+            rows.append((arm, int(b), b / BINS, (b + 1) / BINS, float(count), *of_bin, *of_arm))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -70,11 +70,11 @@ def ece(confident: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
     return float(np.abs(excess).sum() / len(confident))
 
 
-def by_chance(confident: NDArray[np.float64]) -> float:
-    """Return the calibration error to be expected of so many examples that are calibrated.
+def ece_by_chance(confident: NDArray[np.float64]) -> float:
+    """Return the calibration error to expect of calibrated examples with these confidences [N].
 
-    A bin's excess of right ones has the variance ``sum of c (1 - c)``; a normal one is ``sqrt(2 / pi)`` of its
-    standard deviation away from zero on average.
+    The number of right examples in a bin, less its expectation, has the variance ``sum of c (1 - c)``. If it is normal, its size
+    is ``sqrt(2 / pi)`` of its standard deviation on average.
     """
     import numpy as np
 

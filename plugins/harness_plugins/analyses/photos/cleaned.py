@@ -2,45 +2,55 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
 from harness.results.tables.leaderboard import ranked
 from harness.statistics.intervals import mean_interval, standard_deviation
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
 COLUMNS = ("arm", "metric", "unit", "seeds", "split", "examples", "mean", "low", "high")
 
 
 def compute(records: Records) -> DataFrame:
-    """Return two rows per arm, the best first, ``split`` "test" and "test without excluded"; none where no test example is excluded.
+    """Return two rows per arm, the best arm first: ``split`` is "test" and "test without excluded".
 
-    The mean over seeds, with its 95 % interval as the leaderboard has it. Without scores per example (``Metric.each``) there is nothing to
-    take them from.
+    ``mean`` is over seeds, with its 95 % interval as the leaderboard has it. There are no rows where no test example is excluded,
+    or where the metric has no scores per example (``Metric.each``).
     """
     import numpy as np
     import pandas as pd
 
     test = records.examples[records.examples["split"] == "test"].sort_values("row")
     kept = ~test["excluded"].to_numpy(dtype=bool)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     if not kept.all() and kept.any():
-        about = (records.deciding.column, records.deciding.unit)
-        compared = records.compared()
+        splits = {"test": np.ones(len(kept), dtype=bool), "test without excluded": kept}
         for arm in ranked(records):
-            mine = [
-                records.scores[run] for run in compared.loc[compared["arm"] == arm, "run_id"] if run in records.scores
-            ]
-            for split, inside in (("test", np.ones(len(kept), dtype=bool)), ("test without excluded", kept)):
-                means = np.array([float(scores[inside].mean(dtype=np.float64)) for scores in mine])
-                if len(means):
-                    sd = standard_deviation(means)
-                    many = int(inside.sum()) if records.examples_of(about[0]) else 0
-                    ends = map(float, mean_interval(means.mean(), sd, len(means), records.bounds_of(about[0]), many))
-                    rows.append((arm, *about, len(means), split, int(inside.sum()), float(means.mean()), *ends))
+            rows += [(arm, *_row(records, arm, split, inside)) for split, inside in splits.items()]
+    rows = [row for row in rows if row[COLUMNS.index("seeds")]]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(records: Records, arm: str, split: str, inside: NDArray[np.bool_]) -> tuple[Any, ...]:
+    """Return an arm's columns over the test examples for which ``inside`` [N] is true."""
+    import numpy as np
+
+    metric, compared = records.deciding.column, records.compared()
+    run_ids = compared.loc[compared["arm"] == arm, "run_id"]
+    scores = [records.scores[run] for run in run_ids if run in records.scores]
+    place = (metric, records.deciding.unit, len(scores), split, int(inside.sum()))
+    if not scores:
+        return *place, np.nan, np.nan, np.nan
+    means = np.array([float(of_run[inside].mean(dtype=np.float64)) for of_run in scores])
+    examples = int(inside.sum()) if records.examples_of(metric) else 0
+    sd = standard_deviation(means)
+    low, high = map(float, mean_interval(means.mean(), sd, len(means), records.bounds_of(metric), examples))
+    return *place, float(means.mean()), low, high
 
 
 @hookimpl

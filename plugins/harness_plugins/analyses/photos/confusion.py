@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness import Analysis, Records, hookimpl
-from harness.results.tables.class_probabilities import by_arm, classes, targets
+from harness.results.tables.class_probabilities import arm_probabilities, class_names, class_targets
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,16 +16,16 @@ COLUMNS = ("arm", "true", "predicted", "count", "part", "lowest", "highest", "ex
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and pair of classes, of the whole test split; none without class probabilities.
 
-    ``count`` is the mean over ``seeds``, between ``lowest`` and ``highest`` of any seed; ``part`` is that of the
-    ``examples`` of the true class, NaN where there are none.
+    ``count`` is the mean over ``seeds``; ``lowest`` and ``highest`` are those of single seeds. ``part`` is the count as a part of
+    the ``examples`` of the true class, NaN where there are none.
     """
     import numpy as np
     import pandas as pd
 
-    names, rows = classes(records), []
+    names, rows = class_names(records), []
     k = len(names)
-    for arm, probabilities in by_arm(records).items():
-        truth = targets(records, "test")
+    for arm, probabilities in arm_probabilities(records).items():
+        truth = class_targets(records, "test")
         tops = probabilities.argmax(axis=2)  # [S, N]
         counts = np.stack([np.bincount(truth * k + top, minlength=k * k).reshape(k, k) for top in tops])
         sizes = np.bincount(truth, minlength=k)

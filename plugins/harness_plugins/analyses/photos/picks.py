@@ -1,40 +1,35 @@
 """The test photos worth looking at: each arm's surest and most doubtful ones, and those on which the arms disagree.
 
-An arm's probability is the mean over its seeds. Arms disagree by the mean over pairs of them of the root of the
-Jensen-Shannon divergence between their probabilities, which is a metric between 0 and 1 (Endres and Schindelin 2003,
-doi:10.1109/TIT.2003.813506).
+An arm's probability is the mean over its seeds. The disagreement of arms is the root of the Jensen-Shannon divergence between
+their probabilities, a metric between 0 and 1 (Endres and Schindelin 2003, doi:10.1109/TIT.2003.813506): the mean over pairs.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness.results.tables.class_probabilities import by_arm, classes, entropy, photos, targets
+from harness.results.tables.class_probabilities import (
+    arm_probabilities,
+    class_names,
+    class_targets,
+    entropy,
+    has_photos,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from pandas import DataFrame
 
-PER_CLASS, TOGETHER, MOST_CLASSES = 4, 8, 4  # photos a class; of all classes, where they are more than that many
+PER_CLASS, TOGETHER, MOST_CLASSES = 4, 8, 4  # photos per class; photos of all classes, if there are more than that many
 DISAGREED = 12
 DOUBT = 1e-3  # below this the arms agree
 COLUMNS = (
-    "kind",
-    "arm",
-    "class",
-    "rank",
-    "split",
-    "row",
-    "file",
-    "label",
-    "given",
-    "predicted",
-    "probability",
-    "value",
-)
+    "kind", "arm", "class", "rank", "split", "row", "file", "label", "given", "predicted", "probability", "value",
+)  # fmt: skip
 
 
 def compute(records: Records) -> DataFrame:
@@ -52,78 +47,84 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     rows: list[tuple[Any, ...]] = []
-    if photos(records):
-        truth = targets(records, "test")
-        means = {arm: found.mean(axis=0) for arm, found in by_arm(records).items()}  # [N, K]
-        about = _About(records, truth)
-        rows += list(_disagreed(means, about))
+    if has_photos(records):
+        photos = _photos(records)
+        means = {arm: seeds.mean(axis=0) for arm, seeds in arm_probabilities(records).items()}  # [N, K]
+        rows += _disagreement_rows(means, photos)
         for arm, mean in means.items():
-            rows += _of_arm(arm, mean, about)
+            rows += _arm_rows(arm, mean, photos)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-class _About:
-    """What stands in every row on a test photo."""
+@dataclass(frozen=True)
+class _Photos:
+    """The test photos."""
 
-    def __init__(self, records: Records, truth: NDArray[np.int64]) -> None:
-        test = records.examples[records.examples["split"] == "test"].sort_values("row")
-        self.files = test["name"].tolist()
-        self.names = classes(records)
-        self.truth = truth
+    files: list[str]  # their names
+    names: list[str]  # of the classes
+    truth: NDArray[np.int64]  # their class numbers [N]
 
     def row(
-        self, kind: str, arm: str, of: str, rank: int, n: int, p: NDArray[np.float64], value: float
+        self, kind: str, arm: str, class_: str, rank: int, n: int, p: NDArray[np.float64], value: float
     ) -> tuple[Any, ...]:
-        """Return a row of the table, of test photo ``n`` with class probabilities ``p [K]``."""
+        """Return a row of the table, of test photo ``n`` with class probabilities ``p`` [K]."""
         top, label = int(p.argmax()), int(self.truth[n])
         shown = (self.files[n], self.names[label], float(p[label]), self.names[top], float(p[top]))
-        return (kind, arm, of, rank, "test", n, *shown, float(value))
+        return (kind, arm, class_, rank, "test", n, *shown, float(value))
 
 
-def _of_arm(arm: str, mean: NDArray[np.float64], about: _About) -> list[tuple[Any, ...]]:
+def _photos(records: Records) -> _Photos:
+    test = records.examples[records.examples["split"] == "test"].sort_values("row")
+    return _Photos(test["name"].tolist(), class_names(records), class_targets(records, "test"))
+
+
+def _arm_rows(arm: str, mean: NDArray[np.float64], photos: _Photos) -> list[tuple[Any, ...]]:
+    """Return an arm's correct, incorrect and uncertain photos, from its mean probabilities [N, K]."""
     import numpy as np
 
     everyone = np.arange(len(mean))
-    given, right = mean[everyone, about.truth], mean.argmax(axis=1) == about.truth
+    given, right = mean[everyone, photos.truth], mean.argmax(axis=1) == photos.truth
     doubt = entropy(mean)
-    few = len(about.names) <= MOST_CLASSES
-    groups = [(name, about.truth == k) for k, name in enumerate(about.names)] if few else [("", about.truth >= 0)]
+    few = len(photos.names) <= MOST_CLASSES
+    groups = {name: photos.truth == k for k, name in enumerate(photos.names)} if few else {"": photos.truth >= 0}
     rows = []
     for kind, inside, order in (("correct", right, -given), ("incorrect", ~right, given), ("uncertain", True, -doubt)):
         values = doubt if kind == "uncertain" else given
-        for of, members in groups:
-            chosen = everyone[members & inside]
-            first = chosen[np.argsort(order[chosen], kind="stable")][: PER_CLASS if few else TOGETHER]
-            rows += [about.row(kind, arm, of, rank, int(n), mean[n], values[n]) for rank, n in enumerate(first, 1)]
+        for class_, members in groups.items():
+            candidates = everyone[members & inside]
+            first = candidates[np.argsort(order[candidates], kind="stable")][: PER_CLASS if few else TOGETHER]
+            for rank, n in enumerate(first, 1):
+                rows.append(photos.row(kind, arm, class_, rank, int(n), mean[n], values[n]))
     return rows
 
 
-def _disagreed(means: dict[str, NDArray[np.float64]], about: _About) -> list[tuple[Any, ...]]:
+def _disagreement_rows(means: dict[str, NDArray[np.float64]], photos: _Photos) -> list[tuple[Any, ...]]:
+    """Return the photos on which the arms disagree most, a row per arm; none for fewer than two arms."""
     import numpy as np
 
     if len(means) < 2:
         return []
-    far = disagreement(list(means.values()))
-    first = np.argsort(-far, kind="stable")[:DISAGREED]
-    return [
-        about.row("disagree", arm, "", rank, int(n), mean[n], far[n])
-        for rank, n in enumerate(first, 1)
-        if far[n] > DOUBT
-        for arm, mean in means.items()
-    ]
+    apart = disagreement(list(means.values()))
+    rows = []
+    for rank, n in enumerate(np.argsort(-apart, kind="stable")[:DISAGREED], 1):
+        if apart[n] > DOUBT:
+            rows += [photos.row("disagree", arm, "", rank, int(n), mean[n], apart[n]) for arm, mean in means.items()]
+    return rows
 
 
 def disagreement(means: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return ``[N]`` in [0, 1]: the mean over pairs of arms of the root Jensen-Shannon divergence of ``[N, K]`` each."""
+    """Return the root Jensen-Shannon divergence [N], in [0, 1], of the arms' probabilities [N, K]: the mean over pairs."""
     import numpy as np
 
-    pairs = list(combinations(means, 2))
-    roots = [np.sqrt(np.clip(_plain((p + q) / 2) - (_plain(p) + _plain(q)) / 2, 0, 1)) for p, q in pairs]
+    roots = []
+    for p, q in combinations(means, 2):
+        divergence = _bits((p + q) / 2) - (_bits(p) + _bits(q)) / 2
+        roots.append(np.sqrt(np.clip(divergence, 0, 1)))
     mean: NDArray[np.float64] = np.mean(roots, axis=0)
     return mean
 
 
-def _plain(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def _bits(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the entropy in bits."""
     import numpy as np
 

@@ -15,7 +15,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Survival:
-    """The part of runs that have not reached the target, a step function: ``at`` a time it falls to ``left``."""
+    """The part of runs that have not reached the target, a step function: at a time of ``at`` it falls to a part of ``left``."""
 
     at: NDArray[np.float64]  # [m] rising
     left: NDArray[np.float64]  # [m]
@@ -46,21 +46,21 @@ class Survival:
 
 
 def survival(times: NDArray[np.float64], reached: NDArray[np.bool_]) -> Survival:
-    """Return the estimate from times ``[n]`` and whether the target was reached then, or not until then at least.
+    """Return the estimate from times [n]. ``reached`` says which of them are times to the target; the others are lower bounds.
 
-    The interval is Greenwood's variance on the scale log(-log). That says nothing where none are left, so there the
-    upper end stays where it was: of few runs the interval of the median often has no end.
+    The interval has Greenwood's variance on the scale log(-log). Where no run is left, that is not defined, and the upper end
+    stays where it was. So with few runs the interval of the median often has no end.
     """
     import warnings
 
     import numpy as np
     from scipy.stats import CensoredData, ecdf
 
-    found = ecdf(CensoredData.right_censored(times, ~reached)).sf
+    estimate = ecdf(CensoredData.right_censored(times, ~reached)).sf
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # that it says nothing there
-        ends: Any = found.confidence_interval(LEVEL, method="log-log")
-    left = found.probabilities
+        warnings.simplefilter("ignore", RuntimeWarning)  # where no run is left
+        ends: Any = estimate.confidence_interval(LEVEL, method="log-log")
+    left = estimate.probabilities
     low = np.where(np.isfinite(ends.low.probabilities), ends.low.probabilities, left)
     high = np.where(np.isfinite(ends.high.probabilities), ends.high.probabilities, 1.0)
-    return Survival(found.quantiles, left, low, np.minimum.accumulate(high))
+    return Survival(estimate.quantiles, left, low, np.minimum.accumulate(high))

@@ -18,8 +18,9 @@ PREFIXES = ("running_", "train_", "tune_", "test_")
 def compute(records: Records) -> DataFrame:
     """Return a row per arm, metric and epoch: mean, 95 % interval and range over ``n`` seeds.
 
-    The interval is Student's, within the metric's bounds; where all seeds are equal, that of a proportion of the examples
-    of the tune split, or none (``mean_interval``). Only runs that ended well count: else the mean would jump where a seed diverges and leaves it.
+    The interval is Student's, within the metric's bounds. Where all seeds are equal, it is that of a proportion of the examples
+    of the tune split, or there is none (``mean_interval``). Only runs that ended well count: otherwise the mean would jump where
+    a seed diverges.
     """
     import numpy as np
     import pandas as pd
@@ -30,12 +31,16 @@ def compute(records: Records) -> DataFrame:
     metrics = [str(column) for column in epochs.columns if str(column).startswith(PREFIXES)]
     if epochs.empty or not metrics:
         return pd.DataFrame(columns=COLUMNS)
-    long = epochs.melt(id_vars=["arm", "epoch"], value_vars=metrics, var_name="metric")
-    long = long[np.isfinite(long["value"].to_numpy(dtype=float))]
-    table = long.groupby(KEY)["value"].agg(mean="mean", sd="std", lowest="min", highest="max", n="count").reset_index()
+    values = epochs.melt(id_vars=["arm", "epoch"], value_vars=metrics, var_name="metric")
+    values = values[np.isfinite(values["value"].to_numpy(dtype=float))]
+    table = (
+        values.groupby(KEY)["value"].agg(mean="mean", sd="std", lowest="min", highest="max", n="count").reset_index()
+    )
     for metric, rows in table.groupby("metric").groups.items():
-        some, about = table.loc[rows], (records.bounds_of(str(metric)), records.examples_of(str(metric)))
-        table.loc[rows, "low"], table.loc[rows, "high"] = mean_interval(some["mean"], some["sd"], some["n"], *about)
+        of_metric, name = table.loc[rows], str(metric)
+        table.loc[rows, "low"], table.loc[rows, "high"] = mean_interval(
+            of_metric["mean"], of_metric["sd"], of_metric["n"], records.bounds_of(name), records.examples_of(name)
+        )
     return pd.DataFrame(table.assign(phase="compare")[COLUMNS])
 
 

@@ -1,7 +1,7 @@
 """Score against seconds: which trials nothing beats in both.
 
-A trial is on a front where no other trial has a score at least as good in no more seconds of training, and is better in
-one of the two. Each arm has a front of its own, and all arms of a network have one together.
+A trial is on the front unless another trial has a score at least as good in no more seconds of training, and is better in one of
+the two. Each arm has a front, and all arms of a network have one together.
 """
 
 from __future__ import annotations
@@ -38,23 +38,24 @@ def compute(records: Records) -> DataFrame:
     for column, by in (("front", "arm"), ("front_of_all", "network")):
         table[column] = False
         for rows in table.groupby(by, sort=False).indices.values():
-            where = np.asarray(rows)
-            table.loc[where, column] = front(scores[where], table["seconds"].to_numpy()[where])
+            indices = np.asarray(rows)
+            table.loc[indices, column] = front(scores[indices], table["seconds"].to_numpy()[indices])
     return table[list(COLUMNS)]
 
 
 def front(scores: NDArray[np.float64], seconds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return ``[N]``, whether nothing beats a trial; ``scores`` ``[N]`` are better the higher."""
+    """Return whether each trial is on the front [N], from scores [N], higher is better, and seconds [N]."""
     import numpy as np
 
-    order = np.lexsort((-scores, seconds))  # the fastest first, of equally fast ones the best
+    order = np.lexsort((-scores, seconds))  # the fastest first, and of equally fast trials the best first
     best = np.maximum.accumulate(scores[order])
     before = np.concatenate([[-np.inf], best[:-1]])
-    found = np.zeros(len(scores), dtype=bool)
-    found[order] = scores[order] > before
-    first = np.searchsorted(seconds[order], seconds[order])  # twins of one on the front are on it too
-    found[order] |= (scores[order] == best) & (scores[order] == scores[order][first]) & found[order][first]
-    return found
+    on_front = np.zeros(len(scores), dtype=bool)
+    on_front[order] = scores[order] > before
+    first = np.searchsorted(seconds[order], seconds[order])  # of the trials that took as long
+    equal_to_first = (scores[order] == best) & (scores[order] == scores[order][first])
+    on_front[order] |= equal_to_first & on_front[order][first]
+    return on_front
 
 
 @hookimpl

@@ -2,9 +2,9 @@
 
     profile(tau) = part of the cells in which time <= tau * the fastest optimizer's time
 
-Dolan and More 2002, doi:10.1007/s101070100263. A cell is a network under a schedule; its time is an arm's median over
-seeds to the network's target, infinite where most seeds never reach it. Seeds are no cells: they are no problems of their
-own. The score is AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179): the mean height of the profile between 1 and 4.
+Dolan and More 2002, doi:10.1007/s101070100263. A cell is a network under a schedule. Its time is an arm's median over seeds to
+the network's target, infinite where most seeds never reach it. Seeds are not cells, for they are not different problems. The
+score is AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179): the mean height of the profile between 1 and 4.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FEWEST = 3  # cells
-FARTHEST = 4.0  # times the fastest, where the score ends
+FARTHEST = 4.0  # times the fastest: the score ends there
 COLUMNS = ("optimizer", "unit", "tau", "part", "score", "cells")
 
 
@@ -33,35 +33,35 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     rows: list[tuple[Any, ...]] = []
-    found = targets.compute(records).merge(records.arms[["arm", "optimizer", "scheduler"]], on="arm")
-    for unit, table in found.groupby("unit", sort=False):
+    medians = targets.compute(records).merge(records.arms[["arm", "optimizer", "scheduler"]], on="arm")
+    for unit, table in medians.groupby("unit", sort=False):
         grid = table.pivot(index=["network", "scheduler"], columns="optimizer", values="median").dropna()
         if len(grid) < FEWEST or grid.shape[1] < 2:
             continue
-        away = ratios(grid.to_numpy(dtype=float))
-        for optimizer, mine in zip(grid.columns, away.T, strict=True):
-            total = score(mine)
-            for tau in np.unique([1.0, *mine[mine <= FARTHEST], FARTHEST]):
-                part = float((mine <= tau).mean())
+        by_optimizer = ratios(grid.to_numpy(dtype=float)).T
+        for optimizer, cells in zip(grid.columns, by_optimizer, strict=True):
+            total = score(cells)
+            for tau in np.unique([1.0, *cells[cells <= FARTHEST], FARTHEST]):
+                part = float((cells <= tau).mean())
                 rows.append((optimizer, unit, float(tau), part, total, len(grid)))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def ratios(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return times ``[cells, optimizers]`` over the fastest of each cell; infinite for one that never got there."""
+    """Return times [cells, optimizers] over the fastest of each cell; infinite for a target that was never reached."""
     import numpy as np
 
     fastest = times.min(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        away = np.where(times == fastest, 1.0, times / fastest)
-    return np.where(np.isfinite(times), away, np.inf)
+        over_fastest = np.where(times == fastest, 1.0, times / fastest)
+    return np.where(np.isfinite(times), over_fastest, np.inf)
 
 
-def score(away: NDArray[np.float64]) -> float:
-    """Return the mean height, in [0, 1], of the profile of these ratios ``[cells]`` between 1 and ``FARTHEST``."""
+def score(ratios: NDArray[np.float64]) -> float:
+    """Return the mean height, in [0, 1], of the profile of these ratios [cells] between 1 and ``FARTHEST``."""
     import numpy as np
 
-    return float(np.clip(FARTHEST - away, 0, None).mean() / (FARTHEST - 1))
+    return float(np.clip(FARTHEST - ratios, 0, None).mean() / (FARTHEST - 1))
 
 
 @hookimpl

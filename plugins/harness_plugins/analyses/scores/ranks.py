@@ -1,15 +1,15 @@
 """Ranks over backbones: which arm is better on most of them, and by more than chance?
 
-Each block is a backbone; what is ranked in it is everything else of an arm (head, optimizer, schedule), by its mean
-deciding test metric over seeds. Seeds are no blocks: they are no problems of their own, and neither are the heads of
-one backbone. A run has one dataset; blocks of several come from comparing runs.
+Each block is a backbone. Ranked in it are the other parts of an arm (head, optimizer, schedule), by the mean of the deciding test
+metric over seeds. Seeds are not blocks, for they are not different problems, and neither are the heads of one backbone. A run has
+one dataset; blocks of several datasets come from comparing runs.
 
     chi2 = 12 N / (k (k + 1)) (sum of R^2 - k (k + 1)^2 / 4),   F = (N - 1) chi2 / (N (k - 1) - chi2)
     CD   = q(0.05, k) sqrt(k (k + 1) / (6 N))
 
-Friedman's test in Iman and Davenport's form and Nemenyi's critical difference, for N blocks and k ranked, as in Demsar
-2006 (JMLR 7, 1-30); beside them Wilcoxon's signed-rank test of every pair with Holm's correction (Garcia and Herrera
-2008, JMLR 9, 2677-2694). With six blocks no Wilcoxon p is below 0.031, so there Holm's rarely calls a pair different.
+These are Friedman's test in Iman and Davenport's form, and Nemenyi's critical difference, for N blocks and k ranked, as in Demsar
+2006 (JMLR 7, 1-30). The pairs also have Wilcoxon's signed-rank test with Holm's correction (Garcia and Herrera 2008, JMLR 9,
+2677-2694). With six blocks no Wilcoxon p is below 0.031, so Holm's correction rarely calls a pair different.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ PAIRS = ("one", "other", "apart", "beyond", "p", "p_holm")
 def compute(records: Records) -> DataFrame:
     """Return a row per ``ranked``, the best first: its mean rank (1 is best), Friedman's test and Nemenyi's distance.
 
-    No rows for fewer than six blocks or three ranked. An arm of which every seed diverged or failed is last in its
-    block; a block in which an arm has not been run yet is left out.
+    There are no rows for fewer than six blocks or three ranked. An arm of which every seed diverged or failed is last in its
+    block. A block in which an arm has not been run yet is left out.
     """
     import pandas as pd
 
-    grid, left_out = table(records)
+    grid, left_out = score_table(records)
     if len(grid) < FEWEST or grid.shape[1] < 3:
         return pd.DataFrame(columns=list(COLUMNS))
     ranks = ranked(grid.to_numpy(dtype=float)).mean(axis=0)
@@ -57,46 +57,51 @@ def compute_pairs(records: Records) -> DataFrame:
     """Return a row per pair: how far ``apart`` their mean ranks are, whether ``beyond`` the critical difference, and p."""
     import pandas as pd
 
-    best, (grid, _) = compute(records), table(records)
+    ranks, (grid, _) = compute(records), score_table(records)
     rows: list[tuple[Any, ...]] = []
-    if len(best):
-        mean = dict(zip(best["ranked"], best["mean_rank"], strict=True))
-        pairs = list(combinations(best["ranked"], 2))
-        found = [wilcoxon(grid[one].to_numpy(dtype=float), grid[other].to_numpy(dtype=float)) for one, other in pairs]
-        distance = float(best["critical_difference"].iloc[0])
-        for (one, other), p, corrected in zip(pairs, found, holm(found), strict=True):
-            apart = mean[other] - mean[one]
+    if len(ranks):
+        mean_ranks = dict(zip(ranks["ranked"], ranks["mean_rank"], strict=True))
+        pairs = list(combinations(ranks["ranked"], 2))
+        scores = {name: grid[name].to_numpy(dtype=float) for name in ranks["ranked"]}
+        p_values = [wilcoxon(scores[one], scores[other]) for one, other in pairs]
+        distance = float(ranks["critical_difference"].iloc[0])
+        for (one, other), p, corrected in zip(pairs, p_values, holm(p_values), strict=True):
+            apart = mean_ranks[other] - mean_ranks[one]
             rows.append((one, other, apart, apart > distance, p, corrected))
     return pd.DataFrame(rows, columns=list(PAIRS))
 
 
-def table(records: Records) -> tuple[DataFrame, int]:
+def score_table(records: Records) -> tuple[DataFrame, int]:
     """Return the scores, higher is better, a row per block and a column per ranked, and how many blocks are left out."""
     import pandas as pd
 
-    column, sign = records.deciding.column, records.deciding.sign
-    runs, rows = records.compared(), []
+    rows = []
     for arm, backbone in zip(records.arms["arm"], records.arms["backbone"], strict=True):
-        mine = runs[runs["arm"] == arm]
-        done = mine.loc[mine["state"] == "done", column] if column in mine else mine["seconds"].iloc[:0]
-        value = math.nan
-        if done.notna().any():
-            value = sign * float(done.mean())
-        elif len(mine) and mine["state"].isin(["done", "failed", "diverged"]).all():
-            value = -math.inf
-        rows.append((str(backbone), str(arm).removeprefix(str(backbone)).strip("/+"), value))
-    found = pd.DataFrame(rows, columns=["block", "ranked", "value"])
-    grid = found.pivot(index="block", columns="ranked", values="value")[list(dict.fromkeys(found["ranked"]))]
-    whole = grid.dropna()
-    return whole, len(grid) - len(whole)
+        name = str(arm).removeprefix(str(backbone)).strip("/+")
+        rows.append((str(backbone), name, _mean_score(records, arm)))
+    scores = pd.DataFrame(rows, columns=["block", "ranked", "value"])
+    grid = scores.pivot(index="block", columns="ranked", values="value")[list(dict.fromkeys(scores["ranked"]))]
+    complete = grid.dropna()
+    return complete, len(grid) - len(complete)
+
+
+def _mean_score(records: Records, arm: str) -> float:
+    """Return an arm's mean score over seeds, higher is better; -inf if every seed was lost, NaN if one is still to run."""
+    column, runs = records.deciding.column, records.compared()
+    rows = runs[runs["arm"] == arm]
+    done = rows.loc[rows["state"] == "done", column] if column in rows else rows["seconds"].iloc[:0]
+    if done.notna().any():
+        return records.deciding.sign * float(done.mean())
+    over = len(rows) and rows["state"].isin(["done", "failed", "diverged"]).all()
+    return -math.inf if over else math.nan
 
 
 def ranked(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the ranks ``[blocks, ranked]`` of values, 1 for the highest of a block; equal ones share their mean."""
+    """Return the ranks [blocks, ranked] of values, 1 for the highest of a block; equal values share their mean rank."""
     from scipy.stats import rankdata
 
-    found: NDArray[np.float64] = rankdata(-values, axis=1)
-    return found
+    ranks: NDArray[np.float64] = rankdata(-values, axis=1)
+    return ranks
 
 
 def friedman(mean_ranks: NDArray[np.float64], blocks: int) -> tuple[float, float, float]:

@@ -15,7 +15,7 @@ COLUMNS = ("arm", "unit", "at", "part", "low", "high")
 
 
 def compute(records: Records) -> DataFrame:
-    """Return a row per arm, unit (epochs, steps, seconds) and time ``at`` which a run reached the target or ended.
+    """Return a row per arm, unit (epochs, steps, seconds) and time ``at``, when a run reached the target or ended.
 
     ``part`` of the arm's seeds have reached it by then, with its 95 % interval.
     """
@@ -25,8 +25,8 @@ def compute(records: Records) -> DataFrame:
     rows: list[tuple[Any, ...]] = []
     for unit in times.UNITS:
         for arm in dict.fromkeys(runs["arm"]):
-            mine = runs[runs["arm"] == arm]
-            curve = survival(mine[unit].to_numpy(dtype=float), mine["reached"].to_numpy(dtype=bool))
+            of_arm = runs[runs["arm"] == arm]
+            curve = survival(of_arm[unit].to_numpy(dtype=float), of_arm["reached"].to_numpy(dtype=bool))
             steps = zip(curve.at, 1 - curve.left, 1 - curve.high, 1 - curve.low, strict=True)
             rows += [(arm, unit, *map(float, step)) for step in steps]
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -21,9 +21,9 @@ COLUMNS = (
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and unit (epochs, steps, seconds): the ``median`` over seeds, with its 95 % interval.
 
-    The median is infinite where fewer than half of the seeds reached the target; then it is more than ``seen``, the
-    longest time an unsuccessful run was seen. ``mean`` is the mean time to the target or to ``until``, whichever comes
-    first; ``until`` is the same for all arms of a network, none of which was trained for less.
+    The median is infinite where fewer than half of the seeds reached the target. Then it is more than ``seen``, the longest time
+    for which an unsuccessful run was trained. ``mean`` is the mean time to the target or to ``until``, whichever comes first.
+    ``until`` is the same for all arms of a network, none of which was trained for less.
     """
     import pandas as pd
 
@@ -34,14 +34,14 @@ def compute(records: Records) -> DataFrame:
         networks = [network_of(str(arm)) for arm in trained.index]
         until = trained.groupby(networks).min() if len(trained) else trained
         for arm in dict.fromkeys(runs["arm"]):
-            mine = runs[runs["arm"] == arm]
-            first = mine.iloc[0]
-            curve = survival(mine[unit].to_numpy(dtype=float), mine["reached"].to_numpy(dtype=bool))
+            of_arm = runs[runs["arm"] == arm]
+            first = of_arm.iloc[0]
+            curve = survival(of_arm[unit].to_numpy(dtype=float), of_arm["reached"].to_numpy(dtype=bool))
             horizon = float(until[first["network"]])
-            about = (arm, *(first[name] for name in ("network", "metric", "target", "rule")), unit)
-            counts = (int(mine["reached"].sum()), len(mine))
-            seen = float(mine.loc[~mine["reached"], unit].max())
-            rows.append((*about, *counts, curve.median, *curve.interval, curve.mean(horizon), horizon, seen))
+            target = (arm, *(first[name] for name in ("network", "metric", "target", "rule")), unit)
+            counts = (int(of_arm["reached"].sum()), len(of_arm))
+            seen = float(of_arm.loc[~of_arm["reached"], unit].max())
+            rows.append((*target, *counts, curve.median, *curve.interval, curve.mean(horizon), horizon, seen))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

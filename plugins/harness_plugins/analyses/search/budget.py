@@ -1,10 +1,10 @@
-"""The best tune score to be expected of a budget of 1, 2, ... n trials.
+"""The best tune score to expect of a budget of 1, 2, ... n trials.
 
-A comparison of tuned arms holds for the budget they were tuned with, and another budget may turn it round (Dodge et al.
-2019, arXiv:1909.03004; Sivaprasad et al. 2020, arXiv:1910.11758). Of random search the trials are exchangeable, and the
-mean over all subsets of k of them is exact (``_order``); its band is a bootstrap over trials. A sampler that learns asks
-trial k because of those before it, so any other order would be another search: for those the curve is the best so far, of
-the one search there was, without a band.
+A comparison of tuned arms holds for the budget that they were tuned with, and another budget may turn it round (Dodge et al.
+2019, arXiv:1909.03004; Sivaprasad et al. 2020, arXiv:1910.11758). The trials of a random search are exchangeable, and the mean
+over all subsets of k of them is exact (``harness.verdict.trials``); its band is a bootstrap over trials. A sampler that learns
+asks trial k because of the trials before it, so any other order would be another search. For such a sampler the curve is the
+best score so far, of the one search there was, without a band.
 """
 
 from __future__ import annotations
@@ -29,47 +29,50 @@ def compute(records: Records) -> DataFrame:
     """Return a row per arm and budget: the ``expected`` best tune score, with the ends of its 95 % bootstrap band.
 
     Where all samples of the trials are equal, the band is that of a proportion of the tune examples, or there is none.
-
-    ``lost`` of the arm's ``trials`` have no score; each counts as the worst score that any arm's trial has, and
-    ``empty`` is the probability that all trials of the budget are such. ``estimate`` is "mean over subsets", or "best
-    so far", which has no band, and is NaN as long as no trial has a score.
+    ``lost`` of the arm's ``trials`` have no score. Each of these counts as the worst score of any arm's trial, and ``empty`` is
+    the probability that a budget has no other trials. ``estimate`` is "mean over subsets", or "best so far", which has no band
+    and is NaN as long as no trial has a score.
     """
     import numpy as np
     import pandas as pd
 
-    metric = records.deciding.tune_column
-    found = {str(arm): scores(records, str(arm)) for arm in records.arms["arm"]}
-    there = np.concatenate([np.zeros(0), *(values[np.isfinite(values)] for values in found.values())])
+    by_arm = {str(arm): scores(records, str(arm)) for arm in records.arms["arm"]}
+    known = np.concatenate([np.zeros(0), *(values[np.isfinite(values)] for values in by_arm.values())])
     rows: list[tuple[object, ...]] = []
-    for arm, values in found.items():
-        if not (len(there) and np.isfinite(values).any()):
-            continue
-        lost = int(np.isinf(values).sum())
-        about = (len(values), lost)
-        if exchangeable(records):
-            curve, low, high = expected(np.where(np.isfinite(values), values, there.min()), digest([arm]))
-            empty = chances(len(values))[:, :lost].sum(axis=1)
-            estimate = MEAN
-        else:
-            curve = incumbents(values)
-            empty = np.isinf(curve).astype(float)
-            curve = np.where(np.isfinite(curve), curve, np.nan)
-            low = high = np.full(len(values), np.nan)
-            estimate = SO_FAR
-        turned = (low, high) if records.deciding.sign > 0 else (-high, -low)
-        turned = _widened(records.deciding.sign * curve, *turned, records.examples_of(metric))
-        columns = zip(records.deciding.sign * curve, *turned, empty, strict=True)
-        rows += [(arm, k, *map(float, row), *about, estimate) for k, row in enumerate(columns, 1)]
+    for arm, values in by_arm.items():
+        if len(known) and np.isfinite(values).any():
+            rows += _rows(records, arm, values, float(known.min()))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows(records: Records, arm: str, values: NDArray[np.float64], worst: float) -> list[tuple[object, ...]]:
+    """Return an arm's rows, a trial without a score counting as the ``worst`` one."""
+    import numpy as np
+
+    deciding, lost = records.deciding, int(np.isinf(values).sum())
+    if exchangeable(records):
+        curve, low, high = expected(np.where(np.isfinite(values), values, worst), digest([arm]))
+        empty = chances(len(values))[:, :lost].sum(axis=1)
+        estimate = MEAN
+    else:
+        curve = incumbents(values)
+        empty = np.isinf(curve).astype(float)
+        curve = np.where(np.isfinite(curve), curve, np.nan)
+        low = high = np.full(len(values), np.nan)
+        estimate = SO_FAR
+    band = (low, high) if deciding.sign > 0 else (-high, -low)
+    band = _widened(deciding.sign * curve, *band, records.examples_of(deciding.tune_column))
+    columns = zip(deciding.sign * curve, *band, empty, strict=True)
+    return [(arm, k, *map(float, row), len(values), lost, estimate) for k, row in enumerate(columns, 1)]
 
 
 def _widened(
     curve: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], examples: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the band ``[n]`` without a place of no width, where every sample of the trials has the same best score.
+    """Return a band [n] that has a width everywhere, also where every sample of the trials has the same best score.
 
-    A bootstrap of equal scores says nothing of other trials. There the band is that of a proportion of the tune
-    examples, by Clopper and Pearson, and of a score that is none there is no band.
+    A bootstrap of equal scores says nothing of other trials. There the band is Clopper and Pearson's of a proportion of the tune
+    examples, or NaN for a score that is no proportion.
     """
     import numpy as np
 
@@ -79,9 +82,10 @@ def _widened(
 
 
 def expected(values: NDArray[np.float64], key: str) -> tuple[NDArray[np.float64], ...]:
-    """Return the expected best ``[n]`` of 1 to n of these scores, higher is better, and the ends of its bootstrap band.
+    """Return the expected best [n] of 1 to n of these scores, higher is better, and the ends of its bootstrap band.
 
-    The band is of percentiles, over ``DRAWS`` samples of the trials with replacement, drawn from the ``key``.
+    The band's ends are percentiles over ``DRAWS`` samples of the trials with replacement. The draws follow from ``key``, a
+    hexadecimal number.
     """
     import numpy as np
 

@@ -1,7 +1,8 @@
 """The probability that one arm's search beats another's, at each budget.
 
-The best of k trials of one arm against the best of k of the other, over all subsets of both (``_order``); equal scores
-count half. Of a sampler that learns there is one search of each arm and no probability, so those have none.
+The best of k trials of one arm is compared with the best of k of the other, over all subsets of both
+(``harness.verdict.trials``); equal scores count half. A sampler that learns makes one search of each arm, of which there is no
+probability.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ COLUMNS = ("arm", "other", "budget", "probability", "low", "high")
 def compute(records: Records) -> DataFrame:
     """Return a row per pair of arms and budget that both have spent: P(``arm`` beats ``other``), with its 95 % band.
 
-    Of searches of more than a hundred trials at most a hundred budgets, the nearer together the smaller.
-    A trial without a score loses to every one that has one, and ties with another such. The band is a bootstrap over
-    the trials of both; at the largest budget, which leaves but one subset, the probability itself is 0, 1/2 or 1. Where
-    all samples say the same, it is the interval of a proportion of as many duels as can be made of the trials without
-    using one twice (Clopper and Pearson).
+    A search of more than a hundred trials has at most a hundred budgets, the nearer together the smaller they are. A trial
+    without a score loses to every trial that has one, and ties with another such trial. The band is a bootstrap over the trials
+    of both arms. At the largest budget there is only one subset, and the probability itself is 0, 1/2 or 1. Where all samples
+    agree, the band is Clopper and Pearson's interval of a proportion of as many duels as the trials allow without using one
+    twice.
     """
     import pandas as pd
 
     rows: list[tuple[object, ...]] = []
     if exchangeable(records):
-        found = {str(arm): scores(records, str(arm)) for arm in records.arms["arm"]}
-        for one, other in combinations([arm for arm, values in found.items() if len(values)], 2):
-            budgets = thinned(min(len(found[one]), len(found[other])))
-            columns = zip(budgets, *beats(found[one], found[other], digest([one, other])), strict=True)
+        by_arm = {str(arm): scores(records, str(arm)) for arm in records.arms["arm"]}
+        for one, other in combinations([arm for arm, values in by_arm.items() if len(values)], 2):
+            budgets = thinned(min(len(by_arm[one]), len(by_arm[other])))
+            columns = zip(budgets, *beats(by_arm[one], by_arm[other], digest([one, other])), strict=True)
             rows += [(one, other, int(k), *map(float, row)) for k, *row in columns]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -51,7 +52,7 @@ def beats(a: NDArray[np.float64], b: NDArray[np.float64], key: str) -> tuple[NDA
     import numpy as np
 
     budgets = thinned(min(len(a), len(b)))
-    of_a, of_b = (_below(chances(len(each))[budgets - 1]) for each in (a, b))
+    of_a, of_b = (_below(chances(len(values))[budgets - 1]) for values in (a, b))
     random = np.random.default_rng(int(key[:8], 16))
     drawn = [_even(random.choice(a, len(a)), random.choice(b, len(b)), of_a, of_b) for _ in range(DRAWS)]
     tail = (1 - LEVEL) / 2
@@ -79,9 +80,10 @@ def _below(chances: NDArray[np.float64]) -> NDArray[np.float64]:
 def _even(
     a: NDArray[np.float64], b: NDArray[np.float64], of_a: NDArray[np.float64], of_b: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the probability ``[K]`` that a's best is better, ties half, from ``_below`` of both.
+    """Return the probability [K] that a's best is better, ties half, from ``_below`` of both.
 
-    Trials of a between the same two of b count together: of two samples drawn with replacement they are half as many.
+    Trials of a that lie between the same two trials of b count together. That halves the work for samples drawn with
+    replacement.
     """
     import numpy as np
 
@@ -91,8 +93,8 @@ def _even(
     lower, upper = lower[ends], upper[ends]
     beaten, tied = of_b[lower], lower != upper
     beaten[tied] = (beaten[tied] + of_b[upper[tied]]) / 2
-    found: NDArray[np.float64] = np.einsum("nk,nk->k", np.diff(of_a[ends + 1], axis=0, prepend=0), beaten)
-    return found
+    probability: NDArray[np.float64] = np.einsum("nk,nk->k", np.diff(of_a[ends + 1], axis=0, prepend=0), beaten)
+    return probability
 
 
 @hookimpl

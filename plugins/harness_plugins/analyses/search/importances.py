@@ -1,7 +1,7 @@
 """How much each searched parameter decides whether a trial is among the best: PED-ANOVA, from Optuna.
 
-Watanabe et al. 2023, arXiv:2304.10255: the distance between a parameter's distribution among the best trials and among
-all of them. It needs at least five best trials, so the best are a quarter of all, and five if that is more.
+Watanabe et al. 2023, arXiv:2304.10255: the distance between a parameter's distribution among the best trials and among all of
+them. The best trials are a quarter of all, but at least five, for fewer do not suffice.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 BEST, PART = 5, 0.25
-FEWEST = 12  # trials: of fewer, five are no best ones
+FEWEST = 12  # trials: five of fewer are no longer the best
 COLUMNS = ("arm", "parameter", "importance", "best", "trials")
 
 
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and searched parameter, the most important first: importances add up to 1.
 
-    A trial that diverged or failed counts as one that is not among the best. There are no rows of an arm with
-    fewer than 12 trials, or with fewer than five that ended well.
+    A trial that diverged or failed counts as one that is not among the best. An arm with fewer than 12 trials, or with fewer
+    than five that ended well, has no rows.
     """
     import numpy as np
     import pandas as pd
@@ -40,8 +40,8 @@ def compute(records: Records) -> DataFrame:
             continue
         best = max(BEST, round(PART * len(values)))
         space = _searched(records.meta.spaces.get(arm, {}), params)
-        found = importances(params, values.tolist(), space, best / len(values)) if space else {}
-        rows += [(arm, name, part, best, len(values)) for name, part in found.items()]
+        by_name = importances(params, values.tolist(), space, best / len(values)) if space else {}
+        rows += [(arm, name, importance, best, len(values)) for name, importance in by_name.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -59,10 +59,10 @@ def importances(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
-        for chosen, value in zip(params, values, strict=True):
+        for trial_params, value in zip(params, values, strict=True):
             score = value if math.isfinite(value) else worst - 1 - abs(worst)
-            own = {name: chosen[name] for name in space}
-            study.add_trial(optuna.trial.create_trial(params=own, distributions=dict(space), value=score))
+            searched = {name: trial_params[name] for name in space}
+            study.add_trial(optuna.trial.create_trial(params=searched, distributions=dict(space), value=score))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             evaluator = PedAnovaImportanceEvaluator(target_quantile=part)
@@ -71,25 +71,30 @@ def importances(
         optuna.logging.set_verbosity(before)
 
 
-def _searched(said: Mapping[str, Mapping[str, Any]], params: list[Mapping[str, Any]]) -> dict[str, BaseDistribution]:
-    """Return the distributions of the parameters that could differ and that every trial has, as the records tell them."""
+def _searched(space: Mapping[str, Mapping[str, Any]], params: list[Mapping[str, Any]]) -> dict[str, BaseDistribution]:
+    """Return the distributions of the parameters that could differ and that every trial has."""
+    distributions: dict[str, BaseDistribution] = {}
+    for name, range_ in space.items():
+        values = [trial_params[name] for trial_params in params if name in trial_params]
+        if len(values) == len(params) and (distribution := _distribution(range_, values)):
+            distributions[name] = distribution
+    return distributions
+
+
+def _distribution(range_: Mapping[str, Any], values: list[Any]) -> BaseDistribution | None:
+    """Return a parameter's distribution, wide enough for these values of its trials; None where it could not differ."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    found: dict[str, BaseDistribution] = {}
-    for name, about in said.items():
-        chosen = [each[name] for each in params if name in each]
-        if len(chosen) < len(params) or "fixed" in about:
-            continue
-        if "choices" in about:
-            if len(about["choices"]) > 1:
-                found[name] = CategoricalDistribution(about["choices"])
-        elif about["low"] < about["high"]:
-            whole = all(isinstance(value, int) for value in (about["low"], about["high"], *chosen))
-            # trials of a range that has since been narrowed keep their place
-            low, high = min(about["low"], *chosen), max(about["high"], *chosen)
-            kind = IntDistribution if whole else FloatDistribution
-            found[name] = kind(low, high, log=bool(about["log"]))
-    return found
+    if "fixed" in range_:
+        return None
+    if "choices" in range_:
+        return CategoricalDistribution(range_["choices"]) if len(range_["choices"]) > 1 else None
+    if not range_["low"] < range_["high"]:
+        return None
+    whole = all(isinstance(value, int) for value in (range_["low"], range_["high"], *values))
+    low, high = min(range_["low"], *values), max(range_["high"], *values)  # trials of a range that was wider before
+    kind = IntDistribution if whole else FloatDistribution
+    return kind(low, high, log=bool(range_["log"]))
 
 
 @hookimpl

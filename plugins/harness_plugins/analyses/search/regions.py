@@ -1,9 +1,9 @@
 """How wide the region of good learning rates is, in decades.
 
-A rate is good if some trial with it, whatever its other parameters were, scored within a tolerance of the arm's best. Of
-scores that rise to one peak and fall again along the rates, the trials bound that region from both sides: it reaches at
-least from the lowest to the highest good trial, and at most to the next trials beyond them. The upper envelope of the
-trials, the least curve with one peak that no trial lies above, is that region at every tolerance at once.
+A rate is good if some trial with it, whatever its other parameters were, scored within a tolerance of the arm's best. If the
+scores rise to one peak along the rates and fall again, the trials bound the region of good rates from both sides: it reaches at
+least from the lowest to the highest good trial, and at most to the next trials beyond them. The upper envelope of the trials,
+the least curve with one peak that no trial lies above, shows that region at every tolerance at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness import Analysis, Records, hookimpl
-from harness.verdict.trials import scores
+from harness.verdict.trials import SPENT, scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,46 +20,48 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 POINTS = 0.01  # the tolerance of a score in "%": one point
-PART = 0.05  # of any other score: so much of the best one
+PART = 0.05  # the tolerance of any other score, as a part of the best one
 COLUMNS = ("arm", "lr", "envelope", "best", "tolerance", "low", "high", "least", "most", "trials")
 
 
 def compute(records: Records) -> DataFrame:
     """Return a row per arm and tried learning rate, rising: the ``envelope`` of the tune scores there.
 
-    Beside it, the same in all rows of an arm: its ``best`` score, the ``tolerance``, the ``low`` and ``high`` end of the
-    region of good rates, and how many decades it is wide, at ``least`` and at ``most``. It ends with the searched range,
+    The other columns are the same in all rows of an arm: its ``best`` score, the ``tolerance``, the ``low`` and ``high`` end of
+    the region of good rates, and its width in decades, at ``least`` and at ``most``. The region ends with the searched range,
     beyond which nothing is known.
     """
     import numpy as np
     import pandas as pd
 
-    from harness.verdict.trials import SPENT
-
     rows: list[tuple[Any, ...]] = []
-    part = records.deciding.is_share
+    sign = records.deciding.sign
     for arm in map(str, records.arms["arm"]):
-        trials = records.trials[records.trials["arm"] == arm].sort_values("number")
-        trials = trials[trials["state"].isin(SPENT)]
-        rates = np.array([float(params.get("lr", math.nan)) for params in trials["params"]], dtype=float)
-        values = scores(records, arm)
-        there = rates > 0
-        rates, values = rates[there], values[there]
+        rates, values = _by_rate(records, arm)
         if not np.isfinite(values).any():
             continue
-        order = np.argsort(rates, kind="stable")
-        rates, values = rates[order], values[order]
         best = float(values.max())
-        tolerance = POINTS if part else PART * abs(best)
+        tolerance = POINTS if records.deciding.is_share else PART * abs(best)
         ends = records.meta.spaces.get(arm, {}).get("lr", {})
         bounds = float(ends.get("low", rates[0])), float(ends.get("high", rates[-1]))
-        region = width(rates, values, tolerance, bounds)
-        envelope = np.where(np.isfinite(peaked := peak(values)), peaked, np.nan)
-        about = (records.deciding.sign * best, tolerance, *region, len(rates))
-        rows += [
-            (arm, float(lr), records.deciding.sign * float(e), *about) for lr, e in zip(rates, envelope, strict=True)
-        ]
+        region = (sign * best, tolerance, *width(rates, values, tolerance, bounds), len(rates))
+        envelope = peak(values)
+        envelope = np.where(np.isfinite(envelope), envelope, np.nan)
+        rows += [(arm, float(lr), sign * float(e), *region) for lr, e in zip(rates, envelope, strict=True)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _by_rate(records: Records, arm: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the learning rates of an arm's spent trials, rising, and their scores, -inf for a trial without one."""
+    import numpy as np
+
+    trials = records.trials[records.trials["arm"] == arm].sort_values("number")
+    trials = trials[trials["state"].isin(SPENT)]
+    rates = np.array([float(params.get("lr", math.nan)) for params in trials["params"]], dtype=float)
+    values = scores(records, arm)[rates > 0]
+    rates = rates[rates > 0]
+    order = np.argsort(rates, kind="stable")
+    return rates[order], values[order]
 
 
 def peak(values: NDArray[np.float64]) -> NDArray[np.float64]:

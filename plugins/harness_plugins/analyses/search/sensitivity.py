@@ -14,8 +14,9 @@ COLUMNS = ["arm", "number", "lr", "value", "state", "chosen", "params"]
 
 
 def compute(records: Records) -> DataFrame:
-    """Return a row per trial that has a learning rate: ``lr``, ``value`` (NaN without one), ``chosen``, and
-    ``params`` as JSON. Trials of an arm that searches no "lr" are left out.
+    """Return a row per trial that has a learning rate: ``lr``, ``value`` (NaN without a score), ``chosen``, ``params`` as JSON.
+
+    The trials of an arm that searches no "lr" are left out.
     """
     import pandas as pd
 

@@ -85,7 +85,7 @@ def _solution_texts(network: Network) -> dict[Solution, str]:
     texts = {}
     for arm, seed, score, loss in zip(table["arm"], table["seed"], table["score"], table["train_loss"], strict=True):
         if arm in network.signs:
-            test, train = numbers.measure(float(score), outcome.unit), numbers.measure(float(loss), network.loss_unit)
+            test, train = outcome.deciding.text(float(score)), numbers.measure(float(loss), network.loss_unit)
             label = network.signs[arm].label
             texts[arm, int(seed)] = f"{label}, seed {seed}; {outcome.test_title} {test}; train loss {train}"
     return texts

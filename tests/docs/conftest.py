@@ -1,0 +1,27 @@
+"""A tiny finished run that the tests of all pages read."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.console.progress import Reporter
+from harness.run.prepare import Request
+from harness.run.start import run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A tiny run that is over, which no test may change."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.toml").write_text(
+        """
+        name = "tiny"
+        data = { size = 16, options = { train = 64, tune = 32, test = 64 } }
+        train = { optimizers = ["sgd", "adam"], batch_size = 16, precision = "fp32", threads = 1 }
+        search = { trials = 2, epochs = [1], sampler_options = { n_startup_trials = 1 } }
+        compare = { seeds = 2, epochs = 2, untuned = 0 }
+        report = { formats = ["text"], paths = false }
+        """
+    )
+    assert run(Request(folder / "tiny.toml", out=folder / "runs"), Reporter(quiet=True)) == 0
+    return next(folder.glob("runs/tiny-????????"))
