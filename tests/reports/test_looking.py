@@ -107,7 +107,7 @@ def test_ece_by_chance_is_that_of_calibrated_predictions():
     random = np.random.default_rng(1)
     confident = random.uniform(0.5, 1, 400)
     drawn = [calibration.ece(confident, random.random(400) < confident) for _ in range(1500)]
-    assert np.mean(drawn) == pytest.approx(calibration.by_chance(confident), rel=0.05)
+    assert np.mean(drawn) == pytest.approx(calibration.ece_by_chance(confident), rel=0.05)
 
 
 def test_a_bins_ends_belong_to_one_bin():
