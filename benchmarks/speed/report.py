@@ -150,9 +150,11 @@ def _search(store: Store, arm: Arm, place: int, trials: int, epochs: int, random
         if value is not None and (best is None or value > best[0]):
             best = value, number, params
     chosen = {"tuned_trial": best[1], "tuned_params": json.dumps(best[2]), "tuned_value": best[0]} if best else {}
-    names = {"study": arm.name, "arm": arm.name, "replicate": 0, "network": arm.network, "head": arm.head}
-    parts = {"backbone": arm.backbone, "optimizer": arm.optimizer, "scheduler": arm.scheduler}
-    _insert(store, "searches", {**names, **parts, "position": place, "generation_size": 8, **chosen})
+    row = {
+        "study": arm.name, "arm": arm.name, "replicate": 0, "network": arm.network, "backbone": arm.backbone, "head": arm.head,
+        "optimizer": arm.optimizer, "scheduler": arm.scheduler, "position": place, "generation_size": 8,
+    }  # fmt: skip
+    _insert(store, "searches", {**row, **chosen})
 
 
 def _insert(store: Store, table: str, row: dict[str, Any]) -> None:

@@ -165,6 +165,29 @@ class Store:
         found = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return json.loads(found[0]) if found else None
 
+    def is_recorded(self, key: str, of: Mapping[str, Any], part: str = "") -> bool:
+        """Return whether a note, or this part of it, was made of just these things."""
+        note = self.noted(key) or {}
+        recorded = (note.get(part) or {}) if part else note
+        wanted = json.loads(json.dumps(of))  # as it is after having been written
+        return bool(recorded) and all(name in recorded and recorded[name] == value for name, value in wanted.items())
+
+    def once(
+        self, key: str, of: Mapping[str, Any], make: Callable[[], Mapping[str, Any]], part: str = ""
+    ) -> dict[str, Any]:
+        """Return a note, or a part of it: the recorded one where it was made of just these things, else ``make()``.
+
+        What ``make`` returns is noted with the things that it was made of. It may write tables and files, and return
+        nothing else.
+        """
+        note = dict(self.noted(key) or {})
+        if self.is_recorded(key, of, part):
+            recorded: dict[str, Any] = note[part] if part else note
+            return recorded
+        made = {**of, **make()}
+        self.note(key, {**note, part: made} if part else made)
+        return made
+
     def add_searches(self, searches: Mapping[str, tuple[Arm, int]], generation_size: int) -> None:
         """Enter the searches: by the name of the study the arm, and which of its searches it is, 0 for the first.
 
@@ -207,27 +230,19 @@ class Store:
 
     # --- paths
 
-    def paths_of(self) -> dict[str, dict[str, Any]] | None:
-        """Return the hyperparameters, by arm, of which the paths are that are recorded; None where none are."""
-        found = self.db.execute("SELECT value FROM meta WHERE key = 'paths_of'").fetchone()
-        of: dict[str, dict[str, Any]] | None = json.loads(found[0]) if found else None
-        return of
-
-    def set_paths(self, of: Mapping[str, Mapping[str, Any]], rows: Iterable[Sequence[Any]]) -> None:
+    def set_paths(self, rows: Iterable[Sequence[Any]]) -> None:
         """Enter every arm's path in place of what was there, a row as in the table ``paths``."""
         with self._transaction():
             self.db.execute("DELETE FROM paths")
             self.db.executemany("INSERT INTO paths VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            self.note("paths_of", of)
 
     # --- examples
 
-    def set_examples(self, rows: Iterable[tuple[str, int, str, int, bool]], fingerprint: str) -> None:
-        """Enter every example, ``(split, row, name, target, excluded)``, of the data of that fingerprint."""
+    def set_examples(self, rows: Iterable[tuple[str, int, str, int, bool]]) -> None:
+        """Enter every example, ``(split, row, name, target, excluded)``, in place of what was there."""
         with self._transaction():
             self.db.execute("DELETE FROM examples")
             self.db.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?)", rows)
-            self.note("examples", fingerprint)
 
     # --- a baseline
 
