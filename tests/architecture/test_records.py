@@ -64,3 +64,13 @@ def test_the_name_of_a_study_is_put_together_once_and_never_taken_apart(trees):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value == " #"
     ]
     assert written == ["harness/run/search/samplers.py"]
+
+
+def test_the_name_of_an_arm_is_taken_apart_in_one_place(trees):
+    taken_apart = [
+        place
+        for place, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node).endswith(".rsplit('/', 2)")
+    ]
+    assert taken_apart == ["harness/plugin/runs.py"]
