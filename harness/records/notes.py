@@ -38,9 +38,9 @@ class NoteTables(OpenFolder):
         self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
     def noted(self, key: str) -> Any:
-        """Return a row of the meta table; None where there is none."""
-        found = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return json.loads(found[0]) if found else None
+        """Return a row of the meta table; None if it is missing."""
+        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else None
 
     def is_recorded(self, key: str, of: Mapping[str, Any], part: str = "") -> bool:
         """Return whether a note, or this part of it, was made of just these things."""
@@ -66,7 +66,7 @@ class NoteTables(OpenFolder):
         return made
 
     def note_changes(self, lines: Sequence[str], run_id: str = "") -> None:
-        """Note, a line each, which settings of the process a plugin has changed; of a run, or of what is not one."""
+        """Note which settings of the process a plugin has changed, a line each; without ``run_id``, outside a run."""
         if not lines:
             return
         noted: dict[str, list[str]] = self.noted(schema.CHANGES) or {}
@@ -74,17 +74,16 @@ class NoteTables(OpenFolder):
         self.note(schema.CHANGES, noted)
 
     def changes(self) -> list[str]:
-        """Return every line that was noted so, each once, with the number of the runs that it is of."""
+        """Return every such line once, with the number of runs that it belongs to."""
         return schema.changes_of(self.noted(schema.CHANGES) or {})
 
     def range_tests(self) -> dict[str, dict[str, Any]]:
-        """Return what the range test of every arm that had one came to, by arm."""
-        found = self.db.execute("SELECT value FROM meta WHERE key = 'range_tests'").fetchone()
-        tests: dict[str, dict[str, Any]] = json.loads(found[0]) if found else {}
+        """Return the results of the range tests, by arm."""
+        tests: dict[str, dict[str, Any]] = self.noted("range_tests") or {}
         return tests
 
     def add_range_test(self, arm: str, result: Mapping[str, Any], rows: Iterable[tuple[float, float, float]]) -> None:
-        """Enter an arm's range test: what it came to, as plain values, and ``(lr, loss, smoothed)`` of every step."""
+        """Enter an arm's range test: its result, as plain values, and ``(lr, loss, smoothed)`` of every step."""
         with self._transaction():
             self.db.executemany(
                 "INSERT OR REPLACE INTO range_tests VALUES (?, ?, ?, ?, ?)",

@@ -79,7 +79,7 @@ class OpenFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None = None, error: BaseException | None = None, *_: object) -> None:
-        """Close the folder; an error of SQLite that the user can mend, Optuna's too, is raised as a HarnessError."""
+        """Close the folder. An error of SQLite that the user can mend, Optuna's too, is raised as a HarnessError."""
         try:
             self._closing.close()
             with suppress(sqlite3.Error):  # another program is at it: then the folder is read as a killed run's is
@@ -92,11 +92,11 @@ class OpenFolder:
             raise plain from error
 
     def at_close(self, close: Callable[[], object]) -> None:
-        """Have this called when the store is closed: whatever else uses the run folder ends with it."""
+        """Call this when the store is closed, so that whatever else uses the run folder ends with it."""
         self._closing.callback(close)
 
     def check_integrity(self) -> None:
-        """Raise RunFolderError where SQLite finds a damaged page, or a row that belongs to a missing one."""
+        """Raise RunFolderError if SQLite finds a damaged page, or a row that belongs to a missing row."""
         (damage,) = self.db.execute("PRAGMA integrity_check(1)").fetchone()
         lost = self.db.execute("PRAGMA foreign_key_check").fetchone()
         if damage != "ok" or lost:
@@ -124,7 +124,7 @@ class OpenFolder:
         self._tidy()
 
     def _check(self) -> None:
-        """Raise RunFolderError where the records that are there are damaged, or are gone and their files are not."""
+        """Raise RunFolderError if the records are damaged, or if they are gone while their files are still there."""
         try:
             is_new = self._is_new()
             if not is_new:
@@ -151,7 +151,7 @@ class OpenFolder:
         return _Transaction(self.db)
 
     def _tidy(self) -> None:
-        """Remove files that a kill left half written, and states of runs that have ended; put aside what is no file."""
+        """Remove half-written files that a kill left, and the states of runs that have ended; put folders aside that stand for files."""
         with disk.writing(self.folder):
             for file in self.folder.rglob("*.tmp"):
                 if file.is_file():
@@ -185,7 +185,7 @@ def _of_runs(folder: Path) -> Iterator[Path]:
 
 
 class _Transaction:
-    """All of it or nothing."""
+    """A transaction: all of its statements take effect, or none."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
@@ -201,7 +201,7 @@ class _Transaction:
 
 
 def _lock(file: Path) -> IO[bytes]:
-    """Return the lock file, locked as long as it is open; raises RunFolderError where another process holds it."""
+    """Return the lock file, locked as long as it is open; raises RunFolderError if another process holds it."""
     handle = file.open("a+b", buffering=0)  # so that nothing is left to be written when it is closed
     try:
         free = files.lock(handle)

@@ -20,7 +20,7 @@ class ResultTables(NoteTables):
     """The tables of files and of measurements, and the rows that a baseline brings."""
 
     def promise(self, written: Iterable[Path], run_id: str = "", instead_of: str = "") -> None:
-        """Enter files that were written for good; with ``instead_of`` in place of those whose place begins with that."""
+        """Promise files that were written for good; with ``instead_of``, in place of the files whose path begins with it."""
         with self._transaction():
             if instead_of:
                 self.db.execute("DELETE FROM files WHERE substr(file, 1, ?) = ?", (len(instead_of), instead_of))
@@ -34,13 +34,13 @@ class ResultTables(NoteTables):
         self.db.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", rows)
 
     def _promised(self, file: Path) -> str | None:
-        """Return the checksum that a file was promised with; None for one that was not."""
+        """Return the checksum that a file was promised with; None if it was not promised."""
         place = file.relative_to(self.folder).as_posix()
         row = self.db.execute("SELECT sha256 FROM files WHERE file = ?", (place,)).fetchone()
         return str(row[0]) if row else None
 
     def lacking(self, runs: Collection[str]) -> bool:
-        """Return whether files of these runs are not there, which the records promise."""
+        """Return whether files that the records promise of these runs are missing."""
         return bool(promised.lacking(self.folder, self.db, whole=False, runs=runs))
 
     def keep(self, name: str, content: bytes, run_id: str) -> None:
@@ -49,7 +49,7 @@ class ResultTables(NoteTables):
         self.promise([self.folder / name], run_id)
 
     def put_in(self, tables: Mapping[str, Sequence[Mapping[str, Any]]], about: Mapping[str, Any]) -> None:
-        """Enter the rows of arms that were trained elsewhere, by table, and what is to be noted of them as ``baseline``."""
+        """Enter the rows, by table, of arms that were trained elsewhere, and note ``about`` as the baseline."""
         with self._transaction():
             for table, rows in tables.items():
                 for row in rows:
@@ -77,17 +77,17 @@ class ResultTables(NoteTables):
         return gone
 
     def measured(self, probe: str, version: str) -> set[tuple[str, str, str]]:
-        """Return the networks, by run, that a probe has measured; the others of a row are empty."""
-        found = self.db.execute(
+        """Return the run_ids of the networks that a probe has measured, "" where there are fewer than three."""
+        rows = self.db.execute(
             "SELECT DISTINCT one, other, third FROM measured WHERE probe = ? AND version = ?", (probe, version)
         )
-        return {(one, other, third) for one, other, third in found.fetchall()}
+        return {(one, other, third) for one, other, third in rows.fetchall()}
 
     def add_measured(
         self, probe: str, version: str, runs: Sequence[str], numbers: Mapping[str, float],
         arrays: Mapping[str, NDArray[Any]],
     ) -> None:  # fmt: skip
-        """Enter what a probe measured on these networks; also that it had nothing to say."""
+        """Enter what a probe measured on these networks, even if it had nothing to say."""
         file = schema.probed(self.folder, probe, version, *runs)
         if arrays:
             with disk.writing(file):

@@ -73,8 +73,8 @@ class SearchTables(NoteTables):
 
     def asks(self, study: str, first: int = 0) -> list[dict[str, Any]]:
         """Return a search's trials in order, from number ``first`` on."""
-        found = self.db.execute("SELECT * FROM asks WHERE study = ? AND number >= ? ORDER BY number", (study, first))
-        rows = [dict(row) for row in found]
+        asks = self.db.execute("SELECT * FROM asks WHERE study = ? AND number >= ? ORDER BY number", (study, first))
+        rows = [dict(row) for row in asks]
         plain = ("params", "trial_attrs", "study_attrs")
         return [
             {**row, **{key: json.loads(row[key]) for key in plain}, "ended": row["state"] in schema.ENDED}
@@ -83,5 +83,5 @@ class SearchTables(NoteTables):
 
     def generation_size(self, study: str) -> int:
         """Return how many trials of the search are asked before any of them is told."""
-        found = self.db.execute("SELECT generation_size FROM searches WHERE study = ?", (study,)).fetchone()
-        return int(found[0])
+        row = self.db.execute("SELECT generation_size FROM searches WHERE study = ?", (study,)).fetchone()
+        return int(row[0])

@@ -28,7 +28,7 @@ class Store(SearchTables, ResultTables):
     """A run folder open for writing; ``with Store(folder):`` locks it against a second process."""
 
     def restore(self, runs: Collection[str] | None = None) -> list[str]:
-        """Let everything be made again whose files are gone or damaged, of these runs or all; return the runs to be done.
+        """Let everything be made again whose files are gone or damaged, of these runs or of all; return the runs to train.
 
         What is damaged is put aside, and a line says so. What another run's folder brought in waits for that.
         """
@@ -55,7 +55,7 @@ class Store(SearchTables, ResultTables):
         return again
 
     def _begin_again(self, run_id: str) -> None:
-        """Let a run be trained from its beginning. Its files stay promised, so that it is seen whether it gives others."""
+        """Let a run be trained from its beginning. Its files stay promised, so that different ones are noticed."""
         self.db.execute("DELETE FROM epochs WHERE run_id = ?", (run_id,))
         self.db.execute(
             "UPDATE runs SET state = ?, reason = '', traceback = '', metrics = '{}', seconds = 0, started = NULL, "
@@ -64,12 +64,12 @@ class Store(SearchTables, ResultTables):
         )
 
     def _forget_what_followed(self, run_id: str) -> None:
-        """Let everything be done again that was made of a run's former weights: a run that went on from them, measurements."""
+        """Let everything be made again that used a run's former weights: measurements, and a run that went on from them."""
         for row in self.db.execute(
             "SELECT DISTINCT probe, version, one, other, third FROM measured WHERE ? IN (one, other, third)", (run_id,)
         ).fetchall():
             probe, version, *runs = row
-            self._measure_again((probe, version, tuple(each for each in runs if each)))
+            self._measure_again((probe, version, tuple(run for run in runs if run)))
         done = self.db.execute("SELECT run_id, recipe FROM runs WHERE state = ?", (schema.DONE,)).fetchall()
         for follower, recipe in done:
             if json.loads(recipe).get("follows") == run_id:
@@ -108,7 +108,7 @@ class Store(SearchTables, ResultTables):
                 self._end(run_id, state, event.reason, event.traceback, {})
 
     def _write_files(self, run_id: str, done: Done) -> list[Path]:
-        """Write what a run brought, and return where it is."""
+        """Write a run's files, and return their places."""
         written = []
         if done.weights:
             written.append(schema.solution(self.folder, run_id))
@@ -116,7 +116,7 @@ class Store(SearchTables, ResultTables):
         if done.predictions is not None:
             every = {"predictions": done.predictions, "tune": done.tune_predictions, "snapshots": done.snapshots}
             written.append(schema.prediction(self.folder, run_id))
-            save_arrays(written[-1], {name: each for name, each in every.items() if each is not None})
+            save_arrays(written[-1], {name: array for name, array in every.items() if array is not None})
         return written
 
     def _append_epoch(self, run_id: str, epoch: Epoch, decision: PrunerDecision | None) -> None:
@@ -234,7 +234,7 @@ class Store(SearchTables, ResultTables):
             self._forget_what_followed(run_id)
 
     def _clear_after(self, run_id: str, state: str) -> None:
-        """Remove the files that a run needs no more once it has ended."""
+        """Remove the files that a run no longer needs once it has ended."""
         self._saved.pop(run_id, None)
         with disk.writing(self.folder):
             for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
@@ -252,7 +252,7 @@ class Store(SearchTables, ResultTables):
         return [{**dict(row), "metrics": json.loads(row["metrics"])} for row in rows]
 
     def solution(self, run_id: str) -> dict[str, torch.Tensor]:
-        """Return the weights a run ended with; raises RunFolderError where they are not there."""
+        """Return the weights a run ended with; raises RunFolderError if they are missing."""
         file = schema.solution(self.folder, run_id)
         try:
             return load_tensors(file)[0]
@@ -265,16 +265,16 @@ class Store(SearchTables, ResultTables):
 
     def compared(self, without: Sequence[str] = ()) -> int:
         """Return how many runs of the comparison have ended, not counting those of some arms."""
-        found = self.db.execute(f"SELECT arm FROM runs WHERE phase = 'compare' AND state IN {schema.ENDED}")
-        return sum(arm not in without for (arm,) in found.fetchall())
+        rows = self.db.execute(f"SELECT arm FROM runs WHERE phase = 'compare' AND state IN {schema.ENDED}")
+        return sum(arm not in without for (arm,) in rows.fetchall())
 
     def trained(self, run_id: str) -> int:
         """Return how many epochs a run has been trained for."""
-        found = self.db.execute("SELECT max(epoch) FROM epochs WHERE run_id = ?", (run_id,)).fetchone()
-        return int(found[0] or 0)
+        row = self.db.execute("SELECT max(epoch) FROM epochs WHERE run_id = ?", (run_id,)).fetchone()
+        return int(row[0] or 0)
 
     def state(self, run_id: str) -> State | None:
-        """Return the state a run was last saved in; None where it never was, or where that is damaged.
+        """Return the state a run was last saved in; None if it never was, or if the state is damaged.
 
         A damaged one is put aside, and the run begins again: that costs time, and is not held against anybody.
         """
@@ -294,7 +294,7 @@ class Store(SearchTables, ResultTables):
 
 
 def _json(metrics: Mapping[str, float | None]) -> str:
-    """Return metrics as JSON; one that is not a finite number is there, and has no value."""
+    """Return metrics as JSON; one that is not a finite number is null."""
     return json.dumps({name: _finite(value) for name, value in metrics.items()})
 
 
