@@ -131,7 +131,7 @@ class Meta:
 
     def mapped(self, function: Callable[[Any], Any]) -> Meta:
         """Return a copy in which a function was applied to every value."""
-        return replace(self, **{each.name: function(getattr(self, each.name)) for each in fields(self)})
+        return replace(self, **{field_.name: function(getattr(self, field_.name)) for field_ in fields(self)})
 
 
 KEYS = frozenset(each.name for each in fields(Meta))  # of the table ``meta``

@@ -30,10 +30,10 @@ def fingerprint(file: Path, module: str) -> str:
             if place:
                 files[imported] = place
                 waiting.append(imported)
-    hashes = {name: hashlib.sha256(each.read_bytes()).hexdigest() for name, each in files.items()}
+    hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
     if len(hashes) == 1:
         return hashes[module]
-    return hashlib.sha256("\n".join(f"{name} {each}" for name, each in sorted(hashes.items())).encode()).hexdigest()
+    return hashlib.sha256("\n".join(f"{name} {path}" for name, path in sorted(hashes.items())).encode()).hexdigest()
 
 
 @cache  # every plugin of a package imports much the same
@@ -45,7 +45,7 @@ def _imports(source: bytes, module: str, is_package: bool) -> tuple[str, ...]:
         return ()
     top = module.partition(".")[0]
     parents = module.split(".") if is_package else module.split(".")[:-1]
-    found: list[str] = []
+    imported: list[str] = []
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -54,8 +54,8 @@ def _imports(source: bytes, module: str, is_package: bool) -> tuple[str, ...]:
             above = parents[: len(parents) + 1 - node.level] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        found += [name for name in names if name.partition(".")[0] == top and name != top]
-    return tuple(found)
+        imported += [name for name in names if name.partition(".")[0] == top and name != top]
+    return tuple(imported)
 
 
 def _file_of(module: str) -> Path | None:

@@ -44,10 +44,10 @@ def clash(reports: Iterable[Report]) -> str:
     """Return which two formats would be written over each other, ``must ..., got ...``, or ``""``."""
     first: dict[str, Report] = {}
     for report in reports:
-        other = first.setdefault(report.extension.lower(), report)  # some file systems know no case
-        if other.name != report.name:
+        earlier = first.setdefault(report.extension.lower(), report)  # some file systems know no case
+        if earlier.name != report.name:
             return (
-                f"must write files of their own, got '{other.name}' and '{report.name}', which both write "
+                f"must write files of their own, got '{earlier.name}' and '{report.name}', which both write "
                 f"report.{report.extension}; choose one of them"
             )
     return ""
@@ -122,11 +122,11 @@ def _one_of(choices: Iterable[Any]) -> str:
 
 def _wanted(kinds: Iterable[type], limit: Any) -> str:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
-    what = " or ".join(sorted(names.get(kind, kind.__name__) for kind in kinds))
+    kinds_in_words = " or ".join(sorted(names.get(kind, kind.__name__) for kind in kinds))
     if limit is None:
-        return what
+        return kinds_in_words
     step = f" in steps of {limit.step} from {limit.low}" if limit.step and limit.step != 1 else ""
-    return f"{what} >= {limit.low:.15g} and <= {limit.high:.15g}{step}"
+    return f"{kinds_in_words} >= {limit.low:.15g} and <= {limit.high:.15g}{step}"
 
 
 def _refused(ok: object, what: str, value: object) -> str:
@@ -137,8 +137,8 @@ def _outside_its_limits(offer: Any) -> str:
     """Return what of an offer's own space, defaults and options lies outside its limits, or ``""``."""
     if not getattr(offer, "limits", None):
         return ""
-    given = [("defaults", getattr(offer, "defaults", {})), ("options", getattr(offer, "options", {}))]
-    for field, values in given:
+    named_settings = [("defaults", getattr(offer, "defaults", {})), ("options", getattr(offer, "options", {}))]
+    for field, values in named_settings:
         for name, value in values.items():
             if value is not None and (wrong := fault(offer, name, value)):
                 return f"{field}[{name!r}]{wrong}, as limits say"
@@ -156,7 +156,7 @@ def brief(value: object) -> str:
 
 def _first_fault(value: Any, rules: Mapping[str, Callable[[Any], str]]) -> str:
     """Return the first field that breaks its rule, and how."""
-    names = (each.name for each in fields(value) if each.name in rules)  # a subclass may have more
+    names = (field_.name for field_ in fields(value) if field_.name in rules)  # a subclass may have more
     faults = ((name, rules[name](getattr(value, name))) for name in names)
     return next((f"{name}{fault}" for name, fault in faults if fault), "")
 
@@ -213,7 +213,9 @@ def _named(value: Any) -> str:
 
 
 def _reasons(value: Any) -> str:
-    return _named(value) or _must_be(all(isinstance(why, str) and why for why in value.values()), "reasons", value)
+    return _named(value) or _must_be(
+        all(isinstance(reason, str) and reason for reason in value.values()), "reasons", value
+    )
 
 
 def _download(value: Any) -> str:
@@ -228,14 +230,14 @@ def _download(value: Any) -> str:
 
 
 def _space(value: Any) -> str:
-    return _named(value) or _first_of((key, _distribution(each)) for key, each in value.items())
+    return _named(value) or _first_of((key, _distribution(distribution)) for key, distribution in value.items())
 
 
 def _distribution(value: Any) -> str:
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution  # not for no space
 
     if isinstance(value, CategoricalDistribution):
-        faults = (_choice(each) for each in value.choices)
+        faults = (_choice(choice) for choice in value.choices)
         return next(filter(None, faults), "")
     if isinstance(value, FloatDistribution):
         return _must_be(math.isfinite(value.low) and math.isfinite(value.high), "finite at both ends", value)
@@ -257,7 +259,7 @@ def _bounds(value: Any) -> str:
 
 def _metrics(value: Any) -> str:
     fault = _named(value) or _must_be(value, "at least one Metric", value)
-    return fault or _first_of((key, _metric(each)) for key, each in value.items())
+    return fault or _first_of((key, _metric(metric)) for key, metric in value.items())
 
 
 def _metric(value: Any) -> str:

@@ -107,15 +107,15 @@ def groups(model: nn.Module) -> list[list[nn.Parameter]]:
     from timm.models import group_parameters
 
     model_: Any = model
-    of = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    by_name = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     head = {id(p) for part in _head(model_) for p in part.parameters()}
     layers = list(group_parameters(model, _matcher(model_)).values())
-    body = [[name for name in layer if name in of and id(of[name]) not in head] for layer in layers]
+    body = [[name for name in layer if name in by_name and id(by_name[name]) not in head] for layer in layers]
     body = [layer for layer in body if layer]
     middle = (len(body) + 1) // 2
-    halves = [[of[name] for layer in half for name in layer] for half in (body[:middle], body[middle:])]
-    found = [*halves, [parameter for parameter in of.values() if id(parameter) in head]]
-    return [group for group in found if group]
+    halves = [[by_name[name] for layer in half for name in layer] for half in (body[:middle], body[middle:])]
+    layer_groups = [*halves, [parameter for parameter in by_name.values() if id(parameter) in head]]
+    return [group for group in layer_groups if group]
 
 
 def _matcher(model: Any) -> Any:
@@ -134,12 +134,12 @@ def weights(name: str, file: Path | None) -> Weights:
 
     Raises DataError where the hub cannot be reached or has none, within seconds.
     """
-    about = import_timm().get_pretrained_cfg(name)
-    found = file or from_hub(name, about.hf_hub_id, about.hf_hub_filename)
-    with found.open("rb") as content:
+    config = import_timm().get_pretrained_cfg(name)
+    weights_file = file or from_hub(name, config.hf_hub_id, config.hf_hub_filename)
+    with weights_file.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    resize = about.interpolation if about.interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"
-    return Weights(found, sha256, tuple(about.mean), tuple(about.std), resize, about.crop_pct)
+    resize = config.interpolation if config.interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"
+    return Weights(weights_file, sha256, tuple(config.mean), tuple(config.std), resize, config.crop_pct)
 
 
 def plain(name: str, input_shape: tuple[int, ...], outputs: int) -> str:

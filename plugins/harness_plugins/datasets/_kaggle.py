@@ -65,19 +65,19 @@ def _labelled(where: Path, files: Mapping[str, Callable[[], bytes]], within: str
 
     All names begin with ``within``, the folder of the heap.
     """
-    found = {name: match for name in files if (match := NAME.fullmatch(name.removeprefix(within)))}
-    there = {match[1].lower() for match in found.values()}
-    if len(there) < 2:
+    matches = {name: match for name in files if (match := NAME.fullmatch(name.removeprefix(within)))}
+    words = {match[1].lower() for match in matches.values()}
+    if len(words) < 2:
         raise DataError(
-            f"{where}: must have photos train/cat.N.jpg and train/dog.N.jpg, got {f'only {min(there)}s' if there else 'none'}; name another folder with --data DIR"
+            f"{where}: must have photos train/cat.N.jpg and train/dog.N.jpg, got {f'only {min(words)}s' if words else 'none'}; name another folder with --data DIR"
         )
-    strays = sorted(name for name in files if name not in found)
+    strays = sorted(name for name in files if name not in matches)
     if strays:
         raise DataError(
             f"{where}: must have photos named cat.N.jpg or dog.N.jpg, got {len(strays)} of another name, {strays[0]!r}; take them out"
         )
-    ordered = sorted(found, key=lambda name: (found[name][1].lower(), int(found[name][2]), name))
-    return [Photo(name, f"{found[name][1].lower()}s", files[name]) for name in ordered]
+    ordered = sorted(matches, key=lambda name: (matches[name][1].lower(), int(matches[name][2]), name))
+    return [Photo(name, f"{matches[name][1].lower()}s", files[name]) for name in ordered]
 
 
 def _split(photos: list[Photo], tune: float, seed: int) -> list[Photo]:

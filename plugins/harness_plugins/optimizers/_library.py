@@ -28,22 +28,22 @@ def offer(
     ``make(parameters, **hyperparameters)`` builds it. All else stays as ``class_`` has it, except that its own weight
     decays are 0: the L2 is part of the common objective. ``capabilities`` are what its value declares.
     """
-    known = inspect.signature(class_).parameters
-    defaults: dict[str, Any] = {name: 0.0 for name in OWN_DECAYS if name in known}
-    space, own = {}, known["lr"].default
+    takes = inspect.signature(class_).parameters
+    defaults: dict[str, Any] = {name: 0.0 for name in OWN_DECAYS if name in takes}
+    space, library_lr = {}, takes["lr"].default
     if rates is None:
-        defaults["lr"] = float(own)
+        defaults["lr"] = float(library_lr)
     else:
         low, high = rates
-        inside = isinstance(own, int | float) and low <= own <= high
-        defaults["lr"] = float(own) if inside else math.sqrt(low * high)
+        inside = isinstance(library_lr, int | float) and low <= library_lr <= high
+        defaults["lr"] = float(library_lr) if inside else math.sqrt(low * high)
         space["lr"] = Float(low, high, log=True)
 
     def build(parameters: list[torch.nn.Parameter], **hyperparameters: Any) -> torch.optim.Optimizer:
-        return make(parameters, **_with_betas(hyperparameters, known))
+        return make(parameters, **_with_betas(hyperparameters, takes))
 
     reference = f"{class_.__module__}.{class_.__name__}"
-    limits = _limits.limits_of(known)
+    limits = _limits.limits_of(takes)
     return Optimizer(name, build, space, defaults, limits, reference=reference, **capabilities)
 
 
@@ -122,7 +122,7 @@ def settled(class_: Any) -> Any:
 
     def plain(value: Any) -> Any:
         if isinstance(value, list):
-            return [plain(each) for each in value]
+            return [plain(element) for element in value]
         return value.contiguous() if isinstance(value, torch.Tensor) else value
 
     class Settled(class_):  # type: ignore[misc]
@@ -137,11 +137,11 @@ def settled(class_: Any) -> Any:
 
 def _with_betas(given: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
     """Return the hyperparameters with ``beta1``, ``beta2``, ... put into the tuple that PyTorch calls ``betas``."""
-    said = {name: value for name, value in given.items() if name in ("beta1", "beta2", "beta3") and name not in known}
-    rest = {name: value for name, value in given.items() if name not in said}
-    if not said:
+    single = {name: value for name, value in given.items() if name in ("beta1", "beta2", "beta3") and name not in known}
+    rest = {name: value for name, value in given.items() if name not in single}
+    if not single:
         return rest
     betas = known["betas"].default if "betas" in known else None
-    if not isinstance(betas, tuple) or max(said) > f"beta{len(betas)}":
-        raise PluginError(f"must be a hyperparameter it has, got {max(said)}")
-    return {**rest, "betas": tuple(said.get(f"beta{i}", beta) for i, beta in enumerate(betas, 1))}
+    if not isinstance(betas, tuple) or max(single) > f"beta{len(betas)}":
+        raise PluginError(f"must be a hyperparameter it has, got {max(single)}")
+    return {**rest, "betas": tuple(single.get(f"beta{i}", beta) for i, beta in enumerate(betas, 1))}

@@ -122,13 +122,13 @@ def find(name: str) -> Optimizer | None:
     class_ = _classes().get(name)
     if class_ is None:
         return None
-    if why := _excluded(name, class_):
-        raise PluginError(why)
+    if reason := _excluded(name, class_):
+        raise PluginError(reason)
     rates = RATES.get(name, ADAM_LIKE)
-    known = {check: why for checks, names, why in KNOWN if name in names for check in checks}
+    failures = {check: reason for checks, names, reason in KNOWN if name in names for check in checks}
     able = CAPABILITIES.get(name, {})
     full = f"pytorch_optimizer:{name}"
-    return _library.offer(full, _maker(name, class_), class_, rates, known_failures=known, **able)
+    return _library.offer(full, _maker(name, class_), class_, rates, known_failures=failures, **able)
 
 
 def names() -> Sequence[str]:
@@ -150,8 +150,8 @@ def _maker(name: str, class_: Any) -> Any:
         return _by_shape(_library.flat(class_), class_)
     if name == "MARS":
         return lambda parameters, lr, **rest: class_(parameters, lr=lr, **{"lr_1d": lr, **rest})  # for vectors
-    for some, mended in ((DRAWING, _library.seeded), (FLAT, _library.flat), (SQUARE, _library.settled)):
-        class_ = mended(class_) if name in some else class_
+    for names, mended in ((DRAWING, _library.seeded), (FLAT, _library.flat), (SQUARE, _library.settled)):
+        class_ = mended(class_) if name in names else class_
     return partial(class_, **SET.get(name, {}))
 
 
@@ -178,8 +178,8 @@ def _classes() -> dict[str, Any]:
     import torch
 
     base = torch.optim.Optimizer
-    found = {name: value for name, value in vars(pytorch_optimizer).items() if isinstance(value, type)}
-    return {name: class_ for name, class_ in found.items() if issubclass(class_, base) and class_ is not base}
+    classes = {name: value for name, value in vars(pytorch_optimizer).items() if isinstance(value, type)}
+    return {name: class_ for name, class_ in classes.items() if issubclass(class_, base) and class_ is not base}
 
 
 @hookimpl

@@ -42,23 +42,23 @@ def places(network: nn.Module, inputs: torch.Tensor) -> tuple[Place | None, list
         return None, []
     depth = len(calls) - 1  # the last unit's, which has the last layer
     chosen = sorted({round(depth * part / (BLOCKS + 1)) for part in range(1, BLOCKS + 1)} - {0, depth})
-    return last[-1], [calls[each] for each in chosen if calls[each] != last[-1]]
+    return last[-1], [calls[call] for call in chosen if calls[call] != last[-1]]
 
 
 @torch.no_grad()
 def activations(network: nn.Module, batches: Iterator[torch.Tensor], at: Sequence[Place]) -> list[torch.Tensor]:
     """Return, for each place, what is there, averaged over the image or the tokens: float64 [N, C], on the CPU."""
-    found: dict[Place, list[torch.Tensor]] = {place: [] for place in at}
+    outputs: dict[Place, list[torch.Tensor]] = {place: [] for place in at}
 
     def see(place: Place, given: torch.Tensor) -> None:
-        if place in found:
-            found[place].append(pooled(given).cpu())  # at once: what follows may work in place
+        if place in outputs:
+            outputs[place].append(pooled(given).cpu())  # at once: what follows may work in place
 
     modules = {place.name: network.get_submodule(place.name) for place in at}
     with _watching(network, modules, see):
         for inputs in batches:
             network(inputs)
-    return [torch.cat(found[place]) for place in at]
+    return [torch.cat(outputs[place]) for place in at]
 
 
 def pooled(given: torch.Tensor) -> torch.Tensor:
@@ -86,11 +86,11 @@ def _units(network: nn.Module) -> dict[str, nn.Module]:
 
 def _children(path: str, module: nn.Module) -> dict[str, nn.Module]:
     """Return the children of a module by their paths, and those of children that are but holders."""
-    found: dict[str, nn.Module] = {}
+    children: dict[str, nn.Module] = {}
     for name, child in module.named_children():
         name = f"{path}.{name}" if path else name
-        found |= _children(name, child) if type(child) in HOLDERS else {name: child}
-    return found or {path: module}
+        children |= _children(name, child) if type(child) in HOLDERS else {name: child}
+    return children or {path: module}
 
 
 def _own_weights(module: nn.Module) -> bool:
@@ -109,10 +109,10 @@ def _divisible(module: nn.Module) -> bool:
 
 def _calls(network: nn.Module, inputs: torch.Tensor, modules: dict[str, nn.Module]) -> list[Place]:
     """Return the calls of these modules in a forward pass, in their order."""
-    found: list[Place] = []
-    with _watching(network, modules, lambda place, given: found.append(place)):
+    calls: list[Place] = []
+    with _watching(network, modules, lambda place, given: calls.append(place)):
         network(inputs)
-    return found
+    return calls
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def unknown(known: Known, given: Arguments, result: Any) -> Any:
             known.spaces.fix(axis)
     if isinstance(result, torch.Tensor):
         return (None,) * result.ndim
-    return [unknown(known, {}, each) for each in result] if isinstance(result, list | tuple) else None
+    return [unknown(known, {}, part) for part in result] if isinstance(result, list | tuple) else None
 
 
 def _pointwise(known: Known, given: Arguments, result: Any) -> Axes:
@@ -132,10 +132,10 @@ def _same_length(known: Known, given: Arguments, result: Any) -> Axes:
     extra = result.ndim - maps.ndim
     axes: list[Axis | None] = [None] * extra
     for place, axis in enumerate(known.axes(maps)):
-        same = maps.shape[place] == result.shape[place + extra]
-        if not same:
+        is_same = maps.shape[place] == result.shape[place + extra]
+        if not is_same:
             known.spaces.fix(axis)
-        axes.append(axis if same else None)
+        axes.append(axis if is_same else None)
     return tuple(axes)
 
 
@@ -145,7 +145,7 @@ def _reshape(known: Known, given: Arguments, result: Any) -> Axes:
     axes, out = known.axes(given["0"]), [None] * len(shape)
     if 0 in before:
         return tuple(out)
-    kept: list[Axis | None] = list(out)
+    axes_of_out: list[Axis | None] = list(out)
     i = j = 0
     while i < len(before) and j < len(shape):
         group, into = [i], [j]
@@ -160,8 +160,8 @@ def _reshape(known: Known, given: Arguments, result: Any) -> Axes:
                 right *= shape[j]
                 into.append(j)
         i, j = i + 1, j + 1
-        _regroup(known, [(before[k], axes[k]) for k in group], [(shape[k], k) for k in into], kept)
-    return tuple(kept)
+        _regroup(known, [(before[k], axes[k]) for k in group], [(shape[k], k) for k in into], axes_of_out)
+    return tuple(axes_of_out)
 
 
 def _regroup(
@@ -192,8 +192,8 @@ def _regroup(
 
 def _length(into: Sequence[tuple[int, int]]) -> int:
     length = 1
-    for each, _ in into:
-        length *= each
+    for axis, _ in into:
+        length *= axis
     return length
 
 
@@ -205,8 +205,8 @@ def _permute(known: Known, given: Arguments, result: Any) -> Axes:
 
 def _transpose(known: Known, given: Arguments, result: Any) -> Axes:
     axes = list(known.axes(given["0"]))
-    one, other = given["1"], given["2"]
-    axes[one], axes[other] = axes[other], axes[one]
+    first, second = given["1"], given["2"]
+    axes[first], axes[second] = axes[second], axes[first]
     return tuple(axes)
 
 
@@ -228,12 +228,12 @@ def _concatenate(known: Known, given: Arguments, result: Any) -> Axes:
     along = given.get("dim", given.get("1", 0)) % result.ndim
     axes: list[Axis | None] = []
     for place in range(result.ndim):
-        joined, *others = [known.axes(tensor)[place] for tensor in given["0"]]
-        for other in others:
+        joined, *rest = [known.axes(tensor)[place] for tensor in given["0"]]
+        for axes_of_part in rest:
             if place != along:
-                joined = known.spaces.join(joined, other)
+                joined = known.spaces.join(joined, axes_of_part)
         if place == along:
-            for axis in (joined, *others):
+            for axis in (joined, *rest):
                 known.spaces.fix(axis)
         axes.append(None if place == along else joined)
     return tuple(axes)

@@ -64,15 +64,17 @@ class Watch(TorchFunctionMode):
         """Compute what was asked for, and note the axes of the result."""
         kwargs = kwargs or {}
         name = func.__name__.strip("_")
-        given = by_name(name, args, kwargs)
+        arguments = by_name(name, args, kwargs)
         result = func(*args, **kwargs)
         if not tensors_in(result):
             if name not in _ASKING:  # it looked at values
-                unknown(self, given, result)
+                unknown(self, arguments, result)
             return result
-        found = RULES.get(name, unknown)(self, given, result)
+        spaces = RULES.get(name, unknown)(self, arguments, result)
         for tensor, axes in (
-            zip([result], [found], strict=True) if isinstance(result, torch.Tensor) else zip(result, found, strict=True)
+            zip([result], [spaces], strict=True)
+            if isinstance(result, torch.Tensor)
+            else zip(result, spaces, strict=True)
         ):
             if isinstance(tensor, torch.Tensor):
                 self._axes[id(tensor)] = axes
@@ -113,8 +115,8 @@ def symmetry(network: torch.nn.Module, inputs: torch.Tensor) -> Symmetry | None:
         return None
     try:
         seen = watch(network, inputs)
-        found = _seen_symmetry(network, seen)
-        return found if holds(network, inputs, found) else None
+        seen_symmetry = _seen_symmetry(network, seen)
+        return seen_symmetry if holds(network, inputs, seen_symmetry) else None
     except Exception:  # a network may do anything
         return None
 

@@ -29,12 +29,12 @@ class Ascent:
 
 def checkpoints(steps: int) -> list[int]:
     """Return after which steps the step size is looked at: ever closer, from 22 % on."""
-    last, gap, found = 22, 22, []  # in hundredths of the steps
+    last, gap, steps_at = 22, 22, []  # in hundredths of the steps
     while (step := -(-last * steps // 100)) < steps:
-        found.append(step)
+        steps_at.append(step)
         gap = max(gap - 3, 6)
         last += gap
-    return found
+    return steps_at
 
 
 def ascend(evaluate: Evaluate, middle: torch.Tensor, radius: torch.Tensor, steps: int) -> Ascent:

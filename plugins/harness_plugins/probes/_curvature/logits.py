@@ -35,8 +35,8 @@ def scale_of(outputs: torch.Tensor, targets: torch.Tensor) -> Scale:
 
 def lengths(logits: torch.Tensor) -> torch.Tensor:
     """Return ``[N, 1]``, the Euclidean lengths of logits ``[N, K]`` less their mean over K."""
-    found: torch.Tensor = torch.linalg.vector_norm(logits - logits.mean(1, keepdim=True), dim=1, keepdim=True)
-    return found
+    norms: torch.Tensor = torch.linalg.vector_norm(logits - logits.mean(1, keepdim=True), dim=1, keepdim=True)
+    return norms
 
 
 def normalise(outputs: torch.Tensor, scale: Scale) -> torch.Tensor:
