@@ -128,8 +128,8 @@ def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_
             assert seed["metrics"]["test_accuracy"] > 0.75, arm["arm"]
             assert seed["metrics"]["weights.length"] > 0
     measured = open_records(folder).measured
-    assert set(measured["probe"]) == {"steps"}
-    assert (measured["value"] > 0).all()
+    assert set(measured["probe"]) == {"weights", "gradient_norm", "steps"}
+    assert (measured.loc[measured["probe"].isin(["weights", "steps"]), "value"] > 0).all()
     assert (folder / "report.board.csv").read_text().startswith("arm,")
     assert (folder / "tables" / "cost.parquet").is_file()
     assert "mylion" in (folder / "report.html").read_text()

@@ -400,7 +400,7 @@ def refusal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
         "harness.training.device.contention", accepted
     )  # the first that is done with a benchmark that is right
-    monkeypatch.setattr(start, "_in_folder", accepted)
+    monkeypatch.setattr(start, "_run_in_folder", accepted)
 
     def call(command: str, said: dict[str, Any], place: Sequence[str]) -> str:
         try:
