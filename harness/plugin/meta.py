@@ -134,4 +134,4 @@ class Meta:
         return replace(self, **{field_.name: function(getattr(self, field_.name)) for field_ in fields(self)})
 
 
-KEYS = frozenset(each.name for each in fields(Meta))  # of the table ``meta``
+KEYS = frozenset(entry.name for entry in fields(Meta))  # of the table ``meta``

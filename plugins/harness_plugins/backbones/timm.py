@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,13 +109,15 @@ def groups(model: nn.Module) -> list[list[nn.Parameter]]:
 
     model_: Any = model
     by_name = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    head = {id(p) for part in _head(model_) for p in part.parameters()}
-    layers = list(group_parameters(model, _matcher(model_)).values())
-    body = [[name for name in layer if name in by_name and id(by_name[name]) not in head] for layer in layers]
-    body = [layer for layer in body if layer]
+    head = {id(parameter) for part in _head(model_) for parameter in part.parameters()}
+    body = []  # a list of parameters a layer
+    for names in group_parameters(model, _matcher(model_)).values():
+        layer = [by_name[name] for name in names if name in by_name and id(by_name[name]) not in head]
+        if layer:
+            body.append(layer)
     middle = (len(body) + 1) // 2
-    halves = [[by_name[name] for layer in half for name in layer] for half in (body[:middle], body[middle:])]
-    layer_groups = [*halves, [parameter for parameter in by_name.values() if id(parameter) in head]]
+    early, late = list(chain(*body[:middle])), list(chain(*body[middle:]))
+    layer_groups = [early, late, [parameter for parameter in by_name.values() if id(parameter) in head]]
     return [group for group in layer_groups if group]
 
 

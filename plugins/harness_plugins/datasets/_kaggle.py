@@ -10,7 +10,7 @@ tune split is then cut out of the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -48,7 +48,7 @@ def find_photos(root: Path, request: DataRequest) -> Iterator[tuple[Path, list[P
         return
     with open_archive(file) as archive:
         levels = ("train/train/", "train/", "")
-        within = next(level for level in levels if not level or any(name.startswith(level) for name in archive.members))
+        within = next(level for level in levels if _has_folder(archive.members, level))
         members = photo_members(archive, within, request.skipped)
         read = {name: partial(archive.read, member) for name, member in members.items()}
         yield file, _split(_labelled(file, read, within), request.tune, request.seed)
@@ -58,6 +58,10 @@ def _archive(root: Path) -> Path | None:
     """Return ``train.zip``, in whatever case; None where it is not there."""
     files = sorted(root.iterdir()) if root.is_dir() else []
     return next((path for path in files if path.name.lower() == "train.zip" and path.is_file()), None)
+
+
+def _has_folder(names: Iterable[str], folder: str) -> bool:
+    return not folder or any(name.startswith(folder) for name in names)
 
 
 def _labelled(where: Path, files: Mapping[str, Callable[[], bytes]], within: str) -> list[Photo]:

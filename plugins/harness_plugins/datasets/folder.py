@@ -43,8 +43,8 @@ def find_photos(root: Path, request: DataRequest) -> list[Photo]:
             raise DataError(f"{folders[split] / empty[0]}: must have photos in it, got none")
     if set(train) != set(valid):
         lonely = min(set(train) ^ set(valid))
-        both = f"{names['train']} and {names[second]}"
-        raise DataError(f"{root}: must have the same classes in {both}, got '{lonely}' in only one of them")
+        two_folders = f"{names['train']} and {names[second]}"
+        raise DataError(f"{root}: must have the same classes in {two_folders}, got '{lonely}' in only one of them")
     if len(train) < 2:
         raise DataError(f"{folders['train']}: must have folders of two or more classes, got only '{min(train)}'")
     passed_over: list[tuple[Path, str]] = []  # files of test, which count only where it has labels

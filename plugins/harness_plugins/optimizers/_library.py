@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, PluginError
@@ -107,7 +108,7 @@ def flat(class_: Any) -> Any:
             return super().step(closure)
 
         def flatten(self) -> None:
-            for weight in (p for group in self.param_groups for p in group["params"]):
+            for weight in chain(*(group["params"] for group in self.param_groups)):
                 if not weight.is_contiguous():
                     gradient, weight.grad = weight.grad, None
                     weight.data = weight.data.contiguous()

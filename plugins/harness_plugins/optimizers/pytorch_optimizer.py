@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from harness import Catalogue, Optimizer, PluginError, hookimpl
@@ -162,12 +163,12 @@ def _by_shape(mended: Any, class_: Any) -> Any:
         import torch
 
         groups = torch.optim.SGD(parameters, lr=lr).param_groups  # whatever was given, as groups
-        halves = [
-            {"params": [p for p in group["params"] if muon.is_matrix(p) == half], "lr": group["lr"], "use_muon": half}
-            for group in groups
-            for half in (True, False)
-        ]
-        optimizer: torch.optim.Optimizer = mended([h for h in halves if h["params"]], **{**size, **hyperparameters})
+        by_shape = []
+        for group, is_matrix in product(groups, (True, False)):
+            params = [parameter for parameter in group["params"] if muon.is_matrix(parameter) == is_matrix]
+            if params:
+                by_shape.append({"params": params, "lr": group["lr"], "use_muon": is_matrix})
+        optimizer: torch.optim.Optimizer = mended(by_shape, **{**size, **hyperparameters})
         return optimizer
 
     return make

@@ -79,8 +79,10 @@ def _units(network: nn.Module) -> dict[str, nn.Module]:
     """Return the units that have weights, by their paths."""
     units = _children("", network)
     while sum(map(_weighted, units.values())) < ENOUGH and any(map(_divisible, units.values())):
-        parts = [_children(name, unit) if _divisible(unit) else {name: unit} for name, unit in units.items()]
-        units = {name: unit for part in parts for name, unit in part.items()}
+        divided: dict[str, nn.Module] = {}
+        for name, unit in units.items():
+            divided |= _children(name, unit) if _divisible(unit) else {name: unit}
+        units = divided
     return {name: unit for name, unit in units.items() if _weighted(unit)}
 
 

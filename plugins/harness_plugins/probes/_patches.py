@@ -43,15 +43,15 @@ def patches(
             yield as_input(photos[chunk.to(photos.device)])
 
     trained, initial = strongest(network, batches(), layers), strongest(beginning, batches(), layers)
-    kept = []
+    result = []
     for place, after, before in zip(places, trained, initial, strict=True):
         common = _varying(before)[:COMMON]
         distinct = [unit for unit in _varying(after) if unit not in common][:OWN]
         arrays = _of_units(network, photos, found[place], after, torch.tensor([*common, *distinct]), rows)
         sizes = [place + 1, len(found), after.values.shape[1], *after.sides]
         name = _bytes(found[place].passed.encode())
-        kept.append({**arrays, "common": np.array([len(common)]), "layer": np.array(sizes), "name": name})
-    return kept
+        result.append({**arrays, "common": np.array([len(common)]), "layer": np.array(sizes), "name": name})
+    return result
 
 
 def _varying(said: Strongest) -> list[int]:

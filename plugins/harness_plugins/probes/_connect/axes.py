@@ -168,10 +168,10 @@ def _regroup(
     known: Known,
     group: Sequence[tuple[int, Axis | None]],
     into: Sequence[tuple[int, int]],
-    kept: list[Axis | None],
+    target: list[Axis | None],
 ) -> None:
     """Carry the axes of some dimensions (length, axis) over to others (length, place) of the same entries."""
-    group, into = [each for each in group if each[0] > 1], [each for each in into if each[0] > 1]
+    group, into = [entry for entry in group if entry[0] > 1], [entry for entry in into if entry[0] > 1]
     roots = [known.spaces.free(axis) for _, axis in group]
     if not group or not any(roots):
         return
@@ -181,10 +181,10 @@ def _regroup(
     if first is not None and not any(roots[1:]):
         axis = Axis(first.space, first.block * behind)
         if len(into) == 1:
-            kept[into[0][1]] = axis
+            target[into[0][1]] = axis
             return
         if axis.block % (block := _length(into[1:])) == 0:
-            kept[into[0][1]] = Axis(axis.space, axis.block // block)
+            target[into[0][1]] = Axis(axis.space, axis.block // block)
             return
     for root in roots:
         known.spaces.fix(root)
@@ -243,24 +243,24 @@ def _take(known: Known, given: Arguments, result: Any) -> Any:
     """Indices and slices: an axis that is not taken whole loses its units."""
     rows, index = given["0"], given["1"]
     index = index if isinstance(index, tuple) else (index,)
-    if not all(each is None or each is Ellipsis or isinstance(each, int | slice) for each in index):
+    if not all(item is None or item is Ellipsis or isinstance(item, int | slice) for item in index):
         return unknown(known, given, result)
     if Ellipsis in index:
-        where = index.index(Ellipsis)
-        whole = rows.ndim + 1 - sum(each is not None for each in index)
-        index = (*index[:where], *[slice(None)] * whole, *index[where + 1 :])
-    axes, kept, place = known.axes(rows), list[Axis | None](), 0
-    for each in index:
-        if each is None:
-            kept.append(None)
+        position = index.index(Ellipsis)
+        count = rows.ndim + 1 - sum(item is not None for item in index)
+        index = (*index[:position], *[slice(None)] * count, *index[position + 1 :])
+    axes, result_axes, place = known.axes(rows), list[Axis | None](), 0
+    for item in index:
+        if item is None:
+            result_axes.append(None)
             continue
-        if each == slice(None):
-            kept.append(axes[place])
+        if item == slice(None):
+            result_axes.append(axes[place])
         else:
             known.spaces.fix(axes[place])
-            kept += [] if isinstance(each, int) else [None]
+            result_axes += [] if isinstance(item, int) else [None]
         place += 1
-    return (*kept, *axes[place:])
+    return (*result_axes, *axes[place:])
 
 
 def _unbind(known: Known, given: Arguments, result: Any) -> Any:

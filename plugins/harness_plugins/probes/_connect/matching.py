@@ -121,9 +121,11 @@ def by_activations(
     orders = unmoved(symmetry)
     for space, _, _ in symmetry.spaces:
         if space in ours and space in theirs:
-            mine, yours = ours[space], theirs[space]
+            first, second = ours[space], theirs[space]
             pairs = (
-                zip(mine.norms, yours.norms, strict=True) if mine.norms else zip(mine.layers, yours.layers, strict=True)
+                zip(first.norms, second.norms, strict=True)
+                if first.norms
+                else zip(first.layers, second.layers, strict=True)
             )
             orders[space] = _assign(torch.stack([_correlations(a, b) for a, b in pairs]).sum(0).cpu())
     return orders

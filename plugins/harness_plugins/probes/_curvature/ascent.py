@@ -46,7 +46,7 @@ def ascend(evaluate: Evaluate, middle: torch.Tensor, radius: torch.Tensor, steps
     value, gradient = evaluate(middle)
     slope = gradient()
     best, where, best_slope = value, middle, slope
-    found = Ascent(value, value, slope, middle)
+    ascent = Ascent(value, value, slope, middle)
     point, before, size = middle, middle, 2.0
     ups, checked, best_then, halved = 0, 0, value, False
     looks = set(checkpoints(steps))
@@ -69,7 +69,7 @@ def ascend(evaluate: Evaluate, middle: torch.Tensor, radius: torch.Tensor, steps
                 size, value, slope = size / 2, best, best_slope
                 point = before = where
             ups, checked, best_then, halved = 0, step, best, poor
-    return Ascent(found.start, best, found.slope, where)
+    return Ascent(ascent.start, best, ascent.slope, where)
 
 
 def _inside(point: torch.Tensor, middle: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:
