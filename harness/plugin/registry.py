@@ -141,7 +141,7 @@ def _name_is_taken(kind: str, earlier: Offered, later: Offered) -> PluginError:
 
 
 def _look_up(catalogue: Catalogue, name: str) -> Offer | None:
-    """Return what a catalogue has by that name, checked; raises PluginError where it does not work here."""
+    """Return the plugin of that name in a catalogue, checked; raises PluginError where it does not work here."""
     with Boundary("catalogue", catalogue.name, "find it or return None"):
         offer = catalogue.find(name)
     if offer is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def fingerprint(file: Path, module: str) -> str:
-    """Return the SHA-256 of a plugin's file and of what it imports from its package, or ``""`` where there is no file.
+    """Return the SHA-256 of a plugin's file and of the modules of its package that it imports; "" without a file.
 
     The imports may stand anywhere, absolute or relative, and what is imported has imports too. A loose file has no
     package, and a file that is no source has no imports to be seen.
@@ -59,7 +59,7 @@ def _imports(source: bytes, module: str, is_package: bool) -> tuple[str, ...]:
 
 
 def _file_of(module: str) -> Path | None:
-    """Return a module's file, or None where there is no such module (it was a name in one); nothing is imported."""
+    """Return the file of a module, or None for a name that is no module; nothing is imported."""
     package, *rest = module.split(".")
     spec = importlib.util.find_spec(package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():

@@ -29,7 +29,7 @@ RECORD_TABLES = (
 
 
 def check(offer: Offer | Catalogue, found: bool = False) -> str:
-    """Return what is wrong with an offer, ``optimizer 'x': build must be ..., got ...``, or ``""``.
+    """Return the first fault of an offer, ``optimizer 'x': build must be ..., got ...``, or ``""``.
 
     The name of one ``found`` in a catalogue may have a colon in it.
     """
@@ -66,7 +66,7 @@ def is_penalty(name: str, value: object = 1.0) -> bool:
 
 
 def limit_of(offer: Any, name: str) -> Any:
-    """Return what says what a value of an offer's own may be: a distribution, else a default; None where nothing does."""
+    """Return the distribution that a value of an offer must fit, else the default whose type it must have, else None."""
     for declared in (
         offer.limits,
         getattr(offer, "space", {}),
@@ -79,7 +79,7 @@ def limit_of(offer: Any, name: str) -> Any:
 
 
 def fault(offer: Any, name: str, value: Any) -> str:
-    """Return what is wrong with a value that a benchmark gives an offer, ``must be ..., got ...``, or ``""``.
+    """Return the fault of a value that a benchmark gives an offer, ``must be ..., got ...``, or ``""``.
 
     Its type is that of the offer's limits, else of its space or its default; its ends are those of the limits alone. Where a
     number is wanted a whole number will do, but not the other way round.
@@ -134,7 +134,7 @@ def _refused(ok: object, what: str, value: object) -> str:
 
 
 def _outside_its_limits(offer: Any) -> str:
-    """Return what of an offer's own space, defaults and options lies outside its limits, or ``""``."""
+    """Return the fault of an offer whose own space, defaults or options lie outside of its limits, or ``""``."""
     if not getattr(offer, "limits", None):
         return ""
     named_settings = [("defaults", getattr(offer, "defaults", {})), ("options", getattr(offer, "options", {}))]
@@ -245,7 +245,7 @@ def _distribution(value: Any) -> str:
 
 
 def _choice(value: Any) -> str:
-    """Return what is wrong with a choice: records are JSON, from which only plain values come back as they were."""
+    """Return the fault of a choice that is no plain value, or ``""``: records are JSON, which keeps only plain values."""
     fault = _must_be(
         value is None or isinstance(value, str | int | float), "a Choice of texts, numbers, True, False and None", value
     )

@@ -92,7 +92,9 @@ class Records(ABC):
         return value
 
     def own(self) -> Records:
-        """Return a copy for one plugin, which may write to it: nobody else sees that. What it does not look at is not copied.
+        """Return a copy for one plugin. The plugin may write to it, and no other plugin sees that.
+
+        A table is copied when it is first looked at.
 
         It has the same ``cache``, so that analyses share their work.
         """
@@ -126,7 +128,7 @@ class Records(ABC):
         return None if spent else combinations
 
     def _trials_allowed(self, arm: str) -> int:
-        """Return how many trials the budget gives an arm, with what it was extended by; 0 for a budget in another unit."""
+        """Return how many trials the budget and its extensions give an arm; 0 for a budget in another unit."""
         search = self.meta.benchmark["search"]
         if search["unit"] != "trials":
             return 0

@@ -59,7 +59,7 @@ def _create(name: str, input_shape: tuple[int, ...], outputs: int, **more: Any) 
 
 @lru_cache(maxsize=8)  # asked before every run of an arm
 def _names(name: str, input_shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Return what the model calls its tensors."""
+    """Return the names of the model's tensors."""
     import torch
 
     with torch.random.fork_rng(devices=()):
@@ -133,7 +133,7 @@ def _matcher(model: Any) -> Any:
 
 
 def weights(name: str, file: Path | None) -> Weights:
-    """Return a file's weights, or for None those of timm's hub, with what timm says of the images they want.
+    """Return the weights of a file, or for None those of timm's hub, with timm's settings for their images.
 
     Raises DataError where the hub cannot be reached or has none, within seconds.
     """

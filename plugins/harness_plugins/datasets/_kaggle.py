@@ -55,7 +55,7 @@ def find_photos(root: Path, request: DataRequest) -> Iterator[tuple[Path, list[P
 
 
 def _archive(root: Path) -> Path | None:
-    """Return ``train.zip``, in whatever case; None where it is not there."""
+    """Return the file ``train.zip``, in upper or lower case; None where there is none."""
     files = sorted(root.iterdir()) if root.is_dir() else []
     return next((path for path in files if path.name.lower() == "train.zip" and path.is_file()), None)
 

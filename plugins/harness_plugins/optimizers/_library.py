@@ -118,7 +118,7 @@ def flat(class_: Any) -> Any:
 
 
 def settled(class_: Any) -> Any:
-    """Return a class whose state is laid out as it comes back from disk, on which the rounding of products depends."""
+    """Return a class whose state has the memory layout that it has after loading; the rounding of products depends on it."""
     import torch
 
     def plain(value: Any) -> Any:

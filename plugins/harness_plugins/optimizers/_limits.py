@@ -43,7 +43,7 @@ def limits(*names: str) -> Space:
 
 
 def limits_of(known: Mapping[str, inspect.Parameter]) -> Space:
-    """Return the limits of what a library's class takes, as far as its default is of their kind and within them."""
+    """Return limits for the arguments of a library's class whose defaults are of the right type and within them."""
     limits: dict[str, Any] = {}
     for name, parameter in known.items():
         default, limit = parameter.default, _ALL.get(name)

@@ -146,7 +146,7 @@ def _excluded(name: str, class_: Any) -> str:
 
 
 def _maker(name: str, class_: Any) -> Any:
-    """Return what builds the class, mended where it would not go on from its state or not take a GPU's weights."""
+    """Return the function that builds the class. A class that cannot resume, or take weights on a GPU, is mended."""
     if name in MUONS:
         return _by_shape(_library.flat(class_), class_)
     if name == "MARS":

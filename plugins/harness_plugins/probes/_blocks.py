@@ -47,7 +47,7 @@ def places(network: nn.Module, inputs: torch.Tensor) -> tuple[Place | None, list
 
 @torch.no_grad()
 def activations(network: nn.Module, batches: Iterator[torch.Tensor], at: Sequence[Place]) -> list[torch.Tensor]:
-    """Return, for each place, what is there, averaged over the image or the tokens: float64 [N, C], on the CPU."""
+    """Return the activations at each place, averaged over the image or the tokens: float64 [N, C], on the CPU."""
     outputs: dict[Place, list[torch.Tensor]] = {place: [] for place in at}
 
     def see(place: Place, given: torch.Tensor) -> None:
@@ -62,7 +62,7 @@ def activations(network: nn.Module, batches: Iterator[torch.Tensor], at: Sequenc
 
 
 def pooled(given: torch.Tensor) -> torch.Tensor:
-    """Return what a module is given as float64 [B, C], averaged over the rest.
+    """Return the input of a module as float64 [B, C], averaged over its other axes.
 
     [B, C, H, W] has its channels first, and so has [B, H, W, C], of square images, where H = W differs from C, last;
     [B, T, C] are tokens.

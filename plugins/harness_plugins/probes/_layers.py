@@ -115,7 +115,7 @@ def strongest(network: nn.Module, batches: Iterator[torch.Tensor], of: Sequence[
 def fields(
     network: nn.Module, layer: Layer, places: torch.Tensor, shape: Sequence[int], copies: int = 4, batch: int = 16
 ) -> torch.Tensor:
-    """Return what the units at places ``int64 [N, 2]`` of a layer's maps can see of an image of ``shape`` (3, H, W).
+    """Return the part of an image of ``shape`` (3, H, W) that units at places ``int64 [N, 2]`` of a layer's maps depend on.
 
     ``int64 [N, 4]``: top, left, bottom, right, ends excluded; of the box around every pixel that has a gradient of the
     units there, of all channels, on ``copies`` images of noise. So it is clipped to the image, and where something
@@ -148,7 +148,7 @@ def _gradient(network: nn.Module, layer: Layer, places: torch.Tensor, inputs: to
 
 
 def _box(touched: torch.Tensor) -> torch.Tensor:
-    """Return top, left, bottom, right of what is True in ``[H, W]``; of all where nothing is."""
+    """Return top, left, bottom and right of the True cells of ``[H, W]``; of the whole array where none is True."""
     rows, columns = touched.any(1).nonzero(), touched.any(0).nonzero()
     if not len(rows):
         return torch.tensor([0, 0, *touched.shape])

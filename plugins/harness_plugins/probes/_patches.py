@@ -68,7 +68,7 @@ def _of_units(
     units: torch.Tensor,
     rows: torch.Tensor,
 ) -> Arrays:
-    """Return what is kept of these units; ``rows`` are those of the photos that were looked at."""
+    """Return the arrays to keep of these units; ``rows`` are those of the measured photos."""
     order = said.values[:, units].argsort(dim=0, descending=True, stable=True)
     top = order[:PATCHES].T  # [U, 6]
     places = said.places[top, units[:, None]]  # [U, 6, 2]

@@ -34,7 +34,7 @@ def shared_symmetry(first: Parts, second: Parts) -> Symmetry | None:
 def align(
     line: Line, first: Parts, second: Parts, units: Symmetry, orders: int, activations: int
 ) -> tuple[int, Weights, Height]:
-    """Return a method, the second network's weights as it aligns them, and what the middle of the line is worth then.
+    """Return the best method, the second network's weights aligned by it, and the loss at the middle of the line.
 
     It is the method with the lowest error in the middle, or loss where errors are equal or there are no classes. To
     leave the units where they are is one of them: networks that began alike may need no other. Matching weights is

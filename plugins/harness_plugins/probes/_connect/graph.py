@@ -94,7 +94,7 @@ class Watch(TorchFunctionMode):
 
 @torch.no_grad()
 def watch(network: torch.nn.Module, inputs: torch.Tensor) -> Watch:
-    """Return what was seen while the network computed the outputs of these inputs ``[B, ...]``."""
+    """Return the axes that were seen while the network computed the outputs of inputs ``[B, ...]``."""
     seen = Watch(network, inputs)
     with seen:
         outputs = network(inputs)

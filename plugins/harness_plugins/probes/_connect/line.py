@@ -39,11 +39,11 @@ class Line:
         self.gap = max(_gap(*end) for end in ends)
 
     def middle(self, end: Weights) -> Height:
-        """Return what the network halfway to the second one's weights, permuted or not, is worth."""
+        """Return the loss and error of the network halfway to the second one's weights, permuted or not."""
         return self.land.at(between(self.start, end, 0.5))
 
     def curve(self, end: Weights, middle: Height | None = None) -> Curve:
-        """Return what networks are worth along the line to the second one's weights; the middle may be known."""
+        """Return the loss and error of networks along the line to the second one's weights; the middle may be given."""
         inside = [
             middle if middle and alpha == 0.5 else self.land.at(between(self.start, end, alpha))
             for alpha in self.alphas[1:-1]
@@ -86,7 +86,7 @@ def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
 
 
 def _kept(parts: Parts, about: str, weights: Weights, land: Landscape) -> tuple[Height, Height]:
-    """Return what a network is worth, with its statistics computed anew and as it was trained."""
+    """Return the loss and error of a network with its batch-norm statistics computed anew, and as it was trained."""
     if about not in parts.probe_cache:
         parts.probe_cache[about] = (land.at(weights), land.at(weights, recalibrated=False))
     heights: tuple[Height, Height] = parts.probe_cache[about]

@@ -27,7 +27,7 @@ class Scale(IntEnum):
 
 
 def scale_of(outputs: torch.Tensor, targets: torch.Tensor) -> Scale:
-    """Return what outputs ``[N, K]`` are divided by; they are logits where the targets ``[N]`` are class numbers."""
+    """Return the scale that outputs ``[N, K]`` are divided by. They are logits where the targets ``[N]`` are class numbers."""
     if outputs.ndim != 2 or outputs.shape[1] < 2 or targets.ndim != 1 or targets.is_floating_point():
         return Scale.ONE
     return Scale.MEAN_LENGTH if outputs.shape[1] == 2 else Scale.OWN_LENGTH
@@ -40,7 +40,7 @@ def lengths(logits: torch.Tensor) -> torch.Tensor:
 
 
 def normalise(outputs: torch.Tensor, scale: Scale) -> torch.Tensor:
-    """Return outputs ``[N, K]`` of all the examples, less their mean and divided by what ``scale`` says."""
+    """Return outputs ``[N, K]`` of all examples, less their mean and divided by ``scale``."""
     if scale == Scale.ONE:
         return outputs
     centred = outputs - outputs.mean(1, keepdim=True)
