@@ -357,7 +357,7 @@ def test_a_failed_arm_is_named_and_the_others_are_exported(carry_out, broken, tm
     assert "left out: linear/broken/cosine, which has no result" in capsys.readouterr().out
     baseline = read_baseline(tmp_path / "b.zip")
     assert (baseline.arms, baseline.left_out) == ([SGD], ["linear/broken/cosine"])
-    assert not [row for table in ("arms", "asks", "runs") for row in baseline.tables[table] if "broken" in row["arm"]]
+    assert not [row for table in ("studies", "asks", "runs") for row in baseline.tables[table] if "broken" in row["arm"]]
     taken = carry_out(["adam"], f'[baseline]\nfile = "{tmp_path / "b.zip"}"')
     assert taken.meta.arms == [ADAM, SGD]
 
@@ -384,7 +384,7 @@ def another(value):
 def differences(monkeypatch, here, there):
     """Return what a baseline of one benchmark is refused for beside another one."""
     monkeypatch.setattr(match, "_benchmark", lambda *_: as_plain(there))
-    return match._settings(None, SimpleNamespace(benchmark=here), "here")
+    return match._setting_differences(None, SimpleNamespace(benchmark=here), "here")
 
 
 FREE = {
@@ -409,7 +409,7 @@ def test_what_decides_nothing_is_free_and_what_decides_is_not(section, all_three
     for key, value in settings.items():
         there = {**plain, section: {**plain[section], key: 600.0 if value is None else another(value)}}
         monkeypatch.setattr(match, "_benchmark", lambda *_, there=there: there)
-        refused = match._settings(None, SimpleNamespace(benchmark=benchmark), "here")
+        refused = match._setting_differences(None, SimpleNamespace(benchmark=benchmark), "here")
         assert bool(refused) == (key not in FREE[section]), f"{section}.{key}"
 
 
