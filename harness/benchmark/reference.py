@@ -256,8 +256,8 @@ def _plugin_blocks(registry: Registry) -> Iterator[str]:
 
 
 def _own_offers(registry: Registry, kind: Any) -> Iterator[Any]:
-    for name in sorted(registry.found[kind]):
-        entry = registry.found[kind][name]
+    for name in sorted(registry.offers[kind]):
+        entry = registry.offers[kind][name]
         if entry.origin.startswith(OWN):
             yield entry.offer
 

@@ -73,7 +73,7 @@ def test_every_default_of_the_model_is_the_one_on_the_page(entries):
 
 def test_the_plugins_of_this_distribution_are_on_the_page(page, registry):
     for kind in ("optimizer", "scheduler"):
-        for name, found in registry.found[kind].items():
+        for name, found in registry.offers[kind].items():
             assert f"| `{name}` |" in page or not (found.offer.space or found.offer.defaults)
 
 
