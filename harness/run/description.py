@@ -23,7 +23,7 @@ def describe_run(store: Store, setting: Prepared) -> None:
     """Write down what the run is about: data, weights, metrics, arms and plugins, and the test targets."""
     plan = setting.plan
     plugins: dict[str, Any] = {}
-    for entries in setting.registry.found.values():
+    for entries in setting.registry.offers.values():
         plugins |= {entry.plugin: entry for entry in entries.values()}
     store.describe(
         sections.as_plain(plan.benchmark),
