@@ -62,11 +62,11 @@ if typing.TYPE_CHECKING:
     from harness.data.images import ImageStore as ImageStore
     from harness.data.images import decode_photos as decode_photos
     from harness.data.images import draw_images as draw_images
-    from harness.data.images import stratified as stratified
     from harness.data.kinds import is_rubbish as is_rubbish
     from harness.data.photos import photo_files as photo_files
     from harness.data.photos import photo_members as photo_members
     from harness.data.places import cache_folder as cache_folder
+    from harness.data.splits import stratified as stratified
     from harness.results.notebook import load as load
     from harness.results.pictures.range_test import draw_range_test as draw_range_test
     from harness.results.pictures.walks import Stroke as Stroke
@@ -98,7 +98,7 @@ _LAZY = {
     "ImageStore": "harness.data.images.ImageStore",
     "decode_photos": "harness.data.images.decode_photos",
     "draw_images": "harness.data.images.draw_images",
-    "stratified": "harness.data.images.stratified",
+    "stratified": "harness.data.splits.stratified",
     "is_rubbish": "harness.data.kinds.is_rubbish",
     "photo_files": "harness.data.photos.photo_files",
     "photo_members": "harness.data.photos.photo_members",

@@ -54,27 +54,7 @@ def written_records() -> Callable[..., None]:
     return module.write_records
 
 
-TINY = """
-name = "tiny"
-[data]
-size = 16
-options = { train = 64, tune = 32, test = 64 }
-[train]
-optimizers = ["sgd", "adam"]
-batch_size = 16
-precision = "fp32"
-threads = 1
-[search]
-trials = 3
-epochs = [1, 2]
-sampler_options = { n_startup_trials = 2 }
-[compare]
-seeds = 2
-epochs = 2
-[report]
-formats = ["text"]
-paths = false
-"""  # the page takes four times as long as all the rest of such a run: a test that reads it asks for it, with ``page``
+TINY = (ROOT / "tests" / "tiny.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

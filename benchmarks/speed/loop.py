@@ -19,7 +19,7 @@ import torch
 from harness import Arm, Backbone, Optimizer, Run, Scheduler, Split, Task
 from harness.plugin.discovery import discover
 from harness.plugin.registry import Registry
-from harness.training.batches import MEAN, STD, resident
+from harness.training.batches import MEAN, STD, put_on_device
 from harness.training.device import Device, environment, set_up_device
 from harness.training.loop import train
 from harness.training.parts import Ingredients, assemble
@@ -72,8 +72,8 @@ def ours(
         optimizer=registry.get("optimizer", "sgd", Optimizer),
         scheduler=registry.get("scheduler", "cosine", Scheduler),
         outputs=2,
-        train=resident(split, device),
-        tune=resident(tune, device),
+        train=put_on_device(split, device),
+        tune=put_on_device(tune, device),
         test=None,
     )
 

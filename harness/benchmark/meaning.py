@@ -92,19 +92,19 @@ def named_section_of(annotation: Any) -> type[BaseModel] | None:
     return section_of(arguments[-1]) if typing.get_origin(annotation) is dict else None
 
 
-def meanings(model: type[BaseModel], above: Key = ()) -> Iterator[tuple[Key, FieldInfo, Meaning]]:
+def key_meanings(model: type[BaseModel], above: Key = ()) -> Iterator[tuple[Key, FieldInfo, Meaning]]:
     """Yield every key of a model that has a value, with its field and its meaning, in the order of the model."""
     for name, field in model.model_fields.items():
         key = (*above, name)
         if section := section_of(field.annotation):
-            yield from meanings(section, key)
+            yield from key_meanings(section, key)
             continue
         yield key, field, meaning_of(field)
         if section := named_section_of(field.annotation):
-            yield from meanings(section, (*key, "*"))
+            yield from key_meanings(section, (*key, "*"))
 
 
-def selected(model: type[BaseModel], plain: Mapping[str, Any], keep: Callable[[Meaning], bool]) -> dict[str, Any]:
+def select_values(model: type[BaseModel], plain: Mapping[str, Any], keep: Callable[[Meaning], bool]) -> dict[str, Any]:
     """Return the plain values of a model whose keys have a meaning that is kept.
 
     A section of which nothing is kept is left out; one that has nothing in it stays.
@@ -114,12 +114,12 @@ def selected(model: type[BaseModel], plain: Mapping[str, Any], keep: Callable[[M
         if name not in plain:
             continue
         if section := section_of(field.annotation):
-            inner = selected(section, plain[name], keep)
+            inner = select_values(section, plain[name], keep)
             if inner or not plain[name]:
                 values[name] = inner
         elif keep(meaning_of(field)):
             named = named_section_of(field.annotation)
             values[name] = (
-                {key: selected(named, inner, keep) for key, inner in plain[name].items()} if named else plain[name]
+                {key: select_values(named, inner, keep) for key, inner in plain[name].items()} if named else plain[name]
             )
     return values

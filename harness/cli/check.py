@@ -160,7 +160,7 @@ def draw_paths(optimizers: Mapping[str, Optimizer], picture: Path) -> None:
     from harness.plugin.discovery import discover
     from harness.results.pictures.walks import save_picture
     from harness.results.reports import quiet_libraries
-    from harness.training.walks import paths
+    from harness.training.walks import walk_all
 
     known = discover().found["optimizer"]
     offers: dict[str, Any] = dict(optimizers)
@@ -170,7 +170,7 @@ def draw_paths(optimizers: Mapping[str, Optimizer], picture: Path) -> None:
     defaults: dict[str, Any] = {}
     arms = {name: (offer, defaults) for name, offer in offers.items() if isinstance(offer, Optimizer)}
     with quiet_libraries():
-        save_picture(paths(arms), list(arms), picture)
+        save_picture(walk_all(arms), list(arms), picture)
 
 
 def print_results(results: Iterable[Checked], as_json: bool) -> int:

@@ -21,7 +21,7 @@ from harness.plugin.contracts import Dataset, Photo
 if TYPE_CHECKING:
     from harness.benchmark.sections import Benchmark
     from harness.console.progress import Reporter
-    from harness.data.images import Look
+    from harness.data.looks import Look
 
 INSPECT_VERSION = 1  # of the JSON document
 MOST_LINES = 10  # of each kind of finding, unless all are asked for
@@ -56,8 +56,8 @@ def inspect(
     from harness.benchmark import loading
     from harness.benchmark.plan import data_request
     from harness.benchmark.sections import Benchmark
-    from harness.data.images import look_at_photos
     from harness.data.likeness import findings
+    from harness.data.looks import look_at_photos
     from harness.data.photos import Skipped
     from harness.data.places import find_root
 

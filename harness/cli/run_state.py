@@ -18,6 +18,6 @@ def is_over(records: Records) -> bool:
 
 
 def left_out(records: Records) -> list[str]:
-    """Return a sentence for each late probe whose limit in seconds has left something out, with the remedy."""
+    """Return a sentence for each probe whose limit in seconds has left something out, with the remedy."""
     sentences = [str(probe.get("left_out") or "") for probe in records.meta.probes.values()]
     return [sentence for sentence in sentences if sentence]

@@ -1,4 +1,4 @@
-"""The end of the process: what a plugin has left behind does not keep it, and a crash says where it happened."""
+"""The end of the process: threads that a plugin left behind do not keep it alive, and a crash says where it happened."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def end_without_threads(code: int) -> None:
 
 def _outlast(code: int) -> None:
     time.sleep(PATIENCE)
-    left = [each.name for each in threading.enumerate() if not each.daemon and each is not threading.main_thread()]
+    left = [
+        thread.name for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()
+    ]
     if not left:
         return
     with suppress(Exception):  # whatever the streams are by now

@@ -1,9 +1,9 @@
-"""What reaches the terminal: whatever is printed is escaped first, so that nothing in it can steer the terminal.
+"""Output to the terminal: everything that is printed is escaped first, so that no text can steer the terminal.
 
-Names of arms, classes, photos and keys, and what plugins say, come from strangers. So ``escaped_output()`` stands in front of
-standard output and standard error while a command runs: it escapes control characters, writes what an alphabet lacks in
-plain letters, and lets no broken pipe and no full disk become an error of its own. Only the progress bar, whose colours
-are ours, goes past it.
+Names of arms, classes, photos and keys, and the messages of plugins, come from strangers. So ``escaped_output()`` wraps
+standard output and standard error while a command runs. It escapes control characters, replaces characters that the
+encoding lacks by plain letters, and ignores broken pipes and full disks. Only the progress bar, whose colours are ours,
+goes past it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ PLAIN = {
 }  # fmt: skip
 
 
-def _plain(error: UnicodeError) -> tuple[str, int]:
+def _encode_plainly(error: UnicodeError) -> tuple[str, int]:
     """Return plain letters for characters that the output's encoding has not, or their escapes."""
     assert isinstance(error, UnicodeEncodeError)
     text = error.object[error.start : error.end]
     return "".join(PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode("ascii") for c in text), error.end
 
 
-codecs.register_error("harness.plain", _plain)
+codecs.register_error("harness.plain", _encode_plainly)
 
 
 class EscapingStream:
@@ -50,7 +50,7 @@ class EscapingStream:
     def write(self, text: str) -> int:
         """Write text, its control characters escaped; a carriage return ends a line."""
         lines = re.split(r"\r\n?|\n", text)
-        self._try(lambda: self.stream.write("\n".join(map(printable, lines))))
+        self._attempt(lambda: self.stream.write("\n".join(map(printable, lines))))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -60,14 +60,14 @@ class EscapingStream:
 
     def flush(self) -> None:
         """Write out what is still held back."""
-        self._try(self.stream.flush)
+        self._attempt(self.stream.flush)
 
     def __getattr__(self, name: str) -> Any:
         if name == "stream":  # of a copy that is not made yet
             raise AttributeError(name)
         return getattr(self.stream, name)
 
-    def _try(self, action: Any) -> None:
+    def _attempt(self, action: Any) -> None:
         try:
             action()
         except OSError:  # a closed pipe, a full disk
@@ -89,10 +89,10 @@ def escaped_output(with_warnings: bool = False) -> Iterator[None]:
 
     The warnings of Python and of libraries, which would stand between our lines, are not printed, unless asked for.
     """
-    _fill()
+    _open_closed_streams()
     before = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - for a stream that is closed
-        streams = [_escaping(stream or nowhere) for stream in before]
+        streams = [_escaping_stream(stream or nowhere) for stream in before]
         sys.stdout, sys.stderr = streams
         try:
             with contextlib.nullcontext() if with_warnings else _without_warnings():
@@ -103,13 +103,13 @@ def escaped_output(with_warnings: bool = False) -> Iterator[None]:
             sys.stdout, sys.stderr = before
 
 
-def _escaping(stream: Any) -> EscapingStream:
+def _escaping_stream(stream: Any) -> EscapingStream:
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="harness.plain")
     return EscapingStream(stream)
 
 
-def _fill() -> None:
+def _open_closed_streams() -> None:
     """Give standard streams that were closed a file that goes nowhere: else the next file that is opened is one of them."""
     for number in range(3):
         try:

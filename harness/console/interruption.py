@@ -1,8 +1,8 @@
-"""Ctrl-C that is never lost, and that is told from a KeyboardInterrupt of a plugin's own.
+"""Ctrl-C that is never lost, and is never confused with a KeyboardInterrupt that a plugin raises.
 
-Python raises KeyboardInterrupt wherever it happens to be, and drops it where that is a finalizer or the callback of a
-weak reference, of which torch and SQLAlchemy have many; a plugin may swallow it too. So it is also noted, and raised
-again at the next check. Signals belong to the process, and so does the note.
+Python raises KeyboardInterrupt wherever it happens to be. In a finalizer or in the callback of a weak reference, of which
+torch and SQLAlchemy have many, it drops the exception; a plugin may swallow it too. So Ctrl-C is also noted, and
+``check`` raises it again. Signals belong to the whole process, and so does the note.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the user sees while a run is under way: one bar with an ETA, one line per finished trial.
+"""What the user sees while a benchmark runs: one bar with an ETA, and one line per finished trial.
 
 On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only the plain lines are printed. The bar has phases
 (decoding photos, training, a probe): each has clocks of its own, and a phase that is over leaves no bar behind.
@@ -76,7 +76,7 @@ class Reporter:
 
     def move(self, what: str, done: int, total: int) -> None:
         """Set the bar of the training: ``done`` of ``total`` epochs of all runs, ``what`` is the one that trains now."""
-        self._set(TRAINING, what, done, total, "epochs")
+        self._set_bar(TRAINING, what, done, total, "epochs")
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Say how far a phase (decoding, drawing, a probe) has come; a line every five seconds off a terminal.
@@ -84,12 +84,12 @@ class Reporter:
         The phase is over when ``done`` is ``total``, so whoever counts must come to that.
         """
         if self._bar is not None:
-            self._set(what, what, done, total, "")
+            self._set_bar(what, what, done, total, "")
         elif done >= total or time.monotonic() - self._said > 5:
             self._said = time.monotonic()
             self.say(f"{what}: {done} of {total}")
 
-    def _set(self, phase: str, what: str, done: int, total: int, unit: str) -> None:
+    def _set_bar(self, phase: str, what: str, done: int, total: int, unit: str) -> None:
         if self._bar is None or self._task is None:
             return
         if phase != self._phase:  # rich would go on with the clocks of the phase before, and call it finished
@@ -101,7 +101,7 @@ class Reporter:
 
 
 class Watch:
-    """Says what is under way where nothing has come of it for long: after ``first`` seconds, and after twice as many each time."""
+    """Says what is under way when nothing has been recorded for long: after ``first`` seconds, then after twice as many, and so on."""
 
     def __init__(self, reporter: Reporter, first: float = 300.0) -> None:
         self._reporter = reporter
@@ -110,7 +110,7 @@ class Watch:
         self._over = threading.Event()
 
     def __enter__(self) -> Watch:
-        threading.Thread(target=self._look, name="watch", daemon=True).start()
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,7 +120,7 @@ class Watch:
         """Note that something has come of the work, and what is under way now."""
         self._happened = (what, time.monotonic())
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         last, due = self._happened, self._first
         while not self._over.wait(last[1] + due - time.monotonic()):
             if last is self._happened:

@@ -1,7 +1,7 @@
-"""What other people and other programs get to see: spreadsheet cells, Markdown, and paths without the user's home folder.
+"""Text that is safe to share: in spreadsheet cells and Markdown, and with paths that show no home folder.
 
-Names come from strangers' photos, plugins and run folders, so each of them is written as text that nothing carries out.
-Pages, cards and tables are given away, so they have no home folder, user name or host name in them.
+Names come from strangers' photos, plugins and run folders, so they are escaped: no program takes them for a formula or for
+code. Pages, cards and tables are passed on to others, so they name no home folder, user or host.
 """
 
 from __future__ import annotations
@@ -74,18 +74,19 @@ def spreadsheet_table(table: DataFrame) -> DataFrame:
     >>> spreadsheet_table(pd.DataFrame({"arm": ["=adam"]}))["arm"].tolist()
     ["'=adam"]
     """
-    safe = _each_text(arguments.table("table", table), spreadsheet_cell)
+    safe = _change_texts(arguments.table("table", table), spreadsheet_cell)
     return safe.set_axis([spreadsheet_cell(str(name)) for name in table.columns], axis=1)
 
 
-def _each_text(table: DataFrame, change: Any) -> DataFrame:
+def _change_texts(table: DataFrame, change: Any) -> DataFrame:
     """Return the table with every text in it changed; the table itself where there is nothing to change."""
     changed = {}
     for place, name in enumerate(table.columns):
         column = table.iloc[:, place]
         if column.dtype.kind not in "biufcmM":
             texts = {value for value in column if isinstance(value, str)}
-            new = {text: after for text in texts if (after := change(text)) != text}
+            after = {text: change(text) for text in texts}
+            new = {text: after[text] for text in texts if after[text] != text}
             if new:
                 values = [new.get(value, value) if isinstance(value, str) else value for value in column]
                 changed[name] = type(column)(values, index=column.index, dtype=column.dtype)
@@ -133,7 +134,7 @@ def impersonal(value: T) -> T:
     Texts may stand in lists, tuples and mappings; keys stay as they are.
     """
     if isinstance(value, str):
-        return _shown_text(value)  # type: ignore[return-value]
+        return _hide_persons(value)  # type: ignore[return-value]
     if isinstance(value, Mapping):
         return {key: impersonal(each) for key, each in value.items()}  # type: ignore[return-value]
     if isinstance(value, list | tuple):
@@ -143,7 +144,7 @@ def impersonal(value: T) -> T:
 
 def impersonal_table(table: DataFrame) -> DataFrame:
     """Return the table with ``impersonal`` applied to every text in it."""
-    return _each_text(table, _shown_text)
+    return _change_texts(table, _hide_persons)
 
 
 def typed(words: Iterable[str]) -> str:
@@ -155,10 +156,10 @@ def typed(words: Iterable[str]) -> str:
     >>> typed(["harness", "show", "my runs/a"])
     "harness show 'my runs/a'"
     """
-    return " ".join(_word(arguments.text("words", word)) for word in arguments.items("words", words, "texts"))
+    return " ".join(_quote_word(arguments.text("words", word)) for word in arguments.items("words", words, "texts"))
 
 
-def _word(word: str) -> str:
+def _quote_word(word: str) -> str:
     if word == "~" or word.startswith("~/"):
         return f"~{word[1:2]}{shlex.quote(word[2:]) if word[2:] else ''}"
     before, home, rest = word.partition("~/")
@@ -167,18 +168,18 @@ def _word(word: str) -> str:
     return shlex.quote(word)
 
 
-def _shown_text(text: str) -> str:
+def _hide_persons(text: str) -> str:
     if "/" not in text and "\\" not in text:
         return text
     for home in _own_homes(os.environ.get("HOME", "")):
         text = home.sub("~", text)
     text = _HOMES.sub("~", text)
     names = _own_names(os.environ.get("USER", ""))
-    return _ABSOLUTE.sub(lambda path: names.sub(_unnamed, path[0]), text) if names else text
+    return _ABSOLUTE.sub(lambda path: names.sub(_replace_name, path[0]), text) if names else text
 
 
-def _unnamed(name: re.Match[str]) -> str:
-    return "HOST" if name[0] in _hosts() else "USER"
+def _replace_name(name: re.Match[str]) -> str:
+    return "HOST" if name[0] in _host_names() else "USER"
 
 
 @cache
@@ -194,7 +195,7 @@ def _own_homes(_: str) -> tuple[re.Pattern[str], ...]:
 
 
 @cache
-def _hosts() -> frozenset[str]:
+def _host_names() -> frozenset[str]:
     name = socket.gethostname()
     return frozenset({name, name.partition(".")[0]}) - {"", "localhost"}
 
@@ -206,7 +207,7 @@ def _own_names(_: str) -> re.Pattern[str] | None:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):  # a user without a name, as in a container
         user = ""
-    names = sorted({user, *_hosts()} - {"", "root"}, key=len, reverse=True)
+    names = sorted({user, *_host_names()} - {"", "root"}, key=len, reverse=True)
     return re.compile(rf"(?<=[/\\@])(?:{'|'.join(map(re.escape, names))}){_END}") if names else None
 
 

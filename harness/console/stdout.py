@@ -1,6 +1,6 @@
 """Standard output that may end before the command does: a pipe that nobody reads any more, a log file on a full disk.
 
-The command goes on to its end all the same: what it prints is the least of what it does.
+The command goes on to its end all the same, because its results are in files.
 """
 
 from __future__ import annotations

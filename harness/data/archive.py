@@ -59,7 +59,7 @@ class Archive:
                 raise EOFError(f"{len(unpacked)} of {member.file_size} bytes")
         except DAMAGE as error:
             raise DataError(
-                f"{self.file}: must be an undamaged zip archive, got {_line(error)} in {_short(member.filename)}; get it again"
+                f"{self.file}: must be an undamaged zip archive, got {_error_line(error)} in {_quote_name(member.filename)}; get it again"
             ) from error
         return unpacked
 
@@ -90,11 +90,11 @@ def open_archive(file: Path) -> Iterator[Archive]:
     try:
         opened = zipfile.ZipFile(file)
     except DAMAGE as error:
-        raise DataError(f"{file}: must be a whole zip archive, got '{_line(error)}'; get it again") from error
+        raise DataError(f"{file}: must be a whole zip archive, got '{_error_line(error)}'; get it again") from error
     with opened:
         infos = opened.infolist()
         _check(file, infos)
-        yield Archive(file, _members(file, infos), opened, threading.Lock())
+        yield Archive(file, _files_by_name(file, infos), opened, threading.Lock())
 
 
 def _check(file: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
@@ -115,33 +115,33 @@ def _check(file: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
 
 def _name_fault(name: str) -> str:
     if "\\" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name) or "\0" in name:
-        return f"must have members with relative names, got {_short(name)}"
+        return f"must have members with relative names, got {_quote_name(name)}"
     if ".." in name.split("/"):
-        return f"must have members that stay inside the folder, got {_short(name)}"
+        return f"must have members that stay inside the folder, got {_quote_name(name)}"
     return ""
 
 
 def _kind_fault(info: zipfile.ZipInfo) -> str:
     kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not packed on Unix
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        what = "a symbolic link" if kind == stat.S_IFLNK else "a special file"
-        return f"must have only files and folders, got {what}, {_short(info.filename)}"
+        kind_name = "a symbolic link" if kind == stat.S_IFLNK else "a special file"
+        return f"must have only files and folders, got {kind_name}, {_quote_name(info.filename)}"
     if info.flag_bits & 0x1:
-        return f"must not be encrypted, got {_short(info.filename)} encrypted"
+        return f"must not be encrypted, got {_quote_name(info.filename)} encrypted"
     if info.compress_type not in METHODS:
-        return f"must be stored or deflated, got {_short(info.filename)} packed by method {info.compress_type}"
+        return f"must be stored or deflated, got {_quote_name(info.filename)} packed by method {info.compress_type}"
     return ""
 
 
 def _size_fault(info: zipfile.ZipInfo) -> str:
     if max(info.file_size, info.compress_size) > MOST_OF_A_MEMBER:
-        return f"must have members of at most {MOST_OF_A_MEMBER >> 20} MiB, got {_short(info.filename)} of {info.file_size >> 20} MiB"
+        return f"must have members of at most {MOST_OF_A_MEMBER >> 20} MiB, got {_quote_name(info.filename)} of {info.file_size >> 20} MiB"
     if info.file_size > SMALL and info.file_size > MOST_RATIO * info.compress_size:
-        return f"must unpack to at most {MOST_RATIO} times its size, got more for {_short(info.filename)}"
+        return f"must unpack to at most {MOST_RATIO} times its size, got more for {_quote_name(info.filename)}"
     return ""
 
 
-def _members(file: Path, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+def _files_by_name(file: Path, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
     """Return the files by name, without hidden ones; raises DataError where two have one name."""
     members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
@@ -150,15 +150,15 @@ def _members(file: Path, infos: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.
             continue
         if info.filename in members:
             raise DataError(
-                f"{file}: must have members of different names, got two {_short(info.filename)}; make it anew"
+                f"{file}: must have members of different names, got two {_quote_name(info.filename)}; make it anew"
             )
         members[info.filename] = info
     return members
 
 
-def _short(name: str) -> str:
+def _quote_name(name: str) -> str:
     return repr(name if len(name) <= 80 else f"{name[:77]}...")
 
 
-def _line(error: Exception) -> str:
+def _error_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__

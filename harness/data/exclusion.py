@@ -30,16 +30,18 @@ def read_exclusion(file: Path, where: str) -> dict[str, int]:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             rows = csv.DictReader(lines)
             if COLUMN not in (rows.fieldnames or ()):
-                got = ", ".join(rows.fieldnames or ()) or "nothing"
-                raise DataError(f"{file}:1: must have a column '{COLUMN}', got {got:.200}; see 'harness data suspects'")
-            found: dict[str, int] = {}
+                columns = ", ".join(rows.fieldnames or ()) or "nothing"
+                raise DataError(
+                    f"{file}:1: must have a column '{COLUMN}', got {columns:.200}; see 'harness data suspects'"
+                )
+            lines_by_name: dict[str, int] = {}
             for row in rows:
                 if row[COLUMN]:
-                    found.setdefault(from_spreadsheet_cell(row[COLUMN]), rows.line_num)
+                    lines_by_name.setdefault(from_spreadsheet_cell(row[COLUMN]), rows.line_num)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = "nothing there" if isinstance(error, FileNotFoundError) else str(error)
-        raise DataError(f"{where}: must be a CSV file, got '{file}': {why}; check the path") from error
-    return found
+        reason = "nothing there" if isinstance(error, FileNotFoundError) else str(error)
+        raise DataError(f"{where}: must be a CSV file, got '{file}': {reason}; check the path") from error
+    return lines_by_name
 
 
 def exclude(data: Data, names: Mapping[str, int], file: Path) -> Data:
@@ -49,40 +51,42 @@ def exclude(data: Data, names: Mapping[str, int], file: Path) -> Data:
     have no example left.
     """
     splits = {"train": data.train, "tune": data.tune, "test": data.test}
-    known = {name for split in splits.values() for name in split.names}
+    names_in_data = {*data.train.names, *data.tune.names, *data.test.names}
     for name, line in names.items():
-        if name not in known:
-            raise DataError(f"{file}:{line}: must name an example of the data, got '{name:.200}'{_hint(name, known)}")
+        if name not in names_in_data:
+            raise DataError(
+                f"{file}:{line}: must name an example of the data, got '{name:.200}'{_hint_name(name, names_in_data)}"
+            )
     if not names:
         return data
-    excluded = {which: tuple(name for name in split.names if name in names) for which, split in splits.items()}
+    excluded = {}
+    for split_name, split in splits.items():
+        excluded[split_name] = tuple(name for name in split.names if name in names)
     return replace(
         data,
-        train=_without(data.train, names, "train", data.classes, file),
-        tune=_without(data.tune, names, "tune", data.classes, file),
+        train=_leave_out(data.train, names, "train", data.classes, file),
+        tune=_leave_out(data.tune, names, "tune", data.classes, file),
         fingerprint=digest([data.fingerprint, "without", sorted(names)]),
         excluded=excluded,
     )
 
 
-def _without(split: Split, names: Iterable[str], which: str, classes: tuple[str, ...], file: Path) -> Split:
+def _leave_out(split: Split, names: Iterable[str], which: str, classes: tuple[str, ...], file: Path) -> Split:
     import numpy as np
 
-    kept = np.array([name not in names for name in split.names])
-    if kept.all():
+    rows = np.array([name not in names for name in split.names])
+    if rows.all():
         return split  # perhaps a view of the store on disk
-    targets = split.targets[kept]
-    missing = [each for number, each in enumerate(classes) if not (targets == number).any()]
+    targets = split.targets[rows]
+    missing = [class_name for number, class_name in enumerate(classes) if not (targets == number).any()]
     if missing or not len(targets):
-        what = f"none of '{missing[0]}'" if missing else "none"
-        raise DataError(f"{file}: must leave examples of every class in {which}, got {what}; exclude fewer")
-    return Split(split.inputs[kept], targets, tuple(np.array(split.names, dtype=object)[kept]))
+        missing_text = f"none of '{missing[0]}'" if missing else "none"
+        raise DataError(f"{file}: must leave examples of every class in {which}, got {missing_text}; exclude fewer")
+    return Split(split.inputs[rows], targets, tuple(np.array(split.names, dtype=object)[rows]))
 
 
-def _hint(name: str, known: set[str]) -> str:
-    """Return the nearest name, where that is a matter of a moment."""
-    return (
-        did_you_mean(name, sorted(known))
-        if len(known) <= 5000
-        else "; names stand as 'harness data suspects' writes them"
-    )
+def _hint_name(name: str, known: set[str]) -> str:
+    """Return the nearest name; of very many names it is not looked for, because that takes long."""
+    if len(known) > 5000:
+        return "; names stand as 'harness data suspects' writes them"
+    return did_you_mean(name, sorted(known))

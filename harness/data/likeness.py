@@ -12,13 +12,13 @@ pixels, and so have others that only their wrapping tells apart.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.console.progress import Reporter
-from harness.data.images import Look, look_at_pixels
+from harness.data.looks import Look, look_at_pixels
 from harness.plugin.contracts import Data, Photo
 
 NEAR = 6  # bits of 64
@@ -32,19 +32,19 @@ VERSION = 1  # raised whenever the same data give other findings
 def likeness(data: Data, reporter: Reporter) -> dict[str, Any]:
     """Return the findings as plain values: duplicates, near duplicates, leaks between splits, conflicts of labels."""
     photos, looks = [], []
-    total = sum(len(getattr(data, which)) for which in SPLITS)
-    for which in SPLITS:
-        split = getattr(data, which)
+    total = sum(len(getattr(data, split_name)) for split_name in SPLITS)
+    for split_name in SPLITS:
+        split = getattr(data, split_name)
         for name, target, pixels in zip(split.names, split.targets, split.inputs, strict=True):
-            photos.append(Photo(name, data.classes[int(target)], Path(name).read_bytes, which))
+            photos.append(Photo(name, data.classes[int(target)], Path(name).read_bytes, split_name))
             looks.append(look_at_pixels(pixels))
             reporter.preparing("comparing photos", len(looks), total)
-    found = findings(photos, looks)
+    all_findings = findings(photos, looks)
     return {
         "version": VERSION,
         "fingerprint": data.fingerprint,
-        **{kind: found[kind] for kind in ("duplicates", "near_duplicates", "leaks", "label_conflicts")},
-        "rules": {**found["rules"], "duplicates": "equal pixels (SHA-256)"},
+        **{kind: all_findings[kind] for kind in ("duplicates", "near_duplicates", "leaks", "label_conflicts")},
+        "rules": {**all_findings["rules"], "duplicates": "equal pixels (SHA-256)"},
     }
 
 
@@ -59,25 +59,28 @@ class Pair:
 
 
 def findings(photos: Sequence[Photo], looks: Sequence[Look]) -> dict[str, Any]:
-    """Return what is wrong: broken photos, equal ones, nearly equal ones, and what that means for splits and labels."""
+    """Return what is wrong: broken photos, equal ones, nearly equal ones, leaks between splits and conflicts of labels."""
 
-    def about(members: Sequence[int]) -> list[dict[str, str]]:
+    def describe(members: Sequence[int]) -> list[dict[str, str]]:
         return [{"name": photos[i].name, "split": photos[i].split, "label": photos[i].label} for i in members]
 
-    equal = _equal(looks)
-    again = {i for group in equal for i in group[1:]}
-    once = [i for i, look in enumerate(looks) if not look.broken and i not in again]
-    near = [Pair(once[a], once[b], bits, how) for a, b, bits, how in near_pairs([looks[i] for i in once])]
-    edges = [(group[0], i) for group in equal for i in group[1:]] + [(pair.first, pair.second) for pair in near]
-    alike = _connected(edges, len(photos))
+    equal = _group_equal(looks)
+    near = _near_pairs_of_different(looks, equal)
+    groups = _connect([*_edges(equal), *((pair.first, pair.second) for pair in near)], len(photos))
+    described = [describe(group) for group in groups]
     return {
-        "broken": [{**about([i])[0], "reason": look.broken} for i, look in enumerate(looks) if look.broken],
-        "duplicates": [about(group) for group in equal],
+        "broken": [{**describe([i])[0], "reason": look.broken} for i, look in enumerate(looks) if look.broken],
+        "duplicates": [describe(group) for group in equal],
         "near_duplicates": [
-            {"photos": about([p.first, p.second]), "bits": p.bits, "correlation": round(p.correlation, 4)} for p in near
+            {
+                "photos": describe([pair.first, pair.second]),
+                "bits": pair.bits,
+                "correlation": round(pair.correlation, 4),
+            }
+            for pair in near
         ],
-        "leaks": [about(group) for group in alike if len({photos[i].split for i in group}) > 1],
-        "label_conflicts": [about(group) for group in alike if len({photos[i].label for i in group}) > 1],
+        "leaks": [group for group in described if _differ(group, "split")],
+        "label_conflicts": [group for group in described if _differ(group, "label")],
         "rules": {
             "duplicates": "equal bytes (SHA-256)",
             "near_duplicates": {"bits": NEAR, "of": 64, "correlation": ALIKE, "flat": FLAT},
@@ -87,7 +90,25 @@ def findings(photos: Sequence[Photo], looks: Sequence[Look]) -> dict[str, Any]:
     }
 
 
-def _equal(looks: Sequence[Look]) -> list[list[int]]:
+def _edges(groups: Iterable[Sequence[int]]) -> Iterator[tuple[int, int]]:
+    """Yield edges that connect the members of every group."""
+    for first, *others in groups:
+        yield from ((first, member) for member in others)
+
+
+def _near_pairs_of_different(looks: Sequence[Look], equal: Iterable[Sequence[int]]) -> list[Pair]:
+    """Return the pairs that are nearly the same; of equal photos only the first takes part."""
+    repeated = {member for _, member in _edges(equal)}
+    positions = [i for i, look in enumerate(looks) if not look.broken and i not in repeated]
+    pairs = near_pairs([looks[i] for i in positions])
+    return [Pair(positions[a], positions[b], bits, correlation) for a, b, bits, correlation in pairs]
+
+
+def _differ(group: Iterable[Mapping[str, str]], key: str) -> bool:
+    return len({photo[key] for photo in group}) > 1
+
+
+def _group_equal(looks: Sequence[Look]) -> list[list[int]]:
     """Return the groups of photos with equal bytes."""
     groups = defaultdict(list)
     for i, look in enumerate(looks):
@@ -121,7 +142,7 @@ def near_pairs(looks: Sequence[Look]) -> Iterator[tuple[int, int, int, float]]:
                     yield a, b, int(bits[a - start, b - start]), correlation
 
 
-def _connected(edges: Sequence[tuple[int, int]], count: int) -> list[list[int]]:
+def _connect(edges: Sequence[tuple[int, int]], count: int) -> list[list[int]]:
     """Return the groups of two or more that the edges connect, each in rising order."""
     head = list(range(count))
 
@@ -135,6 +156,7 @@ def _connected(edges: Sequence[tuple[int, int]], count: int) -> list[list[int]]:
         low, high = sorted((find(a), find(b)))
         head[high] = low
     groups = defaultdict(list)
-    for i in sorted({i for edge in edges for i in edge}):
+    connected = {a for a, _ in edges} | {b for _, b in edges}
+    for i in sorted(connected):
         groups[find(i)].append(i)
     return list(groups.values())

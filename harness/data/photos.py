@@ -69,7 +69,7 @@ def photo_files(folder: Path, skipped: Skip = lambda file, reason: None) -> list
         raise DataError(
             f"{folder}: must be a folder, got {'a file' if folder.exists() else 'nothing there'}; check the path"
         )
-    for file, regular in sorted(_files(folder, arguments.function("skipped", skipped))):
+    for file, regular in sorted(_walk_files(folder, arguments.function("skipped", skipped))):
         reason = _why_no_photo(file, regular)
         if reason:
             skipped(file, reason)
@@ -113,42 +113,42 @@ def photo_members(
 def _why_no_photo(file: Path, regular: bool) -> str:
     if not regular and file.is_symlink() and not file.exists():
         return "" if file.suffix.lower() in SUFFIXES else "link to nothing"
-    return why_no_photo(file.name, partial(_head, file)) if regular or file.is_file() else "not a regular file"
+    return why_no_photo(file.name, partial(_read_head, file)) if regular or file.is_file() else "not a regular file"
 
 
-def _head(file: Path) -> bytes:
+def _read_head(file: Path) -> bytes:
     with file.open("rb") as content:
         return content.read(HEAD)
 
 
-def _files(folder: Path, skipped: Skip) -> Iterator[tuple[Path, bool]]:
+def _walk_files(folder: Path, skipped: Skip) -> Iterator[tuple[Path, bool]]:
     """Yield (path, whether it is a regular file and no link) of everything in a folder that is neither folder nor rubbish.
 
     A folder is walked once, by whatever links it is reached, and none above the first is: it has other classes. Linked
     folders come after the others, so that a photo has its own path where it has one.
     """
     folders, links = [folder], list[Path]()
-    walked = {_identity(above) for above in (folder, *folder.resolve().parents, *folder.absolute().parents)}
+    walked = {_folder_identity(above) for above in (folder, *folder.resolve().parents, *folder.absolute().parents)}
     while folders or links:
         if not folders:
             link = min(links)
             links.remove(link)
-            if _identity(link) in walked:
+            if _folder_identity(link) in walked:
                 skipped(link, "link to a folder above it or read already")
                 continue
-            walked.add(_identity(link))
+            walked.add(_folder_identity(link))
             folders.append(link)
-        here = folders.pop()
+        current = folders.pop()
         try:
-            with os.scandir(here) as entries:
+            with os.scandir(current) as entries:
                 inner = [entry for entry in entries if not is_rubbish(entry.name)]
         except OSError as error:
-            skipped(here, f"folder that cannot be read ({error.strerror or error})")
+            skipped(current, f"folder that cannot be read ({error.strerror or error})")
             continue
         for entry in inner:
             path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
-                walked.add(_identity(path))
+                walked.add(_folder_identity(path))
                 folders.append(path)
             elif entry.is_symlink() and path.is_dir():
                 links.append(path)
@@ -156,9 +156,9 @@ def _files(folder: Path, skipped: Skip) -> Iterator[tuple[Path, bool]]:
                 yield path, entry.is_file(follow_symlinks=False)
 
 
-def _identity(folder: Path) -> tuple[int, int]:
-    about = folder.stat()
-    return about.st_dev, about.st_ino
+def _folder_identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 @dataclass(frozen=True)
@@ -183,33 +183,33 @@ def open_photos(
         photos = [
             Photo(file.relative_to(place).as_posix(), "", file.read_bytes) for file in photo_files(place, skipped)
         ]
-        yield _numbered(photos, place, ids)
+        yield _number_photos(photos, place, ids)
     elif zipfile.is_zipfile(place):
         with open_archive(place) as archive:
             members = photo_members(archive, skipped=skipped)
             photos = [Photo(name, "", partial(archive.read, info)) for name, info in members.items()]
-            yield _numbered(photos, place, ids)
+            yield _number_photos(photos, place, ids)
     else:
-        got = "another file" if place.exists() else "nothing there"
-        raise DataError(f"{place}: must be a folder or a zip archive of photos, got {got}; check the path")
+        found_text = "another file" if place.exists() else "nothing there"
+        raise DataError(f"{place}: must be a folder or a zip archive of photos, got {found_text}; check the path")
 
 
-def _numbered(photos: Sequence[Photo], place: Path, ids: str) -> list[Numbered]:
+def _number_photos(photos: Sequence[Photo], place: Path, ids: str) -> list[Numbered]:
     by_id: dict[str, Photo] = {}
     for photo in photos:
         file = photo.name.rpartition("/")[2]
         stem = file.rpartition(".")[0] or file
         name = stem if ids == "name" else str(int(stem)) if NUMBER.fullmatch(stem) else file
-        other = by_id.setdefault(name, photo)
-        if other is not photo:
+        first_photo = by_id.setdefault(name, photo)
+        if first_photo is not photo:
             raise DataError(
-                f"{place}: must have photos of different names, got '{other.name}' and '{photo.name}'; name the folder of one of them"
+                f"{place}: must have photos of different names, got '{first_photo.name}' and '{photo.name}'; name the folder of one of them"
             )
     if not by_id:
         raise DataError(f"{place}: must have photos (JPEG, PNG, GIF, BMP, TIFF or WebP), got none; check the path")
-    return [Numbered(name, by_id[name]) for name in sorted(by_id, key=_order)]
+    return [Numbered(name, by_id[name]) for name in sorted(by_id, key=_sort_key)]
 
 
-def _order(name: str) -> tuple[bool, int, str]:
+def _sort_key(name: str) -> tuple[bool, int, str]:
     number = NUMBER.fullmatch(name)
     return not number, int(name) if number else 0, name

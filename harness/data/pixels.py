@@ -35,7 +35,7 @@ def upright_rgb(photo: Image) -> Image:
     raw_mode = _raw_mode(photo)
     _undo_byte_order(photo)
     photo.load()
-    return _turned(_rgb(photo, raw_mode), _orientation(photo))
+    return _turn(_to_rgb(photo, raw_mode), _read_orientation(photo))
 
 
 def _raw_mode(photo: Image) -> str:
@@ -57,7 +57,7 @@ def _undo_byte_order(photo: Image) -> None:
         photo.tile = [tile._replace(args=(NATIVE.get(mode, mode), *more)) for tile in tiles]  # type: ignore[attr-defined]
 
 
-def _orientation(photo: Image) -> int:
+def _read_orientation(photo: Image) -> int:
     """Return the orientation, 1 to 8; 1 where the EXIF is damaged, as viewers have it: the pixels are whole."""
     try:
         orientation = photo.getexif().get(ORIENTATION, 1)
@@ -66,17 +66,17 @@ def _orientation(photo: Image) -> int:
     return orientation if orientation in TURNS else 1
 
 
-def _turned(photo: Image, orientation: int) -> Image:
+def _turn(photo: Image, orientation: int) -> Image:
     from PIL import Image
 
     return photo.transpose(Image.Transpose[TURNS[orientation]]) if orientation in TURNS else photo
 
 
-def _rgb(photo: Image, raw_mode: str) -> Image:
+def _to_rgb(photo: Image, raw_mode: str) -> Image:
     if photo.mode == "RGB" and not photo.has_transparency_data:
         return photo
     if photo.mode.startswith("I") or photo.mode == "F":
-        return _grey(photo).convert("RGB")
+        return _to_grey(photo).convert("RGB")
     if not photo.has_transparency_data:
         return photo.convert("RGB")
     key, factor = photo.info.get("transparency"), KEY_FACTORS.get(raw_mode, 1)
@@ -94,13 +94,13 @@ def _on_background(photo: Image) -> Image:
     return ground
 
 
-def _grey(photo: Image) -> Image:
+def _to_grey(photo: Image) -> Image:
     """Return a photo of more than 8 bits a pixel as 8-bit grey, on the background where it is transparent."""
     import numpy as np
     from PIL import Image
 
     values = np.asarray(photo)
-    grey = np.rint(values.astype(np.float32) * np.float32(255 / _most(photo, values))).astype(np.uint8)
+    grey = np.rint(values.astype(np.float32) * np.float32(255 / _white_value(photo, values))).astype(np.uint8)
     tags = getattr(photo, "tag_v2", {})
     if tags.get(PHOTOMETRIC) == 0 and photo.mode != "I":  # WhiteIsZero, which Pillow turns round for 8 bits only
         grey = 255 - grey
@@ -108,7 +108,7 @@ def _grey(photo: Image) -> Image:
     return Image.fromarray(grey if key is None else np.where(values == key, np.uint8(BACKGROUND[0]), grey))
 
 
-def _most(photo: Image, values: NDArray[Any]) -> int:
+def _white_value(photo: Image, values: NDArray[Any]) -> int:
     """Return the value that is white, by the rules above; raises ValueError where it cannot be known."""
     if photo.mode.startswith("I;16"):
         return 4_095 if getattr(photo, "tag_v2", {}).get(BITS) == (12,) else 65_535

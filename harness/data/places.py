@@ -53,14 +53,14 @@ def find_root(named: Path | None, dataset: str) -> Root:
     Raises DataError where the folder the user named is not there.
     """
     variable = os.environ.get("HARNESS_DATA")
-    said, who = (named, "--data") if named else (Path(variable), "HARNESS_DATA") if variable else (None, "")
-    if said is not None:
-        if not said.is_dir():
+    folder, source = (named, "--data") if named else (Path(variable), "HARNESS_DATA") if variable else (None, "")
+    if folder is not None:
+        if not folder.is_dir():
             raise DataError(
-                f"{who}: must be a folder with the data, got '{said}', which is "
-                f"{'a file; name the folder it lies in' if said.exists() else 'not there; check the path'}"
+                f"{source}: must be a folder with the data, got '{folder}', which is "
+                f"{'a file; name the folder it lies in' if folder.exists() else 'not there; check the path'}"
             )
-        return Root(said, required=True)
+        return Root(folder, required=True)
     if Path("data").is_dir():
         return Root(Path("data"))
     downloaded = downloads_folder() / dataset

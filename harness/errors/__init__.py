@@ -19,8 +19,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 LONGEST_VALUE = 80  # characters of a value that a message names
+MOST_ITEMS = 20  # of a table or an array that a message names
 LONGEST_LINE = 400  # characters of an error's line
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+[ ]*")  # whatever some reader takes for the end of a line
@@ -105,7 +107,7 @@ def printable(text: str) -> str:
 
     Bytes of a path that are not UTF-8, which Python keeps as lone surrogates, are escaped too, as in ``caf\xe9.jpg``.
     """
-    return text if text.isprintable() else _UNSEEN.sub(_escaped, text)
+    return text if text.isprintable() else _UNSEEN.sub(_escape, text)
 
 
 def encodable(text: str) -> str:
@@ -121,7 +123,7 @@ def on_one_line(text: str) -> str:
     return printable(_BREAKS.sub(" ", text))
 
 
-def _escaped(match: re.Match[str]) -> str:
+def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8
         code -= 0xDC00
@@ -132,7 +134,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 def shown(value: object) -> str:
     """Return a value for a message: in the words of TOML, on one printable line of at most ``LONGEST_VALUE`` characters."""
-    return shortened(printable(_in_toml(value)), LONGEST_VALUE)
+    return shortened(printable(_as_toml(value)), LONGEST_VALUE)
 
 
 def shortened(text: str, longest: int, end: int | None = None) -> str:
@@ -147,8 +149,8 @@ def shortened(text: str, longest: int, end: int | None = None) -> str:
     return f"{text[: longest - len(dots) - end]}{dots}{text[-end:]}"
 
 
-def _in_toml(value: object, depth: int = 3) -> str:
-    """Return a value as TOML has it; of what is long, or nested deep, no more than a message can show."""
+def _as_toml(value: object, depth: int = 3) -> str:
+    """Return a value as TOML writes it; a long or deeply nested one is cut to what a message can show."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and value.bit_length() > 300:
@@ -156,25 +158,30 @@ def _in_toml(value: object, depth: int = 3) -> str:
     if isinstance(value, str):
         return repr(shortened(value, LONGEST_VALUE))
     if isinstance(value, Mapping | list | tuple):
-        if not depth:
-            return "{...}" if isinstance(value, Mapping) else "[...]"
-        some = [value[key] if isinstance(value, Mapping) else key for key, _ in zip(value, range(20), strict=False)]
-        texts = [_in_toml(each, depth - 1) for each in some]
-        if isinstance(value, Mapping):
-            texts = [f"{key} = {text}" for key, text in zip(value, texts, strict=False)]
-        more = ", ..." if len(value) > len(some) else ""
-        brackets = "{}" if isinstance(value, Mapping) else "[]"
-        return f"{brackets[0]}{', '.join(texts)}{more}{brackets[1]}"
+        return _container_as_toml(value, depth)
     try:
         return repr(value)
     except Exception:  # of a plugin's object
         return f"a {type(value).__name__}"
 
 
-def did_you_mean(name: str, known: Iterable[str], listed: bool = False) -> str:
-    """Return ``"; did you mean 'adam'?"`` for the nearest known name, or else a short list of what there is.
+def _container_as_toml(value: Mapping[object, object] | list[object] | tuple[object, ...], depth: int) -> str:
+    """Return a table or an array as TOML writes it, its first ``MOST_ITEMS`` items, ``depth`` levels deep."""
+    opening, closing = ("{", "}") if isinstance(value, Mapping) else ("[", "]")
+    if not depth:
+        return f"{opening}...{closing}"
+    if isinstance(value, Mapping):
+        texts = [f"{key} = {_as_toml(value[key], depth - 1)}" for key in islice(value, MOST_ITEMS)]
+    else:
+        texts = [_as_toml(item, depth - 1) for item in value[:MOST_ITEMS]]
+    more = ", ..." if len(value) > MOST_ITEMS else ""
+    return f"{opening}{', '.join(texts)}{more}{closing}"
 
-    Capitals make no difference. What the message has ``listed`` already is not listed again.
+
+def did_you_mean(name: str, known: Iterable[str], listed: bool = False) -> str:
+    """Return ``"; did you mean 'adam'?"`` for the nearest known name, or else a short list of the known names.
+
+    Capitals make no difference. Names that the message has ``listed`` already are not listed again.
     """
     known = sorted(known)
     if near := nearest(name, known):
@@ -187,14 +194,14 @@ def did_you_mean(name: str, known: Iterable[str], listed: bool = False) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the known name that is most like a name, however they are capitalized; "" where none is."""
     by_letters: dict[str, str] = {}
-    for each in known:
-        by_letters.setdefault(each.casefold(), each)
+    for candidate in known:
+        by_letters.setdefault(candidate.casefold(), candidate)
     near = difflib.get_close_matches(name[:LONGEST_VALUE].casefold(), by_letters, n=1, cutoff=0.6)
     return by_letters[near[0]] if near else ""
 
 
 def message_of(error: BaseException) -> str:
-    """Return what an exception says, on one line, whatever its class does: ``__str__`` may raise, or return no text."""
+    """Return an exception's message on one line, whatever its class does: ``__str__`` may raise, or return no text."""
     try:
         text = str.__str__(str(error))  # of a subclass, which can do anything too
     except BaseException:  # the user's Ctrl-C is noted: it is raised at the next check

@@ -1,4 +1,4 @@
-"""What an argument of a public function must be: each check returns the value, or raises one line that names it.
+"""Checks of the arguments of public functions: each returns the value, or raises one line that names the argument.
 
 ``name: must be ..., got ...`` is a TypeError for a value of the wrong kind, and a ValueError for one out of its range or
 of the wrong shape.
@@ -27,38 +27,38 @@ LONGEST = 60  # characters of a value in a message
 
 def number(name: str, value: object, low: float = -math.inf, high: float = math.inf, nan: bool = False) -> float:
     """Return a real number between ``low`` and ``high``, both included; NaN only where ``nan`` says so."""
-    found = _float(value)
-    if found is None:
+    result = _as_float(value)
+    if result is None:
         raise TypeError(f"{name}: must be a number, got {describe(value)}")
-    if not (low <= found <= high or (nan and math.isnan(found))):
-        raise ValueError(f"{name}: must be a number{_between(low, high)}, got {found:g}")
-    return found
+    if not (low <= result <= high or (nan and math.isnan(result))):
+        raise ValueError(f"{name}: must be a number{_limits_text(low, high)}, got {result:g}")
+    return result
 
 
 def share(name: str, value: object) -> float:
     """Return a number above 0 and below 1: a level, a power, a probability of an error."""
-    found = _float(value)
-    if found is None:
+    result = _as_float(value)
+    if result is None:
         raise TypeError(f"{name}: must be a number above 0 and below 1, got {describe(value)}")
-    if not 0 < found < 1:
-        raise ValueError(f"{name}: must be a number above 0 and below 1, got {found:g}")
-    return found
+    if not 0 < result < 1:
+        raise ValueError(f"{name}: must be a number above 0 and below 1, got {result:g}")
+    return result
 
 
 def whole(name: str, value: object, low: int = 0, high: int | None = None) -> int:
     """Return a whole number from ``low`` to ``high``; neither True nor 3.0 is one."""
-    limits = _between(low, math.inf if high is None else high)
+    limits = _limits_text(low, math.inf if high is None else high)
     try:
-        found = None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
+        result = None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
     except Exception:  # a stranger's __index__ may raise anything
-        found = None
-    if found is None:
+        result = None
+    if result is None:
         raise TypeError(f"{name}: must be a whole number{limits}, got {describe(value)}")
-    if high is None and found >= 2**64:  # more counts nothing, and is no floating-point number
-        raise ValueError(f"{name}: must be a whole number below 2**64, got {describe(found)}")
-    if found < low or (high is not None and found > high):
-        raise ValueError(f"{name}: must be a whole number{limits}, got {describe(found)}")
-    return found
+    if high is None and result >= 2**64:  # more counts nothing, and is no floating-point number
+        raise ValueError(f"{name}: must be a whole number below 2**64, got {describe(result)}")
+    if result < low or (high is not None and result > high):
+        raise ValueError(f"{name}: must be a whole number{limits}, got {describe(result)}")
+    return result
 
 
 def flag(name: str, value: object) -> bool:
@@ -89,8 +89,8 @@ def text(name: str, value: object) -> str:
 
 
 def having(name: str, value: T, what: str, *attributes: str) -> T:
-    """Return a value that has these attributes, ``what`` in words: for what is known by what it can do."""
-    if isinstance(value, type) or not all(hasattr(value, each) for each in attributes):
+    """Return a value that has these attributes, ``what`` in words: for a value that is accepted by what it can do."""
+    if isinstance(value, type) or not all(hasattr(value, attribute) for attribute in attributes):
         raise TypeError(f"{name}: must be {what}, got {describe(value)}")
     return value
 
@@ -146,21 +146,21 @@ def items(name: str, value: object, what: str, least: int = 0) -> list[Any]:
     if isinstance(value, str | bytes | Mapping) or hasattr(value, "columns"):
         raise TypeError(f"{name}: must be a list of {what}, got {describe(value)}")
     try:
-        found: list[Any] = list(value)  # type: ignore[call-overload]
+        result: list[Any] = list(value)  # type: ignore[call-overload]
     except TypeError:
         raise TypeError(f"{name}: must be a list of {what}, got {describe(value)}") from None
-    if len(found) < least:
-        raise ValueError(f"{name}: must be {least} or more {what}, got {len(found)}")
-    return found
+    if len(result) < least:
+        raise ValueError(f"{name}: must be {least} or more {what}, got {len(result)}")
+    return result
 
 
 def ends(name: str, value: object) -> tuple[float, float]:
     """Return two numbers, the least and the largest that something can be."""
-    both = items(name, value, "two numbers")
-    if len(both) != 2 or isinstance(value, set | frozenset):
+    numbers = items(name, value, "two numbers")
+    if len(numbers) != 2 or isinstance(value, set | frozenset):
         raise ValueError(f"{name}: must be two numbers in their order, got {describe(value)}")
-    low = number(name, both[0])
-    return low, number(name, both[1], low)
+    low = number(name, numbers[0])
+    return low, number(name, numbers[1], low)
 
 
 def arrays(*given: tuple[str, object, str], keep: bool = False, empty: bool = False) -> tuple[Array, ...]:
@@ -173,56 +173,56 @@ def arrays(*given: tuple[str, object, str], keep: bool = False, empty: bool = Fa
     import numpy as np
 
     lengths: dict[str, tuple[int, str]] = {}
-    found = []
+    results = []
     for name, value, text in given:
         axes = text.split()
-        numbers = value if type(value) is np.ndarray and value.dtype == np.float64 else _numbers(name, value, text)
+        numbers = value if type(value) is np.ndarray and value.dtype == np.float64 else _as_numbers(name, value, text)
         free = axes[:1] == ["..."]
         named = axes[1:] if free else axes
         if numbers.ndim < len(named) or (numbers.ndim > len(named) and not free):
-            raise ValueError(f"{name}: must be {_axes(axes)}, got {describe(numbers)}")
+            raise ValueError(f"{name}: must be {_axes_text(axes)}, got {describe(numbers)}")
         if 0 in numbers.shape and not empty:
-            raise ValueError(f"{name}: must be {_axes(axes)} and not empty, got {describe(numbers)}")
+            raise ValueError(f"{name}: must be {_axes_text(axes)} and not empty, got {describe(numbers)}")
         for axis, length in zip(named, numbers.shape[numbers.ndim - len(named) :], strict=True):
-            known, where = lengths.setdefault(axis, (length, name))
-            if known != length:
-                same = f" of one {axis}" if where == name else f" with {axis} = {known} as in {where}"
-                raise ValueError(f"{name}: must be {_axes(axes)}{same}, got {describe(numbers)}")
-        found.append(numbers if keep else numbers.astype(np.float64, copy=False))
-    return tuple(found)
+            known_length, known_in = lengths.setdefault(axis, (length, name))
+            if known_length != length:
+                relation = f" of one {axis}" if known_in == name else f" with {axis} = {known_length} as in {known_in}"
+                raise ValueError(f"{name}: must be {_axes_text(axes)}{relation}, got {describe(numbers)}")
+        results.append(numbers if keep else numbers.astype(np.float64, copy=False))
+    return tuple(results)
 
 
 def alike(*given: tuple[str, object]) -> tuple[Array, ...]:
-    """Return arguments that are worked on element by element, as arrays of float64 of one shape.
+    """Return arguments of a function that works element by element, as arrays of float64 of one shape.
 
-    Each is a single number, or of the shape of all others that are none. Nothing else is broadcast.
+    Each is a single number, or an array of the one shape that all arrays have. Nothing else is broadcast.
     """
     import numpy as np
 
     shape: tuple[int, ...] = ()
     named = ""
-    found = []
+    results = []
     for name, value in given:
-        numbers = _numbers(name, value).astype(np.float64, copy=False)
+        numbers = _as_numbers(name, value).astype(np.float64, copy=False)
         if numbers.ndim:
             if named and numbers.shape != shape:
                 raise ValueError(
-                    f"{name}: must be a number or {_axes(map(str, shape))} as {named} is, got {describe(numbers)}"
+                    f"{name}: must be a number or {_axes_text(map(str, shape))} as {named} is, got {describe(numbers)}"
                 )
             shape, named = numbers.shape, named or name
-        found.append(numbers)
-    return tuple(np.broadcast_to(numbers, shape) for numbers in found)
+        results.append(numbers)
+    return tuple(np.broadcast_to(numbers, shape) for numbers in results)
 
 
 def describe(value: object) -> str:
     """Return a value for a message, on one line: its shape where it is an array, else its ``repr``, cut off."""
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
-        return _axes(map(str, shape))
+        return _axes_text(map(str, shape))
     return shortened(repr_of(value), LONGEST)
 
 
-def _float(value: object) -> float | None:
+def _as_float(value: object) -> float | None:
     """Return a real number as a float, None for anything else; a complex number, a text and a flag are none."""
     shape = getattr(value, "shape", None)
     dtype = getattr(value, "dtype", None)
@@ -235,28 +235,30 @@ def _float(value: object) -> float | None:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
-def _numbers(name: str, value: object, text: str = "") -> Any:
+def _as_numbers(name: str, value: object, text: str = "") -> Any:
     """Return an array of numbers, of any number of axes; ``text`` are those it must have."""
     import numpy as np
 
     try:
-        found = np.asarray(value)
+        array = np.asarray(value)
     except Exception as error:  # unequal rows; a stranger's __array__ may raise anything
-        raise ValueError(f"{name}: must be {_what(text)}, got {describe(value)}") from error
-    if found.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: must be {_what(text)}, got {describe(value) if found.ndim == 0 else found.dtype}")
-    return found
+        raise ValueError(f"{name}: must be {_describe_axes(text)}, got {describe(value)}") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name}: must be {_describe_axes(text)}, got {describe(value) if array.ndim == 0 else array.dtype}"
+        )
+    return array
 
 
-def _what(text: str) -> str:
-    return f"numbers, {_axes(text.split())}" if text else "a number or an array of numbers"
+def _describe_axes(text: str) -> str:
+    return f"numbers, {_axes_text(text.split())}" if text else "a number or an array of numbers"
 
 
-def _axes(axes: Any) -> str:
+def _axes_text(axes: Any) -> str:
     return f"[{', '.join(axes)}]"
 
 
-def _between(low: float, high: float) -> str:
+def _limits_text(low: float, high: float) -> str:
     if math.isfinite(low) and math.isfinite(high):
         return f" from {low:g} to {high:g}"
     if math.isfinite(low):

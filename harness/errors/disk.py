@@ -1,7 +1,7 @@
-"""What the operating system refuses of a file: room, permission, a limit. One wording and one class, ``DiskError``.
+"""When the operating system refuses a file, for want of room, permission or a limit: one wording, one class, ``DiskError``.
 
-Everything that the harness writes passes here, so a full disk is never taken for a broken run folder, for a fault of
-the harness, or for the failure of the plugin that happened to be at work.
+Everything that the harness writes passes here, so a full disk is never mistaken for a broken run folder, for a fault of
+the harness, or for a failure of the plugin that happened to be at work.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def writing(place: Path | str, hint: str = "", needed: int = 0) -> Iterator[None
 
 @contextmanager
 def reading(place: Path) -> Iterator[None]:
-    """Raise DiskError for an OSError inside: what is in the file is not known. That it is not there passes as it is."""
+    """Raise DiskError for an OSError inside, where the file's content is not known; a file that is missing passes as it is."""
     try:
         yield
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -65,14 +65,14 @@ def refused(
 def explained(
     place: Path | str, got: str, code: int, hint: str = "", needed: int = 0, must: str = "be written"
 ) -> DiskError:
-    """Return the line for a path, or for what has none, with what the system said and the code of that in ``errno``."""
+    """Return the error for a path or another target, with the system's message and its code from ``errno``."""
     facts = [f"'{got}'"]
     if code in _ROOM and isinstance(place, Path):
         facts += [f"{size(needed)} needed"] if needed else []
-        facts += [fact for fact in (_room(place), file_limit()) if fact]
+        facts += [fact for fact in (_room_text(place), file_limit()) if fact]
     remedy = _REMEDIES.get(code, "" if hint else "see what is there")
-    again = ", then the same command goes on" if remedy and code != errno.ENAMETOOLONG else ""
-    what_to_do = ", or ".join(filter(None, (f"{remedy}{again}", hint)))
+    go_on = ", then the same command goes on" if remedy and code != errno.ENAMETOOLONG else ""
+    what_to_do = ", or ".join(filter(None, (f"{remedy}{go_on}", hint)))
     error = DiskError(
         f"{shortened(str(place), LONGEST, end=LONGEST // 2)}: must {must}, got {', '.join(facts)}; {what_to_do}"
     )
@@ -83,7 +83,7 @@ def explained(
 def free(place: Path) -> int | None:
     """Return the bytes that are free where a path is, or is to be; None where the system does not say."""
     with suppress(OSError):
-        return shutil.disk_usage(_existing(place)).free
+        return shutil.disk_usage(_existing_folder(place)).free
     return None
 
 
@@ -95,17 +95,17 @@ def size(count: int) -> str:
     return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
 
 
-def _room(place: Path) -> str:
+def _room_text(place: Path) -> str:
     with suppress(OSError):
         if hasattr(os, "statvfs"):
-            about = os.statvfs(_existing(place))
-            if about.f_files and not about.f_favail:
+            status = os.statvfs(_existing_folder(place))
+            if status.f_files and not status.f_favail:
                 return "no room for one more file"
     left = free(place)
     return "" if left is None else f"{size(left)} free"
 
 
-def _existing(place: Path) -> Path:
+def _existing_folder(place: Path) -> Path:
     """Return the path, or the nearest folder above it that is there."""
     return next(path for path in (place.absolute(), *place.absolute().parents) if path.exists())
 

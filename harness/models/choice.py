@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.console.numbers import measure
-from harness.data.images import Cut
+from harness.data.squares import Cut
 from harness.errors import BenchmarkError, RunFolderError, did_you_mean, shown
 from harness.models.trained import Model, origin_of
 from harness.records import Records, schema

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.data.images import Cut
+from harness.data.squares import Cut
 from harness.errors import HarnessError, RunFolderError, arguments, one_line, shown
 from harness.models.trained import Model, Origin
 

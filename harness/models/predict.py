@@ -1,6 +1,6 @@
 """Predictions for unlabelled photos by the best model of a run, or by an exported one.
 
-The photos are a stream: any number of them takes the same memory. A photo goes the way the run's own photos went: the same decoder and cut (``data.images``), the same normalisation, the same
+The photos are a stream: any number of them takes the same memory. A photo goes the way the run's own photos went: the same decoder and cut (``data.squares``), the same normalisation, the same
 frozen backbone from the same weights file, and then the trained weights.
 """
 
@@ -23,8 +23,9 @@ from harness.benchmark.toml import parse_override
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.console.safe_text import spreadsheet_cell
-from harness.data.images import CENTRE, CORNERS, Cut, Position, quiet_photos, stream_photos
+from harness.data.images import quiet_photos, stream_photos
 from harness.data.photos import IDS, Numbered, Skipped, open_photos, skipped_line
+from harness.data.squares import CENTRE, CORNERS, Cut, Position
 from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.models.choice import build_model, choose_model
 from harness.models.exported import is_export, read_model
@@ -230,13 +231,13 @@ def _build_scorer(request: PredictionRequest, model: Model, train: TrainSection,
     import numpy as np
     import torch
 
-    from harness.training.batches import resident
+    from harness.training.batches import put_on_device
 
     registry = registry_for(model, request.plugins, reporter)
     chosen = device.set_up_device(train.device, train.precision, train.threads)
     task = registry.get("task", model.task, Task, str(request.folder))
     empty = Split(np.zeros((0, model.cut.size, model.cut.size, 3), np.uint8), np.zeros(0, np.int64), ())
-    normaliser = resident(empty, chosen, model.mean, model.std)
+    normaliser = put_on_device(empty, chosen, model.mean, model.std)
     backbone, networks = load_networks(model, registry, chosen)
     predicting = Boundary("backbone", model.head or model.backbone, "predict")
 

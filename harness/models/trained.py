@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from harness.console.progress import Reporter
-from harness.data.images import Cut
+from harness.data.squares import Cut
 from harness.errors import DataError, PluginError, RunFolderError, UnknownName, one_line
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Backbone, Kind, Weights

@@ -21,7 +21,7 @@ TAKEN = (
     schema.STOPPED,
     schema.DIVERGED,
 )  # states that the recipe decides; a failure may have had any cause
-PLACES = ("solutions", "predictions", "probes")  # of a run's files
+PLACES = ("solutions", "predictions")  # of a run's files
 _CLOSED = b"\x01\x01"  # of SQLite's header, from byte 18: no process has the database open to write to it
 
 

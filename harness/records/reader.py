@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunFolderError, disk, one_line
 from harness.plugin.contracts.records import Lack, Records
-from harness.plugin.contracts.tables import empty_table
 from harness.plugin.meta import KEYS, Meta
-from harness.records import database, promised, schema
+from harness.records import database, promised, schema, tables
 from harness.records.checked import load_arrays
 from harness.records.imported import with_imported
 from harness.records.pictures import made_again
@@ -24,7 +22,6 @@ from harness.records.pictures import made_again
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from pandas import DataFrame
 
 
 class FolderRecords(Records):
@@ -128,67 +125,28 @@ def open_records(folder: Path) -> FolderRecords:
 
 
 def _opened(folder: Path) -> FolderRecords:
-    import pandas as pd
-
     with database.reading(folder) as db:
         if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise RunFolderError(_STARTING.format(folder))
         database.check(db, folder)
         meta = _meta(folder, db)
-        arms = pd.read_sql_query("SELECT * FROM arms ORDER BY position", db)
-        asks = pd.read_sql_query("SELECT * FROM asks ORDER BY arm, number", db)
-        runs = pd.read_sql_query("SELECT * FROM runs ORDER BY arm, phase, seed, run_id", db)
-        epochs = pd.read_sql_query("SELECT * FROM epochs ORDER BY run_id, epoch", db)
-        tested = bool(meta.range_tests)  # older folders have no such table
-        curves = (
-            pd.read_sql_query("SELECT * FROM range_tests ORDER BY arm, step", db)
-            if tested
-            else empty_table("range_tests")
+        measured = tables.read_measured(db, meta)
+        runs = tables.read_runs(db, meta, measured)
+        trials = tables.read_trials(db, meta)
+        return FolderRecords(
+            folder,
+            meta,
+            tables.read_arms(db, meta),
+            tables.first_searches(trials, meta),
+            runs,
+            tables.read_epochs(db, runs),
+            tables.read_range_tests(db, meta),
+            tables.read_paths(db, meta),
+            tables.read_examples(db),
+            tables.read_comparison(db, meta, measured),
+            measured,
+            tables.further_searches(trials, meta),
         )
-        walked = meta.paths_of is not None  # older folders have no such table
-        paths = pd.read_sql_query("SELECT * FROM paths ORDER BY rowid", db) if walked else empty_table("paths")
-        named = meta.examples is not None  # older folders have no such table
-        examples = (
-            pd.read_sql_query("SELECT * FROM examples ORDER BY split, row", db) if named else empty_table("examples")
-        )
-        measured = _measured(db, meta) if meta.probes else empty_table("measured")
-    comparison = _with_probes(_comparison(runs, meta.comparison or ()), measured, meta)
-    wanted = set(meta.compare_runs or ())  # the comparison as the benchmark stands now
-    runs = _spread(runs[(runs["phase"] == "search") | runs["run_id"].isin(wanted)].drop(columns="traceback"))
-    runs = _with_probes(runs, measured, meta)
-    runs["precision"] = [json.loads(text)["precision"] for text in runs["recipe"]]
-    about = runs[["run_id", "arm", "phase", "seed"]]
-    arms = arms[arms["arm"].isin(meta.arms)].reset_index(drop=True)
-    fixed = {
-        arm: {name: said["fixed"] for name, said in space.items() if "fixed" in said}
-        for arm, space in meta.spaces.items()
-    }
-    tuned = [
-        {**fixed[arm], **json.loads(text)} if isinstance(text, str) else {}
-        for arm, text in zip(arms["arm"], arms["tuned_params"], strict=True)
-    ]
-    arms["tuned_params"] = pd.Series(tuned, index=arms.index, dtype=object)
-    asks = asks[asks["number"] < asks["arm"].map(meta.counted).fillna(math.inf)]
-    asks = asks.drop(columns=["trial_attrs", "study_attrs"])
-    repeated = _repeated(asks, meta)
-    asks = asks[asks["arm"].isin(meta.arms)].reset_index(drop=True)
-    params = [{**fixed[arm], **json.loads(text)} for arm, text in zip(asks["arm"], asks["params"], strict=True)]
-    asks["params"] = pd.Series(params, index=asks.index, dtype=object)
-    asks["epochs"] = [params["epochs"] for params in asks["params"]]
-    return FolderRecords(
-        folder,
-        meta,
-        arms,
-        asks,
-        runs.drop(columns=["recipe", "stop_after"]),
-        about.merge(_spread(epochs), on="run_id"),
-        curves[curves["arm"].isin(meta.arms)].reset_index(drop=True),
-        paths[paths["arm"].isin(meta.arms)].astype({"lr": float}).reset_index(drop=True),
-        examples.astype({"excluded": bool}),
-        comparison,
-        measured,
-        repeated,
-    )
 
 
 def _meta(folder: Path, db: sqlite3.Connection) -> Meta:
@@ -209,56 +167,3 @@ def _kinds(annotation: str) -> tuple[type, ...]:
     kinds: dict[str, type] = {"Mapping": dict, "Sequence": list, "str": str, "int": int}
     empty = (type(None),) if annotation.endswith("| None") else ()
     return kinds[re.split(r"\W", annotation)[0]], *empty
-
-
-def _repeated(asks: DataFrame, meta: Meta) -> DataFrame:
-    """Return the trials of the searches that are no arm's first: replicates, and the A/A arm's."""
-    import pandas as pd
-
-    of = {f"{arm} #{n}": (arm, n - 1) for arm in meta.arms for n in range(2, 102)}
-    of |= {arm: (about["of"], 0) for arm, about in meta.roles.items()}
-    found = asks[asks["arm"].isin(of)].rename(columns={"arm": "search"}).reset_index(drop=True)
-    found["arm"] = [of[name][0] for name in found["search"]]
-    found["replicate"] = [of[name][1] for name in found["search"]]
-    found["params"] = pd.Series([json.loads(text) for text in found["params"]], index=found.index, dtype=object)
-    return found
-
-
-def _comparison(runs: DataFrame, cells: Sequence[Mapping[str, Any]]) -> DataFrame:
-    """Return the runs of the comparison, in the order of the cells that say what each is for."""
-    import pandas as pd
-
-    if not cells:
-        return empty_table("comparison")
-    about = runs.drop(columns=["traceback", "recipe", "stop_after", "arm"])  # an arm's own name stands in its cell
-    return _spread(pd.DataFrame(cells).merge(about, on="run_id", how="inner"))
-
-
-def _measured(db: sqlite3.Connection, meta: Meta) -> DataFrame:
-    """Return what probes measured, as they stand now: not what an earlier version of one did."""
-    import pandas as pd
-
-    found = pd.read_sql_query("SELECT * FROM measured ORDER BY probe, one, other, third, name", db)
-    over = {name: about for name, about in meta.probes.items() if about.get("over", True)}  # half a group is no design
-    versions = {name: about["version"] for name, about in over.items()}
-    found = found[found["name"] != ""]  # it had nothing to say
-    found = found[found["version"] == found["probe"].map(versions)].drop(columns="version")
-    return found.astype({"value": float}).reset_index(drop=True)
-
-
-def _with_probes(runs: DataFrame, measured: DataFrame, meta: Meta) -> DataFrame:
-    """Return runs with a column ``PROBE.name`` for each number of the probes that measured every solution."""
-    for probe in (name for name, note in meta.probes.items() if not note["costly"]):
-        numbers = measured[measured["probe"] == probe]
-        for name in dict.fromkeys(numbers["name"]):
-            values = numbers[numbers["name"] == name].set_index("one")["value"]
-            runs[f"{probe}.{name}"] = runs["run_id"].map(values).astype(float)
-    return runs
-
-
-def _spread(table: DataFrame) -> DataFrame:
-    """Return the table with its JSON column ``metrics`` spread over a column a metric."""
-    import pandas as pd
-
-    metrics = pd.DataFrame([json.loads(text) for text in table["metrics"]], index=table.index, dtype=float)
-    return pd.concat([table.drop(columns="metrics"), metrics], axis=1).reset_index(drop=True)

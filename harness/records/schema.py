@@ -3,7 +3,7 @@
 Our tables are the truth; Optuna's (``studies``, ``trials``, ...) stand in the same file and are mended from ours.
 
     meta     one row a key: what the run is about, as JSON (data, environment, command, plugins)
-    arms     one row a competitor, with the trial its search chose
+    searches one row a search, by the name of its study: the arm, which of the arm's searches it is, the trial it chose
     asks     one row a trial: what the sampler chose, in which generation, and how it ended
     runs     one row a training: its recipe (a JSON of ``Run``), state and final metrics; ``taken_from`` names the run
              folder that it was trained in, where that is another one
@@ -25,22 +25,23 @@ from pathlib import Path
 
 from harness.errors import RunFolderError
 
-VERSION = 3  # of these tables; stands in meta as schema_version
+VERSION = 4  # of these tables; stands in meta as schema_version
 CHANGES = "changed_settings"  # the key in meta of what plugins changed of the process, lines by run; "" for no run
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS arms (
-    arm TEXT PRIMARY KEY, backbone TEXT NOT NULL, optimizer TEXT NOT NULL, scheduler TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS searches (
+    study TEXT PRIMARY KEY, arm TEXT NOT NULL, replicate INTEGER NOT NULL, network TEXT NOT NULL, backbone TEXT NOT NULL,
+    head TEXT NOT NULL, optimizer TEXT NOT NULL, scheduler TEXT NOT NULL,
     position INTEGER NOT NULL, generation_size INTEGER NOT NULL,
     tuned_trial INTEGER, tuned_params TEXT, tuned_value REAL
 );
 CREATE TABLE IF NOT EXISTS asks (
-    arm TEXT NOT NULL, number INTEGER NOT NULL, generation INTEGER NOT NULL, params TEXT NOT NULL,
+    study TEXT NOT NULL, number INTEGER NOT NULL, generation INTEGER NOT NULL, params TEXT NOT NULL,
     run_id TEXT NOT NULL, state TEXT NOT NULL, value REAL, reason TEXT NOT NULL DEFAULT '',
     seconds REAL NOT NULL DEFAULT 0, trained INTEGER NOT NULL DEFAULT 0,
     trial_attrs TEXT NOT NULL DEFAULT '{}', study_attrs TEXT NOT NULL DEFAULT '{}',
-    PRIMARY KEY (arm, number)
+    PRIMARY KEY (study, number)
 );
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, arm TEXT NOT NULL, phase TEXT NOT NULL, seed INTEGER NOT NULL,
@@ -75,7 +76,7 @@ CREATE TABLE IF NOT EXISTS files (
 ) WITHOUT ROWID;
 """
 JSON = {
-    "arms": ("tuned_params",),
+    "searches": ("tuned_params",),
     "asks": ("params", "trial_attrs", "study_attrs"),
     "runs": ("recipe", "metrics"),
     "epochs": ("metrics",),
@@ -85,7 +86,7 @@ FOLDERS = ("solutions", "predictions", "states", "probes")  # that a run folder 
 MORE_FOLDERS = ("thumbnails", "tables")  # that it may have
 _FILES = (
     "benchmark.toml", "environment.json", "report.*", "tables/*.*", "thumbnails/*.jpg", "probes/*/*.safetensors",
-    *(f"{name}/*.safetensors" for name in FOLDERS),
+    *(f"{name}/*.safetensors" for name in ("solutions", "predictions", "states")),
 )  # fmt: skip
 
 # states of a run and of an ask

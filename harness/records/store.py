@@ -165,21 +165,27 @@ class Store:
         found = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return json.loads(found[0]) if found else None
 
-    def add_studies(self, studies: Mapping[str, Arm], generation_size: int) -> None:
-        """Enter the searches, by name; the generation size of one already there is kept, because its asks depend on it."""
+    def add_searches(self, searches: Mapping[str, tuple[Arm, int]], generation_size: int) -> None:
+        """Enter the searches: by the name of the study the arm, and which of its searches it is, 0 for the first.
+
+        The generation size of a search that is there already is kept, because its asks depend on it.
+        """
         with self._transaction():
-            for position, (study, arm) in enumerate(studies.items()):
+            for position, (study, (arm, replicate)) in enumerate(searches.items()):
+                optimizer = arm.alias or arm.optimizer
+                names = (arm.name, replicate, arm.network, arm.backbone, arm.head, optimizer, arm.scheduler)
                 self.db.execute(
-                    "INSERT INTO arms (arm, backbone, optimizer, scheduler, position, generation_size) "
-                    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (arm) DO UPDATE SET position = excluded.position",
-                    (study, arm.backbone, arm.alias or arm.optimizer, arm.scheduler, position, generation_size),
+                    "INSERT INTO searches (study, arm, replicate, network, backbone, head, optimizer, scheduler, position, "
+                    "generation_size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                    "ON CONFLICT (study) DO UPDATE SET position = excluded.position",
+                    (study, *names, position, generation_size),
                 )
 
-    def choose(self, arm: str, trial: Mapping[str, Any] | None) -> None:
-        """Note the trial an arm's search has chosen; None where no trial ended well."""
+    def note_choice(self, study: str, trial: Mapping[str, Any] | None) -> None:
+        """Note the trial that a search has chosen; None where no trial ended well."""
         chosen = (trial["number"], json.dumps(trial["params"]), trial["value"]) if trial else (None, None, None)
         self.db.execute(
-            "UPDATE arms SET tuned_trial = ?, tuned_params = ?, tuned_value = ? WHERE arm = ?", (*chosen, arm)
+            "UPDATE searches SET tuned_trial = ?, tuned_params = ?, tuned_value = ? WHERE study = ?", (*chosen, study)
         )
 
     # --- range tests
@@ -248,8 +254,8 @@ class Store:
             )
             self.db.execute(f"DELETE FROM runs WHERE arm IN {among}", arms)
             for study in studies:
-                self.db.execute("DELETE FROM asks WHERE arm = ?", (study,))
-                self.db.execute("DELETE FROM arms WHERE arm = ?", (study,))
+                self.db.execute("DELETE FROM asks WHERE study = ?", (study,))
+                self.db.execute("DELETE FROM searches WHERE study = ?", (study,))
             self.note("baseline", None)
         return gone
 
@@ -384,17 +390,17 @@ class Store:
     # --- asks
 
     def add_ask(
-        self, arm: str, number: int, generation: int, params: Mapping[str, Any], run: Run,
+        self, study: str, number: int, generation: int, params: Mapping[str, Any], run: Run,
         trial_attrs: Mapping[str, Any], study_attrs: Mapping[str, Any],
     ) -> dict[str, Any]:  # fmt: skip
         """Enter a trial before its run is submitted, so that it is never asked twice; return it as ``asks`` does."""
         self.db.execute(
-            "INSERT INTO asks (arm, number, generation, params, run_id, state, trial_attrs, study_attrs) "
+            "INSERT INTO asks (study, number, generation, params, run_id, state, trial_attrs, study_attrs) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (arm, number, generation, json.dumps(params), run.id, schema.WAITING,
+            (study, number, generation, json.dumps(params), run.id, schema.WAITING,
              json.dumps(trial_attrs), json.dumps(study_attrs)),
         )  # fmt: skip
-        return self.asks(arm, number)[0]
+        return self.asks(study, number)[0]
 
     def end_ask(
         self, study: str, number: int, end: Mapping[str, Any], trial_attrs: Mapping[str, Any],
@@ -408,15 +414,15 @@ class Store:
         with self._transaction():
             self.db.execute(
                 "UPDATE asks SET state = ?, value = ?, reason = ?, seconds = ?, trained = ?, trial_attrs = ? "
-                "WHERE arm = ? AND number = ?",
+                "WHERE study = ? AND number = ?",
                 (*values, json.dumps(trial_attrs), study, number),
             )
             if exhausted:
                 self.note("exhausted", {**(self.noted("exhausted") or {}), **exhausted})
 
-    def asks(self, arm: str, first: int = 0) -> list[dict[str, Any]]:
-        """Return an arm's trials in order, from number ``first`` on."""
-        found = self.db.execute("SELECT * FROM asks WHERE arm = ? AND number >= ? ORDER BY number", (arm, first))
+    def asks(self, study: str, first: int = 0) -> list[dict[str, Any]]:
+        """Return a search's trials in order, from number ``first`` on."""
+        found = self.db.execute("SELECT * FROM asks WHERE study = ? AND number >= ? ORDER BY number", (study, first))
         rows = [dict(row) for row in found]
         plain = ("params", "trial_attrs", "study_attrs")
         return [
@@ -424,9 +430,9 @@ class Store:
             for row in rows
         ]
 
-    def generation_size(self, arm: str) -> int:
-        """Return how many trials of the arm are asked before any of them is told."""
-        found = self.db.execute("SELECT generation_size FROM arms WHERE arm = ?", (arm,)).fetchone()
+    def generation_size(self, study: str) -> int:
+        """Return how many trials of the search are asked before any of them is told."""
+        found = self.db.execute("SELECT generation_size FROM searches WHERE study = ?", (study,)).fetchone()
         return int(found[0])
 
     # --- runs

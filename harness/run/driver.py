@@ -139,9 +139,9 @@ class Driver:
         plan = self.setting.plan.benchmark
         waiting = [*self.retrain.waiting, *self.restart.waiting]
         under_way = loop.under_way.values()
-        known = sum(run.epochs for run in waiting) + sum(work.run.epochs - work.epochs for work in under_way)
+        asked = sum(run.epochs for run in waiting) + sum(work.run.epochs - work.epochs for work in under_way)
         middle = (plan.search.epochs[0] + plan.search.epochs[-1]) // 2
         unasked = sum(search.left for search in self.searches if not search.finished) * middle
         if self.only_search or self.retrain.entered:
-            return known + unasked
-        return known + unasked + self.retrain.left * plan.compare.epochs
+            return asked + unasked
+        return asked + unasked + self.retrain.left * plan.compare.epochs

@@ -151,8 +151,8 @@ class EventLoop:
     def _take_off(self, work: UnderWay) -> bool:
         """Hand a run to the executor; return False for one that the process has died in again and again: it has failed."""
         run, attempts = work.run, self._store.attempts
-        if why := attempts.given_up(of_run(run.id)) or attempts.given_up(rehearsal(run.arm)):
-            self._store.append(run.id, Failed("error", why))
+        if reason := attempts.given_up(of_run(run.id)) or attempts.given_up(rehearsal(run.arm)):
+            self._store.append(run.id, Failed("error", reason))
             return False
         self.under_way[run.id] = work
         attempts.begin(of_run(run.id), label_of(run))

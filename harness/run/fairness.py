@@ -19,7 +19,7 @@ from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run
 from harness.plugin.validate import is_penalty
 from harness.records.attempts import Attempts
-from harness.training.entries import overwritten, refusal
+from harness.training.entries import overwritten_setting, refusal_text
 from harness.training.rehearsal import (
     STEPS,
     Moved,
@@ -165,10 +165,10 @@ def _find_moved_entries(setting: Setting, competitor: Competitor, registry: Regi
             moved |= {entry: values.with_(moved.get(entry, values)) for entry, values in entries.items()}
     holders = _holders(competitor, low.optimizer, high.optimizer) if moved else {}
     for entry, values in moved.items():
-        if chosen := overwritten(entry, low.optimizer) or holders.get(entry):
+        if chosen := overwritten_setting(entry, low.optimizer) or holders.get(entry):
             name = competitor.arm.scheduler
             origin = registry.find("scheduler", name, "train.schedulers").origin
-            wrong = refusal(entry, chosen, f"{values.low:.4g} to {values.high:.4g}")
+            wrong = refusal_text(entry, chosen, f"{values.low:.4g} to {values.high:.4g}")
             raise PluginError(f"{origin}: scheduler '{name}' under '{competitor.entered}' {wrong}")
     return moved
 

@@ -16,14 +16,14 @@ from harness.run.search import Search
 
 def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str, taken_from: str = "") -> str:
     """Return one line on how a run ended; ``row`` has its state, reason, metrics and seconds."""
-    where = f", taken from {taken_from}" if taken_from else ""
+    origin = f", taken from {taken_from}" if taken_from else ""
     settings = numbers.assignments({**run.optimizer, **run.scheduler, "epochs": run.epochs})
     if row["state"] == schema.DONE:
         name = f"{'tune' if run.phase == 'search' else 'test'}_{plan.metric}"
         result = f"{name.replace('_', ' ')} {numbers.measure(row['metrics'][name], plan.goal.unit)}"
     else:
         result = f"{row['state']}: {row['reason']}" if row["reason"] else row["state"]
-    return f"{label:>12}  {run.arm.name}  {result}  ({settings}; {numbers.duration(row['seconds'])}{where})"
+    return f"{label:>12}  {run.arm.name}  {result}  ({settings}; {numbers.duration(row['seconds'])}{origin})"
 
 
 def taken_over_lines(taken: Iterable[tuple[str, int, str, str]]) -> list[str]:

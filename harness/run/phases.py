@@ -40,10 +40,12 @@ class Tune:
     def open(self, room: int) -> None:
         """Open every search where it was left; ``room`` runs are carried out at once."""
         competitors = self._setting.plan.competitors
-        wanted = list(_studies(self._setting))
-        studies = {study_name(competitor.arm.name, replicate): competitor.arm for competitor, replicate in wanted}
-        self._store.add_studies(studies, generation_size=max(1, -(-room // len(competitors))))
-        self.searches = [Search(self._setting, arm, self._store, replicate) for arm, replicate in wanted]
+        searched = list(_searched(self._setting))
+        searches = {}
+        for competitor, replicate in searched:
+            searches[study_name(competitor.name, replicate)] = (competitor.arm, replicate)
+        self._store.add_searches(searches, generation_size=max(1, -(-room // len(competitors))))
+        self.searches = [Search(self._setting, arm, self._store, replicate) for arm, replicate in searched]
         for search in self.searches:
             self._note_choice(search)
 
@@ -98,14 +100,14 @@ class Tune:
         if not search.finished or search.study in self._chosen:
             return
         self._chosen.add(search.study)
-        self._store.choose(search.study, search.best())
+        self._store.note_choice(search.study, search.best())
         counted = self._store.noted("counted") or {}
         self._store.note("counted", {**counted, search.study: len(search.trials)})
         if search.exhaustion:
             self._say(f"{search.study}: {search.exhaustion}", "yellow")
 
 
-def _studies(setting: Setting) -> Iterable[tuple[Competitor, int]]:
+def _searched(setting: Setting) -> Iterable[tuple[Competitor, int]]:
     """Yield what is searched: every arm and every A/A control once, then the replicates of each arm."""
     plan = setting.plan
     for competitor in (*plan.competitors, *plan.controls_of("aa")):
@@ -195,8 +197,8 @@ class Retrain(Unpruned):
         entries = comparison_runs(self._setting, self._tune.chosen)
         states = [(self._store.run(entry.run.id) or {}).get("state") for entry in entries]
         done = [entry for entry, state in zip(entries, states, strict=True) if state == schema.DONE]
-        again = [entry for entry in restart_runs(self._setting, done) if has_ended(self._store, entry.run)]
-        return len(done) + len(again) + states.count(schema.DIVERGED)
+        restarted = [entry for entry in restart_runs(self._setting, done) if has_ended(self._store, entry.run)]
+        return len(done) + len(restarted) + states.count(schema.DIVERGED)
 
 
 class Restart(Unpruned):
@@ -238,8 +240,8 @@ class Restart(Unpruned):
         new = self._restarts()
         damaged = self._store.restore({str(entry.run.follows) for entry in new})
         if damaged:
-            again = {entry.run.id: entry.run for entry in self._comparison.runs if entry.run.id in damaged}
-            self.waiting.extend(again.values())
+            runs = {entry.run.id: entry.run for entry in self._comparison.runs if entry.run.id in damaged}
+            self.waiting.extend(runs.values())
             return
         self.entered = True
         self.waiting = self._comparison.enter(new)

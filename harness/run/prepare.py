@@ -15,9 +15,9 @@ from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
 from harness.console.progress import Reporter
 from harness.data.exclusion import exclude, read_exclusion
-from harness.data.images import Cut
 from harness.data.photos import Skipped, skipped_line
 from harness.data.places import find_root
+from harness.data.squares import Cut
 from harness.errors import PluginError, on_one_line, printable
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Data, Split
@@ -75,10 +75,8 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
     _check_other_profiles(request, benchmark, registry)
     search.check(plan, source.where)
     train = benchmark.train
-    where = source.where("train", "device")
-    setting = _opened(
-        request, plan, source, set_up_device(train.device, train.precision, train.threads, where), reporter
-    )
+    device = set_up_device(train.device, train.precision, train.threads, source.where("train", "device"))
+    setting = _opened(request, plan, source, device, reporter)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)
     with ExitStack() as closing:
@@ -89,7 +87,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
         imported = matched(setting, source, request.file.parent)
         closing.pop_all()  # it is for whoever carries the benchmark out
     setting = with_networks(setting, imported, registry, reporter.say)
-    values = {each.name: getattr(setting, each.name) for each in fields(Setting)}
+    values = {part.name: getattr(setting, part.name) for part in fields(Setting)}
     return Prepared(**values, registry=registry, imported=imported, fairness=fairness, attempts=attempts)
 
 
@@ -100,17 +98,17 @@ def _discover(request: Request, benchmark: Benchmark, reporter: Reporter) -> Reg
     if running := [str(file) for file in loose if file.stem not in block]:
         reporter.say(f"plugin files that are run: {', '.join(running)}")
     registry = discover(loose, block)
-    for name, why in registry.broken.items():
-        reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {why}", style="yellow")
+    for name, reason in registry.broken.items():
+        reporter.say(f"warning: plugin {name} cannot be loaded and is left out: {reason}", style="yellow")
     return registry
 
 
 def _check_other_profiles(request: Request, benchmark: Benchmark, registry: Registry) -> None:
     """Check the names in the profiles that are not chosen, as far as they use the same plugin files."""
-    for profile, other, source in loading.other_profiles(request.file, request.profile):
-        if (other.plugins, other.block) == (benchmark.plugins, benchmark.block):
+    for profile, alternative, source in loading.other_profiles(request.file, request.profile):
+        if (alternative.plugins, alternative.block) == (benchmark.plugins, benchmark.block):
             with loading.in_profile(profile):
-                check_profile(other, source, registry)
+                check_profile(alternative, source, registry)
 
 
 def _opened(request: Request, plan: Plan, source: Source, device: Device, reporter: Reporter) -> Setting:
@@ -130,7 +128,7 @@ def _opened(request: Request, plan: Plan, source: Source, device: Device, report
         names = read_exclusion(file, source.where("data", "exclude"))
         data = exclude(data, names, file)
         features = {name: exclude(split, names, file) for name, split in features.items()}
-    data, features = _taken_over(data), {name: _taken_over(split) for name, split in features.items()}
+    data, features = _printable(data), {name: _printable(split) for name, split in features.items()}
     return Setting(plan, data, device, features, mirrored, fits)
 
 
@@ -163,31 +161,34 @@ def _extracted(make: Callable[..., Any], plan: Plan, name: str, data: Data, devi
 
 def _open(plan: Plan, named: Path | None, reporter: Reporter) -> Data:
     """Return the benchmark's data; raises DataError where the folder the user named is not there."""
-    found = find_root(named, plan.dataset.name)
-    if found.downloaded:
-        reporter.say(f"data: {found.path}, where 'harness data get' put it")
+    root = find_root(named, plan.dataset.name)
+    if root.downloaded:
+        reporter.say(f"data: {root.path}, where 'harness data get' put it")
     cut = cut_of(plan)
-    looks = {"interpolation": cut.interpolation, "crop": cut.crop}
-    skipped = Skipped(found.path)
-    more = {"progress": reporter.preparing, "skipped": skipped, **looks}
-    request = data_request(plan.dataset, plan.benchmark.data, found, **more)
+    skipped = Skipped(root.path)
+    request = data_request(
+        plan.dataset,
+        plan.benchmark.data,
+        root,
+        progress=reporter.preparing,
+        skipped=skipped,
+        interpolation=cut.interpolation,
+        crop=cut.crop,
+    )
     with Boundary("dataset", plan.dataset.name, "open"):
         with kept(f"dataset '{plan.dataset.name}'"):
             data = plan.dataset.open(request)
-        wrong = _wrong(data)
-        if not wrong:
-            data = _taken_over(data)
-            wrong = _wrong_outputs(data, plan)
-    if wrong:
-        raise PluginError(f"dataset '{plan.dataset.name}': {wrong}")
+        fault = _data_fault(data)
+        if not fault:
+            data = _printable(data)
+            fault = _outputs_fault(data, plan)
+    if fault:
+        raise PluginError(f"dataset '{plan.dataset.name}': {fault}")
     if data.notice:
         reporter.say(f"note: {data.notice}", style="bold yellow")
     if data.left_out:
-        first = "; ".join(data.left_out[:3])
-        reporter.say(
-            f"warning: {len(data.left_out)} unreadable examples are left out: {first}{' ...' if len(data.left_out) > 3 else ''}",
-            style="yellow",
-        )
+        first = "; ".join(data.left_out[:3]) + (" ..." if len(data.left_out) > 3 else "")
+        reporter.say(f"warning: {len(data.left_out)} unreadable examples are left out: {first}", style="yellow")
     if skipped.by_reason:
         reporter.say(f"note: {skipped_line(skipped.by_reason)}", style="yellow")
     return replace(data, skipped={reason: tuple(names) for reason, names in skipped.by_reason.items()})
@@ -209,17 +210,17 @@ def _fits(plan: Plan, data: Data, where: str, reporter: Reporter) -> dict[str, F
     return fits
 
 
-def _taken_over(data: Data) -> Data:
+def _printable(data: Data) -> Data:
     """Return a dataset's data with its arrays read-only and every text printable, whatever names of files are in it."""
 
-    def split(one: Split) -> Split:
-        return replace(one.read_only(), names=tuple(map(printable, one.names)))
+    def printable_split(split: Split) -> Split:
+        return replace(split.read_only(), names=tuple(map(printable, split.names)))
 
     return replace(
         data,
-        train=split(data.train),
-        tune=split(data.tune),
-        test=split(data.test),
+        train=printable_split(data.train),
+        tune=printable_split(data.tune),
+        test=printable_split(data.test),
         source=printable(data.source),
         classes=tuple(map(printable, data.classes)),
         notice=on_one_line(data.notice),
@@ -233,7 +234,7 @@ def cut_of(plan: Plan) -> Cut:
     return Cut(size, looks.interpolation, looks.crop) if looks else Cut(size)
 
 
-def _wrong(data: Any) -> str:
+def _data_fault(data: Any) -> str:
     """Return what is wrong with a dataset's data; empty where nothing is."""
     if not isinstance(data, Data):
         return f"must open as a Data, got {type(data).__name__}"
@@ -250,7 +251,7 @@ def _wrong(data: Any) -> str:
     return ""
 
 
-def _wrong_outputs(data: Data, plan: Plan) -> str:
+def _outputs_fault(data: Data, plan: Plan) -> str:
     """Return what is wrong with a task's outputs for this data, or ""; raises DataError where the task refuses it."""
     with Boundary("task", plan.task.name, "say how many outputs it needs"), kept(f"task '{plan.task.name}'"):
         outputs = plan.task.outputs(data)

@@ -13,14 +13,14 @@ from harness.verdict import protocol as protocols
 
 def register_protocol(setting: Setting, store: Store, reporter: Reporter) -> None:
     """Write the protocol down, where it is new, and say how likely the design is to support a claim."""
-    plan, known = setting.plan, store.noted(protocols.KEY) or []
+    plan, registered = setting.plan, store.noted(protocols.KEY) or []
     imported = store.noted("baseline") or {}  # what was trained elsewhere is compared too
     arms = [str(arm) for arm in (*(store.noted("arms") or ()), *imported.get("arms", ()))]
     protocol = protocols.resolve(
         as_plain(plan.benchmark), arms, tuple(plan.task.metrics), plan.probe_versions, store.noted("extensions") or ()
     )
     protocols.register(store, protocol, store.compared(imported.get("names", ())))
-    if protocol.hash in {entry["hash"] for entry in known}:
+    if protocol.hash in {entry["hash"] for entry in registered}:
         return
     arms_of_network = Counter(arm.rsplit("/", 2)[0] for arm in arms)
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}

@@ -10,12 +10,13 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.benchmark.plan import OTHER_ORDER, Setting
-from harness.benchmark.spaces import SCHEDULE
+from harness.benchmark.spaces import COMMON, SCHEDULE
 from harness.errors import RunFolderError
 from harness.plugin.runs import Arm, Run
 from harness.records import schema
@@ -43,16 +44,16 @@ class EarlierRuns:
 
 def earlier_runs(setting: Setting, own: Path, folders: Sequence[Path]) -> EarlierRuns:
     """Return the runs of these folders that a benchmark can take over; ``own`` is its own run folder."""
-    where: dict[str, list[Path]] = {}
+    folders_of_run: dict[str, list[Path]] = {}
     recipes: dict[str, str] = {}
     for folder in folders:
         if folder.resolve() == own.resolve():
             continue
         metric, hardware = setting.plan.metric, str(environment(setting.device)["hash"])
         for run_id, recipe in ended_runs(folder, setting.data.fingerprint, metric, hardware).items():
-            where.setdefault(run_id, []).append(folder)
+            folders_of_run.setdefault(run_id, []).append(folder)
             recipes[run_id] = recipe
-    return EarlierRuns(where, recipes)
+    return EarlierRuns(folders_of_run, recipes)
 
 
 def foreseen(setting: Setting, earlier: EarlierRuns) -> dict[str, int]:
@@ -60,26 +61,29 @@ def foreseen(setting: Setting, earlier: EarlierRuns) -> dict[str, int]:
 
     These are the runs whose recipes are those of its own runs, but for hyperparameters that its searches may choose.
     """
-    recipes = {run_id: json.loads(recipe) for run_id, recipe in earlier.recipes.items()}
-    known = {run_id for run_id, recipe in recipes.items() if run_id in _possible_ids(setting, recipe)}
-    known |= {
-        run_id
-        for run_id, recipe in recipes.items()
-        if recipe["follows"] in known and setting.plan.benchmark.compare.gate
-    }
-    return dict(Counter(earlier.folders[run_id][0].name for run_id in sorted(known)))
+    follows: dict[str, str] = {}
+    possible: set[str] = set()
+    for run_id, text in earlier.recipes.items():
+        with suppress(ValueError, KeyError, TypeError):  # the recipe of another program, or a damaged one
+            recipe = json.loads(text)
+            follows[run_id] = str(recipe["follows"])
+            if run_id in _possible_ids(setting, recipe):
+                possible.add(run_id)
+    if setting.plan.benchmark.compare.gate:
+        possible |= {run_id for run_id, before in follows.items() if before in possible}
+    return dict(Counter(earlier.folders[run_id][0].name for run_id in sorted(possible)))
 
 
 def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
     """Return the ids of the runs of a benchmark that have the hyperparameters of a recipe, and its phase."""
     plan = setting.plan
-    arm = Arm(**recipe["arm"]).name
-    competitor = next((each for each in (*plan.competitors, *plan.controls) if each.name == arm), None)
+    competitors = {competitor.name: competitor for competitor in (*plan.competitors, *plan.controls)}
+    competitor = competitors.get(Arm(**recipe["arm"]).name)
     if competitor is None:
         return set()
     schedule = {f"{SCHEDULE}{name}": value for name, value in recipe["scheduler"].items()}
     params = {**recipe["optimizer"], **schedule}
-    params |= {name: recipe[name] for name in ("epochs", "batch_size", "layer_factor")}
+    params |= {name: recipe[name] for name in COMMON}
     if recipe["phase"] == "search":
         if not all(_has(space, params.get(name)) for name, space in competitor.space.items()):
             return set()
@@ -89,7 +93,7 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
     seed = int(recipe["init_seed"])
     if seed >= plan.benchmark.compare.seeds:
         return set()
-    runs = [setting.compare_run(competitor, params, seed, probed) for probed in (True, False)]
+    runs = [setting.compare_run(competitor, params, seed, snapshots) for snapshots in (True, False)]
     runs += [replace(run, order_seed=seed + OTHER_ORDER) for run in runs]
     return {run.id for run in runs}
 
@@ -114,11 +118,16 @@ def reusable_folders(out: Path, reuse: Path | None, no_reuse: bool) -> list[Path
     if reuse is not None:
         named = [reuse] if schema.database(reuse).is_file() else _run_folders(reuse)
         if not named:
-            got = "a folder without one" if reuse.is_dir() else "a file" if reuse.exists() else "nothing there"
             raise RunFolderError(
-                f"--reuse: must be a run folder, or a folder of run folders, got {got}: '{reuse}'; check the path"
+                f"--reuse: must be a run folder, or a folder of run folders, got {_kind(reuse)}: '{reuse}'; check the path"
             )
     return list(dict.fromkeys([*_run_folders(out), *named]))
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "a folder without one"
+    return "a file" if path.exists() else "nothing there"
 
 
 def _run_folders(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from harness.errors import did_you_mean
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Schedule, Split
 from harness.plugin.runs import Arm, Run, State
-from harness.training.batches import Resident, resident
+from harness.training.batches import Resident, put_on_device
 from harness.training.ingredients import Ingredients
 from harness.training.parts import Parts, assemble
 from harness.training.stages import build_optimizer, build_schedule
@@ -177,7 +177,7 @@ class Bench:
         """Return the test split with its images mirrored: the stored ones seen so, or what was extracted from those."""
         if not arm.head:
             return replace(self._split(arm, "test"), mirrored=True)
-        return resident(self.setting.mirrored[arm.backbone], self.setting.device)
+        return put_on_device(self.setting.mirrored[arm.backbone], self.setting.device)
 
     def _split(self, arm: Arm, which: Literal["train", "tune", "test"]) -> Resident:
         """Return a split of an arm's data on the device, put there once for all runs that share it."""
@@ -186,5 +186,5 @@ class Bench:
         if key not in self._resident:
             split: Split = getattr(data, which)
             looks = (weights.mean, weights.std) if weights else ()
-            self._resident[key] = resident(split, self.setting.device, *looks)
+            self._resident[key] = put_on_device(split, self.setting.device, *looks)
         return self._resident[key]

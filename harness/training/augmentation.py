@@ -40,14 +40,14 @@ Targets = torch.Tensor | Mixed
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def copied(targets: Targets) -> Targets:
+def copy_targets(targets: Targets) -> Targets:
     """Return targets in memory of their own."""
     if isinstance(targets, Mixed):
         return Mixed(targets.first.clone(), targets.second.clone(), targets.part)
     return targets.clone()
 
 
-def blended(loss: Loss, outputs: torch.Tensor, targets: Targets) -> torch.Tensor:
+def blend_loss(loss: Loss, outputs: torch.Tensor, targets: Targets) -> torch.Tensor:
     """Return the loss of outputs ``[B, K]``; of a blended batch the mean of both losses, weighted by the parts."""
     if isinstance(targets, Mixed):
         return targets.part * loss(outputs.clone(), targets.first) + (1 - targets.part) * loss(outputs, targets.second)
@@ -62,8 +62,8 @@ def gather(stored: torch.Tensor, chosen: torch.Tensor, kinds: frozenset[str], ra
     rows = torch.arange(height).expand(count, height)
     columns = torch.arange(width).expand(count, width)
     if "crop" in kinds:
-        rows = _reflect(rows + _shift(count, height, random), height)
-        columns = _reflect(columns + _shift(count, width, random), width)
+        rows = _fold_back(rows + _draw_shifts(count, height, random), height)
+        columns = _fold_back(columns + _draw_shifts(count, width, random), width)
     if "flip" in kinds:
         flip = torch.rand(count, 1, generator=random) < 0.5
         columns = torch.where(flip, columns.flip(1), columns)
@@ -76,15 +76,15 @@ def transform(
 ) -> torch.Tensor:
     """Return normalised images ``[B, 3, H, W]``, resampled and lit as asked; ``black`` ``[1 or 3]`` is a black pixel."""
     if kinds & {"resized_crop", "rotate"}:
-        maps = _maps(len(images), kinds, random).to(images.device)
+        maps = _draw_maps(len(images), kinds, random).to(images.device)
         grid = torch.nn.functional.affine_grid(maps, list(images.shape), align_corners=False)
         images = torch.nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     if "brightness" in kinds:
         dark = black[:, None, None]
-        images = dark + (images - dark) * _factors(images, random)
+        images = dark + (images - dark) * _draw_factors(images, random)
     if "contrast" in kinds:
         mean = images.mean(dim=(1, 2, 3), keepdim=True)
-        images = mean + (images - mean) * _factors(images, random)
+        images = mean + (images - mean) * _draw_factors(images, random)
     return images
 
 
@@ -92,50 +92,50 @@ def mix_batch(
     images: torch.Tensor, targets: torch.Tensor, kinds: frozenset[str], random: torch.Generator
 ) -> tuple[torch.Tensor, Targets]:
     """Return images ``[B, 3, H, W]`` blended with others of their batch, and what their targets are then."""
-    asked = sorted(kinds & ALPHA.keys())
-    if not asked:
+    chosen_kinds = sorted(kinds & ALPHA.keys())
+    if not chosen_kinds:
         return images, targets
-    kind = asked[int(torch.randint(len(asked), (), generator=random))]
+    kind = chosen_kinds[int(torch.randint(len(chosen_kinds), (), generator=random))]
     order = torch.randperm(len(images), generator=random).to(images.device)
-    part = _beta(ALPHA[kind], random)
+    part = _draw_beta(ALPHA[kind], random)
     if kind == "mixup":
         return part * images + (1 - part) * images[order], Mixed(targets, targets[order], part)
     height, width = images.shape[2:]
-    rows, columns = (_stretch(side, math.sqrt(1 - part), random) for side in (height, width))
+    rows, columns = (_draw_stretch(side, math.sqrt(1 - part), random) for side in (height, width))
     images = images.clone()
     images[:, :, rows, columns] = images[order][:, :, rows, columns]
-    kept = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
-    return images, Mixed(targets, targets[order], kept)
+    part_kept = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
+    return images, Mixed(targets, targets[order], part_kept)
 
 
-def _maps(count: int, kinds: frozenset[str], random: torch.Generator) -> torch.Tensor:
+def _draw_maps(count: int, kinds: frozenset[str], random: torch.Generator) -> torch.Tensor:
     """Return affine maps ``[B, 2, 3]`` from places in the new image, in [-1, 1], to places in the old one."""
     width = height = torch.ones(count)
     x = y = torch.zeros(count)
     angle = torch.zeros(count)
     if "resized_crop" in kinds:
-        area = _uniform(count, *AREA, random)
-        ratio = _uniform(count, math.log(RATIO[0]), math.log(RATIO[1]), random).exp()
+        area = _draw_uniform(count, *AREA, random)
+        ratio = _draw_uniform(count, math.log(RATIO[0]), math.log(RATIO[1]), random).exp()
         width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
-        x, y = (_uniform(count, -1, 1, random) * (1 - side) for side in (width, height))
+        x, y = (_draw_uniform(count, -1, 1, random) * (1 - side) for side in (width, height))
     if "rotate" in kinds:
-        angle = torch.deg2rad(_uniform(count, -DEGREES, DEGREES, random))
+        angle = torch.deg2rad(_draw_uniform(count, -DEGREES, DEGREES, random))
     cos, sin = angle.cos(), angle.sin()
     first = torch.stack([width * cos, -height * sin, x], dim=1)
     second = torch.stack([width * sin, height * cos, y], dim=1)
     return torch.stack([first, second], dim=1)
 
 
-def _factors(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+def _draw_factors(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Return one factor per image, ``[B, 1, 1, 1]``."""
-    return _uniform(len(images), 1 - LIGHT, 1 + LIGHT, random).to(images.device)[:, None, None, None]
+    return _draw_uniform(len(images), 1 - LIGHT, 1 + LIGHT, random).to(images.device)[:, None, None, None]
 
 
-def _uniform(count: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:
+def _draw_uniform(count: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:
     return low + (high - low) * torch.rand(count, generator=random)
 
 
-def _beta(alpha: float, random: torch.Generator) -> float:
+def _draw_beta(alpha: float, random: torch.Generator) -> float:
     """Return a draw of Beta(alpha, alpha), by Joehnk's method (1964), which needs uniform numbers only."""
     while True:
         u, v = (torch.rand(2, generator=random, dtype=torch.float64) ** (1 / alpha)).tolist()
@@ -143,18 +143,18 @@ def _beta(alpha: float, random: torch.Generator) -> float:
             return float(u / (u + v))
 
 
-def _stretch(side: int, part: float, random: torch.Generator) -> slice:
+def _draw_stretch(side: int, part: float, random: torch.Generator) -> slice:
     """Return a stretch of ``part`` of a side around a point anywhere on it, clipped at both ends."""
     length = round(side * part)
     start = int(torch.randint(side, (), generator=random)) - length // 2
     return slice(max(0, start), max(0, min(side, start + length)))
 
 
-def _shift(count: int, length: int, random: torch.Generator) -> torch.Tensor:
+def _draw_shifts(count: int, length: int, random: torch.Generator) -> torch.Tensor:
     return torch.randint(-(length // 8), length // 8 + 1, (count, 1), generator=random)
 
 
-def _reflect(index: torch.Tensor, length: int) -> torch.Tensor:
+def _fold_back(index: torch.Tensor, length: int) -> torch.Tensor:
     """Return indices folded back into ``[0, length)`` at both borders."""
     index = index.abs()
     return (length - 1) - ((length - 1) - index).abs()

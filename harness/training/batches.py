@@ -19,7 +19,7 @@ from harness.training.device import Device
 MEAN, STD = (0.5,), (0.25,)  # of pixels in [0, 1]; a network trained from scratch asks no more than a common scale
 
 
-def mix(*numbers: int) -> int:
+def mix_seeds(*numbers: int) -> int:
     """Return one 63-bit seed from several numbers; nearby ones give unrelated seeds (splitmix64)."""
     seed = 0x9E3779B97F4A7C15
     for number in numbers:
@@ -100,7 +100,7 @@ class Resident:
         return len(self.stored_targets)
 
 
-def resident(split: Split, device: Device, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Resident:
+def put_on_device(split: Split, device: Device, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Resident:
     """Return the split on the device; on the CPU the memory-mapped store itself serves."""
     inputs, targets = _shared(split.inputs), _shared(split.targets)
     shift = torch.tensor(mean, device=device.name) * 255
@@ -115,12 +115,12 @@ def _shared(array: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(array)
 
 
-def shuffled(targets: torch.Tensor, part: float) -> torch.Tensor:
+def shuffle_labels(targets: torch.Tensor, part: float) -> torch.Tensor:
     """Return the targets ``[N, ...]`` with this part of them, in [0, 1], exchanged among each other, always alike.
 
     So it is with every task: of K classes of equal size, one in K of those keeps its label by chance.
     """
-    random = torch.Generator().manual_seed(mix(len(targets)))
+    random = torch.Generator().manual_seed(mix_seeds(len(targets)))
     rows = torch.randperm(len(targets), generator=random)[: round(part * len(targets))].to(targets.device)
     noisy = targets.clone()
     noisy[rows] = targets[rows.roll(1)]
@@ -144,8 +144,8 @@ class Batches:
 
     def of(self, epoch: int) -> Iterator[tuple[torch.Tensor, Targets]]:
         """Yield ``(inputs [B, ...], targets [B, ...])`` for every batch of an epoch."""
-        seed_all(mix(self.seed, epoch, 1))  # for dropout, and whatever else a plugin draws
-        random = torch.Generator().manual_seed(mix(self.seed, epoch))
+        seed_all(mix_seeds(self.seed, epoch, 1))  # for dropout, and whatever else a plugin draws
+        random = torch.Generator().manual_seed(mix_seeds(self.seed, epoch))
         order = torch.randperm(len(self.split), generator=random).to(self.split.device)
         black = -self.split.shift * self.split.scale
         for start in range(0, len(self) * self.batch_size, self.batch_size):

@@ -123,17 +123,17 @@ def environment(device: Device) -> Mapping[str, Any]:
     import torch
 
     packages = ("torch", "timm", "optuna", "numpy", "pandas", "pillow", "pluggy", "optimizer-harness")
-    versions = {"python": platform.python_version(), **{name: _version(name) for name in packages}}
+    versions = {"python": platform.python_version(), **{name: _package_version(name) for name in packages}}
     versions["training code"] = _training_code()
     hardware = {
-        "device": torch.cuda.get_device_name(device.name) if device.type == "cuda" else _processor(),
+        "device": torch.cuda.get_device_name(device.name) if device.type == "cuda" else _processor_name(),
         "cores": os.cpu_count() or 1,
         "threads": device.threads,
         "precision": device.precision,
         "system": f"{platform.system()} {platform.machine()}",
     }
-    said = {**hardware, "type": device.type}
-    return {"hash": digest([versions, hardware])[:16], "versions": versions, "hardware": said}
+    shown_hardware = {**hardware, "type": device.type}
+    return {"hash": digest([versions, hardware])[:16], "versions": versions, "hardware": shown_hardware}
 
 
 def _training_code() -> str:
@@ -142,14 +142,14 @@ def _training_code() -> str:
     return digest([[file.name, checksum(file)] for file in files])[:8]
 
 
-def _version(package: str) -> str:
+def _package_version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
 
 
-def _processor() -> str:
+def _processor_name() -> str:
     """Return the processor's own name, where the system tells it."""
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:

@@ -16,12 +16,12 @@ OF_SCHEDULES = ("params", "lr", "initial_lr", "max_lr", "min_lr", "base_momentum
 Groups = Sequence[Mapping[str, Any]]
 
 
-def copied(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+def copy_groups(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
     """Return the parameter groups as they are now."""
     return [dict(group) for group in optimizer.param_groups]
 
 
-def moved(before: Groups, after: Groups) -> list[str]:
+def changed_entries(before: Groups, after: Groups) -> list[str]:
     """Return the entries that changed, ``momentum`` or ``betas[0]``, each once; the learning rate is none of them.
 
     An entry is a number, or one number of a tuple; entries that were not there before are the schedule's own notes.
@@ -31,20 +31,20 @@ def moved(before: Groups, after: Groups) -> list[str]:
         for name, value in old.items():
             now = new.get(name)
             if now is not value and name not in OF_SCHEDULES:
-                numbers, others = _numbers(name, value), _numbers(name, now)
-                changed |= {entry: None for entry, number in numbers.items() if others.get(entry) != number}
+                numbers, new_numbers = _list_numbers(name, value), _list_numbers(name, now)
+                changed |= {entry: None for entry, number in numbers.items() if new_numbers.get(entry) != number}
     return list(changed)
 
 
 def value_of(groups: Groups, entry: str) -> float:
     """Return an entry's number in the first group that has it."""
     name = entry.partition("[")[0]
-    return float(next(_numbers(name, group[name])[entry] for group in groups if name in group))
+    return float(next(_list_numbers(name, group[name])[entry] for group in groups if name in group))
 
 
-def _numbers(name: str, value: Any) -> dict[str, float]:
+def _list_numbers(name: str, value: Any) -> dict[str, float]:
     if isinstance(value, tuple | list):
-        return {f"{name}[{i}]": each for i, each in enumerate(value) if _is_number(each)}
+        return {f"{name}[{i}]": number for i, number in enumerate(value) if _is_number(number)}
     return {name: value} if _is_number(value) else {}
 
 
@@ -52,14 +52,14 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def overwritten(entry: str, chosen: Iterable[str]) -> str | None:
+def overwritten_setting(entry: str, chosen: Iterable[str]) -> str | None:
     """Return which of the chosen hyperparameters an entry holds; ``beta1`` is ``betas[0]``."""
     name, _, place = entry.removesuffix("]").partition("[")
     number = f"{re.sub('s$', '', name)}{int(place) + 1}" if place else name
-    return next((each for each in chosen if each in (name, number)), None)
+    return next((name_chosen for name_chosen in chosen if name_chosen in (name, number)), None)
 
 
-def refusal(entry: str, hyperparameter: str, got: str) -> str:
+def refusal_text(entry: str, hyperparameter: str, got: str) -> str:
     """Return what is wrong with a schedule that writes over a hyperparameter, ``must ..., got ...``."""
     return (
         f"must leave '{hyperparameter}' as the search or the benchmark file chose it, got {got} in the parameter groups' "

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.data.images import check_whole, kept, say_not_kept, written
+from harness.data.cache import check_whole, read_or_make, replacing_cached, say_not_kept
 from harness.data.places import cache_folder
 from harness.errors import DiskError, PluginError
 from harness.plugin.boundary import Boundary, PluginFailed
@@ -39,8 +39,10 @@ def extract(
 
     ``source`` is the hash of the backbone's plugin: a corrected one gives other features.
     """
-    network = _network(backbone, weights, device, source)
-    rows = _kept(backbone, weights, [data.train, data.tune, data.test], [data.fingerprint, network], device, progress)
+    network = _describe_network(backbone, weights, device, source)
+    rows = _read_or_compute(
+        backbone, weights, [data.train, data.tune, data.test], [data.fingerprint, network], device, progress
+    )
     splits, start = {}, 0
     for name in ("train", "tune", "test"):
         split: Split = getattr(data, name)
@@ -53,19 +55,19 @@ def extract_mirrored(
     backbone: Backbone, weights: Weights, data: Data, device: Device, progress: Progress, source: str = ""
 ) -> Split:
     """Return the test split with its images replaced by the features of their mirror images."""
-    key = [data.fingerprint, _network(backbone, weights, device, source)]
-    rows = _kept(backbone, weights, [data.test], key, device, progress, mirrored=True)
+    key = [data.fingerprint, _describe_network(backbone, weights, device, source)]
+    rows = _read_or_compute(backbone, weights, [data.test], key, device, progress, mirrored=True)
     return replace(data.test, inputs=rows)
 
 
-def _network(backbone: Backbone, weights: Weights, device: Device, source: str) -> list[Any]:
+def _describe_network(backbone: Backbone, weights: Weights, device: Device, source: str) -> list[Any]:
     """Return what decides the features of an image."""
     versions = environment(device)["versions"]
     looks = [weights.sha256, list(weights.mean), list(weights.std)]
     return [backbone.name, source, versions["timm"], versions["torch"], *looks, device.precision, device.type]
 
 
-def _kept(
+def _read_or_compute(
     backbone: Backbone, weights: Weights, splits: Sequence[Split], of: list[Any], device: Device,
     progress: Progress, mirrored: bool = False,
 ) -> NDArray[np.float32]:  # fmt: skip
@@ -84,46 +86,46 @@ def _kept(
 
     def make() -> None:
         nonlocal rows
-        rows, content = _compute(backbone, weights, splits, device, progress, mirrored), io.BytesIO()
-        with written(file) as out:
+        rows, content = _compute_features(backbone, weights, splits, device, progress, mirrored), io.BytesIO()
+        with replacing_cached(file) as out:
             np.save(content, rows)
-            with written(notes) as text:  # there before the features are
+            with replacing_cached(notes) as text:  # there before the features are
                 text.write(json.dumps({"sha256": hashlib.sha256(content.getbuffer()).hexdigest()}).encode())
             out.write(content.getbuffer())
 
     try:
-        rows = kept(read, make)
+        rows = read_or_make(read, make)
     except DiskError as error:
         say_not_kept("features", error)
     return rows
 
 
-def _compute(
+def _compute_features(
     backbone: Backbone, weights: Weights, stored: Sequence[Split], device: Device, progress: Progress, mirrored: bool
 ) -> NDArray[np.float32]:
     import numpy as np
     import torch
 
-    from harness.training.batches import resident
+    from harness.training.batches import put_on_device
 
-    splits = [replace(resident(s, device, weights.mean, weights.std), mirrored=mirrored) for s in stored]
+    splits = [replace(put_on_device(s, device, weights.mean, weights.std), mirrored=mirrored) for s in stored]
     total = sum(len(split) for split in splits)
-    model = _called(backbone, lambda: backbone.build(splits[0].input_shape, 0, weights).to(device.name).eval())
+    model = _call_backbone(backbone, lambda: backbone.build(splits[0].input_shape, 0, weights).to(device.name).eval())
     model = model.to(memory_format=torch.channels_last)  # nothing is trained here, so nobody flattens the weights
-    found = []
+    batches_of_features = []
     done = 0
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):
         for split in splits:
             for start in range(0, len(split), BATCH):
                 inputs, _ = split.batch(slice(start, start + BATCH))
-                features = _called(backbone, partial(model, inputs))
-                found.append(features.float().cpu().numpy())
+                features = _call_backbone(backbone, partial(model, inputs))
+                batches_of_features.append(features.float().cpu().numpy())
                 done += len(features)
                 progress(f"extracting features of {backbone.name}", done, total)
-    return np.concatenate(found).astype(np.float32, copy=False)
+    return np.concatenate(batches_of_features).astype(np.float32, copy=False)
 
 
-def _called(backbone: Backbone, call: Callable[[], Any]) -> Any:
+def _call_backbone(backbone: Backbone, call: Callable[[], Any]) -> Any:
     """Return what the backbone's own code returns; raises PluginError, naming it, for whatever that raises."""
     try:
         with Boundary("backbone", backbone.name, "give features of these images"):

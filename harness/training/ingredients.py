@@ -10,7 +10,7 @@ import torch
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Task, Weights
 from harness.plugin.runs import Run
-from harness.training.batches import Resident, mix, seed_all
+from harness.training.batches import Resident, mix_seeds, seed_all
 from harness.training.device import Device
 
 
@@ -50,7 +50,7 @@ class Clock:
 
 def build_network(run: Run, ingredients: Ingredients) -> torch.nn.Module:
     """Return a new network with the weights that the run's seed, or its pretrained file, gives it."""
-    seed_all(mix(run.init_seed))
+    seed_all(mix_seeds(run.init_seed))
     start = () if ingredients.weights is None else (ingredients.weights,)
     shape, outputs = ingredients.train.input_shape, ingredients.outputs
     with Boundary("backbone", ingredients.backbone.name, "build"):

@@ -1,4 +1,4 @@
-"""What the loop moves: model, optimizer, schedule, batches and clock, put together from a run."""
+"""What the training loop moves: model, optimizer, schedule, batches and clock, put together from a run."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import DeviceSplit, Schedule
 from harness.plugin.runs import Done, Epoch, Run, State
 from harness.training import entries
-from harness.training.augmentation import Targets, blended, copied
-from harness.training.batches import Batches, Resident, mix, seed_all, shuffled
+from harness.training.augmentation import Targets, blend_loss, copy_targets
+from harness.training.batches import Batches, Resident, mix_seeds, seed_all, shuffle_labels
 from harness.training.device import Device
 from harness.training.ingredients import Clock, Ingredients, build_network
+from harness.training.scoring import find_not_finite, score_predictions
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
     Groups,
@@ -73,12 +74,12 @@ class Parts:
         groups = self.groups[-1:] if stage.head_only else self.groups
         settings, timing = use.optimizer.settings(run.optimizer), use.scheduler.settings(run.scheduler)
         steps = stage.epochs * len(self.batches)
-        seed_all(mix(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
+        seed_all(mix_seeds(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage
         self.parameters = train_only(groups, self.groups)
         with Boundary("optimizer", use.optimizer.name, "build"):
             self.optimizer = build_optimizer(use.optimizer, settings, groups, run.layer_factor)
-        before = entries.copied(self.optimizer)
+        before = entries.copy_groups(self.optimizer)
         with Boundary("scheduler", use.scheduler.name, "build"):
             self.schedule = build_schedule(use.scheduler, timing, self.optimizer, steps, groups, run.layer_factor)
             self._note_moved(before)
@@ -108,16 +109,18 @@ class Parts:
         Returns the loss ``[]`` where the step began, without the penalty.
         """
         losses: list[torch.Tensor] = []  # without the penalty, one per evaluation
-        again = (
+        copies_needed = (
             self.ingredients.optimizer.closure
         )  # the batch may be evaluated more than once, so each evaluation gets a copy
 
         def objective() -> torch.Tensor:
             self.optimizer.zero_grad()  # set_to_none is torch's default, and some optimizers take no such argument
             with self._forward, self.autocast():
-                outputs = self.model(inputs.clone() if again else inputs).float()
+                outputs = self.model(inputs.clone() if copies_needed else inputs).float()
             with self._loss_of:
-                loss = blended(self.ingredients.task.loss, outputs, copied(targets) if again else targets)
+                loss = blend_loss(
+                    self.ingredients.task.loss, outputs, copy_targets(targets) if copies_needed else targets
+                )
             losses.append(loss.detach())
             with self._backward:
                 if self.ingredients.optimizer.second_order:
@@ -139,7 +142,7 @@ class Parts:
     def _step_schedule(self, *loss: float) -> None:
         """Move the schedule by one step, or by one epoch of a certain loss."""
         with self._scheduling:
-            before = entries.copied(self.optimizer)
+            before = entries.copy_groups(self.optimizer)
             self.schedule.step(*loss)
             self._note_moved(before)
 
@@ -149,11 +152,11 @@ class Parts:
         Raises PluginError where one of them was searched, or pinned by the benchmark: the records would name a value
         that was not in force.
         """
-        for entry in entries.moved(before, self.optimizer.param_groups):
+        for entry in entries.changed_entries(before, self.optimizer.param_groups):
             self.moved[entry] = None
-            if chosen := entries.overwritten(entry, self.run.optimizer):
+            if chosen := entries.overwritten_setting(entry, self.run.optimizer):
                 old, new = (entries.value_of(groups, entry) for groups in (before, self.optimizer.param_groups))
-                raise PluginError(entries.refusal(entry, chosen, f"{new:.4g} for {old:.4g}"))
+                raise PluginError(entries.refusal_text(entry, chosen, f"{new:.4g} for {old:.4g}"))
 
     def _add_penalty(self) -> torch.Tensor | float:
         """Add the penalty's gradient, ``l2 * parameter``, to the loss's; return its value where a closure needs it.
@@ -194,7 +197,7 @@ class Parts:
             raise Diverged(f"epoch {epoch}: the gradient of its last step must be finite, got others")
         predictions, scores = self._measure(self.ingredients.tune, "tune")
         self.metrics = {"running_loss": loss, **scores}
-        if wrong := self._not_finite(predictions, self.metrics, "tune"):
+        if wrong := find_not_finite(self.ingredients, predictions, self.metrics, "tune"):
             raise Diverged(f"epoch {epoch}: {wrong}")
         if self.ingredients.scheduler.per_epoch:
             self._step_schedule(loss)
@@ -211,52 +214,33 @@ class Parts:
     def gradient_is_finite(self) -> bool:
         """Return whether the last step's gradient is finite, which the weights need not show: the sign of NaN is 0.
 
-        It is looked at once an epoch, so that no step waits for the device. One that evaluates its closure is believed:
-        the last gradient of a line search may be one that it turned down.
+        It is checked once an epoch, so that no step waits for the device. An optimizer that evaluates its closure is not
+        checked: the last gradient of a line search may be one that it turned down.
         """
         gradients = [p.grad.detach() for p in self.parameters if p.grad is not None]
         if self.ingredients.optimizer.closure or not gradients:
             return True
         return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients, math.inf))).all())
 
-    def _not_finite(self, predictions: torch.Tensor, metrics: Mapping[str, float], prefix: str) -> str:
-        """Return what should be finite and is not: the predictions or the deciding metric; ``""`` where both are.
-
-        Another metric may be undefined, as an F1 score without positives is; it is recorded as missing.
-        """
-        if not bool(torch.isfinite(predictions).all()):
-            return f"the {prefix} predictions must be finite, got others"
-        deciding = f"{prefix}_{self.ingredients.metric or next(iter(self.ingredients.task.metrics))}"
-        value = metrics[deciding]
-        return "" if math.isfinite(value) else f"{deciding}, the deciding metric, must be finite, got {value}"
-
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
         """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""
         return self._measure(split, prefix)[1]
 
     def _measure(self, split: Resident, prefix: str, exact: bool = False) -> tuple[torch.Tensor, dict[str, float]]:
-        """Return the predictions of a split, and its metrics: the task's, and its loss where no metric is called so."""
-        predictions, loss = self._predictions_and_loss(split, exact=exact)
-        metrics = self._score(predictions, split, prefix)
+        """Return the predictions of a split, and its metrics: the task's, and the loss unless the task has it as a metric."""
+        predictions, loss = self._predict_with_loss(split, exact=exact)
+        metrics = score_predictions(self.ingredients.task, predictions, split, prefix)
         return predictions, metrics if "loss" in self.ingredients.task.metrics else {**metrics, f"{prefix}_loss": loss}
-
-    def _score(self, predictions: torch.Tensor, split: Resident, prefix: str) -> dict[str, float]:
-        predicted, targets = predictions.cpu().numpy(), split.targets.cpu().numpy()  # a metric gets copies of its own
-        metrics = {}
-        for name, metric in self.ingredients.task.metrics.items():
-            with Boundary("task", self.ingredients.task.name, f"compute its metric '{name}'"):
-                metrics[f"{prefix}_{name}"] = float(metric.compute(predicted, targets))
-        return metrics
 
     def predict(self, split: DeviceSplit, exact: bool = False) -> torch.Tensor:
         """Return predictions ``[N, ...]`` in float32; ``exact`` computes in float32 whatever the training did."""
-        return self._predictions_and_loss(split, exact=exact)[0]
+        return self._predict_with_loss(split, exact=exact)[0]
 
     @torch.no_grad()
-    def _predictions_and_loss(
+    def _predict_with_loss(
         self, split: DeviceSplit, batch_size: int = 512, exact: bool = False
     ) -> tuple[torch.Tensor, float]:
-        """Return the predictions of a split, and the mean of the task's loss where no metric of the task is called so."""
+        """Return the predictions of a split, and the mean of the task's loss unless the task has a metric of that name."""
         self._switch("eval")
         task, predictions, losses = self.ingredients.task, [], []
         for start in range(0, len(split), batch_size):
@@ -273,27 +257,27 @@ class Parts:
     def done(self) -> Done:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
         if self.ingredients.test is None:
-            return Done(self._of_run())
+            return Done(self._metrics_of_run())
         predictions, tested = self._measure(self.ingredients.test, "test", exact=True)
         tuned = self.predict(self.ingredients.tune, exact=True).cpu().numpy()
-        metrics = {**self._of_run(), **self._measure(self.ingredients.train, "train", exact=True)[1], **tested}
+        metrics = {**self._metrics_of_run(), **self._measure(self.ingredients.train, "train", exact=True)[1], **tested}
         if self.ingredients.mirrored is not None:
-            both = (predictions + self.predict(self.ingredients.mirrored, exact=True)) / 2
-            metrics |= self._score(both, self.ingredients.test, "tta_test")
-        for name, each in self.snapshots.named(predictions):
-            metrics |= self._score(each, self.ingredients.test, f"{name}_test")
+            averaged = (predictions + self.predict(self.ingredients.mirrored, exact=True)) / 2
+            metrics |= score_predictions(self.ingredients.task, averaged, self.ingredients.test, "tta_test")
+        for name, snapshot in self.snapshots.named(predictions):
+            metrics |= score_predictions(self.ingredients.task, snapshot, self.ingredients.test, f"{name}_test")
         weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         return Done(
             metrics,
             weights,
             predictions.cpu().numpy(),
             tuned,
-            problem=self._not_finite(predictions, metrics, "test"),
+            problem=find_not_finite(self.ingredients, predictions, metrics, "test"),
             snapshots=self.snapshots.stacked(),
         )
 
-    def _of_run(self) -> dict[str, float]:
-        """Return the last epoch's metrics, without what the schedule has made of the groups by then."""
+    def _metrics_of_run(self) -> dict[str, float]:
+        """Return the last epoch's metrics, without the entries of the parameter groups that the schedule moves."""
         return {name: value for name, value in self.metrics.items() if not name.startswith(GROUP)}
 
     def beginning(self) -> torch.nn.Module:
@@ -312,7 +296,7 @@ class Parts:
             "snapshots": flatten(self.snapshots.predictions, "snapshots", tensors),
             "moved": list(self.moved),
         }
-        for part, boundary, at_work in self._saved("have a state that can be saved"):
+        for part, boundary, at_work in self._parts_with_state("have a state that can be saved"):
             with boundary:
                 plain[part] = flatten(dict(at_work.state_dict()), part, tensors)
         return State(tensors, plain)
@@ -320,7 +304,7 @@ class Parts:
     def _load(self, state: State) -> None:
         plain, tensors = state.plain, state.tensors
         self._enter(stage_of(self.run, plain["epoch"]))
-        for part, boundary, at_work in self._saved("go on from its saved state"):
+        for part, boundary, at_work in self._parts_with_state("go on from its saved state"):
             with boundary:
                 at_work.load_state_dict(restore(plain[part], tensors))
         self.clock.seconds = plain["seconds"]
@@ -328,7 +312,7 @@ class Parts:
         self.snapshots.predictions = restore(plain["snapshots"], tensors)
         self.moved = dict.fromkeys(plain["moved"])
 
-    def _saved(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
+    def _parts_with_state(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
         """Yield what has a state of its own, each with the boundary around it."""
         yield "model", Boundary("backbone", self.ingredients.backbone.name, must), self.model
         yield "optimizer", Boundary("optimizer", self.ingredients.optimizer.name, must), self.optimizer
@@ -364,6 +348,6 @@ def assemble(
         groups = layer_groups(run, ingredients.backbone, model)
     seen = ingredients.train
     if run.label_noise:
-        seen = replace(seen, stored_targets=shuffled(seen.stored_targets, run.label_noise))
+        seen = replace(seen, stored_targets=shuffle_labels(seen.stored_targets, run.label_noise))
     batches = Batches(seen, run.batch_size, run.augment, run.order_seed)
     return Parts(run, ingredients, device, model, groups, batches, Clock(device))

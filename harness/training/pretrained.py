@@ -50,14 +50,14 @@ def find_weights(backbone: Backbone, said: bool | str, beside: Path, where: str)
         place = beside / said
         if not place.exists():
             raise DataError(f"{where}: must be a file or a folder with weights, got '{place}', which is not there")
-        file: Path | None = place if place.is_file() else _in_folder(place, backbone.name, where)
+        file: Path | None = place if place.is_file() else _find_in_folder(place, backbone.name, where)
         if file is None:
             raise DataError(f"{where}: must be a folder with {backbone.name}*.safetensors, got none in '{place}'")
     else:
         folder = os.environ.get(VARIABLE)
         if folder and not Path(folder).is_dir():
             raise DataError(f"{VARIABLE}: must be a folder with weights, got '{folder}'; check the path")
-        file = _in_folder(Path(folder), backbone.name, where) if folder else None
+        file = _find_in_folder(Path(folder), backbone.name, where) if folder else None
     try:
         with Boundary("backbone", backbone.name, "have weights"):
             return backbone.weights(file)
@@ -65,14 +65,14 @@ def find_weights(backbone: Backbone, said: bool | str, beside: Path, where: str)
         raise DataError(f"{where}: {error}") from error
 
 
-def _in_folder(folder: Path, name: str, where: str) -> Path | None:
+def _find_in_folder(folder: Path, name: str, where: str) -> Path | None:
     """Return the folder's file for that backbone, or None; raises DataError where there are several."""
-    found = [f for f in sorted(folder.glob(f"{name}*.safetensors")) if not f.name[len(name)].isalnum()]
-    if len(found) > 1:
+    files = [f for f in sorted(folder.glob(f"{name}*.safetensors")) if not f.name[len(name)].isalnum()]
+    if len(files) > 1:
         raise DataError(
-            f"{where}: must find one file for '{name}' in '{folder}', got {', '.join(f.name for f in found)}; name one"
+            f"{where}: must find one file for '{name}' in '{folder}', got {', '.join(f.name for f in files)}; name one"
         )
-    return found[0] if found else None
+    return files[0] if files else None
 
 
 def read_weights(file: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
@@ -102,17 +102,17 @@ def read_weights(file: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
         arguments.text("names", name)
         for name in arguments.items("names", list(names) if isinstance(names, Mapping) else names, "names")
     ]
-    content = _content(file)
+    content = _read_content(file)
     nested = next((content[key] for key in NESTED if isinstance(content, Mapping) and content.get(key)), content)
     state = nested if isinstance(nested, Mapping) else {}
     state = {str(key): value for key, value in state.items() if hasattr(value, "is_floating_point")}
     if not state:
         raise DataError(f"{file}: must hold a network's tensors by name, got none; use a file with its state_dict")
-    prefix = _prefix(state, names, file)
+    prefix = _find_prefix(state, names, file)
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
-def _content(file: Path) -> Any:
+def _read_content(file: Path) -> Any:
     """Return what is in the file; raises DataError where it cannot be read."""
     import torch
     from safetensors.torch import load_file
@@ -131,7 +131,7 @@ def _content(file: Path) -> Any:
         ) from error
 
 
-def _prefix(state: Mapping[str, Any], names: list[str], file: Path) -> str:
+def _find_prefix(state: Mapping[str, Any], names: list[str], file: Path) -> str:
     """Return the prefix behind which the file has the most of these names; raises DataError where two have as many."""
     counts = {prefix: sum(f"{prefix}{name}" in state for name in names) for prefix in _prefixes(state)}
     most = max(counts.values())
@@ -168,45 +168,49 @@ def check_fit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], wher
     import torch
 
     try:
-        plain = _tensors(backbone, shape, 2)
+        plain = _build_tensors(backbone, shape, 2)
     except HarnessError:  # without its weights it fails too, so each of its runs will say why
         return None
     try:
-        own, other = (_tensors(backbone, shape, 0, weights, seed) for seed in (0, 1))
+        tensors, redrawn = (_build_tensors(backbone, shape, 0, weights, seed) for seed in (0, 1))
     except PluginFailed as error:  # a library raises its own where shapes differ
-        raise DataError(f"{where}: {_misfit(backbone, weights, shape, error)}") from error
+        raise DataError(f"{where}: {_explain_misfit(backbone, weights, shape, error)}") from error
     except HarnessError as error:
         raise DataError(f"{where}: {error}") from error
-    drawn = {name for name in own if not _same(own[name], other.get(name))}
-    unchanged = {name for name in own.keys() - drawn if _same(own[name], plain.get(name))}
-    missing = drawn | (unchanged - _held(weights.file, own, unchanged, trusted=not drawn))
+    drawn = {name for name in tensors if not _are_equal(tensors[name], redrawn.get(name))}
+    unchanged = {name for name in tensors.keys() - drawn if _are_equal(tensors[name], plain.get(name))}
+    missing = drawn | (unchanged - _names_in_file(weights.file, tensors, unchanged, trusted=not drawn))
     if missing:
-        first = next(name for name in own if name in missing)
-        found = f"the first missing is '{first}'{_elsewhere(weights.file, own, first)}"
-        raise DataError(f"{where}: {_too_few(backbone, weights, len(own) - len(missing), len(own), found)}")
-    bad = next((name for name, tensor in own.items() if not torch.isfinite(tensor).all()), None)
+        first = next(name for name in tensors if name in missing)
+        missing_text = f"the first missing is '{first}'{_hint_similar(weights.file, tensors, first)}"
+        raise DataError(
+            f"{where}: {_explain_missing(backbone, weights, len(tensors) - len(missing), len(tensors), missing_text)}"
+        )
+    bad = next((name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()), None)
     if bad:
         raise DataError(
             f"{where}: must be finite weights, got NaN or infinity in '{bad}' of '{weights.file}'; get the file again"
         )
-    return Fit(len(own), len(own))
+    return Fit(len(tensors), len(tensors))
 
 
-def _too_few(backbone: Backbone, weights: Weights, loaded: int, tensors: int, found: str) -> str:
+def _explain_missing(backbone: Backbone, weights: Weights, loaded: int, tensors: int, found: str) -> str:
     got = f"{loaded} of them in '{weights.file}', {found}"
     return f"must be all {tensors} tensors of '{backbone.name}', got {got}; {HELP}"
 
 
-def _elsewhere(file: Path, own: Iterable[str], name: str) -> str:
+def _hint_similar(file: Path, names: Iterable[str], name: str) -> str:
     """Return what the file calls a tensor that may be the missing one, behind an unknown prefix; empty where it has none."""
     try:
-        like = next((key for key in read_weights(file, tuple(own)) if key.endswith(f".{name}") and key not in own), "")
+        like = next(
+            (key for key in read_weights(file, tuple(names)) if key.endswith(f".{name}") and key not in names), ""
+        )
     except DataError:
         return ""
     return f" (there is a '{like}')" if like else ""
 
 
-def _tensors(
+def _build_tensors(
     backbone: Backbone, shape: tuple[int, ...], outputs: int, weights: Weights | None = None, seed: int = 0
 ) -> dict[str, torch.Tensor]:
     """Return the floating-point tensors of a new network by name; no random number of the process is used up."""
@@ -218,14 +222,14 @@ def _tensors(
     return {name: tensor for name, tensor in network.state_dict().items() if tensor.is_floating_point()}
 
 
-def _same(one: torch.Tensor, other: torch.Tensor | None) -> bool:
+def _are_equal(one: torch.Tensor, other: torch.Tensor | None) -> bool:
     """Return whether two tensors have equal values, NaN being equal to itself."""
     if other is None or one.shape != other.shape:
         return False
     return bool(((one == other) | (one.isnan() & other.isnan())).all())
 
 
-def _held(file: Path, own: Mapping[str, torch.Tensor], names: set[str], trusted: bool) -> set[str]:
+def _names_in_file(file: Path, tensors: Mapping[str, torch.Tensor], names: set[str], trusted: bool) -> set[str]:
     """Return those of the names that the file has; of a backbone that is trusted also those it may have read otherwise.
 
     That is under a name that is not the network's, but with the same values, and from a format of its own.
@@ -233,26 +237,26 @@ def _held(file: Path, own: Mapping[str, torch.Tensor], names: set[str], trusted:
     if not names:
         return set()
     try:
-        state = read_weights(file, tuple(own))
+        state = read_weights(file, tuple(tensors))
     except DataError:
         return names if trusted else set()
-    unknown = [tensor for name, tensor in state.items() if trusted and name not in own]
-    return {name for name in names if name in state or any(_same(own[name], tensor) for tensor in unknown)}
+    unknown = [tensor for name, tensor in state.items() if trusted and name not in tensors]
+    return {name for name in names if name in state or any(_are_equal(tensors[name], tensor) for tensor in unknown)}
 
 
-def _misfit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], error: PluginFailed) -> str:
+def _explain_misfit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], error: PluginFailed) -> str:
     """Return why a network cannot be built from these weights: the first tensor of another shape, or what was raised."""
     try:
-        own = _tensors(backbone, shape, 0)
-        state = read_weights(weights.file, own)
+        tensors = _build_tensors(backbone, shape, 0)
+        state = read_weights(weights.file, tensors)
     except HarnessError:  # then what was raised first must do
-        own, state = {}, {}
-    fitting = [name for name in own if name in state and state[name].shape == own[name].shape]
-    first = next((name for name in own if name not in fitting), None)
+        tensors, state = {}, {}
+    fitting = [name for name in tensors if name in state and state[name].shape == tensors[name].shape]
+    first = next((name for name in tensors if name not in fitting), None)
     if first is None or not fitting:  # names that only the backbone knows
         return f"must be weights that '{backbone.name}' can be built from, got {error.why:.200} with '{weights.file}'"
-    found = f"the first missing is '{first}'{_elsewhere(weights.file, own, first)}"
+    misfit = f"the first missing is '{first}'{_hint_similar(weights.file, tensors, first)}"
     if first in state:
-        shapes = f"{list(state[first].shape)} instead of {list(own[first].shape)}"
-        found = f"the first that does not fit is '{first}', {shapes}"
-    return _too_few(backbone, weights, len(fitting), len(own), found)
+        shapes = f"{list(state[first].shape)} instead of {list(tensors[first].shape)}"
+        misfit = f"the first that does not fit is '{first}', {shapes}"
+    return _explain_missing(backbone, weights, len(fitting), len(tensors), misfit)

@@ -79,13 +79,11 @@ def own_penalties(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 
     Optimizers that it keeps inside itself are looked at too (Muon moves vectors by an AdamW of its own).
     """
-    return {
-        name: value
-        for each in _with_inner(optimizer)
-        for group in each.param_groups
-        for name, value in group.items()
-        if is_penalty(name, value)
-    }
+    penalties: dict[str, Any] = {}
+    for inner in _with_inner(optimizer):
+        for group in inner.param_groups:
+            penalties |= {name: value for name, value in group.items() if is_penalty(name, value)}
+    return penalties
 
 
 def _with_inner(optimizer: torch.optim.Optimizer) -> Iterator[torch.optim.Optimizer]:
@@ -138,7 +136,7 @@ def moved_entries(
     """Return the entries, ``momentum`` or ``betas[0]``, that a schedule moves in a run of so many steps."""
     rehearsal = Rehearsal(offer, settings)
     groups = rehearsal.optimizer.param_groups
-    built = entries.copied(rehearsal.optimizer)
+    built = entries.copy_groups(rehearsal.optimizer)
     values: dict[str, list[float]] = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*optimizer.step.*")  # the weights need not move for this
@@ -146,19 +144,21 @@ def moved_entries(
         with Boundary("scheduler", scheduler.name, "build"):
             schedule = scheduler.build(rehearsal.optimizer, total, **scheduler.settings(timing))
         for _ in range(total):
-            for entry in entries.moved(before, groups):
+            for entry in entries.changed_entries(before, groups):
                 values.setdefault(entry, []).append(entries.value_of(groups, entry))
-            before = entries.copied(rehearsal.optimizer)
+            before = entries.copy_groups(rehearsal.optimizer)
             with stepping:
                 schedule.step(*([1.0] if scheduler.per_epoch else []))
-    return {entry: Moved(entries.value_of(built, entry), min(each), max(each)) for entry, each in values.items()}
+    return {
+        entry: Moved(entries.value_of(built, entry), min(numbers), max(numbers)) for entry, numbers in values.items()
+    }
 
 
 def entries_of(offer: Optimizer, low: Mapping[str, Any], high: Mapping[str, Any]) -> list[str]:
     """Return the entries of the groups that differ between two settings of an optimizer."""
     with torch.random.fork_rng(devices=[]):
-        one, other = Rehearsal(offer, low), Rehearsal(offer, high)
-    return entries.moved(entries.copied(one.optimizer), other.optimizer.param_groups)
+        low_rehearsal, high_rehearsal = Rehearsal(offer, low), Rehearsal(offer, high)
+    return entries.changed_entries(entries.copy_groups(low_rehearsal.optimizer), high_rehearsal.optimizer.param_groups)
 
 
 # --- two optimizers that are one -----------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def take_same_steps(
     with torch.random.fork_rng(devices=[]):
         pair = (Rehearsal(one, settings), Rehearsal(other, others))
         for number in range(steps):
-            loss = _valleys(SCALES[number % len(SCALES)])
+            loss = _make_valleys(SCALES[number % len(SCALES)])
             torch.default_generator.manual_seed(number)
             weights = pair[0].step(loss)
             torch.default_generator.manual_seed(number)
@@ -180,7 +180,7 @@ def take_same_steps(
     return True
 
 
-def _valleys(scale: float) -> Loss:
+def _make_valleys(scale: float) -> Loss:
     """Return a loss whose gradient is bounded, so that no optimizer diverges: ``scale * sum(sqrt(1 + (h (w - m))^2))``."""
     random = torch.Generator().manual_seed(54321)
     minima = [torch.randn(shape, generator=random) for shape in SHAPES]

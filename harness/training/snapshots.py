@@ -34,15 +34,15 @@ class Snapshots:
 
     def stacked(self) -> NDArray[np.float32] | None:
         """Return the predictions ``[S, N, ...]``, the earliest first, without the final ones; None without any."""
-        kept = [self.predictions[epoch] for epoch in sorted(self.predictions)]
-        return torch.stack(kept).numpy() if kept else None
+        predictions = [self.predictions[epoch] for epoch in sorted(self.predictions)]
+        return torch.stack(predictions).numpy() if predictions else None
 
     def named(self, final: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield each snapshot's predictions, ``snapshot1`` first, and as ``snapshots`` the mean of all and the final ones."""
-        kept = [self.predictions[epoch] for epoch in sorted(self.predictions)]
-        yield from ((f"snapshot{number}", each) for number, each in enumerate(kept, 1))
-        if kept:
-            yield "snapshots", torch.stack([*kept, final.cpu()]).double().mean(dim=0).float()
+        predictions = [self.predictions[epoch] for epoch in sorted(self.predictions)]
+        yield from ((f"snapshot{number}", snapshot) for number, snapshot in enumerate(predictions, 1))
+        if predictions:
+            yield "snapshots", torch.stack([*predictions, final.cpu()]).double().mean(dim=0).float()
 
 
 def cycle_epochs(run: Run, scheduler: Scheduler, steps_per_epoch: int) -> tuple[int, ...]:
@@ -54,8 +54,8 @@ def cycle_epochs(run: Run, scheduler: Scheduler, steps_per_epoch: int) -> tuple[
     """
     if not run.snapshots:
         return ()
-    whole = [end // steps_per_epoch for end in cycle_ends(run, scheduler, steps_per_epoch)]
-    return tuple(run.head_epochs + epoch for epoch in sorted({*whole} - {0}))
+    epochs = [end // steps_per_epoch for end in cycle_ends(run, scheduler, steps_per_epoch)]
+    return tuple(run.head_epochs + epoch for epoch in sorted({*epochs} - {0}))
 
 
 def cycle_ends(run: Run, scheduler: Scheduler, steps_per_epoch: int) -> list[int]:
@@ -68,12 +68,12 @@ def cycle_ends(run: Run, scheduler: Scheduler, steps_per_epoch: int) -> list[int
     total = (run.epochs - run.head_epochs) * steps_per_epoch
     try:
         with Boundary("scheduler", scheduler.name, "have cycle_ends"):
-            found: list[Any] = list(scheduler.cycle_ends(total, **scheduler.settings(run.scheduler)))
+            ends: list[Any] = list(scheduler.cycle_ends(total, **scheduler.settings(run.scheduler)))
     except PluginFailed as error:
         raise PluginError(f"scheduler '{scheduler.name}': cycle_ends must return steps, got {error.why}") from error
-    rising = all(isinstance(end, int) for end in found) and found == sorted({*found})
-    if not rising or not found or found[0] < 1 or found[-1] != total:
+    rising = all(isinstance(end, int) for end in ends) and ends == sorted({*ends})
+    if not rising or not ends or ends[0] < 1 or ends[-1] != total:
         raise PluginError(
-            f"scheduler '{scheduler.name}': cycle_ends must return rising step numbers, the last one {total}, got {found!r:.80}"
+            f"scheduler '{scheduler.name}': cycle_ends must return rising step numbers, the last one {total}, got {ends!r:.80}"
         )
-    return found
+    return ends

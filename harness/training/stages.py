@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import torch
@@ -41,29 +42,29 @@ def layer_groups(run: Run, backbone: Backbone, model: torch.nn.Module) -> Groups
 
     Raises PluginError for a backbone that has none, and for one that forgets a parameter or names one twice.
     """
-    every = [p for p in model.parameters() if p.requires_grad]
+    trainable = [p for p in model.parameters() if p.requires_grad]
     if not run.head_epochs and run.layer_factor == 1:
-        return [every]
+        return [trainable]
     if backbone.groups is None:
         raise PluginError(f"backbone '{backbone.name}': must have layer groups to be trained in stages, got none")
     groups = [list(group) for group in backbone.groups(model)]
-    named = [id(p) for group in groups for p in group]
-    if sorted(named) != sorted(map(id, every)) or len(groups) < 2 or not all(groups):
+    named = [id(p) for p in chain.from_iterable(groups)]
+    if sorted(named) != sorted(map(id, trainable)) or len(groups) < 2 or not all(groups):
         raise PluginError(
             f"backbone '{backbone.name}': groups must be two or more with every trainable parameter in one of them, "
-            f"got {[len(group) for group in groups]} for {len(every)} parameters"
+            f"got {[len(group) for group in groups]} for {len(trainable)} parameters"
         )
     return groups
 
 
-def train_only(groups: Groups, of: Groups) -> list[torch.nn.Parameter]:
-    """Make these groups trainable and no others of a network's; return their parameters, from the input to the outputs."""
-    chosen = [p for group in groups for p in group]
-    trained = {id(p) for p in chosen}
-    for parameter in (p for group in of for p in group):
+def train_only(groups: Groups, all_groups: Groups) -> list[torch.nn.Parameter]:
+    """Make these groups of a network trainable and no others; return their parameters, from the input to the outputs."""
+    parameters = list(chain.from_iterable(groups))
+    trained = {id(parameter) for parameter in parameters}
+    for parameter in chain.from_iterable(all_groups):
         parameter.requires_grad_(id(parameter) in trained)
         parameter.grad = None
-    return chosen
+    return parameters
 
 
 def build_optimizer(
@@ -76,7 +77,7 @@ def build_optimizer(
     itself.
     """
     if layer_factor == 1 or len(groups) == 1:
-        return check_built(optimizer.build([p for group in groups for p in group], **settings))
+        return check_built(optimizer.build(list(chain.from_iterable(groups)), **settings))
     if "lr" not in settings:
         raise PluginError("must have 'lr' among its hyperparameters to train by layer groups, got none")
     by_depth = [  # the head first: its rate is the one that is recorded
@@ -122,14 +123,18 @@ def build_schedule(
 
 def _check_rates(optimizer: torch.optim.Optimizer, groups: Groups, layer_factor: float) -> None:
     """Raise PluginError where the learning rates are not ``layer_factor`` apart from one layer group to the next."""
-    rates = {id(p): float(group["lr"]) for group in optimizer.param_groups for p in group["params"]}
+    rates: dict[int, float] = {}
+    for group in optimizer.param_groups:
+        rates |= {id(parameter): float(group["lr"]) for parameter in group["params"]}
     head = rates[id(groups[-1][0])]
-    for depth, group in enumerate(reversed(groups)):
-        wanted = head * layer_factor**depth
-        got = next((rates[id(p)] for p in group if not math.isclose(rates[id(p)], wanted, rel_tol=1e-6)), wanted)
-        if got != wanted:
+    for depth, parameters in enumerate(reversed(groups)):
+        expected = head * layer_factor**depth
+        actual = next(
+            (rates[id(p)] for p in parameters if not math.isclose(rates[id(p)], expected, rel_tol=1e-6)), expected
+        )
+        if actual != expected:
             raise PluginError(
-                f"must keep the learning rates of layer groups, {wanted:g} where the head has {head:g}, got {got:g}; "
+                f"must keep the learning rates of layer groups, {expected:g} where the head has {head:g}, got {actual:g}; "
                 "leave layer_factor out for it"
             )
 
@@ -145,8 +150,8 @@ def set_training(
     model.train(not head)
     of_head = {id(p) for p in head}
     for module in model.modules():
-        own = [id(p) for p in module.parameters()]
-        if own and of_head.issuperset(own):
+        parameter_ids = [id(p) for p in module.parameters()]
+        if parameter_ids and of_head.issuperset(parameter_ids):
             module.train()
         if batch_norm == "frozen" and isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             module.eval()

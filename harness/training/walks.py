@@ -127,7 +127,7 @@ class _Objective:
 # --- the best learning rate ----------------------------------------------------------------------------------
 
 
-def rates(optimizer: Optimizer) -> list[float]:
+def rate_grid(optimizer: Optimizer) -> list[float]:
     """Return the grid of learning rates, ascending: 1 and 3 of every power of ten; empty where none is declared."""
     space: Any = optimizer.space.get("lr")
     if space is None:
@@ -137,11 +137,13 @@ def rates(optimizer: Optimizer) -> list[float]:
     low, high = float(space.low), float(space.high)
     low = low if low > 0 else high / 1000
     ends = math.log10(low) - 1 - 1e-9, math.log10(high) + 1 + 1e-9
-    grid = [float(f"{m}e{k}") for k in range(math.floor(ends[0]), math.ceil(ends[1]) + 1) for m in (1, 3)]
+    grid: list[float] = []
+    for power in range(math.floor(ends[0]), math.ceil(ends[1]) + 1):
+        grid += [float(f"1e{power}"), float(f"3e{power}")]
     return [rate for rate in grid if ends[0] <= math.log10(rate) <= ends[1]]
 
 
-def between(rate: float) -> list[float]:
+def neighbour_rates(rate: float) -> list[float]:
     """Return the rates half way to the neighbours on the grid: 0.5 and 2 for 1, 2 and 5 for 3."""
     first, power = f"{rate:e}".split("e")
     return [float(f"{m}e{power}") for m in ((0.5, 2) if float(first) == 1 else (2, 5))]
@@ -155,11 +157,11 @@ def best_walk(
     First the grid, then the two rates half way to the neighbours of its best one. A rate at which the optimizer raises
     is left out; where all do, what the first one raised is raised. Raises TimeoutError when the time is ``deadline``.
     """
-    grid = rates(optimizer)
+    grid = rate_grid(optimizer)
     if not grid:
         return math.nan, walk(optimizer, landscape, hyperparameters)
-    found: dict[float, Walk] = {}
-    wrong: list[PluginFailed] = []
+    walks: dict[float, Walk] = {}
+    failures: list[PluginFailed] = []
 
     def try_all(candidates: Iterable[float]) -> None:
         for rate in candidates:
@@ -167,41 +169,41 @@ def best_walk(
                 raise TimeoutError(f"it takes longer than {PATIENCE:g} s")
             try:
                 with Boundary("optimizer", optimizer.name, "step", everything=True):
-                    found[rate] = walk(optimizer, landscape, {**hyperparameters, "lr": rate})
+                    walks[rate] = walk(optimizer, landscape, {**hyperparameters, "lr": rate})
             except PluginFailed as error:  # a rate may be outside what it takes
-                wrong.append(error)
+                failures.append(error)
 
     def best() -> float:
-        return min(sorted(found), key=lambda rate: found[rate].score)  # of equals the smallest
+        return min(sorted(walks), key=lambda rate: walks[rate].score)  # of equals the smallest
 
     try_all(grid)
-    if not found:
-        raise wrong[0]
+    if not walks:
+        raise failures[0]
     if not hasattr(optimizer.space["lr"], "choices"):
-        try_all(between(best()))
-    return best(), found[best()]
+        try_all(neighbour_rates(best()))
+    return best(), walks[best()]
 
 
-def paths(arms: Mapping[str, tuple[Optimizer, Mapping[str, Any]]]) -> DataFrame:
+def walk_all(arms: Mapping[str, tuple[Optimizer, Mapping[str, Any]]]) -> DataFrame:
     """Return the walk of every arm on every landscape at its best rate: a row a step, the start being step 0.
 
-    ``arms`` has each arm's optimizer and what of its hyperparameters is not as by default; a learning rate among them
-    is passed over. The columns: arm, landscape, step, gradients (taken so far), x, y, value, lr (NaN where there is
-    none to choose), problem: "" or why there is no walk, or no whole one.
+    ``arms`` has each arm's optimizer and the hyperparameters that are not at their defaults; a learning rate among them
+    is ignored. The columns: arm, landscape, step, gradients (taken so far), x, y, value, lr (NaN where there is none to
+    choose), problem: "", or why there is no walk or why it ends early.
     """
     import pandas as pd
 
     rows: list[tuple[Any, ...]] = []
     for arm, (optimizer, hyperparameters) in arms.items():
         deadline = time.thread_time() + PATIENCE
-        others = {name: value for name, value in hyperparameters.items() if name != "lr" or not rates(optimizer)}
+        settings = {name: value for name, value in hyperparameters.items() if name != "lr" or not rate_grid(optimizer)}
         for landscape in LANDSCAPES.values():
             try:
                 with (
                     Boundary("optimizer", optimizer.name, "step", everything=True),
                     kept(f"arm {arm}, whose path was recorded,"),
                 ):
-                    lr, walked = best_walk(optimizer, landscape, others, deadline)
+                    lr, walked = best_walk(optimizer, landscape, settings, deadline)
             except PluginFailed as error:  # the other arms have their picture
                 start = (*landscape.start, float(landscape.value(*landscape.start)))
                 rows.append((arm, landscape.name, 0, 0, *start, math.nan, f"failed: {error.why}"))

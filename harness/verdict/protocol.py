@@ -36,7 +36,7 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
 }  # the same where numbers are learned
 FACETS = tuple(CLASSES)
 PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
-VERSION = 16  # digits of a late probe's version, as its measurements have it
+VERSION = 16  # digits of a probe's version, as its measurements have it
 
 
 class Notes(typing.Protocol):
@@ -154,7 +154,7 @@ def resolve(
 ) -> Protocol:
     """Return the protocol of a resolved benchmark (plain values), its arms, and the names of the task's metrics.
 
-    Its design has the ``versions`` of the late probes by name, as far as they are known, and the ``extensions`` of
+    Its design has the ``versions`` of the probes by name, as far as they are known, and the ``extensions`` of
     searches that were noted so far.
     """
     verdict = benchmark["verdict"]
@@ -193,10 +193,10 @@ def _design(
 
 def _design_keys(benchmark: Mapping[str, Any]) -> dict[str, Any]:
     """Return the search and the controls, by section: the values whose meaning says that the design consists of them."""
-    from harness.benchmark.meaning import selected
+    from harness.benchmark.meaning import select_values
     from harness.benchmark.sections import Benchmark
 
-    design = selected(Benchmark, benchmark, lambda meaning: meaning.effect.protocol in ("design", "shown"))
+    design = select_values(Benchmark, benchmark, lambda meaning: meaning.effect.protocol in ("design", "shown"))
     in_trials = benchmark["search"].get("unit", "trials") == "trials"
     for unused in ("unit", "budget") if in_trials else ("trials",):
         design["search"].pop(unused, None)
@@ -205,14 +205,14 @@ def _design_keys(benchmark: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown_keys() -> set[str]:
     """Return the keys of the design that decide nothing."""
-    from harness.benchmark.meaning import meanings
+    from harness.benchmark.meaning import key_meanings
     from harness.benchmark.sections import Benchmark
 
-    return {".".join(key) for key, _, meaning in meanings(Benchmark) if meaning.effect.protocol == "shown"}
+    return {".".join(key) for key, _, meaning in key_meanings(Benchmark) if meaning.effect.protocol == "shown"}
 
 
 def _versions(meta: Meta) -> dict[str, str]:
-    """Return the versions of the late probes whose measurements the records hold."""
+    """Return the versions of the probes whose measurements the records hold."""
     return {name: str(probe["version"]) for name, probe in meta.probes.items() if "version" in probe}
 
 

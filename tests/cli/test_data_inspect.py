@@ -13,8 +13,8 @@ from PIL import Image
 
 from harness.cli.data_inspect import inspect, lines
 from harness.console.progress import Reporter
-from harness.data.images import look_at_photos
-from harness.data.likeness import _connected, near_pairs
+from harness.data.likeness import _connect, near_pairs
+from harness.data.looks import look_at_photos
 from harness.errors import DataError
 from harness.plugin.contracts import Photo
 
@@ -178,8 +178,8 @@ def test_a_hash_is_of_the_brightness_from_left_to_right(tmp_path):
 
 
 def test_groups_are_connected():
-    assert _connected([(5, 1), (2, 3), (1, 4), (3, 2)], 7) == [[1, 4, 5], [2, 3]]
-    assert _connected([], 3) == []
+    assert _connect([(5, 1), (2, 3), (1, 4), (3, 2)], 7) == [[1, 4, 5], [2, 3]]
+    assert _connect([], 3) == []
 
 
 def test_what_has_no_photos_is_refused(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from harness.errors import DataError, printable
 from harness.plugin.contracts import Data, Photo, Split
 from harness.records import open_records
 from harness.records.store import Store
-from harness.run.prepare import Request, _taken_over
+from harness.run.prepare import Request, _printable
 from harness.run.start import run
 
 BENCHMARK = """
@@ -55,7 +55,7 @@ def test_names_are_made_printable_where_they_enter():
     assert (photo.name, photo.label) == (clean, clean)
     assert str(DataError(odd)) == clean
     one = Split(np.zeros((1, 1), np.float32), np.zeros(1), (odd,))
-    data = _taken_over(Data("a", one, one, one, "f", source=odd, classes=(odd,), notice=odd, left_out=(odd,)))
+    data = _printable(Data("a", one, one, one, "f", source=odd, classes=(odd,), notice=odd, left_out=(odd,)))
     assert data.train.names == data.tune.names == data.test.names == data.classes == data.left_out == (clean,)
     assert (data.source, data.notice) == (clean, clean)
 

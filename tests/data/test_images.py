@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 
 from harness.data import images
-from harness.data.images import CENTRE, CORNERS, Cut, decode_photos, draw_images, stratified, stream_photos
+from harness.data.images import decode_photos, draw_images, stream_photos
 from harness.data.places import cache_folder
+from harness.data.splits import stratified
+from harness.data.squares import CENTRE, CORNERS, Cut
 from harness.errors import DataError, DiskError
 
 
@@ -226,7 +228,7 @@ def test_the_store_is_a_numpy_file_and_its_hash_is_the_files(tmp_path):
 
 def test_work_in_order_is_never_far_ahead_of_who_takes_it():
     started = []
-    results = images._in_order(lambda rows: started.append(rows) or list(rows), 100 * images.RUN)
+    results = images.read_in_order(lambda rows: started.append(rows) or list(rows), 100 * images.RUN)
     assert next(results) == list(range(images.RUN))
     assert len(started) <= 2 * min(32, images.os.cpu_count()) + 1
     assert sum(results, []) == list(range(images.RUN, 100 * images.RUN))  # noqa: RUF017

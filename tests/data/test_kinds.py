@@ -7,8 +7,8 @@ import io
 import pytest
 from PIL import Image
 
-from harness.data.images import FORMATS
 from harness.data.kinds import HEAD, NOT_READ, STARTS, SUFFIXES, image_format, is_rubbish, why_no_photo
+from harness.data.squares import FORMATS
 from harness.errors import DataError
 
 

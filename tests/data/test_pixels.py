@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from harness.data.images import Cut, decode_photos, look_at_photos, stream_photos
+from harness.data.images import decode_photos, stream_photos
+from harness.data.looks import look_at_photos
+from harness.data.squares import Cut
 from harness.plugin.contracts import Photo
 
 SIZE = 16

@@ -31,31 +31,27 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-BENCHMARK = """
-name = "campaign"
-[data]
-size = 16
-options = { train = 64, tune = 32, test = 64 }
-[train]
-optimizers = ["sgd", "adam"]
-batch_size = 16
-precision = "fp32"
-threads = 1
-device = "cpu"
-[search]
-trials = 2
-epochs = [1, 2]
-sampler_options = { n_startup_trials = 1 }
-[compare]
-seeds = 2
-epochs = 2
-untuned = 0
-probes = ["inside", "surface"]
-probe_options = { surface = { points = 5, images = 64 } }
-[report]
-paths = false
-formats = ["text"]
-"""
+TINY = Path(__file__).parent.parent / "tiny.toml"
+CHANGES = (
+    ('name = "tiny"', 'name = "campaign"'),
+    ("threads = 1", 'threads = 1\ndevice = "cpu"'),
+    ("trials = 3", "trials = 2"),
+    ("n_startup_trials = 2", "n_startup_trials = 1"),
+    ("[compare]", '[compare]\nuntuned = 0\nprobes = ["inside", "surface"]'),
+    ("[report]", "[compare.probe_options.surface]\npoints = 5\nimages = 64\n[report]"),
+)
+
+
+def _benchmark() -> str:
+    """Return the tiny benchmark of the tests, with fewer trials and with probes that write files."""
+    text = TINY.read_text(encoding="utf-8")
+    for old, new in CHANGES:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+BENCHMARK = _benchmark()
 
 IMPORTED = (
     "torch", "safetensors.torch", "pandas", "pyarrow.parquet", "optuna.storages", "scipy.stats", "sqlalchemy.dialects.sqlite",

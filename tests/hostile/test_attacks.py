@@ -98,10 +98,10 @@ def someone():
         patched.setattr(socket, "gethostname", lambda: HOST)
         from harness.console import safe_text
 
-        for kept in (safe_text._hosts, safe_text._own_homes, safe_text._own_names):
+        for kept in (safe_text._host_names, safe_text._own_homes, safe_text._own_names):
             kept.cache_clear()
         yield patched
-    for kept in (safe_text._hosts, safe_text._own_homes, safe_text._own_names):
+    for kept in (safe_text._host_names, safe_text._own_homes, safe_text._own_names):
         kept.cache_clear()
 
 

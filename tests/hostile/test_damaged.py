@@ -111,8 +111,7 @@ def snapshot(folder):
 PROMISED = {
     "weights": "solutions/*.safetensors",
     "predictions": "predictions/????????????????.safetensors",
-    "arrays of a probe": "probes/*.safetensors",
-    "arrays of a late probe": "probes/*/*.safetensors",
+    "arrays of a probe": "probes/*/*.safetensors",
     "targets": "predictions/targets.safetensors",
     "scores": "predictions/scores.safetensors",
     "a thumbnail": "thumbnails/*.jpg",

@@ -29,7 +29,7 @@ from harness.plugin.registry import Registry
 from harness.records import open_records
 from harness.run.prepare import Request
 from harness.run.start import run
-from harness.training.batches import resident
+from harness.training.batches import put_on_device
 from harness.training.device import Device
 from harness.training.rehearsal import Rehearsal, no_loss
 
@@ -296,7 +296,7 @@ def test_transforms_of_functions_name_nothing():
 def test_nothing_that_a_split_gives_out_is_the_stored_rows():
     rows = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
     kept_rows, targets = rows.copy(), np.arange(9)
-    split = resident(Split(rows, targets, tuple("abcdefghi")), CPU)
+    split = put_on_device(Split(rows, targets, tuple("abcdefghi")), CPU)
     for part in (slice(0, 5), torch.tensor([2, 3])):
         inputs, labels = split.batch(part)
         np.testing.assert_array_equal(inputs.numpy(), kept_rows[part])

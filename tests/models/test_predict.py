@@ -273,7 +273,7 @@ def test_probabilities_are_of_dogs_and_clipped(finished, unlabelled, tmp_path):
     ],
 )
 def test_the_columns_are_the_classes(classes, columns):
-    assert module._columns(classes) == columns
+    assert module._name_columns(classes) == columns
 
 
 def test_ids_keep_their_zeros_where_they_are_names(finished, unlabelled, tmp_path):

@@ -145,6 +145,8 @@ class Offers:
     def __init__(self, analyses, reports):
         self.analyses, self.reports = analyses, {each.name: each for each in reports}
 
+    blocked = ()
+
     def all(self, kind):
         return self.analyses
 

@@ -12,7 +12,7 @@ from harness_plugins.probes import gradient_norm
 from harness import Backbone, Optimizer, Scheduler, Split, Task
 from harness.plugin.discovery import discover
 from harness.plugin.runs import Arm, Run
-from harness.training.batches import resident
+from harness.training.batches import put_on_device
 from harness.training.device import Device
 from harness.training.ingredients import Ingredients
 from harness.training.loop import train
@@ -47,7 +47,7 @@ def trained(
 ):
     """Return the parts of a linear network after so many steps on all rows, and its data."""
     data = rows(task)
-    split = resident(data, CPU)
+    split = put_on_device(data, CPU)
     use = Ingredients(
         task=FOUND.get("task", task, Task),
         backbone=replace(FOUND.get("backbone", "linear", Backbone), convex=convex),

@@ -17,7 +17,7 @@ from torch import nn
 
 from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.plugin.runs import Arm, Run
-from harness.training.batches import resident
+from harness.training.batches import put_on_device
 from harness.training.device import Device
 from harness.training.ingredients import Ingredients
 from harness.training.parts import assemble
@@ -31,7 +31,7 @@ def parts_of(registry):
 
     def make(build, test):
         split = Split(test, np.arange(len(test)) % 2, tuple(map(str, range(len(test)))))
-        data = resident(split, CPU)
+        data = put_on_device(split, CPU)
         use = Ingredients(
             registry.get("task", "classification", Task), Backbone("net", build),
             registry.get("optimizer", "sgd", Optimizer), registry.get("scheduler", "constant", Scheduler),

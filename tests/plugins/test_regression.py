@@ -20,7 +20,7 @@ from harness.plugin.runs import Arm, Run
 from harness.records import open_records
 from harness.run.prepare import Request
 from harness.run.start import run
-from harness.training.batches import resident
+from harness.training.batches import put_on_device
 from harness.training.device import Device
 from harness.training.ingredients import Ingredients
 from harness.training.loop import train
@@ -214,9 +214,9 @@ def trained(data: Data, optimizer: Optimizer, settings: dict, epochs: int, batch
         optimizer=optimizer,
         scheduler=FOUND.get("scheduler", "cosine", Scheduler),
         outputs=TASK.outputs(data),
-        train=resident(data.train, CPU),
-        tune=resident(data.tune, CPU),
-        test=resident(data.test, CPU),
+        train=put_on_device(data.train, CPU),
+        tune=put_on_device(data.tune, CPU),
+        test=put_on_device(data.test, CPU),
     )
     described = Run(
         phase="compare", arm=Arm("linear", optimizer.name, "cosine"), optimizer=settings, scheduler={}, epochs=epochs,

@@ -15,7 +15,7 @@ from torch import nn
 from harness.plugin.contracts import Backbone, Split, Task
 from harness.testing.driving import CPU, SGD, STEADY, run_of
 from harness.testing.problems import NETWORK
-from harness.training.batches import resident
+from harness.training.batches import put_on_device
 from harness.training.ingredients import Ingredients
 from harness.training.parts import assemble
 
@@ -30,7 +30,7 @@ def parts_of(registry):
 
     def make(build, seed=1, size=16, count=60):
         pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-        data = resident(Split(pixels, np.arange(count) % 2, tuple(map(str, range(count)))), CPU)
+        data = put_on_device(Split(pixels, np.arange(count) % 2, tuple(map(str, range(count)))), CPU)
         use = Ingredients(registry.get("task", "classification", Task), Backbone("net", build), SGD, STEADY, 2, data, data, data)  # fmt: skip
         parts = assemble(run_of(SGD, NETWORK, STEADY, 1, init_seed=seed), use, CPU)
         parts.model.eval()

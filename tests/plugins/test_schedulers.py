@@ -13,7 +13,7 @@ from torch.optim import lr_scheduler
 from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, State
-from harness.training.batches import resident
+from harness.training.batches import put_on_device
 from harness.training.device import Device
 from harness.training.ingredients import Ingredients
 from harness.training.loop import train
@@ -143,7 +143,9 @@ def parts_of(registry: Registry):
     def make(scheduler: str, epochs: int = 8, **settings) -> Parts:
         random = np.random.default_rng(0)
         rows = random.normal(size=(40, 4)).astype(np.float32)
-        split = resident(Split(rows, random.integers(0, 2, 40), tuple(map(str, range(40)))), Device("cpu", "fp32", 1))
+        split = put_on_device(
+            Split(rows, random.integers(0, 2, 40), tuple(map(str, range(40)))), Device("cpu", "fp32", 1)
+        )
         use = Ingredients(
             task=registry.get("task", "classification", Task),
             backbone=Backbone("linear", linear),

@@ -154,7 +154,7 @@ def build(
     metrics = metrics or CLASSIFICATION
     deciding = next(iter(metrics))
     goal = metrics[deciding]["goal"]
-    parts = [(f"lesson_cnn/{o}/{s}", "lesson_cnn", o, s) for o in optimizers for s in schedulers]
+    parts = [(f"lesson_cnn/{o}/{s}", "lesson_cnn", "lesson_cnn", "", o, s) for o in optimizers for s in schedulers]
     asks = [_trial(arm, k, i, goal, random) for i, (arm, *_) in enumerate(parts) for k in range(trials)]
     pairs = [
         _compare_run(arm, seed, i, metrics, epochs, random)
@@ -178,7 +178,9 @@ def build(
     )
     columns = [
         "arm",
+        "network",
         "backbone",
+        "head",
         "optimizer",
         "scheduler",
         "position",

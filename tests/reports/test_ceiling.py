@@ -60,7 +60,7 @@ def folder(written_records: Any, tmp_path_factory: Any, level: float) -> Path:
     for table in ("runs", "epochs"):
         db.execute(f"UPDATE {table} SET metrics = changed(metrics)")
     db.execute("UPDATE asks SET value = ? WHERE value IS NOT NULL", (level,))
-    db.execute("UPDATE arms SET tuned_value = ?", (level,))
+    db.execute("UPDATE searches SET tuned_value = ?", (level,))
     done = [row[0] for row in db.execute("SELECT run_id FROM runs WHERE phase = 'compare'")]
     db.commit()
     db.close()

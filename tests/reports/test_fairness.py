@@ -224,7 +224,7 @@ def test_the_page_shows_what_tuning_was_worth(make_records: Any) -> None:
     )
     assert "75.00 % to 91.00 %" in page  # worst to best search
     assert 'id="pareto-0-' in page
-    assert "both of which the search was to improve" in page
+    assert "The search was to improve both" in page
     expected = winner.compute(records).iloc[0]
     assert f"<strong>{100 * expected['expected']:.2f} %</strong>" in page
 

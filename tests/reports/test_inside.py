@@ -140,4 +140,4 @@ def test_of_many_arms_some_are_drawn_and_the_others_named(kept, analysed):
     names = [f"optimizer{i}" for i in range(8)]
     here = section(html.render(analysed(kept([(f"lesson_cnn/{name}/cosine", 0) for name in names], optimizers=names))))
     assert here.count('<div class="kernels">') == 7
-    assert re.findall(r"optimizer\d", here[here.index("Not drawn") :]) == names[6:]
+    assert re.findall(r"optimizer\d", here[here.index("these are not drawn") :]) == names[6:]

@@ -250,7 +250,7 @@ def test_a_barrier_that_cannot_be_trusted_is_in_no_figure(records):
     mine = pairs[(pairs["measure"] == "aligned_loss") & (pairs["seed"] == 0)]
     assert records.arms["arm"].iloc[0] not in set(mine["arm"])
     text = section(html.render(analyse(replace(records, measured=stale), OFFERS)))
-    assert f"Left out: {3 * (SEEDS - 1)} more pairs" in text
+    assert f"Another {3 * (SEEDS - 1)} pairs are left out" in text
 
 
 def test_the_surface_keeps_its_axes_apart(records):

@@ -10,7 +10,7 @@ import torch
 from harness_reports import html
 
 from harness import Float, Optimizer
-from harness.training.walks import paths
+from harness.training.walks import walk_all
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def page(make_records, analysed):
         raise RuntimeError("<b>no</b>")
 
     first, second, third = records.arms["arm"]
-    table = paths({first: (sgd, {}), second: (lost, {}), third: (Optimizer("broken", broken, {}), {})})
+    table = walk_all({first: (sgd, {}), second: (lost, {}), third: (Optimizer("broken", broken, {}), {})})
     return html.render(analysed(replace(records, paths=table)))
 
 

@@ -11,7 +11,7 @@ import torch
 from harness import Float, HarnessError, Optimizer, describe_walk
 from harness.cli.check import draw_paths, find_optimizers, find_plugins
 from harness.results.pictures.walks import check_picture, save_picture
-from harness.training.walks import paths
+from harness.training.walks import walk_all
 
 
 def made_up(values, gradients=None, lr=0.03, problem=""):
@@ -40,7 +40,7 @@ def test_a_walk_in_words(walk, says):
 @pytest.fixture(scope="module")
 def walks():
     arms = {name: Optimizer(name, torch.optim.SGD, {"lr": Float(1e-3, 1e-2, log=True)}) for name in ("a", "$b_1$")}
-    return paths({name: (optimizer, {}) for name, optimizer in arms.items()})
+    return walk_all({name: (optimizer, {}) for name, optimizer in arms.items()})
 
 
 def test_the_file_is_the_same_twice_and_no_larger_than_a_page(walks, tmp_path):

@@ -328,7 +328,7 @@ def test_a_pruned_search_is_taken_over_with_the_decisions_of_its_own_pruner(carr
     scratch = carry_out(("sgd", "adam"), *PRUNED, out="scratch")
     assert tables(folder) == tables(scratch)
     with sqlite3.connect(schema.database(folder)) as one, sqlite3.connect(schema.database(scratch)) as two:
-        query = "SELECT number, trial_attrs, run_id FROM asks ORDER BY arm, number"
+        query = "SELECT number, trial_attrs, run_id FROM asks ORDER BY study, number"
         assert one.execute(query).fetchall() == two.execute(query).fetchall()
 
 
@@ -366,7 +366,7 @@ def test_an_earlier_run_ends_as_the_pruner_here_decides(benchmark_file, tmp_path
     setting = prepare(Request(file), Reporter(quiet=True))
     competitor = setting.plan.competitors[0]
     with Store(tmp_path / "run") as store:
-        store.add_studies({competitor.name: competitor.arm}, generation_size=1)
+        store.add_searches({competitor.name: (competitor.arm, 0)}, generation_size=1)
         search = Search(setting, competitor, store)
         for value in (0.8, 0.9):
             (first,) = search.ask(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import shutil
 import sqlite3
@@ -18,6 +19,7 @@ from harness.records import Store, database, schema
 from harness.run.search import GO_ON, Search, check, study_name
 from harness.run.search import samplers as module
 from harness.run.search.budget import LEAST_SECONDS
+from harness.run.search.optuna_study import OptunaStudy
 from harness.training.device import Device
 
 SPACE = """
@@ -58,7 +60,7 @@ def start(tmp_path):
         store = Store(tmp_path / folder, warn)
         stores.append(store)
         arm = setting.plan.competitors[0].arm
-        store.add_studies({study_name(arm.name, replicate): arm}, generation_size=size)
+        store.add_searches({study_name(arm.name, replicate): (arm, replicate)}, generation_size=size)
         return Search(setting, setting.plan.competitors[0], store, replicate), store
 
     yield begin
@@ -864,3 +866,44 @@ def test_a_pruner_that_has_nothing_to_judge_by_is_refused(benchmark_file, regist
 def test_a_budget_that_says_nothing_is_refused(benchmark_file, options, message):
     with pytest.raises(BenchmarkError, match=message):
         load(benchmark_file(("trials = 3", f"trials = 3\n{options}")))
+
+
+# --- Optuna behind one class ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kept", ["in memory", "in a database"])
+def test_what_optuna_notes_of_trials_is_read_by_its_public_methods(kept):
+    url = {"in memory": None, "in a database": "sqlite://"}[kept]
+    storage = optuna.storages.RDBStorage(url) if url else optuna.storages.InMemoryStorage()
+    optuna.create_study(storage=storage, study_name="one", direction="maximize")
+    study_id = storage.get_study_id_from_name("one")
+    study = OptunaStudy("one", storage, optuna.pruners.MedianPruner(n_startup_trials=0))
+    for number, value in enumerate((0.9, 0.1)):
+        asked = study.ask({"lr": optuna.distributions.FloatDistribution(0, 1)})
+        trial = study.trial(number)
+        assert (trial.number, trial.params) == (asked.number, asked.params)
+        trial.report(value, 1)
+        assert trial.should_prune() == (number == 1)
+        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
+        storage.set_trial_system_attr(trial_id, "note", [number])
+        assert study.trial_attrs(number) == {"note": [number]}
+        study.tell(number, value)
+    assert study.get_trials()[1].intermediate_values == {1: 0.1}
+    study.set_study_attrs({"note": {"a": 1}})
+    assert study.study_attrs == {"note": {"a": 1}}
+    again = OptunaStudy("one", storage, optuna.pruners.NopPruner())
+    assert (again.study_attrs, again.trial_attrs(1)) == ({"note": {"a": 1}}, {"note": [1]})
+    if url:
+        storage.engine.dispose()
+
+
+def test_importing_the_search_leaves_optunas_lines_as_they_are():
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        importlib.reload(module)
+        assert optuna.logging.get_verbosity() == optuna.logging.INFO
+        module.quiet_optuna()
+        assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+    finally:
+        optuna.logging.set_verbosity(before)

@@ -12,7 +12,7 @@ import torch
 from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run
-from harness.training.batches import resident
+from harness.training.batches import put_on_device
 from harness.training.device import Device
 from harness.training.ingredients import Ingredients
 from harness.training.parts import Parts, assemble
@@ -79,9 +79,9 @@ def parts_of(registry: Registry, split: Callable[..., Split]) -> Callable[..., P
             if isinstance(scheduler, Scheduler)
             else registry.get("scheduler", scheduler, Scheduler),
             outputs=2,
-            train=resident(split(40), CPU),
-            tune=resident(split(20, seed=1), CPU),
-            test=resident(split(24, seed=2), CPU) if test else None,
+            train=put_on_device(split(40), CPU),
+            tune=put_on_device(split(20, seed=1), CPU),
+            test=put_on_device(split(24, seed=2), CPU) if test else None,
         )
         return assemble(Run(**{**given, **run}), use, CPU)
 

@@ -10,8 +10,8 @@ import torch
 from scipy import stats
 
 from harness.plugin.contracts import Split
-from harness.training.augmentation import ALPHA, LIGHT, Mixed, _beta, blended, mix_batch, transform
-from harness.training.batches import Batches, resident
+from harness.training.augmentation import ALPHA, LIGHT, Mixed, _draw_beta, blend_loss, mix_batch, transform
+from harness.training.batches import Batches, put_on_device
 from harness.training.device import Device
 
 CPU = Device("cpu", "fp32", 1)
@@ -26,7 +26,7 @@ def generator(seed=0):
 @pytest.fixture
 def photos():
     pixels = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), dtype=np.uint8)
-    return resident(Split(pixels, np.arange(24) % 2, tuple(map(str, range(24)))), CPU)
+    return put_on_device(Split(pixels, np.arange(24) % 2, tuple(map(str, range(24)))), CPU)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -107,7 +107,7 @@ def test_both_are_chosen_by_a_coin():
 @pytest.mark.parametrize("alpha", [0.2, 1.0])
 def test_the_parts_are_beta_distributed(alpha):
     random = generator()
-    assert stats.kstest([_beta(alpha, random) for _ in range(2000)], stats.beta(alpha, alpha).cdf).pvalue > 0.01
+    assert stats.kstest([_draw_beta(alpha, random) for _ in range(2000)], stats.beta(alpha, alpha).cdf).pvalue > 0.01
 
 
 def test_the_blended_loss_is_that_of_blended_targets():
@@ -117,8 +117,8 @@ def test_the_blended_loss_is_that_of_blended_targets():
     one_hot = torch.nn.functional.one_hot
     soft = 0.3 * one_hot(first, 3) + 0.7 * one_hot(second, 3)
     loss = torch.nn.functional.cross_entropy
-    torch.testing.assert_close(blended(loss, outputs, Mixed(first, second, 0.3)), loss(outputs, soft))
-    torch.testing.assert_close(blended(loss, outputs, first), loss(outputs, first))
+    torch.testing.assert_close(blend_loss(loss, outputs, Mixed(first, second, 0.3)), loss(outputs, soft))
+    torch.testing.assert_close(blend_loss(loss, outputs, first), loss(outputs, first))
 
 
 def test_a_blended_run_trains_and_goes_on_bit_equal(parts_of):

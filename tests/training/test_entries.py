@@ -35,12 +35,12 @@ LATE = Scheduler("late", lambda optimizer, total: _Late(optimizer, lambda _: 1.0
 def test_numbers_and_numbers_of_tuples_are_compared_and_nothing_else():
     weight = torch.nn.Parameter(torch.zeros(2))
     optimizer = torch.optim.Adam([{"params": [weight]}, {"params": [torch.nn.Parameter(torch.zeros(1))], "eps": 1e-3}])
-    before = entries.copied(optimizer)
-    assert entries.moved(before, optimizer.param_groups) == []
+    before = entries.copy_groups(optimizer)
+    assert entries.changed_entries(before, optimizer.param_groups) == []
     first, second = optimizer.param_groups
     first |= {"lr": 0.5, "initial_lr": 0.5, "betas": (0.8, 0.999), "foreach": True, "anything": 1.0}
     second["eps"] = 1e-2
-    assert entries.moved(before, optimizer.param_groups) == ["betas[0]", "eps"]
+    assert entries.changed_entries(before, optimizer.param_groups) == ["betas[0]", "eps"]
     assert entries.value_of(optimizer.param_groups, "betas[0]") == 0.8
     assert entries.value_of(optimizer.param_groups, "betas[1]") == 0.999
 
@@ -56,7 +56,7 @@ def test_numbers_and_numbers_of_tuples_are_compared_and_nothing_else():
     ],
 )
 def test_an_entry_holds_the_hyperparameter_of_its_name(entry, chosen, found):
-    assert entries.overwritten(entry, chosen) == found
+    assert entries.overwritten_setting(entry, chosen) == found
 
 
 @pytest.mark.parametrize(("optimizer", "chosen"), [(SGD, {"momentum": 0.5}), (ADAM, {"lr": 1e-3, "eps": 1e-8})])

@@ -11,7 +11,7 @@ import torch
 
 from harness import Choice, Float, Optimizer
 from harness.training.landscapes import LANDSCAPES
-from harness.training.walks import Walk, best_walk, between, paths, rates, walk
+from harness.training.walks import Walk, best_walk, neighbour_rates, rate_grid, walk, walk_all
 
 RAVINE = LANDSCAPES["ravine"]
 
@@ -110,20 +110,22 @@ def test_a_walk_that_leaves_by_far_is_ended():
 
 
 def test_the_grid_covers_the_declared_range_and_a_power_of_ten_more(named):
-    grid = rates(named("adam"))  # 1e-4 to 1e-1
+    grid = rate_grid(named("adam"))  # 1e-4 to 1e-1
     assert grid == pytest.approx([1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0])
-    assert rates(plain(space={})) == []
-    assert rates(plain(space={"lr": Choice([0.5, 0.1])})) == [0.1, 0.5]
-    assert between(0.1) == pytest.approx([0.05, 0.2])
-    assert between(0.03) == pytest.approx([0.02, 0.05])
+    assert rate_grid(plain(space={})) == []
+    assert rate_grid(plain(space={"lr": Choice([0.5, 0.1])})) == [0.1, 0.5]
+    assert neighbour_rates(0.1) == pytest.approx([0.05, 0.2])
+    assert neighbour_rates(0.03) == pytest.approx([0.02, 0.05])
 
 
 @pytest.mark.parametrize("landscape", LANDSCAPES.values(), ids=lambda each: each.name)
 def test_the_chosen_rate_is_the_best_of_the_grid(landscape):
     optimizer = plain()
     lr, found = best_walk(optimizer, landscape, {})
-    scores = {rate: walk(optimizer, landscape, {"lr": rate}).score for rate in rates(optimizer)}
-    scores |= {rate: walk(optimizer, landscape, {"lr": rate}).score for rate in between(min(scores, key=scores.get))}
+    scores = {rate: walk(optimizer, landscape, {"lr": rate}).score for rate in rate_grid(optimizer)}
+    scores |= {
+        rate: walk(optimizer, landscape, {"lr": rate}).score for rate in neighbour_rates(min(scores, key=scores.get))
+    }
     assert found.score == scores[lr] == min(scores.values())
 
 
@@ -137,7 +139,7 @@ def test_the_table_names_the_optimizer_that_fails_and_has_the_others(named):
     def broken(parameters, **hyperparameters):
         raise RuntimeError("no such thing")
 
-    table = paths({"good": (plain(), {}), "bad": (Optimizer("bad", broken, {}), {})})
+    table = walk_all({"good": (plain(), {}), "bad": (Optimizer("bad", broken, {}), {})})
     assert list(table) == ["arm", "landscape", "step", "gradients", "x", "y", "value", "lr", "problem"]
     bad = table[table["arm"] == "bad"]
     assert list(bad["landscape"]) == list(LANDSCAPES)
@@ -158,9 +160,9 @@ def test_a_rate_it_does_not_take_is_left_out():
 
 
 def test_tuned_hyperparameters_are_used_except_the_learning_rate(named):
-    table = paths({"a": (named("sgd"), {"lr": 123.0, "momentum": 0.0}), "b": (plain(), {})})
+    table = walk_all({"a": (named("sgd"), {"lr": 123.0, "momentum": 0.0}), "b": (plain(), {})})
     first, second = (table[table["arm"] == arm].drop(columns="arm").reset_index(drop=True) for arm in "ab")
     assert first.equals(second)
-    free = paths({"a": (plain(space={}), {"lr": 1e-3})})  # it declares none to choose, so it is as it is given
+    free = walk_all({"a": (plain(space={}), {"lr": 1e-3})})  # it declares none to choose, so it is as it is given
     assert free["lr"].isna().all()
     assert free["x"].iloc[1] != RAVINE.start[0]

@@ -99,8 +99,8 @@ class CompareSection(Section):
         dict[Name, Count],
         Field(max_length=100),
         Meaning(
-            "At most how many measurements a probe makes, by the probe's name, for a probe that measures after the "
-            "comparison: networks, pairs or triples of networks. A probe that is not named measures all.",
+            "At most how many measurements a costly probe makes, by the probe's name: networks, pairs or triples of "
+            "networks. A probe that is not named measures all.",
             {"connectivity": 72},
             MEASURED,
         ),
@@ -108,8 +108,7 @@ class CompareSection(Section):
     probe_budget: Annotated[
         Seconds | None,
         Meaning(
-            "A limit in seconds for each probe that measures after the comparison. With a limit, what is measured depends "
-            "on the speed of the machine.",
+            "A limit in seconds for each costly probe. With a limit, what is measured depends on the speed of the machine.",
             600.0,
             BESIDE,
         ),

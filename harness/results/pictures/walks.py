@@ -1,4 +1,4 @@
-"""Drawing walks over landscapes; from the table that ``paths`` returns, without torch."""
+"""Drawing walks over landscapes; from the table that ``walk_all`` returns, without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is recorded once the runs are over, in its order; what is there already is not made again."""
+"""Everything that is recorded once the runs are over, in its order. What is in the records already is not made again."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from harness.console.progress import Reporter
 from harness.plugin.registry import Registry
 from harness.records import Store, schema, write_scores
 from harness.run.after.confirm import confirm
-from harness.run.after.imported import imported_cells
+from harness.run.after.imported import imported_runs
 from harness.run.after.late_probes import measure_solutions
-from harness.run.after.photos import look
+from harness.run.after.photos import record_photos
 from harness.run.after.schedules import note_schedules
 from harness.run.driver import Driver
-from harness.training.walks import paths
+from harness.training.walks import walk_all
 
 
 def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, reporter: Reporter) -> list[str]:
@@ -24,15 +24,24 @@ def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, 
     if plan.benchmark.report.paths:
         _walk(setting, tuned, store)
     note_schedules(setting, tuned, store)
-    failures = [f"{arm}: its range test failed: {t['note']}" for arm, t in store.range_tests().items() if t["failed"]]
-    wrong = write_scores(store.folder, plan.metric, plan.goal)
+    failures = _failed_range_tests(store) + _write_scores(setting, store)
+    if driver.compared:
+        failures += measure_solutions(setting, [*driver.comparison, *imported_runs(setting, store)], store, reporter)
+        failures += confirm(setting, store, registry, reporter)
+    return failures + record_photos(setting, driver, store, registry, reporter)
+
+
+def _failed_range_tests(store: Store) -> list[str]:
+    failed = {arm: test for arm, test in store.range_tests().items() if test["failed"]}
+    return [f"{arm}: its range test failed: {test['note']}" for arm, test in failed.items()]
+
+
+def _write_scores(setting: Setting, store: Store) -> list[str]:
+    """Write the score of every example; return why that failed, if it did."""
+    failure = write_scores(store.folder, setting.plan.metric, setting.plan.goal)
     scores = schema.scores(store.folder)
     store.promise([scores] if scores.is_file() else [], instead_of=scores.relative_to(store.folder).as_posix())
-    failures += [wrong] if wrong else []
-    if driver.compared:
-        failures += measure_solutions(setting, [*driver.comparison, *imported_cells(setting, store)], store, reporter)
-        failures += confirm(setting, store, registry, reporter)
-    return failures + look(setting, driver, store, registry, reporter)
+    return [failure] if failure else []
 
 
 def _tuned(driver: Driver) -> dict[str, Any]:
@@ -47,5 +56,5 @@ def _walk(setting: Setting, chosen: dict[str, Any], store: Store) -> None:
     competitors = {arm: setting.plan.competitor(arm) for arm in chosen}
     tuned = {arm: dict(setting.compare_run(competitors[arm], params, 0).optimizer) for arm, params in chosen.items()}
     if tuned and tuned != store.paths_of():
-        table = paths({arm: (competitors[arm].optimizer, chosen) for arm, chosen in tuned.items()})
+        table = walk_all({arm: (competitors[arm].optimizer, chosen) for arm, chosen in tuned.items()})
         store.set_paths(tuned, table.itertuples(index=False, name=None))

@@ -33,34 +33,37 @@ def confirm(setting: Setting, store: Store, registry: Registry, reporter: Report
     if not setting.features or not setting.plan.benchmark.compare.confirm:
         return []
     records = open_records(store.folder)
-    found: dict[str, Any] = store.noted("confirmations") or {}
-    wanted = {arm: run_id for arm, run_id in _runs(records).items() if found.get(arm, {}).get("run_id") != run_id}
+    confirmed: dict[str, Any] = store.noted("confirmations") or {}
+    unconfirmed = {
+        arm: run_id for arm, run_id in _runs(records).items() if confirmed.get(arm, {}).get("run_id") != run_id
+    }
     lines = []
     for backbone in setting.plan.backbones:
-        mine = {arm: run for arm, run in wanted.items() if setting.plan.competitor(arm).arm.backbone == backbone}
+        runs = {arm: run for arm, run in unconfirmed.items() if setting.plan.competitor(arm).arm.backbone == backbone}
         try:
             with (
                 Boundary("backbone", backbone, "confirm its features", everything=True),
                 kept(f"backbone '{backbone}' or a head of it"),
             ):
-                new = _confirm(setting, records, registry, backbone, mine, reporter) if mine else {}
+                new = _confirm(setting, records, registry, backbone, runs, reporter) if runs else {}
         except PluginFailed as error:  # the results are kept all the same
             lines.append(f"the whole network of {backbone} could not be run to confirm its features: {error.why}")
             continue
-        found |= new
+        confirmed |= new
         if new:
-            store.note("confirmations", found)
+            store.note("confirmations", confirmed)
             reporter.say(_line(backbone, new))
     return lines + [
-        f"{arm}: the whole network disagrees with the cached features, by up to {each['largest']:.3g} in a prediction; "
-        "delete the features in the cache and run again, into another --out"
-        for arm, each in found.items()
-        if not each["agrees"] and arm in records.meta.arms
+        f"{arm}: the whole network disagrees with the cached features, by up to {confirmation['largest']:.3g} in a "
+        "prediction; delete the features in the cache and run again, into another --out"
+        for arm, confirmation in confirmed.items()
+        if not confirmation["agrees"] and arm in records.meta.arms
     ]
 
 
 def _line(backbone: str, new: Mapping[str, Mapping[str, Any]]) -> str:
-    examples, largest = next(iter(new.values()))["examples"], max(each["largest"] for each in new.values())
+    examples = next(iter(new.values()))["examples"]
+    largest = max(confirmation["largest"] for confirmation in new.values())
     return (
         f"{backbone}: the whole network was run on {examples} test photos for {len(new)} arms; it differs from the cached "
         f"features by at most {largest:.2g} in a prediction"
@@ -70,11 +73,11 @@ def _line(backbone: str, new: Mapping[str, Mapping[str, Any]]) -> str:
 def _runs(records: Records) -> dict[str, str]:
     """Return by arm the first seed's run that ended well and brought its weights and predictions."""
     runs = records.compared().query("state == 'done'").sort_values("seed", ascending=False)
-    own = set(records.meta.arms) - set((records.meta.baseline or {}).get("arms", ()))
+    trained = set(records.meta.arms) - set((records.meta.baseline or {}).get("arms", ()))
     return {
         str(arm): str(run_id)
         for arm, run_id in zip(runs["arm"], runs["run_id"], strict=True)
-        if arm in own
+        if arm in trained
         and schema.solution(records.folder, run_id).is_file()
         and schema.prediction(records.folder, run_id).is_file()
     }
@@ -87,36 +90,38 @@ def _confirm(
     import numpy as np
     import torch
 
-    from harness.training.batches import resident
+    from harness.training.batches import put_on_device
 
     plan, device = setting.plan, setting.device
     test, weights = setting.data.test, plan.weights[name]
     rows = np.arange(len(test)) if len(test) <= MOST else np.linspace(0, len(test) - 1, MOST).round().astype(int)
-    photos = resident(test, device, weights.mean, weights.std)
+    photos = put_on_device(test, device, weights.mean, weights.std)
     origin = origin_of(records)
     body, shape = load_frozen(origin, name, registry, device, photos.input_shape)
-    found = []
+    batches = []
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.precision == "bf16"):
         for start in range(0, len(rows), BATCH):
             interruption.check()
             chosen = torch.from_numpy(rows[start : start + BATCH]).to(device.name)
-            found.append(body(photos.batch(chosen)[0]).float())
+            batches.append(body(photos.batch(chosen)[0]).float())
             reporter.preparing(f"confirming {name} by the whole network", start + len(chosen), len(rows))
-    features, targets = torch.cat(found), np.asarray(test.targets)[rows]
+    features, targets = torch.cat(batches), np.asarray(test.targets)[rows]
     confirmed = {}
     for arm, run_id in runs.items():
         competitor = plan.competitor(arm)
         file, outputs = schema.solution(records.folder, run_id), plan.task.outputs(setting.data)
         (head,) = load_trained(origin, competitor.arm.head, [file], registry, device, shape, outputs)
         with torch.no_grad():
-            whole = (
-                torch.cat([plan.task.predict(head(each).float()) for each in torch.split(features, 512)]).cpu().numpy()
-            )
+            predictions = [plan.task.predict(head(batch).float()) for batch in torch.split(features, 512)]
+            whole = torch.cat(predictions).cpu().numpy()
         cached = records.predictions(run_id)[rows]
-        compared = _compare(whole, cached, TOLERANCE[device.precision])
-        scores = {key: float(plan.goal.compute(each, targets)) for key, each in (("whole", whole), ("cached", cached))}
-        about = {"run_id": run_id, "examples": len(rows), "all": len(test), "precision": device.precision}
-        confirmed[arm] = {**about, **compared, **scores}
+        comparison = _compare(whole, cached, TOLERANCE[device.precision])
+        scores = {
+            "whole": float(plan.goal.compute(whole, targets)),
+            "cached": float(plan.goal.compute(cached, targets)),
+        }
+        run = {"run_id": run_id, "examples": len(rows), "all": len(test), "precision": device.precision}
+        confirmed[arm] = {**run, **comparison, **scores}
     return confirmed
 
 

@@ -47,9 +47,10 @@ def predict_out_of_fold(
     """Write ``predictions/out_of_fold.safetensors``; return why it could not be done, in a line, or ""."""
     count = min(setting.plan.benchmark.compare.folds, len(setting.data.train))
     folds = [_fold(setting, competitor, params, rows, count) for rows in assign(setting.data, count)]
-    made_by = [fold.run.id for fold in folds]
+    run_ids = [fold.run.id for fold in folds]
     file = schema.out_of_fold(store.folder)
-    if _noted(store).get("runs") == made_by and file.is_file() and all(_done(store, run_id) for run_id in made_by):
+    recorded = store.noted("folds") or {}
+    if recorded.get("runs") == run_ids and file.is_file() and all(_is_done(store, run_id) for run_id in run_ids):
         return ""
     reporter.say(f"predicting the train split out of {count} folds, with {competitor.arm.name}")
     _carry_out(folds, store, reporter, earlier)
@@ -60,7 +61,7 @@ def predict_out_of_fold(
             return f"the train split has no out-of-fold predictions: {competitor.arm.name} on a fold, {reason}"
     save_arrays(file, {"predictions": _assembled(folds, store, len(setting.data.train))})
     store.promise([file])
-    store.note("folds", {"arm": competitor.arm.name, "count": count, "runs": made_by})
+    store.note("folds", {"arm": competitor.arm.name, "count": count, "runs": run_ids})
     return ""
 
 
@@ -132,7 +133,11 @@ def _carry_out(folds: list[Fold], store: Store, reporter: Reporter, earlier: Ear
     """Carry out the folds' runs that are not done yet; nobody asks for their weights."""
     setting = folds[0].setting
     store.add_runs([fold.run for fold in folds], str(environment(setting.device)["hash"]))
-    phase = _Folds(fold.run for fold in folds if not _done(store, fold.run.id))
+    store.restore([fold.run.id for fold in folds])
+    waiting = [fold.run for fold in folds if not _is_done(store, fold.run.id)]
+    for run in waiting:  # one that failed before is tried again
+        store.reopen(run.id)
+    phase = _Folds(waiting)
     executor = GuardedExecutor(setting.plan.executor, _Benches(folds, store))
     loop = EventLoop(executor, [phase], store, reporter, earlier, keep_weights=False)
     loop.carry_out()
@@ -140,10 +145,8 @@ def _carry_out(folds: list[Fold], store: Store, reporter: Reporter, earlier: Ear
         reporter.say(f"{loop.taken} of the {counted(len(folds), 'fold')} were trained before, in another run folder")
 
 
-def _done(store: Store, run_id: str) -> bool:
+def _is_done(store: Store, run_id: str) -> bool:
     row = store.run(run_id)
-    if row and row["state"] != schema.DONE:
-        store.reopen(run_id)
     return row is not None and row["state"] == schema.DONE and schema.prediction(store.folder, run_id).is_file()
 
 
@@ -151,13 +154,8 @@ def _assembled(folds: list[Fold], store: Store, count: int) -> NDArray[np.float3
     """Return the folds' predictions ``[N, ...]`` in the order of the train split."""
     import numpy as np
 
-    found = [load_arrays(schema.prediction(store.folder, fold.run.id))["predictions"] for fold in folds]
-    whole = np.empty((count, *found[0].shape[1:]), np.float32)
-    for fold, predictions in zip(folds, found, strict=True):
+    parts = [load_arrays(schema.prediction(store.folder, fold.run.id))["predictions"] for fold in folds]
+    whole = np.empty((count, *parts[0].shape[1:]), np.float32)
+    for fold, predictions in zip(folds, parts, strict=True):
         whole[fold.rows] = predictions
     return whole
-
-
-def _noted(store: Store) -> dict[str, Any]:
-    noted: dict[str, Any] = store.noted("folds") or {}
-    return noted

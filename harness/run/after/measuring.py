@@ -48,13 +48,13 @@ class Solutions:
 
 def measure_networks(probe: Probe, version: str, runs: Runs, solutions: Solutions, store: Store) -> str:
     """Measure these networks and enter the numbers and arrays; return why that failed, "" where it did not."""
-    from harness.training.batches import mix, seed_all
+    from harness.training.batches import mix_seeds, seed_all
 
     networks = [solutions.parts(run) for run in runs]
     who = f"probe '{probe.name}'"
     try:
         with Boundary("probe", probe.name, "measure", everything=True), ExitStack() as around:
-            seed_all(mix(*(run.order_seed for run in runs)))
+            seed_all(mix_seeds(*(run.order_seed for run in runs)))
             for parts in networks:
                 around.enter_context(network_kept(parts.model, who, note_line))
             around.enter_context(kept(who))

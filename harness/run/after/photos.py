@@ -25,13 +25,13 @@ def name_examples(data: Data, store: Store) -> None:
 
 
 def _examples(data: Data) -> Iterator[tuple[str, int, str, int, bool]]:
-    for which in ("train", "tune", "test"):
-        split, excluded = getattr(data, which), set(data.excluded.get(which, ()))
-        for row, (name, target) in enumerate(zip(split.names, split.targets, strict=True)):
-            yield which, row, name, int(target), name in excluded
+    for split in ("train", "tune", "test"):
+        photos, excluded = getattr(data, split), set(data.excluded.get(split, ()))
+        for row, (name, target) in enumerate(zip(photos.names, photos.targets, strict=True)):
+            yield split, row, name, int(target), name in excluded
 
 
-def look(setting: Setting, driver: Driver, store: Store, registry: Registry, reporter: Reporter) -> list[str]:
+def record_photos(setting: Setting, driver: Driver, store: Store, registry: Registry, reporter: Reporter) -> list[str]:
     """Compare the photos, predict the train split out of fold where that is asked for, keep thumbnails.
 
     Returns a line for what failed.
@@ -39,11 +39,13 @@ def look(setting: Setting, driver: Driver, store: Store, registry: Registry, rep
     data = setting.data
     if not data.are_photos or not driver.compared:
         return []
-    known = store.noted("likeness") or {}
-    if (known.get("fingerprint"), known.get("version")) != (data.fingerprint, VERSION):
+    recorded = store.noted("likeness") or {}
+    if (recorded.get("fingerprint"), recorded.get("version")) != (data.fingerprint, VERSION):
         store.note("likeness", likeness(data, reporter))
     failures = _folds(setting, driver, store, reporter) if setting.plan.benchmark.compare.folds else []
-    analyses = [each for each in registry.all("analysis") if isinstance(each, Analysis) and each.thumbnails]
+    analyses = [
+        analysis for analysis in registry.all("analysis") if isinstance(analysis, Analysis) and analysis.thumbnails
+    ]
     thumbnails = write_thumbnails(open_records(store.folder), data, analyses)
     store.promise(thumbnails, instead_of="thumbnails/")
     return failures
@@ -58,5 +60,7 @@ def _folds(setting: Setting, driver: Driver, store: Store, reporter: Reporter) -
     if not tuned:
         return []
     arm, best = max(tuned, key=lambda pair: sign * pair[1]["value"])
-    failed = predict_out_of_fold(setting, setting.plan.competitor(arm), best["params"], store, reporter, driver.earlier)
-    return [failed] if failed else []
+    failure = predict_out_of_fold(
+        setting, setting.plan.competitor(arm), best["params"], store, reporter, driver.earlier
+    )
+    return [failure] if failure else []

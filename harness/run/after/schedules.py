@@ -27,19 +27,18 @@ JUMPS = 50  # of the greatest, both sides of each are kept
 
 def note_schedules(setting: Setting, tuned: Mapping[str, Mapping[str, Any]], store: Store) -> None:
     """Record the schedule of every arm, by its tuned parameters, unless it is there already."""
-    known = store.noted("schedules") or {}
-    found = {}
+    recorded = store.noted("schedules") or {}
+    schedules = {}
     for arm, params in tuned.items():
         competitor = setting.plan.competitor(arm)
         run = setting.compare_run(competitor, params, seed=0)
-        there = known.get(arm)
-        if there and there["run_id"] == run.id:
-            found[arm] = there
+        if recorded.get(arm, {}).get("run_id") == run.id:
+            schedules[arm] = recorded[arm]
             continue
         with kept(f"arm {arm}, whose schedule was recorded,"):
-            found[arm] = describe_schedule(run, competitor, setting)
-    if found != known:
-        store.note("schedules", found)
+            schedules[arm] = describe_schedule(run, competitor, setting)
+    if schedules != recorded:
+        store.note("schedules", schedules)
 
 
 def describe_schedule(run: Run, competitor: Competitor, setting: Setting) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def describe_schedule(run: Run, competitor: Competitor, setting: Setting) -> dic
     scheduler = competitor.scheduler
     rows = len(setting.data_of(run.arm).train)
     per_epoch = rows // min(run.batch_size, rows)
-    found: dict[str, Any] = {
+    schedule: dict[str, Any] = {
         "run_id": run.id,
         "steps_per_epoch": per_epoch,
         "epochs": run.epochs,
@@ -67,10 +66,10 @@ def describe_schedule(run: Run, competitor: Competitor, setting: Setting) -> dic
     }
     try:
         with Boundary("scheduler", scheduler.name, "give its curve", everything=True):
-            return found | _curve(run, competitor, per_epoch)
+            return schedule | _curve(run, competitor, per_epoch)
     except PluginFailed as error:  # the run itself ended well
-        own = isinstance(error.raised, PluginError)  # which says what is wrong, and needs no type
-        return found | {"note": message_of(error.raised) if own else error.why}
+        is_plain = isinstance(error.raised, PluginError)  # it says what is wrong, and needs no type
+        return schedule | {"note": message_of(error.raised) if is_plain else error.why}
 
 
 def _curve(run: Run, competitor: Competitor, per_epoch: int) -> dict[str, Any]:
@@ -80,7 +79,9 @@ def _curve(run: Run, competitor: Competitor, per_epoch: int) -> dict[str, Any]:
     stages = [stage * per_epoch for stage in (run.head_epochs, run.epochs - run.head_epochs) if stage]
     if scheduler.per_epoch:
         return {"first": rates(run, optimizer, scheduler, stages[0], 1)[0]}
-    curve = [lr for total in stages for lr in rates(run, optimizer, scheduler, total, total)]
+    curve: list[float] = []
+    for total in stages:
+        curve += rates(run, optimizer, scheduler, total, total)
     places = thinned(curve)
     ends = [head + end for end in cycle_ends(run, scheduler, per_epoch)]
     return {
@@ -97,15 +98,15 @@ def rates(run: Run, optimizer: Optimizer, scheduler: Scheduler, total: int, coun
 
     built = optimizer.build([torch.nn.Parameter(torch.zeros(2, 2))], **optimizer.settings(run.optimizer))
     schedule = scheduler.build(built, total, **scheduler.settings(run.scheduler))
-    found = []
+    curve = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*optimizer.step.*")  # there are no gradients to step with
         for _ in range(count):
             if "lr" not in built.param_groups[0]:
                 raise PluginError("the optimizer has no learning rate")
-            found.append(float(built.param_groups[0]["lr"]))
+            curve.append(float(built.param_groups[0]["lr"]))
             schedule.step(*([1.0] if scheduler.per_epoch else []))
-    return found
+    return curve
 
 
 def thinned(curve: Sequence[float]) -> list[int]:
@@ -115,4 +116,4 @@ def thinned(curve: Sequence[float]) -> list[int]:
     spread = MOST - 2 * JUMPS
     places = {round(i * (len(curve) - 1) / (spread - 1)) for i in range(spread)}
     jumps = sorted(range(1, len(curve)), key=lambda i: (-abs(curve[i] - curve[i - 1]), i))[:JUMPS]
-    return sorted(places | {i for jump in jumps for i in (jump - 1, jump)})
+    return sorted({*places, *jumps, *(jump - 1 for jump in jumps)})

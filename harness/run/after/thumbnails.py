@@ -41,8 +41,8 @@ def write_thumbnails(records: Records, data: Data, analyses: Iterable[Analysis])
 
 def _wanted(records: Records, analyses: Iterable[Analysis]) -> list[tuple[str, int]]:
     """Return (split, row) of the photos, the first of every analysis first; rows that do not exist are left out."""
-    there = set(zip(records.examples["split"], records.examples["row"], strict=True))
-    found: dict[tuple[str, int], int] = {}
+    existing = set(zip(records.examples["split"], records.examples["row"], strict=True))
+    ranks: dict[tuple[str, int], int] = {}  # the best place that any analysis names a photo at
     for analysis in analyses:
         try:
             table = computed(analysis, records)
@@ -50,9 +50,9 @@ def _wanted(records: Records, analyses: Iterable[Analysis]) -> list[tuple[str, i
                 named = [*zip(table["split"].astype(str), table["row"].astype(int), strict=True)]
         except PluginFailed:  # its report will say so
             continue
-        for place, each in enumerate(dict.fromkeys(named)):
-            found[each] = min(place, found.get(each, place))
-    return sorted(found.keys() & there, key=lambda each: (found[each], each))
+        for rank, photo in enumerate(dict.fromkeys(named)):
+            ranks[photo] = min(rank, ranks.get(photo, rank))
+    return sorted(ranks.keys() & existing, key=lambda photo: (ranks[photo], photo))
 
 
 def small(pixels: NDArray[np.uint8]) -> bytes:

@@ -31,8 +31,8 @@ def bring_in(imported: Imported | None, store: Store) -> None:
         for name, content in baseline.files(ids):  # before the rows, so that a record never lacks its files
             store.keep(name, content, Path(name).stem)
         tables = {
-            "arms": [row for row in baseline.tables["arms"] if row["arm"] in studies],
-            "asks": [row for row in baseline.tables["asks"] if row["arm"] in studies],
+            "searches": [row for row in baseline.tables["searches"] if row["study"] in studies],
+            "asks": [row for row in baseline.tables["asks"] if row["study"] in studies],
             "runs": runs,
             "epochs": [row for row in baseline.tables["epochs"] if row["run_id"] in ids],
             "measured": [row for row in baseline.tables["measured"] if row["one"] in ids],
@@ -70,7 +70,7 @@ def _noted(imported: Imported) -> dict[str, Any]:
         "solutions": baseline.solutions,
         "arms": list(imported.arms),
         "names": [*imported.arms, *roles],  # of arms and of the controls that belong to them
-        "studies": [row["arm"] for row in baseline.tables["arms"] if row["arm"].partition(" #")[0] in arms],
+        "studies": [row["study"] for row in baseline.tables["searches"] if row["arm"] in arms],
         "spaces": {arm: about["spaces"][arm] for arm in imported.arms},
         "optimizers": {arm: about["optimizers"][arm] for arm in imported.arms},
         "references": about["references"],

@@ -31,8 +31,8 @@ from harness.records import Records, database, files, open_records, schema
 FORMAT, VERSION = "optimizer-harness baseline", 2
 ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
 KEYS = {
-    "arms": ("position", "arm"),
-    "asks": ("arm", "number"),
+    "searches": ("position", "study"),
+    "asks": ("study", "number"),
     "runs": ("run_id",),
     "epochs": ("run_id", "epoch"),
     "measured": ("probe", "one", "name"),
@@ -195,11 +195,12 @@ def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str
     """Return the rows of these arms' searches and of these cells, in the order of their keys."""
     with database.reading(folder) as db:
         found = {name: _rows(db, name) for name in KEYS}
-    studies = {row["arm"] for row in found["arms"] if row["arm"].partition(" #")[0] in arms}
-    asks = [row for row in found["asks"] if row["arm"] in studies]
+    searches = [row for row in found["searches"] if row["arm"] in arms]
+    studies = {row["study"] for row in searches}
+    asks = [row for row in found["asks"] if row["study"] in studies]
     wanted = {row["run_id"] for row in (*asks, *cells)}
     kept = {
-        "arms": [row for row in found["arms"] if row["arm"] in studies],
+        "searches": searches,
         "asks": asks,
         "runs": [{**row, "reason": impersonal(row["reason"])} for row in found["runs"] if row["run_id"] in wanted],
         "epochs": [row for row in found["epochs"] if row["run_id"] in wanted],

@@ -1,4 +1,4 @@
-"""Imported networks, as far as late probes can look at them: their weights came along, and their plugins are here."""
+"""Imported networks, as far as probes can look at them: their weights came along, and their plugins are here."""
 
 from __future__ import annotations
 

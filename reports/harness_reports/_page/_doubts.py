@@ -56,7 +56,7 @@ def _power(outcome: Outcome) -> list[str]:
 
 
 def _unmeasured(page: Page) -> list[str]:
-    """Return what the late probes left out, a sentence each."""
+    """Return what the probes left out, a sentence each."""
     sentences = []
     probes: Mapping[str, Mapping[str, Any]] = page.records.meta.probes
     for name, probe in probes.items():

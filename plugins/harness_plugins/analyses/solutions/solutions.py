@@ -62,7 +62,7 @@ def compute(records: Records) -> DataFrame:
 
 
 def _late_numbers(records: Records) -> dict[str, dict[str, float]]:
-    """Return what late probes measured of one network alone, by run_id and by ``PROBE.NAME``."""
+    """Return what probes measured of one network alone, by run_id and by ``PROBE.NAME``."""
     table = records.measured
     rows = table[table["other"] == ""]
     numbers: dict[str, dict[str, float]] = {}

@@ -48,6 +48,6 @@ class Network:
 
 
 def subset_measured(records: Records, probe: str) -> str:
-    """Return in words which of all its measurements a late probe has made; "" where it has made all of them."""
+    """Return in words which of all its measurements a probe has made; "" where it has made all of them."""
     measured = records.meta.probes.get(probe, {})
     return str(measured.get("subset", "")) if measured.get("done") else ""
