@@ -6,7 +6,8 @@
 - ``paired_numbers`` and ``distance_blocks`` compare two arms by a measure.
 - ``gate`` says whether an arm is at a minimum; ``tuning`` whether its search was good enough, by the tests in
   ``search_alarms`` and ``score_alarms``.
-- ``judging`` gives every pair of arms its labels, and ``stating`` makes a statement of them.
+- ``entries`` are the pairs of arms on every measure, with their ``p_values``; ``judging`` gives them labels, and ``stating`` makes
+  a statement of these.
 - ``tables`` has the verdict's tables; ``reading`` reads them back for the console, the comparison of runs and the reports.
 
 Plugins and reports import from these modules. Nothing here needs torch.
