@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.benchmark.meaning import meanings
+from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import Benchmark
-from harness.benchmark.toml import Path_, Source, copied
+from harness.benchmark.toml import Path_, Source, copy_table
 
 Table = Mapping[str, Any]
 
@@ -42,46 +42,48 @@ def names_in(source: Source, defaults: Table, *key: str) -> set[str]:
     """Return the names that a key has anywhere in the file, its profiles included, or by default."""
     names: set[str] = set()
     for table in (*source.written, defaults):
-        names.update(_names(_get(table, key)))
+        names.update(_names_of(_value_at(table, key)))
     return names
 
 
 def _drop_spaces(cut: _Cut) -> None:
     """Leave out the search spaces of optimizers and schedules that take no part."""
-    for above in ((), *(("heads", head) for head in cut.names("heads"))):
-        for part in cut.names(*above, "search", "space"):
-            if part not in cut.chosen("optimizers", "schedulers"):
-                cut.drop(cut.written("optimizers", "schedulers", "aliases"), part, *above, "search", "space", part)
+    for above in ((), *(("heads", head) for head in cut.table_keys("heads"))):
+        for part in cut.table_keys(*above, "search", "space"):
+            if part not in cut.chosen_names("optimizers", "schedulers"):
+                cut.drop_key(
+                    cut.written_names("optimizers", "schedulers", "aliases"), part, *above, "search", "space", part
+                )
 
 
 def _drop_aliases(cut: _Cut) -> None:
     """Leave out the aliases that take no part."""
-    for alias in cut.names("train", "aliases"):
-        if alias not in cut.chosen("optimizers"):
-            cut.drop(cut.written("optimizers"), alias, "train", "aliases", alias)
+    for alias in cut.table_keys("train", "aliases"):
+        if alias not in cut.chosen_names("optimizers"):
+            cut.drop_key(cut.written_names("optimizers"), alias, "train", "aliases", alias)
 
 
 def _drop_regimes(cut: _Cut) -> None:
     """Leave out the settings of heads that take no part, and those of another regime than the one that was chosen."""
     regime = cut.value("train", "regime")
     if regime == "features":
-        for head in cut.names("heads"):
-            if head not in cut.chosen("heads"):
-                cut.drop(cut.written("heads"), head, "heads", head)
+        for head in cut.table_keys("heads"):
+            if head not in cut.chosen_names("heads"):
+                cut.drop_key(cut.written_names("heads"), head, "heads", head)
     for key in _keys_of_other_regimes(cut, regime):
         replaced_by_profile = cut.changed_by_profile("train", "regime") and not cut.in_profile(*key)
         if cut.changed_by_set("train", "regime") or replaced_by_profile:
-            cut.drop([key], key, *key)
+            cut.drop_key([key], key, *key)
 
 
 def _keys_of_other_regimes(cut: _Cut, regime: Any) -> list[Path_]:
     """Return the keys that may only be set in regimes other than this one."""
     keys: list[Path_] = []
-    for key, _, meaning in meanings(Benchmark):
+    for key, _, meaning in key_meanings(Benchmark):
         if not meaning.regimes or regime in meaning.regimes:
             continue
         if key == ("heads",):
-            keys += [("heads", head) for head in cut.names("heads")]
+            keys += [("heads", head) for head in cut.table_keys("heads")]
         elif key[0] != "heads":
             keys.append(key)
     return keys
@@ -89,23 +91,23 @@ def _keys_of_other_regimes(cut: _Cut, regime: Any) -> list[Path_]:
 
 def _drop_options(cut: _Cut) -> None:
     """Leave out the options of a dataset, a sampler or a pruner when ``--set`` chose another one."""
-    for key, _, meaning in meanings(Benchmark):
+    for key, _, meaning in key_meanings(Benchmark):
         if meaning.belongs_to and cut.changed_by_set(*meaning.belongs_to):
-            for name in cut.names(*key):
-                cut.drop([name], name, *key, name)
+            for name in cut.table_keys(*key):
+                cut.drop_key([name], name, *key, name)
 
 
 def _drop_baseline(cut: _Cut) -> None:
     """Leave out what else ``[baseline]`` says when ``--set`` took its file away."""
     if cut.changed_by_set("baseline", "file") and not cut.value("baseline", "file"):
         for key in ("arms", "environment"):
-            cut.drop([key], key, "baseline", key)
+            cut.drop_key([key], key, "baseline", key)
 
 
 def _replace_aa(cut: _Cut) -> list[str]:
     """Let the first optimizer be the A/A arm when the named one takes no part; return the notice."""
     aa = cut.value("compare", "aa")
-    absent = isinstance(aa, str) and aa not in cut.chosen("optimizers") and aa in cut.written("optimizers")
+    absent = isinstance(aa, str) and aa not in cut.chosen_names("optimizers") and aa in cut.written_names("optimizers")
     if not absent or cut.set_by_hand("compare", "aa"):
         return []
     cut.values["compare"]["aa"] = True
@@ -126,29 +128,29 @@ class _Cut:
     """A source's values, of which some are taken out. Nothing about them has been checked yet."""
 
     def __init__(self, source: Source, defaults: Table) -> None:
-        self.values = copied(source.values)
+        self.values = copy_table(source.values)
         self.dropped: list[Path_] = []
         self._source = source
         self._defaults = defaults
 
     def value(self, *key: str) -> Any:
         """Return the value of a key, in the file or by default."""
-        value = _get(self.values, key)
-        return _get(self._defaults, key) if value is None else value
+        value = _value_at(self.values, key)
+        return _value_at(self._defaults, key) if value is None else value
 
-    def names(self, *key: str) -> list[str]:
+    def table_keys(self, *key: str) -> list[str]:
         """Return the keys of a table; none where the value is no table."""
-        table = _get(self.values, key)
+        table = _value_at(self.values, key)
         return list(table) if isinstance(table, Mapping) else []
 
-    def chosen(self, *keys: str) -> set[str]:
+    def chosen_names(self, *keys: str) -> set[str]:
         """Return the names that keys of ``[train]`` have now."""
         names: set[str] = set()
         for key in keys:
-            names.update(_names(self.value("train", key)))
+            names.update(_names_of(self.value("train", key)))
         return names
 
-    def written(self, *keys: str) -> set[str]:
+    def written_names(self, *keys: str) -> set[str]:
         """Return the names that keys of ``[train]`` have anywhere in the file, its profiles included, or by default."""
         names: set[str] = set()
         for key in keys:
@@ -157,34 +159,34 @@ class _Cut:
 
     def in_profile(self, *key: str) -> bool:
         """Return whether the chosen profile has the key."""
-        return _get(self._source.profile, key) is not None
+        return _value_at(self._source.profile, key) is not None
 
     def changed_by_profile(self, *key: str) -> bool:
         """Return whether the chosen profile has another value than the file."""
-        before = _get(self._source.written[0], key) if self._source.written else None
-        return self.in_profile(*key) and _get(self._source.profile, key) != self._or_default(before, key)
+        before = _value_at(self._source.written[0], key) if self._source.written else None
+        return self.in_profile(*key) and _value_at(self._source.profile, key) != self._or_default(before, key)
 
     def changed_by_set(self, *key: str) -> bool:
         """Return whether a ``--set`` has given another value than the file with its profile."""
-        return bool(self.value(*key) != self._or_default(_get(self._source.chosen, key), key))
+        return bool(self.value(*key) != self._or_default(_value_at(self._source.chosen, key), key))
 
     def set_by_hand(self, *key: str) -> bool:
         """Return whether a ``--set`` gave the key, or something below it."""
         places = self._source.places
         return any(place == "--set" and path[: len(key)] == key for path, place in places.items())
 
-    def drop(self, known: Iterable[Any], name: Any, *key: str) -> None:
+    def drop_key(self, known: Iterable[Any], name: Any, *key: str) -> None:
         """Take a key out that belongs to a name, if the file knows the name and no ``--set`` gave the key."""
-        table = _get(self.values, key[:-1])
+        table = _value_at(self.values, key[:-1])
         if name in known and isinstance(table, dict) and key[-1] in table and not self.set_by_hand(*key):
             del table[key[-1]]
             self.dropped.append(key)
 
     def _or_default(self, value: Any, key: Path_) -> Any:
-        return _get(self._defaults, key) if value is None else value
+        return _value_at(self._defaults, key) if value is None else value
 
 
-def _get(table: Any, key: Path_) -> Any:
+def _value_at(table: Any, key: Path_) -> Any:
     """Return the value at a key of nested tables; None where there is none."""
     for part in key:
         if not isinstance(table, Mapping):
@@ -197,7 +199,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _names(value: Any) -> list[str]:
+def _names_of(value: Any) -> list[str]:
     """Return the names in a list or a table, or the one that a string is."""
     if isinstance(value, str):
         return [value]

@@ -74,11 +74,11 @@ def resolve_arms(
         for head in networks.heads or ("",):
             for entered, plugin, scheduler in pairs:
                 arm = Arm(backbone, plugin, scheduler, head, entered if entered in train.aliases else "")
-                competitors.append(_competitor(arm, networks, benchmark.of_head(head), source, registry))
+                competitors.append(_resolve_arm(arm, networks, benchmark.of_head(head), source, registry))
     return tuple(competitors)
 
 
-def _competitor(arm: Arm, networks: Networks, benchmark: Benchmark, source: Source, registry: Registry) -> Competitor:
+def _resolve_arm(arm: Arm, networks: Networks, benchmark: Benchmark, source: Source, registry: Registry) -> Competitor:
     """Return an arm with its plugins and its space; the benchmark is as it holds for the arm's head."""
     optimizer = registry.get("optimizer", arm.optimizer, Optimizer)
     scheduler = registry.get("scheduler", arm.scheduler, Scheduler)
@@ -125,18 +125,18 @@ def resolve_controls(
     untuned: set[Arm] = set()
     for competitor in competitors:
         if compare.aa and competitor.entered == named:
-            controls.append(_control(competitor, "aa", "again"))
+            controls.append(_make_control(competitor, "aa", "again"))
         if compare.label_noise and competitor.arm.network not in with_different and competitor.entered == named:
-            controls.append(_control(competitor, "different", "noise"))
+            controls.append(_make_control(competitor, "different", "noise"))
             with_different.add(competitor.arm.network)
         unaliased = replace(competitor.arm, alias="")
         if compare.untuned and unaliased not in untuned:  # an alias has its optimizer's defaults
-            controls.append(_control(competitor, "untuned", "untuned"))
+            controls.append(_make_control(competitor, "untuned", "untuned"))
             untuned.add(unaliased)
     return tuple(controls)
 
 
-def _control(competitor: Competitor, role: Role, mark: str) -> Competitor:
+def _make_control(competitor: Competitor, role: Role, mark: str) -> Competitor:
     """Return the control of a role that belongs to an arm, under a name of its own."""
     arm = competitor.arm
     renamed = replace(arm, alias=f"{arm.alias or arm.optimizer}~{mark}")
@@ -158,9 +158,9 @@ def describe_space(competitor: Competitor) -> dict[str, dict[str, Any]]:
 
 def ends(competitor: Competitor, which: int) -> dict[str, Any]:
     """Return the low end of everything that is searched, or, for 1, the high end; the first or the last of choices."""
-    return {name: _end(distribution, which) for name, distribution in competitor.space.items()}
+    return {name: _end_of(distribution, which) for name, distribution in competitor.space.items()}
 
 
-def _end(distribution: Any, which: int) -> Any:
+def _end_of(distribution: Any, which: int) -> Any:
     choices = getattr(distribution, "choices", None)
     return choices[-which] if choices else (distribution.low, distribution.high)[which]

@@ -68,7 +68,7 @@ class Kind:
     def words(self) -> str:
         """The kind in the words of an error: ``a whole number >= 1 and <= 100``."""
         if self.choices or self.description:
-            return self.description or _or([repr(choice) for choice in self.choices])
+            return self.description or _join_with_or([repr(choice) for choice in self.choices])
         limits = []
         for name, sign in _SIGNS.items():
             if getattr(self, name) is not None:
@@ -90,27 +90,27 @@ class Kind:
 
 def words(kinds: Sequence[Kind]) -> str:
     """Return in words what may stand where one of several kinds may."""
-    return _or([kind.words for kind in kinds])
+    return _join_with_or([kind.words for kind in kinds])
 
 
-def _or(names: Sequence[str]) -> str:
+def _join_with_or(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def keys(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], tuple[Kind, ...]]]:
     """Yield every key of a model and of its sections with its kinds; ``*`` stands for a name that the user chooses."""
     for name, field in model.model_fields.items():
-        yield from _below((*above, name), kinds_of(field.annotation, field.metadata, field.description))
+        yield from _keys_below((*above, name), kinds_of(field.annotation, field.metadata, field.description))
 
 
-def _below(key: tuple[str, ...], kinds: tuple[Kind, ...]) -> Iterator[tuple[tuple[str, ...], tuple[Kind, ...]]]:
+def _keys_below(key: tuple[str, ...], kinds: tuple[Kind, ...]) -> Iterator[tuple[tuple[str, ...], tuple[Kind, ...]]]:
     (first, *_) = kinds
     if first.section:
         yield from keys(first.section, key)
         return
     yield key, kinds
     if first.type == "table":
-        yield from _below((*key, "*"), first.items)
+        yield from _keys_below((*key, "*"), first.items)
 
 
 def kinds_at(model: type[BaseModel], place: Sequence[str | int]) -> tuple[tuple[Kind, ...], int]:
@@ -139,7 +139,7 @@ def kinds_of(annotation: Any, metadata: Sequence[Any] = (), description: str | N
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         descriptions = [part.description for part in arguments[1:] if getattr(part, "description", None)]
-        constraints = [*_constraints(arguments[1:]), *metadata]
+        constraints = [*_flat_constraints(arguments[1:]), *metadata]
         return kinds_of(arguments[0], constraints, descriptions[0] if descriptions else description)
     if origin in (typing.Union, types.UnionType):
         kinds: list[Kind] = []
@@ -156,11 +156,11 @@ def kinds_of(annotation: Any, metadata: Sequence[Any] = (), description: str | N
         names = kinds_of(arguments[0]) if kind.type == "table" else ()
         kind = replace(kind, items=kinds_of(arguments[-1]), names=names)
     for constraint in metadata:
-        kind = _narrowed(kind, constraint)
+        kind = _narrow(kind, constraint)
     return (kind,)
 
 
-def _constraints(metadata: Sequence[Any]) -> list[Any]:
+def _flat_constraints(metadata: Sequence[Any]) -> list[Any]:
     """Return the constraints in an annotation's metadata; a ``Field(...)`` holds several."""
     constraints: list[Any] = []
     for part in metadata:
@@ -168,7 +168,7 @@ def _constraints(metadata: Sequence[Any]) -> list[Any]:
     return constraints
 
 
-def _narrowed(kind: Kind, constraint: Any) -> Kind:
+def _narrow(kind: Kind, constraint: Any) -> Kind:
     """Return the kind with one more constraint: pydantic's own, or one of ``annotated_types``."""
     if isinstance(constraint, NameOf):
         return replace(kind, name_of=constraint.kind)

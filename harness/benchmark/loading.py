@@ -22,11 +22,11 @@ def load(
     The file must be right as it stands and with each of its profiles, whichever is chosen.
     """
     source = read(file, profile, overrides)
-    benchmark, source = _checked(source)
+    benchmark, source = _check_source(source)
     for name in (None, *source.profiles):
         if name != profile or overrides:
             with in_profile(name):
-                _checked(read(file, name))
+                _check_source(read(file, name))
     return benchmark, source
 
 
@@ -34,7 +34,7 @@ def other_profiles(file: Path, profile: str | None) -> Iterator[tuple[str | None
     """Yield the name of each profile that is not chosen, None for the file without one, and the benchmark with it."""
     for name in (None, *read(file).profiles):
         if name != profile:
-            yield name, *_checked(read(file, name))
+            yield name, *_check_source(read(file, name))
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def in_profile(name: str | None) -> Iterator[None]:
         raise BenchmarkError(f"{error} (in the profile {shown(name)})") from error
 
 
-def _checked(source: Source) -> tuple[Benchmark, Source]:
+def _check_source(source: Source) -> tuple[Benchmark, Source]:
     """Return the benchmark of a source, and the source without the settings of what takes no part."""
     check_values(source.values, source)
     source = without_absent(source, as_plain(Benchmark(name="defaults")))

@@ -19,23 +19,24 @@ Identity = Literal["in", "data", "total", "out"]
 Baseline = Literal["equal", "apart", "free"]
 Protocol = Literal["rule", "design", "probe", "shown", "none"]
 
+# What another value of a key changes, in the words of the reference; "" where there is nothing to say.
 IDENTITY: Mapping[Identity, str] = {
-    "in": "another value starts a new run folder",
-    "data": "another value changes the data, and so starts a new run folder",
-    "total": "a total: a larger one goes on in the same run folder",
-    "out": "another value goes on in the same run folder",
+    "in": "Another value starts a new run folder.",
+    "data": "Another value changes the data, and so starts a new run folder.",
+    "total": "Another value goes on in the same run folder.",
+    "out": "Another value goes on in the same run folder.",
 }
 BASELINE: Mapping[Baseline, str] = {
-    "equal": "a baseline must have the same value",
-    "apart": "a baseline is compared by what the value led to: the data, the weights, the machine or the metric",
-    "free": "a baseline may have another value",
+    "equal": "A baseline must have the same value.",
+    "apart": "",  # what the value leads to is compared: the data, the weights, the machine or the metric
+    "free": "",
 }
 PROTOCOL: Mapping[Protocol, str] = {
-    "rule": "a rule of the registered protocol",
-    "design": "part of the registered protocol's design",
-    "probe": "part of the registered protocol's design, for the probes that its measures come from",
-    "shown": "noted in the registered protocol, and decides nothing",
-    "none": "no part of the protocol",
+    "rule": "It is a rule of the protocol.",
+    "design": "It belongs to the protocol.",
+    "probe": "It belongs to the protocol for the probes that the verdict rests on.",
+    "shown": "The protocol notes it, and it decides nothing.",
+    "none": "",
 }
 
 
@@ -43,7 +44,7 @@ PROTOCOL: Mapping[Protocol, str] = {
 class Effect:
     """What another value of a key changes."""
 
-    identity: Identity  # whether the run folder is named after it
+    identity: Identity  # whether the run folder is named after it; a total is not, and may grow
     baseline: Baseline  # whether a baseline may have another value
     protocol: Protocol  # whether the protocol of the verdict is registered with it
     compared: bool  # whether 'harness compare' names a difference in it
@@ -92,19 +93,19 @@ def named_section_of(annotation: Any) -> type[BaseModel] | None:
     return section_of(arguments[-1]) if typing.get_origin(annotation) is dict else None
 
 
-def meanings(model: type[BaseModel], above: Key = ()) -> Iterator[tuple[Key, FieldInfo, Meaning]]:
+def key_meanings(model: type[BaseModel], above: Key = ()) -> Iterator[tuple[Key, FieldInfo, Meaning]]:
     """Yield every key of a model that has a value, with its field and its meaning, in the order of the model."""
     for name, field in model.model_fields.items():
         key = (*above, name)
         if section := section_of(field.annotation):
-            yield from meanings(section, key)
+            yield from key_meanings(section, key)
             continue
         yield key, field, meaning_of(field)
         if section := named_section_of(field.annotation):
-            yield from meanings(section, (*key, "*"))
+            yield from key_meanings(section, (*key, "*"))
 
 
-def selected(model: type[BaseModel], plain: Mapping[str, Any], keep: Callable[[Meaning], bool]) -> dict[str, Any]:
+def select_values(model: type[BaseModel], plain: Mapping[str, Any], keep: Callable[[Meaning], bool]) -> dict[str, Any]:
     """Return the plain values of a model whose keys have a meaning that is kept.
 
     A section of which nothing is kept is left out; one that has nothing in it stays.
@@ -114,12 +115,12 @@ def selected(model: type[BaseModel], plain: Mapping[str, Any], keep: Callable[[M
         if name not in plain:
             continue
         if section := section_of(field.annotation):
-            inner = selected(section, plain[name], keep)
+            inner = select_values(section, plain[name], keep)
             if inner or not plain[name]:
                 values[name] = inner
         elif keep(meaning_of(field)):
             named = named_section_of(field.annotation)
             values[name] = (
-                {key: selected(named, inner, keep) for key, inner in plain[name].items()} if named else plain[name]
+                {key: select_values(named, inner, keep) for key, inner in plain[name].items()} if named else plain[name]
             )
     return values

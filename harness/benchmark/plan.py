@@ -18,7 +18,7 @@ from harness.benchmark.checks.names import (
     check_snapshots,
 )
 from harness.benchmark.sections import Benchmark, DataSection, identity
-from harness.benchmark.spaces import SCHEDULE, overrides
+from harness.benchmark.spaces import SCHEDULE, space_overrides
 from harness.benchmark.toml import Source
 from harness.data.places import Root
 from harness.plugin.contracts import (
@@ -48,7 +48,7 @@ OTHER_ORDER = 500_000_000  # comparison runs that must see the examples in anoth
 
 @dataclass(frozen=True)
 class Plan:
-    """A benchmark with every name in it found; nothing has been opened or spent yet."""
+    """A benchmark in which every name stands for a plugin that is there. Nothing has been opened or spent yet."""
 
     benchmark: Benchmark
     dataset: Dataset
@@ -57,7 +57,7 @@ class Plan:
     probes: tuple[Probe, ...]  # with their options
     competitors: tuple[Competitor, ...]
     controls: tuple[Competitor, ...]
-    metric: str  # of the tune split; it decides the search
+    metric: str  # the deciding metric
     backbones: Mapping[str, Backbone]
     weights: Mapping[str, Weights]  # by backbone; empty in the regime "scratch"
     probe_versions: Mapping[str, str]  # by probe: hash of its source and options; a corrected one measures again
@@ -84,7 +84,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a plan needs besides to name its runs: data that is open and a device that is there."""
+    """A plan with its data open and its device there: all that is needed to name its runs."""
 
     plan: Plan
     data: Data
@@ -94,19 +94,20 @@ class Setting:
     fits: Mapping[str, Fit] = field(default_factory=dict)  # by backbone: how much of it came from its weights
 
     def data_of(self, arm: Arm) -> Data:
-        """Return what an arm is trained on: the data, or the features of its backbone."""
+        """Return the data that an arm is trained on: the images themselves, or the features of its backbone."""
         return self.features[arm.backbone] if arm.head else self.data
 
     def precision_of(self, arm: Arm) -> Precision:
-        """Return the precision an arm is trained in.
+        """Return the precision that an arm is trained in.
 
-        A head is so small that casting costs more than it saves, and a convex problem deserves full precision.
+        A head is trained in full precision: it is so small that casting costs more than it saves, and a convex problem
+        is solved to many digits.
         """
         return "fp32" if arm.head else self.device.precision
 
     @property
     def folder_name(self) -> str:
-        """``NAME-HASH8``: equal for benchmarks whose finished runs can serve each other."""
+        """``NAME-HASH8``, the same for benchmarks that can use each other's finished runs."""
         plugins = {c.name: dict(c.plugins) for c in self.plan.competitors}
         data = [self.data_of(c.arm).fingerprint for c in self.plan.competitors]
         weights = {name: weights.sha256 for name, weights in self.plan.weights.items()}
@@ -114,13 +115,13 @@ class Setting:
         return f"{self.plan.benchmark.name}-{digest(key)[:8]}"
 
     def search_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0, seed: int = 0) -> Run:
-        """Return the run of a trial under one of its seeds, in the arm's first search or another one."""
-        other = replicate + (100 if competitor.role == "aa" else 0)  # there are at most 100 replicates
-        seed = SEARCH_SEED + self.plan.benchmark.search.seed + NEXT_SEARCH * other + NEXT_SEED * seed
+        """Return the run of a trial under one of its seeds, in one of the arm's searches."""
+        number = replicate + (100 if competitor.role == "aa" else 0)  # there are at most 100 replicates
+        seed = SEARCH_SEED + self.plan.benchmark.search.seed + NEXT_SEARCH * number + NEXT_SEED * seed
         return self._run("search", competitor, params, int(params["epochs"]), seed)
 
     def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int, snapshots: bool = True) -> Run:
-        """Return the retraining of an arm's tuned parameters under one comparison seed."""
+        """Return the run that retrains an arm with its tuned parameters under one comparison seed."""
         return self._run("compare", competitor, params, competitor.benchmark.compare.epochs, seed, snapshots)
 
     def _run(
@@ -159,7 +160,7 @@ class Setting:
 
 
 def data_request(dataset: Dataset, section: DataSection, root: Root, **more: Any) -> DataRequest:
-    """Return what a ``[data]`` section asks of a dataset that lies in ``root``; ``more`` are fields of the request."""
+    """Return the request that a ``[data]`` section makes of a dataset in ``root``; ``more`` are fields of the request."""
     return DataRequest(
         root=root.path,
         required=root.required,
@@ -228,7 +229,7 @@ def _check_part(kind: Kind, key: str, name: str, benchmark: Benchmark, source: S
     plugin = registry.find(kind, plugin_name, source.where("train", key)).offer
     if isinstance(plugin, Optimizer | Scheduler):
         for head in ("", *benchmark.heads):
-            overrides(benchmark.of_head(head), head, name, plugin, source)
+            space_overrides(benchmark.of_head(head), head, name, plugin, source)
 
 
 def _resolve_data(benchmark: Benchmark, source: Source, registry: Registry) -> tuple[Dataset, Task]:
@@ -243,14 +244,14 @@ def _resolve_data(benchmark: Benchmark, source: Source, registry: Registry) -> t
 def _resolve_networks(benchmark: Benchmark, source: Source, registry: Registry) -> Networks:
     """Return the backbones with their weights, and the heads in the regime "features"."""
     train = benchmark.train
-    where = source.where("train", "backbones")
-    backbones = {name: registry.get("backbone", name, Backbone, where) for name in train.backbones}
+    place = source.where("train", "backbones")
+    backbones = {name: registry.get("backbone", name, Backbone, place) for name in train.backbones}
     check_layer_groups(backbones, benchmark, source)
     weights: dict[str, Weights] = {}
     if train.regime != "scratch":
-        folder, where = Path(source.file).parent, source.where("train", "pretrained")
+        folder, place = Path(source.file).parent, source.where("train", "pretrained")
         weights = {
-            name: find_weights(backbone, train.pretrained, folder, where) for name, backbone in backbones.items()
+            name: find_weights(backbone, train.pretrained, folder, place) for name, backbone in backbones.items()
         }
     names = train.heads if train.regime == "features" else []
     heads = {name: registry.get("backbone", name, Backbone, source.where("train", "heads")) for name in names}
@@ -259,8 +260,8 @@ def _resolve_networks(benchmark: Benchmark, source: Source, registry: Registry) 
 
 def _resolve_probes(benchmark: Benchmark, source: Source, registry: Registry) -> tuple[Probe, ...]:
     """Return the probes with the options that the file gives them."""
-    compare, where = benchmark.compare, source.where("compare", "probes")
-    probes = tuple(registry.get("probe", name, Probe, where) for name in compare.probes)
+    compare, place = benchmark.compare, source.where("compare", "probes")
+    probes = tuple(registry.get("probe", name, Probe, place) for name in compare.probes)
     check_probes(benchmark, probes, source, registry)
     return tuple(
         replace(probe, options={**probe.options, **compare.probe_options.get(probe.name, {})}) for probe in probes

@@ -15,7 +15,16 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from harness.benchmark.keys import Kind, kinds_of
-from harness.benchmark.meaning import Key, Meaning, meaning_of, named_section_of, section_of
+from harness.benchmark.meaning import (
+    BASELINE,
+    IDENTITY,
+    PROTOCOL,
+    Key,
+    Meaning,
+    meaning_of,
+    named_section_of,
+    section_of,
+)
 from harness.benchmark.sections import TABLES, Benchmark
 from harness.benchmark.toml import to_toml
 from harness.plugin.registry import Registry
@@ -78,24 +87,6 @@ Every value is checked before anything is trained: first against the file alone,
 against the open data and the device. A wrong one gets one line, `FILE:LINE: key: must be X, got Y; what to do`, and exit
 code 2.
 """
-CHANGES: Mapping[str, str] = {
-    "in": "Another value starts a new run folder.",
-    "data": "Another value changes the data, and so starts a new run folder.",
-    "total": "Another value goes on in the same run folder.",
-    "out": "Another value goes on in the same run folder.",
-}
-BASELINES: Mapping[str, str] = {
-    "equal": "A baseline must have the same value.",
-    "apart": "",
-    "free": "",
-}
-PROTOCOLS: Mapping[str, str] = {
-    "rule": "It is a rule of the protocol.",
-    "design": "It belongs to the protocol.",
-    "probe": "It belongs to the protocol for the probes that the verdict rests on.",
-    "shown": "The protocol notes it, and it decides nothing.",
-    "none": "",
-}
 
 
 def reference(registry: Registry) -> str:
@@ -117,7 +108,7 @@ def _section_blocks(model: type[BaseModel], above: Key) -> Iterator[str]:
         if named:
             inner.append((name, named))
             continue
-        yield from _entry((*above, name), field)
+        yield from _key_blocks((*above, name), field)
         yield from _table_entries((*above, name))
     for name, section in inner:
         key = (*above, name)
@@ -127,7 +118,7 @@ def _section_blocks(model: type[BaseModel], above: Key) -> Iterator[str]:
         yield f"{'#' * min(2 + len(above), 3)} {title}"
         yield text
         if is_named:
-            yield _effects(meaning_of(model.model_fields[name]))
+            yield _effect_sentences(meaning_of(model.model_fields[name]))
         yield from _section_blocks(section, place)
 
 
@@ -139,7 +130,7 @@ def _table_entries(key: Key) -> Iterator[str]:
         place = (*key, *PLACEHOLDERS.get(table, ()))
         for model in models:
             for name, field in model.model_fields.items():
-                yield from _entry((*place, name), field, in_table=True)
+                yield from _key_blocks((*place, name), field, in_table=True)
 
 
 def _heading(section: type[BaseModel]) -> tuple[str, str]:
@@ -149,7 +140,7 @@ def _heading(section: type[BaseModel]) -> tuple[str, str]:
     return title.replace("``", "`"), text[:1].upper() + text[1:]
 
 
-def _entry(key: Key, field: FieldInfo, in_table: bool = False) -> Iterator[str]:
+def _key_blocks(key: Key, field: FieldInfo, in_table: bool = False) -> Iterator[str]:
     """Yield the heading of a key, what it means, what may stand there, and what another value changes."""
     meaning = meaning_of(field)
     yield f"### `{'.'.join(key)}`"
@@ -157,18 +148,18 @@ def _entry(key: Key, field: FieldInfo, in_table: bool = False) -> Iterator[str]:
     value = value_words(kinds_of(field.annotation, field.metadata, field.description))
     example = f"`{key[-1]} = {to_toml(meaning.example)}`"
     facts = f"**Value**: {value}. **Default**: {default_words(field)}. **Example**: {example}."
-    yield facts if in_table else f"{facts}\\\n{_effects(meaning)}"
+    yield facts if in_table else f"{facts}\\\n{_effect_sentences(meaning)}"
 
 
-def _effects(meaning: Meaning) -> str:
+def _effect_sentences(meaning: Meaning) -> str:
     """Return what another value of a key changes, in sentences."""
     effect = meaning.effect
-    sentences = [f"Only in the {_regimes(meaning.regimes)}."] if meaning.regimes else []
-    sentences += [CHANGES[effect.identity], BASELINES[effect.baseline], PROTOCOLS[effect.protocol]]
+    sentences = [f"Only in the {_regime_words(meaning.regimes)}."] if meaning.regimes else []
+    sentences += [IDENTITY[effect.identity], BASELINE[effect.baseline], PROTOCOL[effect.protocol]]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _regimes(regimes: Sequence[str]) -> str:
+def _regime_words(regimes: Sequence[str]) -> str:
     names = " and ".join(f'"{regime}"' for regime in regimes)
     return f"regimes {names}" if len(regimes) > 1 else f"regime {names}"
 
@@ -187,16 +178,16 @@ def value_words(kinds: Sequence[Kind]) -> str:
     """Return what may stand at a key, in words for a reader."""
     if [kind.type for kind in kinds] == ["bool"]:
         return "`true` or `false`"
-    return _either([_kind_words(kind) for kind in kinds])
+    return _either_of([_kind_words(kind) for kind in kinds])
 
 
-def _either(words: Sequence[str]) -> str:
+def _either_of(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
 
 
 def _kind_words(kind: Kind) -> str:
     if kind.choices:
-        return _either([f"`{to_toml(choice)}`" for choice in kind.choices])
+        return _either_of([f"`{to_toml(choice)}`" for choice in kind.choices])
     if kind.description:
         return kind.description
     if kind.type in ("int", "float"):
@@ -207,18 +198,20 @@ def _kind_words(kind: Kind) -> str:
         return _table_words(kind)
     if kind.type == "str":
         empty = "" if kind.shortest or not kind.name_of else ", or empty"
-        return f"the name of {_a(kind.name_of)}{empty}" if kind.name_of else "a string"
+        return f"the name of {_with_article(kind.name_of)}{empty}" if kind.name_of else "a string"
     return "`true`, `false`" if kind.type == "bool" else "a value"
 
 
 def _range_words(kind: Kind) -> str:
-    """Return the ends of a number: `` from 1 to 100``."""
-    low = f" from {_number(kind.ge)}" if kind.ge is not None else f" above {_number(kind.gt)}"
-    high = f"to {_number(kind.le)}" if kind.le is not None else f"and below {_number(kind.lt)}"
-    return f"{low} {high}" if kind.ge is not None else f"{low} and at most {_number(kind.le)}"
+    """Return the ends of a number: `` from 1 to 100``, `` above 0 and at most 1``."""
+    if kind.ge is not None and kind.le is not None:
+        return f" from {_number_words(kind.ge)} to {_number_words(kind.le)}"
+    low = f"above {_number_words(kind.gt)}" if kind.ge is None else f"of at least {_number_words(kind.ge)}"
+    high = f"below {_number_words(kind.lt)}" if kind.le is None else f"at most {_number_words(kind.le)}"
+    return f" {low} and {high}"
 
 
-def _number(value: float | None) -> str:
+def _number_words(value: float | None) -> str:
     assert value is not None
     return f"{value:,.15g}" if abs(value) < 1e12 else f"{value:g}"
 
@@ -241,7 +234,7 @@ def _table_words(kind: Kind) -> str:
     return f"a table; for each name {value_words(kind.items)}"
 
 
-def _a(kind: str) -> str:
+def _with_article(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
@@ -262,29 +255,29 @@ def _plugin_blocks(registry: Registry) -> Iterator[str]:
     yield _hyperparameters_table(registry, "scheduler")
 
 
-def _offers(registry: Registry, kind: Any) -> Iterator[Any]:
-    for name in sorted(registry.found[kind]):
-        found = registry.found[kind][name]
-        if found.origin.startswith(OWN):
-            yield found.offer
+def _own_offers(registry: Registry, kind: Any) -> Iterator[Any]:
+    for name in sorted(registry.offers[kind]):
+        entry = registry.offers[kind][name]
+        if entry.origin.startswith(OWN):
+            yield entry.offer
 
 
 def _options_table(registry: Registry, kind: str) -> str:
-    offers = [offer for offer in _offers(registry, kind) if offer.options]
-    rows = [f"| `{offer.name}` | {_assignments(offer.options)} |" for offer in offers]
+    offers = [offer for offer in _own_offers(registry, kind) if offer.options]
+    rows = [f"| `{offer.name}` | {_assignments_toml(offer.options)} |" for offer in offers]
     return "\n".join(["| name | options and their defaults |", "| --- | --- |", *rows])
 
 
 def _hyperparameters_table(registry: Registry, kind: str) -> str:
     rows = ["| name | searched | defaults |", "| --- | --- | --- |"]
-    for offer in _offers(registry, kind):
+    for offer in _own_offers(registry, kind):
         searched = ", ".join(f"`{name} = {_distribution_toml(space)}`" for name, space in offer.space.items())
         if searched or offer.defaults:
-            rows.append(f"| `{offer.name}` | {searched} | {_assignments(offer.defaults)} |")
+            rows.append(f"| `{offer.name}` | {searched} | {_assignments_toml(offer.defaults)} |")
     return "\n".join(rows)
 
 
-def _assignments(values: Mapping[str, Any]) -> str:
+def _assignments_toml(values: Mapping[str, Any]) -> str:
     return ", ".join(f"`{name} = {to_toml(value)}`" for name, value in values.items())
 
 

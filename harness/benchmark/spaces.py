@@ -29,7 +29,7 @@ def arm_space(
     space |= {f"{SCHEDULE}{name}": distribution for name, distribution in scheduler[1].space.items()}
     fixed: dict[str, Any] = {}
     for prefix, (part, plugin) in (("", optimizer), (SCHEDULE, scheduler)):
-        for name, value in overrides(benchmark, head, part, plugin, source).items():
+        for name, value in space_overrides(benchmark, head, part, plugin, source).items():
             space.pop(f"{prefix}{name}", None)
             table = fixed if isinstance(value, str | int | float | bool) else space
             table[f"{prefix}{name}"] = value
@@ -53,19 +53,19 @@ def _common_space(benchmark: Benchmark) -> dict[str, BaseDistribution]:
     return space
 
 
-def overrides(
+def space_overrides(
     benchmark: Benchmark, head: str, part: str, plugin: Optimizer | Scheduler, source: Source
 ) -> dict[str, Any]:
     """Return what ``[search.space.PART]`` gives by hyperparameter: a fixed value, or a distribution."""
     above = ("heads", head) if head in benchmark.heads else ()
     entries = benchmark.search.space.get(part, {})
     return {
-        name: _distribution(entry, plugin, name, source.where(*above, "search", "space", part, name))
+        name: _parse_entry(entry, plugin, name, source.where(*above, "search", "space", part, name))
         for name, entry in entries.items()
     }
 
 
-def _distribution(entry: Any, plugin: Optimizer | Scheduler, name: str, where: str) -> Any:
+def _parse_entry(entry: Any, plugin: Optimizer | Scheduler, name: str, where: str) -> Any:
     """Return what a line of ``[search.space.NAME]`` gives: a fixed value, or a distribution.
 
     Raises BenchmarkError for a value, an end or a choice that the plugin's limits refuse.
@@ -80,7 +80,9 @@ def _distribution(entry: Any, plugin: Optimizer | Scheduler, name: str, where: s
         return entry
     if "choices" in entry:
         return CategoricalDistribution(entry["choices"])
-    whole = isinstance(entry["low"], int) and isinstance(entry["high"], int) and not takes_fractions(plugin, name)
-    if whole and entry.get("step") is not None and entry["step"] != int(entry["step"]):
+    are_integers = (
+        isinstance(entry["low"], int) and isinstance(entry["high"], int) and not takes_fractions(plugin, name)
+    )
+    if are_integers and entry.get("step") is not None and entry["step"] != int(entry["step"]):
         raise refusal(f"{where}.step", "be a whole number between whole numbers", repr(entry["step"]))
-    return (IntDistribution if whole else FloatDistribution)(**entry)
+    return (IntDistribution if are_integers else FloatDistribution)(**entry)

@@ -48,27 +48,27 @@ def new_benchmark(name: str) -> str:
         must = Benchmark.model_fields["name"].description
         raise HarnessError(f"new: must be {must}, got {shown(name)}; take another name") from error
     blocks = [BEGINNING.format(name=name).rstrip(), *_key_blocks(Benchmark, (), {("name",): name})]
-    for section, key in _sections(Benchmark, ()):
+    for section, key in _sections_of(Benchmark, ()):
         blocks += _section_blocks(section, key)
     return "\n\n".join(blocks) + "\n"
 
 
-def _sections(model: type[BaseModel], above: Key) -> Iterator[tuple[type[BaseModel], Key]]:
+def _sections_of(model: type[BaseModel], above: Key) -> Iterator[tuple[type[BaseModel], Key]]:
     """Yield every section of a model, each before the sections in it."""
     for name, field in model.model_fields.items():
         key = (*above, name)
         if section := section_of(field.annotation):
             yield section, key
-            yield from _sections(section, key)
+            yield from _sections_of(section, key)
         elif section := named_section_of(field.annotation):
-            yield from _sections(section, (*key, HEADS))
+            yield from _sections_of(section, (*key, HEADS))
 
 
 def _section_blocks(section: type[BaseModel], key: Key) -> Iterator[str]:
     """Yield the title of a section and its keys; of a head, all as comments."""
     prose = (section.__doc__ or "").replace("``", "").split("\n", 1)[0]
     commented = key[0] == "heads"
-    yield f"{_prose(prose)}\n{'#' if commented else ''}[{'.'.join(key)}]"
+    yield f"{_comment_lines(prose)}\n{'#' if commented else ''}[{'.'.join(key)}]"
     yield from _key_blocks(section, key, SMALL)
 
 
@@ -78,18 +78,18 @@ def _key_blocks(model: type[BaseModel], above: Key, active: Mapping[Key, Any]) -
         if section_of(field.annotation) or named_section_of(field.annotation):
             continue
         key = (*above, name)
-        prose = _prose(meaning_of(field).text)
+        prose = _comment_lines(meaning_of(field).text)
         if key in active:
             yield f"{prose}{_default_note(field)}\n{name} = {to_toml(active[key])}"
         else:
-            yield f"{prose}\n{_commented(name, field)}"
+            yield f"{prose}\n{_commented_key(name, field)}"
 
 
 def _default_note(field: FieldInfo) -> str:
     return "" if field.is_required() else f"\n# By default: {to_toml(field.default)}"
 
 
-def _commented(name: str, field: FieldInfo) -> str:
+def _commented_key(name: str, field: FieldInfo) -> str:
     """Return a key with its default as a comment, with an example where the default is empty or none."""
     example = to_toml(meaning_of(field).example)
     if field.default is None:
@@ -98,5 +98,5 @@ def _commented(name: str, field: FieldInfo) -> str:
     return f"{hint}#{name} = {to_toml(field.default)}"
 
 
-def _prose(text: str) -> str:
+def _comment_lines(text: str) -> str:
     return "\n".join(textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# "))

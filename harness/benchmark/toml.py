@@ -22,7 +22,7 @@ Path_ = tuple[str, ...]  # a dotted key: ("train", "l2")
 MOST_PROFILES = 100
 MOST_BYTES = 2**20  # of a file
 MOST_PARTS = 32  # of a dotted key
-_HEADER = re.compile(r"^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$")  # with blanks around the name, which _split leaves out
+_HEADER = re.compile(r"^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$")  # with blanks around the name, which _split_key leaves out
 _PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 _DOTTED = re.compile(r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+'))*+""")
 _KEY = re.compile(rf"^\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
@@ -64,25 +64,25 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = ()) 
 
     Raises BenchmarkError where there is no such file, it is not TOML, or there is no such profile.
     """
-    text = _text(file)
+    text = _read_text(file)
     try:
         values = _parse(text, str(file))
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(error, text, file) from error
     places = {key: f"{file}:{line}" for key, line in _lines(text).items()}
     profiles = _checked_profiles(values.pop("profiles", {}), places.get(("profiles",), str(file)))
-    written = [copied(table) for table in (values, *profiles.values())]
+    written = [copy_table(table) for table in (values, *profiles.values())]
     if profile is not None:
         if profile not in profiles:
             hint = did_you_mean(profile, profiles) or "the file has none"
             raise refusal(f"{file}: --profile", "name a profile of the file", shown(profile), hint)
-        _lay(copied(profiles[profile]), values)
+        _merge_tables(copy_table(profiles[profile]), values)
         for key, place in list(places.items()):
             if key[:2] == ("profiles", profile) and len(key) > 2:
                 places[key[2:]] = place
-    chosen = copied(values)
+    chosen = copy_table(values)
     places = _lay_overrides(overrides, values, places)
-    own_table = copied(profiles[profile]) if profile is not None else {}
+    own_table = copy_table(profiles[profile]) if profile is not None else {}
     return Source(str(file), values, places, chosen, written, own_table, tuple(profiles))
 
 
@@ -103,26 +103,26 @@ def _lay_overrides(overrides: Sequence[str], values: dict[str, Any], places: Map
         key, value = parse_override(override)
         for above in (key[:length] for length in range(1, len(key))):
             if above in plain:
-                beside = f"it beside --set {plain[above]}"
-                raise refusal(f"--set: {'.'.join(key)}", "be below a table", beside, "leave one out")
+                conflict = f"it beside --set {plain[above]}"
+                raise refusal(f"--set: {'.'.join(key)}", "be below a table", conflict, "leave one out")
         if not isinstance(value, dict):
             plain[key] = printable(override)
-        made = _made_keys(key, values)
-        _lay(_nested(key, value), values)
-        kept = {path: place for path, place in places.items() if path[: len(made[0])] != made[0]}
-        places = kept | dict.fromkeys(made, "--set")
+        new_keys = _new_keys(key, values)
+        _merge_tables(_nest_value(key, value), values)
+        remaining = {path: place for path, place in places.items() if path[: len(new_keys[0])] != new_keys[0]}
+        places = remaining | dict.fromkeys(new_keys, "--set")
     return places
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     """Return a file's text, its lines ended by line feeds alone; raises BenchmarkError where it cannot be read as UTF-8."""
     try:
         if file.stat().st_size > MOST_BYTES:
             raise refusal(str(file), f"have at most {MOST_BYTES >> 20} MiB", "more", "write less")
         content = file.read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
-        why = "a folder" if file.is_dir() else "nothing there" if not file.exists() else one_line(error)
-        raise refusal(str(file), "be a benchmark file (TOML)", why, "check the path") from error
+        reason = "a folder" if file.is_dir() else "nothing there" if not file.exists() else one_line(error)
+        raise refusal(str(file), "be a benchmark file (TOML)", reason, "check the path") from error
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:4]:
         raise refusal(str(file), "be text in UTF-8", "UTF-16 or another encoding", "save it as UTF-8")
     try:
@@ -169,13 +169,13 @@ def _syntax_error(error: tomllib.TOMLDecodeError, text: str, file: Path) -> Benc
 
 def _unfinished_line(lines: Sequence[str]) -> int:
     """Return the line on which something begins that never ends: the one after the longest beginning that is TOML."""
-    whole = len(lines)
+    count = len(lines)
     tries = 100 if sum(map(len, lines)) < 20_000 else 0
-    for number in range(whole - 1, max(whole - tries, 0) - 1, -1):
+    for number in range(count - 1, max(count - tries, 0) - 1, -1):
         with suppress(ValueError, RecursionError):
             tomllib.loads("\n".join(lines[:number]))
             return number + 1
-    return whole
+    return count
 
 
 def _parse(text: str, where: str) -> dict[str, Any]:
@@ -187,8 +187,8 @@ def _parse(text: str, where: str) -> dict[str, Any]:
         raise
     except (ValueError, RecursionError) as error:
         deep = isinstance(error, RecursionError)
-        got = "brackets nested too deep" if deep else "a number of too many digits"
-        raise refusal(where, "be valid TOML", got, "write less") from error
+        fault = "brackets nested too deep" if deep else "a number of too many digits"
+        raise refusal(where, "be valid TOML", fault, "write less") from error
 
 
 def _check_size(text: str, where: str) -> None:
@@ -196,7 +196,7 @@ def _check_size(text: str, where: str) -> None:
     if len(text) > MOST_BYTES:
         raise refusal(where, f"have at most {MOST_BYTES >> 20} MiB", f"{len(text):,} bytes", "write less")
     for dotted in _DOTTED.finditer(text):
-        if dotted[0].count(".") >= MOST_PARTS and len(_split(dotted[0])) > MOST_PARTS:
+        if dotted[0].count(".") >= MOST_PARTS and len(_split_key(dotted[0])) > MOST_PARTS:
             raise refusal(where, f"have keys of at most {MOST_PARTS} parts", f"{dotted[0][:40]!r} ...", "write less")
 
 
@@ -206,14 +206,14 @@ def _lines(text: str) -> dict[Path_, int]:
     lines: dict[Path_, int] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if header := _HEADER.match(line):
-            table = _split(header[1])
+            table = _split_key(header[1])
             lines.setdefault(table, number)
         elif key := _KEY.match(line):
-            lines.setdefault((*table, *_split(key[1])), number)
+            lines.setdefault((*table, *_split_key(key[1])), number)
     return lines
 
 
-def _split(dotted: str) -> Path_:
+def _split_key(dotted: str) -> Path_:
     """Return the parts of a dotted key, without their quotes."""
     return tuple(part.strip("\"'") for part in re.findall(_PART, dotted))
 
@@ -226,7 +226,7 @@ def parse_override(text: str) -> tuple[Path_, Any]:
         raise refusal("--set", "be KEY=VALUE", shown(text), "for example --set train.l2=1e-4")
     if encodable(text) != text:
         raise refusal("--set", "be UTF-8", shown(text), "rename the file or folder")
-    key, value = _split(match[1]), text[match.end() :]
+    key, value = _split_key(match[1]), text[match.end() :]
     if len(value.splitlines()) > 1:  # of several lines TOML would read all, and the first alone would be the value
         raise refusal(f"--set: {match[1]}", "be a value on one line", shown(value), "give one --set for each key")
     try:
@@ -235,16 +235,16 @@ def parse_override(text: str) -> tuple[Path_, Any]:
         return key, value.strip()
 
 
-def _made_keys(key: Path_, values: Mapping[str, Any]) -> list[Path_]:
+def _new_keys(key: Path_, values: Mapping[str, Any]) -> list[Path_]:
     """Return the keys that an override makes: the key itself, and every table above it that is not there yet."""
-    known = 0
+    existing = 0
     inner: Any = values
-    while known < len(key) - 1 and isinstance(inner := inner.get(key[known]), dict):
-        known += 1
-    return [key[:length] for length in range(known + 1, len(key) + 1)]
+    while existing < len(key) - 1 and isinstance(inner := inner.get(key[existing]), dict):
+        existing += 1
+    return [key[:length] for length in range(existing + 1, len(key) + 1)]
 
 
-def _nested(key: Path_, value: Any) -> dict[str, Any]:
+def _nest_value(key: Path_, value: Any) -> dict[str, Any]:
     """Return the value inside one table for each part of the key."""
     for part in reversed(key):
         value = {part: value}
@@ -252,11 +252,11 @@ def _nested(key: Path_, value: Any) -> dict[str, Any]:
     return value
 
 
-def copied(table: Mapping[str, Any], levels: int = 8) -> dict[str, Any]:
+def copy_table(table: Mapping[str, Any], levels: int = 8) -> dict[str, Any]:
     """Return a copy of a table and of the tables in it, so many levels deep; a file may have thousands of levels."""
     copy = {}
     for key, value in table.items():
-        copy[key] = copied(value, levels - 1) if levels and isinstance(value, dict) else value
+        copy[key] = copy_table(value, levels - 1) if levels and isinstance(value, dict) else value
     return copy
 
 
@@ -277,10 +277,10 @@ def toml_key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
-def _lay(top: Mapping[str, Any], below: dict[str, Any]) -> None:
+def _merge_tables(top: Mapping[str, Any], below: dict[str, Any]) -> None:
     """Lay one tree of values over another: tables are merged, anything else replaced."""
     for key, value in top.items():
         if isinstance(value, Mapping) and isinstance(below.get(key), dict):
-            _lay(value, below[key])
+            _merge_tables(value, below[key])
         else:
             below[key] = value

@@ -45,7 +45,9 @@ def _complaint(error: ErrorDetails, model: type[BaseModel], source: Source, abov
     if error["type"] == "value_error":
         return BenchmarkError(f"{source.where(*above, *key)}: {error['ctx']['error']}")
     key = tuple(part for part in place[:depth] if isinstance(part, str))
-    choices = [choice for kind in kinds for choice in kind.choices]
+    choices: list[Any] = []
+    for kind in kinds:
+        choices += kind.choices
     hint = did_you_mean(value, choices) if isinstance(value, str) and choices else ""
     return source.refusal((*above, *key), f"be {words(kinds)}", shown(value), hint if "did you mean" in hint else "")
 
@@ -70,8 +72,8 @@ def check_values(value: Any, source: Source, *key: str) -> None:
     if isinstance(value, str):
         _check_text(value, "a string", source, key)
     if isinstance(value, list | Mapping) and len(value) > MOST:
-        what = "a list" if isinstance(value, list) else "a table"
-        raise source.refusal(key, f"be {what} of at most {MOST} entries", str(len(value)))
+        kind = "a list" if isinstance(value, list) else "a table"
+        raise source.refusal(key, f"be {kind} of at most {MOST} entries", str(len(value)))
     if isinstance(value, Mapping):
         for name, inner in value.items():
             _check_text(name, "a key", source, key)

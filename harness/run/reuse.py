@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmark.plan import OTHER_ORDER, Setting
-from harness.benchmark.spaces import SCHEDULE
+from harness.benchmark.spaces import COMMON, SCHEDULE
 from harness.errors import RunFolderError
 from harness.plugin.runs import Arm, Run
 from harness.records import schema
@@ -83,7 +83,7 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
         return set()
     schedule = {f"{SCHEDULE}{name}": value for name, value in recipe["scheduler"].items()}
     params = {**recipe["optimizer"], **schedule}
-    params |= {name: recipe[name] for name in ("epochs", "batch_size", "layer_factor")}
+    params |= {name: recipe[name] for name in COMMON}
     if recipe["phase"] == "search":
         if not all(_has(space, params.get(name)) for name, space in competitor.space.items()):
             return set()

@@ -24,11 +24,11 @@ def builds(offer: Backbone) -> str:
     """It builds for images of some usual size, and for another number of outputs."""
     size = _size(offer)
     for outputs in (2, K):
-        found = _outputs(_network(offer, size, outputs), size)
+        result = _outputs(_network(offer, size, outputs), size)
         require(
-            tuple(found.shape) == (4, outputs) and found.is_floating_point(),
+            tuple(result.shape) == (4, outputs) and result.is_floating_point(),
             f"must give floating-point outputs [4, {outputs}] for 4 images of {size} px and {outputs} outputs, got "
-            f"{found.dtype} {list(found.shape)}",
+            f"{result.dtype} {list(result.shape)}",
         )
     return f"images of {size} px and more"
 
@@ -37,9 +37,9 @@ def builds(offer: Backbone) -> str:
 def other_size(offer: Backbone) -> str:
     """Built for images half as large again, it takes those."""
     size = _size(offer) * 3 // 2 // 32 * 32 + 32
-    found = _outputs(_network(offer, size), size)
+    result = _outputs(_network(offer, size), size)
     require(
-        tuple(found.shape) == (4, K), f"must give outputs [4, {K}] for images of {size} px, got {list(found.shape)}"
+        tuple(result.shape) == (4, K), f"must give outputs [4, {K}] for images of {size} px, got {list(result.shape)}"
     )
     return f"{size} px"
 
@@ -52,9 +52,11 @@ def finite_outputs(offer: Backbone) -> str:
     for mode in (True, False):
         network.train(mode)
         for name, images in (("ordinary", _images(size)), ("black", torch.full((4, 3, size, size), -2.0))):
-            found = network(images)
-            where = f"{'training' if mode else 'evaluating'} on {name} images"
-            require(finite([found]), f"must give finite outputs when {where}, got others; check its initial weights")
+            result = network(images)
+            occasion = f"{'training' if mode else 'evaluating'} on {name} images"
+            require(
+                finite([result]), f"must give finite outputs when {occasion}, got others; check its initial weights"
+            )
     return ""
 
 
@@ -78,9 +80,11 @@ def learns_everywhere(offer: Backbone) -> str:
 def seeded(offer: Backbone) -> str:
     """The same seed gives the same initial weights, and another seed others."""
     size = _size(offer)
-    one, again, other = (_weights(_network(offer, size, seed=seed)) for seed in (0, 0, 1))
-    require(same(one, again), "must have the same weights under the same seed, got others; draw from torch's generator")
-    require(not same(one, other), "must have other weights under another seed, got the same; draw them at random")
+    first, repeated, reseeded = (_weights(_network(offer, size, seed=seed)) for seed in (0, 0, 1))
+    require(
+        same(first, repeated), "must have the same weights under the same seed, got others; draw from torch's generator"
+    )
+    require(not same(first, reseeded), "must have other weights under another seed, got the same; draw them at random")
     return ""
 
 
@@ -95,11 +99,12 @@ def state_round_trip(offer: Backbone) -> str:
         plain = json.loads(json.dumps(flatten(dict(network.state_dict()), "state_dict", tensors)))
     except PluginError as error:
         raise AssertionError(str(error)) from error
-    other = _network(offer, size, seed=1)
-    other.load_state_dict(restore(plain, tensors))
-    one, two = (_outputs(each, size) for each in (network, other))
+    loaded = _network(offer, size, seed=1)
+    loaded.load_state_dict(restore(plain, tensors))
+    outputs, outputs_loaded = (_outputs(model, size) for model in (network, loaded))
     require(
-        torch.equal(one, two), "must give the same outputs from the same state_dict(), got others; register its buffers"
+        torch.equal(outputs, outputs_loaded),
+        "must give the same outputs from the same state_dict(), got others; register its buffers",
     )
     return ""
 
@@ -109,13 +114,13 @@ def evaluates_one_by_one(offer: Backbone) -> str:
     """In evaluation an example's output does not depend on the others of its batch, nor on chance."""
     size = _size(offer)
     network = _network(offer, size)
-    together, again, images = _outputs(network, size), _outputs(network, size), _images(size)
+    batched, repeated, images = _outputs(network, size), _outputs(network, size), _images(size)
     require(
-        torch.equal(together, again), "must give the same outputs twice in evaluation, got others; heed self.training"
+        torch.equal(batched, repeated), "must give the same outputs twice in evaluation, got others; heed self.training"
     )
     with torch.no_grad():
         single = torch.cat([network(images[i : i + 1]) for i in range(len(images))])
-    off = float((single - together).abs().max() / together.abs().max().clamp_min(1e-6))
+    off = float((single - batched).abs().max() / batched.abs().max().clamp_min(1e-6))
     require(
         off <= 1e-3, f"must give an example the same output alone as in a batch, differs by {off:.2g} of the largest"
     )
@@ -204,8 +209,8 @@ def _images(size: int) -> torch.Tensor:
 
 @torch.no_grad()
 def _outputs(network: torch.nn.Module, size: int) -> torch.Tensor:
-    found: torch.Tensor = network.eval()(_images(size))
-    return found
+    outputs: torch.Tensor = network.eval()(_images(size))
+    return outputs
 
 
 def _weights(network: torch.nn.Module) -> list[torch.Tensor]:

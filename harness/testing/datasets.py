@@ -53,15 +53,19 @@ def opens(offer: Dataset) -> str:
         require(len(counts) == 1 and len(split), f"{name} must have as many inputs as targets and names, got {counts}")
         image = split.inputs.dtype == np.uint8 and split.inputs.ndim == 4 and split.inputs.shape[3] == 3
         rows = split.inputs.dtype == np.float32 and split.inputs.ndim == 2
-        got = f"{split.inputs.dtype} {list(split.inputs.shape)}"
-        require(image or rows, f"{name} must have inputs uint8 [N, H, W, 3] or float32 [N, F], got {got}")
-        for what in (split.inputs, split.targets):
-            require(what.dtype.kind != "f" or np.isfinite(what).all(), f"{name} must be finite numbers, got others")
+        dtype_and_shape = f"{split.inputs.dtype} {list(split.inputs.shape)}"
+        require(image or rows, f"{name} must have inputs uint8 [N, H, W, 3] or float32 [N, F], got {dtype_and_shape}")
+        for numbers in (split.inputs, split.targets):
+            require(
+                numbers.dtype.kind != "f" or np.isfinite(numbers).all(), f"{name} must be finite numbers, got others"
+            )
         if data.classes:
-            found = set(np.unique(split.targets).tolist())
-            known = set(range(len(data.classes)))
-            require(found <= known, f"{name} must have targets below {len(known)}, got {sorted(found - known)[:3]}")
-            require(found == known or name != "train", f"train must have every class, got only {sorted(found)}")
+            present = set(np.unique(split.targets).tolist())
+            labels = set(range(len(data.classes)))
+            require(
+                present <= labels, f"{name} must have targets below {len(labels)}, got {sorted(present - labels)[:3]}"
+            )
+            require(present == labels or name != "train", f"train must have every class, got only {sorted(present)}")
     return f"{', '.join(f'{name} {len(getattr(data, name)):,}' for name in SPLITS)}; {data.source}"
 
 
@@ -76,41 +80,50 @@ def splits_are_apart(offer: Dataset) -> str:
     for split in SPLITS:
         part = getattr(data, split)
         for row, name in zip(part.inputs, part.names, strict=True):
-            other = seen.setdefault(row.tobytes(), split)
-            require(other == split, f"no content may be in two splits, got '{name}' of {split} in {other} too")
+            first_split = seen.setdefault(row.tobytes(), split)
+            require(
+                first_split == split, f"no content may be in two splits, got '{name}' of {split} in {first_split} too"
+            )
     return ""
 
 
 @_clean
 def opens_alike(offer: Dataset) -> str:
     """Opened again, it is the same to the last bit, with the same fingerprint."""
-    one = _open(offer)
+    data = _open(offer)
     with _no_litter():  # nor with what the first time left behind
-        _require_alike(one, _open(offer))
+        _require_alike(data, _open(offer))
     return ""
 
 
-def _require_alike(one: Data, other: Data) -> None:
-    require(one.fingerprint == other.fingerprint, "fingerprint must be the same when opened again, got another")
+def _require_alike(data: Data, reopened: Data) -> None:
+    require(data.fingerprint == reopened.fingerprint, "fingerprint must be the same when opened again, got another")
     for name in SPLITS:
-        a, b = getattr(one, name), getattr(other, name)
-        alike = a.names == b.names and np.array_equal(a.inputs, b.inputs) and np.array_equal(a.targets, b.targets)
+        before, after = getattr(data, name), getattr(reopened, name)
+        is_equal = (
+            before.names == after.names
+            and np.array_equal(before.inputs, after.inputs)
+            and np.array_equal(before.targets, after.targets)
+        )
         require(
-            alike, f"{name} must be the same when opened again, got another; draw from a generator with request.seed"
+            is_equal, f"{name} must be the same when opened again, got another; draw from a generator with request.seed"
         )
 
 
 @_clean
 def fingerprint_tells(offer: Dataset) -> str:
     """Where another seed gives other data, it gives another fingerprint."""
-    one, other = _open(offer), _open(offer, seed=1)
-    same = all(
-        np.array_equal(getattr(one, name).inputs, getattr(other, name).inputs)
-        and np.array_equal(getattr(one, name).targets, getattr(other, name).targets)
+    data, reseeded = _open(offer), _open(offer, seed=1)
+    equal_contents = all(
+        np.array_equal(getattr(data, name).inputs, getattr(reseeded, name).inputs)
+        and np.array_equal(getattr(data, name).targets, getattr(reseeded, name).targets)
         for name in SPLITS
     )
-    told = one.fingerprint != other.fingerprint
-    require(same or told, "fingerprint must differ where the data do, got one for two seeds; make it from the contents")
+    distinct = data.fingerprint != reseeded.fingerprint
+    require(
+        equal_contents or distinct,
+        "fingerprint must differ where the data do, got one for two seeds; make it from the contents",
+    )
     return ""
 
 

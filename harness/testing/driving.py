@@ -128,8 +128,8 @@ def step(parts: Parts, count: int = 1, scale: float = 1.0) -> None:
 
 def value(parts: Parts) -> float:
     """Return the loss on all rows, with the weights that are evaluated; infinite where it is not a number."""
-    found = parts.evaluate(parts.ingredients.train, "")["_loss"]
-    return found if math.isfinite(found) else math.inf
+    loss = parts.evaluate(parts.ingredients.train, "")["_loss"]
+    return loss if math.isfinite(loss) else math.inf
 
 
 def weights(parts: Parts) -> Weights:
@@ -146,8 +146,8 @@ def _tensors_in(tree: Any) -> Iterator[torch.Tensor]:
     if isinstance(tree, torch.Tensor):
         yield tree
     elif isinstance(tree, Mapping | list | tuple):
-        for each in tree.values() if isinstance(tree, Mapping) else tree:
-            yield from _tensors_in(each)
+        for branch in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from _tensors_in(branch)
 
 
 def distance(one: Weights, other: Weights) -> float:
@@ -162,7 +162,7 @@ def same(one: Weights, other: Weights) -> bool:
 
 def finite(tensors: Weights) -> bool:
     """Return whether all are finite numbers."""
-    return all(bool(torch.isfinite(each).all()) for each in tensors if each.is_floating_point())
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors if tensor.is_floating_point())
 
 
 def as_from_disk(state: State) -> State:

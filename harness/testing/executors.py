@@ -35,21 +35,24 @@ class Desk:
 def carries_out(offer: Executor) -> str:
     """Runs end once each, with the same metrics as one by one in this process."""
     runs = [_run(seed) for seed in range(3)]
-    seen = _events(offer, runs)
+    all_events = _events(offer, runs)
     for run in runs:
-        mine = [event for run_id, event in seen if run_id == run.id]
-        ends = [event for event in mine if event.ends_run]
+        events = [event for run_id, event in all_events if run_id == run.id]
+        ends = [event for event in events if event.ends_run]
         require(
-            len(ends) == 1 and mine[-1] is ends[0], f"a run must end once, at last, got {len(ends)} ends of {len(mine)}"
+            len(ends) == 1 and events[-1] is ends[0],
+            f"a run must end once, at last, got {len(ends)} ends of {len(events)}",
         )
-        right = list(execute(run, Desk()))
+        expected = list(execute(run, Desk()))
         require(isinstance(ends[0], Done), f"a run must end with Done, got {ends[0]}")
-        numbers = [each.number for each in mine if isinstance(each, Epoch)]
+        numbers = [event.number for event in events if isinstance(event, Epoch)]
         require(numbers == [1, 2, 3], f"a run must yield its epochs in their order, got {numbers}")
-        alike = [e.metrics for e in mine if isinstance(e, Epoch | Done)] == [
-            e.metrics for e in right if isinstance(e, Epoch | Done)
+        equal_metrics = [e.metrics for e in events if isinstance(e, Epoch | Done)] == [
+            e.metrics for e in expected if isinstance(e, Epoch | Done)
         ]
-        require(alike, "a run must have the metrics it has by itself, got others; seed, and set one thread a run")
+        require(
+            equal_metrics, "a run must have the metrics it has by itself, got others; seed, and set one thread a run"
+        )
     return ""
 
 
@@ -64,8 +67,8 @@ def names_failures(offer: Executor) -> str:
         isinstance(failed, Failed) and "this run is to fail" in failed.reason,
         f"a run that raises must end with Failed and the reason, got {failed}; use execute(run, workbench)",
     )
-    others = [type(ends[run.id]).__name__ for run in (runs[0], runs[2])]
-    require(others == ["Done", "Done"], f"the runs beside one that fails must end with Done, got {others}")
+    neighbours = [type(ends[run.id]).__name__ for run in (runs[0], runs[2])]
+    require(neighbours == ["Done", "Done"], f"the runs beside one that fails must end with Done, got {neighbours}")
     return ""
 
 

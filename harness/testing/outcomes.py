@@ -1,4 +1,4 @@
-"""A check and what comes of it."""
+"""A check, and its outcome."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ class Check:
         """Return what comes of it, whatever the plugin raises."""
         try:
             with Boundary():
-                found = Outcome("ok", self.test(self.offer))
+                result = Outcome("ok", self.test(self.offer))
         except PluginFailed as error:
-            found = _outcome_of(error)
+            result = _outcome_of(error)
         except DiskError:  # no plugin's fault
             raise
         except PluginError as error:  # it says what must be
-            found = Outcome("FAILED", str(error))
+            result = Outcome("FAILED", str(error))
         except HarnessError as error:
-            found = Outcome("FAILED", f"must run, got {one_line(error)}")
+            result = Outcome("FAILED", f"must run, got {one_line(error)}")
         if not self.reason:
-            return found
-        if found.status == "FAILED":
+            return result
+        if result.status == "FAILED":
             return Outcome("known", self.reason)
         return Outcome("FAILED", f"must fail, as known_failures says ({self.reason}), and does not; take the line out")
 

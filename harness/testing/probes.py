@@ -24,17 +24,17 @@ ORDER = 1e-3  # relative: what computing in another order, in float32, may chang
 def measures(offer: Probe) -> str:
     """It returns finite numbers by name, the same when it measures again, whatever it kept of the networks."""
     parts = _trained(offer)
-    once, again, anew = (_found(offer, given) for given in (parts, parts, _trained(offer)))
-    if not once:
+    first, repeated, rebuilt = (_found(offer, networks) for networks in (parts, parts, _trained(offer)))
+    if not first:
         raise NotApplicable("it has nothing to say of a small network")
-    for name, found in once.items():
+    for name, number in first.items():
         require(isinstance(name, str), f"must name its numbers with texts, got {name!r}")
-        _require_finite(name, found)
-    for other in (again, anew):
-        told = f"must measure the same twice, got {_shown(once)} and {_shown(other)}; seed what it draws"
-        require(once.keys() == other.keys(), told)
-        require(all(np.array_equal(once[name], other[name], equal_nan=True) for name in once), told)
-    return _shown(once)
+        _require_finite(name, number)
+    for later in (repeated, rebuilt):
+        fault = f"must measure the same twice, got {_shown(first)} and {_shown(later)}; seed what it draws"
+        require(first.keys() == later.keys(), fault)
+        require(all(np.array_equal(first[name], later[name], equal_nan=True) for name in first), fault)
+    return _shown(first)
 
 
 @torch_check
@@ -42,14 +42,15 @@ def either_order(offer: Probe) -> str:
     """A pair has the same numbers whichever network comes first."""
     if offer.networks != 2:
         raise NotApplicable("it does not measure pairs")
-    there, back = (_numbers(_found(offer, given)) for given in (_trained(offer), _trained(offer)[::-1]))
+    forward, backward = (_numbers(_found(offer, pair)) for pair in (_trained(offer), _trained(offer)[::-1]))
     require(
-        there.keys() == back.keys(), f"must name the same numbers in either order, got {list(there)} and {list(back)}"
+        forward.keys() == backward.keys(),
+        f"must name the same numbers in either order, got {list(forward)} and {list(backward)}",
     )
-    for name, number in there.items():
+    for name, number in forward.items():
         require(
-            math.isclose(number, back[name], rel_tol=ORDER, abs_tol=ORDER),
-            f"'{name}' must be the same in either order, got {number:.6g} and {back[name]:.6g}; what is of one of the "
+            math.isclose(number, backward[name], rel_tol=ORDER, abs_tol=ORDER),
+            f"'{name}' must be the same in either order, got {number:.6g} and {backward[name]:.6g}; what is of one of the "
             f"two alone is for a probe of one network",
         )
     return ""
@@ -59,17 +60,17 @@ def either_order(offer: Probe) -> str:
 def leaves_the_network(offer: Probe) -> str:
     """Weights, buffers, what is trained, the mode and the hooks of every network are what they were."""
     parts = _trained(offer)
-    before = [_state(each) for each in parts]
+    before = [_state(network) for network in parts]
     _found(offer, parts)
-    for each, (tensors, switches) in zip(parts, before, strict=True):
-        after, switched = _state(each)
+    for network, (tensors, switches) in zip(parts, before, strict=True):
+        after, switched = _state(network)
         changed = [name for name, tensor in tensors.items() if not torch.equal(tensor, after[name])]
-        weights = {name for name, _ in each.model.named_parameters()}
+        weights = {name for name, _ in network.model.named_parameters()}
         kind = "weights" if changed and changed[0] in weights else "buffers"
         cure = "measure on a copy" if kind == "weights" else "use model.eval()"
         require(not changed, f"must leave {kind} as they were, changed '{changed[0] if changed else ''}'; {cure}")
-        for what, said in switches.items():
-            require(said == switched[what], f"must leave {what} as it was, changed it; set it back in a finally")
+        for switch, state in switches.items():
+            require(state == switched[switch], f"must leave {switch} as it was, changed it; set it back in a finally")
     return ""
 
 
@@ -77,27 +78,27 @@ def _found(offer: Probe, parts: list[Parts]) -> dict[str, Any]:
     return dict(offer.measure(*parts, **offer.options))
 
 
-def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
+def _numbers(measured: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers without the arrays."""
-    return {name: float(number) for name, number in found.items() if not getattr(number, "ndim", 0)}
+    return {name: float(number) for name, number in measured.items() if not getattr(number, "ndim", 0)}
 
 
-def _require_finite(name: str, found: Any) -> None:
+def _require_finite(name: str, value: Any) -> None:
     """Require a finite number, or an array of numbers."""
-    if getattr(found, "ndim", 0):
-        kind = np.asarray(found).dtype
+    if getattr(value, "ndim", 0):
+        kind = np.asarray(value).dtype
         require(kind.kind in "biuf", f"'{name}' must be an array of numbers, got one of {kind}")
         return
     try:
-        number = float(found)
+        number = float(value)
     except (TypeError, ValueError) as error:
         raise AssertionError(f"'{name}' must be a number, got {one_line(error)}") from error
     require(math.isfinite(number), f"'{name}' must be a finite number, got {number}; leave out what is not known")
 
 
-def _shown(found: Mapping[str, Any]) -> str:
-    arrays = [f"{name} {list(each.shape)}" for name, each in found.items() if getattr(each, "ndim", 0)]
-    return ", ".join([f"{name} {number:.3g}" for name, number in _numbers(found).items()] + arrays)
+def _shown(measured: Mapping[str, Any]) -> str:
+    arrays = [f"{name} {list(array.shape)}" for name, array in measured.items() if getattr(array, "ndim", 0)]
+    return ", ".join([f"{name} {number:.3g}" for name, number in _numbers(measured).items()] + arrays)
 
 
 def _state(parts: Parts) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -118,9 +119,9 @@ def _trained(offer: Probe) -> list[Parts]:
 def _network(seed: int) -> Parts:
     """Return a network as a probe meets it: in evaluation mode, with a test split."""
     problem = problems.NORMALISED
-    use = ingredients(SGD, problem, STEADY)
+    parts_of_run = ingredients(SGD, problem, STEADY)
     run = run_of(SGD, problem, STEADY, 1, phase="compare", init_seed=seed, order_seed=seed)
-    parts = assemble(run, replace(use, test=use.train), CPU)
+    parts = assemble(run, replace(parts_of_run, test=parts_of_run.train), CPU)
     next(parts.resume(None, 1))
     step(parts, 5)
     value(parts)

@@ -1,7 +1,7 @@
-"""What optimizers are tried on: functions with a known minimum, and a small network.
+"""The problems that optimizers are tried on: functions with a known minimum, and small networks.
 
-A problem is a network in the loop's sense: a module, a loss and rows of data. Where the weights themselves are what is
-looked for, the module returns the function's value for every row, times the row.
+A problem is a network as the training loop knows it: a module, a loss and rows of data. For a function of the weights
+alone, the module returns the function's value for every row, times the row.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Bowl(nn.Module):
         super().__init__()
         random = torch.Generator().manual_seed(0)
         self.minima = [torch.randn(shape, generator=random) for shape in ((4, 3), (5,), (2, 3, 2, 2))]
-        self.curvatures = [10 ** torch.rand(each.shape, generator=random) for each in self.minima]
-        signs = [torch.randn(each.shape, generator=random).sign() for each in self.minima]
+        self.curvatures = [10 ** torch.rand(minimum.shape, generator=random) for minimum in self.minima]
+        signs = [torch.randn(minimum.shape, generator=random).sign() for minimum in self.minima]
         self.weights = nn.ParameterList([m + s for m, s in zip(self.minima, signs, strict=True)])
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:

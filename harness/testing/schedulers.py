@@ -81,13 +81,13 @@ def right_horizon(offer: Scheduler) -> str:
 def state_round_trip(offer: Scheduler) -> str:
     """Its state is plain, and a schedule built anew goes on from it with the same rates, to the last bit."""
     for total in (7, 100):
-        whole = _rates(offer, total, {})
+        uninterrupted = _rates(offer, total, {})
         for stop in (1, total // 2, total - 1):
-            found = _rates(offer, total, {}, stop)
-            wrong = next((i for i, (a, b) in enumerate(zip(whole, found, strict=True), 1) if a != b), 0)
+            resumed = _rates(offer, total, {}, stop)
+            wrong = next((i for i, (a, b) in enumerate(zip(uninterrupted, resumed, strict=True), 1) if a != b), 0)
             require(
                 not wrong,
-                f"must go on from its saved state with the same rates, got {found[wrong - 1]} for {whole[wrong - 1]} at step "
+                f"must go on from its saved state with the same rates, got {resumed[wrong - 1]} for {uninterrupted[wrong - 1]} at step "
                 f"{wrong} of {total} after a stop at {stop}; keep what it counts in state_dict()",
             )
     return ""
@@ -121,7 +121,7 @@ def moves_lr_alone(offer: Scheduler) -> str:
             seen |= moved_entries(optimizer, {}, offer, settings)
     if not seen:
         return ""
-    named = ", ".join(f"{entry} ({each.low:.3g} to {each.high:.3g})" for entry, each in seen.items())
+    named = ", ".join(f"{entry} ({range_.low:.3g} to {range_.high:.3g})" for entry, range_ in seen.items())
     return f"moves {named} too: an arm that searches or pins one of these is refused"
 
 
@@ -132,10 +132,10 @@ def cycle_ends(offer: Scheduler) -> str:
         raise NotApplicable("it declares no cycles")
     for name, settings in ends(offer.space, offer.defaults).items():
         for total in TOTALS:
-            found = list(offer.cycle_ends(total, **offer.settings(settings)))
+            steps = list(offer.cycle_ends(total, **offer.settings(settings)))
             require(
-                found == sorted({*found}) and found[:1] >= [1] and found[-1:] == [total],
-                f"must be rising step numbers from 1, the last one {total}, got {found!r:.80} at {name} of its space",
+                steps == sorted({*steps}) and steps[:1] >= [1] and steps[-1:] == [total],
+                f"must be rising step numbers from 1, the last one {total}, got {steps!r:.80} at {name} of its space",
             )
     return ""
 
@@ -154,13 +154,13 @@ def _rates(offer: Scheduler, total: int, settings: Mapping[str, Any], stop: int 
     """Return the rate of every step of a run, and the one after; saved and built anew after step ``stop``."""
     optimizer = _sgd(PEAK)
     schedule: Any = offer.build(optimizer, total, **offer.settings(settings))
-    found = []
+    rates = []
     for number in range(1, total + 1):
-        found.append(float(optimizer.param_groups[0]["lr"]))
+        rates.append(float(optimizer.param_groups[0]["lr"]))
         _step(offer, optimizer, schedule)
         if number == stop:
             optimizer, schedule = _saved_and_restored(offer, total, settings, optimizer, schedule)
-    return [*found, float(optimizer.param_groups[0]["lr"])]
+    return [*rates, float(optimizer.param_groups[0]["lr"])]
 
 
 def _saved_and_restored(

@@ -1,4 +1,4 @@
-"""Where a plugin's hyperparameters may lie."""
+"""The settings at the ends of a search space, and whether a value lies in it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from harness.plugin.contracts import Space
 
 def ends(space: Space, defaults: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return settings by what they are: the defaults, everything low, everything high, and each choice there is."""
-    found: dict[str, dict[str, Any]] = {"the defaults": {}}
+    settings: dict[str, dict[str, Any]] = {"the defaults": {}}
     if space:
-        found["the low end"] = {name: _choices(d)[0] for name, d in space.items()}
-        found["the high end"] = {name: _choices(d)[-1] for name, d in space.items()}
+        settings["the low end"] = {name: _choices(d)[0] for name, d in space.items()}
+        settings["the high end"] = {name: _choices(d)[-1] for name, d in space.items()}
     for name, distribution in space.items():
         for choice in _choices(distribution):
-            found[f"{name}={choice!r}"] = {name: choice}
-            if any(each not in defaults for each in space):
-                found[f"{name}={choice!r}"] = {**found["the low end"], name: choice}
-    return found
+            settings[f"{name}={choice!r}"] = {name: choice}
+            if any(parameter not in defaults for parameter in space):
+                settings[f"{name}={choice!r}"] = {**settings["the low end"], name: choice}
+    return settings
 
 
 def inside(distribution: Any, value: Any) -> bool:

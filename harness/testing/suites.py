@@ -1,4 +1,4 @@
-"""Which checks there are for which kind of plugin."""
+"""The checks of each kind of plugin."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def checks(offer: Offer, quick: bool | None = None) -> list[Check]:
     arguments.instance("offer", offer, tuple(OFFERS.values()), "an Optimizer, a Backbone or another value of a plugin")
     if quick is not None:
         arguments.flag("quick", quick)
-    found = _suite(offer)
-    known: Mapping[str, str] = getattr(offer, "known_failures", {})
-    made = [Check(name, offer, test, fast, known.get(name, "")) for name, (test, fast) in found.items()]
-    if known:
-        made.append(Check("known_failures", offer, lambda _: _names_are_checks(known, found)))
-    return [check for check in made if quick is None or check.quick == quick]
+    suite = _suite(offer)
+    reasons: Mapping[str, str] = getattr(offer, "known_failures", {})
+    checks_of_offer = [Check(name, offer, test, fast, reasons.get(name, "")) for name, (test, fast) in suite.items()]
+    if reasons:
+        checks_of_offer.append(Check("known_failures", offer, lambda _: _names_are_checks(reasons, suite)))
+    return [check for check in checks_of_offer if quick is None or check.quick == quick]
 
 
 def _suite(offer: Offer) -> dict[str, tuple[Callable[[Any], str], bool]]:
@@ -39,7 +39,7 @@ def _suite(offer: Offer) -> dict[str, tuple[Callable[[Any], str], bool]]:
     }
 
 
-def _names_are_checks(known: Mapping[str, str], found: Mapping[str, Any]) -> str:
-    for name in known:
-        require(name in found, f"known_failures must name checks, got '{name}'{did_you_mean(name, found)}")
+def _names_are_checks(reasons: Mapping[str, str], suite: Mapping[str, Any]) -> str:
+    for name in reasons:
+        require(name in suite, f"known_failures must name checks, got '{name}'{did_you_mean(name, suite)}")
     return ""

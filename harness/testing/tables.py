@@ -1,4 +1,4 @@
-"""What analyses and reports must do: the same from the same records, without torch, and change nothing."""
+"""Checks of analyses and reports: equal results from equal records, without torch and without a change to the records."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def pure(offer: Analysis | Report) -> str:
     """From the same records it makes the same, twice, and leaves the records as they were."""
     results = _results()
     before = deepcopy(results)
-    once, again = _made(offer, results), _made(offer, results)
+    first, repeated = _made(offer, results), _made(offer, results)
     require(
-        once == again, "must make the same from the same records, made another; no clock, no chance, no set's order"
+        first == repeated, "must make the same from the same records, made another; no clock, no chance, no set's order"
     )
     for name in RECORD_TABLES:
-        kept = getattr(results.records, name).equals(getattr(before.records, name))
-        require(kept, f"must leave the records as they were, changed {name}; work on a copy")
-    return f"{len(once):,} bytes"
+        unchanged = getattr(results.records, name).equals(getattr(before.records, name))
+        require(unchanged, f"must leave the records as they were, changed {name}; work on a copy")
+    return f"{len(first):,} bytes"
 
 
 def without_torch(offer: Analysis | Report) -> str:
@@ -74,8 +74,11 @@ def without_torch(offer: Analysis | Report) -> str:
     )
     answer = subprocess.run([sys.executable, "-c", look, str(file)], capture_output=True, text=True, check=False)
     require(answer.returncode == 0, f"must be importable by itself, got {answer.stderr.strip().splitlines()[-1:]}")
-    found = answer.stdout.split()
-    require(not found, f"must not import {' or '.join(found)}; import what is heavy nowhere in an analysis or a report")
+    imported = answer.stdout.split()
+    require(
+        not imported,
+        f"must not import {' or '.join(imported)}; import what is heavy nowhere in an analysis or a report",
+    )
     return ""
 
 
@@ -99,7 +102,7 @@ def _made(offer: Analysis | Report, results: Results) -> bytes:
 @cache
 def _results() -> Results:
     """Return the records of a tiny run, and the tables that the installed analyses make of them."""
-    return analyse(_records(), [each for each in discover().all("analysis") if isinstance(each, Analysis)])
+    return analyse(_records(), [analysis for analysis in discover().all("analysis") if isinstance(analysis, Analysis)])
 
 
 @cache
@@ -122,8 +125,8 @@ def _records() -> Records:
         del os.environ["HARNESS_CACHE"]
         os.environ.update({name: value for name, value in before.items() if value is not None})
     require(code == 0, "a tiny run must end well before a report can be checked, got a failure; see 'harness run'")
-    (made,) = (folder / "runs").iterdir()
-    return open_records(made)
+    (run_folder,) = (folder / "runs").iterdir()
+    return open_records(run_folder)
 
 
 QUICK = [without_torch]

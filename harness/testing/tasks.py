@@ -30,14 +30,14 @@ class _Example:
 @torch_check
 def loss_is_a_mean(offer: Task) -> str:
     """The loss is one finite number, and the same when every example of the batch is there twice."""
-    for each in _examples(offer):
-        once = offer.loss(each.outputs, each.targets)
-        require(once.ndim == 0 and finite([once]), f"loss must be one finite number on {each.name}, got {once}")
-        twice = offer.loss(torch.cat([each.outputs] * 2), torch.cat([each.targets] * 2))
+    for example in _examples(offer):
+        once = offer.loss(example.outputs, example.targets)
+        require(once.ndim == 0 and finite([once]), f"loss must be one finite number on {example.name}, got {once}")
+        twice = offer.loss(torch.cat([example.outputs] * 2), torch.cat([example.targets] * 2))
         require(
             math.isclose(float(once), float(twice), rel_tol=1e-4, abs_tol=1e-6),
             f"loss must be a mean over the batch, got {float(once):.4g}, and {float(twice):.4g} with every example twice, "
-            f"on {each.name}; divide by the number of examples",
+            f"on {example.name}; divide by the number of examples",
         )
     return _seen(offer)
 
@@ -45,25 +45,27 @@ def loss_is_a_mean(offer: Task) -> str:
 @torch_check
 def loss_is_differentiable(offer: Task) -> str:
     """Outputs get a finite gradient that is not zero, and following it lowers the loss."""
-    for each in _examples(offer):
-        outputs = each.outputs.clone().requires_grad_()
-        loss = offer.loss(outputs, each.targets)
+    for example in _examples(offer):
+        outputs = example.outputs.clone().requires_grad_()
+        loss = offer.loss(outputs, example.targets)
         (gradient,) = torch.autograd.grad(loss, outputs)
-        require(finite([gradient]), f"loss must have finite gradients on {each.name}, got others")
-        require(gradient.abs().sum() > 0, f"loss must depend on the outputs on {each.name}, got a gradient of zero")
-        after = offer.loss(each.outputs - 1e-2 * gradient / gradient.norm(), each.targets)
-        require(after < loss, f"loss must fall along its gradient on {each.name}, rose from {loss:.4g} to {after:.4g}")
+        require(finite([gradient]), f"loss must have finite gradients on {example.name}, got others")
+        require(gradient.abs().sum() > 0, f"loss must depend on the outputs on {example.name}, got a gradient of zero")
+        after = offer.loss(example.outputs - 1e-2 * gradient / gradient.norm(), example.targets)
+        require(
+            after < loss, f"loss must fall along its gradient on {example.name}, rose from {loss:.4g} to {after:.4g}"
+        )
     return _seen(offer)
 
 
 @torch_check
 def predictions(offer: Task) -> str:
     """A prediction per example, finite and float32."""
-    for each in _examples(offer):
-        found = offer.predict(each.outputs)
+    for example in _examples(offer):
+        predicted = offer.predict(example.outputs)
         require(
-            len(found) == COUNT and found.dtype == torch.float32 and finite([found]),
-            f"predict must give {COUNT} finite float32 predictions on {each.name}, got {found.dtype} {list(found.shape)}",
+            len(predicted) == COUNT and predicted.dtype == torch.float32 and finite([predicted]),
+            f"predict must give {COUNT} finite float32 predictions on {example.name}, got {predicted.dtype} {list(predicted.shape)}",
         )
     return _seen(offer)
 
@@ -71,17 +73,20 @@ def predictions(offer: Task) -> str:
 @torch_check
 def metrics_tell_better(offer: Task) -> str:
     """Every metric finds outputs that were fitted to the targets better than random ones, as its goal says."""
-    for each in _examples(offer):
-        good = _fitted(offer, each)
+    for example in _examples(offer):
+        good = _fitted(offer, example)
         for name, metric in offer.metrics.items():
             random, fitted = (
-                metric.compute(offer.predict(outputs).numpy(), each.targets.numpy()) for outputs in (each.outputs, good)
+                metric.compute(offer.predict(outputs).numpy(), example.targets.numpy())
+                for outputs in (example.outputs, good)
             )
-            require(math.isfinite(random) and math.isfinite(fitted), f"metric '{name}' must be finite on {each.name}")
+            require(
+                math.isfinite(random) and math.isfinite(fitted), f"metric '{name}' must be finite on {example.name}"
+            )
             better = fitted > random if metric.goal == "max" else fitted < random
             require(
                 better,
-                f"metric '{name}' (goal {metric.goal}) must find fitted outputs better than random ones on {each.name}, got "
+                f"metric '{name}' (goal {metric.goal}) must find fitted outputs better than random ones on {example.name}, got "
                 f"{fitted:.4g} and {random:.4g}; is the goal the right way round?",
             )
     return ", ".join(f"{name} ({metric.goal})" for name, metric in offer.metrics.items())
@@ -97,11 +102,11 @@ def each_averages_to_metric(offer: Task) -> str:
         predicted, targets = offer.predict(example.outputs).numpy(), example.targets.numpy()
         for name, metric in named.items():
             assert metric.each is not None
-            scores, whole = np.asarray(metric.each(predicted, targets)), metric.compute(predicted, targets)
+            scores, score = np.asarray(metric.each(predicted, targets)), metric.compute(predicted, targets)
             require(scores.shape == (COUNT,), f"each of '{name}' must give [{COUNT}] scores, got {list(scores.shape)}")
             require(
-                math.isclose(float(scores.mean()), whole, rel_tol=1e-4, abs_tol=1e-6),
-                f"each of '{name}' must have the metric as its mean, got {scores.mean():.4g} and {whole:.4g}",
+                math.isclose(float(scores.mean()), score, rel_tol=1e-4, abs_tol=1e-6),
+                f"each of '{name}' must have the metric as its mean, got {scores.mean():.4g} and {score:.4g}",
             )
     return ", ".join(named)
 
@@ -156,7 +161,7 @@ def _try(offer: Task, example: _Example) -> None:
 
 
 def _seen(offer: Task) -> str:
-    return "on " + ", ".join(each.name for each in _examples(offer))
+    return "on " + ", ".join(example.name for example in _examples(offer))
 
 
 def _fitted(offer: Task, example: _Example) -> torch.Tensor:

@@ -193,10 +193,10 @@ def _design(
 
 def _design_keys(benchmark: Mapping[str, Any]) -> dict[str, Any]:
     """Return the search and the controls, by section: the values whose meaning says that the design consists of them."""
-    from harness.benchmark.meaning import selected
+    from harness.benchmark.meaning import select_values
     from harness.benchmark.sections import Benchmark
 
-    design = selected(Benchmark, benchmark, lambda meaning: meaning.effect.protocol in ("design", "shown"))
+    design = select_values(Benchmark, benchmark, lambda meaning: meaning.effect.protocol in ("design", "shown"))
     in_trials = benchmark["search"].get("unit", "trials") == "trials"
     for unused in ("unit", "budget") if in_trials else ("trials",):
         design["search"].pop(unused, None)
@@ -205,15 +205,15 @@ def _design_keys(benchmark: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown_keys() -> set[str]:
     """Return the keys of the design that decide nothing."""
-    from harness.benchmark.meaning import meanings
+    from harness.benchmark.meaning import key_meanings
     from harness.benchmark.sections import Benchmark
 
-    return {".".join(key) for key, _, meaning in meanings(Benchmark) if meaning.effect.protocol == "shown"}
+    return {".".join(key) for key, _, meaning in key_meanings(Benchmark) if meaning.effect.protocol == "shown"}
 
 
 def _versions(meta: Meta) -> dict[str, str]:
     """Return the versions of the probes whose measurements the records hold."""
-    return {name: str(about["version"]) for name, about in meta.probes.items() if "version" in about}
+    return {name: str(probe["version"]) for name, probe in meta.probes.items() if "version" in probe}
 
 
 def _flat(design: Mapping[str, Any], above: str = "") -> dict[str, Any]:

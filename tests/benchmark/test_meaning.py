@@ -8,17 +8,17 @@ import typing
 
 import pytest
 
-from harness.benchmark.meaning import BASELINE, IDENTITY, PROTOCOL, Meaning, meaning_of, meanings, selected
+from harness.benchmark.meaning import BASELINE, IDENTITY, PROTOCOL, Meaning, key_meanings, meaning_of, select_values
 from harness.benchmark.sections import TABLES, Benchmark, Section, as_plain, identity
 from harness.plugin.runs import digest
 from harness.verdict import protocol
 
-KEYS = {key: (field, meaning) for key, field, meaning in meanings(Benchmark)}
+KEYS = {key: (field, meaning) for key, field, meaning in key_meanings(Benchmark)}
 OF_TABLES = {
     (*above, *key): (field, meaning)
     for above, models in TABLES.items()
     for model in models
-    for key, field, meaning in meanings(model)
+    for key, field, meaning in key_meanings(model)
 }
 REGIMES = typing.get_args(Benchmark.model_fields["train"].annotation.model_fields["regime"].annotation)
 
@@ -43,7 +43,7 @@ def test_a_key_without_a_meaning_is_no_key():
         number: int = 3
 
     with pytest.raises(TypeError, match="must have a Meaning"):
-        list(meanings(Careless))
+        list(key_meanings(Careless))
     with pytest.raises(TypeError, match="must have a Meaning"):
         meaning_of(Careless.model_fields["number"])
 
@@ -143,8 +143,8 @@ def test_what_makes_no_difference_between_runs_is_the_name_the_plugin_files_and_
 
 def test_a_section_of_which_nothing_is_kept_is_left_out_and_an_empty_one_stays():
     plain = as_plain(Benchmark(name="any"))
-    assert selected(Benchmark, plain, lambda _: True) == plain
-    assert selected(Benchmark, plain, lambda _: False) == {}
+    assert select_values(Benchmark, plain, lambda _: True) == plain
+    assert select_values(Benchmark, plain, lambda _: False) == {}
 
 
 # --- one place ------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from harness.benchmark.loading import load
-from harness.benchmark.meaning import meanings
+from harness.benchmark.meaning import key_meanings
 from harness.benchmark.plan import resolve
 from harness.benchmark.sections import Benchmark, as_plain
 from harness.benchmark.template import SMALL, new_benchmark
@@ -51,7 +51,7 @@ def test_every_commented_default_is_the_default(file, registry):
 def test_every_key_is_there(file):
     """As a line of its own, with a value: its default, or an example where there is none."""
     text = new_benchmark("first")
-    for key, field, meaning in meanings(Benchmark):
+    for key, field, meaning in key_meanings(Benchmark):
         if key == ("heads",):
             continue
         section = ".".join(key[:-1]).replace("*", "linear")

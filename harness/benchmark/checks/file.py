@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.benchmark.meaning import meanings
+from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import BaselineSection, Benchmark, Choices, Range, Target, as_plain
 from harness.benchmark.sections.base import ENDS
 from harness.benchmark.spaces import COMMON
@@ -104,13 +104,13 @@ def _check_range(searched: Range, entry: dict[str, Any], source: Source, key: tu
 def check_regime(benchmark: Benchmark, source: Source) -> None:
     """Refuse settings of another regime than the benchmark's."""
     plain, defaults, regime = as_plain(benchmark), as_plain(Benchmark(name="defaults")), benchmark.train.regime
-    for key, _, meaning in meanings(Benchmark):
+    for key, _, meaning in key_meanings(Benchmark):
         if not meaning.regimes or regime in meaning.regimes or key[0] == "heads":  # check_heads has its own words
             continue
         section, name = key
         value, default = plain[section][name], defaults[section][name]
         if value != default:
-            allowed = " or ".join(f'"{each}"' for each in meaning.regimes)
+            allowed = " or ".join(f'"{regime_name}"' for regime_name in meaning.regimes)
             must = f"be {shown(default)} in the regime '{regime}'"
             raise source.refusal(key, must, shown(value), f"it needs regime = {allowed}")
 

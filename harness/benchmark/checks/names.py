@@ -55,10 +55,10 @@ def _check_target_value(name: str, metric: Metric, value: float, source: Source)
 
 def check_formats(benchmark: Benchmark, source: Source, registry: Registry) -> None:
     """Refuse formats that nobody writes, and two that write the same file."""
-    where = source.where("report", "formats")
-    reports = [registry.get("report", name, Report, where) for name in benchmark.report.formats]
-    if both := clash(reports):
-        raise BenchmarkError(f"{where}: {both}")
+    place = source.where("report", "formats")
+    reports = [registry.get("report", name, Report, place) for name in benchmark.report.formats]
+    if clashing := clash(reports):
+        raise BenchmarkError(f"{place}: {clashing}")
 
 
 def check_aliases(benchmark: Benchmark, source: Source, registry: Registry) -> None:
@@ -70,7 +70,7 @@ def check_aliases(benchmark: Benchmark, source: Source, registry: Registry) -> N
             hint = did_you_mean(alias, train.optimizers)
             raise source.refusal(key, "be one of train.optimizers", shown(alias), hint)
         registry.get("optimizer", name, Optimizer, source.where(*key))
-        if alias in registry.found["optimizer"]:
+        if alias in registry.offers["optimizer"]:
             raise source.refusal(key, "be a new name", "that of an optimizer", "choose another")
 
 
@@ -86,12 +86,12 @@ def check_snapshots(benchmark: Benchmark, source: Source, registry: Registry) ->
 def check_layer_groups(backbones: Mapping[str, Backbone], benchmark: Benchmark, source: Source) -> None:
     """Refuse training by layer groups with a backbone that has none."""
     train = benchmark.train
-    asked = {
+    wanted_by = {
         ("train", "head_epochs"): train.head_epochs > 0,
         ("train", "layer_factor"): train.layer_factor != 1,
         ("search", "layer_factor"): bool(benchmark.search.layer_factor),
     }
-    for key in (key for key, is_asked in asked.items() if is_asked):
+    for key in (key for key, is_wanted in wanted_by.items() if is_wanted):
         for backbone in backbones.values():
             if backbone.groups is None:
                 must = "be left out for a backbone without layer groups"
@@ -106,13 +106,13 @@ def check_probes(benchmark: Benchmark, probes: tuple[Probe, ...], source: Source
     for setting in ("probe_options", "probe_sizes", "probe_budgets"):
         for name in getattr(compare, setting):
             key = ("compare", setting, name)
-            where = source.where(*key)
-            probe = registry.get("probe", name, Probe, where)
+            place = source.where(*key)
+            probe = registry.get("probe", name, Probe, place)
             if setting != "probe_options" and not probe.costly:
                 raise source.refusal(key, "be for a costly probe", shown(name))
             # A profile or a --set may leave a probe out that the file has settings for.
-            known = compare.probes if where.startswith("--set") else sorted(named)
-            if name not in known:
+            allowed = compare.probes if place.startswith("--set") else sorted(named)
+            if name not in allowed:
                 hint = "add it there, or leave this out"
                 raise source.refusal(key, "be one of compare.probes", shown(name), hint)
             if setting == "probe_options":

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from harness.benchmark.meaning import OUTSIDE, Effect, Meaning, selected
+from harness.benchmark.meaning import OUTSIDE, Effect, Meaning, select_values
 from harness.benchmark.sections.base import ArmName, Name, PathName, Section, Unrepeated
 from harness.benchmark.sections.compare import CompareSection
 from harness.benchmark.sections.heads import HeadSection
@@ -115,4 +115,4 @@ def identity(benchmark: Benchmark) -> dict[str, Any]:
     Totals and what is only shown are no part of it. So a request for more trials or seeds goes on in the same folder,
     and another learning rule starts a new one.
     """
-    return selected(Benchmark, as_plain(benchmark), lambda meaning: meaning.effect.identity == "in")
+    return select_values(Benchmark, as_plain(benchmark), lambda meaning: meaning.effect.identity == "in")

@@ -45,10 +45,10 @@ def _data_facts(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _settings(benchmark: Mapping[str, Any]) -> dict[str, Any]:
     """Return a benchmark's values by dotted key, without those that make no difference between runs."""
-    from harness.benchmark.meaning import selected
+    from harness.benchmark.meaning import select_values
     from harness.benchmark.sections import Benchmark
 
-    return dict(_flatten(selected(Benchmark, benchmark, lambda meaning: meaning.effect.compared)))
+    return dict(_flatten(select_values(Benchmark, benchmark, lambda meaning: meaning.effect.compared)))
 
 
 def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

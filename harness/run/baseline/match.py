@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.benchmark.meaning import meanings, named_section_of
+from harness.benchmark.meaning import key_meanings, named_section_of
 from harness.benchmark.plan import Plan, Setting
 from harness.benchmark.sections import Benchmark, as_plain
 from harness.benchmark.toml import Source, refusal
@@ -127,7 +127,7 @@ def decisive_values(benchmark: Mapping[str, Any], heads: Sequence[str] = ()) -> 
     ``heads`` are those whose own settings count.
     """
     values = {}
-    for key, field, meaning in meanings(Benchmark):
+    for key, field, meaning in key_meanings(Benchmark):
         if meaning.effect.baseline != "equal" or named_section_of(field.annotation):
             continue
         for head in heads if "*" in key else ("",):

@@ -1,4 +1,4 @@
-"""It builds, from anywhere in its space."""
+"""Checks that an optimizer builds, from anywhere in its space."""
 
 from __future__ import annotations
 

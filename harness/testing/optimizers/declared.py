@@ -1,4 +1,4 @@
-"""What it declares about itself, and what it costs."""
+"""Checks what an optimizer declares about itself, and measures what it costs."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def switches(offer: Optimizer) -> str:
 @torch_check
 def cost(offer: Optimizer) -> str:
     """What it takes: memory of its state against that of the weights, time per step against plain SGD's."""
-    ours, sgd = start(offer, problems.WIDE), start(SGD, problems.WIDE)
+    candidate, sgd = start(offer, problems.WIDE), start(SGD, problems.WIDE)
     seconds: dict[int, list[float]] = {0: [], 1: []}
     for _ in range(20):
-        for which, parts in enumerate((ours, sgd)):
+        for number, parts in enumerate((candidate, sgd)):
             began = time.perf_counter()
             step(parts)
-            seconds[which].append(time.perf_counter() - began)
-    size = sum(each.nbytes for each in state_tensors(ours)) / sum(p.nbytes for p in ours.parameters)
+            seconds[number].append(time.perf_counter() - began)
+    size = sum(tensor.nbytes for tensor in state_tensors(candidate)) / sum(p.nbytes for p in candidate.parameters)
     ratio = median(seconds[0][5:]) / median(seconds[1][5:])
     return f"state {size:.1f} x the weights, a step {ratio:.1f} x plain SGD's, forward and backward included"

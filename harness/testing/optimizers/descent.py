@@ -1,4 +1,4 @@
-"""That it minimises what is known to have a minimum."""
+"""Checks that an optimizer minimises functions whose minimum is known, and a small network."""
 
 from __future__ import annotations
 
@@ -52,23 +52,23 @@ def trains_in_bf16(offer: Optimizer) -> str:
 
 def _descends(offer: Optimizer, problem: Problem, steps: int, part: float, precision: str = "fp32") -> str:
     """Try the rates of the space, and the best once more with ten times as many steps, for those that begin slowly."""
-    began = value(start(SGD, problem))
-    enough, tried = part * began, []
+    initial = value(start(SGD, problem))
+    target, attempts = part * initial, []
     for settings in _tries(offer):
-        tried.append(_attempt(offer, problem, settings, steps, precision, enough))
-        if tried[-1].loss <= enough:
+        attempts.append(_attempt(offer, problem, settings, steps, precision, target))
+        if attempts[-1].loss <= target:
             break
-    best = min(tried, key=lambda each: each.loss)
-    if enough < best.loss < began:
+    best = min(attempts, key=lambda attempt: attempt.loss)
+    if target < best.loss < initial:
         steps *= 10
-        best = _attempt(offer, problem, best.settings, steps, precision, enough)
-    trouble = next((each.trouble for each in tried if each.trouble), "")
+        best = _attempt(offer, problem, best.settings, steps, precision, target)
+    trouble = next((attempt.trouble for attempt in attempts if attempt.trouble), "")
     require(
-        best.loss <= enough,
-        f"must bring {problem.name} from {began:.3g} below {enough:.2g} within {steps} steps at some rate of its space, "
+        best.loss <= target,
+        f"must bring {problem.name} from {initial:.3g} below {target:.2g} within {steps} steps at some rate of its space, "
         f"got {best}{trouble}; is the sign of the step right, and the space wide enough?",
     )
-    return f"from {began:.3g} to {best} within {steps} steps"
+    return f"from {initial:.3g} to {best} within {steps} steps"
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,17 @@ class _Attempt:
     trouble: str = ""
 
     def __str__(self) -> str:
-        at = ", ".join(f"{name}={rate:.3g}" for name, rate in self.settings.items())
-        return (f"{self.loss:.2g}" if math.isfinite(self.loss) else "no finite value") + (f" at {at}" if at else "")
+        settings = ", ".join(f"{name}={rate:.3g}" for name, rate in self.settings.items())
+        return (f"{self.loss:.2g}" if math.isfinite(self.loss) else "no finite value") + (
+            f" at {settings}" if settings else ""
+        )
 
 
 def _attempt(
-    offer: Optimizer, problem: Problem, settings: Mapping[str, float], steps: int, precision: str, enough: float
+    offer: Optimizer, problem: Problem, settings: Mapping[str, float], steps: int, precision: str, target: float
 ) -> _Attempt:
     try:
-        return _Attempt(settings, train_on(offer, problem, settings, steps, precision, enough))
+        return _Attempt(settings, train_on(offer, problem, settings, steps, precision, target))
     except (RuntimeError, ArithmeticError, ValueError) as error:  # one rate may be too high for it
         return _Attempt(settings, math.inf, f" ({one_line(error)})")
 
@@ -116,17 +118,17 @@ def train_on(
     """
     scheduler = FALLING if offer.scheduled else STEADY
     parts = start(offer, problem, settings, scheduler, _epochs(problem, steps), precision)
-    found = math.inf
+    loss = math.inf
     for epoch in range(1, parts.run.epochs + 1):
         for inputs, targets in _batches(parts, epoch):
             parts.step(inputs, targets)
         if epoch in {-(-parts.run.epochs * eighths // 8) for eighths in range(1, 9)}:  # looking costs time too
-            found = value(parts)
-            if found <= below or not math.isfinite(found):
+            loss = value(parts)
+            if loss <= below or not math.isfinite(loss):
                 break
             next(parts.resume(None, 1))  # back to training
     require(all(p.dtype == torch.float32 for p in parts.parameters), "must leave the weights in float32; it did not")
-    return found
+    return loss
 
 
 def _epochs(problem: Problem, steps: int) -> int:

@@ -1,4 +1,4 @@
-"""Gradients of zero and of NaN, and that they are left as they were."""
+"""Checks gradients of zero and of NaN, and that a step leaves the gradients as they were."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def nan_gradient(offer: Optimizer) -> str:
         "must not hide a gradient of NaN, went on with finite weights and state, and p.grad was finite after the step; "
         "leave p.grad as it is, so that the loop sees that the run diverged",
     )
-    where = "" if finite(state_tensors(parts)) else ", though its state does not"
+    in_state = "" if finite(state_tensors(parts)) else ", though its state does not"
     looks = "" if offer.closure else "; it looks at the gradient once an epoch"
-    return f"weights stay finite after a NaN gradient{where}: the loop cannot see it from the weights{looks}"
+    return f"weights stay finite after a NaN gradient{in_state}: the loop cannot see it from the weights{looks}"
 
 
 @torch_check
@@ -80,11 +80,11 @@ def keeps_gradients(offer: Optimizer) -> str:
         raise NotApplicable("it evaluates its closure, the gradients are its own")
     parts = start(offer, problems.NETWORK)
     for _ in range(3):
-        right = _gradients(parts)
+        before = _gradients(parts)
         step(parts)
         after = [p.grad for p in parts.parameters]
         require(
-            all(a is None or torch.equal(a, b) for a, b in zip(after, right, strict=True)),
+            all(a is None or torch.equal(a, b) for a, b in zip(after, before, strict=True)),
             "must leave p.grad as it was, changed it; work on a copy, not with p.grad.mul_() and its like",
         )
     return ""
@@ -95,4 +95,4 @@ def _gradients(parts: Parts) -> Weights:
     inputs, targets = rows.inputs[: parts.run.batch_size], rows.targets[: parts.run.batch_size]
     loss = parts.ingredients.task.loss(parts.model(inputs), targets)
     graph = parts.ingredients.optimizer.second_order  # with which the last bits may be others
-    return [each.detach() for each in torch.autograd.grad(loss, parts.parameters, create_graph=graph)]
+    return [gradient.detach() for gradient in torch.autograd.grad(loss, parts.parameters, create_graph=graph)]

@@ -1,4 +1,4 @@
-"""That it minimises the objective it is given, and no penalty of its own."""
+"""Checks that an optimizer minimises the objective that it is given, without a penalty of its own."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def common_objective(offer: Optimizer) -> str:
         "hyperparameter called weight_decay, which a benchmark can set to 0",
     )
     if searched or named:
-        own = ", ".join([f"{name} in its space" for name in searched] or [f"{k} = {v:g}" for k, v in named.items()])
-        return f'{own}: a benchmark must set it to 0 in [search.space.{offer.name}], or say search.objective = "free"'
+        penalties_named = ", ".join(
+            [f"{name} in its space" for name in searched] or [f"{k} = {v:g}" for k, v in named.items()]
+        )
+        return f'{penalties_named}: a benchmark must set it to 0 in [search.space.{offer.name}], or say search.objective = "free"'
     return ""

@@ -1,4 +1,4 @@
-"""Parameters in groups, with names, in other layouts, and those that the loss does not see."""
+"""Checks parameters in groups, with names, in other memory layouts, and without a gradient."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def several_groups(offer: Optimizer) -> str:
     """Two groups with rates of their own move as each would under its rate alone."""
     first, second = _group_rates(offer)
     before = weights(start(offer, slope(offer)))
-    both = _after(offer, {"lr": first}, lambda p: [{"params": p[:2]}, {"params": p[2:], "lr": second}])
+    together = _after(offer, {"lr": first}, lambda p: [{"params": p[:2]}, {"params": p[2:], "lr": second}])
     alone = {rate: _after(offer, {"lr": rate}) if rate else before for rate in (first, second)}
-    for place, mine, rate in (("first", slice(2), first), ("second", slice(2, None), second)):
-        moved = distance(before[mine], alone[rate][mine])
-        off = distance(both[mine], alone[rate][mine])
+    for place, group, rate in (("first", slice(2), first), ("second", slice(2, None), second)):
+        moved = distance(before[group], alone[rate][group])
+        off = distance(together[group], alone[rate][group])
         require(
             off <= 1e-3 * max(moved, 1e-6),
             f"the {place} of two parameter groups (lr={first:.3g} and lr={second:.3g}) must move as it would under "
-            f"lr={rate:.3g} alone, ended {off:.2g} away from there, having moved {distance(before[mine], both[mine]):.2g}; "
+            f"lr={rate:.3g} alone, ended {off:.2g} away from there, having moved {distance(before[group], together[group]):.2g}; "
             "take all settings from the group at hand in step()",
         )
     return ""
@@ -73,7 +73,7 @@ def without_gradient(offer: Optimizer) -> str:
 def named_parameters(offer: Optimizer) -> str:
     """Given (name, parameter) pairs, as torch.optim takes them, it does the same."""
     try:
-        named = _after(offer, {}, lambda p: [(f"weights.{i}", each) for i, each in enumerate(p)])
+        named = _after(offer, {}, lambda p: [(f"weights.{i}", parameter) for i, parameter in enumerate(p)])
     except Exception as error:
         raise NotApplicable(f"it takes no (name, parameter) pairs: {one_line(error):.80}") from error
     require(same(named, _after(offer, {})), "must do the same with named and unnamed parameters, ended elsewhere")
@@ -83,8 +83,8 @@ def named_parameters(offer: Optimizer) -> str:
 @torch_check
 def channels_last(offer: Optimizer) -> str:
     """It steps alike in the layout that the kernels of convolutions have on a GPU."""
-    plain, again = _in_layout(offer, torch.contiguous_format), _in_layout(offer, torch.contiguous_format, seed=1)
-    if not same(plain, again):
+    plain, reseeded = _in_layout(offer, torch.contiguous_format), _in_layout(offer, torch.contiguous_format, seed=1)
+    if not same(plain, reseeded):
         raise NotApplicable("it draws at random")
     moved = distance(plain, weights(start(offer, problems.BOWL)))
     off = distance(plain, _in_layout(offer, torch.channels_last))

@@ -1,4 +1,4 @@
-"""The learning rate: that it is used, that a schedule is obeyed, and that the space is the right one."""
+"""Checks the learning rate: the optimizer uses it, obeys a schedule, and has a good rate in its space."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def obeys_lr(offer: Optimizer) -> str:
     if searches_lines(offer):
         raise NotApplicable("it finds the lengths of its steps by a line search")
     low, high = _two_rates(offer)
-    near, far = _moved(offer, {"lr": low}), _moved(offer, {"lr": high})
-    _require_in_proportion(near, far, low, high, "built with")
+    low_distance, high_distance = _moved(offer, {"lr": low}), _moved(offer, {"lr": high})
+    _require_in_proportion(low_distance, high_distance, low, high, "built with")
     return ""
 
 
@@ -62,8 +62,8 @@ def obeys_schedule(offer: Optimizer) -> str:
     )
     if "lr" in offer.space and not searches_lines(offer):
         low, high = _two_rates(offer)
-        far = _moved(offer, {"lr": low}, times(high / low))
-        _require_in_proportion(_moved(offer, {"lr": low}), far, low, high, "scheduled to")
+        high_distance = _moved(offer, {"lr": low}, times(high / low))
+        _require_in_proportion(_moved(offer, {"lr": low}), high_distance, low, high, "scheduled to")
     return ""
 
 
@@ -84,11 +84,11 @@ def _moved(offer: Optimizer, settings: Mapping[str, Any], scheduler: Scheduler =
     return distance(before, weights(parts))
 
 
-def _require_in_proportion(near: float, far: float, low: float, high: float, how: str) -> None:
-    times_ = far / near if near else math.inf if far else 0.0
+def _require_in_proportion(low_distance: float, high_distance: float, low: float, high: float, setting: str) -> None:
+    times_ = high_distance / low_distance if low_distance else math.inf if high_distance else 0.0
     require(
         times_ >= math.sqrt(high / low),
-        f"must move about {high / low:.3g} x as far {how} lr={high:.3g} as with lr={low:.3g}, moved {times_:.3g} x as "
+        f"must move about {high / low:.3g} x as far {setting} lr={high:.3g} as with lr={low:.3g}, moved {times_:.3g} x as "
         "far; use group['lr'] in step()",
     )
 

@@ -1,4 +1,4 @@
-"""That a run can be stopped and gone on with, and repeated."""
+"""Checks that a run can be stopped, continued and repeated."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ def state_round_trip(offer: Optimizer) -> str:
     fresh.optimizer.load_state_dict(restore(json.loads(json.dumps(plain)), tensors))
     plain_after, tensors_after = _flat(fresh)
     for name, tensor in tensors.items():
-        other = tensors_after.get(name)
+        restored = tensors_after.get(name)
         require(
-            other is not None and other.dtype == tensor.dtype and torch.equal(other, tensor),
+            restored is not None and restored.dtype == tensor.dtype and torch.equal(restored, tensor),
             f"load_state_dict() must bring back what state_dict() gave, got another '{name}'"
-            + (f" ({other.dtype} for {tensor.dtype})" if other is not None and other.dtype != tensor.dtype else ""),
+            + (
+                f" ({restored.dtype} for {tensor.dtype})"
+                if restored is not None and restored.dtype != tensor.dtype
+                else ""
+            ),
         )
     require(plain == plain_after, "load_state_dict() must bring back what state_dict() gave, got other plain values")
     return ""
@@ -48,13 +52,13 @@ def state_round_trip(offer: Optimizer) -> str:
 @torch_check
 def continues_from_state(offer: Optimizer) -> str:
     """Stopped after an epoch and gone on from the state in a file, it ends with the same weights, to the last bit."""
-    whole = _network(offer)
-    states = [as_from_disk(epoch.state()) for epoch in train(whole.run, whole)]
+    uninterrupted = _network(offer)
+    states = [as_from_disk(epoch.state()) for epoch in train(uninterrupted.run, uninterrupted)]
     for state in states[:-1]:
-        other = _network(offer)
-        list(train(other.run, other, state))
+        resumed = _network(offer)
+        list(train(resumed.run, resumed, state))
         require(
-            same(weights(whole), weights(other)),
+            same(weights(uninterrupted), weights(resumed)),
             f"must go on from its saved state bit-equal to not stopping, ended elsewhere after a stop at step "
             f"{4 * state.plain['epoch']}; keep all of the state in self.state and the groups",
         )
@@ -64,11 +68,11 @@ def continues_from_state(offer: Optimizer) -> str:
 @torch_check
 def deterministic(offer: Optimizer) -> str:
     """Two runs with the same seeds end with the same weights, to the last bit."""
-    one, other = _network(offer), _network(offer)
-    for parts in (one, other):
+    first, second = _network(offer), _network(offer)
+    for parts in (first, second):
         list(train(parts.run, parts))
     require(
-        same(weights(one), weights(other)),
+        same(weights(first), weights(second)),
         "must end with the same weights under the same seeds, got others; draw from torch's generator alone",
     )
     return ""

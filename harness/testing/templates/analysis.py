@@ -30,8 +30,8 @@ def compute(records: Records) -> DataFrame:
     for arm in records.arms["arm"]:
         done = compared.loc[(compared["arm"] == arm) & (compared["state"] == "done"), "run_id"]
         curves = [records.epochs.loc[records.epochs["run_id"] == run, f"tune_{name}"] for run in done]
-        found = [early([sign * float(value) for value in curve]) for curve in curves]
-        rows.append({"arm": arm, "epochs": sum(found) / len(found) if found else None, "seeds": len(found)})
+        epochs = [early([sign * float(value) for value in curve]) for curve in curves]
+        rows.append({"arm": arm, "epochs": sum(epochs) / len(epochs) if epochs else None, "seeds": len(epochs)})
     return pd.DataFrame(rows, columns=["arm", "epochs", "seeds"]).astype({"epochs": float})
 
 
