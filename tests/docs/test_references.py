@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.benchmark.meaning import meanings
+from harness.benchmark.meaning import key_meanings
 from harness.benchmark.sections import Benchmark
 
 ROOT = Path(__file__).parent.parent.parent
@@ -115,7 +115,7 @@ def test_every_key_of_the_benchmark_file_is_there(page):
     text = (ROOT / page).read_text()
     names = set(re.findall(r"`((?:data|train|search|compare|verdict|report|baseline)\.\w+(?:\.\w+)*)", text))
     names = {name for name in names if not name.endswith(FILES) and not name.startswith(FREE)}
-    keys = {".".join(key) for key, _, _ in meanings(Benchmark)}
+    keys = {".".join(key) for key, _, _ in key_meanings(Benchmark)}
     tables = {key.rpartition(".")[0] for key in keys}
     assert sorted(names - keys - tables) == []
 
