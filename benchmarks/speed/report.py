@@ -143,15 +143,18 @@ def _search(store: Store, arm: Arm, place: int, trials: int, epochs: int, random
         state = schema.DIVERGED if diverged else schema.DONE
         _enter(store, run, state, curve[:2] if diverged else curve, {} if diverged else curve[-1])
         ask = {
-            "arm": arm.name, "number": number, "generation": number // 8, "params": json.dumps(params), "run_id": run.id,
+            "study": arm.name, "number": number, "generation": number // 8, "params": json.dumps(params), "run_id": run.id,
             "state": state, "value": value, "seconds": 10.0, "trained": epochs,
         }  # fmt: skip
         _insert(store, "asks", ask)
         if value is not None and (best is None or value > best[0]):
             best = value, number, params
     chosen = {"tuned_trial": best[1], "tuned_params": json.dumps(best[2]), "tuned_value": best[0]} if best else {}
-    parts = {"backbone": arm.backbone, "optimizer": arm.optimizer, "scheduler": arm.scheduler}
-    _insert(store, "arms", {"arm": arm.name, **parts, "position": place, "generation_size": 8, **chosen})
+    row = {
+        "study": arm.name, "arm": arm.name, "replicate": 0, "network": arm.network, "backbone": arm.backbone, "head": arm.head,
+        "optimizer": arm.optimizer, "scheduler": arm.scheduler, "position": place, "generation_size": 8,
+    }  # fmt: skip
+    _insert(store, "searches", {**row, **chosen})
 
 
 def _insert(store: Store, table: str, row: dict[str, Any]) -> None:
@@ -161,7 +164,7 @@ def _insert(store: Store, table: str, row: dict[str, Any]) -> None:
 
 def _compared(store: Store, arm: Arm, place: int, seed: int, random: np.random.Generator) -> Run:
     """Enter one comparison run and return it."""
-    chosen = store.db.execute("SELECT tuned_params FROM arms WHERE arm = ?", (arm.name,)).fetchone()[0]
+    chosen = store.db.execute("SELECT tuned_params FROM searches WHERE study = ?", (arm.name,)).fetchone()[0]
     run = _run("compare", arm, json.loads(chosen), COMPARED, seed)
     end = float(0.94 - 0.004 * place + random.normal(0, 0.005))
     curve = _curve(end, COMPARED, random)

@@ -19,23 +19,24 @@ Identity = Literal["in", "data", "total", "out"]
 Baseline = Literal["equal", "apart", "free"]
 Protocol = Literal["rule", "design", "probe", "shown", "none"]
 
+# What another value of a key changes, in the words of the reference; "" where there is nothing to say.
 IDENTITY: Mapping[Identity, str] = {
-    "in": "another value starts a new run folder",
-    "data": "another value changes the data, and so starts a new run folder",
-    "total": "a total: a larger one goes on in the same run folder",
-    "out": "another value goes on in the same run folder",
+    "in": "Another value starts a new run folder.",
+    "data": "Another value changes the data, and so starts a new run folder.",
+    "total": "Another value goes on in the same run folder.",
+    "out": "Another value goes on in the same run folder.",
 }
 BASELINE: Mapping[Baseline, str] = {
-    "equal": "a baseline must have the same value",
-    "apart": "a baseline is compared by what the value led to: the data, the weights, the machine or the metric",
-    "free": "a baseline may have another value",
+    "equal": "A baseline must have the same value.",
+    "apart": "",  # what the value leads to is compared: the data, the weights, the machine or the metric
+    "free": "",
 }
 PROTOCOL: Mapping[Protocol, str] = {
-    "rule": "a rule of the registered protocol",
-    "design": "part of the registered protocol's design",
-    "probe": "part of the registered protocol's design, for the probes that its measures come from",
-    "shown": "noted in the registered protocol, and decides nothing",
-    "none": "no part of the protocol",
+    "rule": "It is a rule of the protocol.",
+    "design": "It belongs to the protocol.",
+    "probe": "It belongs to the protocol for the probes that the verdict rests on.",
+    "shown": "The protocol notes it, and it decides nothing.",
+    "none": "",
 }
 
 
@@ -43,7 +44,7 @@ PROTOCOL: Mapping[Protocol, str] = {
 class Effect:
     """What another value of a key changes."""
 
-    identity: Identity  # whether the run folder is named after it
+    identity: Identity  # whether the run folder is named after it; a total is not, and may grow
     baseline: Baseline  # whether a baseline may have another value
     protocol: Protocol  # whether the protocol of the verdict is registered with it
     compared: bool  # whether 'harness compare' names a difference in it

@@ -15,7 +15,16 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from harness.benchmark.keys import Kind, kinds_of
-from harness.benchmark.meaning import Key, Meaning, meaning_of, named_section_of, section_of
+from harness.benchmark.meaning import (
+    BASELINE,
+    IDENTITY,
+    PROTOCOL,
+    Key,
+    Meaning,
+    meaning_of,
+    named_section_of,
+    section_of,
+)
 from harness.benchmark.sections import TABLES, Benchmark
 from harness.benchmark.toml import to_toml
 from harness.plugin.registry import Registry
@@ -78,24 +87,6 @@ Every value is checked before anything is trained: first against the file alone,
 against the open data and the device. A wrong one gets one line, `FILE:LINE: key: must be X, got Y; what to do`, and exit
 code 2.
 """
-CHANGES: Mapping[str, str] = {
-    "in": "Another value starts a new run folder.",
-    "data": "Another value changes the data, and so starts a new run folder.",
-    "total": "Another value goes on in the same run folder.",
-    "out": "Another value goes on in the same run folder.",
-}
-BASELINES: Mapping[str, str] = {
-    "equal": "A baseline must have the same value.",
-    "apart": "",
-    "free": "",
-}
-PROTOCOLS: Mapping[str, str] = {
-    "rule": "It is a rule of the protocol.",
-    "design": "It belongs to the protocol.",
-    "probe": "It belongs to the protocol for the probes that the verdict rests on.",
-    "shown": "The protocol notes it, and it decides nothing.",
-    "none": "",
-}
 
 
 def reference(registry: Registry) -> str:
@@ -164,7 +155,7 @@ def _effect_sentences(meaning: Meaning) -> str:
     """Return what another value of a key changes, in sentences."""
     effect = meaning.effect
     sentences = [f"Only in the {_regime_words(meaning.regimes)}."] if meaning.regimes else []
-    sentences += [CHANGES[effect.identity], BASELINES[effect.baseline], PROTOCOLS[effect.protocol]]
+    sentences += [IDENTITY[effect.identity], BASELINE[effect.baseline], PROTOCOL[effect.protocol]]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -212,10 +203,12 @@ def _kind_words(kind: Kind) -> str:
 
 
 def _range_words(kind: Kind) -> str:
-    """Return the ends of a number: `` from 1 to 100``."""
-    low = f" from {_number_words(kind.ge)}" if kind.ge is not None else f" above {_number_words(kind.gt)}"
-    high = f"to {_number_words(kind.le)}" if kind.le is not None else f"and below {_number_words(kind.lt)}"
-    return f"{low} {high}" if kind.ge is not None else f"{low} and at most {_number_words(kind.le)}"
+    """Return the ends of a number: `` from 1 to 100``, `` above 0 and at most 1``."""
+    if kind.ge is not None and kind.le is not None:
+        return f" from {_number_words(kind.ge)} to {_number_words(kind.le)}"
+    low = f"above {_number_words(kind.gt)}" if kind.ge is None else f"of at least {_number_words(kind.ge)}"
+    high = f"below {_number_words(kind.lt)}" if kind.le is None else f"at most {_number_words(kind.le)}"
+    return f" {low} and {high}"
 
 
 def _number_words(value: float | None) -> str:
@@ -263,8 +256,8 @@ def _plugin_blocks(registry: Registry) -> Iterator[str]:
 
 
 def _own_offers(registry: Registry, kind: Any) -> Iterator[Any]:
-    for name in sorted(registry.found[kind]):
-        entry = registry.found[kind][name]
+    for name in sorted(registry.offers[kind]):
+        entry = registry.offers[kind][name]
         if entry.origin.startswith(OWN):
             yield entry.offer
 

@@ -17,7 +17,7 @@ from harness.errors import HarnessError, UnknownName, did_you_mean, printable, s
 from harness.plugin.contracts import KINDS, Catalogue, Kind, Optimizer
 
 if TYPE_CHECKING:
-    from harness.plugin.registry import Found, Registry
+    from harness.plugin.registry import Offered, Registry
     from harness.testing import Check, Outcome
 
 WIDTH = 23  # of the longest name of a check
@@ -74,7 +74,7 @@ class Checked:
 
 def find_plugins(
     plugin: str, kind: str | None = None, files: Sequence[Path] = (), block: Sequence[str] = ()
-) -> list[tuple[Kind, Found]]:
+) -> list[tuple[Kind, Offered]]:
     """Return the plugins of a file, or those of any kind that have the name; raises HarnessError where there are none."""
     from harness.plugin.discovery import discover
 
@@ -82,7 +82,7 @@ def find_plugins(
     if not plugin.endswith(".py"):
         return list(_find_by_name(plugin, kinds, discover(files, block)))
     registry = discover([*files, Path(plugin)], block)
-    plugins = [(kind, offer) for kind in kinds for offer in registry.found[kind].values() if offer.origin == plugin]
+    plugins = [(kind, offer) for kind in kinds for offer in registry.offers[kind].values() if offer.origin == plugin]
     plugins += _find_in_catalogues(plugin, kinds, registry)
     if not plugins:
         of_kind = f" of kind {kind}" if kind else ""
@@ -90,7 +90,7 @@ def find_plugins(
     return plugins
 
 
-def _find_in_catalogues(file: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Found]]:
+def _find_in_catalogues(file: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Offered]]:
     """Yield what a file's catalogues have; raises HarnessError for one with more than can be checked together."""
     for catalogue, source in registry.catalogues:
         if source.origin != file or catalogue.kind not in kinds:
@@ -105,9 +105,9 @@ def _find_in_catalogues(file: str, kinds: Sequence[Kind], registry: Registry) ->
         yield from ((catalogue.kind, registry.find(catalogue.kind, name, "check")) for name in names)
 
 
-def _find_by_name(name: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Found]]:
+def _find_by_name(name: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Offered]]:
     """Yield the plugins of that name, of every kind; libraries are asked where no plugin has it."""
-    named = [(kind, registry.found[kind][name]) for kind in kinds if name in registry.found[kind]]
+    named = [(kind, registry.offers[kind][name]) for kind in kinds if name in registry.offers[kind]]
     if named:
         yield from named
         return
@@ -122,7 +122,7 @@ def _find_by_name(name: str, kinds: Sequence[Kind], registry: Registry) -> Itera
     if len(kinds) == 1:
         raise refusals[0]
     fails_here = next((error for error in refusals if "that works here" in str(error)), None)
-    known = {known_name for offers in registry.found.values() for known_name in offers}
+    known = {known_name for offers in registry.offers.values() for known_name in offers}
     raise fails_here or UnknownName(
         f"check: must be a plugin's name or FILE.py, got {shown(name)}{did_you_mean(name, known)}"
     )
@@ -134,7 +134,7 @@ def _kinds(kind: str | None) -> Sequence[Kind]:
     return [known for known in KINDS if kind in (None, known)]
 
 
-def run_checks(plugins: Sequence[tuple[Kind, Found]], quick: bool) -> Iterator[Checked]:
+def run_checks(plugins: Sequence[tuple[Kind, Offered]], quick: bool) -> Iterator[Checked]:
     """Yield the outcome of every check, one by one."""
     from harness.testing import checks
 
@@ -144,7 +144,7 @@ def run_checks(plugins: Sequence[tuple[Kind, Found]], quick: bool) -> Iterator[C
             yield Checked(kind, plugin.offer.name, check, check.outcome())
 
 
-def find_optimizers(plugins: Sequence[tuple[Kind, Found]], picture: Path) -> dict[str, Optimizer]:
+def find_optimizers(plugins: Sequence[tuple[Kind, Offered]], picture: Path) -> dict[str, Optimizer]:
     """Return the optimizers whose paths ``--plot`` draws; raises HarnessError where there are none, or no such file can be."""
     from harness.results.pictures.walks import check_picture
 
@@ -162,7 +162,7 @@ def draw_paths(optimizers: Mapping[str, Optimizer], picture: Path) -> None:
     from harness.results.reports import quiet_libraries
     from harness.training.walks import walk_all
 
-    known = discover().found["optimizer"]
+    known = discover().offers["optimizer"]
     offers: dict[str, Any] = dict(optimizers)
     for name in REFERENCES:
         if name in known:

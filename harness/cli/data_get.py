@@ -93,7 +93,7 @@ def _find_download(request: DownloadRequest, registry: Registry) -> Download:
     dataset = registry.get("dataset", request.dataset, Dataset, "data get")
     declared = dataset.download
     if declared is None:
-        offers = registry.found["dataset"]
+        offers = registry.offers["dataset"]
         known = sorted(name for name in offers if getattr(offers[name].offer, "download", None))
         raise DataError(
             f"data get: must name a dataset that says where it can be got, got {shown(request.dataset)}; "

@@ -40,7 +40,7 @@ def list_plugins(registry: Registry, kind: str | None = None) -> dict[str, Any]:
             "reference": found.offer.reference,
         }
         for kind in kinds
-        for name, found in sorted(registry.found[kind].items())
+        for name, found in sorted(registry.offers[kind].items())
     ]
     catalogues = [
         {"kind": catalogue.kind, "name": catalogue.name, "plugin": found.plugin, "origin": found.origin}

@@ -71,7 +71,7 @@ def find_rates(
     from harness.run.search.range_test import range_test
 
     setting = prepare(request, reporter)
-    competitors = {competitor.arm.name: competitor for competitor in setting.plan.competitors}
+    competitors = {competitor.name: competitor for competitor in setting.plan.competitors}
     _check_arms(arms, competitors)
     names = [name for name in competitors if name in (arms or competitors)]
     tests = []

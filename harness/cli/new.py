@@ -169,7 +169,7 @@ def _free_name(kind: str, name: str) -> tuple[str, str]:
     if kind == "catalogue":
         taken = {catalogue.name: offer for catalogue, offer in registry.catalogues}
     else:
-        taken = dict(next(offers for offered_kind, offers in registry.found.items() if offered_kind == kind))
+        taken = dict(next(offers for offered_kind, offers in registry.offers.items() if offered_kind == kind))
     if name not in taken:
         return name, ""
     owner = f"{taken[name].plugin} ({taken[name].origin})"

@@ -136,7 +136,7 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
     from harness.verdict import protocol as protocols
 
     plan = setting.plan
-    arms = [*(competitor.arm.name for competitor in plan.competitors), *imported]
+    arms = [*(competitor.name for competitor in plan.competitors), *imported]
     protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics))
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
     rows = []
@@ -162,7 +162,7 @@ def _estimate_arm(setting: Setting, competitor: Competitor, planned: Sequence[Co
     from harness.run.search.range_test import range_test_steps
 
     benchmark = competitor.benchmark
-    comparison = [planned_run for planned_run in planned if planned_run.of == competitor.arm.name]
+    comparison = [planned_run for planned_run in planned if planned_run.of == competitor.name]
     roles = Counter(planned_run.role for planned_run in comparison)
     searches = benchmark.search.replicates + bool(roles["aa"])
     try:
@@ -174,7 +174,7 @@ def _estimate_arm(setting: Setting, competitor: Competitor, planned: Sequence[Co
     range_test = timing.step * range_test_steps(competitor) if benchmark.search.lr_range_test else 0.0
     epoch = timing.step * timing.batches + timing.tune
     return {
-        "arm": competitor.arm.name,
+        "arm": competitor.name,
         "problem": problem,
         "unit": benchmark.search.unit,
         "budget": amount(benchmark.search, competitor),

@@ -1,7 +1,8 @@
 """Finding plugins: installed distributions, the built-ins among them, and loose files.
 
 Every source goes through one door: a module whose ``@hookimpl`` functions return frozen values. An installed plugin
-that cannot be imported is remembered and named, and does not stop the others; a loose file was asked for, so it does.
+that cannot be imported is noted and named, and does not stop the others. A loose file that cannot be imported is an error,
+because the user asked for it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from harness.plugin import hookspecs
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import KINDS, OFFERS, Catalogue, Kind
 from harness.plugin.process_settings import kept
-from harness.plugin.registry import Found, Registry
+from harness.plugin.registry import Offered, Registry
 from harness.plugin.source_hash import fingerprint
 from harness.plugin.validate import brief, check
 
@@ -49,14 +50,14 @@ def discover(files: Sequence[Path] = (), block: Iterable[str] = (), check_block:
     registry = Registry()
     block = set(block)
     for point in _entry_points():
-        origin = _distribution(point)  # reads a file each time
-        for name in _modules_of(point, block, registry):
-            _take(_Source(name, origin), manager, registry)
+        origin = _distribution_of(point)  # reads a file each time
+        for name in _module_names(point, block, registry):
+            _load_plugin(_Source(name, origin), manager, registry)
     for file in files:
         if file.stem in block:
             registry.blocked.add(file.stem)
         else:
-            _take(_Source(file.stem, str(file), file), manager, registry)
+            _load_plugin(_Source(file.stem, str(file), file), manager, registry)
     for name in sorted(block - registry.blocked) if check_block else ():
         raise PluginError(f"block: must name a plugin, got {shown(name)}{did_you_mean(name, registry.origins)}")
     return registry
@@ -66,20 +67,20 @@ def _entry_points() -> list[EntryPoint]:
     """Return our entry points; two of one name are refused, because one of them would silently be dropped."""
     seen: dict[str, EntryPoint] = {}
     for point in entry_points(group=GROUP):
-        other = seen.setdefault(point.name, point)
-        if other.value != point.value:
+        earlier = seen.setdefault(point.name, point)
+        if earlier.value != point.value:
             raise PluginError(
                 f"plugins: must have names of their own, got two entry points '{point.name}': "
-                f"{_distribution(other)} ({other.value}) and {_distribution(point)} ({point.value}); uninstall one"
+                f"{_distribution_of(earlier)} ({earlier.value}) and {_distribution_of(point)} ({point.value}); uninstall one"
             )
     return [seen[name] for name in sorted(seen)]
 
 
-def _distribution(point: EntryPoint) -> str:
+def _distribution_of(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
 
 
-def _modules_of(point: EntryPoint, block: set[str], registry: Registry) -> list[str]:
+def _module_names(point: EntryPoint, block: set[str], registry: Registry) -> list[str]:
     """Return the modules an entry point brings: itself, or every module of a package not starting with ``_``.
 
     What is in ``block``, by its full or its last name, is left out and noted.
@@ -97,13 +98,13 @@ def _modules_of(point: EntryPoint, block: set[str], registry: Registry) -> list[
         registry.broken[point.name] = f"no module named '{point.module}'"
         return []
     folders = spec.submodule_search_locations
-    kept = []
+    names = []
     for name in _submodules(folders, point.module, registry) if folders else (point.module,):
         hit = block & {name, name.rpartition(".")[2]}
         registry.blocked |= hit
         if not hit:
-            kept.append(name)
-    return kept
+            names.append(name)
+    return names
 
 
 def _submodules(folders: Iterable[str], package: str, registry: Registry) -> Iterator[str]:
@@ -125,7 +126,7 @@ def _submodules(folders: Iterable[str], package: str, registry: Registry) -> Ite
 
 @dataclass(frozen=True)
 class _Source:
-    """A plugin to be taken in."""
+    """A plugin to be loaded."""
 
     name: str
     origin: str
@@ -133,21 +134,21 @@ class _Source:
 
 
 class _Refused(Exception):
-    """Why a plugin cannot be taken in, and the line of it, ``:LINE`` or nothing."""
+    """Why a plugin cannot be loaded, and the line of its file, ``:LINE`` or nothing."""
 
     def __init__(self, why: str, line: str = "") -> None:
         super().__init__(why)
         self.line = line
 
 
-def _take(source: _Source, manager: pluggy.PluginManager, registry: Registry) -> None:
-    """Take in all that a plugin offers, or nothing of it: raise PluginError for a loose file, else remember why."""
+def _load_plugin(source: _Source, manager: pluggy.PluginManager, registry: Registry) -> None:
+    """Add all that a plugin offers, or nothing of it: then raise PluginError for a loose file, else note why."""
     try:
-        _claim(source, registry)
+        _reserve_name(source, registry)
         with nullcontext() if source.name.startswith(OURS) else kept(f"plugin {source.name}, while it was loaded,"):
-            module = _load(source)
-            with _guarded("offer its plugins", source.file):
-                offers = _offers(module, source, manager)
+            module = _import_source(source)
+            with _translate_errors("offer its plugins", source.file):
+                offers = _collect_offers(module, source, manager)
     except _Refused as error:
         if source.file:
             raise PluginError(f"{source.file}{error.line}: {error}") from error
@@ -155,11 +156,11 @@ def _take(source: _Source, manager: pluggy.PluginManager, registry: Registry) ->
         return
     sha256 = fingerprint(Path(module.__file__ or ""), module.__name__)
     for kind, offer in offers:
-        registry.add(kind, Found(offer, source.name, source.origin, sha256))
+        registry.add(kind, Offered(offer, source.name, source.origin, sha256))
 
 
-def _claim(source: _Source, registry: Registry) -> None:
-    """Note the plugin's name, by which it can be blocked; nobody else may have it."""
+def _reserve_name(source: _Source, registry: Registry) -> None:
+    """Note the plugin's name, by which it can be blocked; no second plugin may have it."""
     if source.name in registry.origins:
         raise _Refused(
             f"must be a plugin with a name of its own, got '{source.name}', which {registry.origins[source.name]} has; "
@@ -169,21 +170,21 @@ def _claim(source: _Source, registry: Registry) -> None:
 
 
 @contextmanager
-def _guarded(must: str, file: Path | None) -> Iterator[None]:
-    """Turn whatever a stranger's code raises into a refusal, and ``os._exit`` too, which would end all without a word."""
+def _translate_errors(must: str, file: Path | None) -> Iterator[None]:
+    """Turn whatever a plugin's code raises into a refusal, ``os._exit`` too, which would end the process silently."""
     try:
-        with Boundary(everything=True), _staying():
+        with Boundary(everything=True), _refuse_exit():
             yield
     except PluginFailed as error:
         cause = error.raised
         if isinstance(cause, _Refused):
             raise cause from None
         must = "be valid Python" if isinstance(cause, SyntaxError) else must
-        raise _Refused(f"must {must}, got {error.why}", _line_in(cause, file)) from cause
+        raise _Refused(f"must {must}, got {error.why}", _line_of_error(cause, file)) from cause
 
 
 @contextmanager
-def _staying() -> Iterator[None]:
+def _refuse_exit() -> Iterator[None]:
     leave = os._exit
 
     def refuse(status: int) -> NoReturn:
@@ -196,7 +197,7 @@ def _staying() -> Iterator[None]:
         os._exit = leave
 
 
-def _line_in(error: BaseException, file: Path | None) -> str:
+def _line_of_error(error: BaseException, file: Path | None) -> str:
     """Return ``:LINE``, the last line of the file that the error passed through, or nothing."""
     places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
@@ -205,11 +206,11 @@ def _line_in(error: BaseException, file: Path | None) -> str:
     return f":{lines[-1]}" if lines else ""
 
 
-def _load(source: _Source) -> ModuleType:
-    """Import a plugin, a loose file under a module name of its own."""
+def _import_source(source: _Source) -> ModuleType:
+    """Return the imported module of a plugin; a loose file gets a module name that no other file has."""
     file = source.file
     if file is None:
-        with _guarded("import", file):
+        with _translate_errors("import", file):
             return importlib.import_module(source.name)
     if not file.is_file():
         raise _Refused("must be a plugin file, got nothing there; check the path")
@@ -221,22 +222,24 @@ def _load(source: _Source) -> ModuleType:
         raise _Refused(f"must be a Python file (.py), got '{file.suffix}'")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and typing look their module up there
-    with _guarded("import", file):
+    with _translate_errors("import", file):
         spec.loader.exec_module(module)
     return module
 
 
-def _offers(module: ModuleType, source: _Source, manager: pluggy.PluginManager) -> list[tuple[Kind, Any]]:
-    """Return what the hooks of this one module offer, each with its kind."""
-    hooks = list(_hooks(module, manager))
+def _collect_offers(module: ModuleType, source: _Source, manager: pluggy.PluginManager) -> list[tuple[Kind, Any]]:
+    """Return what the hooks of a module offer, each with its kind."""
+    hooks = list(_find_hooks(module, manager))
     manager.register(module, source.name)
-    offers = [(_HOOKS[hook][0], offer) for hook, function in hooks for offer in _call(hook, function)]
+    offers: list[tuple[Kind, Any]] = []
+    for hook, function in hooks:
+        offers += [(_HOOKS[hook][0], offer) for offer in _call_hook(hook, function)]
     if source.file and not offers:
         raise _Refused("must offer a plugin, got none; return one from a hook marked @hookimpl: " + ", ".join(_HOOKS))
     return offers
 
 
-def _hooks(module: ModuleType, manager: pluggy.PluginManager) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _find_hooks(module: ModuleType, manager: pluggy.PluginManager) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the functions marked ``@hookimpl``, each with the hook it implements."""
     for name in dir(module):
         options = manager.parse_hookimpl_opts(module, name)
@@ -244,7 +247,7 @@ def _hooks(module: ModuleType, manager: pluggy.PluginManager) -> Iterator[tuple[
             hook, function = options.get("specname") or name, getattr(module, name)
             if hook not in _HOOKS:
                 hint = did_you_mean(hook, _HOOKS)
-                raise _Refused(f"must implement a hook that there is, got {hook}(){hint}", _line_of(function))
+                raise _Refused(f"must implement a hook that there is, got {hook}(){hint}", _line_of_function(function))
             _check_signature(hook, function)
             yield hook, function
 
@@ -252,27 +255,29 @@ def _hooks(module: ModuleType, manager: pluggy.PluginManager) -> Iterator[tuple[
 def _check_signature(hook: str, function: Callable[[], Any]) -> None:
     signature = inspect.signature(function)
     if signature.parameters:
-        raise _Refused(f"{hook}() must take no arguments, got {signature}; take them out", _line_of(function))
+        raise _Refused(f"{hook}() must take no arguments, got {signature}; take them out", _line_of_function(function))
 
 
-def _call(hook: str, function: Callable[[], Any]) -> list[Any]:
+def _call_hook(hook: str, function: Callable[[], Any]) -> list[Any]:
     """Return what a hook offers, checked."""
     offers, type_ = function(), _HOOKS[hook][1]
-    if not isinstance(offers, list) or not all(isinstance(each, type_) for each in offers):
-        raise _Refused(f"{hook}() must return a list of {type_.__name__}, got {brief(offers)}", _line_of(function))
-    for each in offers:
-        if wrong := check(each):
-            raise _Refused(wrong, _line_of(function))
+    if not isinstance(offers, list) or not all(isinstance(offer, type_) for offer in offers):
+        raise _Refused(
+            f"{hook}() must return a list of {type_.__name__}, got {brief(offers)}", _line_of_function(function)
+        )
+    for offer in offers:
+        if wrong := check(offer):
+            raise _Refused(wrong, _line_of_function(function))
     return offers
 
 
-def _line_of(function: Callable[[], Any]) -> str:
+def _line_of_function(function: Callable[[], Any]) -> str:
     return f":{function.__code__.co_firstlineno}"
 
 
-def _plural(kind: Kind) -> str:
+def _plural_of(kind: Kind) -> str:
     return {"analysis": "analyses"}.get(kind, f"{kind}s")
 
 
-_HOOKS: dict[str, tuple[Kind, type]] = {f"harness_{_plural(kind)}": (kind, OFFERS[kind]) for kind in KINDS}
+_HOOKS: dict[str, tuple[Kind, type]] = {f"harness_{_plural_of(kind)}": (kind, OFFERS[kind]) for kind in KINDS}
 _HOOKS["harness_catalogues"] = ("backbone", Catalogue)  # of any kind: a catalogue says its own

@@ -145,10 +145,14 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Done:
-    """The run is over; comparison runs bring their weights and test predictions."""
+    """The event of a run that is over. Comparison runs bring their weights and test predictions.
 
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    weights: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    >>> Done({"tune_accuracy": 0.9}, stopped=True).ends_run
+    True
+    """
+
+    metrics: Mapping[str, float] = field(default_factory=dict)  # by SPLIT_NAME: "test_accuracy"
+    weights: Mapping[str, torch.Tensor] = field(default_factory=dict)  # the network's ``state_dict``
     predictions: NDArray[np.float32] | None = None  # [N, ...] of the test split, in its order
     tune_predictions: NDArray[np.float32] | None = None  # of the tune split, on which nothing was trained either
     stopped: bool = False  # by a pruner

@@ -75,13 +75,14 @@ def ended_runs(folder: Path, fingerprint: str, metric: str, environment: str) ->
                 return {}
             changed = _noted(db, schema.CHANGES) or {}  # runs in which a plugin changed settings of the process
             states = ", ".join("?" * len(TAKEN))
+            imported = (_noted(db, "baseline") or {}).get("names", [])  # trained on another machine
             rows = db.execute(
-                f"SELECT run_id, recipe FROM runs WHERE environment = ? AND state IN ({states}) ORDER BY run_id",
+                f"SELECT run_id, recipe, arm FROM runs WHERE environment = ? AND state IN ({states}) ORDER BY run_id",
                 (environment, *TAKEN),
             ).fetchall()
     except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return {run_id: recipe for run_id, recipe in rows if run_id not in changed}
+    return {run_id: recipe for run_id, recipe, arm in rows if run_id not in changed and arm not in imported}
 
 
 def is_sound(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.benchmark.comparison import ComparisonRun
@@ -109,8 +110,11 @@ class Driver:
 
     # --- inside
 
-    def _register(self) -> None:
-        register_protocol(self.setting, self.store, self.reporter)
+    def _register(self, entries: Sequence[ComparisonRun]) -> None:
+        """Register the protocol. Runs that ended in another run folder may have been seen by whoever wrote it."""
+        elsewhere = {entry.run.id for entry in entries if entry.run.id in self.earlier.folders}
+        unknown = [run_id for run_id in elsewhere if (self.store.run(run_id) or {}).get("state") not in schema.ENDED]
+        register_protocol(self.setting, self.store, self.reporter, len(unknown))
 
     def _show_progress(self, loop: EventLoop, watch: Watch, run: Run | None, event: Event | None) -> None:
         """Move the bar after an epoch, and tell the watch what is under way."""

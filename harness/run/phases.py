@@ -149,7 +149,8 @@ class Retrain(Unpruned):
     """The comparison's runs: what each search has chosen, trained under every seed, and the controls."""
 
     def __init__(
-        self, setting: Setting, store: Store, tune: Tune, comparison: Comparison, register: Callable[[], object],
+        self, setting: Setting, store: Store, tune: Tune, comparison: Comparison,
+        register: Callable[[Sequence[ComparisonRun]], object],
         say_end: Callable[[Run], object],
     ) -> None:  # fmt: skip
         self.entered = False
@@ -158,7 +159,7 @@ class Retrain(Unpruned):
         self._store = store
         self._tune = tune
         self._comparison = comparison
-        self._register = register  # writes the protocol down
+        self._register = register  # writes the protocol down, before the runs of the comparison
         self._say_end = say_end
         self._ended_before = 0
 
@@ -188,9 +189,10 @@ class Retrain(Unpruned):
 
     def _enter(self) -> None:
         if not self.entered and self._tune.finished:
-            self._register()  # before anybody can have seen a result
+            entries = comparison_runs(self._setting, self._tune.chosen)
+            self._register(entries)
             self.entered = True
-            self.waiting = self._comparison.enter(comparison_runs(self._setting, self._tune.chosen))
+            self.waiting = self._comparison.enter(entries)
 
     def _count_ended(self) -> int:
         """Return how many runs of the comparison have ended, as far as it is known which they will be."""

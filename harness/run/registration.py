@@ -1,4 +1,4 @@
-"""Registering the protocol: the rules of the verdict are written down before anybody can have seen a result."""
+"""Registering the protocol: the rules of the verdict, and how many results there were when they were written down."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from harness.records import Store
 from harness.verdict import protocol as protocols
 
 
-def register_protocol(setting: Setting, store: Store, reporter: Reporter) -> None:
-    """Write the protocol down, where it is new, and say how likely the design is to support a claim."""
+def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_elsewhere: int = 0) -> None:
+    """Write the protocol down, where it is new, and say how likely the design is to support a claim.
+
+    ``ended_elsewhere`` runs of the comparison will be taken from other run folders: their results were there before.
+    """
     plan, registered = setting.plan, store.noted(protocols.KEY) or []
     imported = store.noted("baseline") or {}  # what was trained elsewhere is compared too
     arms = [str(arm) for arm in (*(store.noted("arms") or ()), *imported.get("arms", ()))]
     protocol = protocols.resolve(
         as_plain(plan.benchmark), arms, tuple(plan.task.metrics), plan.probe_versions, store.noted("extensions") or ()
     )
-    protocols.register(store, protocol, store.compared(imported.get("names", ())))
+    protocols.register(store, protocol, store.compared(imported.get("names", ())) + ended_elsewhere)
     if protocol.hash in {entry["hash"] for entry in registered}:
         return
     arms_of_network = Counter(arm.rsplit("/", 2)[0] for arm in arms)

@@ -213,7 +213,7 @@ def _shown_keys() -> set[str]:
 
 def _versions(meta: Meta) -> dict[str, str]:
     """Return the versions of the probes whose measurements the records hold."""
-    return {name: str(about["version"]) for name, about in meta.probes.items() if "version" in about}
+    return {name: str(probe["version"]) for name, probe in meta.probes.items() if "version" in probe}
 
 
 def _flat(design: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import count
+from itertools import count, product
 
 from harness import Report, Results, __version__, hookimpl
 from harness_reports._words.latex import escaped
@@ -29,8 +29,8 @@ def render(results: Results) -> str:
             key = _free_key(work, entries)
             _, users = entries.setdefault(key, (replace(work, key=key), []))
             users.append(f"{kind} {name}{note}")
-    parts = [_entry(work, users) for work, users in entries.values()]
-    return "\n".join([*parts, _entry(_harness(), ["the benchmark"])])
+    parts = [_entry_text(work, users) for work, users in entries.values()]
+    return "\n".join([*parts, _entry_text(_harness_work(), ["the benchmark"])])
 
 
 def _free_key(work: Work, entries: Mapping[str, tuple[Work, list[str]]]) -> str:
@@ -54,11 +54,11 @@ def _cited_parts(results: Results) -> Iterator[tuple[str, str, str]]:
 def cited_works(name: str, reference: str) -> list[Work]:
     """Return the works that a reference names; where none is known, an entry made from the words of the reference."""
     reference = " ".join(reference.split())
-    works = [work for words, work in bibliography().by_name.items() if _names(reference, words)]
+    works = [work for words, work in bibliography().by_name.items() if _has_words(reference, words)]
     library = bibliography().by_library.get(reference.partition(".")[0])
     if not works and library is not None and "." in reference:
         return [_entry_from_words(name, reference), library]  # torch.optim.radam.RAdam: a class, and its library
-    identified = {str(work.fields.get(field, "")).lower() for work in works for field in ("eprint", "doi")}
+    identified = {str(work.fields.get(field, "")).lower() for work, field in product(works, ("eprint", "doi"))}
     identifiers = [*ARXIV.findall(reference), *DOI.findall(reference)]
     unknown = [identifier for identifier in identifiers if identifier.lower() not in identified]
     if works and not unknown:
@@ -66,7 +66,7 @@ def cited_works(name: str, reference: str) -> list[Work]:
     return [*works, _entry_from_words(name, reference, unknown[0] if unknown else "")]
 
 
-def _names(reference: str, words: str) -> bool:
+def _has_words(reference: str, words: str) -> bool:
     """Return whether a reference has these words, and not within another word."""
     return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", reference, re.IGNORECASE) is not None
 
@@ -98,7 +98,7 @@ def _escaped_address(text: str) -> str:
     return UNSAFE.sub(lambda match: "".join(rf"\%{byte:02X}" for byte in match[0].encode()), text.rstrip(".)"))
 
 
-def _harness() -> Work:
+def _harness_work() -> Work:
     fields = {
         "author": "{optimizer-harness contributors}",
         "title": "optimizer-harness: honest comparison of training algorithms",
@@ -107,7 +107,7 @@ def _harness() -> Work:
     return Work("optimizerharness", "misc", fields)
 
 
-def _entry(work: Work, users: list[str]) -> str:
+def _entry_text(work: Work, users: list[str]) -> str:
     """Return an entry below a comment with its users; outside of entries BibTeX ignores any text without an @."""
     comment = ", ".join(dict.fromkeys(users)).replace("@", " at ")
     lines = [f"  {field} = {{{value}}}," for field, value in work.fields.items()]

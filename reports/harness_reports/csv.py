@@ -27,7 +27,7 @@ def render(results: Results) -> str:
         return table(pd.DataFrame(columns=["run", "rank", "arm", *names.PARTS, "metric"]))
     outcome = Outcome(results)
     parts = {arm.arm: asdict(arm) for arm in names.arm_parts(records)}
-    ranks = _ranks(board[board["metric"] == outcome.deciding.column])
+    ranks = _arm_ranks(board[board["metric"] == outcome.deciding.column])
     first = [{"run": records.folder.name, "rank": ranks[arm], **parts[arm]} for arm in board["arm"]]
     doubted = alarms.tuning_doubts(outcome)
     doubts = [alarms.LABEL if arm in doubted else "" for arm in board["arm"]]
@@ -35,7 +35,7 @@ def render(results: Results) -> str:
     return table(pd.concat(columns, axis=1).assign(doubt=pd.Series(doubts, index=board.index, dtype=str)))
 
 
-def _ranks(rows: DataFrame) -> dict[str, int]:
+def _arm_ranks(rows: DataFrame) -> dict[str, int]:
     """Return the places of the arms by the rows of the deciding metric, the best first; equal means share a place."""
     ranks: dict[str, int] = {}
     rank, previous = 0, math.nan

@@ -6,6 +6,7 @@ plotly.js, which is unpacked when a reader opens the first interactive view.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from markupsafe import Markup
@@ -26,8 +27,8 @@ def render(results: Results) -> str:
     """Return the page."""
     page = Page.of(results)
     shown = [(section, data) for section in sections() if (data := section.data(page))]
-    bodies = [_fill(section, page, **data) for section, data in shown]
-    styles = dict.fromkeys(style for section, _ in shown for style in section.styles)
+    bodies = [_fill_template(section, page, **data) for section, data in shown]
+    styles = dict.fromkeys(chain.from_iterable(section.styles for section, _ in shown))
     head = headline(page.outcome)
     parts = {
         "name": page.records.name,
@@ -41,15 +42,15 @@ def render(results: Results) -> str:
         "styles": [Markup(read(style)) for style in styles],
         "photos": Markup(page.thumbs.css),
     }
-    return environment().get_template("_page.html.j2").render(parts | _scripts(page.views)) + "\n"
+    return environment().get_template("_page.html.j2").render(parts | _allowed_scripts(page.views)) + "\n"
 
 
-def _fill(section: Section, page: Page, **data: Any) -> Markup:
+def _fill_template(section: Section, page: Page, **data: Any) -> Markup:
     """Return a section as HTML."""
     return Markup(environment().get_template(section.template).render(page=page, **data))
 
 
-def _scripts(views: Views) -> dict[str, Any]:
+def _allowed_scripts(views: Views) -> dict[str, Any]:
     """Return the script of the page, what its policy allows, and the views with plotly.js, "" where there is none."""
     script = read("_page.js")
     allowed = [digest(script), *([library().source] if len(views) else [])]

@@ -24,11 +24,14 @@ MOST_METRICS = 4  # columns of the leaderboard, so that it fits on a page
 def render(results: Results) -> str:
     """Return the tables: the verdict where there is one, leaderboard, leads, tuned hyperparameters, alarms."""
     outcome = Outcome(results)
-    parts = (part(outcome) for part in (_comments, _verdict, _leaderboard, _leads, _tuned, _alarms))
+    parts = (
+        part(outcome)
+        for part in (_head_comments, _verdict_table, _leaderboard_table, _lead_table, _tuned_table, _alarm_table)
+    )
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _comments(outcome: Outcome) -> str:
+def _head_comments(outcome: Outcome) -> str:
     """Return comments that say what this is, and which run it is from."""
     records = outcome.records
     data, notice = records.meta.data, records.meta.data["notice"]
@@ -40,7 +43,7 @@ def _comments(outcome: Outcome) -> str:
     return "\n".join(f"% {' '.join(line.split())}" for line in lines)
 
 
-def _label(records: Records, table: str) -> str:
+def _table_label(records: Records, table: str) -> str:
     """Return a label that LaTeX takes: letters, digits and hyphens."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", records.name).strip("-").lower()
     return f"{name[:40] or 'run'}-{table}"
@@ -49,7 +52,7 @@ def _label(records: Records, table: str) -> str:
 # --- the leaderboard -----------------------------------------------------------------------------------------
 
 
-def _leaderboard(outcome: Outcome) -> str:
+def _leaderboard_table(outcome: Outcome) -> str:
     """Return a row per arm, best first: its means with their intervals; "" where nothing has been compared."""
     deciding, board = outcome.deciding_rows, outcome.table("leaderboard")
     if not deciding or board is None:
@@ -59,7 +62,7 @@ def _leaderboard(outcome: Outcome) -> str:
     lines = []
     for row in deciding:
         seeds = str(row["n"]) if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
-        cells = [_mean(rows[row["arm"], metric]) for metric in metrics]
+        cells = [_mean_cell(rows[row["arm"], metric]) for metric in metrics]
         lines.append([escaped(outcome.labels[row["arm"]]), seeds, *cells])
     if scores := constant.leaderboard_cells(outcome, metrics):
         lines.append([escaped(constant.answer(outcome.records)), "", *map(escaped_number, scores)])
@@ -67,8 +70,8 @@ def _leaderboard(outcome: Outcome) -> str:
     heads = [title_with_unit(metric_title(metric), rows[first, metric]["unit"]) for metric in metrics]
     shown = [row for row in rows.values() if row["metric"] in metrics]
     return floating_table(
-        escaped(_leaderboard_caption(outcome, metrics, shown)), _label(outcome.records, "leaderboard"),
-        ["arm", "seeds", *map(escaped, heads)], f"lr{'r' * len(heads)}", lines, escaped(_note(outcome.records)),
+        escaped(_leaderboard_caption(outcome, metrics, shown)), _table_label(outcome.records, "leaderboard"),
+        ["arm", "seeds", *map(escaped, heads)], f"lr{'r' * len(heads)}", lines, escaped(_note_below(outcome.records)),
     )  # fmt: skip
 
 
@@ -89,21 +92,21 @@ def _leaderboard_caption(outcome: Outcome, metrics: Sequence[str], rows: Sequenc
     return caption
 
 
-def _note(records: Records) -> str:
+def _note_below(records: Records) -> str:
     """Return what stands below the leaderboard: the notice of the data, and the notes on fairness."""
     notice = records.meta.data["notice"]
     lines = [*([capitalized(notice)] if notice else []), *fairness_notes(records)]
     return " ".join(f"{line}." for line in lines)
 
 
-def _mean(row: Mapping[str, Any]) -> str:
+def _mean_cell(row: Mapping[str, Any]) -> str:
     """Return ``97.97 [97.51, 98.43]``."""
     unit, width = row["unit"], row["high"] - row["low"]
     mean = escaped_number(numbers.plain(row["mean"], unit, width))
-    return f"{mean} {_interval(row['low'], row['high'], unit)}" if width == width else mean
+    return f"{mean} {_interval_text(row['low'], row['high'], unit)}" if width == width else mean
 
 
-def _interval(low: float, high: float, unit: str) -> str:
+def _interval_text(low: float, high: float, unit: str) -> str:
     ends = [escaped_number(numbers.plain(end, unit, high - low)) for end in (low, high)]
     return rf"{{\footnotesize[{ends[0]}, {ends[1]}]}}"
 
@@ -111,7 +114,7 @@ def _interval(low: float, high: float, unit: str) -> str:
 # --- the other tables ----------------------------------------------------------------------------------------
 
 
-def _leads(outcome: Outcome) -> str:
+def _lead_table(outcome: Outcome) -> str:
     """Return how far each arm is behind the best, and how sure that is."""
     leads = outcome.leads
     if not leads:
@@ -124,7 +127,9 @@ def _leads(outcome: Outcome) -> str:
         f"95 % intervals, each on its own, over {covers}. Detectable: found four times in five."
     )
     heads = ["arm", title_with_unit("behind", unit), "95 % interval", "detectable"]
-    return floating_table(escaped(caption), _label(outcome.records, "leads"), list(map(escaped, heads)), "lrrr", lines)
+    return floating_table(
+        escaped(caption), _table_label(outcome.records, "leads"), list(map(escaped, heads)), "lrrr", lines
+    )
 
 
 def _lead_line(outcome: Outcome, lead: Mapping[str, Any]) -> list[str]:
@@ -134,43 +139,45 @@ def _lead_line(outcome: Outcome, lead: Mapping[str, Any]) -> list[str]:
     return [
         f"{escaped(outcome.labels[lead['arm']])}{f' ({alarms.LABEL})' if doubted else ''}",
         escaped_number(numbers.plain(lead["lead"], unit)),
-        _interval(lead["low"], lead["high"], unit) if lead["low"] == lead["low"] else escaped_number(numbers.NOTHING),
+        _interval_text(lead["low"], lead["high"], unit)
+        if lead["low"] == lead["low"]
+        else escaped_number(numbers.NOTHING),
         escaped_number(numbers.difference(lead["detectable"], unit) if detectable else numbers.NOTHING),
     ]
 
 
-def _tuned(outcome: Outcome) -> str:
+def _tuned_table(outcome: Outcome) -> str:
     """Return what each search chose."""
     records, lines = outcome.records, []
     for row in records.arms.to_dict("records"):
         if row["tuned_params"]:
             score = outcome.deciding.text(float(row["tuned_value"]))
-            label, params = escaped(outcome.labels[row["arm"]]), _hyperparameters(row["tuned_params"])
+            label, params = escaped(outcome.labels[row["arm"]]), _params_in_line(row["tuned_params"])
             lines.append([label, params, escaped_number(score)])
     if not lines:
         return ""
     caption = f"Tuned hyperparameters of {records.name}, and the {outcome.tune_title} they were chosen by."
     heads = [escaped(head) for head in ("arm", "hyperparameters", outcome.tune_title)]
-    return floating_table(escaped(caption), _label(records, "tuned"), heads, r"lp{0.55\linewidth}r", lines)
+    return floating_table(escaped(caption), _table_label(records, "tuned"), heads, r"lp{0.55\linewidth}r", lines)
 
 
-def _hyperparameters(params: Mapping[str, Any]) -> str:
+def _params_in_line(params: Mapping[str, Any]) -> str:
     """Return hyperparameters in one line; a name and its value stay on one line of the paper."""
     return ", ".join(rf"{escaped(name)}~{escaped_number(numbers.setting(value))}" for name, value in params.items())
 
 
-def _alarms(outcome: Outcome) -> str:
+def _alarm_table(outcome: Outcome) -> str:
     """Return the arms whose tuning is in doubt, with the reasons."""
     doubts = alarms.tuning_doubts(outcome)
     if not doubts:
         return ""
     lines = [[escaped(outcome.labels[arm]), escaped(numbers.joined(reasons))] for arm, reasons in doubts.items()]
     caption = escaped(f"Arms of {outcome.records.name} that are {alarms.LABEL}, not worse.")
-    label = _label(outcome.records, "alarms")
+    label = _table_label(outcome.records, "alarms")
     return floating_table(caption, label, ["arm", "because"], r"lp{0.7\linewidth}", lines)
 
 
-def _verdict(outcome: Outcome) -> str:
+def _verdict_table(outcome: Outcome) -> str:
     """Return the verdict on every network, facet by facet."""
     verdict = statements(outcome.results)
     if not verdict:
@@ -185,7 +192,7 @@ def _verdict(outcome: Outcome) -> str:
     )
     heads = ["network", "verdict", *FACETS, "power"]
     columns = f"{'l' * (len(heads) - 1)}r"
-    return floating_table(escaped(caption), _label(outcome.records, "verdict"), heads, columns, lines)
+    return floating_table(escaped(caption), _table_label(outcome.records, "verdict"), heads, columns, lines)
 
 
 @hookimpl

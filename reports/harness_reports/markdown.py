@@ -31,8 +31,8 @@ def render(results: Results) -> str:
         parts.append(f"> **{markdown_text(capitalized(notice))}**")
     parts.append(f"{markdown_text(head.question)}\n\n**{markdown_text(head.answer)}**\n\n{markdown_text(head.detail)}")
     verdict = statements(results)
-    parts.append(_verdict(verdict) if verdict else f"_{markdown_text(head.caveat)}_")
-    if table := _leaderboard(outcome):
+    parts.append(_verdict_table(verdict) if verdict else f"_{markdown_text(head.caveat)}_")
+    if table := _leaderboard_table(outcome):
         parts.append(table)
     if every_notice := notices(outcome):
         parts.append("\n".join(f"- {LEVELS[notice.level]}: {markdown_text(notice.text)}" for notice in every_notice))
@@ -40,17 +40,17 @@ def render(results: Results) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _grid(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table_of(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table; the heads are Markdown, the cells are text."""
     lines = [heads, ["---"] * len(heads)]
-    lines += [[markdown_text(cell) for cell in row] for row in rows]
+    lines += [list(map(markdown_text, row)) for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _verdict(verdict: Sequence[Statement]) -> str:
+def _verdict_table(verdict: Sequence[Statement]) -> str:
     """Return a row per network with the label of every facet, and why the statement is not stronger."""
     rows = [[network.network, network.with_regime, *network.facets, network.power] for network in verdict]
-    lines = [_grid(["network", "verdict", *FACETS, "power"], rows)]
+    lines = [_table_of(["network", "verdict", *FACETS, "power"], rows)]
     reasons = []
     for network in verdict:
         if network.reasons:
@@ -59,7 +59,7 @@ def _verdict(verdict: Sequence[Statement]) -> str:
     return "\n".join([*lines, *(["", *reasons] if reasons else [])])
 
 
-def _leaderboard(outcome: Outcome) -> str:
+def _leaderboard_table(outcome: Outcome) -> str:
     """Return a row per arm, best first; "" where there is no leaderboard."""
     rows = outcome.deciding_rows
     if not rows:
@@ -73,7 +73,7 @@ def _leaderboard(outcome: Outcome) -> str:
     behind = _behind_by_arm(outcome)
     for row in rows:
         arm = row["arm"]
-        lines.append(_line(row, outcome.labels[arm], seconds.get(arm), behind.get(arm, numbers.NOTHING)))
+        lines.append(_arm_line(row, outcome.labels[arm], seconds.get(arm), behind.get(arm, numbers.NOTHING)))
     if constant.worth_showing(outcome.records, rows):
         score = numbers.measure(rows[0]["constant"], rows[0]["unit"])
         cells = [markdown_text(constant.answer(outcome.records)), score, *[numbers.NOTHING] * 4]
@@ -93,7 +93,7 @@ def _behind_by_arm(outcome: Outcome) -> dict[str, str]:
     return behind
 
 
-def _line(row: Mapping[str, Any], label: str, seconds: float | None, behind: str) -> str:
+def _arm_line(row: Mapping[str, Any], label: str, seconds: float | None, behind: str) -> str:
     """Return the line of one arm."""
     state = "" if row["state"] == "done" else f" ({row['state']})"
     seeds = row["n"] if row["n"] == row["planned"] else f"{row['n']} of {row['planned']}"
@@ -131,26 +131,26 @@ def render_several(compared: Several) -> str:
         "<!-- optimizer-harness -->",
         f"**{markdown_text(several.answer(compared))}**",
         markdown_text(several.question(compared)),
-        _differences(compared, runs),
-        _scores(compared, runs),
-        _changes(compared),
+        _difference_table(compared, runs),
+        _score_table(compared, runs),
+        _change_table(compared),
     ]
     if facets := several.facets(compared):
         rows = [[facet.network, facet.facet, *facet.labels] for facet in facets]
-        parts.append(_grid(["verdict", "", *runs], rows))
+        parts.append(_table_of(["verdict", "", *runs], rows))
     return "\n\n".join([*parts, f"<sub>{markdown_text(several.COVERS)}</sub>"]) + "\n"
 
 
-def _differences(compared: Several, runs: Sequence[str]) -> str:
+def _difference_table(compared: Several, runs: Sequence[str]) -> str:
     """Return a row for everything in which the runs differ."""
-    rows = [
-        [row["group"], row["what"], *(row[label][:MOST_IN_CELL] for label in compared.labels)]
-        for row in compared.differs.to_dict("records")
-    ]
-    return _grid(["differs", "", *runs], rows) if rows else "Nothing differs that is recorded."
+    rows = []
+    for row in compared.differs.to_dict("records"):
+        facts = [row[label][:MOST_IN_CELL] for label in compared.labels]
+        rows.append([row["group"], row["what"], *facts])
+    return _table_of(["differs", "", *runs], rows) if rows else "Nothing differs that is recorded."
 
 
-def _scores(compared: Several, runs: Sequence[str]) -> str:
+def _score_table(compared: Several, runs: Sequence[str]) -> str:
     """Return a row per arm with its mean in every run."""
     rows = []
     for row in several.score_rows(compared):
@@ -159,16 +159,16 @@ def _scores(compared: Several, runs: Sequence[str]) -> str:
             more = ", ".join(filter(None, (score.interval, score.state)))
             cells.append(f"{score.mean} ({more})" if more else score.mean)
         rows.append([row.label, *cells])
-    return _grid([markdown_text(several.metric_with_unit(compared)), *runs], rows)
+    return _table_of([markdown_text(several.metric_with_unit(compared)), *runs], rows)
 
 
-def _changes(compared: Several) -> str:
+def _change_table(compared: Several) -> str:
     """Return a row per arm and later run, the worst change first."""
     rows = [
         [change.label, change.runs, change.size, change.interval, change.p, change.state]
         for change in several.changes(compared)
     ]
-    return _grid(["change", "", "by", "95 % interval", "p (Holm)", ""], rows)
+    return _table_of(["change", "", "by", "95 % interval", "p (Holm)", ""], rows)
 
 
 @hookimpl

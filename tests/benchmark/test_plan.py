@@ -44,7 +44,7 @@ def test_the_arms_are_backbones_times_optimizers_times_schedulers(plan_of):
         'optimizers = ["sgd", "adam"]',
         'optimizers = ["sgd", "adam"]\nschedulers = ["cosine", "constant"]\nbackbones = ["lesson_cnn", "linear"]',
     )
-    names = [c.arm.name for c in plan_of(many).competitors]
+    names = [c.name for c in plan_of(many).competitors]
     assert len(names) == len(set(names)) == 8
     assert names[0] == "lesson_cnn/sgd/cosine"
     assert names[-1] == "linear/adam/constant"
@@ -162,4 +162,4 @@ def test_every_name_in_every_profile_of_every_benchmark_is_found(repository, reg
         for profile in (None, *tomllib.loads(file.read_text()).get("profiles", {})):
             plan = resolve(*load(file, profile), registry)
             assert plan.competitors
-            assert len({c.arm.name for c in plan.competitors}) == len(plan.competitors)
+            assert len({c.name for c in plan.competitors}) == len(plan.competitors)

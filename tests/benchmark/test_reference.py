@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from harness.benchmark import reference
-from harness.benchmark.meaning import key_meanings
+from harness.benchmark.meaning import IDENTITY, key_meanings
 from harness.benchmark.sections import TABLES, Benchmark
 from harness.benchmark.toml import to_toml
 
@@ -60,7 +60,7 @@ def test_every_entry_has_a_value_a_default_and_an_example_in_toml(entries):
 
 def test_every_entry_says_what_another_value_changes(entries):
     for key, meaning in KEYS.items():
-        assert reference.CHANGES[meaning.effect.identity] in entries[key], key
+        assert IDENTITY[meaning.effect.identity] in entries[key], key
         assert ("A baseline must" in entries[key]) == (meaning.effect.baseline == "equal"), key
         assert ("protocol" in entries[key].rpartition("\\\n")[2]) == (meaning.effect.protocol != "none"), key
 
@@ -73,7 +73,7 @@ def test_every_default_of_the_model_is_the_one_on_the_page(entries):
 
 def test_the_plugins_of_this_distribution_are_on_the_page(page, registry):
     for kind in ("optimizer", "scheduler"):
-        for name, found in registry.found[kind].items():
+        for name, found in registry.offers[kind].items():
             assert f"| `{name}` |" in page or not (found.offer.space or found.offer.defaults)
 
 

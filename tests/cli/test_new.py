@@ -44,7 +44,7 @@ def test_a_written_plugin_offers_its_kind_by_its_name(every_kind, kind):
     if kind == "catalogue":
         assert registry.find("backbone", "my-catalogue:w16", "here").offer.name == "w16"
     else:
-        assert registry.found[kind][f"my-{kind}"].plugin == f"my_{kind}"
+        assert registry.offers[kind][f"my-{kind}"].plugin == f"my_{kind}"
 
 
 def test_the_written_tests_pass(every_kind):

@@ -184,7 +184,7 @@ def test_the_power_is_that_of_the_verdict(benchmark_file, registry, seeds):
 
     (found,) = power(SimpleNamespace(plan=plan))
     assert (found["network"], found["arms"], found["seeds"]) == ("lesson_cnn", 2, seeds)
-    protocol = protocol_of(as_plain(benchmark), [c.arm.name for c in plan.competitors], tuple(plan.task.metrics))
+    protocol = protocol_of(as_plain(benchmark), [c.name for c in plan.competitors], tuple(plan.task.metrics))
     assert found["supported_if_identical"] == pytest.approx(all_similar(2, seeds, protocol.distances(False)))
     assert found["exploratory"] == (found["supported_if_identical"] < 0.5)
 

@@ -18,7 +18,7 @@ from harness.data.download import fetch
 from harness.data.places import downloads_folder
 from harness.errors import DataError
 from harness.plugin.contracts import Dataset, Download
-from harness.plugin.registry import Found, Registry
+from harness.plugin.registry import Offered, Registry
 
 FILES = {"train/cats": 3, "valid/cats": 2}
 
@@ -192,9 +192,9 @@ def get(server, tmp_path, monkeypatch):
     def call(declared="", **more):
         offer = Dataset("pets", open, download=Download(server.url, FILES, sha256=declared, license="ask first"))
         registry = Registry()
-        registry.found["dataset"] = {
-            "pets": Found(offer, "x", "y", "z"),
-            "none": Found(Dataset("none", open), "", "", ""),
+        registry.offers["dataset"] = {
+            "pets": Offered(offer, "x", "y", "z"),
+            "none": Offered(Dataset("none", open), "", "", ""),
         }
         said.clear()
         return get_photos(DownloadRequest(**{"dataset": "pets", **more}), registry, Reporter(quiet=True)), said

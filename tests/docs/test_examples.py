@@ -160,9 +160,9 @@ def check_names(benchmark, source, registry):
     for name, values in benchmark.search.space.items():
         entered = benchmark.train.aliases.get(name, name)
         offers = [
-            registry.found[kind][entered].offer
+            registry.offers[kind][entered].offer
             for kind in ("optimizer", "scheduler")
-            if entered in registry.found[kind]
+            if entered in registry.offers[kind]
         ]
         assert set(values) <= {*offers[0].space, *offers[0].defaults}, f"[search.space.{name}]"
 

@@ -139,7 +139,7 @@ def test_every_example_of_the_plugin_page_passes_its_checks(blocks):
     plugins = blocks("docs/plugins.md", "python")
     registry = discover(plugins)
     known = {plugin.stem for plugin in plugins}
-    entries = [entry for kind in registry.found.values() for entry in kind.values() if entry.plugin in known]
+    entries = [entry for kind in registry.offers.values() for entry in kind.values() if entry.plugin in known]
     offers = [entry.offer for entry in entries]
     assert len(offers) == len(plugins) - 1  # the catalogue offers nothing by itself
     failed = [f"{offer.name}: {check}" for offer in offers for check in checks(offer, quick=True) if fails(check)]
@@ -202,13 +202,13 @@ def test_plugins_in_a_benchmark_file_are_relative_to_it(blocks, tmp_path):
     toml.rename(first / "mine.toml")
     small = ("data.size=16", "data.options={ train = 32, tune = 16, test = 16 }", "train.threads=1")
     ready = prepare(Request(first / "mine.toml", overrides=small), Reporter(quiet=True))
-    assert ready.registry.found["optimizer"]["unit"].origin == str(first / "unit.py")
-    assert ready.registry.found["optimizer"]["mylion"].plugin == "lion"
+    assert ready.registry.offers["optimizer"]["unit"].origin == str(first / "unit.py")
+    assert ready.registry.offers["optimizer"]["mylion"].plugin == "lion"
 
 
 def test_the_readmes_plugin_and_benchmark_are_whole(blocks, benchmark_file, tmp_path):
     (plugin,) = blocks("README.md", "python")
-    assert "unit" in discover([plugin]).found["optimizer"]
+    assert "unit" in discover([plugin]).offers["optimizer"]
     file = benchmark_file(('"sgd", "adam"', '"sgd", "unit"'))
     assert run(Request(file, out=tmp_path / "runs", plugins=(plugin,)), Reporter(quiet=True)) == 0
     (benchmark,) = blocks("README.md", "toml")

@@ -107,7 +107,7 @@ def test_an_error_is_one_line_whatever_it_names():
 
 
 def test_names_in_capitals_are_known(registry):
-    names = {kind: sorted(registry.found[kind]) for kind in KINDS}
+    names = {kind: sorted(registry.offers[kind]) for kind in KINDS}
     sections = [
         Benchmark,
         *(f.annotation for f in Benchmark.model_fields.values() if hasattr(f.annotation, "model_fields")),

@@ -266,14 +266,14 @@ ORIGINAL = STEP.__wrapped__ if getattr(STEP, "hooked", False) else STEP
 
 def test_building_and_stepping_every_optimizer_and_backbone_of_ours_names_nothing(registry: Registry):
     lines: list[str] = []
-    for name in registry.found["optimizer"]:
+    for name in registry.offers["optimizer"]:
         offer = registry.find("optimizer", name, "").offer
         with kept(name, lines.append):
             settings = {
                 n: getattr(s, "low", None) or s.choices[0] for n, s in offer.space.items() if n not in offer.defaults
             }
             Rehearsal(offer, settings).step(no_loss)
-    for name in registry.found["backbone"]:
+    for name in registry.offers["backbone"]:
         offer = registry.find("backbone", name, "").offer
         with kept(name, lines.append):
             offer.build((3, 32, 32), 2)(torch.zeros(2, 3, 32, 32)).sum().backward()

@@ -59,7 +59,7 @@ def known(of: str) -> tuple[str, ...]:
         "pruner": ("none",),
     }
     some["optimizer"] = ("sgd", "adam")  # of the tiny benchmark
-    return some[of] if of in some else tuple(REGISTRY.found[of])[:3]
+    return some[of] if of in some else tuple(REGISTRY.offers[of])[:3]
 
 
 def allowed(kinds: Sequence[Kind], value: Any) -> bool:
@@ -400,7 +400,7 @@ def refusal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
         "harness.training.device.contention", accepted
     )  # the first that is done with a benchmark that is right
-    monkeypatch.setattr(start, "_in_folder", accepted)
+    monkeypatch.setattr(start, "_run_in_folder", accepted)
 
     def call(command: str, said: dict[str, Any], place: Sequence[str]) -> str:
         try:
@@ -451,7 +451,7 @@ def test_a_run_with_a_wrong_value_makes_nothing(refusal):
 @pytest.mark.parametrize("key", list(PLUGINS), ids=".".join)
 def test_a_plugins_limits_refuse_what_is_wrong_and_take_their_own_ends(key):
     _, kind, name, *_, option = key
-    offer = REGISTRY.found[kind][name].offer
+    offer = REGISTRY.offers[kind][name].offer
     for value in wrong(PLUGINS[key]):
         if isinstance(value, bool | int | float | str) and allowed(
             [Kind("any")], value

@@ -35,15 +35,15 @@ def plugin(tmp_path):
 
 
 def test_the_built_ins_come_through_the_entry_points(registry):
-    assert {"sgd", "adam", "rmsprop"} <= set(registry.found["optimizer"])
-    assert registry.found["optimizer"]["sgd"].origin.startswith("optimizer-harness ")
-    assert registry.found["optimizer"]["sgd"].plugin == "harness_plugins.optimizers.sgd"
-    assert len(registry.found["optimizer"]["sgd"].sha256) == 64
+    assert {"sgd", "adam", "rmsprop"} <= set(registry.offers["optimizer"])
+    assert registry.offers["optimizer"]["sgd"].origin.startswith("optimizer-harness ")
+    assert registry.offers["optimizer"]["sgd"].plugin == "harness_plugins.optimizers.sgd"
+    assert len(registry.offers["optimizer"]["sgd"].sha256) == 64
     assert registry.broken == {}
 
 
 def test_every_kind_has_a_built_in(registry):
-    assert [kind for kind, found in registry.found.items() if not found] == []
+    assert [kind for kind, found in registry.offers.items() if not found] == []
 
 
 def test_a_loose_file_is_found(plugin):
@@ -60,8 +60,8 @@ def test_two_plugins_of_one_name_are_refused_naming_both(plugin):
 
 def test_of_two_plugins_of_one_name_either_can_be_blocked(plugin):
     file = plugin(PLUGIN.format(name="sgd"))
-    assert discover([file], ["harness_plugins.optimizers.sgd"]).found["optimizer"]["sgd"].plugin == "mine"
-    assert discover([file], ["mine"]).found["optimizer"]["sgd"].plugin == "harness_plugins.optimizers.sgd"
+    assert discover([file], ["harness_plugins.optimizers.sgd"]).offers["optimizer"]["sgd"].plugin == "mine"
+    assert discover([file], ["mine"]).offers["optimizer"]["sgd"].plugin == "harness_plugins.optimizers.sgd"
 
 
 def test_blocking_what_is_not_there_is_refused():
@@ -152,7 +152,7 @@ def installed(tmp_path, monkeypatch):
 def test_an_installed_plugin_that_cannot_be_imported_is_named_and_stops_nobody(installed):
     found = installed("rotten_plugin", "raise RuntimeError('rotten')")
     assert found.broken == {"rotten_plugin": "must import, got RuntimeError: rotten"}
-    assert "sgd" in found.found["optimizer"]
+    assert "sgd" in found.offers["optimizer"]
     with pytest.raises(UnknownName, match="could not be loaded: rotten_plugin"):
         found.find("optimizer", "sdg", "here")
     assert "rotten_plugin" not in discover(block=["rotten"]).broken
@@ -175,7 +175,7 @@ def test_an_installed_plugin_that_does_not_keep_its_contract_is_named_and_offers
     text, why = INSTALLED[case]
     found = installed(f"installed_{case}", text.format(name="mine"))
     assert found.broken[f"installed_{case}"].startswith(why)
-    assert "mine" not in found.found["optimizer"]
+    assert "mine" not in found.offers["optimizer"]
 
 
 def test_an_installed_module_without_hooks_is_a_helper(installed):

@@ -10,7 +10,7 @@ from harness.plugin.discovery import discover
 from harness.training.rehearsal import Rehearsal, own_penalties, shrinks_weights
 
 FOUND = discover()
-NAMES = list(FOUND.found["optimizer"])
+NAMES = list(FOUND.offers["optimizer"])
 for catalogue, _ in FOUND.catalogues:
     if catalogue.kind == "optimizer":
         NAMES += [f"{catalogue.name}:{name}" for name in catalogue.names()]

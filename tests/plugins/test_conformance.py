@@ -13,7 +13,7 @@ from harness.plugin.discovery import discover
 from harness.testing import checks
 
 FOUND = discover()
-OFFERED = [(kind, found.offer) for kind in KINDS for found in FOUND.found[kind].values()]
+OFFERED = [(kind, found.offer) for kind in KINDS for found in FOUND.offers[kind].values()]
 CHECKS = [check for _, offer in OFFERED if not isinstance(offer, Catalogue) for check in checks(offer, quick=True)]
 
 
@@ -22,9 +22,9 @@ def test_a_plugin_passes_its_check(check):
     check()
 
 
-@pytest.mark.parametrize("kind", list(FOUND.found))
+@pytest.mark.parametrize("kind", list(FOUND.offers))
 def test_names_are_plain_words(kind):
-    for name in FOUND.found[kind]:
+    for name in FOUND.offers[kind]:
         assert name
         assert name == name.strip().lower()
         assert not set(name) & set("/: ")
@@ -42,7 +42,7 @@ def test_cosine_is_half_a_cosine_after_its_warm_up():
     assert seen[10:] == pytest.approx([(1 + math.cos(math.pi * i / 90)) / 2 for i in range(90)])
 
 
-@pytest.mark.parametrize("name", [*FOUND.found["backbone"], "test_resnet", "test_vit", "test_mambaout"])
+@pytest.mark.parametrize("name", [*FOUND.offers["backbone"], "test_resnet", "test_vit", "test_mambaout"])
 @pytest.mark.parametrize("outputs", [2, 5])
 def test_a_backbone_maps_images_to_outputs(name: str, outputs: int):
     backbone = FOUND.get("backbone", name, Backbone)

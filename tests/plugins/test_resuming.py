@@ -13,7 +13,7 @@ from harness.training.loop import train
 from harness.training.state import restore
 
 FOUND = discover()
-NAMES = [*FOUND.found["optimizer"], "sam(adam)", "ema(sam(muon))"]
+NAMES = [*FOUND.offers["optimizer"], "sam(adam)", "ema(sam(muon))"]
 for catalogue, _ in FOUND.catalogues:
     if catalogue.kind == "optimizer":
         NAMES += [f"{catalogue.name}:{name}" for name in catalogue.names()]

@@ -235,7 +235,7 @@ def test_near_the_ceiling_the_lead_is_held_as_often_as_it_says(seeds: int, hard:
 
     With Student's interval alone 52 % held the truth where one photo in a hundred is hard.
     """
-    from harness_plugins.analyses.scores.lead import _sure
+    from harness_plugins.analyses.scores.lead import certainty_of
 
     from harness.statistics.crossed import over_both
 
@@ -246,7 +246,7 @@ def test_near_the_ceiling_the_lead_is_held_as_often_as_it_says(seeds: int, hard:
         one, other = ((kind != arm) | (random.uniform(size=(seeds, PHOTOS)) < 0.1) for arm in (0, 1))
         table = one.astype(float) - other
         values = [list(each.mean(axis=1)) for each in (one, other)]
-        found = _sure(Counted(), over_both(table), table, *values)  # type: ignore[arg-type]
+        found = certainty_of(Counted(), over_both(table), table, *values)  # type: ignore[arg-type]
         held += found.low <= truth <= found.high
     assert held >= stats.binom.ppf(0.001, draws, 0.95)
 

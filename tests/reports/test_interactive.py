@@ -117,7 +117,7 @@ def test_every_search_has_parallel_coordinates_and_optunas_plots(make_records: A
 
 def test_importances_are_those_of_all_trials(make_records: Any) -> None:
     views, results = Views(), analyse(make_records(["sgd"], trials=300), importances.harness_analyses())
-    searches._importances(Outcome(results), SGD, views)
+    searches._importance_view(Outcome(results), SGD, views)
     ((bar,),) = [figure["data"] for figure in json.loads(views.json)]
     table = results.tables["importances"].set_index("parameter")["importance"]
     assert dict(zip(bar["y"], bar["x"], strict=True)) == pytest.approx((100 * table).to_dict(), rel=1e-4)

@@ -107,7 +107,7 @@ def test_ece_by_chance_is_that_of_calibrated_predictions():
     random = np.random.default_rng(1)
     confident = random.uniform(0.5, 1, 400)
     drawn = [calibration.ece(confident, random.random(400) < confident) for _ in range(1500)]
-    assert np.mean(drawn) == pytest.approx(calibration.by_chance(confident), rel=0.05)
+    assert np.mean(drawn) == pytest.approx(calibration.ece_by_chance(confident), rel=0.05)
 
 
 def test_a_bins_ends_belong_to_one_bin():
@@ -308,7 +308,7 @@ def test_many_classes_are_listed_by_their_worst_confusions(shown):
     from harness_reports._draw.interactive import Views
     from harness_reports._draw.thumbs import Thumbs
     from harness_reports._page._section import Page
-    from harness_reports._page.looking import _cards
+    from harness_reports._page.looking import _arm_cards
     from harness_reports._words.outcome import Outcome
 
     names = [f"breed{i}" for i in range(9)]
@@ -321,5 +321,5 @@ def test_many_classes_are_listed_by_their_worst_confusions(shown):
         tables={"confusion": pd.DataFrame(rows)}, records=SimpleNamespace(meta=SimpleNamespace(data={"classes": names}))
     )
     looks = {"a": SimpleNamespace(label="a", color="#000000")}
-    (card,) = _cards(Page(Outcome(results), looks, Views(), Thumbs(results.records)))
+    (card,) = _arm_cards(Page(Outcome(results), looks, Views(), Thumbs(results.records)))
     assert [(pair["true"], pair["predicted"], pair["count"]) for pair in card["pairs"]] == [("breed1", "breed2", "3")]

@@ -48,14 +48,14 @@ def test_an_analysis_is_computed_when_it_is_first_asked_for(folder: Any) -> None
 
 def test_a_failing_analysis_is_named_and_absent(folder: Any, tmp_path: Any) -> None:
     from harness.plugin.contracts import Analysis
-    from harness.plugin.registry import Found, Registry
+    from harness.plugin.registry import Offered, Registry
     from harness.results.notebook import Loaded, Tables
 
     def broken(records: Any) -> Any:
         raise ValueError("oops")
 
     registry = Registry()
-    registry.add("analysis", Found(Analysis("broken", broken), "here", "here", "ab"))
+    registry.add("analysis", Offered(Analysis("broken", broken), "here", "here", "ab"))
     tables = Tables(open_records(folder), registry)
     assert tables.get("broken") is None
     assert list(tables) == []

@@ -357,7 +357,8 @@ def test_a_failed_arm_is_named_and_the_others_are_exported(carry_out, broken, tm
     assert "left out: linear/broken/cosine, which has no result" in capsys.readouterr().out
     baseline = read_baseline(tmp_path / "b.zip")
     assert (baseline.arms, baseline.left_out) == ([SGD], ["linear/broken/cosine"])
-    assert not [row for table in ("arms", "asks", "runs") for row in baseline.tables[table] if "broken" in row["arm"]]
+    tables = (("searches", "arm"), ("asks", "study"), ("runs", "arm"))
+    assert not [row for table, column in tables for row in baseline.tables[table] if "broken" in row[column]]
     taken = carry_out(["adam"], f'[baseline]\nfile = "{tmp_path / "b.zip"}"')
     assert taken.meta.arms == [ADAM, SGD]
 

@@ -212,7 +212,7 @@ def competitor(benchmark_file, registry):
 
 
 def extended(competitor, ranges, extra=0.0):
-    return _extended_arm(competitor, [{"arm": competitor.arm.name, "ranges": ranges, "extra": extra}]).space
+    return _extended_arm(competitor, [{"arm": competitor.name, "ranges": ranges, "extra": extra}]).space
 
 
 def test_a_logarithmic_range_reaches_further_at_the_end_that_the_rate_is_near_to(competitor):

@@ -51,7 +51,7 @@ def setting(benchmark_file, registry):
 
 def every(setting):
     searched = [*setting.plan.competitors, *setting.plan.controls_of("aa")]
-    return comparison_runs(setting, {c.arm.name: [PARAMS[c.arm.optimizer]] for c in searched})
+    return comparison_runs(setting, {c.name: [PARAMS[c.arm.optimizer]] for c in searched})
 
 
 def probe_of(networks, measure=lambda *parts: {}):
@@ -141,7 +141,7 @@ def test_threes_are_one_network_of_each_arm_or_of_two_arms_and_seeds(setting):
 
 def test_arms_of_two_networks_are_never_paired(setting):
     made = setting(("batch_size = 16", 'batch_size = 16\nbackbones = ["lesson_cnn", "linear"]'))
-    params = {c.arm.name: [PARAMS[c.arm.optimizer]] for c in made.plan.competitors}
+    params = {c.name: [PARAMS[c.arm.optimizer]] for c in made.plan.competitors}
     work = work_of(probe_of(2), made, comparison_runs(made, params))
     assert all(len({run.arm.backbone for run in runs}) == 1 for runs in work.all)
     assert {run.arm.backbone for run in work.groups[0][0]} | {runs[0].arm.backbone for runs in work.groups[0]} == {

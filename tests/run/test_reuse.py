@@ -25,6 +25,7 @@ from harness.run.prepare import Request, prepare
 from harness.run.reuse import earlier_runs
 from harness.run.search import Search
 from harness.run.start import run
+from harness.verdict.protocol import registered_protocols
 
 ONE = """
 name = "tiny"
@@ -108,6 +109,11 @@ def origins(folder: Path) -> dict[str, str]:
         return dict(db.execute("SELECT run_id, taken_from FROM runs"))
 
 
+def registered(folder: Path) -> list[str]:
+    """Return when each protocol was registered."""
+    return [protocol.when for protocol in registered_protocols(open_records(folder).meta)]
+
+
 def arm(optimizer: str) -> str:
     return f"lesson_cnn/{optimizer}/cosine"
 
@@ -133,6 +139,10 @@ def test_adding_an_optimizer_trains_that_optimizer_only(carry_out, trained, said
     assert (notice.level, notice.text.rstrip(".")) in {("note", line) for line in said}
     assert taken_runs(open_records(first)) == []
     assert any(line.endswith(f" s, taken from {first.name})") and "trial 1/2" in line for line in said)
+
+    seen = len(open_records(first).comparison["run_id"].unique()) - 2  # its restarts are asked for later
+    assert registered(first) == ["before the comparison"]
+    assert registered(folder) == [f"after {seen} comparison runs had ended"]
 
     trained.clear()
     scratch = carry_out(THREE, CONTROLS, out="scratch")
@@ -242,6 +252,9 @@ SPOILED = {
     "another recipe": lambda folder: change(folder, "UPDATE runs SET recipe = json_set(recipe, '$.l2', 7)"),
     "epochs that are gone": lambda folder: change(folder, "DELETE FROM epochs WHERE epoch = 1"),
     "a table that is gone": lambda folder: change(folder, "DROP TABLE epochs"),
+    "runs of a baseline, which another machine made": lambda folder: change(
+        folder, "INSERT OR REPLACE INTO meta SELECT 'baseline', json_object('names', json_group_array(arm)) FROM runs"
+    ),
     "no database": lambda folder: schema.database(folder).write_bytes(b"SQLite format 3\0 and no more of it"),
     "a run under way": lambda folder: change(folder, "PRAGMA journal_mode = WAL"),
 }

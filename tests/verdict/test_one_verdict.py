@@ -38,10 +38,10 @@ def folder(written_records, tmp_path_factory):
     written_records(folder, trials=12, epochs=3, arms=2, seeds=6, tested=16)
     meta, notes = open_records(folder).meta, Notes()
     for trials, margins in ((5, TIGHT), (6, TIGHT), (6, WIDE)):
-        benchmark = json.loads(json.dumps(meta["benchmark"]))
+        benchmark = json.loads(json.dumps(meta.benchmark))
         benchmark["search"]["trials"] = trials
         benchmark["verdict"]["margins"] |= margins
-        register(notes, resolve(benchmark, meta["arms"], list(meta["metrics"])), 12 * len(notes))
+        register(notes, resolve(benchmark, meta.arms, list(meta.metrics)), 12 * len(notes))
     db = sqlite3.connect(folder / "run.db")
     for run_id, arm, metrics in db.execute("SELECT run_id, arm, metrics FROM runs WHERE phase = 'compare'").fetchall():
         numbers = json.loads(metrics)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from dataclasses import replace
 
@@ -96,21 +95,3 @@ def test_the_gate_on_the_page_is_that_of_the_standing_protocol(three):
     signs = dict.fromkeys(table["arm"], None)
     shown = gate_section.gate(Results(records, {"gate": table}), "lesson_cnn", signs)
     assert [row["state"] for row in shown["rows"]] == ["at a minimum"] * 2
-
-
-def test_nobody_else_picks_a_protocol_by_its_place(repository):
-    """Registered protocols may be walked through; one of them, or the first hash of a table, is picked in protocol.py alone."""
-    picked = []
-    for package in ("harness", "plugins", "reports"):
-        for file in (repository / package).rglob("*.py"):
-            if file == repository / "harness" / "verdict" / "protocol.py":
-                continue
-            tree = ast.parse(file.read_text())
-            loops = [n.iter for n in ast.walk(tree) if isinstance(n, ast.For | ast.comprehension)]
-            for node in ast.walk(tree):
-                listed = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("registered_protocols")
-                by_place = isinstance(node, ast.Attribute) and node.attr in ("iloc", "iat", "head", "tail")
-                first_hash = by_place and ast.unparse(node.value).endswith("['hash']")
-                if (listed and node not in loops) or first_hash:
-                    picked.append(f"{file.name}:{node.lineno}")
-    assert picked == []

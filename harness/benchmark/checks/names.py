@@ -70,7 +70,7 @@ def check_aliases(benchmark: Benchmark, source: Source, registry: Registry) -> N
             hint = did_you_mean(alias, train.optimizers)
             raise source.refusal(key, "be one of train.optimizers", shown(alias), hint)
         registry.get("optimizer", name, Optimizer, source.where(*key))
-        if alias in registry.found["optimizer"]:
+        if alias in registry.offers["optimizer"]:
             raise source.refusal(key, "be a new name", "that of an optimizer", "choose another")
 
 

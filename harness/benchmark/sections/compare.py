@@ -100,7 +100,8 @@ class CompareSection(Section):
         Field(max_length=100),
         Meaning(
             "At most how many measurements a costly probe makes, by the probe's name: networks, pairs or triples of "
-            "networks. A probe that is not named measures all.",
+            "networks. A probe is costly when it takes long or measures several networks together. One that is not named "
+            "measures all.",
             {"connectivity": 72},
             MEASURED,
         ),
@@ -108,7 +109,8 @@ class CompareSection(Section):
     probe_budget: Annotated[
         Seconds | None,
         Meaning(
-            "A limit in seconds for each costly probe. With a limit, what is measured depends on the speed of the machine.",
+            "A limit in seconds for each costly probe. With a limit, the speed of the machine decides how much is "
+            "measured.",
             600.0,
             BESIDE,
         ),

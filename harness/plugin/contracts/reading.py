@@ -18,30 +18,34 @@ if TYPE_CHECKING:
 class Probe:
     """A measurement on trained networks: ``measure(parts, **options)`` returns named numbers and arrays.
 
-    It measures when the comparison is over, on the weights that the runs kept. A probe of two or three ``networks`` is
-    given as many: ``measure(one, other, **options)``. A corrected probe measures again, and nothing is trained for it.
+    It measures when the comparison is over, on the weights that the runs kept. A probe of two or three ``networks`` is given
+    as many: ``measure(one, other, **options)``. A corrected probe measures again, and nothing is trained for it. A network is
+    in evaluation mode with its final weights, and is to be left as it was.
 
-    A probe of one network measures every solution of the arms, and ``records.runs`` and ``records.comparison`` have its
-    numbers as columns ``PROBE.name``. One that takes long is ``costly``, and so is every probe of several networks: it
-    measures as many networks, or pairs, as ``compare.probe_sizes`` asks for, or as fit into the seconds of
-    ``compare.probe_budget`` where that is set. The report says what was left out. What a probe computes of one network and needs again for the next pair it may keep in ``parts.probe_cache``.
+    A probe of one network measures every solution of the arms. ``records.runs`` and ``records.comparison`` have its numbers
+    as columns ``PROBE.name``. A ``costly`` probe measures as many networks, or pairs, as ``compare.probe_sizes`` asks for, or
+    as fit into the seconds of ``compare.probe_budget`` where that is set. The report names what was left out. What a probe
+    computes of one network and needs again for the next pair, it may keep in ``parts.probe_cache``.
 
-    A network is in evaluation mode with its final weights, and is to be left as it was. All numbers stand in
-    ``records.measured``. Arrays, of numbers and small, are what ``records.probed(PROBE, *run_ids)`` returns.
-    ``options`` are the keywords with their defaults, which ``[compare.probe_options.PROBE]`` may set, to what ``limits``
-    say.
+    All numbers stand in ``records.measured``. Arrays, of numbers and small, are what ``records.probed(PROBE, *run_ids)``
+    returns.
+
+    >>> def measure(parts):
+    ...     return {"length": float(sum(p.detach().square().sum() for p in parts.model.parameters()) ** 0.5)}
+    >>> Probe("weights", measure).costly, Probe("distance", measure, networks=2).costly
+    (False, True)
     """
 
-    name: str
+    name: str  # by which a benchmark asks for it
     measure: Callable[..., Mapping[str, float | NDArray[Any]]]
-    networks: int = 1  # how many it looks at together: 1, 2 or 3
-    costly: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
-    limits: Space = field(default_factory=dict)
-    reference: str = ""
+    networks: int = 1  # how many it measures together: 1, 2 or 3
+    costly: bool = False  # it takes long; every probe of several networks is
+    options: Mapping[str, Any] = field(default_factory=dict)  # its keywords, with their defaults
+    limits: Space = field(default_factory=dict)  # what ``[compare.probe_options.PROBE]`` may set an option to
+    reference: str = ""  # a paper or an address, for the report
 
     def __post_init__(self) -> None:
-        """Have a probe of several networks be costly, for there are many pairs."""
+        """Make a probe of several networks costly, because there are many pairs."""
         object.__setattr__(self, "costly", self.costly or self.networks > 1)
 
 

@@ -64,7 +64,7 @@ def compute(records: Records) -> DataFrame:
 
 
 def _doubted(records: Records, split: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the photos of a split whose label, or whose being of any class, is in doubt."""
+    """Yield the photos of a split whose label is in doubt, or of which it is in doubt that they show any class."""
     models = _models(records, split)
     if models is None:
         return
@@ -76,16 +76,19 @@ def _doubted(records: Records, split: str) -> Iterator[tuple[Any, ...]]:
 
 
 def doubts(
-    mean: NDArray[np.float64], every: NDArray[np.float64], truth: NDArray[np.int64]
+    mean: NDArray[np.float64], models: NDArray[np.float64], truth: NDArray[np.int64]
 ) -> Iterator[tuple[int, str, float, int]]:
-    """Yield (row, reason, score, most probable class) from the mean ``[N, K]`` over arms and every model ``[R, N, K]``."""
+    """Yield (row, reason, score, most probable class) of doubtful photos.
+
+    They follow from the mean probabilities [N, K] over arms, those of every model [R, N, K], and the class numbers [N].
+    """
     import numpy as np
 
     rows = np.arange(len(truth))
-    given, against = mean[rows, truth], (every.argmax(axis=2) != truth).all(axis=0)
+    given, against = mean[rows, truth], (models.argmax(axis=2) != truth).all(axis=0)
     for n in np.flatnonzero(against & (given < UNLIKELY)):
         yield int(n), "wrong label", float(1 - given[n]), int(mean[n].argmax())
-    unsure, doubt = np.all(entropy(every) > UNSURE, axis=0), entropy(mean)
+    unsure, doubt = np.all(entropy(models) > UNSURE, axis=0), entropy(mean)
     for n in rows[np.argsort(-doubt, kind="stable")][: max(1, round(LEAST_SURE * len(rows)))]:
         if unsure[n]:
             yield int(n), "neither class", float(doubt[n]), int(mean[n].argmax())
@@ -110,7 +113,7 @@ def _models(records: Records, split: str) -> tuple[NDArray[np.float64], NDArray[
 class _Likeness:
     """Photos that are equal or nearly equal, of the same data."""
 
-    photos: Mapping[str, Mapping[str, Any]]  # by name: their rows of records.examples
+    photos: Mapping[str, Mapping[Any, Any]]  # by name: their rows of records.examples
     classes: list[str]
     order: Mapping[str, int]  # a photo's place among all
     nearness: Mapping[frozenset[str], float]  # the correlation of two photos that are nearly equal
@@ -135,15 +138,15 @@ class _Likeness:
 
 def _alike(records: Records) -> Iterator[tuple[Any, ...]]:
     """Yield photos that are there twice, each for its gravest reason."""
-    found = records.meta.likeness
-    if not found:
+    pairs = records.meta.likeness
+    if not pairs:
         return
-    photos = {str(row["name"]): row for row in records.examples.to_dict("records")}
+    photos: dict[str, Mapping[Any, Any]] = {str(row["name"]): row for row in records.examples.to_dict("records")}
     order = {name: place for place, name in enumerate(photos)}
-    near = found["near_duplicates"]
+    near = pairs["near_duplicates"]
     nearness = {frozenset(_names(pair["photos"])): float(pair["correlation"]) for pair in near}
     likeness = _Likeness(photos, class_names(records), order, nearness)
-    groups = [(reason, group) for reason, key in GROUPS.items() for group in found[key]]
+    groups = [(reason, group) for reason, key in GROUPS.items() for group in pairs[key]]
     groups += [("near duplicate", pair["photos"]) for pair in near]
     seen: set[str] = set()
     for reason, members in groups:

@@ -46,7 +46,7 @@ def _write_scores(setting: Setting, store: Store) -> list[str]:
 
 def _tuned(driver: Driver) -> dict[str, Any]:
     """Return the parameters that the searches which have ended have chosen, by arm."""
-    arms = {competitor.arm.name for competitor in driver.setting.plan.competitors}
+    arms = {competitor.name for competitor in driver.setting.plan.competitors}
     first = [search for search in driver.searches if search.arm in arms and search.replicate == 0]
     return {search.arm: params for search in first if (params := search.chosen) is not None}
 

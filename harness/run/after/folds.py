@@ -52,16 +52,16 @@ def predict_out_of_fold(
     recorded = store.noted("folds") or {}
     if recorded.get("runs") == run_ids and file.is_file() and all(_is_done(store, run_id) for run_id in run_ids):
         return ""
-    reporter.say(f"predicting the train split out of {count} folds, with {competitor.arm.name}")
+    reporter.say(f"predicting the train split out of {count} folds, with {competitor.name}")
     _carry_out(folds, store, reporter, earlier)
     for fold in folds:
         row = store.run(fold.run.id)
         if row is None or row["state"] != schema.DONE:
             reason = f"{row['state']}: {row['reason']}" if row else "it was not carried out"
-            return f"the train split has no out-of-fold predictions: {competitor.arm.name} on a fold, {reason}"
+            return f"the train split has no out-of-fold predictions: {competitor.name} on a fold, {reason}"
     save_arrays(file, {"predictions": _assembled(folds, store, len(setting.data.train))})
     store.promise([file])
-    store.note("folds", {"arm": competitor.arm.name, "count": count, "runs": run_ids})
+    store.note("folds", {"arm": competitor.name, "count": count, "runs": run_ids})
     return ""
 
 

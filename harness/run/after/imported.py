@@ -12,7 +12,7 @@ from harness.records import Store, schema
 
 def imported_runs(setting: Setting, store: Store) -> list[ComparisonRun]:
     """Return the imported arms' own runs whose weights are in the run folder, in the order of the baseline."""
-    names = {competitor.arm.name for competitor in setting.plan.imported}
+    names = {competitor.name for competitor in setting.plan.imported}
     runs = []
     for entry in (store.noted("baseline") or {}).get("comparison", ()):
         row = store.run(entry["run_id"]) if entry["role"] == "fresh" and entry["arm"] in names else None

@@ -25,7 +25,7 @@ def planned_cells(setting: Setting) -> list[ComparisonRun]:
     chosen = {}
     for competitor in (*setting.plan.competitors, *setting.plan.controls_of("aa")):
         values = {name: middle(space) for name, space in competitor.space.items()}
-        chosen[competitor.arm.name] = [values] * searches
+        chosen[competitor.name] = [values] * searches
     found = comparison_runs(setting, chosen)
     return [*found, *restart_runs(setting, found)]
 

@@ -111,9 +111,9 @@ def _by_arm(cells: Sequence[ComparisonRun]) -> dict[str, dict[int, Run]]:
 
 def _of_one_network(setting: Setting, runs: dict[str, dict[int, Run]]) -> Iterator[list[str]]:
     plan = setting.plan
-    every = [c for c in (*plan.competitors, *plan.imported, *plan.controls) if c.arm.name in runs]
+    every = [c for c in (*plan.competitors, *plan.imported, *plan.controls) if c.name in runs]
     for network in dict.fromkeys(c.arm.network for c in every):
-        yield [c.arm.name for c in every if c.arm.network == network]
+        yield [c.name for c in every if c.arm.network == network]
 
 
 def _groups(

@@ -31,20 +31,20 @@ def centre(setting: AnySetting, store: Store, reporter: Reporter) -> AnySetting:
         return setting
     competitors = []
     for competitor in setting.plan.competitors:
-        if competitor.arm.name not in store.range_tests():
+        if competitor.name not in store.range_tests():
             test = _test(setting, competitor, store.attempts)
             store.add_range_test(test.arm, _plain(test), _rows(test))
             reporter.say(f"  range test  {line(test)}", style="" if test.lr else "yellow")
-        lr = store.range_tests()[competitor.arm.name]["lr"]
+        lr = store.range_tests()[competitor.name]["lr"]
         competitors.append(centred(competitor, lr) if lr else competitor)
-    spaces = {competitor.arm.name: competitor.space for competitor in competitors}
+    spaces = {competitor.name: competitor.space for competitor in competitors}
     controls = tuple(replace(control, space=spaces[control.of]) for control in setting.plan.controls)
     return replace(setting, plan=replace(setting.plan, competitors=tuple(competitors), controls=controls))
 
 
 def _test(setting: Setting, competitor: Competitor, attempts: Attempts) -> RangeTest:
     """Return an arm's range test; a failed one where the process has died in it again and again."""
-    work, arm = f"range test {competitor.arm.name}", competitor.arm.name
+    work, arm = f"range test {competitor.name}", competitor.name
     if reason := attempts.given_up(work):
         return RangeTest(arm, note=reason, failed=True)
     with attempts.during(work, f"the range test of {arm}"):

@@ -39,7 +39,7 @@ def extended(setting: AnySetting, store: Store) -> AnySetting:
     if not noted:
         return setting
     plan = setting.plan
-    arms = {competitor.arm.name: _extended_arm(competitor, noted) for competitor in plan.competitors}
+    arms = {competitor.name: _extended_arm(competitor, noted) for competitor in plan.competitors}
     controls = tuple(_with_range_of(control, arms.get(control.of)) for control in plan.controls)
     return replace(setting, plan=replace(plan, competitors=tuple(arms.values()), controls=controls))
 
@@ -51,7 +51,7 @@ def _with_range_of(control: Competitor, arm: Competitor | None) -> Competitor:
 def _extended_arm(competitor: Competitor, extensions: Iterable[Mapping[str, Any]]) -> Competitor:
     """Return the competitor with those of the extensions that are its own, one after another."""
     for extension in extensions:
-        if extension["arm"] == competitor.arm.name:
+        if extension["arm"] == competitor.name:
             ranges = {name: _stretched(range_, competitor.space[name]) for name, range_ in extension["ranges"].items()}
             extra = competitor.extra + extension["extra"]
             competitor = replace(competitor, space={**competitor.space, **ranges}, extra=extra)
@@ -74,7 +74,7 @@ def extend(setting: Setting, store: Store, rounds_left: int) -> tuple[bool, list
     Returns whether there is more to do now, and lines that say what was extended, or why nothing was.
     """
     records = open_records(store.folder)
-    alarms = _raised_alarms(records, [competitor.arm.name for competitor in setting.plan.competitors])
+    alarms = _raised_alarms(records, [competitor.name for competitor in setting.plan.competitors])
     if not alarms:
         return False, ["nothing to extend: no arm has a tuning alarm"]
     if not rounds_left:
@@ -82,7 +82,7 @@ def extend(setting: Setting, store: Store, rounds_left: int) -> tuple[bool, list
     exhausted: dict[str, int] = store.noted("exhausted") or {}
     extensions, lines = [], []
     for competitor in setting.plan.competitors:
-        arm = competitor.arm.name
+        arm = competitor.name
         if arm not in alarms:
             continue
         extension = _extension(setting, competitor, alarms[arm], records)
@@ -109,7 +109,7 @@ def _raised_alarms(records: Records, arms: Sequence[str]) -> dict[str, dict[str,
 
 def _extension(setting: Setting, competitor: Competitor, alarms: Mapping[str, str], records: Records) -> dict[str, Any]:
     """Return what an arm with these alarms gets: ranges that are wider, and more budget."""
-    arm, search = competitor.arm.name, setting.plan.benchmark.search
+    arm, search = competitor.name, setting.plan.benchmark.search
     tuned = dict(zip(records.arms["arm"], records.arms["tuned_params"], strict=True))[arm]
     ranges = _further(competitor, tuned) if {"edge", "rising"} & set(alarms) else {}
     if "special case" in alarms:

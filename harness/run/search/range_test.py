@@ -159,7 +159,7 @@ def range_test(
     It has ``DENSITY`` steps a decade unless ``steps`` says how many in all. All hyperparameters but the rate are the
     optimizer's defaults. What a plugin raises becomes the note.
     """
-    arm = competitor.arm.name
+    arm = competitor.name
     if reason := cannot(competitor):
         return RangeTest(arm, note=reason)
     space: Any = competitor.space["lr"]

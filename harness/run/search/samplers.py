@@ -51,7 +51,7 @@ def make_sampler(
     plan: Plan, competitor: Competitor, number: int, replicate: int = 0, where: str = "search.sampler"
 ) -> optuna.samplers.BaseSampler:
     """Return the sampler of one trial, seeded from (search seed, study, number); raises BenchmarkError in one line."""
-    search, study = plan.benchmark.search, study_name(competitor.arm.name, replicate)
+    search, study = plan.benchmark.search, study_name(competitor.name, replicate)
     options = dict(search.sampler_options)
     name = short_name(search.sampler)
     key = [search.seed, study] if name in _ONE_SEED else [search.seed, study, number]

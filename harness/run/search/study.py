@@ -41,7 +41,7 @@ class Search:
     def __init__(self, setting: Setting, competitor: Competitor, store: Store, replicate: int = 0) -> None:
         self.setting = setting
         self.competitor = competitor
-        self.arm = competitor.arm.name
+        self.arm = competitor.name
         self.replicate = replicate
         self.study = study_name(self.arm, replicate)
         self._store = store

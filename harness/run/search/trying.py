@@ -224,7 +224,7 @@ def _startup_trials(kind: type, options: Mapping[str, Any]) -> int:
 def _blamed(plan: Plan, competitor: Competitor, trouble: str, where: Where) -> BenchmarkError:
     """Return the error that names the options without which the small search does not break, if there are such."""
     search = plan.benchmark.search
-    arm, trouble = competitor.arm.name, shortened(on_one_line(trouble), 120)
+    arm, trouble = competitor.name, shortened(on_one_line(trouble), 120)
     for part in ("sampler", "pruner"):
         options = getattr(search, f"{part}_options")
         guilty = []

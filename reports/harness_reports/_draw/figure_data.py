@@ -16,7 +16,7 @@ DIGITS = 7
 
 def packed_data(data: DataFrame) -> str:
     """Return a table as JSON for the ``<metadata>`` of its figure, packed where it is long."""
-    rows = [[_cell(value) for value in row] for row in data.itertuples(index=False)]
+    rows = [list(map(_plain_cell, row)) for row in data.itertuples(index=False)]
     return packed(embedded({"columns": [str(column) for column in data.columns], "rows": rows}))
 
 
@@ -35,7 +35,7 @@ def lines_of(figure: Figure) -> DataFrame:
     return pd.DataFrame(points, columns=["series", axes.get_xlabel() or "x", y_name or "y"])
 
 
-def _cell(value: Any) -> Any:
+def _plain_cell(value: Any) -> Any:
     """Return a value that JSON can hold; a number that is not finite becomes None."""
     if hasattr(value, "item"):
         value = value.item()

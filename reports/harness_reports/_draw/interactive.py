@@ -60,7 +60,9 @@ class Views:
             raise ValueError(f"view {title!r}: must have traces that need no eval, got {min(forbidden)}")
         if not traces:
             return Markup("")
-        self._figures.append(embedded({"title": title, "data": _clean(traces), "layout": _clean(layout or {})}))
+        self._figures.append(
+            embedded({"title": title, "data": _plain_json(traces), "layout": _plain_json(layout or {})})
+        )
         below = Markup('<p class="small">{}</p>').format(note) if note else ""
         return Markup(
             '<details class="explore" data-view="{}"><summary>Explore: {}</summary>{}<div class="plot" style="height:{}px">'
@@ -102,10 +104,10 @@ def library() -> Library:
     return Library(packed(script), digest(script))
 
 
-def _clean(value: Any) -> Any:
+def _plain_json(value: Any) -> Any:
     """Return a value that JSON can hold: numbers are short and finite, and text is no markup."""
     if isinstance(value, Mapping):
-        return {str(key): _clean(item) for key, item in value.items()}
+        return {str(key): _plain_json(item) for key, item in value.items()}
     if isinstance(value, str):
         return str(escape(value))
     if value is None or isinstance(value, bool | int):
@@ -113,5 +115,5 @@ def _clean(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if hasattr(value, "tolist"):  # of numpy or pandas
-        return _clean(value.tolist())
-    return [_clean(item) for item in value]
+        return _plain_json(value.tolist())
+    return [_plain_json(item) for item in value]

@@ -52,11 +52,11 @@ def _draw_trials(
                 group = f"{name}-{place}-{size}"
                 dot: dict[str, Any] = {"s": size, "color": look.color, "alpha": 0.85, "lw": 0, "gid": group}
                 axes.scatter(rows["seconds"], rows["score"], zorder=2, **dot)
-                tips[group] = [_tip(look.label, row, unit) for row in rows.to_dict("records")]
+                tips[group] = [_trial_tip(look.label, row, unit) for row in rows.to_dict("records")]
     return tips
 
 
-def _tip(label: str, row: Mapping[Any, Any], unit: str) -> str:
+def _trial_tip(label: str, row: Mapping[Any, Any], unit: str) -> str:
     """Return what the mark of a trial says."""
     score, time = numbers.measure(row["score"], unit), numbers.duration(row["seconds"])
     return f"{label}, trial {row['number']}: {score} in {time}"

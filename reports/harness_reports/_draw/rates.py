@@ -120,7 +120,7 @@ def _draw_trials(axes: Axes, trials: DataFrame, look: Look, scale: Scale) -> dic
     axes.scatter(good["lr"], good["value"], color=look.color, lw=0, zorder=3, gid="trials", **dots)
     ring = good[good["chosen"]]
     axes.plot(ring["lr"], ring["value"], "o", ms=10.5, mfc="none", mec=INK, mew=1.1, zorder=4, gid="chosen")
-    tips = {"trials": [_tip(row, scale.unit) for row in good.to_dict("records")]}
+    tips = {"trials": [_trial_tip(row, scale.unit) for row in good.to_dict("records")]}
     groups = {state: (marker, trials[trials["state"] == state]) for state, marker in MARKERS.items()}
     groups["far"] = ("d", off_axis)
     for state, (marker, rows) in groups.items():
@@ -128,11 +128,11 @@ def _draw_trials(axes: Axes, trials: DataFrame, look: Look, scale: Scale) -> dic
         strip = axes.get_xaxis_transform()  # x in learning rates, y as a fraction of the height
         kind: dict[str, Any] = {"marker": marker, "s": 26, "color": look.color, "lw": 1.3, "zorder": 3, "gid": state}
         axes.scatter(rows["lr"], heights, transform=strip, **kind)
-        tips[state] = [_tip(row, scale.unit) for row in rows.to_dict("records")]
+        tips[state] = [_trial_tip(row, scale.unit) for row in rows.to_dict("records")]
     return tips
 
 
-def _tip(row: Mapping[Any, Any], unit: str) -> str:
+def _trial_tip(row: Mapping[Any, Any], unit: str) -> str:
     """Return what the mark of a trial says."""
     value = numbers.measure(float(row["value"]), unit) if math.isfinite(row["value"]) else str(row["state"])
     return f"trial {row['number']}{' (chosen)' if row['chosen'] else ''}: {value}\n{row['params']}"

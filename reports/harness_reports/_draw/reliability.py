@@ -27,7 +27,7 @@ def reliability_diagram(table: DataFrame, look: Look, classes: int, floor: float
     low = 1 / classes  # the most probable of K classes has a probability of at least 1/K
     most = float(table["count"].max())
     rows = table.to_dict("records")
-    tips = {f"bin-{row['bin']}": [_tip(row)] for row in rows}
+    tips = {f"bin-{row['bin']}": [_bin_tip(row)] for row in rows}
     with house_style():
         figure, axes = new_panel(2.55, NARROW)
         axes.plot([0, 1], [0, 1], color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
@@ -48,7 +48,7 @@ def reliability_diagram(table: DataFrame, look: Look, classes: int, floor: float
         return to_svg(figure, name, f"{look.label}: how often right against how sure, in bins", tips, table)
 
 
-def _tip(row: dict[Any, Any]) -> str:
+def _bin_tip(row: dict[Any, Any]) -> str:
     """Return what the dot of a bin says."""
     sure, right = 100 * row["confidence"], 100 * row["accuracy"]
     return f"{row['count']:.4g} of {row['examples']} examples, {sure:.1f} % sure, {right:.1f} % right"

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from markupsafe import Markup, escape
@@ -39,7 +40,7 @@ def search_views(outcome: Outcome, looks: Mapping[str, Look], views: Views) -> l
         arm_views = [
             parallel_coordinates(outcome, arm, trials, views),
             *_optuna_plots(outcome, arm, trials, views),
-            _importances(outcome, arm, views),
+            _importance_view(outcome, arm, views),
         ]
         arm_views = [view for view in arm_views if view]
         if arm_views:
@@ -85,7 +86,7 @@ def parallel_coordinates(outcome: Outcome, arm: str, trials: DataFrame, views: V
     plotly's own kind needs ``eval``, which the page forbids; these are lines on one common axis from 0 to 1.
     """
     spaces = outcome.records.meta.spaces.get(arm, {})
-    coordinates = [_parameter_axis(trials, name, spaces.get(name, {})) for name in _varied(trials)]
+    coordinates = [_parameter_axis(trials, name, spaces.get(name, {})) for name in _varied_parameters(trials)]
     if not coordinates:
         return Markup("")
     score = _score_axis(outcome, trials)
@@ -98,10 +99,10 @@ def parallel_coordinates(outcome: Outcome, arm: str, trials: DataFrame, views: V
     return views.add("parallel coordinates", traces, _parallel_layout(coordinates), note)
 
 
-def _varied(trials: DataFrame) -> list[str]:
+def _varied_parameters(trials: DataFrame) -> list[str]:
     """Return the parameters that have more than one value in these trials."""
     values: dict[str, set[str]] = {}
-    names = dict.fromkeys(name for params in trials["params"] for name in params)
+    names = dict.fromkeys(chain.from_iterable(trials["params"]))
     for name in names:
         values[name] = {repr(params.get(name)) for params in trials["params"]}
     return [name for name in names if len(values[name]) > 1]
@@ -115,7 +116,7 @@ def _parameter_axis(trials: DataFrame, name: str, space: Mapping[str, Any]) -> C
     if len(numeric) < len(present):
         return _axis_of_kinds(name, values)
     log = bool(space) and read_range(space).log and min(numeric) > 0
-    points = [_point(value, log) for value in values]
+    points = [_axis_point(value, log) for value in values]
     ends = [point for point in points if point is not None]
     low, length = min(ends), (max(ends) - min(ends)) or 1.0
     marks = [(0.0, numbers.setting(min(numeric))), (1.0, numbers.setting(max(numeric)))]
@@ -126,7 +127,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _point(value: Any, log: bool) -> float | None:
+def _axis_point(value: Any, log: bool) -> float | None:
     if value is None:
         return None
     return math.log10(value) if log else float(value)
@@ -200,11 +201,11 @@ def study_of(outcome: Outcome, arm: str, trials: DataFrame) -> Study:
 
     direction: Literal["maximize", "minimize"] = "maximize" if outcome.deciding.goal == "max" else "minimize"
     recorded = outcome.records.meta.spaces.get(arm, {})
-    spaces = {name: _distribution(space) for name, space in recorded.items() if "fixed" not in space}
+    spaces = {name: _optuna_distribution(space) for name, space in recorded.items() if "fixed" not in space}
     with _quiet_optuna():
         study = optuna.create_study(direction=direction)
         for row in trials.to_dict("records"):
-            params = {name: _category(row["params"][name]) for name in spaces if name in row["params"]}
+            params = {name: _optuna_category(row["params"][name]) for name in spaces if name in row["params"]}
             distributions = {name: spaces[name] for name in params}
             with suppress(ValueError):  # a trial of a space that was recorded before this one
                 study.add_trial(create_trial(params=params, distributions=distributions, value=float(row["value"])))
@@ -255,18 +256,18 @@ def _with_line_breaks(value: Any) -> Any:
     return value
 
 
-def _distribution(space: Mapping[str, Any]) -> BaseDistribution:
+def _optuna_distribution(space: Mapping[str, Any]) -> BaseDistribution:
     """Return a recorded space as Optuna has it."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if "choices" in space:
-        return CategoricalDistribution([_category(choice) for choice in space["choices"]])
+        return CategoricalDistribution([_optuna_category(choice) for choice in space["choices"]])
     if isinstance(space["low"], int) and isinstance(space["high"], int):
         return IntDistribution(space["low"], space["high"], log=bool(space["log"]))
     return FloatDistribution(float(space["low"]), float(space["high"]), log=bool(space["log"]))
 
 
-def _category(value: Any) -> Any:
+def _optuna_category(value: Any) -> Any:
     """Return a value as Optuna's categories take it."""
     return value if value is None or isinstance(value, bool | int | float | str) else numbers.setting(value)
 
@@ -286,7 +287,7 @@ def _quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def _importances(outcome: Outcome, arm: str, views: Views) -> Markup:
+def _importance_view(outcome: Outcome, arm: str, views: Views) -> Markup:
     """Return the view of how much each parameter decides, over all trials of an arm's search."""
     table = outcome.table("importances")
     rows = None if table is None else table[table["arm"] == arm].sort_values("importance", kind="stable")

@@ -76,17 +76,17 @@ def to_svg(
     figure.savefig(file, format="svg", dpi=SHARPNESS, transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())
     prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
-    _strip(root)
+    _strip_namespaces(root)
     _add_tips(root, tips)
     for element in root.iter():
-        element.attrib = {key: _rewritten(key, value, prefix) for key, value in element.attrib.items()}
-    _frame(root, title)
+        element.attrib = {key: _rewritten_attribute(key, value, prefix) for key, value in element.attrib.items()}
+    _set_frame(root, title)
     if title:
         ElementTree.SubElement(root, "metadata").text = packed_data(lines_of(figure) if data is None else data)
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
-def _frame(root: ElementTree.Element, title: str) -> None:
+def _set_frame(root: ElementTree.Element, title: str) -> None:
     """Give the element a largest width instead of a size, and a title for readers who do not see it."""
     width = float(root.attrib.pop("width").removesuffix("pt")) * 4 / 3  # CSS pixels
     root.attrib.pop("height")
@@ -95,7 +95,7 @@ def _frame(root: ElementTree.Element, title: str) -> None:
     root.attrib |= {"role": "img", "aria-label": title} if title else {"aria-hidden": "true"}
 
 
-def _strip(root: ElementTree.Element) -> None:
+def _strip_namespaces(root: ElementTree.Element) -> None:
     """Remove what HTML does not need: namespaces, metadata, and a style that would hold for the whole page."""
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
@@ -113,7 +113,7 @@ def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str]]) -> N
             ElementTree.SubElement(mark, "title").text = text
 
 
-def _rewritten(key: str, value: str, prefix: str) -> str:
+def _rewritten_attribute(key: str, value: str, prefix: str) -> str:
     """Return an attribute with a prefix before its ids, neutral colours as CSS variables, and no font."""
     if key == "id":
         return f"{prefix}-{value}"

@@ -29,16 +29,20 @@ class Thumbs:
             jpeg = content if content and content.startswith(JPEG) else None
             self._uris[key] = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else ""
         name = printable(file)
-        return {"photo": self._class(*key) if self._uris[key] else "", "file": name, "short": name.rpartition("/")[2]}
+        return {
+            "photo": self._css_class(*key) if self._uris[key] else "",
+            "file": name,
+            "short": name.rpartition("/")[2],
+        }
 
     @property
     def css(self) -> str:
         """The rules of all photos used so far."""
         uris = sorted((key, uri) for key, uri in self._uris.items() if uri)
-        return "\n".join(f".{self._class(*key)}{{background-image:url({uri})}}" for key, uri in uris)
+        return "\n".join(f".{self._css_class(*key)}{{background-image:url({uri})}}" for key, uri in uris)
 
     @staticmethod
-    def _class(split: str, row: int) -> str:
+    def _css_class(split: str, row: int) -> str:
         return f"photo-{'test' if split == 'test' else 'tune' if split == 'tune' else 'train'}-{row}"
 
 

@@ -17,13 +17,16 @@ from harness_reports._words.outcome import Outcome
 def doubts(page: Page, headline: Headline) -> list[dict[str, Any]]:
     """Return groups of ``title`` and ``items``, each item a ``level`` and a ``text``, the gravest group first."""
     every_notice = notices(page.outcome)
-    unmeasured = [headline.caveat, *_unmeasured(page)]
+    unmeasured = [headline.caveat, *_unmeasured_probes(page)]
     groups: list[tuple[str, list[tuple[str, str]]]] = [
         (
             "What went wrong or may mislead",
             [(notice.level, notice.text) for notice in every_notice if notice.level != "note"],
         ),
-        ("How small a difference it could have seen", [("note", text) for text in _power(page.outcome)]),
+        (
+            "How small a difference it could have seen",
+            [("note", text) for text in _detectable_difference(page.outcome)],
+        ),
         ("What was not measured", [("note", text) for text in unmeasured]),
         ("Good to know", [(notice.level, notice.text) for notice in every_notice if notice.level == "note"]),
     ]
@@ -35,7 +38,7 @@ def doubts(page: Page, headline: Headline) -> list[dict[str, Any]]:
     return shown
 
 
-def _power(outcome: Outcome) -> list[str]:
+def _detectable_difference(outcome: Outcome) -> list[str]:
     """Return in a sentence how large a true difference had to be for this run to find it; none where that is not known."""
     leads = [lead for lead in outcome.leads if lead["detectable"] == lead["detectable"]]
     if not leads:
@@ -55,7 +58,7 @@ def _power(outcome: Outcome) -> list[str]:
     return [sentence]
 
 
-def _unmeasured(page: Page) -> list[str]:
+def _unmeasured_probes(page: Page) -> list[str]:
     """Return what the probes left out, a sentence each."""
     sentences = []
     probes: Mapping[str, Mapping[str, Any]] = page.records.meta.probes

@@ -14,5 +14,5 @@ MOST_ROWS = 200  # on the page; tables/*.parquet have the whole table
 
 def grid(name: str, table: DataFrame) -> dict[str, Any]:
     """Return any table as strings, the first rows of a long one."""
-    rows = [[numbers.number(value) for value in row] for row in table.head(MOST_ROWS).itertuples(index=False)]
+    rows = [list(map(numbers.number, row)) for row in table.head(MOST_ROWS).itertuples(index=False)]
     return {"name": name, "heads": [str(column) for column in table.columns], "rows": rows, "all": len(table)}

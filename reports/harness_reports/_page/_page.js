@@ -1,13 +1,13 @@
-// What the page does beyond being read: theme, tables that sort, filter and turn pages, downloads, interactive views.
-// Without it everything is still there to read. Names reach the page as text nodes alone, never as markup.
+// What the page can do: change its theme, sort, filter and page its tables, save figures and tables, draw interactive views.
+// Without this script everything can still be read. Names reach the page only as text nodes, never as markup.
 "use strict";
 (() => {
-  const ROWS = 50; // of a page of a table
-  const FEW = 12; // rows below which a table needs no filter
-  const PLOTLY = { // no logo that links out, no "Share chart", no address to send a chart to or to take a map from
+  const ROWS = 50; // rows on one page of a table
+  const FEW = 12; // a table with fewer rows needs no filter
+  const PLOTLY = { // no logo with a link, no "Share chart", and no address to send a chart to or to load a map from
     responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", topojsonURL: "",
   };
-  const COLORS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#56b4e9", "#fbafe4", "#949494"]; // of lines that name none
+  const COLORS = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#56b4e9", "#fbafe4", "#949494"]; // of lines without a colour
   const root = document.documentElement;
 
   // --- small helpers ---------------------------------------------------------------------------------------------
@@ -29,7 +29,7 @@
     return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   }
 
-  /** Return what an element holds as JSON; a long one is packed. */
+  /** Return the JSON of an element, which is packed where it is long. */
   async function read(element) {
     const text = element.textContent.trim();
     return JSON.parse(/^[[{]/.test(text) ? text : await unpacked(text));
@@ -43,7 +43,7 @@
 
   const slug = (text) => text.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60).toLowerCase() || "figure";
 
-  /** Offer a text as a file; nothing leaves the page. */
+  /** Offer a text as a file to save; nothing is sent anywhere. */
   function save(name, type, text) {
     const url = URL.createObjectURL(new Blob([text], { type }));
     const link = make("a", { href: url, download: name });
@@ -56,7 +56,7 @@
   const NUMBER = /^(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:inf|nan))$/i;
   const FORMULA = /(^|;)(?='*[\t\r\n]|[\s\u200b\ufeff']*[=+\-@\uff0b\uff0d\uff1d\uff20])/g;
 
-  /** Return a text that a spreadsheet would compute with an apostrophe before it, as spreadsheet_cell() in showing.py does. */
+  /** Return a text; one that a spreadsheet would compute gets an apostrophe before it, as by spreadsheet_cell() in safe_text.py. */
   const inert = (text) => NUMBER.test(text) ? text : text.replace(FORMULA, "$1'");
 
   /** Return rows as CSV (RFC 4180). */
@@ -73,10 +73,10 @@
   const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 
   function remembered(value) {
-    try { // a browser may forbid storage to a file
+    try { // a browser may refuse storage to a page that is a file
       if (value === undefined) return localStorage.getItem("theme");
       localStorage.setItem("theme", value);
-    } catch { /* then it lasts as long as the page */ }
+    } catch { /* the theme then lasts until the page is closed */ }
     return null;
   }
 
@@ -101,7 +101,7 @@
 
   // --- tables ----------------------------------------------------------------------------------------------------
 
-  /** Return the number that a cell begins with, NaN where it holds none. */
+  /** Return the number at the beginning of a cell; NaN where there is none. */
   function number(text) {
     const found = /^(?:by |p |t |> |≥ |< )?([-−+]?[\d,]*\.?\d+(?:e[-+]?\d+)?|[-−+]?inf)(?![\w-])/i.exec(text);
     if (!found) return NaN;
@@ -109,11 +109,11 @@
     return /inf/i.test(plain) ? (plain.startsWith("-") ? -Infinity : Infinity) : Number(plain);
   }
 
-  /** Return a cell's first line, without the interval below it; or all of it on one line. */
+  /** Return the first line of a cell, without the interval below it, or the whole cell on one line. */
   const shown = (cell) => [...cell.childNodes].filter((node) => node.nodeName !== "SMALL").map((node) => node.textContent).join("").trim();
   const whole = (cell) => [...cell.childNodes].map((node) => node.textContent.trim()).filter(Boolean).join(" ");
 
-  /** Return a row of the page as the table below wants it. */
+  /** Return a row of the page as an object. */
   function ofPage(tr) {
     const row = { keys: [...tr.cells].map((cell) => cell.dataset.sort ?? shown(cell)), element: () => tr };
     row.line = [...tr.cells].map(whole); // for the CSV
@@ -121,7 +121,7 @@
     return row;
   }
 
-  /** Return in which order two keys stand; numbers as numbers, what is no number last whichever way. */
+  /** Compare two keys: numbers by size, and anything that is not a number last in either direction. */
   function before(one, other, numeric, way) {
     if (!numeric) return way * words.compare(String(one), String(other));
     const [a, b] = [one, other].map((key) => (typeof key === "number" ? key : number(String(key ?? ""))));
@@ -129,7 +129,7 @@
     return way * (a < b ? -1 : a > b ? 1 : 0);
   }
 
-  /** Make a table sort, filter and turn its pages: rows are {keys, text, element()}. */
+  /** Let a table sort, filter and turn pages; its rows are {keys, text, element()}. */
   function enliven(table, rows, name, lines) {
     const body = table.tBodies[0];
     const heads = [...table.tHead.rows[0].cells];
@@ -199,7 +199,7 @@
 
   // --- every trial -----------------------------------------------------------------------------------------------
 
-  /** Return a small curve: places from 0 to 99, one an epoch. */
+  /** Return a small curve; its heights are from 0 to 99, one an epoch. */
   function spark(points, color) {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("viewBox", "-2 -2 104 28");
@@ -227,7 +227,7 @@
         keys: [about.label, trial, data.states[state], score[0], rate[0], epochs, seconds[0], values, 0, reason, run],
         text: `${about.label} ${cells.join(" ")} ${reason} ${run}${chosen ? " chosen" : ""}`,
         params: Object.fromEntries(params.map((value, i) => [about.params[i], value])),
-        element() { // rows are made when their page is turned to, and not kept
+        element() { // made when the table shows it, and not stored
           const plain = cells.map((text, i) => make("td", { className: i === 6 ? "wrap" : "" }, String(text ?? "–")));
           const line = make("td", {}, ...(curve.length ? [spark(curve, about.color)] : ["–"]));
           const end = [make("td", { className: reason ? "wrap" : "" }, reason), make("td", { className: "mono" }, run)];
@@ -246,7 +246,7 @@
 
   // --- downloads -------------------------------------------------------------------------------------------------
 
-  /** Return a figure as a file of its own: the page's colours and font written into it. */
+  /** Return a figure as a file of its own, with the colours and the font of the page written into it. */
   function standalone(svg) {
     const copy = svg.cloneNode(true);
     const [, , width, height] = svg.getAttribute("viewBox").split(/\s+/);
@@ -280,23 +280,23 @@
 
   // --- interactive views -----------------------------------------------------------------------------------------
 
-  const drawn = new Map(); // of the views that have been opened: their place to be drawn, by it their figure
+  const drawn = new Map(); // the figure of every opened view, by the element that it is drawn in
   const opened = new Set();
   let figures = null;
   let loading = null;
 
-  /** Unpack plotly and run it, once; the page's policy lets that text run and no other. */
+  /** Unpack plotly and run it, once; the policy of the page lets this text run and no other. */
   function plotly() {
     loading ??= (async () => {
       document.head.append(make("script", { textContent: await unpacked(document.getElementById("plotly").textContent.trim()) }));
       if (!window.Plotly) throw new Error("plotly did not start");
-      window.Plotly.setPlotConfig(PLOTLY); // of every figure, also of one that a later section draws
+      window.Plotly.setPlotConfig(PLOTLY); // holds for every figure, also for one that is drawn later
       return window.Plotly;
     })();
     return loading;
   }
 
-  /** Return a layout in the colours of the page, its legend below on a narrow screen. */
+  /** Return a layout in the colours of the page; on a narrow screen its legend is below the figure. */
   function themed(layout, width) {
     const style = getComputedStyle(root);
     const [ink, muted, grid, surface] = ["ink", "muted", "grid", "surface"].map((name) => style.getPropertyValue(`--${name}`).trim());
@@ -324,7 +324,7 @@
     figures ??= read(document.getElementById("views"));
     const figure = (await figures)[Number(details.dataset.view)];
     drawn.set(place, figure);
-    await new Promise((then) => requestAnimationFrame(() => setTimeout(then))); // so that those words are seen
+    await new Promise((then) => requestAnimationFrame(() => setTimeout(then))); // so that the browser shows these words first
     try {
       const library = await plotly();
       place.textContent = "";
@@ -336,12 +336,12 @@
     }
   }
 
-  /** Draw what is open anew in the colours of the page. */
+  /** Draw every opened view again in the colours of the page. */
   function repaint() {
     for (const [place, figure] of drawn) if (place.dataset.drawn) window.Plotly.react(place, figure.data, themed(figure.layout, place.clientWidth));
   }
 
-  window.open = () => null; // the page has no use for another window, and no policy forbids it to a script
+  window.open = () => null; // the page needs no other window, and no policy forbids a script to open one
   themes();
   tables();
   downloads();

@@ -29,12 +29,12 @@ def range_tests(page: Page) -> list[dict[str, Any]]:
         if arm in tests:
             rate = tuned.get(arm, {}).get("lr")
             curve = records.range_tests[records.range_tests["arm"] == arm]
-            figure = _figure(curve, tests[arm], look, rate, f"range-{len(panels)}") if len(curve) else ""
-            panels.append({"look": look, "says": _caption(tests[arm], rate), "figure": figure})
+            figure = _draw_curve(curve, tests[arm], look, rate, f"range-{len(panels)}") if len(curve) else ""
+            panels.append({"look": look, "says": _panel_caption(tests[arm], rate), "figure": figure})
     return panels
 
 
-def _caption(test: Mapping[str, Any], tuned: float | None) -> str:
+def _panel_caption(test: Mapping[str, Any], tuned: float | None) -> str:
     """Return in words what a panel shows."""
     suggested = test["suggestions"]
     rates = [f"{words} {numbers.setting(suggested[rule])}" for rule, words in RULES.items() if rule in suggested]
@@ -44,7 +44,7 @@ def _caption(test: Mapping[str, Any], tuned: float | None) -> str:
     return "; ".join(words)
 
 
-def _figure(curve: DataFrame, test: Mapping[str, Any], look: Look, tuned: float | None, name: str) -> Markup:
+def _draw_curve(curve: DataFrame, test: Mapping[str, Any], look: Look, tuned: float | None, name: str) -> Markup:
     """Return the curve of one range test."""
     with house_style():
         figure, axes = new_panel(2.4, NARROW)

@@ -28,8 +28,8 @@ def schedules(page: Page) -> list[dict[str, Any]]:
             continue
         rates = _recorded_rates(page.records, arm, schedule) if schedule["per_epoch"] else []
         drawn = bool(schedule["steps"] or rates)
-        figure = _figure(schedule, rates, look, f"schedule-{place}") if drawn else ""
-        panels.append({"look": look, "says": _caption(schedule, rates), "figure": figure})
+        figure = _draw_schedule(schedule, rates, look, f"schedule-{place}") if drawn else ""
+        panels.append({"look": look, "says": _panel_caption(schedule, rates), "figure": figure})
     return panels
 
 
@@ -42,7 +42,7 @@ def _recorded_rates(records: Records, arm: str, schedule: Schedule) -> list[list
     return [rates[: int(schedule["epochs"])] for rates in by_seed]
 
 
-def _caption(schedule: Schedule, rates: Sequence[Sequence[float]]) -> str:
+def _panel_caption(schedule: Schedule, rates: Sequence[Sequence[float]]) -> str:
     """Return in words what a panel shows."""
     if schedule["note"]:
         return f"not drawn: {schedule['note']}"
@@ -53,11 +53,11 @@ def _caption(schedule: Schedule, rates: Sequence[Sequence[float]]) -> str:
     if schedule["head_epochs"]:
         words.append(f"{numbers.counted(schedule['head_epochs'], 'epoch')} of the head alone, then a new schedule")
     if schedule["cycle_ends"]:
-        words.append(_cycles(schedule))
+        words.append(_cycles_in_words(schedule))
     return "; ".join(words)
 
 
-def _cycles(schedule: Schedule) -> str:
+def _cycles_in_words(schedule: Schedule) -> str:
     """Return where cycles end, and after which epochs weights are kept."""
     ends, kept_epochs = _cycle_ends(schedule), schedule["kept"]
     words = f"cycles end after epoch {numbers.joined([f'{end:.4g}' for end in ends])}"
@@ -74,7 +74,7 @@ def _cycle_ends(schedule: Schedule) -> list[float]:
     return [end / schedule["steps_per_epoch"] for end in schedule["cycle_ends"]]
 
 
-def _figure(schedule: Schedule, rates: Sequence[Sequence[float]], look: Look, name: str) -> Markup:
+def _draw_schedule(schedule: Schedule, rates: Sequence[Sequence[float]], look: Look, name: str) -> Markup:
     """Return the learning rate of an arm against the epoch."""
     from pandas import DataFrame
 
@@ -119,21 +119,23 @@ def snapshots(page: Page) -> dict[str, Any] | None:
     rows = []
     for arm, of_arm in table.groupby("arm", sort=False):
         scores = {row["what"]: row for row in of_arm.to_dict("records")}
-        cells = [_cell(scores.get(head), unit) for head in heads]
-        cells += [_cell(scores[weights], unit) for weights in ("final", "ensemble")]
+        cells = [_score_cell(scores.get(head), unit) for head in heads]
+        cells += [_score_cell(scores[weights], unit) for weights in ("final", "ensemble")]
         gain = scores["gain"]
-        rows.append({"look": page.looks[str(arm)], "seeds": gain["seeds"], "cells": cells, "gain": _gain(gain, unit)})
+        rows.append(
+            {"look": page.looks[str(arm)], "seeds": gain["seeds"], "cells": cells, "gain": _ensemble_gain(gain, unit)}
+        )
     return {"heads": heads, "rows": rows, "unit": unit}
 
 
-def _gain(row: Mapping[Any, Any], unit: str) -> dict[str, str]:
+def _ensemble_gain(row: Mapping[Any, Any], unit: str) -> dict[str, str]:
     """Return the gain of an ensemble with its interval."""
     interval = numbers.difference_interval(row["low"], row["high"], unit)
     equal = "the same in every seed" if row["seeds"] > 1 else ""
     return {"mean": numbers.difference(row["mean"], unit), "more": interval or equal}
 
 
-def _cell(row: Mapping[Any, Any] | None, unit: str) -> dict[str, Any]:
+def _score_cell(row: Mapping[Any, Any] | None, unit: str) -> dict[str, Any]:
     """Return a mean, and below it its interval and the epoch of the weights."""
     if row is None:
         return {"mean": numbers.NOTHING, "more": []}

@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from harness import Records, Results
@@ -70,11 +71,11 @@ class Section:
 
 def sections() -> list[Section]:
     """Return every section, in the order of the page."""
-    modules = (info.name for info in pkgutil.iter_modules(_page.__path__) if not info.name.startswith("_"))
-    every = [importlib.import_module(f"{_page.__name__}.{name}").SECTION for name in modules]
-    return sorted(every, key=lambda section: section.place)
+    names = [info.name for info in pkgutil.iter_modules(_page.__path__)]
+    public = [f"{_page.__name__}.{name}" for name in names if not name.startswith("_")]
+    return sorted((importlib.import_module(name).SECTION for name in public), key=lambda section: section.place)
 
 
 def shown_tables() -> frozenset[str]:
     """Return the names of all tables that a section shows."""
-    return frozenset(table for section in sections() for table in section.tables)
+    return frozenset(chain.from_iterable(section.tables for section in sections()))

@@ -38,17 +38,17 @@ def page_data(several: Several) -> dict[str, Any]:
         "covers": words.COVERS,
         "metric": words.metric_with_unit(several),
         "better": "higher" if several.goal == "max" else "lower",
-        "differs": _differences(several),
-        "figure": _figure(several, looks),
+        "differs": _difference_rows(several),
+        "figure": _draw_scores(several, looks),
         "rows": words.score_rows(several),
         "changes": words.changes(several),
         "facets": words.facets(several),
-        "tuned": _tuned(several),
-        "runs": [_run(label, records) for label, records in zip(several.labels, several.records, strict=True)],
+        "tuned": _tuned_rows(several),
+        "runs": [_run_facts(label, records) for label, records in zip(several.labels, several.records, strict=True)],
     }
 
 
-def _differences(several: Several) -> list[dict[str, Any]]:
+def _difference_rows(several: Several) -> list[dict[str, Any]]:
     """Return a row for everything in which the runs differ."""
     rows = []
     for row in several.differs.to_dict("records"):
@@ -61,18 +61,17 @@ def _differences(several: Several) -> list[dict[str, Any]]:
     return rows
 
 
-def _tuned(several: Several) -> list[dict[str, Any]]:
+def _tuned_rows(several: Several) -> list[dict[str, Any]]:
     """Return a row per arm with its tuned parameters in every run."""
     params = {(row["arm"], row["run"]): numbers.settings(row["tuned"]) for row in several.scores.to_dict("records")}
 
-    def shown(arm: str, run: str) -> str:
-        return params.get((arm, run)) or numbers.NOTHING
+    def row_of(arm: str) -> dict[str, Any]:
+        return {"arm": arm, "values": [params.get((arm, run)) or numbers.NOTHING for run in several.labels]}
 
-    arms = dict.fromkeys(several.scores["arm"])
-    return [{"arm": arm, "values": [shown(arm, run) for run in several.labels]} for arm in arms]
+    return [row_of(arm) for arm in dict.fromkeys(several.scores["arm"])]
 
 
-def _run(label: str, records: Records) -> dict[str, Any]:
+def _run_facts(label: str, records: Records) -> dict[str, Any]:
     """Return where one of the runs comes from."""
     ended = sorted(time for time in records.runs["ended"] if isinstance(time, str))
     facts = [
@@ -89,7 +88,7 @@ def _run(label: str, records: Records) -> dict[str, Any]:
 # --- the figure ----------------------------------------------------------------------------------------------
 
 
-def _figure(several: Several, looks: Mapping[str, Look]) -> Markup:
+def _draw_scores(several: Several, looks: Mapping[str, Look]) -> Markup:
     """Return the mean of every arm with its interval, a mark per run, and every seed a dot; "" where no arm has a score."""
     scores = several.scores[several.scores["n"] > 0]
     arms = [arm for arm in dict.fromkeys(several.scores["arm"]) if (scores["arm"] == arm).any()]

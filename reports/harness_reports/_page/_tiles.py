@@ -21,7 +21,7 @@ def tiles(page: Page) -> list[tuple[str, str, str]]:
     threads = numbers.counted(hardware["threads"], "thread")
     shared = shared_parts(records).replace("+", "+\u200b")  # where a line may end
     return [
-        ("Data", meta.data["name"], _data(page)),
+        ("Data", meta.data["name"], _data_in_words(page)),
         ("Examples", f"{counts['train']:,} train", f"{counts['tune']:,} tune, {counts['test']:,} test"),
         ("Arms", f"{len(records.arms)}", shared),
         ("Search", search_budget(search), f"per arm, {epochs} epochs, {search['sampler']}"),
@@ -34,7 +34,7 @@ def tiles(page: Page) -> list[tuple[str, str, str]]:
     ]
 
 
-def _data(page: Page) -> str:
+def _data_in_words(page: Page) -> str:
     """Return the kind of the data, its classes, and the shape of an example."""
     data = page.records.meta.data
     kind = data["source"].partition(" ")[0]

@@ -70,11 +70,11 @@ def _of_protocol(outcome: Outcome, verdict: ProtocolVerdict) -> dict[str, Any]:
         "cells": pooled["cells"] if pooled["statement"] == "mixed" else "",
         "hash": verdict.hash[:HASH_DIGITS],
         "registered": pooled["registered"],
-        "networks": [_network(outcome, network) for network in verdict.networks],
+        "networks": [_of_network(outcome, network) for network in verdict.networks],
     }
 
 
-def _network(outcome: Outcome, verdict: NetworkVerdict) -> dict[str, Any]:
+def _of_network(outcome: Outcome, verdict: NetworkVerdict) -> dict[str, Any]:
     """Return the verdict on one network."""
     row, pairs = verdict.row, verdict.facets
     labels = _labels_in_network(outcome, verdict.network)
@@ -83,10 +83,10 @@ def _network(outcome: Outcome, verdict: NetworkVerdict) -> dict[str, Any]:
         "regime": row["regime"],
         "statement": row["statement"],
         "means": MEANINGS.get(str(row["statement"]), ""),
-        "facets": [_facet(row, facet, pairs, labels) for facet in FACETS],
+        "facets": [_of_facet(row, facet, pairs, labels) for facet in FACETS],
         "reasons": verdict.reasons,
-        "about": _basis(row),
-        "pairs": [_pair(pair, labels) for pair in pairs if pair["primary"]],
+        "about": _basis_line(row),
+        "pairs": [_pair_row(pair, labels) for pair in pairs if pair["primary"]],
     }
 
 
@@ -100,7 +100,7 @@ def _labels_in_network(outcome: Outcome, network: str) -> dict[str, str]:
     return labels
 
 
-def _basis(row: Row) -> str:
+def _basis_line(row: Row) -> str:
     """Return in a line what the statement rests on."""
     seeds, arms = numbers.counted(int(row["seeds"]), "seed"), numbers.counted(int(row["arms"]), "arm")
     return (
@@ -110,25 +110,25 @@ def _basis(row: Row) -> str:
     )
 
 
-def _facet(row: Row, facet: str, pairs: Sequence[Row], labels: Mapping[str, str]) -> dict[str, Any]:
+def _of_facet(row: Row, facet: str, pairs: Sequence[Row], labels: Mapping[str, str]) -> dict[str, Any]:
     """Return the label of a facet, and of each measure the pair that is nearest to its margin or farthest beyond."""
     of_arms = [pair for pair in pairs if pair["facet"] == facet and pair["primary"] and pair["pair"] == "arms"]
     estimated = [pair for pair in of_arms if math.isfinite(pair["estimate"])]
     several_pairs = len({(pair["arm"], pair["other"]) for pair in estimated}) > 1
     lines = []
     for measure in dict.fromkeys(pair["measure"] for pair in estimated):
-        worst = max((pair for pair in estimated if pair["measure"] == measure), key=_strain)
+        worst = max((pair for pair in estimated if pair["measure"] == measure), key=_margin_strain)
         arms = f"{_pair_name(worst, labels)}{', farthest apart' if several_pairs else ''}"
         negligible = NEGLIGIBLE if worst["below_floor"] else ""
-        lines.append(f"{_measure(measure)} {estimate(worst)}, margin {margin(worst)} ({arms}){negligible}")
+        lines.append(f"{_measure_title(measure)} {estimate(worst)}, margin {margin(worst)} ({arms}){negligible}")
     return {"name": facet, "asks": QUESTIONS[facet], "label": row[facet], "lines": lines}
 
 
-def _measure(name: str) -> str:
+def _measure_title(name: str) -> str:
     return MEASURES.get(name, name)
 
 
-def _strain(pair: Row) -> float:
+def _margin_strain(pair: Row) -> float:
     """Return how far the interval of a pair reaches towards its margin, or beyond; 1 is at the margin."""
     two_sided = pair["scale"] in ("difference", "log ratio")
     reach = max(abs(end) if two_sided else end for end in (pair["low"], pair["high"]))
@@ -140,19 +140,19 @@ def estimate(pair: Row) -> str:
 
     Where it is the same in every seed, that is said instead: an interval of no width would claim to know it exactly.
     """
-    value = _value(pair, pair["estimate"])
+    value = _value_text(pair, pair["estimate"])
     if pair["low"] == pair["high"]:
         return f"{value} (the same in every seed)"
-    return f"{value} ({_value(pair, pair['low'])} to {_value(pair, pair['high'])})"
+    return f"{value} ({_value_text(pair, pair['low'])} to {_value_text(pair, pair['high'])})"
 
 
 def margin(pair: Row) -> str:
     """Return a margin as its estimates are written."""
-    size = _value(pair, pair["margin"], signed=False)
+    size = _value_text(pair, pair["margin"], signed=False)
     return f"± {size}" if pair["scale"] == "difference" else size
 
 
-def _value(pair: Row, value: float, signed: bool = True) -> str:
+def _value_text(pair: Row, value: float, signed: bool = True) -> str:
     """Return a value on the scale of a pair."""
     if not math.isfinite(value):
         return "unknown"
@@ -170,12 +170,12 @@ def _pair_name(pair: Row, labels: Mapping[str, str]) -> str:
     return f"{arm} and {other}"
 
 
-def _pair(pair: Row, labels: Mapping[str, str]) -> dict[str, Any]:
+def _pair_row(pair: Row, labels: Mapping[str, str]) -> dict[str, Any]:
     """Return a row of the table of every pair."""
     needed, unit = pair["seeds_needed"], str(pair.get("unit_kind", "seeds"))
     return {
         "facet": pair["facet"],
-        "measure": _measure(str(pair["measure"])),
+        "measure": _measure_title(str(pair["measure"])),
         "pair": f"{CONTROLS.get(str(pair['pair']), '')}{_pair_name(pair, labels)}",
         "estimate": estimate(pair) if math.isfinite(pair["estimate"]) else numbers.NOTHING,
         "margin": margin(pair),

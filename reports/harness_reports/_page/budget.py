@@ -29,7 +29,7 @@ HEADS = {
 
 def budget_and_tuning(page: Page) -> dict[str, Any] | None:
     """Return what the section shows; None where there is nothing to show."""
-    parts = {"alarms": _alarm_table(page), "budget": _budget(page), "sensitivity": sensitivity(page)}
+    parts = {"alarms": _alarm_table(page), "budget": _budget_panels(page), "sensitivity": sensitivity(page)}
     return parts if any(parts.values()) else None
 
 
@@ -88,7 +88,7 @@ def _alarm_value(alarm: str, value: float, unit: str) -> str:
 # --- the budget ----------------------------------------------------------------------------------------------
 
 
-def _budget(page: Page) -> dict[str, Any] | None:
+def _budget_panels(page: Page) -> dict[str, Any] | None:
     """Return a panel per arm of its budget curve and of its duels; None where there is nothing to draw."""
     table = page.outcome.table("budget")
     if table is None:
@@ -99,24 +99,24 @@ def _budget(page: Page) -> dict[str, Any] | None:
         rows = table[table["arm"] == arm]
         if len(rows):
             figure = budget_panel(page.outcome, drawn, arm, page.looks, f"budget-{len(curves)}")
-            curves.append({"look": look, "says": _trials(rows), "figure": figure})
+            curves.append({"look": look, "says": _trials_in_words(rows), "figure": figure})
     return {
         "curves": curves,
         "exact": bool((table["estimate"] != BEST_SO_FAR).any()),
         "sampler": page.records.meta.benchmark["search"]["sampler"],
         "view": budget_curves(page.outcome, page.looks, page.views),
-        "duels": _duels(page),
+        "duels": _duel_panels(page),
     }
 
 
-def _trials(rows: DataFrame) -> str:
+def _trials_in_words(rows: DataFrame) -> str:
     """Return how many trials an arm had, and how many of them have no score."""
     last = rows.iloc[-1]
     lost = f", {last['lost']} without a score" if last["lost"] else ""
     return f"{last['trials']} trials{lost}"
 
 
-def _duels(page: Page) -> list[dict[str, Any]]:
+def _duel_panels(page: Page) -> list[dict[str, Any]]:
     """Return a panel per arm: the probability that its search beats each other arm's, against the budget."""
     import pandas as pd
 
@@ -147,9 +147,9 @@ def sensitivity(page: Page) -> list[dict[str, Any]]:
         parts = None if importances is None else importances[importances["arm"] == arm]
         row = dict.fromkeys(("range", "decades", "tolerance", "importances"), numbers.NOTHING)
         if region is not None and _has_rows(region):
-            row |= _region(region.iloc[0], page.outcome.deciding.unit)
+            row |= _region_cells(region.iloc[0], page.outcome.deciding.unit)
         if parts is not None and _has_rows(parts):
-            row["importances"] = _importances(parts)
+            row["importances"] = _importances_in_words(parts)
         if _has_rows(region) or _has_rows(parts):
             rows.append({"look": look, **row})
     return rows
@@ -159,7 +159,7 @@ def _has_rows(table: DataFrame | None) -> bool:
     return table is not None and len(table) > 0
 
 
-def _region(region: Any, unit: str) -> dict[str, str]:
+def _region_cells(region: Any, unit: str) -> dict[str, str]:
     """Return the good learning rates of an arm."""
     low, high = numbers.setting(float(region["low"])), numbers.setting(float(region["high"]))
     return {
@@ -169,7 +169,7 @@ def _region(region: Any, unit: str) -> dict[str, str]:
     }
 
 
-def _importances(parts: DataFrame) -> str:
+def _importances_in_words(parts: DataFrame) -> str:
     """Return how much each parameter decides."""
     pairs = zip(parts["parameter"], parts["importance"], strict=True)
     return ", ".join(f"{name} {100 * part:.0f} %" for name, part in pairs if math.isfinite(part))

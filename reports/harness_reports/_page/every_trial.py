@@ -32,8 +32,8 @@ def every_trial(page: Page) -> dict[str, Any]:
         trial["chosen"] = trial["number"] == chosen.get(arm)
         shown = _shown_numbers(trial, unit)
         if len(rows) < MOST_ROWS:
-            rows.append(_row(trial, shown, page.looks[arm], curve))
-        compact.append(_compact(trial, shown, [arms.index(arm), states.index(trial["state"])], names[arm], curve))
+            rows.append(_html_row(trial, shown, page.looks[arm], curve))
+        compact.append(_compact_row(trial, shown, [arms.index(arm), states.index(trial["state"])], names[arm], curve))
     legend = [{"label": page.looks[arm].label, "color": page.looks[arm].color, "params": names[arm]} for arm in arms]
     json = embedded({"arms": legend, "states": states, "rows": compact})
     return {"rows": rows, "all": len(compact), "json": packed(json)}
@@ -57,7 +57,7 @@ def _shown_numbers(trial: Mapping[Any, Any], unit: str) -> dict[str, str]:
     }
 
 
-def _row(trial: Mapping[Any, Any], shown: Mapping[str, str], look: Look, curve: list[int]) -> dict[str, Any]:
+def _html_row(trial: Mapping[Any, Any], shown: Mapping[str, str], look: Look, curve: list[int]) -> dict[str, Any]:
     """Return a trial as a row of the page."""
     params = {name: value for name, value in trial["params"].items() if name not in OWN_COLUMNS}
     return {
@@ -71,13 +71,13 @@ def _row(trial: Mapping[Any, Any], shown: Mapping[str, str], look: Look, curve: 
     }
 
 
-def _compact(
+def _compact_row(
     trial: Mapping[Any, Any], shown: Mapping[str, str], indices: list[int], names: list[str], curve: list[int]
 ) -> list[Any]:
     """Return a trial as the script reads it; ``indices`` are those of its arm and of its state."""
     arm, state = indices
     params = trial["params"]
-    value, rate, seconds = (_short(number) for number in (trial["value"], params.get("lr"), trial["seconds"]))
+    value, rate, seconds = (_six_digits(number) for number in (trial["value"], params.get("lr"), trial["seconds"]))
     settings = [numbers.setting(params[name]) if name in params else "" for name in names]
     return [
         arm, trial["number"], state, [value, shown["score"]], [rate, shown["lr"]], trial["epochs"],
@@ -128,7 +128,7 @@ def _finite_or_none(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def _short(value: Any) -> float | None:
+def _six_digits(value: Any) -> float | None:
     """Return a number with six digits; None where it is not finite."""
     finite = _finite_or_none(value)
     return None if finite is None else float(f"{finite:.6g}")

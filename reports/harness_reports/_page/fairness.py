@@ -27,16 +27,16 @@ def fairness(page: Page) -> dict[str, Any] | None:
     """Return what the section shows; None where there is nothing to show."""
     parts = {
         "extensions": extensions(page),
-        "untuned": _untuned(page),
-        "replicates": _replicates(page),
-        "pareto": _pareto(page),
+        "untuned": _untuned_rows(page),
+        "replicates": _replicate_rows(page),
+        "pareto": _pareto_panels(page),
         "winner": winner(page),
     }
     searched_seconds = "seconds" in page.records.meta.benchmark["search"].get("objectives", [])
     return {**parts, "searched_seconds": searched_seconds} if any(parts.values()) else None
 
 
-def _rows(page: Page, table: str) -> list[dict[str, Any]]:
+def _arm_rows(page: Page, table: str) -> list[dict[str, Any]]:
     """Return the rows of an analysis that are of an arm of the run."""
     return [row for row in page.outcome.rows(table) if row["arm"] in page.looks]
 
@@ -65,10 +65,10 @@ def extensions(page: Page) -> list[dict[str, Any]]:
     return rows
 
 
-def _untuned(page: Page) -> list[dict[str, Any]]:
+def _untuned_rows(page: Page) -> list[dict[str, Any]]:
     """Return a row per arm: its score with its optimizer's defaults, its score after tuning, and the difference."""
     rows = []
-    for row in _rows(page, "untuned"):
+    for row in _arm_rows(page, "untuned"):
         unit, seeds = row["unit"], numbers.counted(int(row["seeds"]), "seed")
         equal = "the same in every seed" if row["seeds"] > 1 else ""
         rows.append(
@@ -77,17 +77,17 @@ def _untuned(page: Page) -> list[dict[str, Any]]:
                 "untuned": numbers.measure(row["untuned"], unit),
                 "seeds": f"{seeds}, {row['failed']} failed" if row["failed"] else seeds,
                 "tuned": numbers.measure(row["tuned"], unit),
-                "gain": _difference(row["gain"], unit),
+                "gain": _difference_text(row["gain"], unit),
                 "interval": numbers.difference_interval(row["low"], row["high"], unit) or equal,
             }
         )
     return rows
 
 
-def _replicates(page: Page) -> list[dict[str, Any]]:
+def _replicate_rows(page: Page) -> list[dict[str, Any]]:
     """Return a row per arm whose search was made more than once."""
     rows = []
-    for row in _rows(page, "replicates"):
+    for row in _arm_rows(page, "replicates"):
         unit = row["unit"]
         rows.append(
             {
@@ -97,7 +97,7 @@ def _replicates(page: Page) -> list[dict[str, Any]]:
                 "interval": numbers.interval(row["low"], row["high"], unit),
                 "range": f"{numbers.measure(row['worst'], unit)} to {numbers.measure(row['best'], unit)}",
                 "tuning": numbers.difference(row["sd_tuning"], unit),
-                "seeds": _difference(row["sd_seeds"], unit),
+                "seeds": _difference_text(row["sd_seeds"], unit),
             }
         )
     return rows
@@ -105,7 +105,7 @@ def _replicates(page: Page) -> list[dict[str, Any]]:
 
 def winner(page: Page) -> dict[str, Any] | None:
     """Return the pipeline that is best on tune and the score to be expected of it; None where no run ended well."""
-    rows = _rows(page, "winner")
+    rows = _arm_rows(page, "winner")
     if not rows:
         return None
     first = rows[0]
@@ -118,7 +118,7 @@ def winner(page: Page) -> dict[str, Any] | None:
         "interval": numbers.interval(first["low"], first["high"], unit),
         "covers": first["covers"],
         "naive": numbers.measure(first["naive"], unit),
-        "optimism": _difference(first["optimism"], unit),
+        "optimism": _difference_text(first["optimism"], unit),
         "lost": int(first["lost"]) if first["lost"] == first["lost"] else 0,
         "rows": [
             {
@@ -132,11 +132,11 @@ def winner(page: Page) -> dict[str, Any] | None:
     }
 
 
-def _difference(value: float, unit: str) -> str:
+def _difference_text(value: float, unit: str) -> str:
     return numbers.difference(value, unit) if math.isfinite(value) else numbers.NOTHING
 
 
-def _pareto(page: Page) -> dict[str, Any] | None:
+def _pareto_panels(page: Page) -> dict[str, Any] | None:
     """Return a figure per network of score against seconds, and the trials that nothing beats; None without seconds."""
     table = page.outcome.table("pareto")
     if table is None or not (table["seconds"] > 0).all():
@@ -146,12 +146,12 @@ def _pareto(page: Page) -> dict[str, Any] | None:
     for network, trials in table.groupby("network", sort=False):
         front = trials[trials["front_of_all"]].sort_values(["seconds", "number"])
         figure = pareto_panel(page.outcome, trials, front, page.looks, f"pareto-{len(panels)}")
-        rows = [_trial(page, row) for row in front.to_dict("records")]
+        rows = [_trial_row(page, row) for row in front.to_dict("records")]
         panels.append({"network": network, "figure": figure, "rows": rows})
     return {"panels": panels, "several": len(panels) > 1} if panels else None
 
 
-def _trial(page: Page, row: Mapping[Any, Any]) -> dict[str, Any]:
+def _trial_row(page: Page, row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a trial that nothing beats."""
     score, seconds = page.outcome.deciding.text(row["score"]), numbers.duration(float(row["seconds"]))
     return {"look": page.looks[row["arm"]], "number": row["number"], "score": score, "seconds": seconds}

@@ -46,7 +46,7 @@ def inside(page: Page) -> dict[str, Any] | None:
             networks.setdefault(str(backbone), []).append(str(arm))
     shown, not_drawn = [], []
     for name, arms in networks.items():
-        shown.append(_network(page, name, {arm: probed[arm] for arm in arms[:MOST_ARMS]}))
+        shown.append(_of_network(page, name, {arm: probed[arm] for arm in arms[:MOST_ARMS]}))
         not_drawn += [page.looks[arm].label for arm in arms[MOST_ARMS:]]
     return {"networks": shown, "not_drawn": not_drawn}
 
@@ -67,7 +67,7 @@ def _one_run_per_arm(records: Records) -> dict[str, Inside]:
     return probed
 
 
-def _network(page: Page, name: str, probed: Mapping[str, Inside]) -> dict[str, Any]:
+def _of_network(page: Page, name: str, probed: Mapping[str, Inside]) -> dict[str, Any]:
     """Return what is shown of one network."""
     arrays = {arm: of_arm.arrays for arm, of_arm in probed.items()}
     seeds = {of_arm.seed for of_arm in probed.values()}
@@ -76,10 +76,10 @@ def _network(page: Page, name: str, probed: Mapping[str, Inside]) -> dict[str, A
     same_start = len(seeds) == 1
     kernels: list[dict[str, Any]] = []
     if same_start:
-        kernels.append({"look": None, "says": "before training", "tiles": _tiles(first["initial"], order)})
+        kernels.append({"look": None, "says": "before training", "tiles": _kernel_tiles(first["initial"], order)})
     for arm, of_arm in arrays.items():
-        tiles = _tiles(of_arm["kernels"], order)
-        kernels.append({"look": page.looks[arm], "says": _moved(of_arm), "tiles": tiles})
+        tiles = _kernel_tiles(of_arm["kernels"], order)
+        kernels.append({"look": page.looks[arm], "says": _moved_in_words(of_arm), "tiles": tiles})
     return {
         "name": name,
         "seeds": f"seed {min(seeds)} of every arm" if same_start else "the first seed of each arm that ended well",
@@ -88,12 +88,12 @@ def _network(page: Page, name: str, probed: Mapping[str, Inside]) -> dict[str, A
         "kernels": _kernels_in_words(first["kernels"]),
         "rows": kernels,
         "photo": {
-            "src": _png(first["sample"]),
+            "src": _png_uri(first["sample"]),
             "name": _photo_name(page.records, int(first["sample_row"][0])),
-            "edges": [_png(edge) for edge in first["edges"]],
+            "edges": [_png_uri(edge) for edge in first["edges"]],
         },
-        "maps": [{"look": page.looks[arm], "cells": _maps(of_arm, order)} for arm, of_arm in arrays.items()],
-        "layers": [_layer(page, layer, arrays) for layer in LAYERS if f"{layer}.units" in first],
+        "maps": [{"look": page.looks[arm], "cells": _kernel_maps(of_arm, order)} for arm, of_arm in arrays.items()],
+        "layers": [_of_layer(page, layer, arrays) for layer in LAYERS if f"{layer}.units" in first],
     }
 
 
@@ -112,7 +112,7 @@ def _kernels_in_words(kernels: NDArray[np.float32]) -> str:
     return f"{numbers.counted(len(kernels), 'kernel')} of {kernels.shape[2]} x {kernels.shape[3]} pixels"
 
 
-def _moved(arrays: Arrays) -> str:
+def _moved_in_words(arrays: Arrays) -> str:
     """Return how far training moved the kernels, as a part of their length."""
     import numpy as np
 
@@ -122,7 +122,7 @@ def _moved(arrays: Arrays) -> str:
     return f"moved by {100 * moved / length:.0f}\u00a0% of their length" if length else ""
 
 
-def _tiles(kernels: NDArray[np.float32], order: Sequence[int]) -> list[dict[str, str]]:
+def _kernel_tiles(kernels: NDArray[np.float32], order: Sequence[int]) -> list[dict[str, str]]:
     """Return the kernels as small pictures, in which zero is grey and the largest number of a kernel is black or white."""
     import numpy as np
 
@@ -130,27 +130,27 @@ def _tiles(kernels: NDArray[np.float32], order: Sequence[int]) -> list[dict[str,
     for index in order:
         kernel = np.nan_to_num(kernels[index].transpose(1, 2, 0).astype(np.float64))
         shades = 127.5 + 127.5 * kernel / (np.abs(kernel).max() or 1.0)
-        tiles.append({"src": _png(shades.round().astype(np.uint8)), "says": f"kernel {index}"})
+        tiles.append({"src": _png_uri(shades.round().astype(np.uint8)), "says": f"kernel {index}"})
     return tiles
 
 
-def _maps(arrays: Arrays, order: Sequence[int]) -> list[dict[str, Any]]:
+def _kernel_maps(arrays: Arrays, order: Sequence[int]) -> list[dict[str, Any]]:
     """Return the maps of the strongest kernels, each with its kernel."""
     drawn = [index for index in order if index < len(arrays["maps"])][:MOST_MAPS]
-    kernels = _tiles(arrays["kernels"], drawn)
+    kernels = _kernel_tiles(arrays["kernels"], drawn)
     return [
-        {"kernel": kernel, "src": _png(arrays["maps"][index])} for index, kernel in zip(drawn, kernels, strict=True)
+        {"kernel": kernel, "src": _png_uri(arrays["maps"][index])} for index, kernel in zip(drawn, kernels, strict=True)
     ]
 
 
 # --- later layers --------------------------------------------------------------------------------------------
 
 
-def _layer(page: Page, layer: str, arrays: Mapping[str, Arrays]) -> dict[str, Any]:
+def _of_layer(page: Page, layer: str, arrays: Mapping[str, Arrays]) -> dict[str, Any]:
     """Return the units of a layer and the patches that excite them, arm by arm."""
     arms = []
     for arm, of_arm in arrays.items():
-        units = [_unit(page.records, layer, of_arm, row) for row in range(len(of_arm[f"{layer}.units"]))]
+        units = [_unit_row(page.records, layer, of_arm, row) for row in range(len(of_arm[f"{layer}.units"]))]
         arms.append({"look": page.looks[arm], "rows": units})
     return {"title": LAYERS[layer], "says": _layer_in_words(page.records, layer, arrays), "arms": arms}
 
@@ -173,7 +173,7 @@ def _layer_in_words(records: Records, layer: str, arrays: Mapping[str, Arrays]) 
     )
 
 
-def _unit(records: Records, layer: str, arrays: Arrays, row: int) -> dict[str, Any]:
+def _unit_row(records: Records, layer: str, arrays: Arrays, row: int) -> dict[str, Any]:
     """Return one unit with the patches that excite it most."""
     import numpy as np
 
@@ -194,7 +194,7 @@ def _photo_name(records: Records, row: int) -> str:
     return str(names.iloc[0]) if len(names) else f"test photo {row}"
 
 
-def _png(pixels: NDArray[np.uint8]) -> str:
+def _png_uri(pixels: NDArray[np.uint8]) -> str:
     """Return an image ``[H, W]`` or ``[H, W, 3]`` for ``src``."""
     import numpy as np
     from PIL import Image

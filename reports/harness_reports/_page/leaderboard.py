@@ -26,10 +26,10 @@ def leaderboard(page: Page) -> dict[str, Any]:
     """Return what the section shows."""
     records, tables = page.records, page.results.tables
     return {
-        "board": _board(page),
-        "leads": _leads(page),
-        "cleaned": _cleaned(page),
-        "dots": _dots(page),
+        "board": _board_table(page),
+        "leads": _lead_rows(page),
+        "cleaned": _cleaned_table(page),
+        "dots": _dot_figures(page),
         "whole_tables": [grid(name, tables[name]) for name in WHOLE if name in tables],
         "confirmed": confirmations(page),
         "epochs": comparison_length(records.meta.benchmark),
@@ -37,7 +37,7 @@ def leaderboard(page: Page) -> dict[str, Any]:
     }
 
 
-def _board(page: Page) -> dict[str, Any] | None:
+def _board_table(page: Page) -> dict[str, Any] | None:
     """Return the columns and the rows of the leaderboard; None where there is no leaderboard."""
     outcome, board = page.outcome, page.results.tables.get("leaderboard")
     if board is None:
@@ -46,31 +46,26 @@ def _board(page: Page) -> dict[str, Any] | None:
     by_arm: dict[str, dict[str, Any]] = {}
     for row in table_rows(board):
         by_arm.setdefault(row["arm"], {})[row["metric"]] = row
-    rows = [
-        {
-            "arm": arm,
-            "look": page.looks[arm],
-            "doubt": alarms.LABEL if arm in doubted else "",
-            **_seeds(next(iter(of_arm.values()))),
-            "cells": [_cell(of_arm[metric]) for metric in metrics],
-        }
-        for arm, of_arm in by_arm.items()
-    ]
+    rows = []
+    for arm, of_arm in by_arm.items():
+        cells = [_mean_cell(of_arm[metric]) for metric in metrics]
+        row = {"arm": arm, "look": page.looks[arm], "doubt": alarms.LABEL if arm in doubted else "", "cells": cells}
+        rows.append({**row, **_seed_counts(next(iter(of_arm.values())))})
     first = next(iter(by_arm.values()), {})
-    heads = [_head(first[metric]) for metric in metrics] if first else []
+    heads = [_column_head(first[metric]) for metric in metrics] if first else []
     return {"heads": heads, "rows": rows, "constant": _constant_row(page, metrics)}
 
 
-def _seeds(row: Mapping[str, Any]) -> dict[str, Any]:
+def _seed_counts(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return how many seeds of an arm have a result, and its state where not all are done."""
     return {"n": row["n"], "planned": row["planned"], "state": "" if row["state"] == "done" else row["state"]}
 
 
-def _head(row: Mapping[str, Any]) -> dict[str, str]:
+def _column_head(row: Mapping[str, Any]) -> dict[str, str]:
     return {"title": metric_title(row["metric"]), "unit": row["unit"], "goal": row["goal"]}
 
 
-def _cell(row: Mapping[str, Any]) -> dict[str, str]:
+def _mean_cell(row: Mapping[str, Any]) -> dict[str, str]:
     """Return a mean with its interval, and the spread of the seeds as a tip."""
     unit, width = row["unit"], row["high"] - row["low"]
     tip = ""
@@ -92,7 +87,7 @@ def _constant_row(page: Page, metrics: Sequence[str]) -> dict[str, Any] | None:
     return None if cells is None else {"title": constant.answer(page.records), "cells": cells}
 
 
-def _leads(page: Page) -> list[dict[str, Any]]:
+def _lead_rows(page: Page) -> list[dict[str, Any]]:
     """Return a row per arm that is compared with the best: how far it is behind, how sure that is, and what decides."""
     doubted = alarms.tuning_doubts(page.outcome)
     rows = []
@@ -108,7 +103,7 @@ def _leads(page: Page) -> list[dict[str, Any]]:
                 "interval": numbers.difference_interval(lead["low"], lead["high"], unit)
                 if has_interval
                 else numbers.NOTHING,
-                "detectable": _difference(lead["detectable"], unit),
+                "detectable": _difference_text(lead["detectable"], unit),
                 "covers": lead["covers"] or numbers.NOTHING,
                 "mostly": max(parts)[1] if lead["covers"] == "seeds and test examples" else numbers.NOTHING,
             }
@@ -116,11 +111,11 @@ def _leads(page: Page) -> list[dict[str, Any]]:
     return rows
 
 
-def _difference(value: float, unit: str) -> str:
+def _difference_text(value: float, unit: str) -> str:
     return numbers.difference(value, unit) if value == value else numbers.NOTHING
 
 
-def _dots(page: Page) -> list[Markup]:
+def _dot_figures(page: Page) -> list[Markup]:
     """Return the plots of every seed: the deciding metric and the loss, on test and on train."""
     board, metric = page.outcome.table("leaderboard"), page.outcome.deciding.name
     if board is None or not board["n"].any():
@@ -136,7 +131,7 @@ def _dots(page: Page) -> list[Markup]:
     return figures
 
 
-def _cleaned(page: Page) -> dict[str, Any] | None:
+def _cleaned_table(page: Page) -> dict[str, Any] | None:
     """Return every arm's score on the whole test split beside the one without the excluded photos; None without any."""
     table = page.outcome.table("cleaned")
     if table is None:
@@ -145,12 +140,12 @@ def _cleaned(page: Page) -> dict[str, Any] | None:
     for arm, pair in table.groupby("arm", sort=False):
         full, cleaned = table_rows(pair)[:2]
         gain = numbers.difference(float(cleaned["mean"] - full["mean"]), str(full["unit"]))
-        rows.append({"look": page.looks[str(arm)], "cells": [_score(full), _score(cleaned)], "gain": gain})
+        rows.append({"look": page.looks[str(arm)], "cells": [_score_cell(full), _score_cell(cleaned)], "gain": gain})
     full, cleaned = table_rows(table)[:2]
     return {"rows": rows, "whole": int(full["examples"]), "rest": int(cleaned["examples"]), "unit": str(full["unit"])}
 
 
-def _score(row: Mapping[str, Any]) -> dict[str, str]:
+def _score_cell(row: Mapping[str, Any]) -> dict[str, str]:
     """Return a mean with its interval."""
     low, high, unit = float(row["low"]), float(row["high"]), str(row["unit"])
     mean = numbers.plain(float(row["mean"]), unit, high - low)

@@ -25,21 +25,21 @@ KINDS = {
 
 def looking(page: Page) -> dict[str, Any] | None:
     """Return what the section shows; None where the predictions are no class probabilities."""
-    cards = _cards(page)
+    cards = _arm_cards(page)
     if not cards and page.outcome.table("picks") is None:
         return None
     return {
         "cards": cards,
         "examples": cards[0]["examples"] if cards else 0,
-        "disagreed": _disagreed(page),
-        "arms": _picked(page),
+        "disagreed": _disagreed_photos(page),
+        "arms": _picked_photos(page),
     }
 
 
 # --- confusions and calibration ------------------------------------------------------------------------------
 
 
-def _cards(page: Page) -> list[dict[str, Any]]:
+def _arm_cards(page: Page) -> list[dict[str, Any]]:
     """Return a card per arm: its confusion matrix and its reliability diagram."""
     confusion, calibration = page.outcome.table("confusion"), page.outcome.table("calibration")
     if confusion is None:
@@ -56,16 +56,16 @@ def _cards(page: Page) -> list[dict[str, Any]]:
             "look": look,
             "seeds": int(counts["seeds"].iloc[0]),
             "examples": int(counts.groupby("true")["examples"].first().sum()),
-            **(_matrix(rows, classes) if len(classes) <= MOST_CLASSES else _worst_confusions(rows)),
+            **(_confusion_matrix(rows, classes) if len(classes) <= MOST_CLASSES else _worst_confusions(rows)),
         }
         bins = None if calibration is None else calibration[calibration["arm"] == arm]
         if bins is not None and len(bins):
-            card |= _calibration(bins, look, len(classes), floor, f"reliability-{len(cards)}")
+            card |= _calibration_card(bins, look, len(classes), floor, f"reliability-{len(cards)}")
         cards.append(card)
     return cards
 
 
-def _matrix(rows: Sequence[Mapping[str, Any]], classes: list[str]) -> dict[str, Any]:
+def _confusion_matrix(rows: Sequence[Mapping[str, Any]], classes: list[str]) -> dict[str, Any]:
     """Return the matrix as lines of cells; the tint of a cell shows its part of the line."""
     by_classes = {(row["true"], row["predicted"]): row for row in rows}
     lines = []
@@ -102,7 +102,7 @@ def _mean_count(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
 
 
-def _calibration(bins: DataFrame, look: Look, classes: int, floor: float, name: str) -> dict[str, Any]:
+def _calibration_card(bins: DataFrame, look: Look, classes: int, floor: float, name: str) -> dict[str, Any]:
     """Return the reliability diagram of an arm, and its expected calibration error (ECE)."""
     first = bins.iloc[0]
     return {
@@ -116,7 +116,7 @@ def _calibration(bins: DataFrame, look: Look, classes: int, floor: float, name: 
 # --- photos --------------------------------------------------------------------------------------------------
 
 
-def _disagreed(page: Page) -> list[dict[str, Any]]:
+def _disagreed_photos(page: Page) -> list[dict[str, Any]]:
     """Return the photos on which the arms disagree, with a dot per arm at its probability of the label."""
     picks = page.outcome.table("picks")
     if picks is None:
@@ -134,7 +134,7 @@ def _disagreed(page: Page) -> list[dict[str, Any]]:
     return tiles
 
 
-def _picked(page: Page) -> list[dict[str, Any]]:
+def _picked_photos(page: Page) -> list[dict[str, Any]]:
     """Return the picks of each arm, by kind and class."""
     picks = page.outcome.table("picks")
     if picks is None:
@@ -146,7 +146,7 @@ def _picked(page: Page) -> list[dict[str, Any]]:
         for kind, (title, meaning) in KINDS.items():
             groups: dict[str, list[dict[str, Any]]] = {}
             for row in table_rows(of_arm[of_arm["kind"] == kind].sort_values("rank")):
-                groups.setdefault(str(row["class"]), []).append(_pick(page, row))
+                groups.setdefault(str(row["class"]), []).append(_photo_tile(page, row))
             if groups:
                 kinds.append({"title": title, "meaning": meaning, "groups": groups})
         if kinds:
@@ -154,7 +154,7 @@ def _picked(page: Page) -> list[dict[str, Any]]:
     return arms
 
 
-def _pick(page: Page, row: Mapping[str, Any]) -> dict[str, Any]:
+def _photo_tile(page: Page, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return one photo with its label and its prediction."""
     return {
         **page.thumbs.tile(row["file"], row["split"], row["row"]),

@@ -31,12 +31,12 @@ def paths(page: Page) -> dict[str, Any] | None:
         for arm, look in looks.items():
             says = describe_walk(of_landscape[of_landscape["arm"] == arm])
             lines.append({"look": look, "sign": SIGNS[strokes[arm].marker], "says": says})
-        figure = _figure(walks, landscape, strokes, f"path-{len(panels)}")
+        figure = _draw_paths(walks, landscape, strokes, f"path-{len(panels)}")
         panels.append({"name": capitalized(landscape), "figure": figure, "lines": lines})
     return {"panels": panels} if panels else None
 
 
-def _figure(walks: DataFrame, landscape: str, strokes: Mapping[str, Stroke], name: str) -> Markup:
+def _draw_paths(walks: DataFrame, landscape: str, strokes: Mapping[str, Stroke], name: str) -> Markup:
     """Return the paths of all arms over one landscape."""
     with house_style():
         figure, axes = new_panel(NARROW, NARROW)

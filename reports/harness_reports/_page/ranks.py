@@ -27,7 +27,7 @@ def ranks(page: Page) -> dict[str, Any] | None:
     table, pairs = page.outcome.table("ranks"), page.results.tables.get("rank_pairs")
     if table is None or pairs is None:
         return None
-    looks = _looks(page, table)
+    looks = _ranked_looks(page, table)
     first = table.iloc[0]
     lost = int(first["left_out"])
     left_out = f"; {lost} with an arm that has not been run {'is' if lost == 1 else 'are'} left out" if lost else ""
@@ -47,7 +47,7 @@ def ranks(page: Page) -> dict[str, Any] | None:
         "distance": numbers.number(float(first["critical_difference"])),
         "friedman": f"p {numbers.number(float(first['p']))}" if first["p"] >= SMALLEST_P else "p < 0.0001",
         "differs": bool(first["p"] < LEVEL),
-        "figure": _figure(table, looks),
+        "figure": _draw_diagram(table, looks),
         "pairs": rows,
     }
 
@@ -62,7 +62,7 @@ def cliques(mean_ranks: Sequence[float], distance: float) -> list[tuple[int, int
     return groups
 
 
-def _looks(page: Page, table: DataFrame) -> dict[str, Look]:
+def _ranked_looks(page: Page, table: DataFrame) -> dict[str, Look]:
     """Return how each ranked name is drawn: as its first arm is, under its own name."""
     arms = page.records.arms
     schedules = {str(name).rpartition("/")[2] for name in table["ranked"]}
@@ -74,7 +74,7 @@ def _looks(page: Page, table: DataFrame) -> dict[str, Look]:
     return {name: replace(page.looks[first_arms[name]], label=shortened(name.removesuffix(ending))) for name in names}
 
 
-def _figure(table: DataFrame, looks: Mapping[str, Look]) -> Markup:
+def _draw_diagram(table: DataFrame, looks: Mapping[str, Look]) -> Markup:
     """Return a row per name with a dot at its mean rank; above them a bar over each group that cannot be told apart."""
     mean_ranks, distance = [float(rank) for rank in table["mean_rank"]], float(table["critical_difference"].iloc[0])
     groups = cliques(mean_ranks, distance)

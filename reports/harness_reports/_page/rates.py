@@ -45,7 +45,7 @@ def rate_panels(page: Page) -> list[dict[str, Any]]:
         region = None if regions is None else regions[regions["arm"] == arm]
         if len(trials):
             figure = rate_panel(trials, look, scale, f"lr-{i}", region)
-            panels.append({"look": look, "says": _caption(trials, scale), "figure": figure})
+            panels.append({"look": look, "says": _panel_caption(trials, scale), "figure": figure})
     return panels
 
 
@@ -57,7 +57,7 @@ def _without_rate(page: Page) -> list[str]:
     return [look.label for arm, look in page.looks.items() if not (table["arm"] == arm).any()]
 
 
-def _caption(trials: DataFrame, scale: Scale) -> str:
+def _panel_caption(trials: DataFrame, scale: Scale) -> str:
     """Return in words what a panel shows."""
     chosen = trials.loc[trials["chosen"], "lr"]
     words = [f"chosen {numbers.setting(float(chosen.iloc[0]))}" if len(chosen) else "none chosen"]

@@ -17,7 +17,7 @@ def run(page: Page) -> dict[str, Any]:
     plugins = [(name, plugin["origin"], plugin["sha256"]) for name, plugin in meta.plugins.items()]
     return {
         "command": typed(meta.command),
-        "facts": _facts(page),
+        "facts": _run_facts(page),
         "benchmark": _as_toml(meta.benchmark),
         "versions": sorted(meta.environment["versions"].items()),
         "plugins": plugins,
@@ -26,7 +26,7 @@ def run(page: Page) -> dict[str, Any]:
     }
 
 
-def _facts(page: Page) -> list[tuple[str, str]]:
+def _run_facts(page: Page) -> list[tuple[str, str]]:
     """Return names and values: times, folder, data and machine."""
     meta, runs = page.records.meta, page.records.runs
     data, environment = meta.data, meta.environment

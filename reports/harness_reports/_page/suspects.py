@@ -38,7 +38,7 @@ def suspects(page: Page) -> dict[str, Any] | None:
     for reason, (title, meaning) in REASONS.items():
         rows = table_rows(table[table["reason"] == reason])
         if rows:
-            tiles = [_tile(page, row) for row in rows[:MOST_SHOWN]]
+            tiles = [_suspect_tile(page, row) for row in rows[:MOST_SHOWN]]
             groups.append({"title": title, "meaning": meaning, "tiles": tiles, "all": len(rows), "kind": reason})
     folds = records.meta.folds if records.out_of_fold is not None else None
     return {
@@ -49,7 +49,7 @@ def suspects(page: Page) -> dict[str, Any] | None:
     }
 
 
-def _tile(page: Page, row: Mapping[str, Any]) -> dict[str, Any]:
+def _suspect_tile(page: Page, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return one photo with what is suspicious about it."""
     says = str(row["label"])
     if row["reason"] == "wrong label":

@@ -39,17 +39,17 @@ def targets(page: Page) -> dict[str, Any] | None:
         of_arm = table[table["arm"] == arm].set_index("unit")
         if len(of_arm):
             first = of_arm.iloc[0]
-            cells = [_cell(of_arm.loc[unit], unit) for unit in UNITS]
+            cells = [_median_cell(of_arm.loc[unit], unit) for unit in UNITS]
             rows.append({"look": look, "reached": f"{first['reached']} of {first['seeds']}", "cells": cells})
     figures = []
     for unit in DRAWN_UNITS:
         until = float(table.loc[table["unit"] == unit, "until"].max())
         figures.append(_reached_figure(steps[steps["unit"] == unit], page.looks, unit, until))
-    target, profiles = _target(page, table), _profiles(page)
+    target, profiles = _target_in_words(page, table), _profile_scores(page)
     return {"target": target, "heads": UNITS, "rows": rows, "figures": figures, "profiles": profiles}
 
 
-def _target(page: Page, table: DataFrame) -> str:
+def _target_in_words(page: Page, table: DataFrame) -> str:
     """Return in words what is to be reached, and who set it."""
     first, metrics = table.iloc[0], page.records.meta.metrics
     metric = str(first["metric"]).removeprefix("tune_")
@@ -76,20 +76,20 @@ def _who_set_it(rules: Mapping[str, str]) -> str:
     return "; ".join(reasons)
 
 
-def _cell(row: Any, unit: str) -> dict[str, str]:
+def _median_cell(row: Any, unit: str) -> dict[str, str]:
     """Return the median with its interval; for a median that is not known, that it is more than was seen."""
     if math.isfinite(row["median"]):
-        text = _time(row["median"], unit)
-        end = f"to {_time(row['high'], unit)}" if math.isfinite(row["high"]) else "or later"
-        more = f"{_time(row['low'], unit)} {end}"
+        text = _time_text(row["median"], unit)
+        end = f"to {_time_text(row['high'], unit)}" if math.isfinite(row["high"]) else "or later"
+        more = f"{_time_text(row['low'], unit)} {end}"
     else:
-        text = f"> {_time(row['seen'], unit)}"
+        text = f"> {_time_text(row['seen'], unit)}"
         more = f"{row['reached']} of {numbers.counted(int(row['seeds']), 'seed')} reached it"
-    tip = f"mean to the target or to {_time(row['until'], unit)}: {_time(row['mean'], unit)}"
+    tip = f"mean to the target or to {_time_text(row['until'], unit)}: {_time_text(row['mean'], unit)}"
     return {"text": text, "more": more, "tip": tip}
 
 
-def _time(value: float, unit: str) -> str:
+def _time_text(value: float, unit: str) -> str:
     """Return epochs, steps or seconds."""
     if unit == "seconds":
         return numbers.duration(float(value))
@@ -122,7 +122,7 @@ def _set_parts_axis(axes: Axes, title: str) -> None:
     write_title(axes, title)
 
 
-def _profiles(page: Page) -> dict[str, Any] | None:
+def _profile_scores(page: Page) -> dict[str, Any] | None:
     """Return the performance profiles in epochs; None where there are too few runs for them."""
     profiles = page.outcome.table("profiles")
     table = None if profiles is None else profiles[profiles["unit"] == "epochs"]

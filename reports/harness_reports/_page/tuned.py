@@ -15,13 +15,13 @@ from harness_reports._words.ranges import Range, at_edge, read_range
 def tuned(page: Page) -> dict[str, Any]:
     """Return a card per arm and the views of its search."""
     return {
-        "arms": [_card(page, arm) for arm in page.looks],
+        "arms": [_arm_card(page, arm) for arm in page.looks],
         "searches": search_views(page.outcome, page.looks, page.views),
         "epochs": comparison_length(page.records.meta.benchmark),
     }
 
 
-def _card(page: Page, arm: str) -> dict[str, Any]:
+def _arm_card(page: Page, arm: str) -> dict[str, Any]:
     """Return the tuned parameters of an arm beside the ranges in which they were searched."""
     records = page.records
     row = records.arms[records.arms["arm"] == arm].iloc[0]
@@ -31,7 +31,7 @@ def _card(page: Page, arm: str) -> dict[str, Any]:
     rows = []
     for name in dict.fromkeys((*spaces, *params)):
         searched = read_range(spaces[name]) if name in spaces else Range("not searched")
-        rows.append({**_parameter(name, searched, params), "edge": edge and name == "lr"})
+        rows.append({**_parameter_row(name, searched, params), "edge": edge and name == "lr"})
     says = "nothing chosen"
     if params:
         score = page.outcome.deciding.text(float(row["tuned_value"]))
@@ -40,7 +40,7 @@ def _card(page: Page, arm: str) -> dict[str, Any]:
     return {"arm": arm, "look": page.looks[arm], "rows": rows, "says": says, "reference": reference}
 
 
-def _parameter(name: str, searched: Range, params: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter_row(name: str, searched: Range, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return one parameter: its value, its range, and its place in the range in percent."""
     position = searched.position(params[name]) if name in params else None
     return {

@@ -21,7 +21,7 @@ def tuning_doubts(outcome: Outcome) -> dict[str, list[str]]:
     for row in outcome.rows("alarms"):
         told_already = row["alarm"] == "rising" and row["arm"] in at_edge
         if row["state"] == "alarm" and not told_already:
-            doubts.setdefault(str(row["arm"]), []).append(_reason(outcome, row))
+            doubts.setdefault(str(row["arm"]), []).append(_reason_of_alarm(outcome, row))
     return doubts
 
 
@@ -41,7 +41,7 @@ def alarmed_arms(outcome: Outcome, *kinds: str) -> set[str]:
     return {str(row["arm"]) for row in rows if row["alarm"] in kinds and row["state"] == "alarm"}
 
 
-def _reason(outcome: Outcome, row: dict[str, Any]) -> str:
+def _reason_of_alarm(outcome: Outcome, row: dict[str, Any]) -> str:
     """Return why one alarm puts the tuning in doubt."""
     rival = outcome.labels.get(row["against"], row["against"])
     score = f"tune {outcome.deciding.name.replace('_', ' ')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 from harness import Records
@@ -22,11 +23,12 @@ def shown_metrics(records: Records, board: DataFrame) -> list[str]:
     """
     deciding, task_metrics = records.deciding.name, list(records.meta.metrics)
     order = [deciding, *(name for name in task_metrics if name != deciding)]
-    names = [
-        name for i, name in enumerate(order) if not any(_tells_the_same(board, name, other) for other in order[:i])
-    ]
-    on_splits = [f"{split}_{name}" for split in ("test", "train") for name in names]
-    of_task = {f"{split}_{name}" for split in SPLITS for name in task_metrics}
+    names: list[str] = []
+    for place, name in enumerate(order):
+        if not any(_tells_the_same(board, name, earlier) for earlier in order[:place]):
+            names.append(name)
+    on_splits = [f"{split}_{name}" for split, name in product(("test", "train"), names)]
+    of_task = {f"{split}_{name}" for split, name in product(SPLITS, task_metrics)}
     extra = [metric for metric in dict.fromkeys(board["metric"]) if metric not in of_task]
     extra = [metric for metric in extra if not metric.startswith(SHOWN_ELSEWHERE)]
     measured = {*board.loc[board["n"] > 0, "metric"], f"test_{deciding}"}

@@ -42,12 +42,12 @@ def headline(outcome: Outcome) -> Headline:
 
     An arm whose tuning is in doubt is never called worse; it is "inconclusive (tuning)".
     """
-    ranked = _ranked(outcome)
+    ranked = _ranking_headline(outcome)
     ranked = replace(ranked, doubts=tuple(alarms.grave_doubts(outcome).values()))
     return ranked if outcome.table("verdict") is None else replace(ranked, caveat="")
 
 
-def _ranked(outcome: Outcome) -> Headline:
+def _ranking_headline(outcome: Outcome) -> Headline:
     """Return the headline without what the alarms and the verdict add to it."""
     question, rows = _question(outcome), outcome.deciding_rows
     if rows is None:
@@ -74,8 +74,8 @@ def _of_one_arm(outcome: Outcome, question: str, best: Row) -> Headline:
     """Return the headline of a run in which one arm alone has a score."""
     poor = constant.no_better(outcome, [best])
     alone = " No other arm has a result to compare it with." if len(outcome.labels) > 1 else ""
-    answer = f"{outcome.labels[best['arm']]}: {metric_title(best['metric'])} {_mean(best)}"
-    detail = f"{_certainty(best)}{alone}{constant.score_sentence(outcome.records, [best])}"
+    answer = f"{outcome.labels[best['arm']]}: {metric_title(best['metric'])} {_mean_text(best)}"
+    detail = f"{_certainty_of_mean(best)}{alone}{constant.score_sentence(outcome.records, [best])}"
     return Headline(question, f"{poor}.", f"{answer}. {detail}") if poor else Headline(question, answer, detail)
 
 
@@ -145,8 +145,8 @@ def _half_width(row: Row) -> float:
 
 def _detail(outcome: Outcome, best: Row) -> str:
     """Return the lead over the next arm, what its interval covers, the smallest lead to be seen, and the tuning doubts."""
-    lead, order = outcome.leads[0], _order(outcome, best)
-    doubts = _doubts(outcome)
+    lead, order = outcome.leads[0], _order_of_arms(outcome, best)
+    doubts = _doubt_sentences(outcome)
     if lead["low"] != lead["low"]:
         reason = "it takes two seeds that ended well in both to know how seeds differ"
         if lead["seeds"] >= FEWEST_SEEDS:
@@ -157,12 +157,12 @@ def _detail(outcome: Outcome, best: Row) -> str:
     return f"{order} (95 % interval of the lead {ends}). {covers} {_detectable(lead, best['unit'])}{doubts}"
 
 
-def _order(outcome: Outcome, best: Row) -> str:
+def _order_of_arms(outcome: Outcome, best: Row) -> str:
     """Return the best arm and the next one, or the arms with the same mean."""
     labels, leads, lead = outcome.labels, outcome.leads, outcome.leads[0]
     if _equal_means(lead, best):
         equal = [labels[best["arm"]], *(labels[row["arm"]] for row in leads if _equal_means(row, best))]
-        return f"{_some_names(equal)} have the same mean {metric_title(best['metric'])}, {_mean(best)}"
+        return f"{_some_names(equal)} have the same mean {metric_title(best['metric'])}, {_mean_text(best)}"
     place = "behind" if lead["lead"] >= 0 else "ahead over the seeds that both have"
     if lead["lead"] >= 0 and lead["arm"] in alarms.tuning_doubts(outcome):
         place = "apart"  # an arm whose tuning is in doubt is not called worse
@@ -170,7 +170,7 @@ def _order(outcome: Outcome, best: Row) -> str:
     return f"{_has_best_mean(outcome, best)}; next is {labels[lead['arm']]}, {size} {place}"
 
 
-def _doubts(outcome: Outcome) -> str:
+def _doubt_sentences(outcome: Outcome) -> str:
     """Return a sentence for each of the first doubted arms; the gravest doubts are told elsewhere."""
     grave = alarms.grave_doubts(outcome)
     sentences = []
@@ -211,7 +211,7 @@ def _equal_means(lead: Row, best: Row) -> bool:
 def _has_best_mean(outcome: Outcome, row: Row) -> str:
     """Return ``sgd has the highest mean test accuracy, 97.97 %``."""
     extreme = "highest" if row["goal"] == "max" else "lowest"
-    return f"{outcome.labels[row['arm']]} has the {extreme} mean {metric_title(row['metric'])}, {_mean(row)}"
+    return f"{outcome.labels[row['arm']]} has the {extreme} mean {metric_title(row['metric'])}, {_mean_text(row)}"
 
 
 def _some_names(labels: list[str]) -> str:
@@ -220,11 +220,11 @@ def _some_names(labels: list[str]) -> str:
     return numbers.joined(labels if len(labels) <= MOST_NAMED else [*first, f"{len(labels) - len(first)} others"])
 
 
-def _mean(row: Row) -> str:
+def _mean_text(row: Row) -> str:
     return numbers.measure(row["mean"], row["unit"], row["high"] - row["low"])
 
 
-def _certainty(row: Row) -> str:
+def _certainty_of_mean(row: Row) -> str:
     """Return a sentence on how sure a mean is."""
     if row["n"] < FEWEST_SEEDS:
         return "That is one seed, so there is no interval."

@@ -20,10 +20,10 @@ LAST_LETTER = 0x17F  # of the letters that every LaTeX can set; beyond them a le
 
 def escaped(text: object) -> str:
     """Return a line in which nothing is a command; letters that not every LaTeX has are written ``U+1F600``."""
-    return "".join(_letter(letter) for letter in re.sub(r"[ \t\r\n\f\v]+", " ", str(text)).strip(" "))
+    return "".join(_escaped_letter(letter) for letter in re.sub(r"[ \t\r\n\f\v]+", " ", str(text)).strip(" "))
 
 
-def _letter(letter: str) -> str:
+def _escaped_letter(letter: str) -> str:
     if letter in SPECIAL:
         return SPECIAL[letter]
     if ord(letter) < 128:

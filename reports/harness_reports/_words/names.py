@@ -36,7 +36,7 @@ def arm_parts(records: Records) -> list[ArmParts]:
 def differing_parts(records: Records) -> list[str]:
     """Return the names of the parts in which the arms differ."""
     arms = arm_parts(records)
-    return [name for name in PARTS if len({arm.part(name) for arm in arms}) > 1]
+    return [name for name in PARTS if any(arm.part(name) != arms[0].part(name) for arm in arms)]
 
 
 def arm_labels(records: Records) -> dict[str, str]:

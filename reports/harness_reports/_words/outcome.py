@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness import Deciding, Records, Results
 from harness_reports._words import names
@@ -73,4 +73,4 @@ class Outcome:
 
 def table_rows(table: DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table by column name."""
-    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
+    return cast("list[dict[str, Any]]", table.to_dict("records"))

@@ -104,12 +104,12 @@ def score_rows(several: Several) -> list[ScoreRow]:
     by_arm_and_run = {(row["arm"], row["run"]): row for row in several.scores.to_dict("records")}
     rows = []
     for arm in dict.fromkeys(several.scores["arm"]):
-        scores = [_score(by_arm_and_run.get((arm, label)), several.unit) for label in several.labels]
+        scores = [_score_of_arm(by_arm_and_run.get((arm, label)), several.unit) for label in several.labels]
         rows.append(ScoreRow(arm, shortened(arm), scores))
     return rows
 
 
-def _score(row: Mapping[Any, Any] | None, unit: str) -> Score:
+def _score_of_arm(row: Mapping[Any, Any] | None, unit: str) -> Score:
     if row is None:
         return Score(numbers.NOTHING, "not in this run", "")
     if not row["n"]:
@@ -130,10 +130,10 @@ def changes(several: Several) -> list[Change]:
             arm=row["arm"],
             label=shortened(row["arm"]),
             runs=f"{shortened(row['run'])} less {first}",
-            size=_difference(row["change"], unit),
+            size=_difference_text(row["change"], unit),
             interval=numbers.difference_interval(row["low"], row["high"], unit) or numbers.NOTHING,
             p=numbers.p_value(row["adjusted"]),
-            margin=_difference(row["margin"], unit),
+            margin=_difference_text(row["margin"], unit),
             how=f"{row['how']}, {numbers.counted(row['seeds'], 'seed')}" if row["seeds"] else row["how"],
             state=row["state"],
             level=LEVELS.get(row["state"], ""),
@@ -142,7 +142,7 @@ def changes(several: Several) -> list[Change]:
     ]
 
 
-def _difference(value: float, unit: str) -> str:
+def _difference_text(value: float, unit: str) -> str:
     return numbers.difference(value, unit) if math.isfinite(value) else numbers.NOTHING
 
 

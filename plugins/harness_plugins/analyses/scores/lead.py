@@ -3,12 +3,12 @@
 Both arms see the same seeds and the same examples, so their differences form a table of seeds by examples, of which
 ``harness.statistics.crossed`` has the mean, its standard error and its degrees of freedom.
 
-Two accuracies that differ on fewer than six examples no exact test can tell apart, and where they differ on none, all
-variances are zero: "the lead is 0.00 points, 0.00 to 0.00" would be said of 70 photos. So the interval of so few is
-joined with one of the shares of examples that only the one or only the other arm gets right, each from its count by
-Clopper and Pearson (``matched_difference``): two arms that agree on all of 70 photos lie within 5.1 points of each other.
-Arms that have no scores per example, and in all seeds the same difference, have Newcombe's interval of two proportions;
-any other score that differs alike everywhere has none.
+No exact test can tell two accuracies apart that differ on fewer than six examples. Where they differ on none, all variances are
+zero, and the lead on 70 photos would be "0.00 points, 0.00 to 0.00". So if so few examples differ, the interval is joined with
+an exact one, of the shares of examples that only one of the two arms gets right, each from its count by Clopper and Pearson
+(``matched_difference``). Two arms that agree on all of 70 photos then lie within 5.1 points of each other. Arms without scores
+per example that have the same difference in all seeds get Newcombe's interval of two proportions. Any other score with the same
+difference in all seeds has no interval.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ COLUMNS = (
     "examples", "covers", "unit",
 )  # fmt: skip
 Finite = tuple[str, float]  # a run_id and its value of the deciding test metric
+NO_INTERVAL = (math.nan, math.nan)
 NO_SEEDS = CrossedMean(math.nan, math.nan, math.nan, math.nan, -1.0)  # of two arms without a seed in common
 
 
@@ -46,9 +47,10 @@ def compute(records: Records) -> DataFrame:
     """Return a row per arm other than the best, in their order: the best arm's ``lead`` in the deciding test metric.
 
     A lead is above zero where the best is better, whichever way the metric goes. ``low`` and ``high`` bound its 95 %
-    interval, each on its own, over the ``seeds`` that ended well in both arms; NaN for fewer than two.
-    ``covers`` is "seeds and test examples", or "seeds" where the records have no scores per example, or "test examples"
-    where the difference is the same in all seeds, so that nothing says how these scatter, or "".
+    interval, which is not adjusted for the number of arms, over the ``seeds`` that ended well in both arms; NaN for fewer than
+    two. ``detectable`` is the lead that this run would have found four times in five. ``covers`` is "seeds and test examples";
+    "seeds" where the records have no scores per example; "test examples" where the difference is the same in all seeds, so that
+    nothing says how these scatter; or "" where there is no interval.
     """
     import pandas as pd
 
@@ -71,18 +73,18 @@ def _lead_row(records: Records, best: Mapping[int, Finite], arm: Mapping[int, Fi
         mean, examples = over_both(table), table.shape[1]
     elif seeds:
         mean = over_seeds([one - other for one, other in zip(best_values, arm_values, strict=True)])
-    sure = _sure(records, mean, table, best_values, arm_values)
-    low, high = (sure.low, sure.high) if sign > 0 else (-sure.high, -sure.low)
+    certainty = certainty_of(records, mean, table, best_values, arm_values)
+    low, high = (certainty.low, certainty.high) if sign > 0 else (-certainty.high, -certainty.low)
     return {
-        "metric": deciding.column, "lead": sign * mean.mean, "low": low, "high": high, "detectable": sure.detectable,
+        "metric": deciding.column, "lead": sign * mean.mean, "low": low, "high": high, "detectable": certainty.detectable,
         "se": mean.se or math.nan, "se_seeds": mean.se_seeds, "se_examples": mean.se_examples, "df": mean.df,
-        "seeds": len(seeds), "examples": sure.examples or examples, "covers": sure.covers, "unit": deciding.unit,
+        "seeds": len(seeds), "examples": certainty.examples or examples, "covers": certainty.covers, "unit": deciding.unit,
     }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Sure:
-    """How sure a difference is: its 95 % interval, what that covers, and the difference that would be found."""
+class Certainty:
+    """How sure a difference is: its 95 % interval, what that covers, and the smallest difference that would be found."""
 
     low: float
     high: float
@@ -91,50 +93,54 @@ class Sure:
     examples: int = 0  # that the interval is of, where it covers test examples alone
 
 
-def _sure(
-    records: Records, found: CrossedMean, table: NDArray[np.float64] | None, one: list[float], other: list[float]
-) -> Sure:
-    """Return how sure a mean difference is, not turned round; ``table`` is ``[S, N]``, the values of both arms ``[S]``."""
+def certainty_of(
+    records: Records, mean: CrossedMean, table: NDArray[np.float64] | None, one: list[float], other: list[float]
+) -> Certainty:
+    """Return how sure a mean difference is, one less other, whichever way the metric goes.
+
+    ``table`` has the differences [S, N] by seed and example, None without scores per example; ``one`` and ``other`` are the
+    values [S] of the two arms.
+    """
     import numpy as np
 
     metric = records.deciding.column
-    low, high = records.bounds_of(metric)
-    many = records.examples_of(metric)
-    if many and table is not None:
-        many = table.shape[1]
-    if math.isnan(found.se):
-        return Sure(math.nan, math.nan, math.nan, "")
-    flat = found.se <= EQUAL * max(map(abs, (*one, *other)))
-    few = _few(table) if many and table is not None else None
-    share = detectable_share(many, POWER) if many else math.nan
-    ends, detectable = (found.mean - found.half, found.mean + found.half), found.detectable
+    examples = records.examples_of(metric)  # 0 for a metric that is no proportion
+    if examples and table is not None:
+        examples = table.shape[1]
+    if math.isnan(mean.se):
+        return Certainty(math.nan, math.nan, math.nan, "")
+    flat = mean.se <= EQUAL * max(map(abs, (*one, *other)))  # the same difference in all seeds
+    exact = _exact_interval(table) if examples and table is not None else None
+    share = detectable_share(examples, POWER) if examples else math.nan
+    ends, detectable = (mean.mean - mean.half, mean.mean + mean.half), mean.detectable
     covers = "seeds" if table is None else "seeds and test examples"
     if flat:
-        ends = few or (newcombe(float(np.mean(one)), float(np.mean(other)), many) if many else (math.nan, math.nan))
-        detectable, covers = share, "test examples" if many else ""
-    elif few:
-        ends = min(ends[0], few[0]), max(ends[1], few[1])
+        of_proportions = newcombe(float(np.mean(one)), float(np.mean(other)), examples) if examples else NO_INTERVAL
+        ends, detectable, covers = exact or of_proportions, share, "test examples" if examples else ""
+    elif exact:
+        ends = min(ends[0], exact[0]), max(ends[1], exact[1])
         detectable = share if math.isnan(share) else max(detectable, share)
-    most = high - low
+    lowest, highest = records.bounds_of(metric)
+    most = highest - lowest
     low, high = (float(np.clip(end, -most, most)) for end in ends)
-    return Sure(low, high, min(detectable, most), covers, many if flat else 0)
+    return Certainty(low, high, min(detectable, most), covers, examples if flat else 0)
 
 
-def _few(table: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Return the exact interval of differences ``[S, N]`` that so few examples carry that no sign test could tell; else None."""
+def _exact_interval(table: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Return the exact interval of differences [S, N] if so few examples differ that no sign test could tell; else None."""
     better, worse = (int(count) for count in ((table.mean(axis=0) > 0).sum(), (table.mean(axis=0) < 0).sum()))
     carriers = int((table != 0).any(axis=0).sum())
     return matched_difference(better, worse, table.shape[1]) if carriers < fewest_discordant() else None
 
 
 def _finite_runs(records: Records, arm: str, metric: str) -> dict[int, Finite]:
-    """Return run and value of an arm by seed, of the runs that ended well with a finite value."""
+    """Return run_id and value of an arm's runs that ended well with a finite value, by seed."""
     runs = records.compared()
-    mine = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
-    if metric not in mine:
+    done = runs[(runs["arm"] == arm) & (runs["state"] == "done")]
+    if metric not in done:
         return {}
-    found = zip(mine["seed"], mine["run_id"], mine[metric], strict=True)
-    return {int(seed): (str(run), float(value)) for seed, run, value in found if math.isfinite(value)}
+    columns = zip(done["seed"], done["run_id"], done[metric], strict=True)
+    return {int(seed): (str(run), float(value)) for seed, run, value in columns if math.isfinite(value)}
 
 
 def _differences(records: Records, pairs: list[tuple[Finite, Finite]]) -> NDArray[np.float64] | None:

@@ -47,7 +47,7 @@ def compute(records: Records) -> DataFrame:
             first = None
             if trained is not None and run["state"] not in LOST:
                 first = _first_epoch(trained, column, targets[network][0], goal)
-            until = first
+            until: Any = first
             if first is None:
                 until = longest[run["arm"]] if trained is None or run["state"] in LOST else trained.iloc[-1]
             place = (run["arm"], int(run["seed"]), run["run_id"], network, column, *targets[network])

@@ -85,7 +85,7 @@ def _lines(measurements: Measurements) -> Iterator[tuple[str, str, dict[str, Any
 
     network, records = measurements.network, measurements.records
     distances = [measurements.probe_distances("connectivity", f"{way}_loss") for way in WAYS]
-    matrices = [each.matrix for each in distances if each is not None]
+    matrices = [of_way.matrix for of_way in distances if of_way is not None]
     if not matrices:
         return
     measured = np.asarray(np.isfinite(np.stack(matrices)).any(axis=0))

@@ -56,13 +56,13 @@ def distances(network: Network) -> dict[str, Any] | None:
         "cka": "cka_penultimate" in measured,
         "matrices": figures,
         "views": views,
-        "chart": _map(network, measured),
+        "chart": _solution_map(network, measured),
         "means": means(network.tables["blocks"], network.signs, list(measured)),
         "holes": any((matrix != matrix).any() for matrix in measured.values()),
     }
 
 
-def _map(network: Network, measured: Mapping[str, Any]) -> dict[str, Any] | None:
+def _solution_map(network: Network, measured: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the map of all solutions; None where their distances are not known."""
     name = next((name for name in MAPPED if name in measured), None)
     if name is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import Results, numbers
@@ -23,12 +23,17 @@ def gate(results: Results, network: str, signs: Mapping[str, Sign]) -> dict[str,
     if not gates:
         return None
     loss_unit = str(results.records.meta.metrics.get("loss", {}).get("unit", ""))
-    rows = [_row(row, signs[row["arm"]], loss_unit) for row in gates]
-    columns = [column for column in TITLES if any(row[column] for row in rows)]
+    rows = [_arm_row(row, signs[row["arm"]], loss_unit) for row in gates]
+    columns = [column for column in TITLES if _any_has(rows, column)]
     return {"rows": rows, "heads": [TITLES[column] for column in columns], "columns": columns}
 
 
-def _row(row: Mapping[str, Any], sign: Sign, loss_unit: str) -> dict[str, Any]:
+def _any_has(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    """Return whether any arm has a value in a column."""
+    return any(row[column] for row in rows)
+
+
+def _arm_row(row: Mapping[str, Any], sign: Sign, loss_unit: str) -> dict[str, Any]:
     """Return one arm."""
     return {
         "sign": sign,

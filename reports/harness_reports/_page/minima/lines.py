@@ -34,11 +34,11 @@ def barriers(table: DataFrame, signs: Mapping[str, Sign], unit: str, name: str) 
     for way, title in WAYS.items():
         curves = losses[losses["way"] == way]
         if len(curves):
-            figures.append(_barrier(curves, signs, title, unit, (low, high), f"{name}-{way}"))
+            figures.append(_draw_barrier(curves, signs, title, unit, (low, high), f"{name}-{way}"))
     return figures
 
 
-def _barrier(
+def _draw_barrier(
     table: DataFrame, signs: Mapping[str, Sign], title: str, unit: str, ends: tuple[float, float], name: str
 ) -> Markup:
     """Return the loss along the lines between solutions, for one way of joining them."""

@@ -68,22 +68,22 @@ def figure(
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
         if np.isnan(matrix).any():
-            _hatch(axes, many)
+            _hatch_unmeasured(axes, many)
         axes.imshow(shown, cmap=COLORS, vmin=low, vmax=high, interpolation="none", extent=(0, many, many, 0), zorder=2)
         _draw_blocks(axes, solutions, signs)
         axes.set_title(title, loc="left", fontsize=8.5, color=INK, pad=9)
         _draw_colors(axes, low, high, unit)
-        texts = _texts(solutions, signs)
+        texts = _solution_texts(solutions, signs)
         data = pd.DataFrame(matrix, columns=texts)
         data.insert(0, "solution", texts)
         return to_svg(drawing, name, f"{title} of every two solutions", {}, data)
 
 
-def _texts(solutions: Sequence[Solution], signs: Mapping[str, Sign]) -> list[str]:
+def _solution_texts(solutions: Sequence[Solution], signs: Mapping[str, Sign]) -> list[str]:
     return [f"{signs[arm].label}, seed {seed}" for arm, seed in solutions]
 
 
-def _hatch(axes: Axes, many: int) -> None:
+def _hatch_unmeasured(axes: Axes, many: int) -> None:
     """Hatch the whole matrix but for its diagonal; what was measured is drawn above it."""
     import numpy as np
     from matplotlib.patches import PathPatch, Rectangle
@@ -146,7 +146,7 @@ def view(
     """Return the interactive matrix, which names any two solutions that a reader points at."""
     import numpy as np
 
-    texts = _texts(solutions, signs)
+    texts = _solution_texts(solutions, signs)
     shown = np.where(np.eye(len(solutions), dtype=bool), np.nan, matrix)
     hover = Markup("%{y}<br>%{x}<br>%{z:.3g} ") + unit + Markup("<extra></extra>")
     trace = {

@@ -32,11 +32,11 @@ def missing(records: Records, network: str, parts: Mapping[str, Any]) -> list[st
     for part, (probe, title) in PARTS.items():
         without_layers = convex and part == "depth"  # a convex network has no hidden layers
         if not shown[part] and not without_layers:
-            lines.append(f"{title}: {_reason(records, probe)}")
+            lines.append(f"{title}: {_why_missing(records, probe)}")
     return lines
 
 
-def _reason(records: Records, probe: str) -> str:
+def _why_missing(records: Records, probe: str) -> str:
     """Return why a probe has measured nothing."""
     measured = records.meta.probes.get(probe)
     if measured is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -43,7 +44,7 @@ def levels(loss: Matrix) -> list[float]:
     if _spans_powers(finite):
         steps = (1, 2, 5) if high / low < 1e4 else (1,)
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        candidates = [step * 10.0**power for power in powers for step in steps]
+        candidates = [step * 10.0**power for power, step in product(powers, steps)]
     else:
         candidates = [float(level) for level in MaxNLocator(nbins=LINES).tick_values(low, high)]
     return [level for level in candidates if low < level < high]
@@ -111,17 +112,17 @@ def view(table: DataFrame, signs: Mapping[str, Sign], unit: str, views: Views) -
         surface |= {"surfacecolor": np.log10(loss)}
         z_axis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
     solutions = table[table["what"] == "solution"].to_dict("records")
-    points = [_point(row, signs[row["arm"]]) for row in solutions]
+    points = [_solution_point(row, signs[row["arm"]]) for row in solutions]
     flat_axis = {"title": {"text": "distance"}}
     scene = {
-        "xaxis": flat_axis, "yaxis": flat_axis, "zaxis": z_axis, "camera": {"eye": _eye(x, y, loss)},
+        "xaxis": flat_axis, "yaxis": flat_axis, "zaxis": z_axis, "camera": {"eye": _camera_eye(x, y, loss)},
         "aspectmode": "manual", "aspectratio": {"x": 1, "y": 1, "z": 0.7},
     }  # fmt: skip
     layout = {"scene": scene, "legend": {"orientation": "h", "y": 0}, "margin": {"l": 0, "r": 0, "t": 10, "b": 10}}
     return views.add("loss surface, to be turned", [surface, *points], layout, "Drag to turn it, scroll to zoom.", 560)
 
 
-def _point(row: Mapping[Any, Any], sign: Sign) -> dict[str, Any]:
+def _solution_point(row: Mapping[Any, Any], sign: Sign) -> dict[str, Any]:
     """Return a solution on the surface."""
     symbol = SYMBOLS[sign.marker]
     return {
@@ -131,7 +132,7 @@ def _point(row: Mapping[Any, Any], sign: Sign) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _eye(x: Matrix, y: Matrix, loss: Matrix) -> dict[str, float]:
+def _camera_eye(x: Matrix, y: Matrix, loss: Matrix) -> dict[str, float]:
     """Return where to look from: above the corner where the loss is lowest, so that no ridge hides what is behind it."""
     import numpy as np
 

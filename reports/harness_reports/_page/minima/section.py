@@ -30,14 +30,14 @@ def minima(page: Page) -> dict[str, Any] | None:
         return None
     names = list(dict.fromkeys(solutions["network"]))
     most = max(1, min(MOST_NETWORKS, MOST_ARMS * len(names) // solutions["arm"].nunique()))
-    networks = [_network(page, name, place, tables) for place, name in enumerate(names[:most])]
+    networks = [_of_network(page, name, place, tables) for place, name in enumerate(names[:most])]
     shown = [network for network in networks if network is not None]
     if not shown:
         return None
     return {"networks": shown, "not_drawn": names[most:], "several": len(names) > 1}
 
 
-def _network(page: Page, name: str, place: int, tables: Mapping[str, DataFrame]) -> dict[str, Any] | None:
+def _of_network(page: Page, name: str, place: int, tables: Mapping[str, DataFrame]) -> dict[str, Any] | None:
     """Return what is shown of one network; None where there is nothing."""
     of_network = {key: table[table["network"] == name] for key, table in tables.items()}
     by_arm = signs(of_network["solutions"], page.looks)

@@ -24,7 +24,9 @@ def spectrum(table: DataFrame, signs: Mapping[str, Sign], name: str) -> Markup:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     top = float(table["density"].max())
-    low = max(top * FAINTEST, median(_peaks(table, signs) or [top]) / 30)  # below are tails that the smoothing made
+    low = max(
+        top * FAINTEST, median(_peak_heights(table, signs) or [top]) / 30
+    )  # below are tails that the smoothing made
     with house_style():
         figure, axes = new_panel(3.0, WIDE)
         for arm, sign in reversed(list(signs.items())):  # arms over controls
@@ -50,7 +52,7 @@ def side_by_side(table: DataFrame, signs: Mapping[str, Sign]) -> DataFrame:
     return by_arm.rename(columns={arm: sign.label for arm, sign in signs.items()}).reset_index()
 
 
-def _peaks(table: DataFrame, signs: Mapping[str, Sign]) -> list[float]:
+def _peak_heights(table: DataFrame, signs: Mapping[str, Sign]) -> list[float]:
     """Return the height of every peak of every arm; most peaks are a single eigenvalue out of as many as there are weights."""
     peaks: list[float] = []
     for arm in signs:

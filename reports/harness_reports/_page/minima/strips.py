@@ -60,7 +60,7 @@ def strip(
             rows = measured[measured["arm"] == arm]
             _draw_arm(axes, rows[column], place, signs[arm], group)
             seeds = zip(rows["seed"], rows[column], strict=True)
-            tips[group] = [_tip(signs[arm].label, seed, value, unit) for seed, value in seeds]
+            tips[group] = [_seed_tip(signs[arm].label, seed, value, unit) for seed, value in seeds]
         axes.set_ylim(len(arms) - 0.5, -0.5)
         axes.yaxis.set_visible(False)
         axes.spines["left"].set_visible(False)
@@ -84,7 +84,7 @@ def _draw_arm(axes: Axes, values: Any, place: int, sign: Sign, group: str) -> No
     axes.axhline(place + 0.5, color=GRID, lw=0.6)
 
 
-def _tip(label: str, seed: int, value: float, unit: str) -> str:
+def _seed_tip(label: str, seed: int, value: float, unit: str) -> str:
     """Return what the mark of a seed says."""
     return f"{label}, seed {seed}: {numbers.number(float(value))} {unit}".rstrip()
 
@@ -109,11 +109,11 @@ def means_table(solutions: DataFrame, signs: Mapping[str, Sign], unit: str) -> d
     rows = []
     for arm, sign in signs.items():
         of_arm = solutions[solutions["arm"] == arm]
-        rows.append({"sign": sign, "cells": [_cell(of_arm, column) for column in columns]})
+        rows.append({"sign": sign, "cells": [_mean_cell(of_arm, column) for column in columns]})
     return {"heads": heads, "rows": rows}
 
 
-def _cell(solutions: DataFrame, column: str) -> dict[str, str]:
+def _mean_cell(solutions: DataFrame, column: str) -> dict[str, str]:
     """Return the mean of a measure over seeds, its standard deviation, and the number of seeds."""
     measured = solutions[is_finite(solutions[column])]
     if measured.empty:
