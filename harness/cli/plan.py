@@ -133,6 +133,7 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
     Of the representation only the pairs of seeds up to ``circle`` apart will be measured; all where it is None.
     """
     from harness.benchmark.sections import as_plain
+    from harness.plugin.runs import split_arm_name
     from harness.verdict import protocol as protocols
 
     plan = setting.plan
@@ -140,7 +141,7 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
     protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics))
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
     rows = []
-    for network, count in Counter(arm.rsplit("/", 2)[0] for arm in arms).items():
+    for network, count in Counter(split_arm_name(arm).network for arm in arms).items():
         if count < 2 or network not in convex:
             continue
         probability = protocol.power(count, convex[network], circle)
