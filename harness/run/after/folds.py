@@ -83,13 +83,13 @@ def _fold(setting: Setting, competitor: Competitor, params: Mapping[str, Any], r
 
 
 def _cut(data: Data, rows: NDArray[np.intp], count: int) -> Data:
-    """Return the data of a fold: the other rows to train on, these in the place of tune and test."""
+    """Return the data of a fold: the remaining rows to train on, these in the place of tune and test."""
     import numpy as np
 
-    others = np.setdiff1d(np.arange(len(data.train)), rows)
+    remaining = np.setdiff1d(np.arange(len(data.train)), rows)
     held = _rows(data.train, rows)
     fingerprint = digest([data.fingerprint, "fold", count, rows.tolist()])
-    return replace(data, train=_rows(data.train, others), tune=held, test=held, fingerprint=fingerprint)
+    return replace(data, train=_rows(data.train, remaining), tune=held, test=held, fingerprint=fingerprint)
 
 
 def _rows(split: Split, rows: NDArray[np.intp]) -> Split:
