@@ -97,7 +97,7 @@ def fault(offer: Any, name: str, value: Any) -> str:
     right = type(value) in kinds or (type(value) is int and float in kinds)
     if right and ends:
         right = limit.low <= value <= limit.high and (not limit.step or _on_grid(value, limit))
-    return _refused(right, _wanted(kinds, limit if ends else None), value)
+    return _refused(right, _kinds_in_words(kinds, limit if ends else None), value)
 
 
 def takes_fractions(offer: Any, name: str) -> bool:
@@ -120,7 +120,7 @@ def _one_of(choices: Iterable[Any]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _wanted(kinds: Iterable[type], limit: Any) -> str:
+def _kinds_in_words(kinds: Iterable[type], limit: Any) -> str:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
     kinds_in_words = " or ".join(sorted(names.get(kind, kind.__name__) for kind in kinds))
     if limit is None:

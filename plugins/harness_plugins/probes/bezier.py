@@ -50,7 +50,7 @@ def measure(
     inside = [line.land.at(curves.bezier(line.start, bend, line.end, t)) for t in places[1:-1]]
     heights = [line.heights[0], *inside, line.heights[1]]
     numbers: dict[str, Any] = {
-        "bn_recalibrated": float(not batch_norm.others(line.land.network)),
+        "bn_recalibrated": float(not batch_norm.foreign_statistics(line.land.network)),
         "endpoint_gap": line.gap,
         "t": np.array(places),
     }

@@ -71,12 +71,12 @@ def measure(
         "method": float(method),
         "aligned": float(movable > 0),
         "movable": movable,
-        "bn_recalibrated": float(not batch_norm.others(line.land.network)),
+        "bn_recalibrated": float(not batch_norm.foreign_statistics(line.land.network)),
         "endpoint_gap": line.gap,
         "alphas": np.array(line.alphas),
     }
     for name, heights in curves.items():
-        numbers |= line.told(name, heights, turned=first is not one)
+        numbers |= line.numbers(name, heights, turned=first is not one)
     return numbers
 
 

@@ -77,7 +77,7 @@ def scorer(parts: Parts, images: int) -> Callable[[torch.Tensor], dict[str, floa
     import torch
 
     from harness_plugins.probes._connect.batch_norm import recalibrate
-    from harness_plugins.probes._curvature.landscape import chosen, named
+    from harness_plugins.probes._curvature.landscape import chosen_batches, named
 
     network, task = deepcopy(parts.model), parts.ingredients.task
     many = len(parts.ingredients.train) >= 2 * images
@@ -86,8 +86,10 @@ def scorer(parts: Parts, images: int) -> Callable[[torch.Tensor], dict[str, floa
     def score(weights: torch.Tensor) -> dict[str, float]:
         network.load_state_dict(named(network, weights), strict=False)  # its buffers stay
         if parts.run.batch_norm == "train":
-            recalibrate(network, _whole(inputs for inputs, _ in chosen(parts, images, skip=images if many else 0)))
-        pairs = [(network(inputs), targets) for inputs, targets in chosen(parts, images)]
+            recalibrate(
+                network, _whole(inputs for inputs, _ in chosen_batches(parts, images, skip=images if many else 0))
+            )
+        pairs = [(network(inputs), targets) for inputs, targets in chosen_batches(parts, images)]
         outputs, targets = torch.cat([out for out, _ in pairs]), torch.cat([right for _, right in pairs])
         values = {"loss": float(task.loss(outputs, targets))}
         if "error" in task.metrics:

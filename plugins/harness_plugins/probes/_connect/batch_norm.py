@@ -16,7 +16,7 @@ def layers(network: torch.nn.Module) -> list[_BatchNorm]:
     ]
 
 
-def others(network: torch.nn.Module) -> list[str]:
+def foreign_statistics(network: torch.nn.Module) -> list[str]:
     """Return names of running statistics that belong to no batch normalisation, and cannot be computed anew here."""
     ids = set(map(id, layers(network)))
     return [

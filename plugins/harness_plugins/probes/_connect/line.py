@@ -64,7 +64,7 @@ class Line:
             inside.append(self.land.here(repair.repaired(self.land.network, target, batches)))
         return [self.heights[0], *inside, self.heights[1]]
 
-    def told(self, name: str, curve: Curve, turned: bool) -> dict[str, Any]:
+    def numbers(self, name: str, curve: Curve, turned: bool) -> dict[str, Any]:
         """Return barriers and arrays of a curve by name; ``turned``, its beginning is the second network."""
         import numpy as np
 

@@ -106,10 +106,10 @@ def named(network: torch.nn.Module, point: torch.Tensor) -> dict[str, torch.Tens
 def landscape(parts: Parts, images: int) -> Landscape:
     """Return the un-regularised train loss of a run's network, as the task defines it, on ``chosen`` train examples."""
     task = parts.ingredients.task
-    return Landscape(parts.model, lambda: chosen(parts, images), task.loss)
+    return Landscape(parts.model, lambda: chosen_batches(parts, images), task.loss)
 
 
-def chosen(parts: Parts, images: int, skip: int = 0) -> Iterator[Examples]:
+def chosen_batches(parts: Parts, images: int, skip: int = 0) -> Iterator[Examples]:
     """Yield un-augmented train examples in batches: ``images`` of them, or all there are, the same for every network.
 
     They follow the first ``skip`` of one permutation, which depends on nothing but the number of train examples.
