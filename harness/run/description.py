@@ -22,7 +22,9 @@ from harness.training.constant import constant_scores
 def describe_run(store: Store, setting: Prepared) -> None:
     """Write down what the run is about: data, weights, metrics, arms and plugins, and the test targets."""
     plan = setting.plan
-    plugins = {entry.plugin: entry for kind in setting.registry.offers.values() for entry in kind.values()}
+    plugins: dict[str, Any] = {}
+    for entries in setting.registry.offers.values():
+        plugins |= {entry.plugin: entry for entry in entries.values()}
     store.describe(
         sections.as_plain(plan.benchmark),
         {

@@ -71,7 +71,9 @@ def undefined_metrics(plan: Plan, runs: Sequence[ComparisonRun], store: Store) -
     """Return a line for every metric, the deciding one apart, that was no finite number in runs of the comparison."""
     rows = [store.run(entry.run.id) or {} for entry in runs]
     done = [row["metrics"] for row in rows if row.get("state") == schema.DONE]
-    undefined = Counter(name for metrics in done for name, value in metrics.items() if value is None)
+    undefined: Counter[str] = Counter()
+    for metrics in done:
+        undefined.update(name for name, value in metrics.items() if value is None)
     undefined.pop(f"test_{plan.metric}", None)
     lines = []
     for name in plan.task.metrics:

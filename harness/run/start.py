@@ -99,8 +99,8 @@ def _carry_out(
         _announce(setting, driver, store, reporter, command)
         driver.drive()
     else:
-        what = "its search is finished" if request.only_search else "it is finished"
-        reporter.say(f"nothing left to do in {store.folder}: {what}")
+        reason = "its search is finished" if request.only_search else "it is finished"
+        reporter.say(f"nothing left to do in {store.folder}: {reason}")
     for line in driver.undefined():
         reporter.say(f"note: {line}")
     failures = driver.failures() + collect(setting, driver, store, setting.registry, reporter)
@@ -113,8 +113,8 @@ def _announce(setting: Prepared, driver: Driver, store: Store, reporter: Reporte
     environment = device.environment(setting.device)
     store.work_begins(environment, [impersonal(printable(word)) for word in command])
     precision = setting.precision_of(setting.plan.competitors[0].arm)  # all arms of a benchmark have a head, or none
-    where = f"{environment['hardware']['device']} ({precision}, {counted(setting.device.threads, 'thread')})"
-    reporter.say(f"{counted(driver.left(), 'run')} to do on {where}, into {store.folder}")
+    machine = f"{environment['hardware']['device']} ({precision}, {counted(setting.device.threads, 'thread')})"
+    reporter.say(f"{counted(driver.left(), 'run')} to do on {machine}, into {store.folder}")
     if busy := device.contention(setting.device):
         reporter.say(f"warning: {busy}", style="yellow")
     if little_room := warning(room_for(setting), store.folder):

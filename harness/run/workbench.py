@@ -54,10 +54,10 @@ def check_overrides(setting: Setting, where: Callable[..., str]) -> None:
                         schedule = competitor.scheduler.build(optimizer, REHEARSED, **timing)
                         _rehearse(competitor, optimizer, schedule, weights[0])
                 except PluginFailed as error:
-                    known = [*plugin.space, *plugin.defaults, *plugin.limits]
-                    strange = [name for name in overrides if name not in known]
+                    names = [*plugin.space, *plugin.defaults, *plugin.limits]
+                    strange = [name for name in overrides if name not in names]
                     place = where("search", "space", part, *(strange[:1] or (overrides if len(overrides) == 1 else ())))
-                    hint = did_you_mean(strange[0], known) if strange else ""
+                    hint = did_you_mean(strange[0], names) if strange else ""
                     raise refusal(place, f"be what '{part}' takes", error.why, hint) from error
 
 

@@ -49,8 +49,8 @@ def predict_out_of_fold(
     folds = [_fold(setting, competitor, params, rows, count) for rows in assign(setting.data, count)]
     run_ids = [fold.run.id for fold in folds]
     file = schema.out_of_fold(store.folder)
-    recorded = store.noted("folds") or {}
-    if recorded.get("runs") == run_ids and file.is_file() and all(_is_done(store, run_id) for run_id in run_ids):
+    recorded = store.is_recorded("folds", {"runs": run_ids})
+    if recorded and file.is_file() and all(_is_done(store, run_id) for run_id in run_ids):
         return ""
     reporter.say(f"predicting the train split out of {count} folds, with {competitor.name}")
     _carry_out(folds, store, reporter, earlier)
@@ -83,13 +83,13 @@ def _fold(setting: Setting, competitor: Competitor, params: Mapping[str, Any], r
 
 
 def _cut(data: Data, rows: NDArray[np.intp], count: int) -> Data:
-    """Return the data of a fold: the other rows to train on, these in the place of tune and test."""
+    """Return the data of a fold: the remaining rows to train on, these in the place of tune and test."""
     import numpy as np
 
-    others = np.setdiff1d(np.arange(len(data.train)), rows)
+    remaining = np.setdiff1d(np.arange(len(data.train)), rows)
     held = _rows(data.train, rows)
     fingerprint = digest([data.fingerprint, "fold", count, rows.tolist()])
-    return replace(data, train=_rows(data.train, others), tune=held, test=held, fingerprint=fingerprint)
+    return replace(data, train=_rows(data.train, remaining), tune=held, test=held, fingerprint=fingerprint)
 
 
 def _rows(split: Split, rows: NDArray[np.intp]) -> Split:

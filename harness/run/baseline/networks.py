@@ -24,12 +24,12 @@ def with_networks(
     """
     if imported is None or not imported.baseline.solutions:
         return setting
-    own = {competitor.arm.network: competitor for competitor in setting.plan.competitors}
+    trained = {competitor.arm.network: competitor for competitor in setting.plan.competitors}
     recipes = {row["arm"]: json.loads(row["recipe"]) for row in imported.baseline.tables["runs"]}
-    found = []
+    measurable = []
     for recipe in (recipes[name] for name in imported.arms):
         arm = Arm(**recipe["arm"])
-        like = own.get(arm.network)
+        like = trained.get(arm.network)
         if like is None:
             continue
         try:
@@ -42,5 +42,5 @@ def with_networks(
             )
             continue
         parts = {"optimizer": optimizer, "scheduler": scheduler, "plugins": recipe["plugins"]}
-        found.append(replace(like, arm=arm, space={}, fixed={}, **parts))
-    return replace(setting, plan=replace(setting.plan, imported=tuple(found)))
+        measurable.append(replace(like, arm=arm, space={}, fixed={}, **parts))
+    return replace(setting, plan=replace(setting.plan, imported=tuple(measurable)))

@@ -52,8 +52,8 @@ def _test(setting: Setting, competitor: Competitor, attempts: Attempts) -> Range
 
 
 def _plain(test: RangeTest) -> Mapping[str, Any]:
-    kept = {name: value for name, value in asdict(replace(test, curve=None)).items() if name not in ("arm", "curve")}
-    return {**kept, "suggestions": dict(test.suggestions or {}), "lr": test.lr, "chosen": CHOSEN}
+    values = {name: value for name, value in asdict(replace(test, curve=None)).items() if name not in ("arm", "curve")}
+    return {**values, "suggestions": dict(test.suggestions or {}), "lr": test.lr, "chosen": CHOSEN}
 
 
 def _rows(test: RangeTest) -> list[tuple[float, float, float]]:
