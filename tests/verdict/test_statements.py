@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from harness import digest
 from harness.verdict.protocol import register, resolve
 from harness.verdict.tables import facets, gate, omnibus, twins, verdict
 
@@ -80,21 +79,6 @@ def test_a_protocol_whose_measurements_were_replaced_is_not_judged(world, what):
     assert found.loc[second, "statement"] == "supported"
     assert found.loc[second, "registered"] == "after 24 comparison runs had ended"
     assert "different" not in set(facets.compute(records).query("hash == @first")["label"])
-
-
-def test_a_protocol_of_before_there_were_designs_is_judged_as_it_was(world):
-    records = world(seeds=12).records()
-    notes = Notes()
-    register(notes, registered(records.meta), 0)
-    (entry,) = notes["protocols"]
-    del entry["protocol"]["design"]
-    old = digest(entry["protocol"])
-    records = replace(records, meta=replace(records.meta, protocols=[{**entry, "hash": old}]))
-    records = replace(
-        records, meta=replace(records.meta, extensions=[{"arm": "x", "ranges": {}, "extra": 1, "after": 0}])
-    )
-    found = verdict.compute(records).iloc[0]
-    assert (found["hash"], found["statement"]) == (old, "supported")
 
 
 def test_the_power_is_that_of_the_pairs_that_were_measured(world, stated):
