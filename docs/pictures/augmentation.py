@@ -11,7 +11,7 @@ import torch
 from harness.plugin.contracts import DataRequest, Dataset
 from harness.plugin.discovery import discover
 from harness.training.augmentation import Mixed
-from harness.training.batches import Batches, resident
+from harness.training.batches import Batches, put_on_device
 from harness.training.device import Device
 
 KINDS = ["", "flip", "crop", "resized_crop", "rotate", "brightness", "contrast", "mixup", "cutmix"]
@@ -22,7 +22,7 @@ def main() -> None:
     dataset = discover().get("dataset", "dogscats", Dataset)
     options = {**dataset.options, "train": 32, "tune": 8, "test": 8}
     data = dataset.open(DataRequest(None, False, 96, 0.2, 0, "error", options))
-    split = resident(data.train, Device("cpu", "fp32", 1))
+    split = put_on_device(data.train, Device("cpu", "fp32", 1))
     figure, rows = plt.subplots(len(KINDS), 6, figsize=(6.6, 1.02 * len(KINDS)), layout="constrained")
     for kind, axes in zip(KINDS, rows, strict=True):
         images, targets = next(Batches(split, 6, [kind] if kind else [], 0).of(EPOCH.get(kind, 1)))

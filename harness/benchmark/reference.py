@@ -290,11 +290,14 @@ def _distribution_toml(space: Any) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Write the page to the file that is named."""
+    """Write the page to the file that is named, or print it."""
     from harness.plugin.discovery import discover
 
-    (file,) = arguments
-    Path(file).write_text(reference(discover()), encoding="utf-8")
+    page = reference(discover())
+    if arguments:
+        Path(arguments[0]).write_text(page, encoding="utf-8")
+    else:
+        sys.stdout.write(page)
 
 
 if __name__ == "__main__":

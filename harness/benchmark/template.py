@@ -15,7 +15,7 @@ from harness.benchmark.toml import to_toml
 from harness.errors import HarnessError, shown
 
 WIDTH = 110  # characters of a line of prose
-# What stands in the file without a comment sign: a comparison of two optimizers that takes less than a minute.
+# What stands in the file without a comment sign: a comparison of two optimizers that takes about a minute.
 SMALL: Mapping[Key, Any] = {
     ("data", "options"): {"train": 512, "tune": 256, "test": 512},
     ("train", "optimizers"): ["sgd", "adam"],
@@ -32,7 +32,7 @@ BEGINNING = """\
 #     harness plan {name}.toml     says what it will do, and how long that takes
 #     harness run {name}.toml      carries it out, and writes the report
 #
-# As it stands it compares two optimizers on drawings of cats and dogs, in less than a minute. That is long enough to see a
+# As it stands it compares two optimizers on drawings of cats and dogs, in about a minute. That is long enough to see a
 # report, and far too short for a verdict: raise search.trials, compare.seeds and compare.epochs for one.
 #
 # Every other key stands here as a comment, with its meaning and its default. To change one, take the "#" away and write
@@ -46,7 +46,7 @@ def new_benchmark(name: str) -> str:
         Benchmark(name=name)
     except ValidationError as error:
         must = Benchmark.model_fields["name"].description
-        raise HarnessError(f"new: must be {must}, got {shown(name)}; take another name") from error
+        raise HarnessError(f"new: must be a name of {must}, got {shown(name)}; take another name") from error
     blocks = [BEGINNING.format(name=name).rstrip(), *_key_blocks(Benchmark, (), {("name",): name})]
     for section, key in _sections_of(Benchmark, ()):
         blocks += _section_blocks(section, key)

@@ -121,7 +121,7 @@ def _read_text(file: Path) -> str:
             raise refusal(str(file), f"have at most {MOST_BYTES >> 20} MiB", "more", "write less")
         content = file.read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
-        reason = "a folder" if file.is_dir() else "nothing there" if not file.exists() else one_line(error)
+        reason = _unreadable(file, error)
         raise refusal(str(file), "be a benchmark file (TOML)", reason, "check the path") from error
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:4]:
         raise refusal(str(file), "be text in UTF-8", "UTF-16 or another encoding", "save it as UTF-8")
@@ -132,6 +132,13 @@ def _read_text(file: Path) -> str:
         byte = f"the byte 0x{content[error.start]:02x}"
         raise refusal(f"{file}:{number}", "be text in UTF-8", byte, "save it as UTF-8") from error
     return re.sub(r"\r\n?", "\n", text)
+
+
+def _unreadable(file: Path, error: Exception) -> str:
+    """Return why a file cannot be read, in words."""
+    if file.is_dir():
+        return "a folder"
+    return one_line(error) if file.exists() else "nothing there"
 
 
 _FAULTS = {

@@ -91,7 +91,7 @@ def find_plugins(
 
 
 def _find_in_catalogues(file: str, kinds: Sequence[Kind], registry: Registry) -> Iterator[tuple[Kind, Offered]]:
-    """Yield what a file's catalogues have; raises HarnessError for one with more than can be checked together."""
+    """Yield the plugins of a file's catalogues; raises HarnessError for one with more than can be checked together."""
     for catalogue, source in registry.catalogues:
         if source.origin != file or catalogue.kind not in kinds:
             continue

@@ -89,7 +89,7 @@ def get_photos(request: DownloadRequest, registry: Registry, reporter: Reporter,
 
 
 def _find_download(request: DownloadRequest, registry: Registry) -> Download:
-    """Return what is to be downloaded: as the dataset declares it, or as the user has said."""
+    """Return the download that the dataset declares, with the address and the hash that the user has given."""
     dataset = registry.get("dataset", request.dataset, Dataset, "data get")
     declared = dataset.download
     if declared is None:

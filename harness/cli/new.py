@@ -230,7 +230,7 @@ def _with_names(template: str, names: _Names, module: str) -> str:
 
 
 def _next_commands(names: _Names, root: Path, package: bool) -> tuple[str, ...]:
-    """Return what to type next, from the folder where ``harness new`` was typed."""
+    """Return the commands to type next, in the folder where ``harness new`` was typed."""
     if package:
         install = shlex.join(["python", "-m", "pip", "install", "-e", str(root)])
         return install, _check_command(names), _run_command(names), shlex.join(["pytest", str(root)])

@@ -120,7 +120,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
 
 
 def _pairs_circle(probes: Sequence[Mapping[str, Any]]) -> int | None:
-    """Return how far apart two seeds may be whose representations are compared; None where time allows all pairs."""
+    """Return the largest distance of two seeds whose representations are compared; None where time allows all pairs."""
     from harness.verdict.protocol import PROBES
 
     circles = {probe["probe"]: probe["groups"] for probe in probes if probe["fits"] < probe["possible"]}
@@ -133,6 +133,7 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
     Of the representation only the pairs of seeds up to ``circle`` apart will be measured; all where it is None.
     """
     from harness.benchmark.sections import as_plain
+    from harness.plugin.runs import split_arm_name
     from harness.verdict import protocol as protocols
 
     plan = setting.plan
@@ -140,7 +141,7 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
     protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics))
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
     rows = []
-    for network, count in Counter(arm.rsplit("/", 2)[0] for arm in arms).items():
+    for network, count in Counter(split_arm_name(arm).network for arm in arms).items():
         if count < 2 or network not in convex:
             continue
         probability = protocol.power(count, convex[network], circle)
@@ -157,7 +158,7 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
 
 
 def _estimate_arm(setting: Setting, competitor: Competitor, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
-    """Return what an arm costs; one whose plugins fail costs nothing, and ``problem`` names the plugin and the reason."""
+    """Return the cost of an arm; an arm whose plugins fail costs nothing, and its ``problem`` names the plugin and the reason."""
     from harness.run.search.budget import amount, expected
     from harness.run.search.range_test import range_test_steps
 
@@ -202,7 +203,7 @@ def _cached_bytes(setting: Setting) -> int:
 
 @dataclass(frozen=True)
 class Timing:
-    """What an arm takes, as measured; all 0 for one that cannot be timed."""
+    """Measured times and sizes of an arm; all 0 for one that cannot be timed."""
 
     step: float = 0.0  # seconds, as are the next two
     tune: float = 0.0  # of one look at the tune split

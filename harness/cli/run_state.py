@@ -1,4 +1,4 @@
-"""What ``harness status`` and ``harness show`` both say of a run: whether it is over, and what it left out."""
+"""The state of a run as ``harness status`` and ``harness show`` tell it: whether it is over, and what it left out."""
 
 from __future__ import annotations
 

@@ -238,7 +238,9 @@ def shorten(line: str, width: int) -> str:
 
 def _short_names(arms: Sequence[str]) -> dict[str, str]:
     """Return the arms' names without the parts that all of them share; the optimizer always stays."""
-    parts = {arm: arm.rsplit("/", 2) for arm in arms}
+    from harness.plugin.runs import split_arm_name
+
+    parts = {arm: split_arm_name(arm) for arm in arms}
     different = [len(set(column)) > 1 for column in zip(*parts.values(), strict=True)]
     kept = [position for position in range(3) if position == 1 or different[position]]
     return {arm: "/".join(names[position] for position in kept) for arm, names in parts.items()}

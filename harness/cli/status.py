@@ -20,7 +20,7 @@ def command(folder: RunFolder, as_json: AsJson = False) -> None:
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """Return what of a run is done and left: trials and seeds per arm, epochs so far of the runs under way."""
+    """Return the state of a run: trials and seeds per arm, done and wanted, and the epochs so far of the runs under way."""
     from harness.records import open_records, schema
     from harness.records.promised import summary
 
@@ -70,7 +70,7 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def _progress(counts: Mapping[str, int], grid: str = "") -> str:
-    """Return how many have ended of how many, and how many of those ended badly: ``4/8, 1 diverged``."""
+    """Return the number of runs that ended and the total, with those that ended badly: ``4/8, 1 diverged``."""
     from harness.records import schema
 
     ended = sum(counts[state] for state in schema.ENDED)

@@ -9,7 +9,7 @@ from harness.errors import nearest
 
 
 def explain_usage_error(error: Any) -> str:
-    """Return what is wrong with the arguments, and what may have been meant; ``error`` is click's UsageError."""
+    """Return a line on the wrong argument, with the nearest name that exists; ``error`` is click's UsageError."""
     text, context = error.format_message().rstrip("."), error.ctx
     unknown = re.match(r"(No such (command|option):? '?-*)([^'.(]*[^'.( ])", text)
     if unknown and context and unknown[2] == "command":

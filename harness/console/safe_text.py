@@ -184,7 +184,7 @@ def _replace_name(name: re.Match[str]) -> str:
 
 @cache
 def _own_homes(_: str) -> tuple[re.Pattern[str], ...]:
-    """Return what finds the user's home folder, however it is written."""
+    """Return patterns that find the user's home folder, in every way it can be written."""
     try:
         home = Path.home()
         places = {str(home), os.path.realpath(home)}
@@ -202,7 +202,7 @@ def _host_names() -> frozenset[str]:
 
 @cache
 def _own_names(_: str) -> re.Pattern[str] | None:
-    """Return what finds the user's name or the host's as a whole part of a path."""
+    """Return a pattern that finds the user's name or the host's as a whole part of a path."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):  # a user without a name, as in a container

@@ -1,4 +1,4 @@
-"""A zip read in place: it is never unpacked to disk, and whatever it says of itself is checked before it is believed.
+"""A zip that is read in place: it is never unpacked to disk, and everything in its directory is checked first.
 
 Refused are names that lead out of a folder, links, encryption, and bombs: members or archives that would fill the
 memory (https://www.bamsoftware.com/hacks/zipbomb/).

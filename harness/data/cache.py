@@ -1,4 +1,4 @@
-"""Files of the cache folder: what is damaged is made again, and what cannot be kept is only warned about."""
+"""Files of the cache folder: a damaged one is made again, and where none can be written there is only a warning."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 
 def say_not_kept(what: str, error: DiskError) -> None:
-    """Warn that something is not in the cache, and why; the work goes on without it."""
+    """Warn that something could not be kept in the cache, and why; the work goes on without it."""
     line = str(error).replace(", then the same command goes on", "")
     say_lines([f"warning: {what} are not kept for the next command: {line}"], sys.stderr)
 
 
 def read_or_make(read: Callable[[], T], make: Callable[[], None]) -> T:
-    """Return what ``read`` finds in the cache, after ``make`` where nothing is there or what is there is damaged."""
+    """Return the content that ``read`` gets from the cache; where it is missing or damaged, ``make`` writes it first."""
     with suppress(Exception):  # NumPy and JSON raise many types on a damaged file
         return read()
     make()
@@ -52,7 +52,7 @@ def replacing_cached(file: Path) -> Iterator[BinaryIO]:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what a kill left half written, once it is so old that no process can still be at it."""
+    """Remove files that a killed process left half written, once they are so old that no process can still be writing them."""
     for file in folder.glob("*.tmp"):
         with suppress(OSError):
             if time.time() - file.stat().st_mtime > 3600:

@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Remote:
-    """What a server says of a file; two that are equal are the same file."""
+    """A file as its server describes it; two equal descriptions mean the same file."""
 
     url: str
     size: int  # bytes; 0 where it does not say
@@ -185,7 +185,7 @@ def _notes_file(part: Path) -> Path:
 
 
 def _read_notes(part: Path, url: str) -> Remote | None:
-    """Return what the part is a part of; None where nobody knows, or it came from elsewhere."""
+    """Return the description of the file that the part belongs to; None where it is unknown or of another address."""
     try:
         remote = Remote(**json.loads(_notes_file(part).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

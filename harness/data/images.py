@@ -55,7 +55,7 @@ class ImageSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """The name that messages show."""
 
     def read(self) -> bytes:
         """Return all of its bytes, the same every time."""

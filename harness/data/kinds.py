@@ -1,4 +1,4 @@
-"""What a file is: a photo, another image, or something else. Its first bytes decide, and its suffix where that says photo.
+"""Whether a file is a photo, another image, or something else: its suffix decides, or else its first bytes.
 
 A file with the suffix of an image is taken for a photo without a look into it: where it cannot be decoded it is broken,
 and named, and a prediction has a row for it. Any other file is a photo where its first bytes are those of an image.

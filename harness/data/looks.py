@@ -1,4 +1,4 @@
-"""What a photo is without its pixels: size, format, mode, and a small grey impression that finds photos that are alike."""
+"""A look at a photo without keeping its pixels: size, format, mode, and a small grey impression to find similar photos."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Look:
-    """What one photo is, without its pixels; where it is ``broken``, that says why, and all but ``sha256`` is empty."""
+    """Facts about one photo, without its pixels; ``broken`` is the reason where it cannot be decoded: then only ``sha256`` is set."""
 
     sha256: str  # of its bytes; empty where they cannot be read
     broken: str = ""

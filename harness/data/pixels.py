@@ -39,7 +39,7 @@ def upright_rgb(photo: Image) -> Image:
 
 
 def _raw_mode(photo: Image) -> str:
-    """Return how the values lie in the file, as Pillow says it before it has loaded them; empty where it does not."""
+    """Return the layout of the values in the file, as Pillow names it before it loads them; empty where it does not."""
     tiles: Any = getattr(photo, "tile", ())
     arguments = tiles[0][3] if tiles else ()
     mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments

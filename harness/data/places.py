@@ -48,7 +48,7 @@ def downloads_folder() -> Path:
 
 
 def find_root(named: Path | None, dataset: str) -> Root:
-    """Return where a dataset looks: --data, $HARNESS_DATA, ./data, or what ``harness data get`` put there, in this order.
+    """Return the folder a dataset looks in: --data, $HARNESS_DATA, ./data, or that of ``harness data get``, in this order.
 
     Raises DataError where the folder the user named is not there.
     """

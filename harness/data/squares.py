@@ -81,7 +81,7 @@ def open_upright(content: bytes, least: int) -> Iterator[tuple[Image, dict[str, 
 
 
 def _find_span(side: int, short: int, scaled: int, size: int, place: int) -> tuple[float, float]:
-    """Return where, along a side of the photo, the square begins and ends, in pixels of the photo.
+    """Return the begin and the end of the square along one side of the photo, in pixels of the photo.
 
     ``place`` 0 is the middle; -1 and 1 are the ends of the central ``scaled`` pixels.
     """

@@ -137,14 +137,13 @@ def shown(value: object) -> str:
     return shortened(printable(_as_toml(value)), LONGEST_VALUE)
 
 
-def shortened(text: str, longest: int, end: int | None = None) -> str:
+def shortened(text: str, longest: int, end: int | None = None, dots: str = " ... ") -> str:
     """Return a text of at most so many characters: of a longer one the beginning, three dots, and the end.
 
-    ``end`` is how many characters of the end are kept; without it a third. Of a path the end tells more.
+    ``end`` is the number of characters that are kept at the end; without it a third. Of a path the end tells more.
     """
     if len(text) <= longest:
         return text
-    dots = " ... "
     end = (longest - len(dots)) // 3 if end is None else end
     return f"{text[: longest - len(dots) - end]}{dots}{text[-end:]}"
 

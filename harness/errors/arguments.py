@@ -77,7 +77,7 @@ def instance(name: str, value: object, kind: type[T] | tuple[type[T], ...], what
 
 
 def function(name: str, value: T) -> T:
-    """Return what can be called."""
+    """Return a function, or another value that can be called."""
     if not callable(value):
         raise TypeError(f"{name}: must be a function, got {describe(value)}")
     return value

@@ -74,7 +74,7 @@ def explained(
     go_on = ", then the same command goes on" if remedy and code != errno.ENAMETOOLONG else ""
     what_to_do = ", or ".join(filter(None, (f"{remedy}{go_on}", hint)))
     error = DiskError(
-        f"{shortened(str(place), LONGEST, end=LONGEST // 2)}: must {must}, got {', '.join(facts)}; {what_to_do}"
+        f"{shortened(str(place), LONGEST, end=LONGEST // 2, dots='...')}: must {must}, got {', '.join(facts)}; {what_to_do}"
     )
     error.full = code in (errno.ENOSPC, errno.EDQUOT)
     return error

@@ -133,7 +133,7 @@ def probabilities(file):  # of {classes}
 
 
 def _without_harness(model: Mapping[str, Any]) -> str:
-    """Return how to load and use the model without the harness, where its plugins say how it is built."""
+    """Return the code that loads and uses the model without the harness, where its plugins say how it is built."""
     plain, looks = model["plain"], model["input"]
     if not plain:
         return "It cannot be loaded without optimizer-harness, because a plugin builds its networks or reads their weights."
@@ -206,7 +206,7 @@ def _training_text(model: Mapping[str, Any]) -> str:
 
 
 def _stage_rows(model: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return what fine-tuning adds to a recipe; nothing in another regime."""
+    """Return the rows that fine-tuning adds to a recipe; none in another regime."""
     recipe = model["recipe"]
     if model["benchmark"]["train"]["regime"] != "finetune":
         return []
@@ -248,7 +248,7 @@ def _arm_row(scores: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[Any, ..
 
 
 def _meaning_text(model: Mapping[str, Any], best: Mapping[str, Any]) -> str:
-    """Return how the scores are to be read."""
+    """Return the explanation of the scores."""
     scores = model["scores"]
     metric = scores["metric"]
     own_text = "The scores of this model are of the test split, which had no say in choosing it."

@@ -61,9 +61,8 @@ def choose_model(records: Records, arm: str | None = None, ensemble: bool = Fals
 
 def _split_network(records: Records, arm: str) -> tuple[str, str]:
     """Return an arm's backbone and its head, which is empty where the backbone itself was trained."""
-    backbone = str(records.arms.set_index("arm").loc[arm, "backbone"])
-    network = arm.partition("/")[0]
-    return backbone, "" if network == backbone else network.removeprefix(f"{backbone}+")
+    row = records.arms.set_index("arm").loc[arm]
+    return str(row["backbone"]), str(row["head"])
 
 
 def _name_networks(seeds: Iterable[int], ensemble: bool, snapshots: bool) -> str:

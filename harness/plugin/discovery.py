@@ -228,7 +228,7 @@ def _import_source(source: _Source) -> ModuleType:
 
 
 def _collect_offers(module: ModuleType, source: _Source, manager: pluggy.PluginManager) -> list[tuple[Kind, Any]]:
-    """Return what the hooks of a module offer, each with its kind."""
+    """Return the offers of a module's hooks, each with its kind."""
     hooks = list(_find_hooks(module, manager))
     manager.register(module, source.name)
     offers: list[tuple[Kind, Any]] = []
@@ -259,7 +259,7 @@ def _check_signature(hook: str, function: Callable[[], Any]) -> None:
 
 
 def _call_hook(hook: str, function: Callable[[], Any]) -> list[Any]:
-    """Return what a hook offers, checked."""
+    """Return the offers of a hook, each of them checked."""
     offers, type_ = function(), _HOOKS[hook][1]
     if not isinstance(offers, list) or not all(isinstance(offer, type_) for offer in offers):
         raise _Refused(

@@ -114,10 +114,10 @@ class Meta:
     confirmations: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # by arm: cached features against whole
-    paths_of: Mapping[str, Mapping[str, Any]] | None = None  # by arm: the hyperparameters that its walks have
+    paths_of: Mapping[str, Any] | None = None  # settings: by arm the hyperparameters that its walks have
     folds: Mapping[str, Any] | None = None  # arm, count and runs of the out-of-fold predictions
     likeness: Mapping[str, Any] | None = None  # the photos that are nearly alike
-    examples: str | None = None  # the fingerprint of the data whose photos the table ``examples`` names
+    examples: Mapping[str, Any] | None = None  # fingerprint: of the data whose photos the table ``examples`` names
 
     @property
     def deciding(self) -> Deciding:
@@ -131,7 +131,7 @@ class Meta:
 
     def mapped(self, function: Callable[[Any], Any]) -> Meta:
         """Return a copy in which a function was applied to every value."""
-        return replace(self, **{each.name: function(getattr(self, each.name)) for each in fields(self)})
+        return replace(self, **{note.name: function(getattr(self, note.name)) for note in fields(self)})
 
 
-KEYS = frozenset(each.name for each in fields(Meta))  # of the table ``meta``
+KEYS = frozenset(note.name for note in fields(Meta))  # of the table ``meta``

@@ -116,8 +116,8 @@ class Registry:
                 with suppress(PluginFailed), Boundary("catalogue", catalogue.name, "say its names"):
                     names |= {f"{prefix}{bare_name}" for bare_name in catalogue.names()}
         bare = name.lower().rpartition(":")[2]
-        alike = sorted(candidate for candidate in names if candidate.lower().rpartition(":")[2] == bare)
-        return f"; did you mean {' or '.join(map(repr, alike))}?" if alike else did_you_mean(name, names)
+        candidates = sorted(candidate for candidate in names if candidate.lower().rpartition(":")[2] == bare)
+        return f"; did you mean {' or '.join(map(repr, candidates))}?" if candidates else did_you_mean(name, names)
 
     def get(self, kind: Kind, name: str, type_: type[T], where: str = "harness") -> T:
         """Return the offer itself, as its own type."""
@@ -141,7 +141,7 @@ def _name_is_taken(kind: str, earlier: Offered, later: Offered) -> PluginError:
 
 
 def _look_up(catalogue: Catalogue, name: str) -> Offer | None:
-    """Return what a catalogue has by that name, checked; raises PluginError where it does not work here."""
+    """Return the plugin of that name in a catalogue, checked; raises PluginError where it does not work here."""
     with Boundary("catalogue", catalogue.name, "find it or return None"):
         offer = catalogue.find(name)
     if offer is None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from harness.errors import arguments
 
@@ -37,6 +37,19 @@ def digest(value: object) -> str:
     except (TypeError, ValueError, RecursionError):
         raise TypeError(f"value: must be plain values, as JSON has them, got {arguments.describe(value)}") from None
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class ArmName(NamedTuple):
+    """The parts of an arm's name."""
+
+    network: str  # "backbone", or "backbone+head"
+    optimizer: str  # or the alias under which the benchmark has it
+    scheduler: str
+
+
+def split_arm_name(arm: str) -> ArmName:
+    """Return the parts of ``Arm.name``."""
+    return ArmName(*arm.rsplit("/", 2))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def fingerprint(file: Path, module: str) -> str:
-    """Return the SHA-256 of a plugin's file and of what it imports from its package, or ``""`` where there is no file.
+    """Return the SHA-256 of a plugin's file and of the modules of its package that it imports; "" without a file.
 
     The imports may stand anywhere, absolute or relative, and what is imported has imports too. A loose file has no
     package, and a file that is no source has no imports to be seen.
@@ -30,10 +30,10 @@ def fingerprint(file: Path, module: str) -> str:
             if place:
                 files[imported] = place
                 waiting.append(imported)
-    hashes = {name: hashlib.sha256(each.read_bytes()).hexdigest() for name, each in files.items()}
+    hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
     if len(hashes) == 1:
         return hashes[module]
-    return hashlib.sha256("\n".join(f"{name} {each}" for name, each in sorted(hashes.items())).encode()).hexdigest()
+    return hashlib.sha256("\n".join(f"{name} {path}" for name, path in sorted(hashes.items())).encode()).hexdigest()
 
 
 @cache  # every plugin of a package imports much the same
@@ -45,7 +45,7 @@ def _imports(source: bytes, module: str, is_package: bool) -> tuple[str, ...]:
         return ()
     top = module.partition(".")[0]
     parents = module.split(".") if is_package else module.split(".")[:-1]
-    found: list[str] = []
+    imported: list[str] = []
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
@@ -54,12 +54,12 @@ def _imports(source: bytes, module: str, is_package: bool) -> tuple[str, ...]:
             above = parents[: len(parents) + 1 - node.level] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        found += [name for name in names if name.partition(".")[0] == top and name != top]
-    return tuple(found)
+        imported += [name for name in names if name.partition(".")[0] == top and name != top]
+    return tuple(imported)
 
 
 def _file_of(module: str) -> Path | None:
-    """Return a module's file, or None where there is no such module (it was a name in one); nothing is imported."""
+    """Return the file of a module, or None for a name that is no module; nothing is imported."""
     package, *rest = module.split(".")
     spec = importlib.util.find_spec(package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():

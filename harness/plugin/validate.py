@@ -29,7 +29,7 @@ RECORD_TABLES = (
 
 
 def check(offer: Offer | Catalogue, found: bool = False) -> str:
-    """Return what is wrong with an offer, ``optimizer 'x': build must be ..., got ...``, or ``""``.
+    """Return the first fault of an offer, ``optimizer 'x': build must be ..., got ...``, or ``""``.
 
     The name of one ``found`` in a catalogue may have a colon in it.
     """
@@ -44,10 +44,10 @@ def clash(reports: Iterable[Report]) -> str:
     """Return which two formats would be written over each other, ``must ..., got ...``, or ``""``."""
     first: dict[str, Report] = {}
     for report in reports:
-        other = first.setdefault(report.extension.lower(), report)  # some file systems know no case
-        if other.name != report.name:
+        earlier = first.setdefault(report.extension.lower(), report)  # some file systems know no case
+        if earlier.name != report.name:
             return (
-                f"must write files of their own, got '{other.name}' and '{report.name}', which both write "
+                f"must write files of their own, got '{earlier.name}' and '{report.name}', which both write "
                 f"report.{report.extension}; choose one of them"
             )
     return ""
@@ -66,7 +66,7 @@ def is_penalty(name: str, value: object = 1.0) -> bool:
 
 
 def limit_of(offer: Any, name: str) -> Any:
-    """Return what says what a value of an offer's own may be: a distribution, else a default; None where nothing does."""
+    """Return the distribution that a value of an offer must fit, else the default whose type it must have, else None."""
     for declared in (
         offer.limits,
         getattr(offer, "space", {}),
@@ -79,7 +79,7 @@ def limit_of(offer: Any, name: str) -> Any:
 
 
 def fault(offer: Any, name: str, value: Any) -> str:
-    """Return what is wrong with a value that a benchmark gives an offer, ``must be ..., got ...``, or ``""``.
+    """Return the fault of a value that a benchmark gives an offer, ``must be ..., got ...``, or ``""``.
 
     Its type is that of the offer's limits, else of its space or its default; its ends are those of the limits alone. Where a
     number is wanted a whole number will do, but not the other way round.
@@ -122,11 +122,11 @@ def _one_of(choices: Iterable[Any]) -> str:
 
 def _wanted(kinds: Iterable[type], limit: Any) -> str:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
-    what = " or ".join(sorted(names.get(kind, kind.__name__) for kind in kinds))
+    kinds_in_words = " or ".join(sorted(names.get(kind, kind.__name__) for kind in kinds))
     if limit is None:
-        return what
+        return kinds_in_words
     step = f" in steps of {limit.step} from {limit.low}" if limit.step and limit.step != 1 else ""
-    return f"{what} >= {limit.low:.15g} and <= {limit.high:.15g}{step}"
+    return f"{kinds_in_words} >= {limit.low:.15g} and <= {limit.high:.15g}{step}"
 
 
 def _refused(ok: object, what: str, value: object) -> str:
@@ -134,11 +134,11 @@ def _refused(ok: object, what: str, value: object) -> str:
 
 
 def _outside_its_limits(offer: Any) -> str:
-    """Return what of an offer's own space, defaults and options lies outside its limits, or ``""``."""
+    """Return the fault of an offer whose own space, defaults or options lie outside of its limits, or ``""``."""
     if not getattr(offer, "limits", None):
         return ""
-    given = [("defaults", getattr(offer, "defaults", {})), ("options", getattr(offer, "options", {}))]
-    for field, values in given:
+    named_settings = [("defaults", getattr(offer, "defaults", {})), ("options", getattr(offer, "options", {}))]
+    for field, values in named_settings:
         for name, value in values.items():
             if value is not None and (wrong := fault(offer, name, value)):
                 return f"{field}[{name!r}]{wrong}, as limits say"
@@ -156,7 +156,7 @@ def brief(value: object) -> str:
 
 def _first_fault(value: Any, rules: Mapping[str, Callable[[Any], str]]) -> str:
     """Return the first field that breaks its rule, and how."""
-    names = (each.name for each in fields(value) if each.name in rules)  # a subclass may have more
+    names = (field_.name for field_ in fields(value) if field_.name in rules)  # a subclass may have more
     faults = ((name, rules[name](getattr(value, name))) for name in names)
     return next((f"{name}{fault}" for name, fault in faults if fault), "")
 
@@ -213,7 +213,9 @@ def _named(value: Any) -> str:
 
 
 def _reasons(value: Any) -> str:
-    return _named(value) or _must_be(all(isinstance(why, str) and why for why in value.values()), "reasons", value)
+    return _named(value) or _must_be(
+        all(isinstance(reason, str) and reason for reason in value.values()), "reasons", value
+    )
 
 
 def _download(value: Any) -> str:
@@ -228,14 +230,14 @@ def _download(value: Any) -> str:
 
 
 def _space(value: Any) -> str:
-    return _named(value) or _first_of((key, _distribution(each)) for key, each in value.items())
+    return _named(value) or _first_of((key, _distribution(distribution)) for key, distribution in value.items())
 
 
 def _distribution(value: Any) -> str:
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution  # not for no space
 
     if isinstance(value, CategoricalDistribution):
-        faults = (_choice(each) for each in value.choices)
+        faults = (_choice(choice) for choice in value.choices)
         return next(filter(None, faults), "")
     if isinstance(value, FloatDistribution):
         return _must_be(math.isfinite(value.low) and math.isfinite(value.high), "finite at both ends", value)
@@ -243,7 +245,7 @@ def _distribution(value: Any) -> str:
 
 
 def _choice(value: Any) -> str:
-    """Return what is wrong with a choice: records are JSON, from which only plain values come back as they were."""
+    """Return the fault of a choice that is no plain value, or ``""``: records are JSON, which keeps only plain values."""
     fault = _must_be(
         value is None or isinstance(value, str | int | float), "a Choice of texts, numbers, True, False and None", value
     )
@@ -257,7 +259,7 @@ def _bounds(value: Any) -> str:
 
 def _metrics(value: Any) -> str:
     fault = _named(value) or _must_be(value, "at least one Metric", value)
-    return fault or _first_of((key, _metric(each)) for key, each in value.items())
+    return fault or _first_of((key, _metric(metric)) for key, metric in value.items())
 
 
 def _metric(value: Any) -> str:

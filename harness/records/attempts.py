@@ -1,4 +1,4 @@
-"""Work that is under way, written down, so that the next start knows in the middle of what the process died.
+"""A journal of the work that is under way, so that the next start knows during which work the process died.
 
 A plugin can end the process in ways that nothing in it survives: ``os._exit``, a segmentation fault, an alarm, more
 memory than there is. So can the user, by ``kill -9``, and a power cut. Which of them it was cannot be told afterwards.
@@ -43,7 +43,7 @@ class Attempts:
 
     @contextmanager
     def during(self, work: str, label: str) -> Iterator[None]:
-        """Note that a work is under way; one that raises has ended too, but for what stops the whole process."""
+        """Note that work is under way. Work that raises has ended too, unless the error stops the whole process."""
         self.begin(work, label)
         try:
             yield
@@ -53,26 +53,26 @@ class Attempts:
         self.end(work)
 
     def begin(self, work: str, label: str) -> None:
-        """Note that a work begins; ``label`` is what it is called in messages."""
+        """Note that work begins; messages call it ``label``."""
         if self._out is not None or self._open():
             about = self._works.setdefault(work, {"deaths": 0, "progress": 0, "died_at": 0})
             about |= {"label": label, "under_way": True}
             self._write()
 
     def come_to(self, work: str, progress: int) -> None:
-        """Note how far a work has come, in steps of any size; only further than ever counts."""
+        """Note how far work has come, in steps of any size. Only progress beyond the furthest step counts."""
         about = self._works.get(work)
         if about is not None and progress > about["progress"]:
             about["progress"] = progress
             self._write()
 
     def end(self, work: str) -> None:
-        """Note that a work has ended, well or not: what it has died of before is forgotten."""
+        """Note that work has ended, well or not, and forget its deaths."""
         if self._works.pop(work, None) is not None:
             self._write()
 
     def given_up(self, work: str) -> str:
-        """Return why a work is not tried again; "" where it is to be tried."""
+        """Return why work is not tried again; "" if it is to be tried."""
         deaths = self._works.get(work, {}).get("deaths", 0)
         if deaths < MOST:
             return ""
@@ -84,7 +84,7 @@ class Attempts:
         self._write()
 
     def close(self) -> None:
-        """Note that the process has ended by itself: whatever is under way did not kill it."""
+        """Note that the process ends by itself, so that the work under way has not killed it."""
         for about in self._works.values():
             about["under_way"] = False
         self._works = {work: about for work, about in self._works.items() if about["deaths"]}
@@ -96,7 +96,7 @@ class Attempts:
     # --- inside
 
     def _count(self) -> None:
-        """Count the death of the process that wrote the journal, if it died, and say in the middle of what."""
+        """Count the death of the process that wrote the journal, if it died, and say during which work."""
         under_way = [about for about in self._works.values() if about["under_way"]]
         for about in under_way:
             about["under_way"] = False
@@ -145,7 +145,7 @@ class Attempts:
 
 
 def _checked(about: Any) -> dict[str, Any]:
-    """Return what is written of a work; raises KeyError, TypeError or ValueError where it is something else."""
+    """Return the journal's entry for some work; raises KeyError, TypeError or ValueError for anything else."""
     return {
         "label": str(about["label"]), "under_way": bool(about["under_way"]),
         "deaths": int(about["deaths"]), "progress": int(about["progress"]), "died_at": int(about["died_at"]),

@@ -1,4 +1,4 @@
-"""Tensors and arrays in files with a checksum in their header, which every reader looks at."""
+"""Tensors and arrays in files with a checksum in the header, which every reader verifies."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def save_tensors(file: Path, tensors: Mapping[str, torch.Tensor], notes: Mapping
     from safetensors.torch import save
 
     # Cloned, because safetensors refuses two names for one memory (tied weights).
-    own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    _write(file, save(own), notes or {})
+    on_cpu = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    _write(file, save(on_cpu), notes or {})
 
 
 def load_tensors(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Return what ``save_tensors`` wrote, tensors and notes; raises ValueError, or safetensors' own, where it is not that."""
+    """Return the tensors and notes that ``save_tensors`` wrote; raises ValueError, or safetensors' own error, for any other file."""
     from safetensors.torch import load
 
     content, notes = _read(file)
@@ -45,7 +45,7 @@ def save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """Return what ``save_arrays`` wrote, the arrays by name; raises RunFolderError where it cannot be read."""
+    """Return the arrays, by name, that ``save_arrays`` wrote; raises RunFolderError if they cannot be read."""
     from safetensors.numpy import load
 
     try:

@@ -69,7 +69,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    """Return a connection that only reads, also where nothing can be written: an archive, a medium, another's folder.
+    """Return a connection that only reads, and works where nothing can be written: in an archive, on a read-only medium.
 
     A database whose last process was killed is in WAL mode, and SQLite then writes beside it even to read. Where it
     cannot, the file alone is read, as one that nobody changes; if it is all there.
@@ -94,14 +94,14 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 def _bound(db: sqlite3.Connection, file: Path) -> None:
-    """Have reading end with an error where it takes far more steps than a file of that size can be worth.
+    """End reading with an error when it takes far more steps than a file of that size can need.
 
     The steps are those of SQLite's virtual machine, so the bound is the same on every machine. Sound records take about
     one for every four bytes.
     """
     if sys.version_info >= (3, 12):
         db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
-    size = sum(each.stat().st_size for each in (file, file.with_name(f"{file.name}-wal")) if each.is_file())
+    size = sum(part.stat().st_size for part in (file, file.with_name(f"{file.name}-wal")) if part.is_file())
     left = [STEPS + STEPS_A_BYTE * size]
 
     def spent() -> bool:
@@ -112,7 +112,7 @@ def _bound(db: sqlite3.Connection, file: Path) -> None:
 
 
 def check_tables(db: sqlite3.Connection, file: Path) -> None:
-    """Raise RunFolderError for a database with anything in it that computes, where ours has nothing but stored rows.
+    """Raise RunFolderError for a database that holds anything which computes. Ours holds only stored rows.
 
     A view, a trigger, a virtual table or a generated column is a program that a stranger may have written. SQLite is told
     to trust none of it: https://www.sqlite.org/security.html.
@@ -134,7 +134,7 @@ def check_tables(db: sqlite3.Connection, file: Path) -> None:
 
 
 def check(db: sqlite3.Connection, folder: Path) -> None:
-    """Raise RunFolderError where our tables are not all there, are damaged, or hold what they cannot hold.
+    """Raise RunFolderError if a table of ours is missing, is damaged, or holds an impossible value.
 
     Optuna's are left out: they are made anew from ours.
     """
@@ -180,7 +180,7 @@ def fault(db: sqlite3.Connection) -> str:
 
 
 def _json_kind(text: object) -> str | None:
-    """Return of which type the JSON in a cell is, "" where it is none; None for an empty cell. It may have a NaN."""
+    """Return the type of the JSON in a cell, "" for text that is no JSON, None for an empty cell. NaN is allowed."""
     try:
         return None if text is None else type(json.loads(str(text))).__name__
     except (ValueError, RecursionError):
@@ -197,12 +197,17 @@ def _ours() -> dict[str, dict[str, tuple[str, bool]]]:
 
 def _columns(db: sqlite3.Connection) -> dict[str, dict[str, tuple[str, bool]]]:
     names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()]
-    found = {name: db.execute('SELECT name, type, "notnull" FROM pragma_table_info(?)', (name,)) for name in names}
-    return {name: {row[0]: (row[1], bool(row[2])) for row in rows.fetchall()} for name, rows in found.items()}
+    return {name: _columns_of(db, name) for name in names}
+
+
+def _columns_of(db: sqlite3.Connection, table: str) -> dict[str, tuple[str, bool]]:
+    """Return a table's columns, each with its type and whether it always has a value."""
+    rows = db.execute('SELECT name, type, "notnull" FROM pragma_table_info(?)', (table,)).fetchall()
+    return {name: (kind, bool(needed)) for name, kind, needed in rows}
 
 
 def sqlites(error: BaseException) -> sqlite3.Error | None:
-    """Return SQLite's own error: this one, or the one that caused it, for Optuna, SQLAlchemy and pandas wrap them."""
+    """Return SQLite's own error: this one, or its cause, because Optuna, SQLAlchemy and pandas wrap it."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, sqlite3.Error):
         cause = cause.__cause__
@@ -210,12 +215,12 @@ def sqlites(error: BaseException) -> sqlite3.Error | None:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether an error is of the moment, a lock or a full disk for example, and says nothing about the tables."""
+    """Return whether an error passes, like a lock or a full disk, and says nothing about the tables."""
     return _code(error) in _PASSING
 
 
 def explained(error: Exception, folder: Path) -> Exception:
-    """Return a DiskError or a RunFolderError where the user can mend what SQLite failed for; else the error itself."""
+    """Return a DiskError or a RunFolderError if the user can mend the cause of SQLite's error; else the error itself."""
     file, code = schema.database(folder), _code(error)
     if code in _REFUSALS:
         return disk.explained(file, str(sqlites(error)), _refusal(code, file), must="be usable")
@@ -236,7 +241,7 @@ def explained(error: Exception, folder: Path) -> Exception:
 
 
 def _refusal(code: int, file: Path) -> int:
-    """Return the system's code behind one of SQLite's, as far as it can be told."""
+    """Return the system's error code behind one of SQLite's, as far as it is known."""
     opening = code == sqlite3.SQLITE_CANTOPEN
     if opening and len(os.fsencode(file.absolute())) > LONGEST:
         return errno.ENAMETOOLONG
@@ -250,5 +255,5 @@ def _refusal(code: int, file: Path) -> int:
 
 
 def _code(error: BaseException) -> int:
-    """Return SQLite's error code, 0 for an error of something else."""
+    """Return SQLite's error code; 0 for any other error."""
     return int(getattr(sqlites(error), "sqlite_errorcode", 0)) & 0xFF  # the rest says how, not what

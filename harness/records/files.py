@@ -1,4 +1,4 @@
-"""Files that are written: after a kill or a power cut each is the old one or the new one, whole; and whether one can be written."""
+"""How files are written: after a kill or a power cut, each is whole, either the old one or the new one."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ def write(file: Path, content: bytes, durable: bool = True, hint: str = "") -> N
 
 @contextmanager
 def replacing(file: Path, durable: bool = True, hint: str = "", needed: int = 0) -> Iterator[BinaryIO]:
-    """Give a file to be written beside ``file``, which it replaces once it is whole; after an error it is gone.
+    """Give a temporary file to write. When it is whole, it replaces ``file``; after an error it is removed.
 
     Its content is on the disk before it has its name, and the name is on the disk at the end. What can be made again
     need not wait for the disk: then it is not ``durable``. Raises DiskError where the system refuses it; ``hint`` and
     ``needed`` are those of ``disk.writing``.
     """
-    beside = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     try:
         with disk.writing(file, hint, needed):
-            beside.unlink(missing_ok=True)  # a link that somebody put there
-            with beside.open("xb") as out:
+            temporary.unlink(missing_ok=True)  # a link that somebody put there
+            with temporary.open("xb") as out:
                 yield out
                 if durable:
                     out.flush()
                     os.fsync(out.fileno())
-            beside.replace(file)
+            temporary.replace(file)
     except BaseException:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
         raise
     if durable:
         _sync_folder(file.parent)
@@ -59,16 +59,16 @@ def replacing(file: Path, durable: bool = True, hint: str = "", needed: int = 0)
 
 @contextmanager
 def new_folder(folder: Path, hint: str = "", needed: int = 0) -> Iterator[Path]:
-    """Give a folder to be filled, which has the name ``folder`` once it is whole; after an error it is gone. See ``replacing``."""
-    beside = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    """Give a temporary folder to fill. When it is whole, it becomes ``folder``; after an error it is removed. See ``replacing``."""
+    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     try:
         with disk.writing(folder, hint, needed):
-            beside.mkdir(parents=True)
-            yield beside
-            beside.replace(folder)
+            temporary.mkdir(parents=True)
+            yield temporary
+            temporary.replace(folder)
     finally:
         with suppress(OSError):
-            shutil.rmtree(beside)
+            shutil.rmtree(temporary)
 
 
 def checksum(file: Path) -> str:
@@ -78,7 +78,7 @@ def checksum(file: Path) -> str:
 
 
 def copy(source: Path, target: Path, sha256: str) -> None:
-    """Write a copy of a file; raises RunFolderError where its contents have not this checksum."""
+    """Write a copy of a file; raises RunFolderError if its contents do not have this checksum."""
     with disk.reading(source):
         content = source.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
@@ -87,14 +87,14 @@ def copy(source: Path, target: Path, sha256: str) -> None:
 
 
 def put_aside(path: Path) -> Path:
-    """Rename what cannot be read, a file or a folder, to a free name that ends in ``.damaged``, and return that."""
+    """Rename a file or a folder that cannot be read to a free name that ends in ``.damaged``; return the new name."""
     names = (f"{path.name}{f'.{number}' if number > 1 else ''}.damaged" for number in count(1))
     aside = next(place for name in names if not os.path.lexists(place := path.with_name(name)))
     return path.rename(aside)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, where the system can do that: Windows opens no folders."""
+    """Write the names in a folder to the disk, if the system can do that; Windows cannot."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -105,7 +105,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Give a folder that is removed at the end; raises DiskError where none can be made."""
+    """Give a folder that is removed at the end; raises DiskError if none can be made."""
     with disk.writing("temporary files", "set TMPDIR to another folder"):
         folder = tempfile.TemporaryDirectory(prefix="harness-check-", ignore_cleanup_errors=True)
     with folder as name:
@@ -142,7 +142,7 @@ def check_out_folder(out: Path, option: str = "--out", new: bool = False) -> Non
 
 
 def _is_own(out: Path, header: str) -> bool:
-    """Return whether a file begins as what a command of ours writes."""
+    """Return whether a file begins like one that a command of ours writes."""
     try:
         with out.open("rb") as content:
             head = content.read(HEAD) if out.is_file() else b""
@@ -152,7 +152,7 @@ def _is_own(out: Path, header: str) -> bool:
 
 
 def _check_outside(out: Path, option: str) -> None:
-    """Raise DataError for a place that belongs to a run folder, whatever links or other spellings lead to it."""
+    """Raise DataError for a place inside a run folder, through whatever links or spellings it is reached."""
     place = Path(os.path.realpath(out))
     for folder in place.parents:
         inner = place.relative_to(folder).parts[0].casefold()
@@ -164,7 +164,7 @@ def _check_outside(out: Path, option: str) -> None:
 
 
 def _unwritable(folder: Path) -> str:
-    """Return why nothing can be written into a folder; empty where a file can be made there."""
+    """Return why nothing can be written into a folder; empty if a file can be made in it."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return ""

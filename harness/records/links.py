@@ -1,4 +1,4 @@
-"""What may lie in a run folder: files and folders of its own. It may come from a stranger, so no link in it is followed."""
+"""A run folder may come from a stranger, so it holds files and folders of its own, and no link in it is followed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEEPEST = 8  # folders inside one another; ours are two
 
 
 def check_no_links(folder: Path) -> None:
-    """Raise RunFolderError for a link, or another special file, among what a run folder is read from and written to.
+    """Raise RunFolderError for a link, or another special file, in a place of a run folder that is read or written.
 
     The folder itself may be reached by a link: that is the user's own path. Reports may be links too, for the file that
     is put in their place replaces the link itself.
@@ -39,8 +39,8 @@ def _check_below(folder: Path, depth: int = 1) -> None:
                     raise _refused(Path(entry.path), "a special file")
     except OSError:  # nothing there, or nothing that could be read through it either
         return
-    for each in below:
-        _check_below(each, depth + 1)
+    for path in below:
+        _check_below(path, depth + 1)
 
 
 def _refused(place: Path, what: str) -> RunFolderError:

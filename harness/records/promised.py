@@ -1,4 +1,4 @@
-"""The files that the records promise: those of the table ``files``, and which of them are gone or not as they were written."""
+"""The files that the records promise, and which of them are gone or have changed since they were written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OF_PROMISED = "files LEFT JOIN runs USING (run_id) WHERE files.run_id = '' OR r
 
 
 def files_of(folder: Path, db: sqlite3.Connection) -> set[Path]:
-    """Return the files that are promised now. Those of a run that is done again are not, until it has ended."""
+    """Return the files that are promised now. The files of a run that is trained again are promised when it has ended."""
     rows = db.execute(f"SELECT files.file FROM {_OF_PROMISED}", (schema.DONE,)).fetchall()
     return {schema.inside(folder, file) for (file,) in rows}
 
@@ -27,16 +27,16 @@ def files_of(folder: Path, db: sqlite3.Connection) -> set[Path]:
 def lacking(
     folder: Path, db: sqlite3.Connection, whole: bool = True, runs: Collection[str] | None = None
 ) -> list[Lack]:
-    """Return the files that are gone or damaged, of these runs or of all; ``whole`` reads every byte, else sizes must do.
+    """Return the files that are gone or damaged, of these runs or of all. Without ``whole``, only sizes are compared.
 
     A run promises its files once it has ended well.
     """
-    found = db.execute(
+    rows = db.execute(
         f"SELECT files.file, files.run_id, files.bytes, files.sha256 FROM {_OF_PROMISED} ORDER BY files.file",
         (schema.DONE,),
     ).fetchall()
     lacks = []
-    for file, run_id, size, sha256 in found:
+    for file, run_id, size, sha256 in rows:
         if runs is not None and run_id not in runs:
             continue
         path = schema.inside(folder, file)

@@ -35,10 +35,10 @@ class FolderRecords(Records):
     def predictions(self, run_id: str, split: str = "test") -> NDArray[np.float32]:
         """Return a comparison run's predictions ``[N, ...]`` of test or tune; raises RunFolderError where they are missing."""
         file, name = schema.prediction(self.folder, run_id), "tune" if split == "tune" else "predictions"
-        found = load_arrays(file)
-        if name not in found:  # of an earlier version
+        arrays = load_arrays(file)
+        if name not in arrays:
             raise RunFolderError(f"{file}: must have predictions of the split '{split}', got none")
-        return found[name]
+        return arrays[name]
 
     def probed(self, probe: str, *run_ids: str) -> dict[str, NDArray[Any]]:
         """Return the arrays by name that a probe kept of these networks; none where it kept none."""
@@ -156,9 +156,9 @@ def _meta(folder: Path, db: sqlite3.Connection) -> Meta:
         raise RunFolderError(_STARTING.format(folder))
     if unknown := sorted(set(notes) - KEYS):
         raise TypeError(f"the key '{unknown[0]:.80}' in the table 'meta'")
-    for each in fields(Meta):
-        if each.name in notes and not isinstance(notes[each.name], _kinds(str(each.type))):
-            raise TypeError(f"{notes[each.name]!r:.80} as '{each.name}' in the table 'meta'")
+    for field in fields(Meta):
+        if field.name in notes and not isinstance(notes[field.name], _kinds(str(field.type))):
+            raise TypeError(f"{notes[field.name]!r:.80} as '{field.name}' in the table 'meta'")
     return Meta(**with_imported(notes))
 
 

@@ -33,7 +33,7 @@ def write_scores(folder: Path, name: str, metric: Metric) -> str:
         file.unlink(missing_ok=True)  # of an earlier comparison
     if metric.each is None:
         return ""
-    records, found = open_records(folder), {}
+    records, scored = open_records(folder), {}
     for run_id in records.compared().query(f"state == '{schema.DONE}'")["run_id"]:
         if not schema.prediction(folder, run_id).is_file():
             continue  # of an executor that brings none
@@ -47,9 +47,9 @@ def write_scores(folder: Path, name: str, metric: Metric) -> str:
         if wrong:
             return f"metric '{name}': each {wrong}; the report does not account for the sample of test examples"
         if scores is not None:
-            found[str(run_id)] = scores
-    if found:
-        save_arrays(file, found)
+            scored[str(run_id)] = scores
+    if scored:
+        save_arrays(file, scored)
     return ""
 
 
@@ -63,7 +63,7 @@ def _scores(metric: Metric, predictions: NDArray[Any], targets: NDArray[Any]) ->
     scores = np.asarray(metric.each(predictions, targets))
     if scores.shape != (len(targets),):
         return None, f"must return scores [{len(targets)}], one per example, got {list(scores.shape)}"
-    got = float(scores.mean(dtype=np.float64))
-    if not math.isclose(got, mean, rel_tol=1e-3, abs_tol=1e-6):
-        return None, f"must return scores whose mean is the metric, {mean:.6g}, got {got:.6g}"
+    mean_of_scores = float(scores.mean(dtype=np.float64))
+    if not math.isclose(mean_of_scores, mean, rel_tol=1e-3, abs_tol=1e-6):
+        return None, f"must return scores whose mean is the metric, {mean:.6g}, got {mean_of_scores:.6g}"
     return scores.astype(np.uint8 if scores.dtype == bool else np.float32), ""

@@ -35,7 +35,7 @@ HINT = "name another folder with 'harness report --out'"  # where a report canno
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the reports' files, what they are made from, and a line for each plugin that failed."""
+    """The reports that were written: their files, the results in them, and a line for each plugin that failed."""
 
     files: Sequence[Path]
     results: Results

@@ -16,7 +16,7 @@ from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Optimizer
 from harness.plugin.process_settings import kept
 from harness.plugin.registry import Registry
-from harness.plugin.runs import Arm, Run
+from harness.plugin.runs import Arm, Run, split_arm_name
 from harness.plugin.validate import is_penalty
 from harness.records.attempts import Attempts
 from harness.training.entries import overwritten_setting, refusal_text
@@ -67,7 +67,7 @@ class Fairness:
         by_line: dict[str, list[str]] = {}
         for arm, entries in self.moved.items():
             for entry, moved in entries.items():
-                scheduler = arm.rpartition("/")[2]
+                scheduler = split_arm_name(arm).scheduler
                 line = f"{scheduler} moves {entry} too, from {moved.low:.4g} to {moved.high:.4g} (built with {moved.before:.4g})"
                 by_line.setdefault(line, []).append(arm)
         moved_lines = [f"{line}: {', '.join(arms)}" for line, arms in by_line.items()]

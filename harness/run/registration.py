@@ -7,6 +7,7 @@ from collections import Counter
 from harness.benchmark.plan import Setting
 from harness.benchmark.sections import as_plain
 from harness.console.progress import Reporter
+from harness.plugin.runs import split_arm_name
 from harness.records import Store
 from harness.verdict import protocol as protocols
 
@@ -25,7 +26,7 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
     protocols.register(store, protocol, store.compared(imported.get("names", ())) + ended_elsewhere)
     if protocol.hash in {entry["hash"] for entry in registered}:
         return
-    arms_of_network = Counter(arm.rsplit("/", 2)[0] for arm in arms)
+    arms_of_network = Counter(split_arm_name(arm).network for arm in arms)
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
     powers = [
         protocol.power(count, convex[network])

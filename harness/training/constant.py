@@ -1,4 +1,4 @@
-"""What a constant answer scores: whatever has learned anything does better.
+"""The scores of the best constant answer, which every network that has learned anything exceeds.
 
 The answer is the one output, the same for every example, that has the least loss on the train targets: with cross-entropy
 the shares of the classes, with a squared error the mean of the targets.
@@ -25,7 +25,7 @@ DRAWS = 100  # of random answers
 
 
 def constant_scores(task: Task, data: Data) -> dict[str, Any]:
-    """Return what the best constant answer scores, as plain values; without ``scores`` where the task allows none.
+    """Return the scores of the best constant answer, as plain values; without ``scores`` where the task allows none.
 
     ``scores`` has by split and metric the ``score`` and its standard error ``se`` over another draw of the examples, 0
     where that is not known. ``answer`` is the class that is answered, "" where the targets are no classes, and ``unequal``
@@ -95,7 +95,7 @@ def _loss(task: Task, output: torch.Tensor, targets: np.ndarray[Any, Any]) -> fl
 
 
 def _standard_error(metric: Metric, score: float, predictions: Any, targets: Any) -> float:
-    """Return how much another draw of the examples would move a score; 0 where nobody knows.
+    """Return the change of a score that another draw of the examples would make; 0 where it is unknown.
 
     Of a metric without scores per example, such as the balanced accuracy, it is how much random classes scatter; a share of
     very many examples has the scatter of any share.

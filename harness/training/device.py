@@ -86,7 +86,7 @@ def _keep_pages() -> None:
 
 
 def contention(device: Device) -> str:
-    """Return what to tell the user when other programs keep the processor busy; empty when they do not.
+    """Return a warning for the user when other programs keep the processor busy; empty when they do not.
 
     Threads of one training wait for each other many times per step, so one that is not scheduled holds up all:
     beside one busy program two threads were measured to be 10 to 50 times slower, and one thread not at all.
@@ -103,7 +103,7 @@ def contention(device: Device) -> str:
 
 
 def _busy_cores(over: float = 0.25) -> float:
-    """Return how many cores are at work now, over so many seconds in which we are not; 0 where nobody tells."""
+    """Return the number of cores that other programs keep busy, measured over some seconds; 0 where the system does not say."""
 
     def working() -> int:
         user, nice, system = Path("/proc/stat").read_text(encoding="utf-8").split()[1:4]

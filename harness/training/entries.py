@@ -53,14 +53,14 @@ def _is_number(value: Any) -> bool:
 
 
 def overwritten_setting(entry: str, chosen: Iterable[str]) -> str | None:
-    """Return which of the chosen hyperparameters an entry holds; ``beta1`` is ``betas[0]``."""
+    """Return the chosen hyperparameter that an entry holds, None for none; ``beta1`` is ``betas[0]``."""
     name, _, place = entry.removesuffix("]").partition("[")
     number = f"{re.sub('s$', '', name)}{int(place) + 1}" if place else name
     return next((name_chosen for name_chosen in chosen if name_chosen in (name, number)), None)
 
 
 def refusal_text(entry: str, hyperparameter: str, got: str) -> str:
-    """Return what is wrong with a schedule that writes over a hyperparameter, ``must ..., got ...``."""
+    """Return the error's text for a schedule that overwrites a hyperparameter, ``must ..., got ...``."""
     return (
         f"must leave '{hyperparameter}' as the search or the benchmark file chose it, got {got} in the parameter groups' "
         f"{entry}; move the learning rate alone (torch's OneCycleLR and CyclicLR: cycle_momentum=False)"

@@ -61,7 +61,7 @@ def extract_mirrored(
 
 
 def _describe_network(backbone: Backbone, weights: Weights, device: Device, source: str) -> list[Any]:
-    """Return what decides the features of an image."""
+    """Return everything that the features of an image depend on."""
     versions = environment(device)["versions"]
     looks = [weights.sha256, list(weights.mean), list(weights.std)]
     return [backbone.name, source, versions["timm"], versions["torch"], *looks, device.precision, device.type]
@@ -126,7 +126,7 @@ def _compute_features(
 
 
 def _call_backbone(backbone: Backbone, call: Callable[[], Any]) -> Any:
-    """Return what the backbone's own code returns; raises PluginError, naming it, for whatever that raises."""
+    """Return the result of calling the backbone; raises PluginError, naming it, for any exception of its code."""
     try:
         with Boundary("backbone", backbone.name, "give features of these images"):
             return call()

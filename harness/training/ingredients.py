@@ -1,4 +1,4 @@
-"""What a run is made from: its plugins and data, found and opened, the network they give, and the clock of its training."""
+"""The ingredients of a run: its plugins and data, found and opened, the network they give, and the clock of its training."""
 
 from __future__ import annotations
 

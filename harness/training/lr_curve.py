@@ -34,7 +34,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What the range test of one arm came to."""
+    """The result of the range test of one arm."""
 
     arm: str
     curve: Curve | None = None  # None where there was nothing to sweep, or the sweep failed

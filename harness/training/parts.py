@@ -189,7 +189,7 @@ class Parts:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def record(self, epoch: int) -> Epoch:
-        """Return what this epoch came to."""
+        """Return the record of this epoch; raises Diverged where its numbers are not finite."""
         loss = self._loss.item() / len(self.batches)
         if not math.isfinite(loss):
             raise Diverged(f"epoch {epoch}: the training loss must be finite, got {loss}")
@@ -313,7 +313,7 @@ class Parts:
         self.moved = dict.fromkeys(plain["moved"])
 
     def _parts_with_state(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
-        """Yield what has a state of its own, each with the boundary around it."""
+        """Yield the parts that have a state of their own, each with the boundary around it."""
         yield "model", Boundary("backbone", self.ingredients.backbone.name, must), self.model
         yield "optimizer", Boundary("optimizer", self.ingredients.optimizer.name, must), self.optimizer
         yield "schedule", Boundary("scheduler", self.ingredients.scheduler.name, must), self.schedule

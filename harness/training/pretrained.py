@@ -113,7 +113,7 @@ def read_weights(file: Path, names: Iterable[str]) -> dict[str, torch.Tensor]:
 
 
 def _read_content(file: Path) -> Any:
-    """Return what is in the file; raises DataError where it cannot be read."""
+    """Return the file's content; raises DataError where it cannot be read."""
     import torch
     from safetensors.torch import load_file
 
@@ -200,7 +200,7 @@ def _explain_missing(backbone: Backbone, weights: Weights, loaded: int, tensors:
 
 
 def _hint_similar(file: Path, names: Iterable[str], name: str) -> str:
-    """Return what the file calls a tensor that may be the missing one, behind an unknown prefix; empty where it has none."""
+    """Return a hint at a tensor that may be the missing one, behind an unknown prefix; empty where there is none."""
     try:
         like = next(
             (key for key in read_weights(file, tuple(names)) if key.endswith(f".{name}") and key not in names), ""
@@ -245,7 +245,7 @@ def _names_in_file(file: Path, tensors: Mapping[str, torch.Tensor], names: set[s
 
 
 def _explain_misfit(backbone: Backbone, weights: Weights, shape: tuple[int, ...], error: PluginFailed) -> str:
-    """Return why a network cannot be built from these weights: the first tensor of another shape, or what was raised."""
+    """Return the reason why a network cannot be built from these weights: a tensor of another shape, or the exception."""
     try:
         tensors = _build_tensors(backbone, shape, 0)
         state = read_weights(weights.file, tensors)

@@ -1,4 +1,4 @@
-"""What an optimizer and a schedule do to a few small tensors, found out before anything is trained.
+"""A rehearsal of an optimizer and a schedule on a few small tensors, before anything is trained.
 
 Three questions are answered here, because the answers decide whether a comparison is fair: does the optimizer pull its
 weights towards zero by itself, which hyperparameters does the schedule move, and do two optimizers take the same steps.

@@ -29,7 +29,7 @@ def score_predictions(task: Task, predictions: torch.Tensor, split: Resident, pr
 def find_not_finite(
     ingredients: Ingredients, predictions: torch.Tensor, metrics: Mapping[str, float], prefix: str
 ) -> str:
-    """Return what should be finite and is not: the predictions or the deciding metric; "" where both are.
+    """Return a line on the predictions or the deciding metric where they are not finite; "" where both are.
 
     Another metric may be undefined, as an F1 score without positives is; it is recorded as missing.
     """

@@ -90,7 +90,7 @@ def build_optimizer(
 
 
 def check_built(built: Any) -> torch.optim.Optimizer:
-    """Return what an optimizer's ``build`` returned; raises PluginError where a schedule could not move its rate."""
+    """Return the result of an optimizer's ``build``; raises PluginError where a schedule could not move its rate."""
     if not isinstance(built, torch.optim.Optimizer):
         raise PluginError(f"must be a torch.optim.Optimizer, got {type(built).__name__}")
     for group in built.param_groups:

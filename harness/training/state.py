@@ -40,7 +40,7 @@ def flatten(tree: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
 
 
 def restore(tree: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    """Return what ``flatten`` was given.
+    """Return the tree that ``flatten`` was given.
 
     Tensors are copied: those that come from a file lie anywhere in memory, and on some processors the last bit of a dot
     product depends on that. A copy lies where every new tensor does, so a run goes on bit-equal.

@@ -1,5 +1,14 @@
-"""Whether optimizers reach the same minimum: the protocol, how it is judged, and how the verdict is stated.
+"""Do the optimizers reach the same minimum? From the records of a comparison to the words of its verdict.
 
-Begin with ``protocol``, which says what was promised before the runs; ``judging`` compares the arms, ``stating`` puts the
-result into words, and ``reading`` gives the verdict of a run to show, report and compare.
+- ``protocol`` has the rules that were promised beforehand, and says which protocol stands.
+- ``design`` finds the runs of each network, and ``arms`` reads an arm's name.
+- ``measures`` has the primary measures with their margins and floors; ``measurements`` reads what was measured.
+- ``paired_numbers`` and ``distance_blocks`` compare two arms by a measure.
+- ``gate`` says whether an arm is at a minimum; ``tuning`` whether its search was good enough, by the tests in
+  ``search_alarms`` and ``score_alarms``.
+- ``entries`` are the pairs of arms on every measure, with their ``p_values``; ``judging`` gives them labels, and ``stating`` makes
+  a statement of these.
+- ``tables`` has the verdict's tables; ``reading`` reads them back for the console, the comparison of runs and the reports.
+
+Plugins and reports import from these modules. Nothing here needs torch.
 """

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.plugin.runs import split_arm_name
+
 if TYPE_CHECKING:
     from harness.records import Records
 
 
 def network_of(arm: str) -> str:
     """Return an arm's network: its backbone, and the head where one is trained on the backbone."""
-    return arm.rsplit("/", 2)[0]
+    return split_arm_name(arm).network
 
 
 def short_name(arm: str) -> str:
     """Return an arm's name without its network: ``OPTIMIZER/SCHEDULE``."""
-    return "/".join(arm.rsplit("/", 2)[1:])
+    name = split_arm_name(arm)
+    return f"{name.optimizer}/{name.scheduler}"
 
 
 def optimizer_of(records: Records, arm: str) -> str:

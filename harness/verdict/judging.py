@@ -11,116 +11,26 @@ Five things take a label back to "inconclusive":
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import TYPE_CHECKING
 
 from harness.records import Records
-from harness.statistics import joint
 from harness.statistics.intervals import half_width, jackknife_se
-from harness.statistics.labels import Judged, Label, Margin, holm, judge, seeds_needed, together
-from harness.statistics.pairwise import Estimate, arrangements
+from harness.statistics.labels import Label, seeds_needed, together
 from harness.verdict.arms import short_name
-from harness.verdict.design import ARMS, CONTROLS, Network, Pair
+from harness.verdict.design import ARMS, CONTROLS, Network
+from harness.verdict.entries import Entry
 from harness.verdict.gate import Gate, judge_gate
-from harness.verdict.measurements import Comparison, Measurements, Missing
-from harness.verdict.measures import MEASURES, PROBES, Measure
-from harness.verdict.paired_numbers import FEWEST, KINDS, UNKNOWN, Unit
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Arranged = Mapping["Key", NDArray[np.float64]]  # the test statistic of every arrangement, by entry
-
-Key = tuple[Pair, str]  # a pair and the name of a measure
+from harness.verdict.measurements import Measurements, Missing
+from harness.verdict.measures import MEASURES, PROBES
+from harness.verdict.p_values import with_estimate, with_p_values
+from harness.verdict.paired_numbers import FEWEST
 
 UNEQUAL = "the arms took unequal numbers of steps"
 UNLIKE = "each arm may have an objective of its own (search.objective = free)"
 CHANGED = "what was registered has been changed since"
 NO_SENSITIVITY = "no assay sensitivity: the known-different arm was "
-HALF, DOUBLE = 0.5, 2.0  # of the margins, for the sensitivity of every label
-FACTORS = (HALF, 1.0, DOUBLE)
-
-
-@dataclass(frozen=True)
-class PValues:
-    """The p-values of a pair on a measure; 1 where there is no test."""
-
-    different: float = 1.0
-    different_holm: float = 1.0  # adjusted within the facet
-    different_overall: float = 1.0  # adjusted across all facets
-    same: Mapping[float, float] = field(default_factory=dict)  # by factor of the margin
-    same_holm: Mapping[float, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One pair of arms on one primary measure."""
-
-    network: Network
-    measure: Measure
-    pair: Pair
-    compared: Comparison
-    estimate: Estimate = UNKNOWN
-    distance: Estimate = UNKNOWN
-    p: PValues = PValues()
-    demotions: Mapping[Label, str] = field(default_factory=dict)  # the labels it may not have, with the reason
-    gated: bool = False  # whether it is demoted because one of the arms is not at a minimum
-
-    @property
-    def key(self) -> Key:
-        """What tells it from the network's other entries."""
-        return self.pair, self.measure.name
-
-    @property
-    def measured(self) -> bool:
-        """Whether there is anything to compare."""
-        return not isinstance(self.compared, Missing)
-
-    @property
-    def unit_kind(self) -> str:
-        """What its units are: "seeds", or "searches" whose seeds are averaged; "" where nothing was measured."""
-        return "" if isinstance(self.compared, Missing) else kind_of(self.compared.units)
-
-    @property
-    def applicable(self) -> bool:
-        """Whether the measure means anything for this network."""
-        return not isinstance(self.compared, Missing) or self.compared.applicable
-
-    @property
-    def below_floor(self) -> bool:
-        """Whether the distance is negligible: the upper end of its interval lies below the floor."""
-        return self.distance.high < self.measure.floor_of(self.network.protocol)
-
-    def margin(self, factor: float = 1.0) -> Margin:
-        """Return the margin in the estimate's scale."""
-        return self.measure.margin_of(self.network.protocol, factor)
-
-    def judge_alone(self, factor: float = 1.0) -> Judged:
-        """Return the pair's own label, from p-values that are adjusted within its facet."""
-        return self._judge(self.p.same_holm.get(factor, 1.0), self.p.different_holm, factor)
-
-    def judge_in_facet(self, factor: float = 1.0) -> Judged:
-        """Return its part in the facet's label: "all similar" needs no adjustment, "any different" does."""
-        return self._judge(self.p.same.get(factor, 1.0), self.p.different_holm, factor)
-
-    def judge_overall(self, factor: float = 1.0) -> Judged:
-        """Return its part in the overall statement, where "different" is adjusted across the facets."""
-        return self._judge(self.p.same.get(factor, 1.0), self.p.different_overall, factor)
-
-    def _judge(self, p_same: float, p_different: float, factor: float) -> Judged:
-        if not self.measured or self.estimate.seeds < FEWEST:
-            return Judged("inconclusive", "" if not self.measured else f"fewer than {FEWEST} seeds")
-        alpha = self.network.protocol.alpha
-        judged = judge(self.estimate, self.margin(factor), p_same, p_different, self.below_floor, alpha)
-        if judged.label in self.demotions:
-            return Judged("inconclusive", self.demotions[judged.label])
-        if judged.label == "inconclusive" and not judged.detail and "inconclusive" in self.demotions:
-            return Judged("inconclusive", self.demotions["inconclusive"])
-        return judged
 
 
 @dataclass(frozen=True)
@@ -163,7 +73,7 @@ def examine(records: Records, network: Network, alarmed: Mapping[str, Sequence[s
     ]
     examined = Examined(
         network=network,
-        entries=tuple(_with_p_values([_estimated(entry) for entry in entries])),
+        entries=tuple(with_p_values([with_estimate(entry) for entry in entries])),
         gates={arm: judge_gate(network, arm, records.meta) for arm in network.arms},
         alarmed={arm: alarmed[arm] for arm in network.arms if arm in alarmed},
         searches=min(map(measurements.count_searches, network.arm_pairs), default=1),
@@ -174,113 +84,6 @@ def examine(records: Records, network: Network, alarmed: Mapping[str, Sequence[s
     )
     examined = replace(examined, control_labels=_control_labels(examined))
     return replace(examined, entries=tuple(_demoted(examined, entry) for entry in examined.entries))
-
-
-# --- estimates and p-values -----------------------------------------------------------------------------------
-
-
-def _estimated(entry: Entry) -> Entry:
-    """Return the entry with its estimate and its distance; of fewer than ``FEWEST`` units nothing is known."""
-    if isinstance(entry.compared, Missing):
-        return entry
-    alpha = entry.network.protocol.alpha
-    estimate, distance = entry.compared.estimate(alpha), entry.compared.distance(alpha)
-    if estimate.seeds < FEWEST or not math.isfinite(estimate.value):
-        estimate = replace(estimate, low=-math.inf, high=math.inf, se=math.nan)
-    return replace(entry, estimate=estimate, distance=distance)
-
-
-def _with_p_values(entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries with their p-values, adjusted within facets and across them, for each kind of pair by itself."""
-    measured = [entry for entry in entries if entry.measured]
-    tested = [entry for entry in measured if entry.estimate.seeds >= FEWEST and math.isfinite(entry.estimate.value)]
-    arranged = _arranged_statistics(tested, measured)
-    p_values: dict[Key, PValues] = {}
-    for kind in (ARMS, *CONTROLS):
-        of_kind = [entry for entry in tested if entry.pair.kind == kind]
-        overall = _different_p(of_kind, arranged)
-        for facet in dict.fromkeys(entry.measure.facet for entry in of_kind):
-            p_values |= _facet_p_values([entry for entry in of_kind if entry.measure.facet == facet], arranged, overall)
-    return [replace(entry, p=p_values.get(entry.key, entry.p)) for entry in entries]
-
-
-def _facet_p_values(entries: Sequence[Entry], arranged: Arranged, overall: Mapping[Key, float]) -> dict[Key, PValues]:
-    """Return the p-values of one facet's entries, alone and adjusted within the facet."""
-    import numpy as np
-
-    within = _different_p(entries, arranged)
-    same = {entry.key: _same_p(entry) for entry in entries}
-    adjusted = {factor: holm([same[entry.key][factor] for entry in entries]) for factor in FACTORS}
-    p_values = {}
-    for place, entry in enumerate(entries):
-        p_values[entry.key] = PValues(
-            different=float(joint.p_values(np.stack([arranged[entry.key]]))[0, 0]),
-            different_holm=within[entry.key],
-            different_overall=overall[entry.key],
-            same=same[entry.key],
-            same_holm={factor: adjusted[factor][place] for factor in FACTORS},
-        )
-    return p_values
-
-
-def _same_p(entry: Entry) -> dict[float, float]:
-    """Return the p-value of the equivalence test by factor of the margin."""
-    assert not isinstance(entry.compared, Missing)
-    return {factor: entry.compared.equivalence_p(entry.estimate, entry.margin(factor)) for factor in FACTORS}
-
-
-def _different_p(entries: Sequence[Entry], arranged: Arranged) -> dict[Key, float]:
-    """Return the p-values of the difference test, adjusted for all of these entries.
-
-    A pair's measures are adjusted together, and the pairs by Holm. The names of the arms are swapped within seeds or within
-    searches; the measures by seed and those by search are two blocks for Holm.
-    """
-    import numpy as np
-
-    together_p: dict[Key, float] = {}
-    blocks = [(entry.pair, entry.unit_kind) for entry in entries]
-    for block in dict.fromkeys(blocks):
-        members = [entry.key for entry, its_block in zip(entries, blocks, strict=True) if its_block == block]
-        p_values = joint.together(np.stack([arranged[key] for key in members]))
-        together_p |= {key: float(p) for key, p in zip(members, p_values, strict=True)}
-    if not entries:
-        return {}
-    adjusted = joint.over_pairs([together_p[entry.key] for entry in entries], blocks)
-    return {entry.key: p for entry, p in zip(entries, adjusted, strict=True)}
-
-
-def _arranged_statistics(tested: Iterable[Entry], measured: Iterable[Entry]) -> Arranged:
-    """Return the test statistic of every arrangement of the arms' names, by entry that is tested.
-
-    All measures of one kind of unit see the same arrangements, those of the units of everything that was measured.
-    """
-    arrange = _arrangements(measured)
-    arranged = {}
-    for entry in tested:
-        assert not isinstance(entry.compared, Missing)
-        arranged[entry.key] = entry.compared.arranged_statistics(arrange(entry.compared.units))
-    return arranged
-
-
-def _arrangements(entries: Iterable[Entry]) -> Callable[[Sequence[Unit]], NDArray[np.float64]]:
-    """Return a function from units of one kind to the arrangements [A, S] of the arms' names within them."""
-    units: set[Unit] = set()
-    for entry in entries:
-        if not isinstance(entry.compared, Missing):
-            units.update(entry.compared.units)
-    by_kind = {kind: [unit for unit in sorted(units) if unit[0] == kind] for kind in KINDS}
-    signs = {kind: arrangements(max(1, len(members))) for kind, members in by_kind.items()}
-
-    def arrange(units: Sequence[Unit]) -> NDArray[np.float64]:
-        kind = units[0][0]
-        return signs[kind][:, [by_kind[kind].index(unit) for unit in units]]
-
-    return arrange
-
-
-def kind_of(units: Sequence[Unit]) -> str:
-    """Return what units are called, "seeds" where there are none."""
-    return KINDS[units[0][0]] if units else KINDS["seed"]
 
 
 # --- labels -----------------------------------------------------------------------------------------------------

@@ -21,8 +21,9 @@ from harness.statistics.pairwise import Estimate
 from harness.statistics.power import seeds_for_better
 from harness.verdict.design import Pair
 from harness.verdict.distance_blocks import DistanceBlocks
+from harness.verdict.entries import Entry
 from harness.verdict.estimate_columns import estimate_columns
-from harness.verdict.judging import Entry, Examined
+from harness.verdict.judging import Examined
 from harness.verdict.measurements import KAPPA, SEARCHES, Measurements, Missing
 from harness.verdict.measures import PROBES, Measure
 from harness.verdict.paired_numbers import FEWEST, KINDS, PairedNumbers

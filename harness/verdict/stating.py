@@ -9,17 +9,8 @@ from dataclasses import dataclass
 from harness.statistics.labels import MOST_SEEDS, Label, Statement, overall
 from harness.verdict.arms import short_name
 from harness.verdict.design import ARMS, CONTROLS
-from harness.verdict.judging import (
-    CHANGED,
-    DOUBLE,
-    HALF,
-    UNEQUAL,
-    UNLIKE,
-    Entry,
-    Examined,
-    combine,
-    units_needed,
-)
+from harness.verdict.entries import DOUBLE, HALF, Entry
+from harness.verdict.judging import CHANGED, UNEQUAL, UNLIKE, Examined, combine, units_needed
 from harness.verdict.measurements import SEARCHES, Missing
 from harness.verdict.measures import PROBES
 from harness.verdict.paired_numbers import KINDS

@@ -30,11 +30,11 @@ def from_hub(name: str, repository: str | None, filename: str | None) -> Path:
         cached = hub.try_to_load_from_cache(repository, file)
         if isinstance(cached, str):
             return Path(cached)
-    why = (
+    reason = (
         "it is switched off (HF_HUB_OFFLINE)" if hub.constants.HF_HUB_OFFLINE else _unreachable(hub.constants.ENDPOINT)
     )
-    if why:
-        raise DataError(f"must get the weights of '{name}' from its hub, got no connection: {why}; {help_}")
+    if reason:
+        raise DataError(f"must get the weights of '{name}' from its hub, got no connection: {reason}; {help_}")
     for file in files:
         try:
             return Path(hub.hf_hub_download(repository, file))

@@ -85,7 +85,9 @@ def test_an_example_in_the_prose_is_right_in_the_place_of_its_default(file):
 
 @pytest.mark.parametrize("name", ["", "-first", "a b", "a/b", "../first", "x" * 65, "ä"])
 def test_a_bad_name_is_refused_in_one_line(name):
-    with pytest.raises(HarnessError, match=r"^new: must be up to 64 letters, .*got '.*'; take another name$") as caught:
+    with pytest.raises(
+        HarnessError, match=r"^new: must be a name of up to 64 letters, .*got '.*'; take another name$"
+    ) as caught:
         new_benchmark(name)
     assert "\n" not in str(caught.value)
 

@@ -132,6 +132,16 @@ def test_every_work_is_cited_by_a_plugin_or_is_a_library(repository: Path) -> No
         assert name in references or work in bibliography().by_library.values(), name
 
 
+def test_every_reference_of_a_built_in_names_works_of_the_bibliography() -> None:
+    """A reference with a misspelled name would be cited by its own words instead."""
+    keys = {work.key for work in bibliography().by_name.values()}
+    for kind in ("optimizer", "scheduler"):
+        for offer in discover().all(kind):  # type: ignore[arg-type]
+            reference = getattr(offer, "reference", "")
+            if reference and offer.name not in ("constant", "exponential", "plateau"):
+                assert {work.key for work in bibtex.cited_works(offer.name, reference)} <= keys, offer.name
+
+
 def test_libraries_are_known_by_their_modules() -> None:
     libraries = {library: work.key for library, work in bibliography().by_library.items()}
     assert libraries == {

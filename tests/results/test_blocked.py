@@ -16,6 +16,7 @@ from harness_reports._page._verdict import verdict
 from harness_reports._words.headline import headline
 from harness_reports._words.notices import notices
 
+from harness.cli.app import main
 from harness.cli.show import describe_results, show_lines
 from harness.plugin.discovery import discover
 from harness.results.notebook import Loaded
@@ -192,3 +193,22 @@ def test_a_comparison_of_runs_needs_no_plugin(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(Registry, "all", lambda *_: pytest.fail("asked for plugins"))
     shutil.copytree(folder, tmp_path / "again")
     assert len(open_several([folder, tmp_path / "again"]).verdicts)
+
+
+def test_a_run_with_all_of_them_blocked_is_extended_written_shown_and_exported(benchmark_file, tmp_path, capsys):
+    file = benchmark_file(('formats = ["text"]', 'formats = ["md"]'), ("trials = 3", "trials = 2"))
+    blocked = [word for name in (*CORE, "text") for word in ("--block", name)]
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, arguments)])
+        assert not ended.value.code, capsys.readouterr()
+        return capsys.readouterr().out
+
+    said = call("run", file, "--extend", "--out", tmp_path / "runs", *blocked)
+    assert "extended " in said or "nothing to extend" in said
+    (run,) = (folder for folder in (tmp_path / "runs").iterdir() if (folder / "run.db").is_file())
+    assert "is blocked: what it makes is missing here" in (run / "report.md").read_text()
+    assert "do they reach the same minimum?" in call("show", run, *blocked)
+    call("export", run, "--out", tmp_path / "model")
+    assert "winner" in (tmp_path / "model" / "model.json").read_text()

@@ -385,7 +385,7 @@ def another(value):
 def differences(monkeypatch, here, there):
     """Return what a baseline of one benchmark is refused for beside another one."""
     monkeypatch.setattr(match, "_benchmark", lambda *_: as_plain(there))
-    return match._settings(None, SimpleNamespace(benchmark=here), "here")
+    return match._setting_differences(None, SimpleNamespace(benchmark=here), "here")
 
 
 FREE = {
@@ -410,7 +410,7 @@ def test_what_decides_nothing_is_free_and_what_decides_is_not(section, all_three
     for key, value in settings.items():
         there = {**plain, section: {**plain[section], key: 600.0 if value is None else another(value)}}
         monkeypatch.setattr(match, "_benchmark", lambda *_, there=there: there)
-        refused = match._settings(None, SimpleNamespace(benchmark=benchmark), "here")
+        refused = match._setting_differences(None, SimpleNamespace(benchmark=benchmark), "here")
         assert bool(refused) == (key not in FREE[section]), f"{section}.{key}"
 
 

@@ -455,3 +455,24 @@ def test_the_roles_that_are_measured_are_the_networks_that_are_compared(setting)
     work = work_of(probe_of(1), made, every(made))
     ids = {cell.run.id for cell in every(made) if cell.role in ("fresh", "aa", "different")}
     assert {run.id for runs in work.all for run in runs} == ids
+
+
+CHEAP = Probe(name="fake", measure=lambda parts: {})
+
+
+def test_a_probe_that_is_not_costly_measures_every_solution_and_replicates_too(setting):
+    made = setting(more="twins = 2\nuntuned = 2\naa = true\nlabel_noise = 0.2\n")
+    searched = [*made.plan.competitors, *made.plan.controls_of("aa")]
+    twice = {c.arm.name: [PARAMS[c.arm.optimizer], {**PARAMS[c.arm.optimizer], "lr": 0.5}] for c in searched}
+    comparison = comparison_runs(made, twice)
+    work = work_of(CHEAP, made, comparison)
+    roles = ("fresh", "aa", "different", "replicate")
+    assert {run.id for runs in work.all for run in runs} == {p.run.id for p in comparison if p.role in roles}
+    assert work.wanted == work.all
+    assert [{run.init_seed for runs in group for run in runs} for group in work.groups] == [{0}, {1}, {2}, {3}]
+
+
+def test_a_limit_in_seconds_is_for_costly_probes_alone(setting):
+    made = setting(more="probe_budget = 3.0\n")
+    assert late_probes.limit_of(made, CHEAP)[0] is None
+    assert late_probes.limit_of(made, probe_of(1))[0] == 3.0

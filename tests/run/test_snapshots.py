@@ -112,15 +112,18 @@ def test_killed_after_every_save_the_snapshots_are_those_of_an_undisturbed_run(c
 
 
 def test_snapshots_of_a_run_that_fails_are_not_left_behind(tmp_path, benchmark_file):
-    from harness.plugin.runs import Epoch, Failed, State
+    from harness.plugin.runs import Arm, Epoch, Failed, Run, State
 
     folder = tmp_path / "run"
+    arm = Arm("lesson_cnn", "sgd", "cosine")
+    run = Run("compare", arm, {}, {}, 1, 8, 0.0, (), "fp32", "classification", 0, 0, "0", {})
     with store.Store(folder) as opened:
         weights = {"w": torch.zeros(1)}
-        opened.append("abc", Epoch(1, 1, 1.0, 0.1, {}, lambda: State({}, {}), lambda: weights))
-        assert schema.snapshot(folder, "abc", 1).is_file()
-        opened.append("abc", Failed("diverged", "too far"))
-    assert schema.snapshots(folder, "abc") == []
+        opened.add_runs([run], "here")
+        opened.append(run.id, Epoch(1, 1, 1.0, 0.1, {}, lambda: State({}, {}), lambda: weights))
+        assert schema.snapshot(folder, run.id, 1).is_file()
+        opened.append(run.id, Failed("diverged", "too far"))
+    assert schema.snapshots(folder, run.id) == []
 
 
 def write_photos(records, request_file, tmp_path) -> Path:

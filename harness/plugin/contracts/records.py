@@ -88,11 +88,13 @@ class Records(ABC):
         """Return ``make()``, called once for these records and this key; nobody may write to what is returned."""
         if key not in self.cache:
             self.cache[key] = make()
-        made: T = self.cache[key]
-        return made
+        value: T = self.cache[key]
+        return value
 
     def own(self) -> Records:
-        """Return a copy for one plugin, which may write to it: nobody else sees that. What it does not look at is not copied.
+        """Return a copy for one plugin. The plugin may write to it, and no other plugin sees that.
+
+        A table is copied when it is first looked at.
 
         It has the same ``cache``, so that analyses share their work.
         """
@@ -111,13 +113,13 @@ class Records(ABC):
     def search_over(self, arm: str) -> bool:
         """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
         search, trials = self.meta.benchmark["search"], self.trials[self.trials["arm"] == arm]
-        asked = len(trials) >= self.trials_wanted(arm) if search["unit"] == "trials" else arm in self.meta.counted
-        return asked and not (trials["state"] == "waiting").any()
+        all_asked = len(trials) >= self.trials_wanted(arm) if search["unit"] == "trials" else arm in self.meta.counted
+        return all_asked and not (trials["state"] == "waiting").any()
 
     def trials_wanted(self, arm: str) -> int:
         """Return how many trials an arm is to have; those it has where the budget is not in trials, or was too large."""
-        asked = int((self.trials["arm"] == arm).sum())
-        return asked if self.exhausted(arm) is not None else self._trials_allowed(arm) or asked
+        count = int((self.trials["arm"] == arm).sum())
+        return count if self.exhausted(arm) is not None else self._trials_allowed(arm) or count
 
     def exhausted(self, arm: str) -> int | None:
         """Return how many combinations an arm's space has, where that ended its search before the budget; else None."""
@@ -126,7 +128,7 @@ class Records(ABC):
         return None if spent else combinations
 
     def _trials_allowed(self, arm: str) -> int:
-        """Return how many trials the budget gives an arm, with what it was extended by; 0 for a budget in another unit."""
+        """Return how many trials the budget and its extensions give an arm; 0 for a budget in another unit."""
         search = self.meta.benchmark["search"]
         if search["unit"] != "trials":
             return 0
@@ -151,8 +153,8 @@ class Records(ABC):
         not trained on: balanced accuracy, a loss and anything on train are none.
         """
         split, metric = _split_and_metric(column)
-        about = self.meta.metrics.get(metric, {})
-        if split not in ("test", "tune") or about.get("unit") != "%" or not about.get("each", False):
+        properties = self.meta.metrics.get(metric, {})
+        if split not in ("test", "tune") or properties.get("unit") != "%" or not properties.get("each", False):
             return 0
         return int(self.meta.data["counts"][split])
 
@@ -212,5 +214,5 @@ class Records(ABC):
 
 def _split_and_metric(column: str) -> tuple[str, str]:
     """Return the split and the metric of a column of ``runs`` or ``epochs``: ("test", "accuracy") of ``tta_test_accuracy``."""
-    found = re.fullmatch(r"(?:(?:tta|snapshots|snapshot\d+)_)?(train|tune|test)_(.+)", column)
-    return (found[1], found[2]) if found else ("", column)
+    match = re.fullmatch(r"(?:(?:tta|snapshots|snapshot\d+)_)?(train|tune|test)_(.+)", column)
+    return (match[1], match[2]) if match else ("", column)

@@ -38,7 +38,7 @@ def taken() -> Taken:
 
 
 def changed(before: Taken) -> list[Change]:
-    """Return what differs from an earlier moment, in the order in which it is to be put back."""
+    """Return the settings that differ from an earlier moment, in the order in which they are to be put back."""
     return [*_changed_settings(before), *_changed_variables(before.environment)]
 
 

@@ -20,7 +20,7 @@ _guards: list[Any] = []  # of inference modes; one that is dropped would undo it
 
 
 def torch_settings(torch: Any) -> list[Setting]:
-    """Return torch's settings; what sets others along comes before them."""
+    """Return torch's settings. A setting that changes others too comes before them."""
     c = torch._C
 
     def set_inference(on: bool) -> None:

@@ -1,4 +1,4 @@
-"""What changed between the first run and a later one: a difference with its interval and p-value for every shared arm.
+"""Differences between the first run and a later one, with interval and p-value, for every arm that they share.
 
 A difference is paired by seed where the same seeds began with the same initial weights, else it is Welch's (1947,
 doi:10.1093/biomet/34.1-2.28). P-values are adjusted for all differences shown (Holm 1979).

@@ -55,6 +55,11 @@ def _walk(setting: Setting, chosen: dict[str, Any], store: Store) -> None:
     """Record the tuned optimizers' paths over two parameters, for the report, unless they are there already."""
     competitors = {arm: setting.plan.competitor(arm) for arm in chosen}
     tuned = {arm: dict(setting.compare_run(competitors[arm], params, 0).optimizer) for arm, params in chosen.items()}
-    if tuned and tuned != store.paths_of():
-        table = walk_all({arm: (competitors[arm].optimizer, chosen) for arm, chosen in tuned.items()})
-        store.set_paths(tuned, table.itertuples(index=False, name=None))
+
+    def walk() -> dict[str, Any]:
+        table = walk_all({arm: (competitors[arm].optimizer, settings) for arm, settings in tuned.items()})
+        store.set_paths(table.itertuples(index=False, name=None))
+        return {}
+
+    if tuned:
+        store.once("paths_of", {"settings": tuned}, walk)

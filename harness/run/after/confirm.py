@@ -35,7 +35,9 @@ def confirm(setting: Setting, store: Store, registry: Registry, reporter: Report
     records = open_records(store.folder)
     confirmed: dict[str, Any] = store.noted("confirmations") or {}
     unconfirmed = {
-        arm: run_id for arm, run_id in _runs(records).items() if confirmed.get(arm, {}).get("run_id") != run_id
+        arm: run_id
+        for arm, run_id in _runs(records).items()
+        if not store.is_recorded("confirmations", {"run_id": run_id}, part=arm)
     }
     lines = []
     for backbone in setting.plan.backbones:

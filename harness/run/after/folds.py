@@ -49,8 +49,8 @@ def predict_out_of_fold(
     folds = [_fold(setting, competitor, params, rows, count) for rows in assign(setting.data, count)]
     run_ids = [fold.run.id for fold in folds]
     file = schema.out_of_fold(store.folder)
-    recorded = store.noted("folds") or {}
-    if recorded.get("runs") == run_ids and file.is_file() and all(_is_done(store, run_id) for run_id in run_ids):
+    recorded = store.is_recorded("folds", {"runs": run_ids})
+    if recorded and file.is_file() and all(_is_done(store, run_id) for run_id in run_ids):
         return ""
     reporter.say(f"predicting the train split out of {count} folds, with {competitor.name}")
     _carry_out(folds, store, reporter, earlier)

@@ -6,6 +6,7 @@ Only for photos of classes; other data have nothing of this.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
@@ -20,8 +21,13 @@ from harness.run.driver import Driver
 
 def name_examples(data: Data, store: Store) -> None:
     """Enter every photo's name and class, once for the data that the run has."""
-    if data.are_photos and store.noted("examples") != data.fingerprint:
-        store.set_examples(_examples(data), data.fingerprint)
+
+    def enter() -> dict[str, Any]:
+        store.set_examples(_examples(data))
+        return {}
+
+    if data.are_photos:
+        store.once("examples", {"fingerprint": data.fingerprint}, enter)
 
 
 def _examples(data: Data) -> Iterator[tuple[str, int, str, int, bool]]:
@@ -39,9 +45,8 @@ def record_photos(setting: Setting, driver: Driver, store: Store, registry: Regi
     data = setting.data
     if not data.are_photos or not driver.compared:
         return []
-    recorded = store.noted("likeness") or {}
-    if (recorded.get("fingerprint"), recorded.get("version")) != (data.fingerprint, VERSION):
-        store.note("likeness", likeness(data, reporter))
+    made_of = {"fingerprint": data.fingerprint, "version": VERSION}
+    store.once("likeness", made_of, lambda: likeness(data, reporter))
     failures = _folds(setting, driver, store, reporter) if setting.plan.benchmark.compare.folds else []
     analyses = [
         analysis for analysis in registry.all("analysis") if isinstance(analysis, Analysis) and analysis.thumbnails

@@ -79,8 +79,8 @@ def work_of(probe: Probe, setting: Setting, cells: Sequence[ComparisonRun]) -> W
     runs = _by_arm(cells)
     groups: list[list[Runs]] = []
     for arms in _of_one_network(setting, runs):
-        own = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
-        shared = sorted(set.intersection(*(set(runs[arm]) for arm in own))) if own else []
+        competitors = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
+        shared = sorted(set.intersection(*(set(runs[arm]) for arm in competitors))) if competitors else []
         _merge(groups, list(_groups(probe.networks, setting, arms, runs, shared)))
     size = setting.plan.benchmark.compare.probe_sizes.get(probe.name)
     return Work(groups, probe.networks, len(groups) if size is None else _asked(groups, size))
@@ -120,7 +120,7 @@ def _groups(
     networks: int, setting: Setting, arms: Sequence[str], runs: dict[str, dict[int, Run]], seeds: Sequence[int]
 ) -> Iterator[list[Runs]]:
     """Yield groups of measurements, each alike for all arms and seeds, the first the most wanted."""
-    own = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
+    competitors = [arm for arm in arms if setting.plan.competitor(arm).role == "arm"]
     if networks == 1:
         for seed in seeds:
             yield [(runs[arm][seed],) for arm in arms if seed in runs[arm]]
@@ -139,10 +139,14 @@ def _groups(
                 for (a, s), (b, t) in ends
                 if all(seed in runs[arm] for arm in (a, b) for seed in (s, t))  # of a control that lost one
             ]
-    elif len(own) > 2 and seeds:
-        yield [tuple(runs[arm][seeds[0]] for arm in own[:3])]
+    elif len(competitors) > 2 and seeds:
+        yield [tuple(runs[arm][seeds[0]] for arm in competitors[:3])]
     elif len(seeds) > 1:
-        places = [(own[0], seeds[0]), (own[-1], seeds[0] if len(own) > 1 else seeds[-1]), (own[0], seeds[1])]
+        places = [
+            (competitors[0], seeds[0]),
+            (competitors[-1], seeds[0] if len(competitors) > 1 else seeds[-1]),
+            (competitors[0], seeds[1]),
+        ]
         if len({(arm, seed) for arm, seed in places}) == 3:
             yield [tuple(runs[arm][seed] for arm, seed in places)]
 

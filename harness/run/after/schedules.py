@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from harness.benchmark.arms import Competitor
@@ -27,18 +28,14 @@ JUMPS = 50  # of the greatest, both sides of each are kept
 
 def note_schedules(setting: Setting, tuned: Mapping[str, Mapping[str, Any]], store: Store) -> None:
     """Record the schedule of every arm, by its tuned parameters, unless it is there already."""
-    recorded = store.noted("schedules") or {}
-    schedules = {}
     for arm, params in tuned.items():
         competitor = setting.plan.competitor(arm)
         run = setting.compare_run(competitor, params, seed=0)
-        if recorded.get(arm, {}).get("run_id") == run.id:
-            schedules[arm] = recorded[arm]
-            continue
         with kept(f"arm {arm}, whose schedule was recorded,"):
-            schedules[arm] = describe_schedule(run, competitor, setting)
-    if schedules != recorded:
-        store.note("schedules", schedules)
+            store.once("schedules", {"run_id": run.id}, partial(describe_schedule, run, competitor, setting), part=arm)
+    schedules = store.noted("schedules") or {}
+    if gone := schedules.keys() - tuned.keys():
+        store.note("schedules", {arm: schedule for arm, schedule in schedules.items() if arm not in gone})
 
 
 def describe_schedule(run: Run, competitor: Competitor, setting: Setting) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from harness.benchmark.plan import Plan, Setting
 from harness.benchmark.sections import Benchmark, as_plain
 from harness.benchmark.toml import Source, refusal
 from harness.errors import DataError, HarnessError, did_you_mean, one_line, shown
+from harness.plugin.runs import split_arm_name
 from harness.run.baseline.file import Baseline, read_baseline
 from harness.training.device import environment
 
@@ -70,7 +71,7 @@ def _matched(setting: Setting, source: Source, baseline: Baseline, where: str) -
 
 def _wanted(baseline: Baseline, names: Sequence[str], where: str) -> list[str]:
     """Return the arms that were named, by their name or by their optimizer's; all of them where none was."""
-    optimizers = {arm: arm.rsplit("/", 2)[1] for arm in baseline.arms}
+    optimizers = {arm: split_arm_name(arm).optimizer for arm in baseline.arms}
     choices = [*optimizers, *optimizers.values()]
     for name in names:
         if name not in choices:

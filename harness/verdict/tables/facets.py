@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from harness.plugin.contracts import Analysis
 from harness.records import Records
 from harness.verdict.design import networks_of
+from harness.verdict.entries import DOUBLE, HALF, Entry
 from harness.verdict.estimate_columns import estimate_columns
-from harness.verdict.judging import DOUBLE, HALF, Entry, Examined, examine, units_needed
+from harness.verdict.judging import Examined, examine, units_needed
 from harness.verdict.measurements import Missing
 from harness.verdict.protocol import registered_protocols
 from harness.verdict.secondary import secondary_rows

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def _create(name: str, input_shape: tuple[int, ...], outputs: int, **more: Any) 
 
 @lru_cache(maxsize=8)  # asked before every run of an arm
 def _names(name: str, input_shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Return what the model calls its tensors."""
+    """Return the names of the model's tensors."""
     import torch
 
     with torch.random.fork_rng(devices=()):
@@ -107,15 +108,17 @@ def groups(model: nn.Module) -> list[list[nn.Parameter]]:
     from timm.models import group_parameters
 
     model_: Any = model
-    of = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    head = {id(p) for part in _head(model_) for p in part.parameters()}
-    layers = list(group_parameters(model, _matcher(model_)).values())
-    body = [[name for name in layer if name in of and id(of[name]) not in head] for layer in layers]
-    body = [layer for layer in body if layer]
+    by_name = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    head = {id(parameter) for part in _head(model_) for parameter in part.parameters()}
+    body = []  # a list of parameters a layer
+    for names in group_parameters(model, _matcher(model_)).values():
+        layer = [by_name[name] for name in names if name in by_name and id(by_name[name]) not in head]
+        if layer:
+            body.append(layer)
     middle = (len(body) + 1) // 2
-    halves = [[of[name] for layer in half for name in layer] for half in (body[:middle], body[middle:])]
-    found = [*halves, [parameter for parameter in of.values() if id(parameter) in head]]
-    return [group for group in found if group]
+    early, late = list(chain(*body[:middle])), list(chain(*body[middle:]))
+    layer_groups = [early, late, [parameter for parameter in by_name.values() if id(parameter) in head]]
+    return [group for group in layer_groups if group]
 
 
 def _matcher(model: Any) -> Any:
@@ -130,16 +133,16 @@ def _matcher(model: Any) -> Any:
 
 
 def weights(name: str, file: Path | None) -> Weights:
-    """Return a file's weights, or for None those of timm's hub, with what timm says of the images they want.
+    """Return the weights of a file, or for None those of timm's hub, with timm's settings for their images.
 
     Raises DataError where the hub cannot be reached or has none, within seconds.
     """
-    about = import_timm().get_pretrained_cfg(name)
-    found = file or from_hub(name, about.hf_hub_id, about.hf_hub_filename)
-    with found.open("rb") as content:
+    config = import_timm().get_pretrained_cfg(name)
+    weights_file = file or from_hub(name, config.hf_hub_id, config.hf_hub_filename)
+    with weights_file.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    resize = about.interpolation if about.interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"
-    return Weights(found, sha256, tuple(about.mean), tuple(about.std), resize, about.crop_pct)
+    resize = config.interpolation if config.interpolation in ("bilinear", "bicubic", "lanczos") else "bicubic"
+    return Weights(weights_file, sha256, tuple(config.mean), tuple(config.std), resize, config.crop_pct)
 
 
 def plain(name: str, input_shape: tuple[int, ...], outputs: int) -> str:

@@ -10,7 +10,7 @@ tune split is then cut out of the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -48,16 +48,20 @@ def find_photos(root: Path, request: DataRequest) -> Iterator[tuple[Path, list[P
         return
     with open_archive(file) as archive:
         levels = ("train/train/", "train/", "")
-        within = next(level for level in levels if not level or any(name.startswith(level) for name in archive.members))
+        within = next(level for level in levels if _has_folder(archive.members, level))
         members = photo_members(archive, within, request.skipped)
         read = {name: partial(archive.read, member) for name, member in members.items()}
         yield file, _split(_labelled(file, read, within), request.tune, request.seed)
 
 
 def _archive(root: Path) -> Path | None:
-    """Return ``train.zip``, in whatever case; None where it is not there."""
+    """Return the file ``train.zip``, in upper or lower case; None where there is none."""
     files = sorted(root.iterdir()) if root.is_dir() else []
     return next((path for path in files if path.name.lower() == "train.zip" and path.is_file()), None)
+
+
+def _has_folder(names: Iterable[str], folder: str) -> bool:
+    return not folder or any(name.startswith(folder) for name in names)
 
 
 def _labelled(where: Path, files: Mapping[str, Callable[[], bytes]], within: str) -> list[Photo]:
@@ -65,19 +69,19 @@ def _labelled(where: Path, files: Mapping[str, Callable[[], bytes]], within: str
 
     All names begin with ``within``, the folder of the heap.
     """
-    found = {name: match for name in files if (match := NAME.fullmatch(name.removeprefix(within)))}
-    there = {match[1].lower() for match in found.values()}
-    if len(there) < 2:
+    matches = {name: match for name in files if (match := NAME.fullmatch(name.removeprefix(within)))}
+    words = {match[1].lower() for match in matches.values()}
+    if len(words) < 2:
         raise DataError(
-            f"{where}: must have photos train/cat.N.jpg and train/dog.N.jpg, got {f'only {min(there)}s' if there else 'none'}; name another folder with --data DIR"
+            f"{where}: must have photos train/cat.N.jpg and train/dog.N.jpg, got {f'only {min(words)}s' if words else 'none'}; name another folder with --data DIR"
         )
-    strays = sorted(name for name in files if name not in found)
+    strays = sorted(name for name in files if name not in matches)
     if strays:
         raise DataError(
             f"{where}: must have photos named cat.N.jpg or dog.N.jpg, got {len(strays)} of another name, {strays[0]!r}; take them out"
         )
-    ordered = sorted(found, key=lambda name: (found[name][1].lower(), int(found[name][2]), name))
-    return [Photo(name, f"{found[name][1].lower()}s", files[name]) for name in ordered]
+    ordered = sorted(matches, key=lambda name: (matches[name][1].lower(), int(matches[name][2]), name))
+    return [Photo(name, f"{matches[name][1].lower()}s", files[name]) for name in ordered]
 
 
 def _split(photos: list[Photo], tune: float, seed: int) -> list[Photo]:

@@ -71,8 +71,8 @@ def what_is_there(root: Path) -> str:
     archives = sorted(path for path in root.iterdir() if path.suffix.lower() in (".zip", ".gz", ".tgz", ".tar"))
     if archives and not inside:
         return f"got {_named(archives)}; unpack it there"
-    found = sorted(path for path in root.iterdir() if not is_rubbish(path.name))
-    return f"got {_named(found) or 'nothing in it'}; name the folder that has them with --data DIR"
+    names = sorted(path for path in root.iterdir() if not is_rubbish(path.name))
+    return f"got {_named(names) or 'nothing in it'}; name the folder that has them with --data DIR"
 
 
 def _means(path: Path, split: str) -> bool:

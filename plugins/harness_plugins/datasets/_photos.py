@@ -11,8 +11,8 @@ from harness import Data, DataError, DataRequest, Photo, Split, decode_photos, d
 
 def set_aside(photos: Sequence[Photo], split: str, part: float, seed: int) -> tuple[list[Photo], list[Photo]]:
     """Return (kept, set aside): ``part`` of every class, drawn by the seed, moved to the split of that name."""
-    kept, aside = stratified([photo.label for photo in photos], part, seed)
-    return [photos[i] for i in kept], [replace(photos[i], split=split) for i in aside]
+    remaining, aside = stratified([photo.label for photo in photos], part, seed)
+    return [photos[i] for i in remaining], [replace(photos[i], split=split) for i in aside]
 
 
 def open_photos(name: str, where: Path, photos: Sequence[Photo], request: DataRequest) -> Data:
@@ -25,7 +25,7 @@ def open_photos(name: str, where: Path, photos: Sequence[Photo], request: DataRe
     store = decode_photos(
         photos, request.size, request.progress, interpolation=request.interpolation, crop=request.crop
     )
-    broken = {i: f"{photos[i].name}: {why}" for i, why in store.broken.items()}
+    broken = {i: f"{photos[i].name}: {reason}" for i, reason in store.broken.items()}
     if broken and request.on_bad_image == "error":
         shown = "; ".join(list(broken.values())[:3])
         raise DataError(
@@ -43,8 +43,8 @@ def open_photos(name: str, where: Path, photos: Sequence[Photo], request: DataRe
                 f"{where}: must have readable photos of every class in every split, got none of '{missing[0]}' in {which}"
             )
         first, last = rows[0], rows[-1] + 1
-        whole = len(rows) == last - first  # then a view of the memory-mapped store serves
-        inputs = store.pixels[first:last] if whole else store.pixels[rows]
+        is_range = len(rows) == last - first  # then a view of the memory-mapped store serves
+        inputs = store.pixels[first:last] if is_range else store.pixels[rows]
         targets = np.array([number[photos[i].label] for i in rows], dtype=np.int64)
         return Split(inputs, targets, tuple(photos[i].name for i in rows))
 

@@ -36,8 +36,8 @@ def open_diabetes(request: DataRequest) -> Data:
     inputs32 = ((inputs - columns.mean(axis=0)) / columns.std(axis=0)).astype(np.float32)
     targets32 = ((targets - center) / scale).astype(np.float32)[:, None]
 
-    def split(which: str) -> Split:
-        chosen = rows[which]
+    def split(name: str) -> Split:
+        chosen = rows[name]
         return Split(inputs32[chosen], targets32[chosen], tuple(f"patient {row}" for row in chosen))
 
     contents = hashlib.sha256(inputs.tobytes() + targets.tobytes()).hexdigest()
@@ -46,7 +46,7 @@ def open_diabetes(request: DataRequest) -> Data:
         train=split("train"),
         tune=split("tune"),
         test=split("test"),
-        fingerprint=digest(["diabetes", contents, {which: chosen.tolist() for which, chosen in rows.items()}]),
+        fingerprint=digest(["diabetes", contents, {split: chosen.tolist() for split, chosen in rows.items()}]),
         source=(
             f"scikit-learn's load_diabetes, order of seed {request.seed}; standardised by the train split: "
             f"a target of 0 is {center:.1f}, of 1 is {scale:.1f} more (disease progression score)"
@@ -79,7 +79,7 @@ def _rows(count: int, test: Any, tune: float, seed: int) -> dict[str, NDArray[np
     if min(map(len, rows.values())) < 2:
         raise DataError(
             "data.tune, data.options.test: must leave 2 or more patients in every split, "
-            f"got {', '.join(f'{len(chosen)} {which}' for which, chosen in rows.items())}"
+            f"got {', '.join(f'{len(chosen)} {split}' for split, chosen in rows.items())}"
         )
     return rows
 

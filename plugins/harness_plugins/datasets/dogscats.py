@@ -38,8 +38,8 @@ NOTICE = "no photos were found, so these are DRAWINGS of cats and dogs, made by 
 def open_dogscats(request: DataRequest) -> Data:
     """Return the photos of ``request.root``, or the drawn sample where no photos were named and none are there."""
     if request.required or (request.root is not None and _has_layout(request.root)):
-        with photos_of(request) as (where, photos):
-            return open_photos("dogscats", where, photos, request)
+        with photos_of(request) as (root, photos):
+            return open_photos("dogscats", root, photos, request)
     return _open_drawings(request)
 
 
@@ -52,8 +52,8 @@ def photos_of(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
     if folder.has_layout(root):
         yield root, folder.find_photos(root, request)
     elif _kaggle.has_layout(root):
-        with _kaggle.find_photos(root, request) as found:
-            yield found
+        with _kaggle.find_photos(root, request) as photos:
+            yield photos
     else:
         raise DataError(f"{root}: must have {folder.LAYOUT}, or {_kaggle.LAYOUT}, {what_is_there(root)}")
 
@@ -70,22 +70,22 @@ def _open_drawings(request: DataRequest) -> Data:
             raise DataError(
                 f"data.options.{name}: must be an even number of drawings >= 2 and <= {MOST}, got {count!r}"
             )
-    wanted = [
+    drawings = [
         (split, _drawings.CLASSES[i % 2], request.seed * 3 * MOST + MOST * block + i // 2)
         for block, (split, count) in enumerate(counts.items())
         for i in range(count)
     ]
-    keys = [f"drawing {_drawings.VERSION} {kind} {seed}" for _, kind, seed in wanted]
+    keys = [f"drawing {_drawings.VERSION} {kind} {seed}" for _, kind, seed in drawings]
     store = draw_images(
-        partial(_draw, tuple((kind, seed) for _, kind, seed in wanted), request.size),
+        partial(_draw, tuple((kind, seed) for _, kind, seed in drawings), request.size),
         keys,
         request.size,
         request.progress,
     )
 
     def split(which: str) -> Split:
-        rows = [i for i, (part, _, _) in enumerate(wanted) if part == which]
-        return _split(store.pixels[rows[0] : rows[-1] + 1], wanted[rows[0] : rows[-1] + 1])
+        rows = [i for i, (part, _, _) in enumerate(drawings) if part == which]
+        return _split(store.pixels[rows[0] : rows[-1] + 1], drawings[rows[0] : rows[-1] + 1])
 
     return Data(
         name="dogscats",

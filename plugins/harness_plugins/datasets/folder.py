@@ -37,18 +37,18 @@ def find_photos(root: Path, request: DataRequest) -> list[Photo]:
     if second == "test" and "valid" in folders:
         _classes(folders["valid"], request.skipped)  # it has no folder of a class
     names = {split: folder.relative_to(root).as_posix() for split, folder in folders.items()}
-    for split, found in (("train", train), (second, valid)):
-        empty = sorted(label for label, files in found.items() if not files)
+    for split, classes in (("train", train), (second, valid)):
+        empty = sorted(label for label, files in classes.items() if not files)
         if empty:
             raise DataError(f"{folders[split] / empty[0]}: must have photos in it, got none")
     if set(train) != set(valid):
         lonely = min(set(train) ^ set(valid))
-        both = f"{names['train']} and {names[second]}"
-        raise DataError(f"{root}: must have the same classes in {both}, got '{lonely}' in only one of them")
+        two_folders = f"{names['train']} and {names[second]}"
+        raise DataError(f"{root}: must have the same classes in {two_folders}, got '{lonely}' in only one of them")
     if len(train) < 2:
         raise DataError(f"{folders['train']}: must have folders of two or more classes, got only '{min(train)}'")
-    others: list[tuple[Path, str]] = []  # files of test that are passed over, which counts only where it has labels
-    test = _classes(folders["test"], lambda *other: others.append(other)) if {second, "test"} <= {*folders} else {}
+    passed_over: list[tuple[Path, str]] = []  # files of test, which count only where it has labels
+    test = _classes(folders["test"], lambda *other: passed_over.append(other)) if {second, "test"} <= {*folders} else {}
     labelled = {label for label, files in test.items() if files} if second == "valid" else set()
     if labelled and labelled != set(train):
         lonely = min(labelled ^ set(train))
@@ -57,11 +57,11 @@ def find_photos(root: Path, request: DataRequest) -> list[Photo]:
             "name the folders alike, or move test elsewhere"
         )
     if labelled:
-        for file, reason in others:
+        for file, reason in passed_over:
             request.skipped(file, reason)
         return _photos(root, train, "train") + _photos(root, valid, "tune") + _photos(root, test, "test")
-    kept, tuning = set_aside(_photos(root, train, "train"), "tune", request.tune, request.seed)
-    return kept + tuning + _photos(root, valid, "test")
+    training, tuning = set_aside(_photos(root, train, "train"), "tune", request.tune, request.seed)
+    return training + tuning + _photos(root, valid, "test")
 
 
 def _classes(folder: Path, skipped: Callable[[Path, str], None]) -> dict[str, list[Path]]:
@@ -92,8 +92,8 @@ def photos_of(request: DataRequest) -> Iterator[tuple[Path, list[Photo]]]:
 
 def open_folder(request: DataRequest) -> Data:
     """Return the photos of ``request.root``."""
-    with photos_of(request) as (where, photos):
-        return open_photos("folder", where, photos, request)
+    with photos_of(request) as (root, photos):
+        return open_photos("folder", root, photos, request)
 
 
 @hookimpl

@@ -23,7 +23,7 @@ class InProcess:
         self._queue.extend(runs)
 
     def events(self) -> Iterator[tuple[str, Event]]:
-        """Yield what happens, until the queue is empty."""
+        """Yield the events of all runs, until the queue is empty."""
         while self._queue:
             run = self._queue.popleft()
             for event in execute(run, self._workbench):

@@ -35,7 +35,7 @@ def around() -> Any:
             self.load_own_state(state_dict["own"])
 
         def own_state(self) -> dict[str, Any]:
-            """Return what there is to save besides."""
+            """Return the state of its own that is saved beside the inner optimizer's."""
             return {}
 
         def load_own_state(self, state: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Optimizer, PluginError
@@ -28,22 +29,22 @@ def offer(
     ``make(parameters, **hyperparameters)`` builds it. All else stays as ``class_`` has it, except that its own weight
     decays are 0: the L2 is part of the common objective. ``capabilities`` are what its value declares.
     """
-    known = inspect.signature(class_).parameters
-    defaults: dict[str, Any] = {name: 0.0 for name in OWN_DECAYS if name in known}
-    space, own = {}, known["lr"].default
+    takes = inspect.signature(class_).parameters
+    defaults: dict[str, Any] = {name: 0.0 for name in OWN_DECAYS if name in takes}
+    space, library_lr = {}, takes["lr"].default
     if rates is None:
-        defaults["lr"] = float(own)
+        defaults["lr"] = float(library_lr)
     else:
         low, high = rates
-        inside = isinstance(own, int | float) and low <= own <= high
-        defaults["lr"] = float(own) if inside else math.sqrt(low * high)
+        inside = isinstance(library_lr, int | float) and low <= library_lr <= high
+        defaults["lr"] = float(library_lr) if inside else math.sqrt(low * high)
         space["lr"] = Float(low, high, log=True)
 
     def build(parameters: list[torch.nn.Parameter], **hyperparameters: Any) -> torch.optim.Optimizer:
-        return make(parameters, **_with_betas(hyperparameters, known))
+        return make(parameters, **_with_betas(hyperparameters, takes))
 
     reference = f"{class_.__module__}.{class_.__name__}"
-    limits = _limits.limits_of(known)
+    limits = _limits.limits_of(takes)
     return Optimizer(name, build, space, defaults, limits, reference=reference, **capabilities)
 
 
@@ -107,7 +108,7 @@ def flat(class_: Any) -> Any:
             return super().step(closure)
 
         def flatten(self) -> None:
-            for weight in (p for group in self.param_groups for p in group["params"]):
+            for weight in chain(*(group["params"] for group in self.param_groups)):
                 if not weight.is_contiguous():
                     gradient, weight.grad = weight.grad, None
                     weight.data = weight.data.contiguous()
@@ -117,12 +118,12 @@ def flat(class_: Any) -> Any:
 
 
 def settled(class_: Any) -> Any:
-    """Return a class whose state is laid out as it comes back from disk, on which the rounding of products depends."""
+    """Return a class whose state has the memory layout that it has after loading; the rounding of products depends on it."""
     import torch
 
     def plain(value: Any) -> Any:
         if isinstance(value, list):
-            return [plain(each) for each in value]
+            return [plain(element) for element in value]
         return value.contiguous() if isinstance(value, torch.Tensor) else value
 
     class Settled(class_):  # type: ignore[misc]
@@ -137,11 +138,11 @@ def settled(class_: Any) -> Any:
 
 def _with_betas(given: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
     """Return the hyperparameters with ``beta1``, ``beta2``, ... put into the tuple that PyTorch calls ``betas``."""
-    said = {name: value for name, value in given.items() if name in ("beta1", "beta2", "beta3") and name not in known}
-    rest = {name: value for name, value in given.items() if name not in said}
-    if not said:
+    single = {name: value for name, value in given.items() if name in ("beta1", "beta2", "beta3") and name not in known}
+    rest = {name: value for name, value in given.items() if name not in single}
+    if not single:
         return rest
     betas = known["betas"].default if "betas" in known else None
-    if not isinstance(betas, tuple) or max(said) > f"beta{len(betas)}":
-        raise PluginError(f"must be a hyperparameter it has, got {max(said)}")
-    return {**rest, "betas": tuple(said.get(f"beta{i}", beta) for i, beta in enumerate(betas, 1))}
+    if not isinstance(betas, tuple) or max(single) > f"beta{len(betas)}":
+        raise PluginError(f"must be a hyperparameter it has, got {max(single)}")
+    return {**rest, "betas": tuple(single.get(f"beta{i}", beta) for i, beta in enumerate(betas, 1))}

@@ -43,16 +43,16 @@ def limits(*names: str) -> Space:
 
 
 def limits_of(known: Mapping[str, inspect.Parameter]) -> Space:
-    """Return the limits of what a library's class takes, as far as its default is of their kind and within them."""
-    found: dict[str, Any] = {}
+    """Return limits for the arguments of a library's class whose defaults are of the right type and within them."""
+    limits: dict[str, Any] = {}
     for name, parameter in known.items():
         default, limit = parameter.default, _ALL.get(name)
         if isinstance(default, bool):
-            found[name] = _FLAG
+            limits[name] = _FLAG
         elif isinstance(limit, Float) and isinstance(default, int | float) and limit.low <= default <= limit.high:
-            found[name] = limit
+            limits[name] = limit
     if "betas" in known:
-        found |= {name: _ALL[name] for name in ("beta1", "beta2", "beta3")}
+        limits |= {name: _ALL[name] for name in ("beta1", "beta2", "beta3")}
     if "lr" in known:
-        found["lr"] = _ALL["lr"]  # some have no default of their own, or none that is a number
-    return found
+        limits["lr"] = _ALL["lr"]  # some have no default of their own, or none that is a number
+    return limits

@@ -54,9 +54,9 @@ def wrap(inner: torch.optim.Optimizer, horizon: float) -> torch.optim.Optimizer:
         @torch.no_grad()
         def _exchange(self, evaluating: bool) -> None:
             if evaluating != self.evaluating:
-                kept = [weight.clone() for weight in self.weights()]
+                copies = [weight.clone() for weight in self.weights()]
                 torch._foreach_copy_(self.weights(), self.others)
-                torch._foreach_copy_(self.others, kept)
+                torch._foreach_copy_(self.others, copies)
                 self.evaluating = evaluating
 
         def own_state(self) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def wrap(inner: torch.optim.Optimizer, horizon: float) -> torch.optim.Optimizer:
 
         def load_own_state(self, state: dict[str, Any]) -> None:
             self.steps, self.evaluating = state["steps"], state["evaluating"]
-            for here, there in zip(self.others, state["others"], strict=True):
-                here.copy_(there)
+            for average, saved in zip(self.others, state["others"], strict=True):
+                average.copy_(saved)
 
     return EMA()
 
@@ -99,4 +99,4 @@ REFERENCE = "Polyak & Juditsky 1992"
 @hookimpl
 def harness_optimizers() -> list[Optimizer]:
     """Offer ema, around sgd unless it says another."""
-    return [around(each) for each in sgd.harness_optimizers()]
+    return [around(inner) for inner in sgd.harness_optimizers()]

@@ -42,17 +42,17 @@ def build(
         def __init__(self) -> None:
             super().__init__(parameters, {"lr": lr})
             self.pairs: list[tuple[torch.Tensor, torch.Tensor]] = []  # a weight, and its matrix as Muon sees it
-            matrices, others = [], []
+            matrices, vectors = [], []
             for group in self.param_groups:
                 pairs = [(p, p.detach().reshape(len(p), -1)) for p in group["params"] if is_matrix(p)]
                 matrices.append({"params": [matrix for _, matrix in pairs], "lr": group["lr"]})
-                others.append({"params": [p for p in group["params"] if not is_matrix(p)], "lr": group["lr"]})
+                vectors.append({"params": [p for p in group["params"] if not is_matrix(p)], "lr": group["lr"]})
                 self.pairs += pairs
             self.halves: tuple[torch.optim.Optimizer, ...] = (
                 torch.optim.Muon(
                     matrices, momentum=momentum, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
                 ),
-                torch.optim.AdamW(others, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay),
+                torch.optim.AdamW(vectors, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay),
             )
 
         @torch.no_grad()

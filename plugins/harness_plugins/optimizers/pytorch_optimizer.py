@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from harness import Catalogue, Optimizer, PluginError, hookimpl
@@ -122,13 +123,13 @@ def find(name: str) -> Optimizer | None:
     class_ = _classes().get(name)
     if class_ is None:
         return None
-    if why := _excluded(name, class_):
-        raise PluginError(why)
+    if reason := _excluded(name, class_):
+        raise PluginError(reason)
     rates = RATES.get(name, ADAM_LIKE)
-    known = {check: why for checks, names, why in KNOWN if name in names for check in checks}
+    failures = {check: reason for checks, names, reason in KNOWN if name in names for check in checks}
     able = CAPABILITIES.get(name, {})
     full = f"pytorch_optimizer:{name}"
-    return _library.offer(full, _maker(name, class_), class_, rates, known_failures=known, **able)
+    return _library.offer(full, _maker(name, class_), class_, rates, known_failures=failures, **able)
 
 
 def names() -> Sequence[str]:
@@ -145,13 +146,13 @@ def _excluded(name: str, class_: Any) -> str:
 
 
 def _maker(name: str, class_: Any) -> Any:
-    """Return what builds the class, mended where it would not go on from its state or not take a GPU's weights."""
+    """Return the function that builds the class. A class that cannot resume, or take weights on a GPU, is mended."""
     if name in MUONS:
         return _by_shape(_library.flat(class_), class_)
     if name == "MARS":
         return lambda parameters, lr, **rest: class_(parameters, lr=lr, **{"lr_1d": lr, **rest})  # for vectors
-    for some, mended in ((DRAWING, _library.seeded), (FLAT, _library.flat), (SQUARE, _library.settled)):
-        class_ = mended(class_) if name in some else class_
+    for names, mended in ((DRAWING, _library.seeded), (FLAT, _library.flat), (SQUARE, _library.settled)):
+        class_ = mended(class_) if name in names else class_
     return partial(class_, **SET.get(name, {}))
 
 
@@ -162,12 +163,12 @@ def _by_shape(mended: Any, class_: Any) -> Any:
         import torch
 
         groups = torch.optim.SGD(parameters, lr=lr).param_groups  # whatever was given, as groups
-        halves = [
-            {"params": [p for p in group["params"] if muon.is_matrix(p) == half], "lr": group["lr"], "use_muon": half}
-            for group in groups
-            for half in (True, False)
-        ]
-        optimizer: torch.optim.Optimizer = mended([h for h in halves if h["params"]], **{**size, **hyperparameters})
+        by_shape = []
+        for group, is_matrix in product(groups, (True, False)):
+            params = [parameter for parameter in group["params"] if muon.is_matrix(parameter) == is_matrix]
+            if params:
+                by_shape.append({"params": params, "lr": group["lr"], "use_muon": is_matrix})
+        optimizer: torch.optim.Optimizer = mended(by_shape, **{**size, **hyperparameters})
         return optimizer
 
     return make
@@ -178,8 +179,8 @@ def _classes() -> dict[str, Any]:
     import torch
 
     base = torch.optim.Optimizer
-    found = {name: value for name, value in vars(pytorch_optimizer).items() if isinstance(value, type)}
-    return {name: class_ for name, class_ in found.items() if issubclass(class_, base) and class_ is not base}
+    classes = {name: value for name, value in vars(pytorch_optimizer).items() if isinstance(value, type)}
+    return {name: class_ for name, class_ in classes.items() if issubclass(class_, base) and class_ is not base}
 
 
 @hookimpl

@@ -59,10 +59,10 @@ def around(inner: Optimizer) -> Optimizer:
     space = {**inner.space, "rho": Float(0.01, 0.5, log=True)}
     defaults = {**inner.defaults, "rho": 0.05}
     limits = {**inner.limits, **_limits.limits("rho")}
-    known = {check: why for check, why in inner.known_failures.items() if check != "keeps_gradients"}
+    failures = {check: reason for check, reason in inner.known_failures.items() if check != "keeps_gradients"}
     return replace(
         inner, name="sam", build=build, space=space, defaults=defaults, limits=limits, closure=True, around=around,
-        known_failures=known, reference=REFERENCE,
+        known_failures=failures, reference=REFERENCE,
     )  # fmt: skip
 
 
@@ -72,4 +72,4 @@ REFERENCE = "arXiv:2010.01412"
 @hookimpl
 def harness_optimizers() -> list[Optimizer]:
     """Offer sam, around sgd unless it says another."""
-    return [around(each) for each in sgd.harness_optimizers()]
+    return [around(inner) for inner in sgd.harness_optimizers()]

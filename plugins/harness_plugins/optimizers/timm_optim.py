@@ -45,9 +45,9 @@ def find(name: str) -> Optimizer | None:
     factory = _factory()
     if name not in factory.list_optimizers():
         return None
-    why = _excluded(name)
-    if why:
-        raise PluginError(why)
+    reason = _excluded(name)
+    if reason:
+        raise PluginError(reason)
     class_ = factory.get_optimizer_info(name).opt_class
     make = partial(factory.create_optimizer_v2, opt=name)
     if name == "adahessian":
@@ -61,7 +61,7 @@ def names() -> Sequence[str]:
 
 
 def _excluded(name: str) -> str:
-    return next((why for pattern, why in EXCLUDED.items() if fnmatch(name, pattern)), "")
+    return next((reason for pattern, reason in EXCLUDED.items() if fnmatch(name, pattern)), "")
 
 
 def _adahessian(parameters: Any, **hyperparameters: Any) -> torch.optim.Optimizer:

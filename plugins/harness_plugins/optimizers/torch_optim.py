@@ -43,8 +43,8 @@ def find(name: str) -> Optimizer | None:
         return _library.offer(
             f"torch:{name}", _library.lbfgs, class_, RATES[name], closure=True, known_failures=one_group
         )
-    known = RPROP if name == "Rprop" else {}
-    return _library.offer(f"torch:{name}", class_, class_, RATES.get(name, ADAM_LIKE), known_failures=known)
+    failures = RPROP if name == "Rprop" else {}
+    return _library.offer(f"torch:{name}", class_, class_, RATES.get(name, ADAM_LIKE), known_failures=failures)
 
 
 def names() -> Sequence[str]:
@@ -56,8 +56,8 @@ def _classes() -> dict[str, Any]:
     import torch
 
     base = torch.optim.Optimizer
-    found = {name: value for name, value in vars(torch.optim).items() if isinstance(value, type)}
-    return {name: class_ for name, class_ in found.items() if issubclass(class_, base) and class_ is not base}
+    classes = {name: value for name, value in vars(torch.optim).items() if isinstance(value, type)}
+    return {name: class_ for name, class_ in classes.items() if issubclass(class_, base) and class_ is not base}
 
 
 @hookimpl

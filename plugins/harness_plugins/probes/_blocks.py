@@ -42,27 +42,27 @@ def places(network: nn.Module, inputs: torch.Tensor) -> tuple[Place | None, list
         return None, []
     depth = len(calls) - 1  # the last unit's, which has the last layer
     chosen = sorted({round(depth * part / (BLOCKS + 1)) for part in range(1, BLOCKS + 1)} - {0, depth})
-    return last[-1], [calls[each] for each in chosen if calls[each] != last[-1]]
+    return last[-1], [calls[call] for call in chosen if calls[call] != last[-1]]
 
 
 @torch.no_grad()
 def activations(network: nn.Module, batches: Iterator[torch.Tensor], at: Sequence[Place]) -> list[torch.Tensor]:
-    """Return, for each place, what is there, averaged over the image or the tokens: float64 [N, C], on the CPU."""
-    found: dict[Place, list[torch.Tensor]] = {place: [] for place in at}
+    """Return the activations at each place, averaged over the image or the tokens: float64 [N, C], on the CPU."""
+    outputs: dict[Place, list[torch.Tensor]] = {place: [] for place in at}
 
     def see(place: Place, given: torch.Tensor) -> None:
-        if place in found:
-            found[place].append(pooled(given).cpu())  # at once: what follows may work in place
+        if place in outputs:
+            outputs[place].append(pooled(given).cpu())  # at once: what follows may work in place
 
     modules = {place.name: network.get_submodule(place.name) for place in at}
     with _watching(network, modules, see):
         for inputs in batches:
             network(inputs)
-    return [torch.cat(found[place]) for place in at]
+    return [torch.cat(outputs[place]) for place in at]
 
 
 def pooled(given: torch.Tensor) -> torch.Tensor:
-    """Return what a module is given as float64 [B, C], averaged over the rest.
+    """Return the input of a module as float64 [B, C], averaged over its other axes.
 
     [B, C, H, W] has its channels first, and so has [B, H, W, C], of square images, where H = W differs from C, last;
     [B, T, C] are tokens.
@@ -79,18 +79,20 @@ def _units(network: nn.Module) -> dict[str, nn.Module]:
     """Return the units that have weights, by their paths."""
     units = _children("", network)
     while sum(map(_weighted, units.values())) < ENOUGH and any(map(_divisible, units.values())):
-        parts = [_children(name, unit) if _divisible(unit) else {name: unit} for name, unit in units.items()]
-        units = {name: unit for part in parts for name, unit in part.items()}
+        divided: dict[str, nn.Module] = {}
+        for name, unit in units.items():
+            divided |= _children(name, unit) if _divisible(unit) else {name: unit}
+        units = divided
     return {name: unit for name, unit in units.items() if _weighted(unit)}
 
 
 def _children(path: str, module: nn.Module) -> dict[str, nn.Module]:
     """Return the children of a module by their paths, and those of children that are but holders."""
-    found: dict[str, nn.Module] = {}
+    children: dict[str, nn.Module] = {}
     for name, child in module.named_children():
         name = f"{path}.{name}" if path else name
-        found |= _children(name, child) if type(child) in HOLDERS else {name: child}
-    return found or {path: module}
+        children |= _children(name, child) if type(child) in HOLDERS else {name: child}
+    return children or {path: module}
 
 
 def _own_weights(module: nn.Module) -> bool:
@@ -109,10 +111,10 @@ def _divisible(module: nn.Module) -> bool:
 
 def _calls(network: nn.Module, inputs: torch.Tensor, modules: dict[str, nn.Module]) -> list[Place]:
     """Return the calls of these modules in a forward pass, in their order."""
-    found: list[Place] = []
-    with _watching(network, modules, lambda place, given: found.append(place)):
+    calls: list[Place] = []
+    with _watching(network, modules, lambda place, given: calls.append(place)):
         network(inputs)
-    return found
+    return calls
 
 
 @contextmanager

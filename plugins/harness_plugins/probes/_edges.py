@@ -14,7 +14,7 @@ GREY = (0.299, 0.587, 0.114)  # of red, green and blue, as ITU-R BT.601 weighs t
 
 
 def edges(photo: torch.Tensor) -> torch.Tensor:
-    """Return what the detectors TOP and RIGHT see on the grey version of a photo ``uint8 [H, W, 3]``.
+    """Return the responses of the detectors TOP and RIGHT to the grey version of a photo ``uint8 [H, W, 3]``.
 
     ``float32 [2, H - 2, W - 2]``, in units of white (1) minus black (0): no border is made up around the photo.
     """

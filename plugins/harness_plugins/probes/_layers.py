@@ -52,20 +52,20 @@ def watching(network: nn.Module, see: Callable[[int, nn.Module, torch.Tensor], N
 def layers(network: nn.Module, inputs: torch.Tensor) -> list[Layer]:
     """Return the layers of a network in evaluation mode, in the order in which inputs [B, C, H, W] go through them."""
     names = {module: name for name, module in network.named_modules()}
-    found: list[Layer] = []
+    result: list[Layer] = []
     channels = 0
 
     def see(call: int, module: nn.Module, output: torch.Tensor) -> None:
         nonlocal channels
         if isinstance(module, nn.Conv2d):
-            found.append(Layer(names[module], names[module], module, call, call))
+            result.append(Layer(names[module], names[module], module, call, call))
             channels = output.shape[1]
-        elif found and output.shape[1] == channels:
-            found[-1] = replace(found[-1], passed=names[module], last=call)
+        elif result and output.shape[1] == channels:
+            result[-1] = replace(result[-1], passed=names[module], last=call)
 
     with watching(network, see):
         network(inputs)
-    return found
+    return result
 
 
 @dataclass(frozen=True)
@@ -104,18 +104,18 @@ def strongest(network: nn.Module, batches: Iterator[torch.Tensor], of: Sequence[
     with watching(network, see):
         for inputs in batches:
             network(inputs)
-    found = []
+    result = []
     for layer in range(len(of)):
         mean, square = torch.stack(sums[layer]).sum(0) / count[layer]
         variance = square - mean.square()
-        found.append(Strongest(torch.cat(values[layer]), torch.cat(places[layer]), variance, sides[layer]))
-    return found
+        result.append(Strongest(torch.cat(values[layer]), torch.cat(places[layer]), variance, sides[layer]))
+    return result
 
 
 def fields(
     network: nn.Module, layer: Layer, places: torch.Tensor, shape: Sequence[int], copies: int = 4, batch: int = 16
 ) -> torch.Tensor:
-    """Return what the units at places ``int64 [N, 2]`` of a layer's maps can see of an image of ``shape`` (3, H, W).
+    """Return the part of an image of ``shape`` (3, H, W) that units at places ``int64 [N, 2]`` of a layer's maps depend on.
 
     ``int64 [N, 4]``: top, left, bottom, right, ends excluded; of the box around every pixel that has a gradient of the
     units there, of all channels, on ``copies`` images of noise. So it is clipped to the image, and where something
@@ -123,15 +123,15 @@ def fields(
     """
     device = next(network.parameters()).device
     random = torch.Generator().manual_seed(0)
-    distinct, which = torch.unique(places, dim=0, return_inverse=True)
+    distinct, index = torch.unique(places, dim=0, return_inverse=True)
     touched = []
-    for some in torch.split(distinct, batch):
-        seen = torch.zeros((len(some), *shape[1:]), dtype=torch.bool)
+    for chunk in torch.split(distinct, batch):
+        seen = torch.zeros((len(chunk), *shape[1:]), dtype=torch.bool)
         for _ in range(copies):
-            noise = torch.randn((len(some), *shape), generator=random).to(device).requires_grad_()
-            seen |= _gradient(network, layer, some.to(device), noise).ne(0).any(1).cpu()
+            noise = torch.randn((len(chunk), *shape), generator=random).to(device).requires_grad_()
+            seen |= _gradient(network, layer, chunk.to(device), noise).ne(0).any(1).cpu()
         touched.append(seen)
-    return torch.stack([_box(each) for each in torch.cat(touched)])[which]
+    return torch.stack([_box(rows) for rows in torch.cat(touched)])[index]
 
 
 def _gradient(network: nn.Module, layer: Layer, places: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
@@ -148,7 +148,7 @@ def _gradient(network: nn.Module, layer: Layer, places: torch.Tensor, inputs: to
 
 
 def _box(touched: torch.Tensor) -> torch.Tensor:
-    """Return top, left, bottom, right of what is True in ``[H, W]``; of all where nothing is."""
+    """Return top, left, bottom and right of the True cells of ``[H, W]``; of the whole array where none is True."""
     rows, columns = touched.any(1).nonzero(), touched.any(0).nonzero()
     if not len(rows):
         return torch.tensor([0, 0, *touched.shape])

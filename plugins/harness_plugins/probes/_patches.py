@@ -39,19 +39,19 @@ def patches(
     layers = [found[place] for place in places]
 
     def batches() -> Iterator[torch.Tensor]:
-        for some in torch.split(rows, BATCH):
-            yield as_input(photos[some.to(photos.device)])
+        for chunk in torch.split(rows, BATCH):
+            yield as_input(photos[chunk.to(photos.device)])
 
-    told, begun = strongest(network, batches(), layers), strongest(beginning, batches(), layers)
-    kept = []
-    for place, after, before in zip(places, told, begun, strict=True):
+    trained, initial = strongest(network, batches(), layers), strongest(beginning, batches(), layers)
+    result = []
+    for place, after, before in zip(places, trained, initial, strict=True):
         common = _varying(before)[:COMMON]
-        own = [unit for unit in _varying(after) if unit not in common][:OWN]
-        arrays = _of_units(network, photos, found[place], after, torch.tensor([*common, *own]), rows)
-        about = [place + 1, len(found), after.values.shape[1], *after.sides]
+        distinct = [unit for unit in _varying(after) if unit not in common][:OWN]
+        arrays = _of_units(network, photos, found[place], after, torch.tensor([*common, *distinct]), rows)
+        sizes = [place + 1, len(found), after.values.shape[1], *after.sides]
         name = _bytes(found[place].passed.encode())
-        kept.append({**arrays, "common": np.array([len(common)]), "layer": np.array(about), "name": name})
-    return kept
+        result.append({**arrays, "common": np.array([len(common)]), "layer": np.array(sizes), "name": name})
+    return result
 
 
 def _varying(said: Strongest) -> list[int]:
@@ -68,15 +68,15 @@ def _of_units(
     units: torch.Tensor,
     rows: torch.Tensor,
 ) -> Arrays:
-    """Return what is kept of these units; ``rows`` are those of the photos that were looked at."""
+    """Return the arrays to keep of these units; ``rows`` are those of the measured photos."""
     order = said.values[:, units].argsort(dim=0, descending=True, stable=True)
     top = order[:PATCHES].T  # [U, 6]
     places = said.places[top, units[:, None]]  # [U, 6, 2]
     boxes = fields(network, layer, places.flatten(0, 1), (3, *photos.shape[1:3])).reshape(*top.shape, 4)
     side = int((boxes[..., 2:] - boxes[..., :2]).max())
     strips = {}
-    for number, (mine, box) in enumerate(zip(rows[top], boxes, strict=True)):
-        strips[f"strip{number}"] = strip(photos[mine.to(photos.device)].cpu().numpy(), box.numpy(), side)
+    for number, (row, box) in enumerate(zip(rows[top], boxes, strict=True)):
+        strips[f"strip{number}"] = strip(photos[row.to(photos.device)].cpu().numpy(), box.numpy(), side)
     return {
         **strips,
         "units": units.numpy(),

@@ -49,19 +49,19 @@ def measure(
     bend = bent(line, epochs, lr)
     inside = [line.land.at(curves.bezier(line.start, bend, line.end, t)) for t in places[1:-1]]
     heights = [line.heights[0], *inside, line.heights[1]]
-    found: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         "bn_recalibrated": float(not batch_norm.others(line.land.network)),
         "endpoint_gap": line.gap,
         "t": np.array(places),
     }
     for kind, values in kinds(heights).items():
-        found |= {
+        numbers |= {
             f"max_{kind}": max(values),
             f"end_{kind}": max(values[0], values[-1]),
             kind: curves.barrier(values, places),
             f"curve_{kind}": np.array(values if first is one else values[::-1]),
         }
-    return found
+    return numbers
 
 
 @hookimpl

@@ -67,7 +67,7 @@ def measure(
         curves["aligned"] = plain if plain and method == IDENTITY else line.curve(end, middle)
     if repair and movable and not convex and not batch_norm.layers(line.land.network):
         curves["repaired"] = line.repaired(end)
-    found: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         "method": float(method),
         "aligned": float(movable > 0),
         "movable": movable,
@@ -76,8 +76,8 @@ def measure(
         "alphas": np.array(line.alphas),
     }
     for name, heights in curves.items():
-        found |= line.told(name, heights, turned=first is not one)
-    return found
+        numbers |= line.told(name, heights, turned=first is not one)
+    return numbers
 
 
 @hookimpl

@@ -69,10 +69,10 @@ def _look(parts: Parts) -> dict[str, Any]:
     row = sample(photos)
     photo = photos[row]
     inputs = split.as_input(photo[None])
-    found = layers(parts.model, inputs)
-    if not found or found[0].convolution.weight.shape[1] != 3:
+    layer_outputs = layers(parts.model, inputs)
+    if not layer_outputs or layer_outputs[0].convolution.weight.shape[1] != 3:
         return {}
-    first = found[0]
+    first = layer_outputs[0]
     weights = first.convolution.weight
     kernels = min(KERNELS, NUMBERS // weights[0].numel() or 1)
     beginning = parts.beginning().to(photo.device).eval()
@@ -85,13 +85,15 @@ def _look(parts: Parts) -> dict[str, Any]:
         "sample": small,
         "edges": shades(edges(photo), MAP),
     }
-    kept = {name: _numpy(tensor) for name, tensor in arrays.items()}
-    kept["sample_row"] = np.array([row])
-    chosen = {"middle": len(found) // 2, "late": len(found) - 1}
-    chosen = {which: place for which, place in chosen.items() if which == "late" or place != chosen["late"]}
-    told = patches(parts.model, beginning, photos, split.as_input, found, list(chosen.values()))
-    return kept | {
-        f"{which}.{name}": each for which, one in zip(chosen, told, strict=True) for name, each in one.items()
+    result = {name: _numpy(tensor) for name, tensor in arrays.items()}
+    result["sample_row"] = np.array([row])
+    chosen = {"middle": len(layer_outputs) // 2, "late": len(layer_outputs) - 1}
+    chosen = {depth: place for depth, place in chosen.items() if depth == "late" or place != chosen["late"]}
+    patches_of_layers = patches(parts.model, beginning, photos, split.as_input, layer_outputs, list(chosen.values()))
+    return result | {
+        f"{depth}.{name}": array
+        for depth, arrays_of_layer in zip(chosen, patches_of_layers, strict=True)
+        for name, array in arrays_of_layer.items()
     }
 
 
@@ -113,8 +115,8 @@ def _output(network: torch.nn.Module, layer: Layer, inputs: torch.Tensor) -> tor
 
 
 def _numpy(tensor: torch.Tensor) -> NDArray[Any]:
-    found: NDArray[Any] = tensor.detach().cpu().contiguous().numpy()
-    return found
+    array: NDArray[Any] = tensor.detach().cpu().contiguous().numpy()
+    return array
 
 
 @hookimpl

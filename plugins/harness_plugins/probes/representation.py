@@ -36,15 +36,17 @@ def measure(one: Parts, other: Parts, images: int = IMAGES) -> Mapping[str, floa
     """
     from harness.statistics.representation import FEWEST, cka, cka_distance, procrustes, without_largest
 
-    mine, its = represented(one, images), represented(other, images)
-    if mine.keys() != its.keys():
-        raise ValueError(f"representation: must be of networks of one architecture, got {list(mine)} and {list(its)}")
+    first, second = represented(one, images), represented(other, images)
+    if first.keys() != second.keys():
+        raise ValueError(
+            f"representation: must be of networks of one architecture, got {list(first)} and {list(second)}"
+        )
     numbers: dict[str, float] = {}
-    for name in mine:
-        numbers[f"cka_{name}"] = cka_distance(cka(mine[name], its[name]))
-        numbers[f"procrustes_{name}"] = procrustes(mine[name], its[name])
-    if mine:
-        last = mine["penultimate"], its["penultimate"]
+    for name in first:
+        numbers[f"cka_{name}"] = cka_distance(cka(first[name], second[name]))
+        numbers[f"procrustes_{name}"] = procrustes(first[name], second[name])
+    if first:
+        last = first["penultimate"], second["penultimate"]
         if len(last[0].rows) >= FEWEST + 2:  # one may be left out of each
             numbers["cka_penultimate_trimmed"] = cka_distance(cka(*without_largest(*last)))
         numbers["cka_value_penultimate"] = cka(*last)
@@ -57,8 +59,8 @@ def represented(parts: Parts, images: int) -> dict[str, Representation]:
     key = f"representation.{images}"
     if key not in parts.probe_cache:
         parts.probe_cache[key] = _represent(parts, images)
-    found: dict[str, Representation] = parts.probe_cache[key]
-    return found
+    representations: dict[str, Representation] = parts.probe_cache[key]
+    return representations
 
 
 def _represent(parts: Parts, images: int) -> dict[str, Representation]:
@@ -74,16 +76,16 @@ def _represent(parts: Parts, images: int) -> dict[str, Representation]:
     modes = {module: module.training for module in parts.model.modules()}
     parts.model.eval()
     try:
-        batches = (split.batch(some)[0] for some in torch.split(rows, BATCH))
+        batches = (split.batch(chunk)[0] for chunk in torch.split(rows, BATCH))
         penultimate, blocks = places(parts.model, split.batch(slice(1))[0])
         if penultimate is None:
             return {}
-        found = activations(parts.model, batches, [*blocks, penultimate])
+        outputs = activations(parts.model, batches, [*blocks, penultimate])
     finally:
         for module, training in modes.items():
             module.training = training
-    names = [*(f"block{number}" for number in range(1, len(found))), "penultimate"]
-    return {name: represent(each.numpy()) for name, each in zip(names, found, strict=True)}
+    names = [*(f"block{number}" for number in range(1, len(outputs))), "penultimate"]
+    return {name: represent(output.numpy()) for name, output in zip(names, outputs, strict=True)}
 
 
 def chosen(rows: int, images: int) -> torch.Tensor:

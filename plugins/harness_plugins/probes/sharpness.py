@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def measure(parts: Parts, images: int = 2048, steps: int = 20, rho: float = 0.001) -> Mapping[str, float]:
-    """Return the sharpness of the un-regularised train loss and what it must be read with; losses in the task's units.
+    """Return the sharpness of the un-regularised train loss, with the numbers that explain it; losses in the task's units.
 
     ``value``: the sharpness, never negative. ``first_order``: ``rho * sum |w_j g_j|``, what it would be were the loss
     linear. ``normalised_loss``: the loss of normalised outputs at the solution, ``loss``: of the outputs as they are.
@@ -49,12 +49,12 @@ def measure(parts: Parts, images: int = 2048, steps: int = 20, rho: float = 0.00
         weights, targets = loss.weights(), loss.targets()
         outputs = loss.outputs(weights)
         scale = scale_of(outputs, targets)
-        found = worst_case(loss, weights, scale, rho, steps)
+        worst = worst_case(loss, weights, scale, rho, steps)
         raw, slope = loss.slope(weights)
         numbers = {
-            "value": found.best - found.start,
-            "first_order": float(rho * (weights * found.slope).abs().sum()),
-            "normalised_loss": found.start,
+            "value": worst.best - worst.start,
+            "first_order": float(rho * (weights * worst.slope).abs().sum()),
+            "normalised_loss": worst.start,
             "loss": raw,
             "weight_norm": float(weights.norm()),
             "grad_norm_train": float(slope.norm()),

@@ -57,15 +57,15 @@ def measure(
     if plane.places[2, 1] <= FLAT * max(plane.sides):
         return numbers
     x, y = plane.axis(0, points, margin), plane.axis(1, points, margin)
-    found = {"x": x, "y": y, "solutions": plane.places}
+    result = {"x": x, "y": y, "solutions": plane.places}
     with exact(one.model, other.model, third.model):
         score = scorer(one, images)
         at_solutions = [score(weights) for weights in solutions]
         scores = [score(plane.at(float(across), float(up))) for up in y for across in x]
     for name in scores[0]:
-        found[name] = np.array([each[name] for each in scores]).reshape(points, points)
-        found[f"solution_{name}"] = np.array([each[name] for each in at_solutions])
-    return {**numbers, **found}
+        result[name] = np.array([values[name] for values in scores]).reshape(points, points)
+        result[f"solution_{name}"] = np.array([values[name] for values in at_solutions])
+    return {**numbers, **result}
 
 
 def scorer(parts: Parts, images: int) -> Callable[[torch.Tensor], dict[str, float]]:
@@ -89,11 +89,11 @@ def scorer(parts: Parts, images: int) -> Callable[[torch.Tensor], dict[str, floa
             recalibrate(network, _whole(inputs for inputs, _ in chosen(parts, images, skip=images if many else 0)))
         pairs = [(network(inputs), targets) for inputs, targets in chosen(parts, images)]
         outputs, targets = torch.cat([out for out, _ in pairs]), torch.cat([right for _, right in pairs])
-        found = {"loss": float(task.loss(outputs, targets))}
+        values = {"loss": float(task.loss(outputs, targets))}
         if "error" in task.metrics:
             predictions = task.predict(outputs).cpu().numpy()
-            found["error"] = float(task.metrics["error"].compute(predictions, targets.cpu().numpy()))
-        return found
+            values["error"] = float(task.metrics["error"].compute(predictions, targets.cpu().numpy()))
+        return values
 
     return score
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness_reports._draw.axes import axis_ends, axis_length, name_y_axis
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import MUTED, NARROW, house_style, new_panel, to_svg
 from harness_reports._words.outcome import Outcome
 
@@ -44,7 +44,7 @@ def thinned(table: DataFrame) -> DataFrame:
     return pd.concat(drawn)
 
 
-def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[str, Look], name: str) -> Markup:
+def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[str, ArmLook], name: str) -> Markup:
     """Return the expected best score of an arm against the budget, with its band, in front of the other arms' curves."""
     with house_style():
         figure, axes = new_panel(2.3, NARROW)
@@ -87,7 +87,7 @@ def _set_trials_axis(axes: Axes, table: DataFrame) -> None:
     axes.set_xlabel("trials")
 
 
-def duel_panel(rows: DataFrame, arm: str, looks: Mapping[str, Look], name: str) -> Markup:
+def duel_panel(rows: DataFrame, arm: str, looks: Mapping[str, ArmLook], name: str) -> Markup:
     """Return the probability that the search of an arm beats each other arm's, against the budget."""
     rivals = [rival for rival in looks if (rows["other"] == rival).any()]
     with house_style():

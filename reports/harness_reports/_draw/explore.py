@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness_reports._draw.axes import needs_log_axis
 from harness_reports._draw.budgets import thinned
 from harness_reports._draw.interactive import Views
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._words.names import metric_title
 from harness_reports._words.outcome import Outcome
 
@@ -21,7 +21,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 SEEDS_NOTE = "A line a seed. Click an arm in the legend to hide it, twice to see it alone; drag to zoom, double click to zoom out."
 
 
-def seed_curves(outcome: Outcome, looks: Mapping[str, Look], views: Views) -> list[Markup]:
+def seed_curves(outcome: Outcome, looks: Mapping[str, ArmLook], views: Views) -> list[Markup]:
     """Return a view per metric of the learning curves, a line a seed."""
     runs = outcome.records.compared()
     epochs = outcome.records.epochs
@@ -37,7 +37,7 @@ def seed_curves(outcome: Outcome, looks: Mapping[str, Look], views: Views) -> li
     return curves
 
 
-def _seed_lines(epochs: DataFrame, metric: str, unit: str, looks: Mapping[str, Look]) -> Iterator[dict[str, Any]]:
+def _seed_lines(epochs: DataFrame, metric: str, unit: str, looks: Mapping[str, ArmLook]) -> Iterator[dict[str, Any]]:
     """Yield a line for every seed of every arm."""
     kinds = list(dict.fromkeys(look.dashes for look in looks.values()))
     for arm, look in looks.items():
@@ -53,7 +53,7 @@ def _seed_lines(epochs: DataFrame, metric: str, unit: str, looks: Mapping[str, L
             }  # fmt: skip
 
 
-def learning_rates(outcome: Outcome, looks: Mapping[str, Look], views: Views) -> Markup:
+def learning_rates(outcome: Outcome, looks: Mapping[str, ArmLook], views: Views) -> Markup:
     """Return the view of every trial's score against its learning rate, all arms in one."""
     table = outcome.table("sensitivity")
     if table is None:
@@ -78,7 +78,7 @@ def learning_rates(outcome: Outcome, looks: Mapping[str, Look], views: Views) ->
     return views.add("learning rates of all arms", traces, {"xaxis": x_axis, "yaxis": y_axis}, note)
 
 
-def budget_curves(outcome: Outcome, looks: Mapping[str, Look], views: Views) -> Markup:
+def budget_curves(outcome: Outcome, looks: Mapping[str, ArmLook], views: Views) -> Markup:
     """Return the view of the budget curves, all arms in one."""
     table = outcome.table("budget")
     if table is None:

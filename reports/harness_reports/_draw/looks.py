@@ -15,7 +15,7 @@ PALETTE = (0, 1, 2, 3, 4, 5, 9, 7, 6, 8)  # seaborn's "colorblind", its palest c
 
 
 @dataclass(frozen=True)
-class Look:
+class ArmLook:
     """How an arm is drawn, the same in every figure."""
 
     label: str
@@ -23,7 +23,7 @@ class Look:
     dashes: Any
 
 
-def arm_looks(labels: Mapping[str, str]) -> dict[str, Look]:
+def arm_looks(labels: Mapping[str, str]) -> dict[str, ArmLook]:
     """Return a look for every arm; beyond ten arms the colours come again with other dashes."""
     import seaborn
 
@@ -32,7 +32,7 @@ def arm_looks(labels: Mapping[str, str]) -> dict[str, Look]:
     looks = {}
     for i, (arm, label) in enumerate(labels.items()):
         dashes = DASHES[(i // 4 + i // len(colors)) % len(DASHES)]
-        looks[arm] = Look(label, colors[i % len(colors)], dashes)
+        looks[arm] = ArmLook(label, colors[i % len(colors)], dashes)
     return looks
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from harness import numbers
 from harness_reports._draw.axes import axis_ends, axis_length, label_decades, name_y_axis, needs_log_axis
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import MUTED, house_style, new_panel, to_svg
 from harness_reports._words.outcome import Outcome
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 ON_FRONT, OTHERS = 26, 9  # sizes of the marks
 
 
-def pareto_panel(outcome: Outcome, trials: DataFrame, front: DataFrame, looks: Mapping[str, Look], name: str) -> Markup:
+def pareto_panel(
+    outcome: Outcome, trials: DataFrame, front: DataFrame, looks: Mapping[str, ArmLook], name: str
+) -> Markup:
     """Return every trial of a network, score against seconds, and the line of those that no other trial beats."""
     title, unit = outcome.tune_title, outcome.deciding.unit
     with house_style():
@@ -40,7 +42,7 @@ def pareto_panel(outcome: Outcome, trials: DataFrame, front: DataFrame, looks: M
 
 
 def _draw_trials(
-    axes: Axes, trials: DataFrame, looks: Mapping[str, Look], name: str, unit: str
+    axes: Axes, trials: DataFrame, looks: Mapping[str, ArmLook], name: str, unit: str
 ) -> dict[str, list[str]]:
     """Draw the trials of every arm, those on its front larger; return the texts of the marks by the id of their group."""
     tips = {}

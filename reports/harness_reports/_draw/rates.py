@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from harness import numbers, sign_of
 from harness_reports._draw.axes import axis_ends, axis_length, is_finite, label_decades, name_y_axis, needs_log_axis
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import INK, MANY, NARROW, house_style, new_panel, to_svg
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def off_scale(trials: DataFrame, scale: Scale) -> DataFrame:
     return off_axis
 
 
-def rate_panel(trials: DataFrame, look: Look, scale: Scale, name: str, region: DataFrame | None = None) -> Markup:
+def rate_panel(trials: DataFrame, look: ArmLook, scale: Scale, name: str, region: DataFrame | None = None) -> Markup:
     """Return the tune score of an arm against the learning rate: every trial a dot, the chosen one ringed.
 
     Trials off the scale or without a value stand at the border, with a marker for each way to end. Where there is a ``region``, its
@@ -112,7 +112,7 @@ def rate_panel(trials: DataFrame, look: Look, scale: Scale, name: str, region: D
         return to_svg(figure, name, f"{look.label}: {scale.title} against learning rate", tips, data)
 
 
-def _draw_trials(axes: Axes, trials: DataFrame, look: Look, scale: Scale) -> dict[str, list[str]]:
+def _draw_trials(axes: Axes, trials: DataFrame, look: ArmLook, scale: Scale) -> dict[str, list[str]]:
     """Draw a mark for every trial; return the texts of the marks by the id of their group."""
     off_axis = off_scale(trials, scale)
     good = trials[is_finite(trials["value"]) & ~trials.index.isin(off_axis.index)]

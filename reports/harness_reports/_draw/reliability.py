@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import GRID, MUTED, NARROW, SURFACE, house_style, new_panel, to_svg
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FEW = 10  # examples in a bin; the interval of a bin with fewer is drawn paler
 
 
-def reliability_diagram(table: DataFrame, look: Look, classes: int, floor: float, name: str) -> Markup:
+def reliability_diagram(table: DataFrame, look: ArmLook, classes: int, floor: float, name: str) -> Markup:
     """Return a dot for every bin, its area by the number of examples, with 95 % intervals.
 
     ``table`` are the rows of one arm in "calibration". ``floor`` is the lowest accuracy of a bin in any of the diagrams, so that all

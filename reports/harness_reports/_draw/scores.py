@@ -17,7 +17,7 @@ from harness_reports._draw.axes import (
     needs_log_axis,
     tick_format,
 )
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import GRID, INK, SURFACE, house_style, new_panel, to_svg
 from harness_reports._words.names import title_with_unit
 
@@ -29,7 +29,7 @@ LEVELS = (0.0, 0.05, -0.05, 0.1, -0.1)  # heights of the dots of a row, so that 
 
 
 def seed_dots(
-    runs: DataFrame, rows: Sequence[Mapping[str, Any]], looks: Mapping[str, Look], title: str, name: str
+    runs: DataFrame, rows: Sequence[Mapping[str, Any]], looks: Mapping[str, ArmLook], title: str, name: str
 ) -> Markup:
     """Return the plot of one metric: every seed a dot, and above them the mean of the arm with its interval.
 
@@ -61,13 +61,13 @@ def seed_dots(
         return to_svg(figure, name, described, tips, runs[["arm", "seed", metric]])
 
 
-def _seed_tips(runs: DataFrame, metric: str, unit: str, look: Look) -> list[str]:
+def _seed_tips(runs: DataFrame, metric: str, unit: str, look: ArmLook) -> list[str]:
     """Return what the dot of each seed says."""
     values = zip(runs["seed"], runs[metric], strict=True)
     return [f"{look.label}, seed {seed}: {numbers.measure(float(value), unit)}" for seed, value in values]
 
 
-def _draw_mean(axes: Axes, row: Mapping[str, Any], height: float, look: Look) -> None:
+def _draw_mean(axes: Axes, row: Mapping[str, Any], height: float, look: ArmLook) -> None:
     """Draw the mean of an arm, and its interval where there is one."""
     if not row["n"]:
         return
@@ -82,7 +82,7 @@ def _label_row(axes: Axes, text: str, place: int) -> None:
     axes.text(0, place - 0.27, text, transform=axes.get_yaxis_transform(), color=INK, va="center")
 
 
-def learning_curves(table: DataFrame, looks: Mapping[str, Look], title: str, unit: str, name: str) -> Markup:
+def learning_curves(table: DataFrame, looks: Mapping[str, ArmLook], title: str, unit: str, name: str) -> Markup:
     """Return one metric against the epoch, a line and a band over seeds per arm; ``table`` is of that metric alone."""
     from matplotlib.ticker import MaxNLocator
 

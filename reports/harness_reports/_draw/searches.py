@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from harness import numbers
 from harness_reports._draw.explore import scale_of, titled
 from harness_reports._draw.interactive import Views
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._words.outcome import Outcome
 from harness_reports._words.ranges import read_range
 
@@ -30,7 +30,7 @@ VIRIDIS = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725")
 NO_LAYOUT = ("template", "title", "width", "height")  # parts of Optuna's layout that the page sets itself
 
 
-def search_views(outcome: Outcome, looks: Mapping[str, Look], views: Views) -> list[dict[str, Any]]:
+def search_views(outcome: Outcome, looks: Mapping[str, ArmLook], views: Views) -> list[dict[str, Any]]:
     """Return per arm its ``look`` and ``views``: parallel coordinates, Optuna's plots of its search, and importances."""
     searches = []
     for arm, look in looks.items():

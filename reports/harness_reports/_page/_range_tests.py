@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from harness import draw_range_test, numbers
 from harness_reports._draw.axes import label_decades, write_title
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import INK, MUTED, NARROW, house_style, new_panel, to_svg
 from harness_reports._page._section import Page
 
@@ -44,7 +44,7 @@ def _panel_caption(test: Mapping[str, Any], tuned: float | None) -> str:
     return "; ".join(words)
 
 
-def _draw_curve(curve: DataFrame, test: Mapping[str, Any], look: Look, tuned: float | None, name: str) -> Markup:
+def _draw_curve(curve: DataFrame, test: Mapping[str, Any], look: ArmLook, tuned: float | None, name: str) -> Markup:
     """Return the curve of one range test."""
     with house_style():
         figure, axes = new_panel(2.4, NARROW)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from harness import Records, numbers
 from harness_reports._draw.axes import write_title
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import INK, MUTED, NARROW, SURFACE, house_style, new_panel, to_svg
 from harness_reports._page._section import Page
 
@@ -74,7 +74,7 @@ def _cycle_ends(schedule: Schedule) -> list[float]:
     return [end / schedule["steps_per_epoch"] for end in schedule["cycle_ends"]]
 
 
-def _draw_schedule(schedule: Schedule, rates: Sequence[Sequence[float]], look: Look, name: str) -> Markup:
+def _draw_schedule(schedule: Schedule, rates: Sequence[Sequence[float]], look: ArmLook, name: str) -> Markup:
     """Return the learning rate of an arm against the epoch."""
     from pandas import DataFrame
 

@@ -13,7 +13,7 @@ from typing import Any
 from harness import Records, Results
 from harness_reports import _page
 from harness_reports._draw.interactive import Views
-from harness_reports._draw.looks import Look, arm_looks, swatch
+from harness_reports._draw.looks import ArmLook, arm_looks, swatch
 from harness_reports._draw.thumbs import Thumbs
 from harness_reports._words.outcome import Outcome
 
@@ -23,7 +23,7 @@ class Page:
     """What every section is made from: the results, how each arm is drawn, and what the page carries once for all sections."""
 
     outcome: Outcome
-    looks: Mapping[str, Look]
+    looks: Mapping[str, ArmLook]
     views: Views
     thumbs: Thumbs
 

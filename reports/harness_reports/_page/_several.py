@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness import Records, Several, numbers, typed
 from harness_reports._draw.axes import tick_format
 from harness_reports._draw.interactive import digest
-from harness_reports._draw.looks import Look, arm_looks
+from harness_reports._draw.looks import ArmLook, arm_looks
 from harness_reports._draw.svg import house_style, new_panel, to_svg
 from harness_reports._page._templates import environment, read
 from harness_reports._words import several as words
@@ -88,7 +88,7 @@ def _run_facts(label: str, records: Records) -> dict[str, Any]:
 # --- the figure ----------------------------------------------------------------------------------------------
 
 
-def _draw_scores(several: Several, looks: Mapping[str, Look]) -> Markup:
+def _draw_scores(several: Several, looks: Mapping[str, ArmLook]) -> Markup:
     """Return the mean of every arm with its interval, a mark per run, and every seed a dot; "" where no arm has a score."""
     scores = several.scores[several.scores["n"] > 0]
     arms = [arm for arm in dict.fromkeys(several.scores["arm"]) if (scores["arm"] == arm).any()]
@@ -110,7 +110,7 @@ def _draw_scores(several: Several, looks: Mapping[str, Look]) -> Markup:
         return to_svg(figure, "several", title, {}, scores.drop(columns="tuned"))
 
 
-def _draw_arm(axes: Any, several: Several, arm: str, top: float, looks: Mapping[str, Look]) -> None:
+def _draw_arm(axes: Any, several: Several, arm: str, top: float, looks: Mapping[str, ArmLook]) -> None:
     """Draw the seeds and the mean of one arm, a row per run."""
     scores = several.scores[(several.scores["arm"] == arm) & (several.scores["n"] > 0)]
     for i, (label, records) in enumerate(zip(several.labels, several.records, strict=True), 1):

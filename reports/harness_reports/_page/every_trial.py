@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from harness import Records, numbers
 from harness_reports._draw.interactive import embedded, packed
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._page._section import Page, Section
 
 MOST_ROWS = 200  # that are there without the script
@@ -57,7 +57,7 @@ def _shown_numbers(trial: Mapping[Any, Any], unit: str) -> dict[str, str]:
     }
 
 
-def _html_row(trial: Mapping[Any, Any], shown: Mapping[str, str], look: Look, curve: list[int]) -> dict[str, Any]:
+def _html_row(trial: Mapping[Any, Any], shown: Mapping[str, str], look: ArmLook, curve: list[int]) -> dict[str, Any]:
     """Return a trial as a row of the page."""
     params = {name: value for name, value in trial["params"].items() if name not in OWN_COLUMNS}
     return {

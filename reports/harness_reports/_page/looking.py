@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import numbers
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.reliability import reliability_diagram
 from harness_reports._page._section import Page, Section
 from harness_reports._words.outcome import table_rows
@@ -102,7 +102,7 @@ def _mean_count(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
 
 
-def _calibration_card(bins: DataFrame, look: Look, classes: int, floor: float, name: str) -> dict[str, Any]:
+def _calibration_card(bins: DataFrame, look: ArmLook, classes: int, floor: float, name: str) -> dict[str, Any]:
     """Return the reliability diagram of an arm, and its expected calibration error (ECE)."""
     first = bins.iloc[0]
     return {

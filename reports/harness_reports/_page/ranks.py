@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from harness import numbers
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import GRID, INK, MUTED, SURFACE, house_style, new_panel, to_svg
 from harness_reports._page._section import Page, Section
 from harness_reports._words.names import shortened
@@ -62,7 +62,7 @@ def cliques(mean_ranks: Sequence[float], distance: float) -> list[tuple[int, int
     return groups
 
 
-def _ranked_looks(page: Page, table: DataFrame) -> dict[str, Look]:
+def _ranked_looks(page: Page, table: DataFrame) -> dict[str, ArmLook]:
     """Return how each ranked name is drawn: as its first arm is, under its own name."""
     arms = page.records.arms
     schedules = {str(name).rpartition("/")[2] for name in table["ranked"]}
@@ -74,7 +74,7 @@ def _ranked_looks(page: Page, table: DataFrame) -> dict[str, Look]:
     return {name: replace(page.looks[first_arms[name]], label=shortened(name.removesuffix(ending))) for name in names}
 
 
-def _draw_diagram(table: DataFrame, looks: Mapping[str, Look]) -> Markup:
+def _draw_diagram(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
     """Return a row per name with a dot at its mean rank; above them a bar over each group that cannot be told apart."""
     mean_ranks, distance = [float(rank) for rank in table["mean_rank"]], float(table["critical_difference"].iloc[0])
     groups = cliques(mean_ranks, distance)
@@ -97,7 +97,7 @@ def _draw_diagram(table: DataFrame, looks: Mapping[str, Look]) -> Markup:
         return to_svg(figure, "ranks", "Mean ranks over backbones, with critical difference", {}, table)
 
 
-def _draw_rank(axes: Axes, row: int, rank: float, look: Look, left: bool) -> None:
+def _draw_rank(axes: Axes, row: int, rank: float, look: ArmLook, left: bool) -> None:
     """Draw a dot at a mean rank, and write its name on the side where there is room."""
     axes.axhline(row + 0.5, color=GRID, lw=0.6)
     axes.plot([rank, rank], [-0.5, row + 0.12], color=look.color, lw=0.9, alpha=0.6)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from harness import numbers
 from harness_reports._draw.axes import tick_format, write_title
-from harness_reports._draw.looks import Look
+from harness_reports._draw.looks import ArmLook
 from harness_reports._draw.svg import house_style, new_panel, to_svg
 from harness_reports._page._section import Page, Section
 
@@ -96,7 +96,7 @@ def _time_text(value: float, unit: str) -> str:
     return f"{value:,.0f}" if value == round(value) else numbers.number(float(value))
 
 
-def _reached_figure(steps: DataFrame, looks: Mapping[str, Look], unit: str, until: float) -> Markup:
+def _reached_figure(steps: DataFrame, looks: Mapping[str, ArmLook], unit: str, until: float) -> Markup:
     """Return the part of an arm's seeds that have reached the target by a time, as rising steps to the end."""
     with house_style():
         figure, axes = new_panel(2.5)
@@ -137,7 +137,7 @@ def _profile_scores(page: Page) -> dict[str, Any] | None:
     return {"figure": _profile_figure(table, looks), "cells": int(table["cells"].iloc[0]), "scores": scores}
 
 
-def _profile_figure(table: DataFrame, looks: Mapping[str, Look]) -> Markup:
+def _profile_figure(table: DataFrame, looks: Mapping[str, ArmLook]) -> Markup:
     """Return a rising line per optimizer."""
     with house_style():
         figure, axes = new_panel(2.5)

@@ -52,10 +52,10 @@ def _curtain(pen: Pen, who: Portrait, rng: Random) -> None:
 
 
 def _ball(pen: Pen, who: Portrait, rng: Random) -> None:
-    where = who.pose.centre + cmath.rect(who.pose.scale * rng.uniform(0.8, 1.2), rng.uniform(0, math.tau))
+    centre = who.pose.centre + cmath.rect(who.pose.scale * rng.uniform(0.8, 1.2), rng.uniform(0, math.tau))
     radius, felt = rng.uniform(0.08, 0.17), who.scene.felt
-    pen.fill(ellipse(where, radius, radius), felt, shade(felt, 0.6))
-    pen.stroke(where + bend(-radius * 0.9 + 0j, 0.6j * radius, radius * 0.9 + 0j), shade(felt, 1.5), radius * 0.2)
+    pen.fill(ellipse(centre, radius, radius), felt, shade(felt, 0.6))
+    pen.stroke(centre + bend(-radius * 0.9 + 0j, 0.6j * radius, radius * 0.9 + 0j), shade(felt, 1.5), radius * 0.2)
 
 
 def _fence(pen: Pen, who: Portrait, rng: Random) -> None:
@@ -73,9 +73,9 @@ def _leaves(pen: Pen, who: Portrait, rng: Random) -> None:
     """Draw some leaves, close to the camera."""
     green = mix(who.scene.accents[1], (70, 120, 60), 0.6)
     for _ in range(rng.randint(2, 5)):
-        where = who.pose.centre + cmath.rect(who.pose.scale * rng.uniform(0.5, 1.5), rng.uniform(0, math.tau))
+        centre = who.pose.centre + cmath.rect(who.pose.scale * rng.uniform(0.5, 1.5), rng.uniform(0, math.tau))
         axis = cmath.rect(rng.uniform(0.08, 0.16), rng.uniform(0, math.tau))
-        leaf = where + np.concatenate([bend(-axis, axis * 0.7j, axis), bend(axis, axis * -0.7j, -axis)])
+        leaf = centre + np.concatenate([bend(-axis, axis * 0.7j, axis), bend(axis, axis * -0.7j, -axis)])
         pen.fill(leaf, shade(green, rng.uniform(0.8, 1.2)), shade(green, 0.6))
 
 

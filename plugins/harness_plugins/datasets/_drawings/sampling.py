@@ -80,19 +80,19 @@ def _choose_coat(rng: Random, species: Species) -> Coat:
 
 def _contrasting(rng: Random, base: Colour) -> Colour:
     """Return a fur colour that can be told from the base."""
-    far = [fur for fur in FURS if abs(sum(fur) - sum(base)) > 120]
-    return rng.choice(far)
+    contrasting = [fur for fur in FURS if abs(sum(fur) - sum(base)) > 120]
+    return rng.choice(contrasting)
 
 
 def _choose_ears(rng: Random, species: Species) -> tuple[Ear, Ear]:
     form, length, breadth = _weighted(rng, species.ears), rng.uniform(0.8, 1.2), rng.uniform(0.85, 1.15)
     mixed = species.mixed_ears and rng.random() < species.mixed_ears  # one ear up, one ear down
-    other = _weighted(rng, species.ears) if mixed else form
+    second = _weighted(rng, species.ears) if mixed else form
 
     def ear(which: EarForm) -> Ear:
         return Ear(which, length * rng.uniform(0.92, 1.08), breadth * rng.uniform(0.92, 1.08), rng.gauss(0.0, 0.13))
 
-    return ear(form), ear(other)
+    return ear(form), ear(second)
 
 
 def _choose_scene(rng: Random) -> Scene:

@@ -21,31 +21,31 @@ def shared_symmetry(first: Parts, second: Parts) -> Symmetry | None:
 
     Either network remembers it for its next pair.
     """
-    about = "connectivity.symmetry"
-    known = first.probe_cache if about in first.probe_cache else second.probe_cache
-    if about not in known:
+    key = "connectivity.symmetry"
+    cache = first.probe_cache if key in first.probe_cache else second.probe_cache
+    if key not in cache:
         train = first.ingredients.train
-        known[about] = symmetry(first.model, train.batch(slice(2))[0])
-    first.probe_cache[about] = second.probe_cache[about] = known[about]
-    found: Symmetry | None = known[about]
-    return found
+        cache[key] = symmetry(first.model, train.batch(slice(2))[0])
+    first.probe_cache[key] = second.probe_cache[key] = cache[key]
+    shared: Symmetry | None = cache[key]
+    return shared
 
 
 def align(
     line: Line, first: Parts, second: Parts, units: Symmetry, orders: int, activations: int
 ) -> tuple[int, Weights, Height]:
-    """Return a method, the second network's weights as it aligns them, and what the middle of the line is worth then.
+    """Return the best method, the second network's weights aligned by it, and the loss at the middle of the line.
 
     It is the method with the lowest error in the middle, or loss where errors are equal or there are no classes. To
     leave the units where they are is one of them: networks that began alike may need no other. Matching weights is
     exact for a permuted copy; between narrow networks trained apart, matching activations gives the lower middle.
     """
     inputs = list(line.land.watched(activations))
-    found = {
+    aligned = {
         IDENTITY: line.end,
         BY_WEIGHTS: permuted(line.end, units, matching.by_weights(line.start, line.end, units, orders)),
         BY_ACTIVATIONS: permuted(line.end, units, matching.by_activations(first.model, second.model, inputs, units)),
     }
-    middles = {method: line.middle(end) for method, end in found.items()}
+    middles = {method: line.middle(end) for method, end in aligned.items()}
     best = min(middles, key=lambda method: (middles[method].error or 0.0, middles[method].loss))
-    return best, found[best], middles[best]
+    return best, aligned[best], middles[best]

@@ -46,7 +46,7 @@ def unknown(known: Known, given: Arguments, result: Any) -> Any:
             known.spaces.fix(axis)
     if isinstance(result, torch.Tensor):
         return (None,) * result.ndim
-    return [unknown(known, {}, each) for each in result] if isinstance(result, list | tuple) else None
+    return [unknown(known, {}, part) for part in result] if isinstance(result, list | tuple) else None
 
 
 def _pointwise(known: Known, given: Arguments, result: Any) -> Axes:
@@ -132,10 +132,10 @@ def _same_length(known: Known, given: Arguments, result: Any) -> Axes:
     extra = result.ndim - maps.ndim
     axes: list[Axis | None] = [None] * extra
     for place, axis in enumerate(known.axes(maps)):
-        same = maps.shape[place] == result.shape[place + extra]
-        if not same:
+        is_same = maps.shape[place] == result.shape[place + extra]
+        if not is_same:
             known.spaces.fix(axis)
-        axes.append(axis if same else None)
+        axes.append(axis if is_same else None)
     return tuple(axes)
 
 
@@ -145,7 +145,7 @@ def _reshape(known: Known, given: Arguments, result: Any) -> Axes:
     axes, out = known.axes(given["0"]), [None] * len(shape)
     if 0 in before:
         return tuple(out)
-    kept: list[Axis | None] = list(out)
+    axes_of_out: list[Axis | None] = list(out)
     i = j = 0
     while i < len(before) and j < len(shape):
         group, into = [i], [j]
@@ -160,18 +160,18 @@ def _reshape(known: Known, given: Arguments, result: Any) -> Axes:
                 right *= shape[j]
                 into.append(j)
         i, j = i + 1, j + 1
-        _regroup(known, [(before[k], axes[k]) for k in group], [(shape[k], k) for k in into], kept)
-    return tuple(kept)
+        _regroup(known, [(before[k], axes[k]) for k in group], [(shape[k], k) for k in into], axes_of_out)
+    return tuple(axes_of_out)
 
 
 def _regroup(
     known: Known,
     group: Sequence[tuple[int, Axis | None]],
     into: Sequence[tuple[int, int]],
-    kept: list[Axis | None],
+    target: list[Axis | None],
 ) -> None:
     """Carry the axes of some dimensions (length, axis) over to others (length, place) of the same entries."""
-    group, into = [each for each in group if each[0] > 1], [each for each in into if each[0] > 1]
+    group, into = [entry for entry in group if entry[0] > 1], [entry for entry in into if entry[0] > 1]
     roots = [known.spaces.free(axis) for _, axis in group]
     if not group or not any(roots):
         return
@@ -181,10 +181,10 @@ def _regroup(
     if first is not None and not any(roots[1:]):
         axis = Axis(first.space, first.block * behind)
         if len(into) == 1:
-            kept[into[0][1]] = axis
+            target[into[0][1]] = axis
             return
         if axis.block % (block := _length(into[1:])) == 0:
-            kept[into[0][1]] = Axis(axis.space, axis.block // block)
+            target[into[0][1]] = Axis(axis.space, axis.block // block)
             return
     for root in roots:
         known.spaces.fix(root)
@@ -192,8 +192,8 @@ def _regroup(
 
 def _length(into: Sequence[tuple[int, int]]) -> int:
     length = 1
-    for each, _ in into:
-        length *= each
+    for axis, _ in into:
+        length *= axis
     return length
 
 
@@ -205,8 +205,8 @@ def _permute(known: Known, given: Arguments, result: Any) -> Axes:
 
 def _transpose(known: Known, given: Arguments, result: Any) -> Axes:
     axes = list(known.axes(given["0"]))
-    one, other = given["1"], given["2"]
-    axes[one], axes[other] = axes[other], axes[one]
+    first, second = given["1"], given["2"]
+    axes[first], axes[second] = axes[second], axes[first]
     return tuple(axes)
 
 
@@ -228,12 +228,12 @@ def _concatenate(known: Known, given: Arguments, result: Any) -> Axes:
     along = given.get("dim", given.get("1", 0)) % result.ndim
     axes: list[Axis | None] = []
     for place in range(result.ndim):
-        joined, *others = [known.axes(tensor)[place] for tensor in given["0"]]
-        for other in others:
+        joined, *rest = [known.axes(tensor)[place] for tensor in given["0"]]
+        for axes_of_part in rest:
             if place != along:
-                joined = known.spaces.join(joined, other)
+                joined = known.spaces.join(joined, axes_of_part)
         if place == along:
-            for axis in (joined, *others):
+            for axis in (joined, *rest):
                 known.spaces.fix(axis)
         axes.append(None if place == along else joined)
     return tuple(axes)
@@ -243,24 +243,24 @@ def _take(known: Known, given: Arguments, result: Any) -> Any:
     """Indices and slices: an axis that is not taken whole loses its units."""
     rows, index = given["0"], given["1"]
     index = index if isinstance(index, tuple) else (index,)
-    if not all(each is None or each is Ellipsis or isinstance(each, int | slice) for each in index):
+    if not all(item is None or item is Ellipsis or isinstance(item, int | slice) for item in index):
         return unknown(known, given, result)
     if Ellipsis in index:
-        where = index.index(Ellipsis)
-        whole = rows.ndim + 1 - sum(each is not None for each in index)
-        index = (*index[:where], *[slice(None)] * whole, *index[where + 1 :])
-    axes, kept, place = known.axes(rows), list[Axis | None](), 0
-    for each in index:
-        if each is None:
-            kept.append(None)
+        position = index.index(Ellipsis)
+        count = rows.ndim + 1 - sum(item is not None for item in index)
+        index = (*index[:position], *[slice(None)] * count, *index[position + 1 :])
+    axes, result_axes, place = known.axes(rows), list[Axis | None](), 0
+    for item in index:
+        if item is None:
+            result_axes.append(None)
             continue
-        if each == slice(None):
-            kept.append(axes[place])
+        if item == slice(None):
+            result_axes.append(axes[place])
         else:
             known.spaces.fix(axes[place])
-            kept += [] if isinstance(each, int) else [None]
+            result_axes += [] if isinstance(item, int) else [None]
         place += 1
-    return (*kept, *axes[place:])
+    return (*result_axes, *axes[place:])
 
 
 def _unbind(known: Known, given: Arguments, result: Any) -> Any:

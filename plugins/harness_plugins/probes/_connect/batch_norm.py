@@ -11,16 +11,18 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 def layers(network: torch.nn.Module) -> list[_BatchNorm]:
     """Return the layers that keep running statistics."""
-    return [each for each in network.modules() if isinstance(each, _BatchNorm) and each.running_mean is not None]
+    return [
+        module for module in network.modules() if isinstance(module, _BatchNorm) and module.running_mean is not None
+    ]
 
 
 def others(network: torch.nn.Module) -> list[str]:
     """Return names of running statistics that belong to no batch normalisation, and cannot be computed anew here."""
-    known = set(map(id, layers(network)))
+    ids = set(map(id, layers(network)))
     return [
         f"{name}.{buffer}"
         for name, module in network.named_modules()
-        if id(module) not in known
+        if id(module) not in ids
         for buffer, tensor in module.named_buffers(recurse=False)
         if buffer.startswith("running_") and tensor.is_floating_point()
     ]
@@ -29,17 +31,17 @@ def others(network: torch.nn.Module) -> list[str]:
 @contextmanager
 def averaging(network: torch.nn.Module) -> Iterator[None]:
     """Reset all running statistics; inside, every forward pass goes into their plain average, and nothing else trains."""
-    found = layers(network)
-    momenta = [layer.momentum for layer in found]
+    batch_norms = layers(network)
+    momenta = [layer.momentum for layer in batch_norms]
     network.eval()
-    for layer in found:
+    for layer in batch_norms:
         layer.reset_running_stats()
         layer.momentum = None  # a cumulative average
         layer.train()
     try:
         yield
     finally:
-        for layer, momentum in zip(found, momenta, strict=True):
+        for layer, momentum in zip(batch_norms, momenta, strict=True):
             layer.momentum = momentum
             layer.eval()
 

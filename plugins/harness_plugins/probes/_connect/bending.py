@@ -25,7 +25,7 @@ def bent(line: Line, epochs: int, lr: float, seed: int = 0) -> dict[str, torch.T
     network, loss = line.land.network, line.land.parts.ingredients.task.loss
     bend = between(line.start, line.end, 0.5)
     trained = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
-    own = dict(network.named_parameters())
+    parameters = dict(network.named_parameters())
     optimizer = torch.optim.Adam([bend[name] for name in trained], lr=lr)
     steps = epochs * sum(1 for _ in line.land.training(BATCH, seed))
     places = torch.rand(steps, generator=torch.Generator().manual_seed(seed)).tolist()
@@ -38,7 +38,7 @@ def bent(line: Line, epochs: int, lr: float, seed: int = 0) -> dict[str, torch.T
                 network.zero_grad(set_to_none=True)
                 loss(network(inputs).float(), targets).backward()  # type: ignore[no-untyped-call]
                 for name in trained:
-                    gradient = own[name].grad
+                    gradient = parameters[name].grad
                     bend[name].grad = None if gradient is None else gradient * (2 * t * (1 - t))
                 optimizer.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * step / steps)) / 2
                 optimizer.step()

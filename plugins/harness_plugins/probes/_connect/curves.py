@@ -41,6 +41,6 @@ def barrier(heights: Sequence[float], alphas: Sequence[float]) -> float:
 
     Entezari et al. 2022, arXiv:2110.06296; Frankle et al. 2020, arXiv:1912.05671, take the mean of the ends instead.
     """
-    found, at = np.asarray(heights, np.float64), np.asarray(alphas, np.float64)
-    above: NDArray[np.float64] = found - ((1 - at) * found[0] + at * found[-1])
+    values, positions = np.asarray(heights, np.float64), np.asarray(alphas, np.float64)
+    above: NDArray[np.float64] = values - ((1 - positions) * values[0] + positions * values[-1])
     return max(0.0, float(above[1:-1].max()))

@@ -64,15 +64,17 @@ class Watch(TorchFunctionMode):
         """Compute what was asked for, and note the axes of the result."""
         kwargs = kwargs or {}
         name = func.__name__.strip("_")
-        given = by_name(name, args, kwargs)
+        arguments = by_name(name, args, kwargs)
         result = func(*args, **kwargs)
         if not tensors_in(result):
             if name not in _ASKING:  # it looked at values
-                unknown(self, given, result)
+                unknown(self, arguments, result)
             return result
-        found = RULES.get(name, unknown)(self, given, result)
+        spaces = RULES.get(name, unknown)(self, arguments, result)
         for tensor, axes in (
-            zip([result], [found], strict=True) if isinstance(result, torch.Tensor) else zip(result, found, strict=True)
+            zip([result], [spaces], strict=True)
+            if isinstance(result, torch.Tensor)
+            else zip(result, spaces, strict=True)
         ):
             if isinstance(tensor, torch.Tensor):
                 self._axes[id(tensor)] = axes
@@ -92,13 +94,14 @@ class Watch(TorchFunctionMode):
 
 @torch.no_grad()
 def watch(network: torch.nn.Module, inputs: torch.Tensor) -> Watch:
-    """Return what was seen while the network computed the outputs of these inputs ``[B, ...]``."""
+    """Return the axes that were seen while the network computed the outputs of inputs ``[B, ...]``."""
     seen = Watch(network, inputs)
     with seen:
         outputs = network(inputs)
-    for axis in (axis for tensor in tensors_in(outputs) for axis in seen.axes(tensor) if axis is not None):
-        seen.shown.add(seen.spaces.root(axis).space)
-        seen.spaces.fix(axis)
+    for tensor in tensors_in(outputs):
+        for axis in filter(None, seen.axes(tensor)):
+            seen.shown.add(seen.spaces.root(axis).space)
+            seen.spaces.fix(axis)
     return seen
 
 
@@ -113,20 +116,21 @@ def symmetry(network: torch.nn.Module, inputs: torch.Tensor) -> Symmetry | None:
         return None
     try:
         seen = watch(network, inputs)
-        found = _seen_symmetry(network, seen)
-        return found if holds(network, inputs, found) else None
+        seen_symmetry = _seen_symmetry(network, seen)
+        return seen_symmetry if holds(network, inputs, seen_symmetry) else None
     except Exception:  # a network may do anything
         return None
 
 
 def _seen_symmetry(network: torch.nn.Module, seen: Watch) -> Symmetry:
-    own = (*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False))
+    tensors = (*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False))
     weights = {name for name, _ in network.named_parameters(remove_duplicate=False)}
     saved = network.state_dict().keys()
-    for axis in (axis for name, tensor in own if name not in saved for axis in seen.axes(tensor)):
-        seen.spaces.fix(axis)  # a constant that is not saved cannot be moved
+    for name, tensor in tensors:
+        for axis in seen.axes(tensor) if name not in saved else ():
+            seen.spaces.fix(axis)  # a constant that is not saved cannot be moved
     places: dict[int, list[Place]] = {}
-    for name, tensor in own:
+    for name, tensor in tensors:
         for dim, axis in enumerate(seen.axes(tensor)):
             root = seen.spaces.free(axis)
             if root is not None:
@@ -135,7 +139,8 @@ def _seen_symmetry(network: torch.nn.Module, seen: Watch) -> Symmetry:
     hidden = {seen.spaces.root(axis).space for axis in seen.units} - seen.shown
     movable = sum(sizes[space] for space in hidden & places.keys())
     part = movable / sum(sizes[space] for space in hidden) if hidden else 1.0
-    return Symmetry(tuple((space, sizes[space], tuple(each)) for space, each in places.items()), part)
+    spaces = tuple((space, sizes[space], tuple(in_space)) for space, in_space in places.items())
+    return Symmetry(spaces, part)
 
 
 def holds(network: torch.nn.Module, inputs: torch.Tensor, found: Symmetry) -> bool:

@@ -90,14 +90,14 @@ class Landscape:
 
     def _batches(self, rows: torch.Tensor, pixels: int = PIXELS) -> Iterator[torch.Tensor]:
         train = self.parts.ingredients.train
-        for some in self._chunks(rows, pixels):
-            yield train.batch(some)[0]
+        for chunk in self._chunks(rows, pixels):
+            yield train.batch(chunk)[0]
 
     def _chunks(self, rows: torch.Tensor, pixels: int = PIXELS) -> tuple[torch.Tensor, ...]:
         """Cut rows into batches of nearly one size, so that a mean over batches is one over examples."""
         train = self.parts.ingredients.train
-        each = math.prod(train.input_shape[1:]) if train.images else 1
-        most = max(1, min(BATCH, pixels // each))
+        numbers = math.prod(train.input_shape[1:]) if train.images else 1
+        most = max(1, min(BATCH, pixels // numbers))
         return torch.tensor_split(rows.to(train.device), -(-len(rows) // most))
 
 

@@ -33,17 +33,17 @@ class Line:
                 f"'{second.run.arm.network}'"
             )
         self.land = Landscape(first, images, statistics)
-        about = f"connectivity.end.{images}.{statistics}"
-        ends = [_kept(parts, about, weights, self.land) for parts, weights in ((first, self.start), (second, self.end))]
+        key = f"connectivity.end.{images}.{statistics}"
+        ends = [_kept(parts, key, weights, self.land) for parts, weights in ((first, self.start), (second, self.end))]
         self.heights = [end[0] for end in ends]
         self.gap = max(_gap(*end) for end in ends)
 
     def middle(self, end: Weights) -> Height:
-        """Return what the network halfway to the second one's weights, permuted or not, is worth."""
+        """Return the loss and error of the network halfway to the second one's weights, permuted or not."""
         return self.land.at(between(self.start, end, 0.5))
 
     def curve(self, end: Weights, middle: Height | None = None) -> Curve:
-        """Return what networks are worth along the line to the second one's weights; the middle may be known."""
+        """Return the loss and error of networks along the line to the second one's weights; the middle may be given."""
         inside = [
             middle if middle and alpha == 0.5 else self.land.at(between(self.start, end, alpha))
             for alpha in self.alphas[1:-1]
@@ -53,26 +53,26 @@ class Line:
     def repaired(self, end: Weights) -> Curve:
         """Return the same for a network without batch normalisation, with its activations repaired at every point."""
         batches = list(self.land.calibrating())
-        found = []
+        ends = []
         for weights in (self.start, end):
             self.land.load(weights)
-            found.append(repair.statistics(self.land.network, batches))
+            ends.append(repair.statistics(self.land.network, batches))
         inside = []
         for alpha in self.alphas[1:-1]:
             self.land.load(between(self.start, end, alpha))
-            wanted = repair.between(found[0], found[1], alpha)
-            inside.append(self.land.here(repair.repaired(self.land.network, wanted, batches)))
+            target = repair.between(ends[0], ends[1], alpha)
+            inside.append(self.land.here(repair.repaired(self.land.network, target, batches)))
         return [self.heights[0], *inside, self.heights[1]]
 
     def told(self, name: str, curve: Curve, turned: bool) -> dict[str, Any]:
         """Return barriers and arrays of a curve by name; ``turned``, its beginning is the second network."""
         import numpy as np
 
-        found: dict[str, Any] = {}
+        numbers: dict[str, Any] = {}
         for kind, heights in kinds(curve).items():
-            found[f"{name}_{kind}"] = barrier(heights, self.alphas)
-            found[f"{name}_curve_{kind}"] = np.array(heights[::-1] if turned else heights)
-        return found
+            numbers[f"{name}_{kind}"] = barrier(heights, self.alphas)
+            numbers[f"{name}_curve_{kind}"] = np.array(heights[::-1] if turned else heights)
+        return numbers
 
 
 def kinds(curve: Curve) -> dict[str, list[float]]:
@@ -86,11 +86,11 @@ def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
 
 
 def _kept(parts: Parts, about: str, weights: Weights, land: Landscape) -> tuple[Height, Height]:
-    """Return what a network is worth, with its statistics computed anew and as it was trained."""
+    """Return the loss and error of a network with its batch-norm statistics computed anew, and as it was trained."""
     if about not in parts.probe_cache:
         parts.probe_cache[about] = (land.at(weights), land.at(weights, recalibrated=False))
-    found: tuple[Height, Height] = parts.probe_cache[about]
-    return found
+    heights: tuple[Height, Height] = parts.probe_cache[about]
+    return heights
 
 
 def _gap(anew: Height, trained: Height) -> float:

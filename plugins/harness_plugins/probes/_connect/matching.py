@@ -64,7 +64,7 @@ def _step(
     weights = [place for place in places if place.weight]
     if not weights:
         return None, state
-    likeness = torch.stack([_products(one[each.name], state[each.name], each) for each in weights]).sum(0).cpu()
+    likeness = torch.stack([_products(one[weight.name], state[weight.name], weight) for weight in weights]).sum(0).cpu()
     step = _assign(likeness)
     units = torch.arange(len(step))
     gain, rounding = float((likeness[units, step] - likeness[units, units]).sum()), GAIN * float(likeness.abs().max())
@@ -121,9 +121,11 @@ def by_activations(
     orders = unmoved(symmetry)
     for space, _, _ in symmetry.spaces:
         if space in ours and space in theirs:
-            mine, yours = ours[space], theirs[space]
+            first, second = ours[space], theirs[space]
             pairs = (
-                zip(mine.norms, yours.norms, strict=True) if mine.norms else zip(mine.layers, yours.layers, strict=True)
+                zip(first.norms, second.norms, strict=True)
+                if first.norms
+                else zip(first.layers, second.layers, strict=True)
             )
             orders[space] = _assign(torch.stack([_correlations(a, b) for a, b in pairs]).sum(0).cpu())
     return orders
@@ -133,19 +135,21 @@ def _activations(network: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> di
     batches: dict[int, tuple[int, bool, list[torch.Tensor]]] = {}  # by the number of the output
     for rows in inputs:
         seen = watch(network, rows)
-        for number, made in enumerate(seen.made):
-            axis = seen.spaces.free(made.axis)
+        for number, space_of_output in enumerate(seen.made):
+            axis = seen.spaces.free(space_of_output.axis)
             if axis is None or axis.block > 1:
                 continue
-            maps = made.tensor.movedim(made.dim, 0).flatten(2 if made.tensor.ndim > 2 else 1)  # [n, B, spots]
+            maps = space_of_output.tensor.movedim(space_of_output.dim, 0).flatten(
+                2 if space_of_output.tensor.ndim > 2 else 1
+            )  # [n, B, spots]
             step = max(1, maps.shape[2] // SPOTS) if maps.ndim == 3 else 1
             spots = maps[:, :, ::step].flatten(1) if maps.ndim == 3 else maps
-            batches.setdefault(number, (axis.space, made.norm, []))[2].append(spots.float().clone())
-    found: dict[int, _Activations] = {}
+            batches.setdefault(number, (axis.space, space_of_output.norm, []))[2].append(spots.float().clone())
+    by_space: dict[int, _Activations] = {}
     for space, norm, parts in batches.values():
-        kept = found.setdefault(space, _Activations([], []))
-        (kept.norms if norm else kept.layers).append(torch.cat(parts, dim=1))
-    return found
+        activations = by_space.setdefault(space, _Activations([], []))
+        (activations.norms if norm else activations.layers).append(torch.cat(parts, dim=1))
+    return by_space
 
 
 def _correlations(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

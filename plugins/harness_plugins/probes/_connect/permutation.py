@@ -31,11 +31,11 @@ class Symmetry:
 
 def permuted(state: Weights, symmetry: Symmetry, orders: Orders) -> dict[str, torch.Tensor]:
     """Return a network's state with its units in other orders; it computes the same."""
-    found = dict(state)
+    result = dict(state)
     for space, _, places in symmetry.spaces:
         for place in places:
-            found[place.name] = moved(found[place.name], place, orders[space])
-    return found
+            result[place.name] = moved(result[place.name], place, orders[space])
+    return result
 
 
 def moved(tensor: torch.Tensor, place: Place, order: torch.Tensor) -> torch.Tensor:

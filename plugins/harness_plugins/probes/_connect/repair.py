@@ -39,13 +39,13 @@ Found = dict[str, Statistics]  # by the name of the layer
 @torch.no_grad()
 def statistics(network: nn.Module, batches: Iterable[torch.Tensor]) -> Found:
     """Return the statistics of every hidden layer's output on these inputs ``[B, ...]``, in the order of computation."""
-    found: Found = {}
-    with _hooked(network, _layers(network), lambda name, module, output: _count(found, name, module, output)):
+    by_layer: Found = {}
+    with _hooked(network, _layers(network), lambda name, module, output: _count(by_layer, name, module, output)):
         for inputs in batches:
             network(inputs)
-    if found:
-        found.popitem()  # the last layer makes the outputs themselves
-    return found
+    if by_layer:
+        by_layer.popitem()  # the last layer makes the outputs themselves
+    return by_layer
 
 
 def between(one: Found, other: Found, alpha: float) -> Found:
@@ -62,16 +62,16 @@ def between(one: Found, other: Found, alpha: float) -> Found:
 @contextmanager
 def repaired(network: nn.Module, wanted: Found, batches: Sequence[torch.Tensor]) -> Iterator[None]:
     """Inside, the network's hidden layers have these statistics on these inputs; its weights are not changed."""
-    found: Found = {}
+    by_layer: Found = {}
 
     def measure(name: str, module: nn.Module, output: torch.Tensor) -> torch.Tensor:
-        now = _count(found, name, module, output)
+        now = _count(by_layer, name, module, output)
         return _mended(module, output, now, wanted[name])
 
     with torch.no_grad(), _hooked(network, wanted, measure):
         for inputs in batches:
             network(inputs)
-    with _hooked(network, wanted, lambda name, module, output: _mended(module, output, found[name], wanted[name])):
+    with _hooked(network, wanted, lambda name, module, output: _mended(module, output, by_layer[name], wanted[name])):
         yield
 
 

@@ -53,20 +53,23 @@ class Spaces:
         if root is not None:
             self._fixed[root.space] = True
 
-    def join(self, one: Axis | None, other: Axis | None) -> Axis | None:
+    def join(self, first: Axis | None, second: Axis | None) -> Axis | None:
         """Let both axes, of one length, be permuted together; return that axis, None where it is fixed."""
-        one, other = self.free(one), self.free(other)
-        if one == other:
-            return one
-        if one is None or other is None or one.space == other.space:
-            self.fix(one)
-            self.fix(other)
+        first, second = self.free(first), self.free(second)
+        if first == second:
+            return first
+        if first is None or second is None or first.space == second.space:
+            self.fix(first)
+            self.fix(second)
             return None
-        if one.block % other.block:
-            one, other = other, one
-        if one.block % other.block or self.sizes[one.space] * one.block != self.sizes[other.space] * other.block:
-            self.fix(one)
-            self.fix(other)
+        if first.block % second.block:
+            first, second = second, first
+        if (
+            first.block % second.block
+            or self.sizes[first.space] * first.block != self.sizes[second.space] * second.block
+        ):
+            self.fix(first)
+            self.fix(second)
             return None
-        self._above[other.space] = Axis(one.space, one.block // other.block)
-        return one
+        self._above[second.space] = Axis(first.space, first.block // second.block)
+        return first

@@ -29,12 +29,12 @@ class Ascent:
 
 def checkpoints(steps: int) -> list[int]:
     """Return after which steps the step size is looked at: ever closer, from 22 % on."""
-    last, gap, found = 22, 22, []  # in hundredths of the steps
+    last, gap, steps_at = 22, 22, []  # in hundredths of the steps
     while (step := -(-last * steps // 100)) < steps:
-        found.append(step)
+        steps_at.append(step)
         gap = max(gap - 3, 6)
         last += gap
-    return found
+    return steps_at
 
 
 def ascend(evaluate: Evaluate, middle: torch.Tensor, radius: torch.Tensor, steps: int) -> Ascent:
@@ -46,7 +46,7 @@ def ascend(evaluate: Evaluate, middle: torch.Tensor, radius: torch.Tensor, steps
     value, gradient = evaluate(middle)
     slope = gradient()
     best, where, best_slope = value, middle, slope
-    found = Ascent(value, value, slope, middle)
+    ascent = Ascent(value, value, slope, middle)
     point, before, size = middle, middle, 2.0
     ups, checked, best_then, halved = 0, 0, value, False
     looks = set(checkpoints(steps))
@@ -69,7 +69,7 @@ def ascend(evaluate: Evaluate, middle: torch.Tensor, radius: torch.Tensor, steps
                 size, value, slope = size / 2, best, best_slope
                 point = before = where
             ups, checked, best_then, halved = 0, step, best, poor
-    return Ascent(found.start, best, found.slope, where)
+    return Ascent(ascent.start, best, ascent.slope, where)
 
 
 def _inside(point: torch.Tensor, middle: torch.Tensor, radius: torch.Tensor) -> torch.Tensor:

@@ -51,21 +51,21 @@ def tridiagonalise(product: Product, start: torch.Tensor, steps: int) -> Tridiag
     basis[0] = start / start.norm()
     diagonal: list[float] = []
     beside: list[float] = []
-    nothing = 10 * torch.finfo(start.dtype).eps
+    negligible = 10 * torch.finfo(start.dtype).eps
     for step in range(steps):
         vector = product(basis[step])
         diagonal.append(float(basis[step] @ vector))
-        known = basis[: step + 1]
+        vectors = basis[: step + 1]
         for _ in range(2):
-            vector = vector - known.T @ (known @ vector)
+            vector = vector - vectors.T @ (vectors @ vector)
         length = float(vector.norm())
-        if step + 1 == steps or length <= nothing * max(map(abs, diagonal + beside)):
+        if step + 1 == steps or length <= negligible * max(map(abs, diagonal + beside)):
             break
         beside.append(length)
         basis[step + 1] = vector / length
-    found = len(diagonal)
+    size = len(diagonal)
     return Tridiagonal(
-        torch.tensor(diagonal, dtype=torch.float64), torch.tensor(beside, dtype=torch.float64), basis[:found]
+        torch.tensor(diagonal, dtype=torch.float64), torch.tensor(beside, dtype=torch.float64), basis[:size]
     )
 
 

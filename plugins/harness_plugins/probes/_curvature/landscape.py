@@ -64,8 +64,8 @@ class Landscape:
         """Return the mean loss at ``point [d]`` and its gradient there ``[d]``."""
         outputs = self.outputs(point).requires_grad_()
         loss = self.loss(outputs, self.targets())
-        (by,) = torch.autograd.grad(loss, outputs)
-        return loss.item(), self.pull(point, by)
+        (gradient,) = torch.autograd.grad(loss, outputs)
+        return loss.item(), self.pull(point, gradient)
 
     def hessian(self, point: torch.Tensor) -> Product:
         """Return the function from a vector ``[d]`` to the Hessian of the mean loss at ``point [d]`` times it.
@@ -98,9 +98,9 @@ def flat(network: torch.nn.Module) -> torch.Tensor:
 
 def named(network: torch.nn.Module, point: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return views of a vector ``[d]`` in the names and shapes of the network's parameters."""
-    own = dict(network.named_parameters())
-    parts = torch.split(point, [parameter.numel() for parameter in own.values()])
-    return {name: part.view(own[name].shape) for name, part in zip(own, parts, strict=True)}
+    parameters = dict(network.named_parameters())
+    parts = torch.split(point, [parameter.numel() for parameter in parameters.values()])
+    return {name: part.view(parameters[name].shape) for name, part in zip(parameters, parts, strict=True)}
 
 
 def landscape(parts: Parts, images: int) -> Landscape:
@@ -117,8 +117,8 @@ def chosen(parts: Parts, images: int, skip: int = 0) -> Iterator[Examples]:
     train = parts.ingredients.train
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(SEED))
     rows = order[skip : skip + images].sort().values.to(train.device)
-    for some in torch.split(rows, BATCH):
-        yield train.batch(some)
+    for chunk in torch.split(rows, BATCH):
+        yield train.batch(chunk)
 
 
 @contextmanager

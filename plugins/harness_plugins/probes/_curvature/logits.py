@@ -27,7 +27,7 @@ class Scale(IntEnum):
 
 
 def scale_of(outputs: torch.Tensor, targets: torch.Tensor) -> Scale:
-    """Return what outputs ``[N, K]`` are divided by; they are logits where the targets ``[N]`` are class numbers."""
+    """Return the scale that outputs ``[N, K]`` are divided by. They are logits where the targets ``[N]`` are class numbers."""
     if outputs.ndim != 2 or outputs.shape[1] < 2 or targets.ndim != 1 or targets.is_floating_point():
         return Scale.ONE
     return Scale.MEAN_LENGTH if outputs.shape[1] == 2 else Scale.OWN_LENGTH
@@ -35,12 +35,12 @@ def scale_of(outputs: torch.Tensor, targets: torch.Tensor) -> Scale:
 
 def lengths(logits: torch.Tensor) -> torch.Tensor:
     """Return ``[N, 1]``, the Euclidean lengths of logits ``[N, K]`` less their mean over K."""
-    found: torch.Tensor = torch.linalg.vector_norm(logits - logits.mean(1, keepdim=True), dim=1, keepdim=True)
-    return found
+    norms: torch.Tensor = torch.linalg.vector_norm(logits - logits.mean(1, keepdim=True), dim=1, keepdim=True)
+    return norms
 
 
 def normalise(outputs: torch.Tensor, scale: Scale) -> torch.Tensor:
-    """Return outputs ``[N, K]`` of all the examples, less their mean and divided by what ``scale`` says."""
+    """Return outputs ``[N, K]`` of all examples, less their mean and divided by ``scale``."""
     if scale == Scale.ONE:
         return outputs
     centred = outputs - outputs.mean(1, keepdim=True)

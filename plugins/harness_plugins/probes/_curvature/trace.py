@@ -30,11 +30,11 @@ def hutchinson(product: Product, like: torch.Tensor, probes: int, random: torch.
     """
     if probes < 2:
         raise ValueError(f"probes must be 2 or more, for a standard error, got {probes}")
-    found = []
+    samples = []
     for _ in range(probes):
         vector = signs(len(like), like, random)
-        found.append(float(vector @ product(vector)))
-    values = torch.tensor(found, dtype=torch.float64)
+        samples.append(float(vector @ product(vector)))
+    values = torch.tensor(samples, dtype=torch.float64)
     return Trace(float(values.mean()), float(values.std() / math.sqrt(probes)), probes)
 
 

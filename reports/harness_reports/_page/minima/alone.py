@@ -7,13 +7,13 @@ from typing import Any
 from harness import Records, standing_protocol
 from harness_reports._draw.axes import is_finite
 from harness_reports._page.minima import plane, spectrum, strips
-from harness_reports._page.minima.network import Network, subset_measured
+from harness_reports._page.minima.network import DrawnNetwork, subset_measured
 
 CONVERGED = 0.01  # the largest relative residual of an eigenvalue
 SUBSETS = (("sharpness", "Sharpness"), ("hessian", "the Hessian"))
 
 
-def alone(network: Network) -> dict[str, Any] | None:
+def alone(network: DrawnNetwork) -> dict[str, Any] | None:
     """Return a figure per measure of single solutions, and the same as a table; None where nothing was measured."""
     table = network.tables["solutions"]
     columns = strips.measured_columns(table)
@@ -43,7 +43,7 @@ def sharpness_floor(records: Records) -> float | None:
     return float(standing.protocol.floors["sharpness"]) if standing else None
 
 
-def plane_figure(network: Network) -> dict[str, Any] | None:
+def plane_figure(network: DrawnNetwork) -> dict[str, Any] | None:
     """Return the loss on the plane through three solutions; None where it was not measured, or is not finite."""
     table = network.tables["surfaces"]
     table = table[(table["what"] == "grid") | table["arm"].isin(list(network.signs))]
@@ -56,7 +56,7 @@ def plane_figure(network: Network) -> dict[str, Any] | None:
     }
 
 
-def spectrum_figure(network: Network) -> dict[str, Any] | None:
+def spectrum_figure(network: DrawnNetwork) -> dict[str, Any] | None:
     """Return the density of the Hessian's eigenvalues; None where it was not measured."""
     table = network.tables["spectra"]
     if table.empty:

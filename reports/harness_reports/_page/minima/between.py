@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness import numbers
 from harness_reports._page.minima import lines
 from harness_reports._page.minima.distances import first_rows, pair_of_arms
-from harness_reports._page.minima.network import Network, subset_measured
+from harness_reports._page.minima.network import DrawnNetwork, subset_measured
 from harness_reports._page.minima.signs import Sign
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ QUANTITIES = {"loss": ("", 1.0), "error": ("%", 100.0)}  # of a barrier: unit ("
 COLUMNS = ("within", "within_other", "between", "excess")
 
 
-def between(network: Network) -> dict[str, Any] | None:
+def between(network: DrawnNetwork) -> dict[str, Any] | None:
     """Return the barrier curves and the mean barriers; None where none was measured."""
     curves, blocks, unit = network.tables["barriers"], network.tables["blocks"], network.loss_unit
     if curves.empty and not blocks["measure"].str.startswith(tuple(lines.WAYS)).any():
@@ -36,7 +36,7 @@ def between(network: Network) -> dict[str, Any] | None:
     }
 
 
-def _pairs_measured(network: Network) -> int:
+def _pairs_measured(network: DrawnNetwork) -> int:
     """Return for how many pairs of the arms' solutions a barrier was measured, whether it may be used or not."""
     table, solutions = network.records.measured, network.tables["solutions"]
     runs = list(solutions.loc[solutions["arm"].isin(network.arms), "run_id"])
@@ -56,7 +56,7 @@ def _mean_barriers(blocks: DataFrame, signs: Mapping[str, Sign], loss_unit: str)
     return first_rows(rows)
 
 
-def by_depth(network: Network) -> dict[str, Any] | None:
+def by_depth(network: DrawnNetwork) -> dict[str, Any] | None:
     """Return how alike the layers are by their depth; None where that was not measured."""
     table = lines.distances_by_depth(network.tables["distances"], network.arms)
     if table.empty:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import numbers
 from harness_reports._page.minima import chart, matrices
-from harness_reports._page.minima.network import Network, Solution
+from harness_reports._page.minima.network import DrawnNetwork, Solution
 from harness_reports._page.minima.signs import Sign
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ DISTANCES = {
 MAPPED = ("root_jsd", "prediction_distance", "disagreement")  # the map shows the first of these that was measured
 
 
-def distances(network: Network) -> dict[str, Any] | None:
+def distances(network: DrawnNetwork) -> dict[str, Any] | None:
     """Return the matrices, the map and the means of the distances in function and in the last layer; None without any."""
     figures, views, measured = [], [], dict[str, Any]()
     table = network.tables["distances"]
@@ -62,7 +62,7 @@ def distances(network: Network) -> dict[str, Any] | None:
     }
 
 
-def _solution_map(network: Network, measured: Mapping[str, Any]) -> dict[str, Any] | None:
+def _solution_map(network: DrawnNetwork, measured: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the map of all solutions; None where their distances are not known."""
     name = next((name for name in MAPPED if name in measured), None)
     if name is None:
@@ -79,7 +79,7 @@ def _solution_map(network: Network, measured: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _solution_texts(network: Network) -> dict[Solution, str]:
+def _solution_texts(network: DrawnNetwork) -> dict[Solution, str]:
     """Return the scores of each solution in words."""
     outcome, table = network.page.outcome, network.tables["solutions"]
     texts = {}

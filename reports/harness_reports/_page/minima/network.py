@@ -17,7 +17,7 @@ Solution = tuple[str, int]  # the arm and the seed of a network that one run end
 
 
 @dataclass(frozen=True)
-class Network:
+class DrawnNetwork:
     """The rows of one network in every table, and how its solutions are drawn."""
 
     name: str

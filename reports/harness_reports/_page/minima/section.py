@@ -12,7 +12,7 @@ from harness_reports._page.minima.distances import distances
 from harness_reports._page.minima.gate import gate
 from harness_reports._page.minima.matrices import drawn_solutions
 from harness_reports._page.minima.missing import missing
-from harness_reports._page.minima.network import Network
+from harness_reports._page.minima.network import DrawnNetwork
 from harness_reports._page.minima.signs import legend, signs
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _of_network(page: Page, name: str, place: int, tables: Mapping[str, DataFram
     solutions = drawn_solutions(of_network["solutions"], by_arm)
     if len(solutions) < 2:
         return None
-    network = Network(name, place, page, of_network, by_arm, solutions)
+    network = DrawnNetwork(name, place, page, of_network, by_arm, solutions)
     parts = {
         "far": distances(network),
         "between": between(network),

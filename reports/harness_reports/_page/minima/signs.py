@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness_reports._draw.looks import Look, swatch
+from harness_reports._draw.looks import ArmLook, swatch
 from harness_reports._draw.markers import marker_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Sign:
         return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def signs(solutions: DataFrame, looks: Mapping[str, Look]) -> dict[str, Sign]:
+def signs(solutions: DataFrame, looks: Mapping[str, ArmLook]) -> dict[str, Sign]:
     """Return a sign per arm and control of the table ``solutions``, in its order."""
     order = list(looks)
     by_arm: dict[str, Sign] = {}

@@ -1,0 +1,104 @@
+"""Writing what a run is about: the table meta, and the tables that are written as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from harness.records import files, schema
+from harness.records.opening import OpenFolder
+
+if TYPE_CHECKING:
+    pass
+
+
+class NoteTables(OpenFolder):
+    """The notes on a run, and what was recorded once."""
+
+    def describe(self, benchmark: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        """Write ``benchmark.toml`` and the meta table."""
+        files.write(self.folder / "benchmark.toml", tomli_w.dumps(benchmark).encode())
+        with self._transaction():
+            for key, value in {**meta, "benchmark": benchmark, "schema_version": schema.VERSION}.items():
+                self.note(key, value)
+
+    def work_begins(self, environment: Mapping[str, Any], command: Sequence[str]) -> None:
+        """Write where and how the work that follows is done."""
+        self._environment = str(environment["hash"])
+        files.write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
+        with self._transaction():
+            self.note("environment", environment)
+            self.note("command", list(command))
+
+    def note(self, key: str, value: Any) -> None:
+        """Write one row of the meta table, as JSON."""
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+    def noted(self, key: str) -> Any:
+        """Return a row of the meta table; None if it is missing."""
+        row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def is_recorded(self, key: str, of: Mapping[str, Any], part: str = "") -> bool:
+        """Return whether a note, or this part of it, was made of just these things."""
+        note = self.noted(key) or {}
+        recorded = (note.get(part) or {}) if part else note
+        wanted = json.loads(json.dumps(of))  # as it is after having been written
+        return bool(recorded) and all(name in recorded and recorded[name] == value for name, value in wanted.items())
+
+    def once(
+        self, key: str, of: Mapping[str, Any], make: Callable[[], Mapping[str, Any]], part: str = ""
+    ) -> dict[str, Any]:
+        """Return a note, or a part of it: the recorded one where it was made of just these things, else ``make()``.
+
+        What ``make`` returns is noted with the things that it was made of. It may write tables and files, and return
+        nothing else.
+        """
+        note = dict(self.noted(key) or {})
+        if self.is_recorded(key, of, part):
+            recorded: dict[str, Any] = note[part] if part else note
+            return recorded
+        made = {**of, **make()}
+        self.note(key, {**note, part: made} if part else made)
+        return made
+
+    def note_changes(self, lines: Sequence[str], run_id: str = "") -> None:
+        """Note which settings of the process a plugin has changed, a line each; without ``run_id``, outside a run."""
+        if not lines:
+            return
+        noted: dict[str, list[str]] = self.noted(schema.CHANGES) or {}
+        noted[run_id] = list(dict.fromkeys([*noted.get(run_id, ()), *lines]))
+        self.note(schema.CHANGES, noted)
+
+    def changes(self) -> list[str]:
+        """Return every such line once, with the number of runs that it belongs to."""
+        return schema.changes_of(self.noted(schema.CHANGES) or {})
+
+    def range_tests(self) -> dict[str, dict[str, Any]]:
+        """Return the results of the range tests, by arm."""
+        tests: dict[str, dict[str, Any]] = self.noted("range_tests") or {}
+        return tests
+
+    def add_range_test(self, arm: str, result: Mapping[str, Any], rows: Iterable[tuple[float, float, float]]) -> None:
+        """Enter an arm's range test: its result, as plain values, and ``(lr, loss, smoothed)`` of every step."""
+        with self._transaction():
+            self.db.executemany(
+                "INSERT OR REPLACE INTO range_tests VALUES (?, ?, ?, ?, ?)",
+                [(arm, step, *row) for step, row in enumerate(rows, 1)],
+            )
+            self.note("range_tests", {**self.range_tests(), arm: dict(result)})
+
+    def set_paths(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Enter every arm's path in place of what was there, a row as in the table ``paths``."""
+        with self._transaction():
+            self.db.execute("DELETE FROM paths")
+            self.db.executemany("INSERT INTO paths VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def set_examples(self, rows: Iterable[tuple[str, int, str, int, bool]]) -> None:
+        """Enter every example, ``(split, row, name, target, excluded)``, in place of what was there."""
+        with self._transaction():
+            self.db.execute("DELETE FROM examples")
+            self.db.executemany("INSERT INTO examples VALUES (?, ?, ?, ?, ?)", rows)
