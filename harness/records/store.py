@@ -146,8 +146,10 @@ class Store(SearchTables, ResultTables):
 
     def _enter_environment(self, run_id: str, epoch: int) -> None:
         """Enter where an epoch was trained, which may be elsewhere than where the run was entered or begun."""
+        if not self._environment:
+            return
         (before,) = self.db.execute("SELECT environment FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        if self._environment and self._environment not in before.split("+"):
+        if self._environment not in before.split("+"):
             several = self._environment if epoch == 1 else f"{before}+{self._environment}"
             self.db.execute("UPDATE runs SET environment = ? WHERE run_id = ?", (several, run_id))
 

@@ -313,14 +313,19 @@ def harness_probes():
     file = benchmark_file(("epochs = 2\n", 'epochs = 2\nprobes = ["odd"]\n'))
     code, folder = carry_out(file, plugins=plugin(body.format(value="1 / 0")))
     assert code == 1
-    seeds = show(folder)["arms"][0]["seeds"]
-    assert [seed["state"] for seed in seeds] == ["done", "done"]
-    assert seeds[0]["reason"] == "probe 'odd' failed: ZeroDivisionError: division by zero"
-    trials = show(folder)["arms"][0]["trials"]
+    records = open_records(folder)
+    assert set(records.compared()["state"]) == {"done"}
+    problems = records.meta.probes["odd"]["problems"]
+    assert problems
+    assert all(problem.endswith("ZeroDivisionError: division by zero") for problem in problems)
     code, again = carry_out(file, plugins=plugin(body.format(value="1")))
     assert (code, again) == (0, folder)
-    assert show(folder)["arms"][0]["trials"] == trials
-    assert show(folder)["arms"][0]["seeds"][0]["metrics"]["odd.one"] == 1
+    corrected = open_records(folder)
+    for column in ("run_id", "state", "seconds", "started", "ended"):  # nothing is trained again
+        assert list(corrected.runs[column]) == list(records.runs[column])
+    odd = corrected.measured[corrected.measured["probe"] == "odd"]
+    assert set(corrected.compared()["run_id"]) <= set(odd["one"])
+    assert set(odd["value"]) == {1.0}
 
 
 def test_a_comparison_run_that_failed_is_tried_again(benchmark_file, carry_out, monkeypatch):
