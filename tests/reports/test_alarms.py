@@ -450,7 +450,7 @@ def test_the_same_arm_tuned_well_is_behind(results: Any) -> None:
     assert "20.00 points ahead of adam" in found.answer
     for report in (html, markdown, text):
         rendered = report.render(results(bad=False))
-        assert "inconclusive" not in rendered.replace("it is “inconclusive (tuning)”", "")
+        assert "inconclusive" not in rendered.replace("It is “inconclusive (tuning)”", "")
 
 
 def test_beaten_arms_are_named_beside_one_in_doubt(searched: Any) -> None:
