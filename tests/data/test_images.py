@@ -355,7 +355,7 @@ def extract(monkeypatch):
         made.append(1)
         return np.arange(12, dtype=np.float32).reshape(3, 4)
 
-    monkeypatch.setattr(features, "_compute", compute)
+    monkeypatch.setattr(features, "_compute_features", compute)
     network = Backbone("net", lambda *_: None)
     weights = Weights(Path("w"), "0" * 64, (0.5,) * 3, (0.5,) * 3)
     return lambda: features.extract(network, weights, data, Device("cpu", "fp32", 1), quiet), made

@@ -427,7 +427,7 @@ def test_the_features_are_the_frozen_networks_and_are_extracted_once(request_of,
     assert np.array_equal(data.train.targets, images.train.targets)
     assert data.fingerprint != images.fingerprint
 
-    monkeypatch.setattr(features, "_compute", lambda *a: pytest.fail("extracted again"))
+    monkeypatch.setattr(features, "_compute_features", lambda *a: pytest.fail("extracted again"))
     source = setting.plan.sources[NAME]
     again = features.extract(backbone, weights, images, setting.device, lambda *a: None, source)
     assert again.fingerprint == data.fingerprint
