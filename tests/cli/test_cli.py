@@ -216,7 +216,7 @@ def test_a_run_ends_with_its_result_in_a_few_lines_that_show_says_too(harness, b
     result = lines[next(i for i, line in enumerate(lines) if line.startswith("comparing photos: 160")) + 1 : -2]
     assert 4 <= len(result) <= 8
     assert all(len(line) <= 80 for line in result[:-1])
-    assert re.fullmatch(rf"took \d+ (s|min); all details: harness show {folder}", result[-1])
+    assert re.fullmatch(rf"took [\d.]+ (s|min)( \d+ s)?; all details: harness show {folder}", result[-1])
     _, shown, _ = harness("show", str(folder))
     said = shown.splitlines()
     answer, verdict = said[3], next(line for line in said if line.startswith("do they reach the same minimum?"))
