@@ -16,7 +16,7 @@ from harness.records import Store, schema
 from harness.records.checked import save_arrays
 from harness.run.after.photos import name_examples
 from harness.run.prepare import Prepared, cut_of
-from harness.training.constant import constant_scores
+from harness.training.constant_answer import constant_scores
 
 
 def describe_run(store: Store, setting: Prepared) -> None:

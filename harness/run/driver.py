@@ -11,7 +11,7 @@ from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError
 from harness.plugin.runs import Epoch, Event, Run
 from harness.records import Store, schema
-from harness.run import outcomes
+from harness.run import outcome_lines
 from harness.run.event_loop import EventLoop, Phase
 from harness.run.executor import GuardedExecutor
 from harness.run.phases import Comparison, Restart, Retrain, Tune
@@ -67,7 +67,7 @@ class Driver:
             )
             loop.carry_out()
         if loop.taken:
-            for line in outcomes.taken_over_lines(self.store.taken_over()):
+            for line in outcome_lines.taken_over_lines(self.store.taken_over()):
                 self.reporter.say(line)
         if left := self.left():
             raise PluginError(
@@ -100,13 +100,13 @@ class Driver:
     def failures(self) -> list[str]:
         """Return a line for every trial that failed, arm that could not be tuned, and seed without a result."""
         return [
-            *outcomes.search_failures(self.searches),
-            *outcomes.comparison_failures(self.comparison, self.store),
+            *outcome_lines.search_failures(self.searches),
+            *outcome_lines.comparison_failures(self.comparison, self.store),
         ]
 
     def undefined(self) -> list[str]:
         """Return a line for every metric that was no finite number in runs of the comparison."""
-        return outcomes.undefined_metrics(self.setting.plan, self.comparison, self.store)
+        return outcome_lines.undefined_metrics(self.setting.plan, self.comparison, self.store)
 
     # --- inside
 
@@ -131,11 +131,11 @@ class Driver:
     def _say_end(self, run: Run) -> None:
         row = self.store.run(run.id)
         assert row is not None
-        self._say_outcome(run, row, outcomes.run_label(self.comparison, run))
+        self._say_outcome(run, row, outcome_lines.run_label(self.comparison, run))
 
     def _say_outcome(self, run: Run, row: dict[str, Any], label: str) -> None:
         taken_from = (self.store.run(run.id) or {}).get("taken_from", "")
-        line = outcomes.outcome_line(self.setting.plan, run, row, label, taken_from)
+        line = outcome_lines.outcome_line(self.setting.plan, run, row, label, taken_from)
         self.reporter.say(line, style="" if row["state"] == schema.DONE else "yellow")
 
     def _epochs_left(self, loop: EventLoop) -> int:

@@ -19,7 +19,7 @@ from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, split_arm_name
 from harness.plugin.validate import is_penalty
 from harness.records.attempts import Attempts
-from harness.training.entries import overwritten_setting, refusal_text
+from harness.training.group_entries import overwritten_setting, refusal_text
 from harness.training.rehearsal import (
     STEPS,
     Moved,

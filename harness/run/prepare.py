@@ -85,7 +85,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
         for note in fairness.notes():
             reporter.say(f"note: {note}", style="bold yellow")
         imported = matched(setting, source, request.file.parent)
-        closing.pop_all()  # it is for whoever carries the benchmark out
+        closing.pop_all()  # the journal stays open: the caller closes it
     setting = with_networks(setting, imported, registry, reporter.say)
     values = {part.name: getattr(setting, part.name) for part in fields(Setting)}
     return Prepared(**values, registry=registry, imported=imported, fairness=fairness, attempts=attempts)

@@ -14,7 +14,7 @@ from harness.errors import Diverged, PluginError
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import DeviceSplit, Schedule
 from harness.plugin.runs import Done, Epoch, Run, State
-from harness.training import entries
+from harness.training import group_entries
 from harness.training.augmentation import Targets, blend_loss, copy_targets
 from harness.training.batches import Batches, Resident, mix_seeds, seed_all, shuffle_labels
 from harness.training.device import Device
@@ -79,13 +79,13 @@ class Parts:
         self.parameters = train_only(groups, self.groups)
         with Boundary("optimizer", use.optimizer.name, "build"):
             self.optimizer = build_optimizer(use.optimizer, settings, groups, run.layer_factor)
-        before = entries.copy_groups(self.optimizer)
+        before = group_entries.copy_groups(self.optimizer)
         with Boundary("scheduler", use.scheduler.name, "build"):
             self.schedule = build_schedule(use.scheduler, timing, self.optimizer, steps, groups, run.layer_factor)
             self._note_moved(before)
 
     def enter_last_stage(self) -> None:
-        """Have the parameters ask for gradients that were trained last, as when the run ended."""
+        """Enter the last stage of training, so that the parameters which it trains have gradients."""
         last = stage_of(self.run, self.run.epochs)
         if last != self.stage:
             self._enter(last)
@@ -142,21 +142,21 @@ class Parts:
     def _step_schedule(self, *loss: float) -> None:
         """Move the schedule by one step, or by one epoch of a certain loss."""
         with self._scheduling:
-            before = entries.copy_groups(self.optimizer)
+            before = group_entries.copy_groups(self.optimizer)
             self.schedule.step(*loss)
             self._note_moved(before)
 
-    def _note_moved(self, before: entries.Groups) -> None:
+    def _note_moved(self, before: group_entries.Groups) -> None:
         """Note which entries of the groups, beside the rate, the schedule has changed.
 
         Raises PluginError where one of them was searched, or pinned by the benchmark: the records would name a value
         that was not in force.
         """
-        for entry in entries.changed_entries(before, self.optimizer.param_groups):
+        for entry in group_entries.changed_entries(before, self.optimizer.param_groups):
             self.moved[entry] = None
-            if chosen := entries.overwritten_setting(entry, self.run.optimizer):
-                old, new = (entries.value_of(groups, entry) for groups in (before, self.optimizer.param_groups))
-                raise PluginError(entries.refusal_text(entry, chosen, f"{new:.4g} for {old:.4g}"))
+            if chosen := group_entries.overwritten_setting(entry, self.run.optimizer):
+                old, new = (group_entries.value_of(groups, entry) for groups in (before, self.optimizer.param_groups))
+                raise PluginError(group_entries.refusal_text(entry, chosen, f"{new:.4g} for {old:.4g}"))
 
     def _add_penalty(self) -> torch.Tensor | float:
         """Add the penalty's gradient, ``l2 * parameter``, to the loss's; return its value where a closure needs it.
@@ -165,20 +165,20 @@ class Parts:
         """
         if not self.run.l2:
             return 0.0
-        moved: list[torch.Tensor] = [p for p in self.parameters if p.grad is not None]
+        trained: list[torch.Tensor] = [p for p in self.parameters if p.grad is not None]
         with torch.no_grad():
-            torch._foreach_add_([p.grad for p in moved if p.grad is not None], moved, alpha=self.run.l2)
+            torch._foreach_add_([p.grad for p in trained if p.grad is not None], trained, alpha=self.run.l2)
             if not self.ingredients.optimizer.closure:
                 return 0.0
-            return self.run.l2 / 2 * torch.stack(torch._foreach_norm(moved)).square().sum()
+            return self.run.l2 / 2 * torch.stack(torch._foreach_norm(trained)).square().sum()
 
     def _differentiate(self, loss: torch.Tensor) -> torch.Tensor:
         """Set the objective's gradients with a graph of their own, to be differentiated again; return its value."""
-        moved = [p for p in self.parameters if p.requires_grad]
+        trained = [p for p in self.parameters if p.requires_grad]
         if self.run.l2:
-            loss = loss + self.run.l2 / 2 * torch.stack([p.square().sum() for p in moved]).sum()
-        gradients = torch.autograd.grad(loss, moved, create_graph=True, allow_unused=True)
-        for parameter, gradient in zip(moved, gradients, strict=True):
+            loss = loss + self.run.l2 / 2 * torch.stack([p.square().sum() for p in trained]).sum()
+        gradients = torch.autograd.grad(loss, trained, create_graph=True, allow_unused=True)
+        for parameter, gradient in zip(trained, gradients, strict=True):
             parameter.grad = gradient
         return loss.detach()
 
@@ -202,8 +202,8 @@ class Parts:
         if self.ingredients.scheduler.per_epoch:
             self._step_schedule(loss)
         groups = self.optimizer.param_groups
-        lr = float(groups[0].get("lr", math.nan))  # some take it out again
-        self.metrics |= {f"{GROUP}{entry}": entries.value_of(groups, entry) for entry in self.moved}
+        lr = float(groups[0].get("lr", math.nan))  # some optimizers remove the entry again
+        self.metrics |= {f"{GROUP}{entry}": group_entries.value_of(groups, entry) for entry in self.moved}
         steps = epoch * len(self.batches)
         snapshot = None
         if self.ingredients.test is not None and epoch in self.snapshots.epochs:
@@ -212,7 +212,9 @@ class Parts:
         return Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, lambda: self.state(epoch), snapshot)
 
     def gradient_is_finite(self) -> bool:
-        """Return whether the last step's gradient is finite, which the weights need not show: the sign of NaN is 0.
+        """Return whether the last step's gradient is finite.
+
+        Finite weights do not prove it: an optimizer that steps by the gradient's sign stands still where the sign of NaN is 0.
 
         It is checked once an epoch, so that no step waits for the device. An optimizer that evaluates its closure is not
         checked: the last gradient of a line search may be one that it turned down.

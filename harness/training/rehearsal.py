@@ -16,7 +16,7 @@ import torch
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Optimizer, Scheduler
 from harness.plugin.validate import is_penalty
-from harness.training import entries
+from harness.training import group_entries
 from harness.training.stages import build_optimizer
 
 SHAPES = ((8, 6), (24,), (3, 2, 3, 3))  # a matrix, a vector and a kernel: some optimizers treat them differently
@@ -136,7 +136,7 @@ def moved_entries(
     """Return the entries, ``momentum`` or ``betas[0]``, that a schedule moves in a run of so many steps."""
     rehearsal = Rehearsal(offer, settings)
     groups = rehearsal.optimizer.param_groups
-    built = entries.copy_groups(rehearsal.optimizer)
+    built = group_entries.copy_groups(rehearsal.optimizer)
     values: dict[str, list[float]] = {}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*optimizer.step.*")  # the weights need not move for this
@@ -144,13 +144,14 @@ def moved_entries(
         with Boundary("scheduler", scheduler.name, "build"):
             schedule = scheduler.build(rehearsal.optimizer, total, **scheduler.settings(timing))
         for _ in range(total):
-            for entry in entries.changed_entries(before, groups):
-                values.setdefault(entry, []).append(entries.value_of(groups, entry))
-            before = entries.copy_groups(rehearsal.optimizer)
+            for entry in group_entries.changed_entries(before, groups):
+                values.setdefault(entry, []).append(group_entries.value_of(groups, entry))
+            before = group_entries.copy_groups(rehearsal.optimizer)
             with stepping:
                 schedule.step(*([1.0] if scheduler.per_epoch else []))
     return {
-        entry: Moved(entries.value_of(built, entry), min(numbers), max(numbers)) for entry, numbers in values.items()
+        entry: Moved(group_entries.value_of(built, entry), min(numbers), max(numbers))
+        for entry, numbers in values.items()
     }
 
 
@@ -158,7 +159,9 @@ def entries_of(offer: Optimizer, low: Mapping[str, Any], high: Mapping[str, Any]
     """Return the entries of the groups that differ between two settings of an optimizer."""
     with torch.random.fork_rng(devices=[]):
         low_rehearsal, high_rehearsal = Rehearsal(offer, low), Rehearsal(offer, high)
-    return entries.changed_entries(entries.copy_groups(low_rehearsal.optimizer), high_rehearsal.optimizer.param_groups)
+    return group_entries.changed_entries(
+        group_entries.copy_groups(low_rehearsal.optimizer), high_rehearsal.optimizer.param_groups
+    )
 
 
 # --- two optimizers that are one -----------------------------------------------------------------------------

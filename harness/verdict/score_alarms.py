@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.records import Records
 from harness.statistics.intervals import standard_deviation
 from harness.verdict.arms import arms_alike, network_of
-from harness.verdict.constant import constant_score
+from harness.verdict.constant_answer import constant_score
 from harness.verdict.seed_noise import final_scores
 
 if TYPE_CHECKING:

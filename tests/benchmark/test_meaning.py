@@ -170,7 +170,7 @@ OTHER_PURPOSES = {
     "harness/benchmark/checks/names.py",
     "harness/benchmark/spaces.py",
     "harness/models/predict.py",
-    "harness/run/search/trying.py",
+    "harness/run/search/dry_run.py",
 }
 
 

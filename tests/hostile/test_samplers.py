@@ -14,7 +14,7 @@ import pytest
 from harness.benchmark.loading import load
 from harness.benchmark.plan import resolve
 from harness.errors import LONGEST_LINE, BenchmarkError
-from harness.run.search import check, trying
+from harness.run.search import check, dry_run
 from harness.run.search.samplers import pruners, samplers
 
 NEEDED = {"percentile": {"percentile": 25.0}, "threshold": {"upper": 0.99}}  # options that a pruner cannot be without
@@ -136,18 +136,18 @@ def test_the_small_search_goes_beyond_the_start_up_and_stays_within_the_budget(p
         def before_trial(self, study, trial):
             asked.append(trial.number)
 
-    monkeypatch.setattr(trying, "make_sampler", lambda *_, **__: Sampler(seed=0))
-    for trials, startup, expected in ((40, 5, 7), (40, 0, 2), (4, 10, 4), (1000, 10**6, trying.MOST_TRIALS)):
+    monkeypatch.setattr(dry_run, "make_sampler", lambda *_, **__: Sampler(seed=0))
+    for trials, startup, expected in ((40, 5, 7), (40, 0, 2), (4, 10, 4), (1000, 10**6, dry_run.MOST_TRIALS)):
         asked.clear()
-        trying._tried.clear()
+        dry_run._tried.clear()
         said(plan("tpe", sampler_options={"n_startup_trials": startup}, trials=trials))
         assert asked == list(range(expected))
-    trying._tried.clear()
+    dry_run._tried.clear()
 
 
 def test_what_was_tried_is_not_tried_again_in_the_process(plan, monkeypatch):
     assert said(plan("tpe")) == ""
-    monkeypatch.setattr(trying, "_search", lambda *_: 1 / 0)
+    monkeypatch.setattr(dry_run, "_search", lambda *_: 1 / 0)
     assert said(plan("tpe")) == ""
     assert "ZeroDivisionError" in said(plan("tpe", trials=39))
 

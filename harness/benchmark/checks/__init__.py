@@ -9,7 +9,7 @@
 3. What is known once the data is open and the device is there, called by ``run.prepare``: ``benchmark.checks.data``, and
    the checks that need a room above this one or a library:
 
-   - ``run.search.trying.check``: the sampler and the pruner search each arm's space for a few trials, in memory;
+   - ``run.search.dry_run.check``: the sampler and the pruner search each arm's space for a few trials, in memory;
    - ``run.search.samplers.check_finite``: a sampler that tries every combination has a finite space;
    - ``training.device``: the device is there;
    - ``training.pretrained.check_fit``: the weights are those of the backbone;

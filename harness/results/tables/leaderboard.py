@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.plugin.contracts import Analysis
 from harness.records import Records
 from harness.statistics.intervals import equal_numbers, mean_interval, standard_deviation
-from harness.verdict.constant import constant_score
+from harness.verdict.constant_answer import constant_score
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -37,8 +37,8 @@ def compute(records: Records) -> DataFrame:
       all seeds.
     - ``state`` is done, partial (a seed is missing), failed (every seed), not tuned (no trial ended well) or waiting.
     - ``constant`` is what the best constant answer scores in a metric of the task on that split, NaN where that is not known.
-      ``no_better`` says whether the mean is not shown to be better than that: another draw of the examples may make such a
-      difference once in twenty.
+      ``no_better`` is true if the mean may be as low as that by chance: another draw of the examples makes such a difference
+      once in twenty times.
 
     Values are as recorded: a metric with unit "%" is a fraction of 1.
     """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from harness.run.search.dry_run import check
 from harness.run.search.samplers import study_name
 from harness.run.search.study import GO_ON, Search
-from harness.run.search.trying import check
 
 __all__ = ["GO_ON", "Search", "check", "study_name"]

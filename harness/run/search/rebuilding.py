@@ -65,10 +65,10 @@ def _frozen(ask: Ask, plan: Plan, space: Mapping[str, Any], reported: Mapping[in
 
 
 def _compared(trial: FrozenTrial) -> tuple[Any, ...]:
-    """Return all that samplers and pruners read of a trial, and so may not differ from our records.
+    """Return all that samplers and pruners read of a trial. It must equal what our records say.
 
-    The distributions are among it: samplers model what all trials have alike, and a range may have been extended. The
-    value of a pruned trial is not: Optuna takes its last intermediate value.
+    The distributions belong to it, because a range may have been extended. The value of a pruned trial does not belong to
+    it, because Optuna takes the last intermediate value instead.
     """
     values = trial.values if trial.state == TrialState.COMPLETE else None
     return trial.state, trial.params, values, trial.intermediate_values, trial.distributions, trial.system_attrs

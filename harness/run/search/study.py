@@ -55,7 +55,7 @@ class Search:
             ask["run_id"]: (max(self._reported(ask), default=0), (store.run(ask["run_id"]) or {}).get("stop_after"))
             for ask in self._asks
             if ask["state"] == schema.WAITING
-        }  # by run: the last epoch decided on before it is trained here, and the one after which it is to stop
+        }  # by run: the last epoch that has a decision of the pruner, and the epoch after which the run is to stop
         self._pruner_notes: dict[str, Mapping[int, Mapping[str, Any]]] = {}  # by run: what the pruner noted in a replay
         self._generation_size = store.generation_size(self.study)
         self._study = open_study(self.study, setting.plan, competitor.space, store, self._asks, self._reported)
@@ -263,7 +263,10 @@ class Search:
         self._end(ask, schema.DONE, "", len(runs))
 
     def _given_up(self, ask: Mapping[str, Any], place: int, value: float, runs: list[Run]) -> bool:
-        """Report what a seed came to, and return whether the pruner would rather not see the others."""
+        """Report a seed's score to the pruner, and return whether it gives the trial up.
+
+        A trial is not given up after its last seed, or if its next seed has begun: the pruner was asked before that.
+        """
         if self._options.seeds == 1 or self._options.pruner == "none":
             return False
         trial = self._study.trial(ask["number"])

@@ -9,7 +9,7 @@ import pytest
 from harness_plugins.tasks import classification, regression
 
 from harness.plugin.contracts import Data, Metric, Split
-from harness.training.constant import constant_scores
+from harness.training.constant_answer import constant_scores
 
 (CLASSES,), (NUMBERS,) = classification.harness_tasks(), regression.harness_tasks()
 

@@ -10,7 +10,7 @@ import torch
 from harness.errors import PluginError
 from harness.plugin.contracts import Optimizer, Scheduler
 from harness.plugin.runs import Failed, State
-from harness.training import entries
+from harness.training import group_entries
 from harness.training.loop import execute, train
 
 SGD = Optimizer("heavy", torch.optim.SGD, {}, {"lr": 0.1, "momentum": 0.9})
@@ -35,14 +35,14 @@ LATE = Scheduler("late", lambda optimizer, total: _Late(optimizer, lambda _: 1.0
 def test_numbers_and_numbers_of_tuples_are_compared_and_nothing_else():
     weight = torch.nn.Parameter(torch.zeros(2))
     optimizer = torch.optim.Adam([{"params": [weight]}, {"params": [torch.nn.Parameter(torch.zeros(1))], "eps": 1e-3}])
-    before = entries.copy_groups(optimizer)
-    assert entries.changed_entries(before, optimizer.param_groups) == []
+    before = group_entries.copy_groups(optimizer)
+    assert group_entries.changed_entries(before, optimizer.param_groups) == []
     first, second = optimizer.param_groups
     first |= {"lr": 0.5, "initial_lr": 0.5, "betas": (0.8, 0.999), "foreach": True, "anything": 1.0}
     second["eps"] = 1e-2
-    assert entries.changed_entries(before, optimizer.param_groups) == ["betas[0]", "eps"]
-    assert entries.value_of(optimizer.param_groups, "betas[0]") == 0.8
-    assert entries.value_of(optimizer.param_groups, "betas[1]") == 0.999
+    assert group_entries.changed_entries(before, optimizer.param_groups) == ["betas[0]", "eps"]
+    assert group_entries.value_of(optimizer.param_groups, "betas[0]") == 0.8
+    assert group_entries.value_of(optimizer.param_groups, "betas[1]") == 0.999
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_numbers_and_numbers_of_tuples_are_compared_and_nothing_else():
     ],
 )
 def test_an_entry_holds_the_hyperparameter_of_its_name(entry, chosen, found):
-    assert entries.overwritten_setting(entry, chosen) == found
+    assert group_entries.overwritten_setting(entry, chosen) == found
 
 
 @pytest.mark.parametrize(("optimizer", "chosen"), [(SGD, {"momentum": 0.5}), (ADAM, {"lr": 1e-3, "eps": 1e-8})])
