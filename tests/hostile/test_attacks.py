@@ -357,7 +357,7 @@ def test_no_file_of_a_stranger_is_read_as_a_program(repository):
                     if name in ("Environment", "jinja2.Environment", "Template"):
                         assert words.get("autoescape") == "True", where
                         templates += 1
-    assert templates == 2
+    assert templates == 1  # one environment has all templates of the page
     for page in (repository / "reports").rglob("*.j2"):
         assert "safe" not in re.findall(r"\|\s*(\w+)", page.read_text()), page
 
