@@ -200,7 +200,7 @@ def test_without_standard_error_the_code_is_right_and_nothing_goes_elsewhere(mon
 def test_no_file_that_is_opened_takes_the_place_of_a_closed_stream(tmp_path):
     code = (
         "import os, sys\nfor number in range(3): os.close(number)\nsys.stdin = sys.stdout = sys.stderr = None\n"
-        f"from harness import console\nwith console.escaped_output():\n    file = open({str(tmp_path / 'a')!r}, 'w')\n"
+        f"from harness.console import escaping\nwith escaping.escaped_output():\n    file = open({str(tmp_path / 'a')!r}, 'w')\n"
         "    print('lost')\n    file.write(str(file.fileno() > 2))\n    file.close()\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

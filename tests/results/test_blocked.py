@@ -111,7 +111,7 @@ def test_without_an_analysis_the_page_has_every_other_part_and_says_what_is_miss
         if users[section.id] & gone:  # no other section can tell the difference
             page = Page.of(results)
             data = section.data(page)
-            assert not data or html._fill(section, page, **data)
+            assert not data or html._fill_template(section, page, **data)
     page = Page.of(results)
     head = headline(page.outcome)
     assert head.question
