@@ -136,7 +136,9 @@ CHANGES = {
     "the working directory": lambda: os.chdir("/"),
     "the environment variable MINE": lambda: os.environ.update(MINE="1"),
     "the environment variable PATH": lambda: os.environ.pop("PATH"),
-    "the handler of SIGINT": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    "the handler of SIGINT": lambda: signal.signal(  # a process in the background begins with SIG_IGN
+        signal.SIGINT, signal.SIG_DFL if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIG_IGN
+    ),
     "the handler of SIGTERM": lambda: signal.signal(signal.SIGTERM, hook),
     "the timer ITIMER_REAL, running": lambda: signal.setitimer(signal.ITIMER_REAL, 3600),
     "the locale": lambda: locale.setlocale(locale.LC_ALL, "C.UTF-8" if locale.setlocale(locale.LC_ALL) == "C" else "C"),

@@ -132,7 +132,7 @@ def test_a_metric_that_does_not_decide_may_be_undefined(parts_of):
     assert len(epochs) == 3
     assert math.isnan(epochs[-1].metrics["tune_odd"])
     done = parts.done()
-    assert not done.problems
+    assert not done.problem
     assert done.metrics["test_large"] == math.inf
     assert 0 <= done.metrics["test_accuracy"] <= 1
 
@@ -149,7 +149,7 @@ def test_a_deciding_metric_that_is_undefined_on_test_is_a_problem_of_a_run_that_
 
     parts = with_metrics(parts_of(), "odd", odd=Metric(undefined_on_test, "max"))
     list(train(parts.run, parts))
-    assert parts.done().problems == ("test_odd, the deciding metric, must be finite, got nan",)
+    assert parts.done().problem == "test_odd, the deciding metric, must be finite, got nan"
 
 
 def test_predictions_must_be_finite_whatever_a_metric_makes_of_them(parts_of):
