@@ -92,7 +92,7 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line and exit: 0 done, 1 some cells failed, 2 wrong input, 130 interrupted, 70 our own fault."""
+    """Run the command line and exit: 0 done, 1 some work failed, 2 wrong input, 130 interrupted, 70 our own fault."""
     owns_process = arguments is None
     if owns_process:
         ending.trace_crashes()

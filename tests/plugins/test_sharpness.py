@@ -10,7 +10,7 @@ import pytest
 import torch
 from harness_plugins.probes import distance, sharpness
 from harness_plugins.probes._curvature.ascent import ascend, checkpoints
-from harness_plugins.probes._curvature.landscape import Landscape, chosen, exact, flat
+from harness_plugins.probes._curvature.landscape import Landscape, chosen_batches, exact, flat
 from harness_plugins.probes._curvature.logits import Scale, lengths, normalise, scale_of
 from harness_plugins.probes.gradient_norm import gradient_norm
 from torch import nn
@@ -248,12 +248,12 @@ def test_outputs_of_a_regression_are_left_as_they_are():
 
 def test_examples_are_the_same_for_every_seed_and_disjoint_from_those_that_follow():
     parts, other = trained(), trained(steps=9)
-    first, again = (torch.cat([inputs for inputs, _ in chosen(each, 20)]) for each in (parts, other))
+    first, again = (torch.cat([inputs for inputs, _ in chosen_batches(each, 20)]) for each in (parts, other))
     assert torch.equal(first, again)
-    rest = torch.cat([inputs for inputs, _ in chosen(parts, 99, skip=20)])
+    rest = torch.cat([inputs for inputs, _ in chosen_batches(parts, 99, skip=20)])
     assert len(rest) == 44
     assert not any(bool((row == rest).all(1).any()) for row in first)
-    larger = torch.cat([inputs for inputs, _ in chosen(parts, 40)])
+    larger = torch.cat([inputs for inputs, _ in chosen_batches(parts, 40)])
     assert all(bool((row == larger).all(1).any()) for row in first)
 
 
