@@ -312,6 +312,6 @@ def _epoch(row: Mapping[str, Any]) -> Epoch:
     """Return a recorded epoch, of which no state is kept."""
 
     def no_state() -> State:
-        raise NotImplementedError("the state of a recorded epoch")
+        raise RuntimeError("a recorded epoch has no state: its run was trained in another folder")
 
     return Epoch(row["epoch"], row["steps"], row["seconds"], row["lr"], row["metrics"], no_state)
