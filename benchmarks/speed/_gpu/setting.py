@@ -83,7 +83,7 @@ def compact(error: BaseException, frames: int = 9, most: int = 1500) -> str:
     """Return an exception and what caused it, a short line for each of the last frames, the cause first."""
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     lines = [compact(before, frames, most)] if before else []
-    for frame in traceback.extract_tb(error.__traceback__)[-frames:]:
-        lines.append(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}: {frame.line}"[:130])
+    last = traceback.extract_tb(error.__traceback__)[-frames:]
+    lines += [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}: {frame.line}"[:130] for frame in last]
     lines.append(f"{type(error).__name__}: {error}"[:600])
     return "\n".join(lines)[-most:]
