@@ -10,13 +10,20 @@ from harness.plugin.contracts import Executor, Workbench
 from harness.plugin.runs import Done, Epoch, Event, Failed, Run
 
 
+def check_executor(executor: Executor) -> None:
+    """Raise PluginError with one line where an executor cannot work with its options; nothing is opened for it."""
+    if executor.check is not None:
+        with Boundary("executor", executor.name, "work here"):
+            executor.check(**executor.options)
+
+
 class GuardedExecutor:
     """A running executor; whatever it raises names it."""
 
     def __init__(self, executor: Executor, workbench: Workbench) -> None:
         self.name = executor.name
         with self._boundary("build"):
-            self._running = executor.build(workbench)
+            self._running = executor.build(workbench, **executor.options)
 
     @property
     def room(self) -> int:

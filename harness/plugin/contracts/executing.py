@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from harness.plugin.contracts.parts import TrainingParts
+from harness.plugin.contracts.spaces import Space
 from harness.plugin.runs import Event, Run, State
 
 
@@ -52,12 +53,20 @@ class RunningExecutor(Protocol):
 
 @dataclass(frozen=True)
 class Executor:
-    """A way to carry out runs: ``build(workbench)`` returns a ``RunningExecutor``, ready for work.
+    """A way to carry out runs: ``build(workbench, **options)`` returns a ``RunningExecutor``, ready for work.
+
+    An executor that needs something of the machine, a library or an address for example, may bring a ``check``. It is called
+    with the options before the data is opened, and raises a PluginError with one line where the executor cannot work.
 
     >>> Executor("inprocess", build=lambda workbench: None).name
     'inprocess'
+    >>> Executor("remote", build=lambda workbench, address: None, options={"address": ""}).options
+    {'address': ''}
     """
 
     name: str  # by which a benchmark asks for it
-    build: Callable[[Workbench], RunningExecutor]
+    build: Callable[..., RunningExecutor]
+    check: Callable[..., object] | None = None  # None: it works wherever the harness does
+    options: Mapping[str, Any] = field(default_factory=dict)  # its keywords, with their defaults
+    limits: Space = field(default_factory=dict)  # what ``[train] executor_options`` may set an option to
     reference: str = ""  # a paper or an address, for the report
