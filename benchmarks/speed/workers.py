@@ -89,7 +89,8 @@ def bare_rate(processes: int, threads: int, passes: int, precision: str) -> floa
     for process in started:
         process.stdin.write("begin\n")
         process.stdin.flush()
-    if any([process.wait() for process in started]):
+    codes = [process.wait() for process in started]
+    if any(codes):
         raise SystemExit("the bare loop failed")
     return images / (time.perf_counter() - began)
 
