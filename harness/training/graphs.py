@@ -23,15 +23,21 @@ Work = Callable[[], None]
 class Recorder(Protocol):
     """Records work and gives it back as a function that does it again."""
 
-    def record(self, work: Work) -> Work:
-        """Return what does the work again, on the same tensors; nothing of the work is done by recording it.
+    @property
+    def static(self) -> bool:
+        """Whether a replay does the same to the same places of memory, and runs no Python: what changes must be in tensors."""
 
-        The work's Python may be called once. Whatever that raises is raised, and nothing is left half recorded.
+    def record(self, work: Work) -> Work:
+        """Return what does the work again, on the same tensors.
+
+        The work may be called for it, so who records puts back what it changes. What it raises is raised.
         """
 
 
 class PlainRecorder:
     """Does the work again by calling it: where there are no graphs, and for tests of all that surrounds them."""
+
+    static = False
 
     def record(self, work: Work) -> Work:
         """Return the work itself."""
@@ -44,6 +50,8 @@ class CudaRecorder:
     ``torch.cuda.graph`` would wait for the whole device, collect garbage and empty the allocator's cache at every capture,
     and the other members of the crew would wait too. Nothing of that is needed: the graph has a pool of memory for itself.
     """
+
+    static = True
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn

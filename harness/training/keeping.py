@@ -77,17 +77,14 @@ def _plain_leaves(state: Any) -> list[Any]:
     return [value for value in state.values() if isinstance(value, PLAIN)] if isinstance(state, Mapping) else []
 
 
-def host_state(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> object:
-    """Return what Python keeps of a training: plain attributes, plain entries of the state, the generators on the CPU."""
-    owners = [*model.modules(), optimizer]
-    attributes = [
-        {name: v for name, v in vars(owner).items() if isinstance(v, PLAIN) and name[0] != "_"} for owner in owners
-    ]
-    entries = [_plain_leaves(state) for state in optimizer.state.values()]
-    groups = [{name: v for name, v in group.items() if isinstance(v, PLAIN)} for group in optimizer.param_groups]
-    return (
-        attributes,
-        entries,
-        groups,
-        repr([state if isinstance(state, tuple) else state.tolist() for state in host_generators()]),
-    )
+def host_state(model: torch.nn.Module, optimizer: torch.optim.Optimizer, device: Device) -> object:
+    """Return what Python keeps of a training: plain attributes, plain entries of the state, the generators that are not the device's."""
+    attributes = [_plain_attributes(owner) for owner in (*model.modules(), optimizer)]
+    entries = [_plain_leaves(state) for state in (*optimizer.state.values(), *optimizer.param_groups)]
+    torchs, numpys, pythons = host_generators()
+    generators = repr((numpys, pythons)), torchs.tolist() if device.type == "cuda" else ()
+    return attributes, entries, generators
+
+
+def _plain_attributes(owner: Any) -> dict[str, Any]:
+    return {name: v for name, v in vars(owner).items() if isinstance(v, PLAIN) and not name.startswith("_")}

@@ -95,7 +95,7 @@ class Parts:
         self.stage = stage
         self._device_steps = None
         self.parameters = self.objective.parameters = train_only(groups, self.groups)
-        if self.captured and self.device.type == "cuda":
+        if self.captured and self.recorder is not None and self.recorder.static:
             settings |= use.optimizer.captured or {}
         with Boundary("optimizer", use.optimizer.name, "build"):
             self.optimizer = build_optimizer(use.optimizer, settings, groups, run.layer_factor)
@@ -350,9 +350,15 @@ def _are_finite(predictions: torch.Tensor) -> bool:
 
 
 def assemble(
-    run: Run, ingredients: Ingredients, device: Device, weights: Mapping[str, torch.Tensor] | None = None
+    run: Run,
+    ingredients: Ingredients,
+    device: Device,
+    weights: Mapping[str, torch.Tensor] | None = None,
+    recorder: Recorder | None = None,
 ) -> Parts:
     """Return the run's parts, with the initial weights that ``run.init_seed`` gives, the same for every arm, or these.
+
+    A ``recorder`` takes the place of the one that the device has.
 
     Raises PluginError, naming the plugin, where one cannot be built.
     """
@@ -372,4 +378,5 @@ def assemble(
     if run.label_noise:
         seen = replace(seen, stored_targets=shuffle_labels(seen.stored_targets, run.label_noise))
     batches = Batches(seen, run.batch_size, run.augment, run.order_seed)
-    return Parts(run, ingredients, device, model, groups, batches, Clock(device), turn, recorder_for(turn))
+    recorder = recorder or recorder_for(turn)
+    return Parts(run, ingredients, device, model, groups, batches, Clock(device), turn, recorder)

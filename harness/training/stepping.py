@@ -123,7 +123,7 @@ class DeviceSteps:
         before = group_entries.copy_groups(parts.optimizer), copy.deepcopy(parts.schedule.state_dict())
         rates = []
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*lr_scheduler.step.. before .optimizer.step")
+            warnings.filterwarnings("ignore", message=".*before `optimizer.step")
             for _ in range(len(parts.batches)):
                 rates.append([float(group["lr"]) for group in groups])
                 if not parts.ingredients.scheduler.per_epoch:
@@ -177,14 +177,14 @@ class DeviceSteps:
 
     @contextmanager
     def _rates_in_place(self) -> Iterator[None]:
-        """Give the optimizer this step's rates: as tensors on the GPU, so that a graph reads them anew at every step."""
+        """Give the optimizer this step's rates: as tensors, where a graph is to read them anew at every step."""
         groups = self._parts.optimizer.param_groups
         if not self.ahead:
             yield
             return
         assert self._rates is not None
-        on_gpu = self._parts.device.type == "cuda"
-        rates = self._rates.index_select(0, self._position)[0] if on_gpu else self._plain_rates[self._step]
+        static = self._recorder.static
+        rates = self._rates.index_select(0, self._position)[0] if static else self._plain_rates[self._step]
         kept = [group["lr"] for group in groups]
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
@@ -291,8 +291,9 @@ class DeviceSteps:
                 parameter.grad = gradient
             self._loss, self._value = loss, value
 
-        plain = self._parts.device.type != "cuda"  # a replay is then the work itself, whose results are new tensors
-        return replay if plain else replayed
+        return (
+            replayed if self._recorder.static else replay
+        )  # which is the work itself, and its results are new tensors
 
     def _tensors(self) -> list[torch.Tensor]:
         """Return everything that a step changes, beside the optimizer's state."""
@@ -301,7 +302,7 @@ class DeviceSteps:
 
     def _host_state(self) -> object:
         """Return what a step must leave alone, for a graph would not change it: what Python keeps."""
-        return host_state(self._parts.model, self._parts.optimizer)
+        return host_state(self._parts.model, self._parts.optimizer, self._parts.device)
 
     def _places_now(self) -> tuple[int, ...]:
         return tuple(tensor.data_ptr() for tensor in self._tensors())
