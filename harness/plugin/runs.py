@@ -179,6 +179,9 @@ class Epoch:
     state: Callable[[], State] | None = None
     snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # returns the weights, where they are kept
     changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each
+    notes: tuple[
+        str, ...
+    ] = ()  # how a GPU takes its steps, and what of it cannot be repeated to the last bit, a line each
     ends_run = False
 
 

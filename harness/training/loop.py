@@ -19,17 +19,27 @@ if TYPE_CHECKING:
 SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is shorter than that
 
 
-def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch]:
-    """Train one model; yield a record and, on demand, a resumable state per epoch.
+def advance(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch | None]:
+    """Train one model in steps that others can come between: yield None where its device is busy without it, and records.
 
     From a ``state`` it goes on bit-equal to never having stopped: all that is random in an epoch is drawn from
-    generators seeded with the epoch's number. Raises Diverged when the loss leaves the finite numbers.
+    generators seeded with the epoch's number. So it does however others take their turns in between. Raises Diverged when
+    the loss leaves the finite numbers.
     """
+    return parts.turn.of(_advance(run, parts, state))
+
+
+def _advance(run: Run, parts: TrainingParts, state: State | None) -> Iterator[Epoch | None]:
     for epoch in parts.resume(state, run.epochs):
-        with parts.clock:  # evaluation is not timed
-            for inputs, targets in parts.batches.of(epoch):  # [B, 3, H, W] or [B, F], and [B, ...]
-                parts.step(inputs, targets)
-        yield parts.record(epoch)
+        yield from parts.steps(epoch)
+        yield from parts.record(epoch)
+
+
+def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch]:
+    """Train one model; yield a record and, on demand, a resumable state per epoch. It is ``advance`` for a run alone."""
+    for epoch in advance(run, parts, state):
+        if epoch is not None:
+            yield epoch
 
 
 def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
