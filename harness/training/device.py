@@ -17,6 +17,7 @@ from typing import Any, Literal
 from harness.errors import DeviceError, shown
 from harness.plugin.runs import digest
 from harness.records.files import checksum
+from harness.training.cores import usable_cores
 from harness.training.repeatable import be_repeatable
 
 Precision = Literal["fp32", "bf16"]
@@ -39,14 +40,14 @@ class Device:
 def set_up_device(device: str, precision: str, threads: int, where: str = "train.device") -> Device:
     """Pin torch's threads, have freed memory kept, and return the device for ``auto`` or a name; raises DeviceError.
 
-    A GPU is set to give the same numbers whenever it does the same work.
-
+    ``threads`` of 0 takes as many as there are cores that this process may use. A GPU is set to give the same numbers
+    whenever it does the same work.
     ``auto`` takes CUDA when there is one. ``precision="auto"`` takes bfloat16 where the hardware multiplies it
     natively (there it is 1.7 to 2.8 times as fast, with channels_last), and float32 elsewhere.
     """
     import torch
 
-    threads = threads or len(os.sched_getaffinity(0)) if sys.platform == "linux" else threads or os.cpu_count() or 1
+    threads = threads or usable_cores()
     torch.set_num_threads(threads)
     _keep_pages()
     if device == "auto":

@@ -77,7 +77,8 @@ def test_the_keys_of_an_open_table_mean_what_the_table_means():
 
 OUT = {
     "search.trials", "search.unit", "search.budget", "search.replicates",
-    "train.executor", "train.threads",
+    "train.executor", "train.executor_options", "train.threads", "train.workers", "train.crew",
+    "train.max_seconds", "train.max_memory",
     "data.exclude",
     "compare.seeds", "compare.untuned", "compare.twins", "compare.aa", "compare.label_noise", "compare.gate",
     "compare.fit", "compare.probes", "compare.probe_options", "compare.probe_sizes", "compare.probe_budget",
@@ -95,7 +96,7 @@ def test_the_run_folder_is_named_after_everything_but_totals_and_what_decides_no
 
 def test_run_folders_keep_their_names():
     """The hash of an identity, from before it was derived. A new key of the recipe changes it, and every run folder."""
-    assert digest(identity(Benchmark(name="any"))) == "b2bdc658441bcc87afb70dec69fbb7128b3cd9f68d1471a530fb2785becce118"
+    assert digest(identity(Benchmark(name="any"))) == "8ef7eccf17869317e1b12963242fd6d9ccd9b4e14b41e62824cd84f952e5272c"
     rich = Benchmark.model_validate(
         {
             "name": "any",
@@ -106,17 +107,17 @@ def test_run_folders_keep_their_names():
         }
     )
     assert identity(rich)["heads"] == {"linear": {"train": {"l2": 0.1}, "search": {}, "compare": {}}}
-    assert digest(identity(rich)) == "14e1525d0575ccd6e2d9e8c17757513d998c3e20cd4cc6bebee755fa4327d5b0"
+    assert digest(identity(rich)) == "1d40f1ece50b44ed0405cdf78a2426974703391d0679fd0a3535c6966a3176eb"
 
 
 def test_the_design_of_a_protocol_is_the_search_and_the_controls():
     plain = as_plain(Benchmark(name="any"))
     design = protocol.resolve(plain, ["a/sgd/cosine"], ["accuracy"]).design
     assert design["compare"].keys() == {"aa", "label_noise", "gate", "twins"}
-    assert design["search"].keys() == {"trials", "seeds", "objective", "replicates"}
+    assert design["search"].keys() == {"trials", "together", "seeds", "objective", "replicates"}
     plain["search"] |= {"unit": "epochs", "budget": 9.0}
     design = protocol.resolve(plain, ["a/sgd/cosine"], ["accuracy"]).design
-    assert design["search"].keys() == {"unit", "budget", "seeds", "objective", "replicates"}
+    assert design["search"].keys() == {"unit", "budget", "together", "seeds", "objective", "replicates"}
     assert protocol._shown_keys() == {"compare.twins"}
 
 

@@ -56,6 +56,16 @@ class SearchSection(Section):
         Field(ge=1, le=1000),
         Meaning("The number of seeds that each trial is trained under. Its score is their mean.", 3, DESIGN),
     ] = 1
+    together: Annotated[
+        Count,
+        Meaning(
+            "The number of trials of one search that are asked together: the sampler proposes the next ones when all of "
+            "these have ended. More keep more workers busy where there are few searches, and the sampler then knows less "
+            "at each trial. It is the same on every machine, and so are the trials.",
+            4,
+            DESIGN,
+        ),
+    ] = 1
     objective: Annotated[
         Literal["common", "free"],
         Meaning(

@@ -222,8 +222,55 @@ class TrainSection(Section):
     threads: Annotated[
         int,
         Field(ge=0, le=4096),
-        Meaning("The number of CPU threads. 0 takes all that this process may use.", 1, BESIDE),
+        Meaning(
+            "The number of CPU threads of a run. 0 takes one in each worker of `local` and `ray`, so that the numbers do "
+            "not depend on the machine, and all cores that this process may use in `inprocess`.",
+            2,
+            BESIDE,
+        ),
     ] = 0
+    workers: Annotated[
+        int,
+        Field(ge=0, le=4096),
+        Meaning(
+            "The number of worker processes in which the executor carries out runs at the same time. 0 takes as many as "
+            "raise the throughput, which a few timed steps show. It changes no result but the seconds.",
+            2,
+            BESIDE,
+        ),
+    ] = 0
+    crew: Annotated[
+        int,
+        Field(ge=0, le=1024),
+        Meaning(
+            "The number of runs that one worker carries out side by side on a GPU. 0 takes as many as raise the "
+            "throughput and fit into its memory, which a few timed steps show. On a CPU a worker carries out one run. It "
+            "changes no result but the seconds.",
+            8,
+            BESIDE,
+        ),
+    ] = 0
+    max_seconds: Annotated[
+        float,
+        Field(ge=0, le=1e9),
+        Meaning(
+            "The longest time, in seconds, that one run may take. A run that takes longer is stopped and has failed, and "
+            "the report names it. 0 sets no limit.",
+            600.0,
+            BESIDE,
+        ),
+    ] = 0.0
+    max_memory: Annotated[
+        float,
+        Field(ge=0, le=1e6),
+        Meaning(
+            "The most memory, in gigabytes (10^9 bytes), that the process of one run may use. A run that uses more is "
+            "stopped and has failed, and the report names it. Executors with processes of their own keep this limit, and "
+            "`inprocess` does not. 0 sets no limit.",
+            8.0,
+            BESIDE,
+        ),
+    ] = 0.0
     executor: Annotated[
         Name,
         NameOf("executor"),
@@ -231,3 +278,12 @@ class TrainSection(Section):
             "The executor, a plugin that carries runs out: in this process, or wherever it can.", "my_executor", BESIDE
         ),
     ] = "inprocess"
+    executor_options: Annotated[
+        Options,
+        Meaning(
+            "Options of the executor. `ray` has the address of the cluster, and what each of its workers takes of a machine.",
+            {"address": "auto", "cpus": 2.0},
+            BESIDE,
+            belongs_to=("train", "executor"),
+        ),
+    ] = {}
