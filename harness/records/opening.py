@@ -47,7 +47,6 @@ class OpenFolder:
         self._closing = ExitStack()
         self._environment: Mapping[str, Any] = {}  # versions and hardware of the driver; empty before work begins
         self._environments: set[str] = set()  # hashes of those that are noted
-        self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
             self.db = database.connect(folder)
         except sqlite3.Error as error:
