@@ -49,7 +49,7 @@ class Driver:
         plan = self.setting.plan
         bench = Bench(self.setting, self.store.state, self.store.solution, self.store.folder)
         self.executor = GuardedExecutor(plan.executor, bench, self.store.attempts)
-        self.tune.open(self.executor.room)
+        self.tune.open()
         if not self.only_search:
             self.retrain.open()
             self.restart.open()
