@@ -261,4 +261,4 @@ class PrunerDecision:
     """What a pruner decided after an epoch, and what it must remember to decide the same when the search goes on elsewhere."""
 
     stop: bool
-    trial_attrs: Mapping[int, Mapping[str, Any]]  # Optuna's own, by the number of the trial
+    notes: Mapping[int, Mapping[str, Any]]  # that the pruner has taken, by the number of the trial
