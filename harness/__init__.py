@@ -21,6 +21,7 @@ from harness.plugin.contracts import Dataset as Dataset
 from harness.plugin.contracts import Download as Download
 from harness.plugin.contracts import Executor as Executor
 from harness.plugin.contracts import Metric as Metric
+from harness.plugin.contracts import Opening as Opening
 from harness.plugin.contracts import Optimizer as Optimizer
 from harness.plugin.contracts import Parts as Parts
 from harness.plugin.contracts import Photo as Photo
@@ -45,6 +46,10 @@ from harness.plugin.runs import Done as Done
 from harness.plugin.runs import Epoch as Epoch
 from harness.plugin.runs import Event as Event
 from harness.plugin.runs import Failed as Failed
+from harness.plugin.runs import Interrupted as Interrupted
+from harness.plugin.runs import Job as Job
+from harness.plugin.runs import Measured as Measured
+from harness.plugin.runs import Measurement as Measurement
 from harness.plugin.runs import Run as Run
 from harness.plugin.runs import State as State
 from harness.plugin.runs import digest as digest

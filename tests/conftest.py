@@ -54,6 +54,17 @@ def written_records() -> Callable[..., None]:
     return module.write_records
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests marked ``gpu`` where there is no GPU."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+
+
 TINY = (ROOT / "tests" / "tiny.toml").read_text(encoding="utf-8")
 
 

@@ -186,7 +186,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         benchmark=benchmark,
         dataset=dataset,
         task=task,
-        executor=registry.get("executor", benchmark.train.executor, Executor, source.where("train", "executor")),
+        executor=_resolve_executor(benchmark, source, registry),
         probes=probes,
         competitors=competitors,
         controls=resolve_controls(competitors, benchmark, source),
@@ -212,12 +212,12 @@ def check_profile(benchmark: Benchmark, source: Source, registry: Registry) -> N
         ("scheduler", "schedulers", train.schedulers),
         ("backbone", "backbones", train.backbones),
         ("backbone", "heads", train.heads),
-        ("executor", "executor", [train.executor]),
     ]
     for kind, key, names in parts:
         for name in names:
             _check_part(kind, key, name, benchmark, source, registry)
     check_snapshots(benchmark, source, registry)
+    _resolve_executor(benchmark, source, registry)
     _resolve_probes(benchmark, source, registry)
 
 
@@ -256,6 +256,14 @@ def _resolve_networks(benchmark: Benchmark, source: Source, registry: Registry) 
     names = train.heads if train.regime == "features" else []
     heads = {name: registry.get("backbone", name, Backbone, source.where("train", "heads")) for name in names}
     return Networks(backbones, heads, weights)
+
+
+def _resolve_executor(benchmark: Benchmark, source: Source, registry: Registry) -> Executor:
+    """Return the executor with the options that the file gives it."""
+    train = benchmark.train
+    executor = registry.get("executor", train.executor, Executor, source.where("train", "executor"))
+    check_options(executor, train.executor_options, source, "train", "executor_options")
+    return replace(executor, options={**executor.options, **train.executor_options})
 
 
 def _resolve_probes(benchmark: Benchmark, source: Source, registry: Registry) -> tuple[Probe, ...]:

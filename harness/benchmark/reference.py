@@ -247,6 +247,8 @@ def _plugin_blocks(registry: Registry) -> Iterator[str]:
     yield "Other plugins have others. What a plugin brings stands in its file."
     yield "### Options of datasets, in `data.options`"
     yield _options_table(registry, "dataset")
+    yield "### Options of executors, in `train.executor_options`"
+    yield _options_table(registry, "executor")
     yield "### Options of probes, in `compare.probe_options.NAME`"
     yield _options_table(registry, "probe")
     yield "### Hyperparameters of optimizers, in `search.space.NAME`"

@@ -123,6 +123,31 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """One measurement of a late probe, completely described: which probe looks at which trained networks.
+
+    >>> run = Run(
+    ...     phase="compare", arm=Arm("mlp", "adam", "constant"), optimizer={"lr": 0.01}, scheduler={}, epochs=2, batch_size=32,
+    ...     l2=0.0, augment=(), precision="fp32", task="classification", init_seed=1, order_seed=1, data="0", plugins={},
+    ... )
+    >>> len(Measurement("sharpness", "0", (run,)).id)
+    16
+    """
+
+    probe: str  # its name in the benchmark
+    version: str  # hash of its source and options
+    runs: tuple[Run, ...]  # that trained the networks, one to three
+
+    @cached_property
+    def id(self) -> str:
+        """16 hex digits of probe, version and networks."""
+        return digest([self.probe, self.version, [run.id for run in self.runs]])[:16]
+
+
+Job = Run | Measurement
+
+
+@dataclass(frozen=True)
 class State:
     """The state of a training between two epochs: tensors and plain values, never a pickle.
 
@@ -139,9 +164,10 @@ class State:
 class Epoch:
     """The event at the end of an epoch.
 
-    ``state()`` copies the state on demand, because most epochs are never saved. It is valid until the run goes on.
+    ``state()`` is the state to go on from. The training loop copies it on demand, valid until the run goes on.
+    ``harness.execute`` passes it on where it is to be saved, at most every ten seconds, and None elsewhere.
 
-    >>> Epoch(number=1, steps=20, seconds=0.5, lr=0.01, metrics={"tune_accuracy": 0.8}, state=lambda: None).ends_run
+    >>> Epoch(number=1, steps=20, seconds=0.5, lr=0.01, metrics={"tune_accuracy": 0.8}).ends_run
     False
     """
 
@@ -150,7 +176,7 @@ class Epoch:
     seconds: float  # of training so far; evaluation is not timed
     lr: float  # of the step to come: the schedule has moved on
     metrics: Mapping[str, float]  # by SPLIT_NAME: "tune_accuracy"
-    state: Callable[[], State]
+    state: Callable[[], State] | None = None
     snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # returns the weights, where they are kept
     changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each
     ends_run = False
@@ -190,7 +216,40 @@ class Failed:
     ends_run = True
 
 
-Event = Epoch | Done | Failed
+@dataclass(frozen=True)
+class Measured:
+    """The event of a measurement that is over: the probe's numbers, and the arrays that come with them.
+
+    >>> Measured({"sharpness": 3.2}, seconds=0.8).ends_run
+    True
+    """
+
+    numbers: Mapping[str, float] = field(default_factory=dict)  # by the probe's own names
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # of numbers, by name
+    seconds: float = 0.0  # that the measurement took, with loading of the networks
+    changed: tuple[str, ...] = ()  # settings of the process that the probe changed, a line each
+    ends_run = True
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """The event of a job whose process died. The executor begins it again from its last state, unless it is stopped.
+
+    The harness counts these events. A job in which three processes died, one after the other and without any progress
+    in between, ends as ``Failed``.
+
+    >>> Interrupted("signal 11").ends_run
+    False
+    """
+
+    reason: str  # how the process ended: "signal 9", "exit code 3"
+    alone: bool = True  # it was the only job of its process; otherwise it need not be this job's fault
+    last_words: str = ""  # what the process wrote to its standard error at last
+    changed: tuple[str, ...] = ()  # none; every event has them
+    ends_run = False
+
+
+Event = Epoch | Done | Failed | Measured | Interrupted
 
 
 @dataclass(frozen=True)

@@ -288,7 +288,7 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
         _function_or_none,
     ),
     "known_failures": _reasons,
-    "photos": _function_or_none,
+    **dict.fromkeys(("photos", "check"), _function_or_none),
     "download": _download,
     "kind": _kind,
     "goal": _goal,

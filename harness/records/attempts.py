@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from harness.plugin.runs import Job, Measurement
 from harness.records import files
 
 MOST = 3  # deaths in a row
@@ -24,6 +25,13 @@ MOST = 3  # deaths in a row
 def of_run(run_id: str) -> str:
     """Return what a run is called in the journal."""
     return f"run {run_id}"
+
+
+def of_job(job: Job) -> str:
+    """Return what a job is called in the journal."""
+    if isinstance(job, Measurement):
+        return " ".join(("probe", job.probe, *(run.id for run in job.runs)))
+    return of_run(job.id)
 
 
 class Attempts:
@@ -66,6 +74,15 @@ class Attempts:
             about["progress"] = progress
             self._write()
 
+    def died(self, work: str, label: str, reason: str) -> None:
+        """Note that a process of its own died in some work, and how; this process goes on."""
+        if self._out is None:
+            self._open()
+        about = self._works.setdefault(work, {"deaths": 0, "progress": 0, "died_at": 0, "under_way": False})
+        about |= {"label": label, "reason": reason}
+        self._count_death(about, f"{label}: its process died ({reason})")
+        self._write()
+
     def end(self, work: str) -> None:
         """Note that work has ended, well or not, and forget its deaths."""
         if self._works.pop(work, None) is not None:
@@ -73,9 +90,12 @@ class Attempts:
 
     def given_up(self, work: str) -> str:
         """Return why work is not tried again; "" if it is to be tried."""
-        deaths = self._works.get(work, {}).get("deaths", 0)
+        about = self._works.get(work, {})
+        deaths = about.get("deaths", 0)
         if deaths < MOST:
             return ""
+        if about.get("reason"):
+            return f"crashed ({about['reason']}), {deaths} times in a row; --retry tries it again"
         return f"the process died in it {deaths} times in a row; --retry tries it again"
 
     def forget(self) -> None:
@@ -103,15 +123,19 @@ class Attempts:
             if len(under_way) > 1:  # it may have been any of them
                 self._warn(f"the process died during {about['label']}, or other work beside it, which begins again")
                 continue
-            about["deaths"] = about["deaths"] + 1 if about["progress"] == about["died_at"] else 1
-            about["died_at"] = about["progress"]
-            died = f"the process died during {about['label']}"
-            if about["deaths"] < MOST:
-                self._warn(f"{died}; attempt {about['deaths'] + 1} of {MOST} begins")
-            else:
-                self._warn(f"{died} for the {MOST}rd time in a row; it counts as failed; --retry tries it again")
+            about["reason"] = ""
+            self._count_death(about, f"the process died during {about['label']}")
         self._works = {work: about for work, about in self._works.items() if about["deaths"]}
         self._write()
+
+    def _count_death(self, about: dict[str, Any], died: str) -> None:
+        """Count one more death in some work, and say it."""
+        about["deaths"] = about["deaths"] + 1 if about["progress"] == about["died_at"] else 1
+        about["died_at"] = about["progress"]
+        if about["deaths"] < MOST:
+            self._warn(f"{died}; attempt {about['deaths'] + 1} of {MOST} begins")
+        else:
+            self._warn(f"{died} for the {MOST}rd time in a row; it counts as failed; --retry tries it again")
 
     def _open(self) -> bool:
         if self._file is None:
@@ -149,4 +173,5 @@ def _checked(about: Any) -> dict[str, Any]:
     return {
         "label": str(about["label"]), "under_way": bool(about["under_way"]),
         "deaths": int(about["deaths"]), "progress": int(about["progress"]), "died_at": int(about["died_at"]),
+        "reason": str(about.get("reason", "")),
     }  # fmt: skip

@@ -46,7 +46,6 @@ class OpenFolder:
             self._lock = _lock(folder / "lock")
         self._closing = ExitStack()
         self._environment = ""  # the hash of the one that work is done in; "" before any begins
-        self._saved: dict[str, float] = {}  # run -> when its state was last safe
         try:
             self.db = database.connect(folder)
         except sqlite3.Error as error:

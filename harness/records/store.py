@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +19,6 @@ from harness.records.searches import SearchTables
 
 if TYPE_CHECKING:
     import torch
-
-SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is shorter than that
 
 
 class Store(SearchTables, ResultTables):
@@ -136,13 +133,10 @@ class Store(SearchTables, ResultTables):
             self._enter_files(snapshot, run_id)
             if decision is not None:
                 self._append_decision(run_id, epoch.number, decision)
-        now = time.monotonic()
-        last = self._saved.setdefault(run_id, now - epoch.seconds / epoch.number)
-        if now - last + epoch.seconds / epoch.number > SAVE_EVERY:  # one more epoch would put too much at risk
+        if epoch.state is not None:
             state = epoch.state()
             notes = {"run": run_id, "plain": json.dumps(state.plain)}
             save_tensors(schema.saved_state(self.folder, run_id), state.tensors, notes)
-            self._saved[run_id] = now
 
     def _enter_environment(self, run_id: str, epoch: int) -> None:
         """Enter where an epoch was trained, which may be elsewhere than where the run was entered or begun."""
@@ -237,7 +231,6 @@ class Store(SearchTables, ResultTables):
 
     def _clear_after(self, run_id: str, state: str) -> None:
         """Remove the files that a run no longer needs once it has ended."""
-        self._saved.pop(run_id, None)
         with disk.writing(self.folder):
             for file in schema.snapshots(self.folder, run_id) if state != schema.DONE else ():
                 file.unlink(missing_ok=True)

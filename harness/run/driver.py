@@ -47,8 +47,9 @@ class Driver:
     def open(self) -> Driver:
         """Build the executor and enter in the records whatever can be entered already."""
         plan = self.setting.plan
-        self._executor = GuardedExecutor(plan.executor, Bench(self.setting, self.store.state, self.store.solution))
-        self.tune.open(self._executor.room)
+        bench = Bench(self.setting, self.store.state, self.store.solution, self.store.folder)
+        self.executor = GuardedExecutor(plan.executor, bench, self.store.attempts)
+        self.tune.open(self.executor.room)
         if not self.only_search:
             self.retrain.open()
             self.restart.open()
@@ -58,7 +59,7 @@ class Driver:
         """Carry out everything that is left."""
         with Watch(self.reporter) as watch:
             loop = EventLoop(
-                self._executor,
+                self.executor,
                 self.phases,
                 self.store,
                 self.reporter,
@@ -71,7 +72,7 @@ class Driver:
                 self.reporter.say(line)
         if left := self.left():
             raise PluginError(
-                f"executor '{self._executor.name}': must carry out every run it is given, got {left} left over"
+                f"executor '{self.executor.name}': must carry out every run it is given, got {left} left over"
             )
 
     def left(self) -> int:

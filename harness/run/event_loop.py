@@ -12,14 +12,13 @@ from typing import Protocol
 
 from harness.console import interruption
 from harness.console.progress import Reporter
-from harness.errors import RunFolderError, traceback_of
-from harness.plugin.boundary import PluginFailed
+from harness.errors import RunFolderError
 from harness.plugin.process_settings import kept_apart
-from harness.plugin.runs import Done, Epoch, Event, Failed, PrunerDecision, Run
+from harness.plugin.runs import Done, Epoch, Event, Failed, Interrupted, PrunerDecision, Run
 from harness.records import Store, schema
 from harness.records.attempts import of_run
 from harness.records.earlier import EarlierRun
-from harness.run.executor import GuardedExecutor
+from harness.run.executor import GuardedExecutor, label_of
 from harness.run.fairness import rehearsal
 from harness.run.reuse import EarlierRuns
 from harness.run.search import GO_ON
@@ -66,11 +65,6 @@ class UnderWay:
         return f"{label_of(self.run)}, {self.epochs} epochs"
 
 
-def label_of(run: Run) -> str:
-    """Return what a run is called in messages about its being under way."""
-    return f"{run.arm.name}, {run.phase} run {run.id}, seed {run.init_seed}"
-
-
 class EventLoop:
     """Carries the runs of some phases out on an executor. A run that is among the ``earlier`` ones is not trained again.
 
@@ -99,12 +93,14 @@ class EventLoop:
         self._after_event(None, None)
         for run_id, event in self._events():
             work = self.under_way[run_id]
+            if isinstance(event, Interrupted):
+                continue  # the journal has said it; the executor begins the run again
             decision = work.phase.ask_pruner(work.run, event)  # it sees records, nothing else
-            event = self._write(work, event, decision)  # one transaction: a decision is never lost or made twice
+            self._write(work, event, decision)  # one transaction: a decision is never lost or made twice
             if decision.stop and not event.ends_run:
                 self._executor.stop(run_id)
             if event.ends_run:
-                self._land(work)
+                del self.under_way[run_id]
                 work.phase.ended(work.run)
                 self._fill()
             self._after_event(work.run, event)
@@ -116,7 +112,7 @@ class EventLoop:
             interruption.check()
             self._store.note_changes(changed)
             self._say_changes([*changed, *event.changed])
-            if run_id in self.under_way:  # else it has failed while it was saved, and its executor ends it now
+            if run_id in self.under_way:  # else processes died in it again and again, and its executor ends it now
                 yield run_id, event
 
     def _fill(self) -> None:
@@ -155,29 +151,16 @@ class EventLoop:
             self._store.append(run.id, Failed("error", reason))
             return False
         self.under_way[run.id] = work
-        attempts.begin(of_run(run.id), label_of(run))
         self._executor.submit([run])
         return True
 
-    def _write(self, work: UnderWay, event: Event, decision: PrunerDecision) -> Event:
-        """Write an event down, with the decision on it; return it, or Failed where the state that is due cannot be had."""
-        run_id = work.run.id
+    def _write(self, work: UnderWay, event: Event, decision: PrunerDecision) -> None:
+        """Write an event down, with the decision on it."""
         if isinstance(event, Done) and not self._keep_weights:
             event = replace(event, weights={})
-        try:
-            self._store.append(run_id, event, decision)
-        except PluginFailed as error:
-            self._executor.stop(run_id)
-            event = Failed("error", str(error), traceback_of(error))
-            self._store.append(run_id, event)
+        self._store.append(work.run.id, event, decision)
         if isinstance(event, Epoch):
-            self._store.attempts.come_to(of_run(run_id), event.number)
             work.epochs = event.number
-        return event
-
-    def _land(self, work: UnderWay) -> None:
-        self._store.attempts.end(of_run(work.run.id))
-        del self.under_way[work.run.id]
 
     def _say_changes(self, lines: list[str]) -> None:
         """Say which settings of the process a plugin has changed, each once; the records have them too."""

@@ -1,51 +1,113 @@
-"""An executor behind the boundary to plugins: whatever it raises is an error that names it."""
+"""An executor behind the boundary to plugins: whatever it raises is an error that names it.
+
+It also keeps the journal of attempts. A job in which process after process has died is ended here as failed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from harness.errors import PluginError, repr_of
 from harness.plugin.boundary import Boundary, through
 from harness.plugin.contracts import Executor, Workbench
-from harness.plugin.runs import Done, Epoch, Event, Failed, Run
+from harness.plugin.runs import Done, Epoch, Event, Failed, Interrupted, Job, Measured, Measurement
+from harness.records.attempts import Attempts, of_job
+
+
+def check_executor(executor: Executor) -> None:
+    """Raise PluginError with one line where an executor cannot work with its options; nothing is opened for it."""
+    if executor.check is not None:
+        with Boundary("executor", executor.name, "work here"):
+            executor.check(**executor.options)
 
 
 class GuardedExecutor:
-    """A running executor; whatever it raises names it."""
+    """A running executor; whatever it raises names it. The journal notes which jobs it has, and the deaths in them."""
 
-    def __init__(self, executor: Executor, workbench: Workbench) -> None:
+    def __init__(self, executor: Executor, workbench: Workbench, attempts: Attempts | None = None) -> None:
         self.name = executor.name
+        self._attempts = attempts or Attempts()
+        self._jobs: dict[str, Job] = {}  # that it has, by id
         with self._boundary("build"):
-            self._running = executor.build(workbench)
+            self._running: Any = executor.build(workbench, **executor.options)
+            self.isolated = bool(getattr(self._running, "isolated", False))  # its jobs do not die with this process
 
     @property
     def room(self) -> int:
-        """How many runs it takes at once."""
+        """How many jobs it takes at once."""
         with self._boundary("have room"):
             return int(self._running.room)
 
-    def submit(self, runs: Sequence[Run]) -> None:
-        """Hand runs over."""
+    @property
+    def line(self) -> str:
+        """How it carries jobs out, in a line for people; "" where it says nothing."""
+        with self._boundary("say how it works"):
+            return str(getattr(self._running, "line", ""))
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Hand jobs over."""
+        for job in jobs:
+            self._jobs[job.id] = job
+            if not self.isolated:
+                self._attempts.begin(of_job(job), label_of(job))
         with self._boundary("take runs"):
-            self._running.submit(runs)
+            self._running.submit(jobs)
 
     def stop(self, run_id: str) -> None:
         """Have a run end after its current epoch."""
         with self._boundary("stop a run"):
             self._running.stop(run_id)
 
+    def close(self) -> None:
+        """End the processes that it has; it is given no more jobs."""
+        with self._boundary("close"):
+            getattr(self._running, "close", lambda: None)()
+
     def events(self) -> Iterator[tuple[str, Event]]:
-        """Yield what happens to the runs; raises PluginError for anything else."""
+        """Yield what happens to the jobs; raises PluginError for anything else."""
         with self._boundary("give events"):
             events = self._running.events()
         for item in through(self._boundary("give events"), events):
             match item:
-                case (str(run_id), Epoch() | Done() | Failed() as event):
-                    yield run_id, event
+                case (str(job_id), Epoch() | Done() | Failed() | Measured() | Interrupted() as event):
+                    event = self._counted(job_id, event)
+                    yield job_id, event
+                    self._note(job_id, event)  # once it is written down
                 case _:
                     raise PluginError(
                         f"executor '{self.name}': must give a run's id and an event, got {repr_of(item):.80}"
                     )
 
+    def _counted(self, job_id: str, event: Event) -> Event:
+        """Return the event; Failed in its place where it is the last death that a job is allowed."""
+        job = self._jobs.get(job_id)
+        if not isinstance(event, Interrupted) or not event.alone or job is None:
+            return event
+        self._attempts.died(of_job(job), label_of(job), event.reason)
+        if not (why := self._attempts.given_up(of_job(job))):
+            return event
+        self.stop(job_id)
+        return Failed("error", why, event.last_words)
+
+    def _note(self, job_id: str, event: Event) -> None:
+        """Note in the journal how far a job is."""
+        if (job := self._jobs.get(job_id)) is None:
+            return
+        if event.ends_run:
+            del self._jobs[job_id]
+            if not (isinstance(event, Failed) and self._attempts.given_up(of_job(job))):
+                self._attempts.end(of_job(job))
+        elif isinstance(event, Epoch):
+            self._attempts.come_to(of_job(job), event.number)
+
     def _boundary(self, what: str) -> Boundary:
         return Boundary("executor", self.name, what)
+
+
+def label_of(job: Job) -> str:
+    """Return what a job is called in messages about its being under way."""
+    if isinstance(job, Measurement):
+        networks = " and ".join(f"{run.arm.name} seed {run.init_seed}" for run in job.runs)
+        return f"probe '{job.probe}' of {networks}"
+    return f"{job.arm.name}, {job.phase} run {job.id}, seed {job.init_seed}"

@@ -27,6 +27,7 @@ from harness.plugin.registry import Registry
 from harness.records.attempts import Attempts
 from harness.run import search
 from harness.run.baseline import Imported, matched, with_networks
+from harness.run.executor import check_executor
 from harness.run.fairness import Fairness, check_fairness
 from harness.run.workbench import check_layer_factor, check_overrides
 from harness.training.device import Device, set_up_device
@@ -74,6 +75,7 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
     plan = resolve(benchmark, source, registry)
     _check_other_profiles(request, benchmark, registry)
     search.check(plan, source.where)
+    check_executor(plan.executor)
     train = benchmark.train
     device = set_up_device(train.device, train.precision, train.threads, source.where("train", "device"))
     setting = _opened(request, plan, source, device, reporter)

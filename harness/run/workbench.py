@@ -7,15 +7,18 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.benchmark.arms import Competitor, ends
 from harness.benchmark.plan import Setting
 from harness.benchmark.toml import refusal
-from harness.errors import did_you_mean
+from harness.errors import HarnessError, did_you_mean
 from harness.plugin.boundary import Boundary, PluginFailed
-from harness.plugin.contracts import Schedule, Split
-from harness.plugin.runs import Arm, Run, State
+from harness.plugin.contracts import Opening, Schedule, Split
+from harness.plugin.runs import Arm, Measured, Measurement, Run, State
+from harness.records import schema
+from harness.run.after.measuring import Solutions, measure_networks
 from harness.training.batches import Resident, put_on_device
 from harness.training.ingredients import Ingredients
 from harness.training.parts import Parts, assemble
@@ -124,23 +127,53 @@ def check_layer_factor(setting: Setting, where: Callable[..., str]) -> None:
 
 
 class Bench:
-    """A ``Workbench`` in this process. The splits are on the device once, for all runs."""
+    """A ``Workbench`` in this process. The splits are on the device once, for all runs.
+
+    ``folder`` is the run folder, and ``open_elsewhere`` makes what another process opens the same benchmark from.
+    """
 
     def __init__(
         self,
         setting: Setting,
         state: Callable[[str], State | None],
         solution: Callable[[str], Mapping[str, torch.Tensor]] | None = None,
+        folder: Path | None = None,
+        open_elsewhere: Callable[[], Opening] | None = None,
     ) -> None:
         self.setting = setting
         self.state = state
         self._solution = solution  # a run's final weights
+        self._folder = folder
+        self._open_elsewhere = open_elsewhere
         self._resident: dict[object, Resident] = {}
+        self._measured_by: dict[str, Solutions] = {}  # by probe: the networks that it has looked at, with its own notes
+
+    def opening(self) -> Opening:
+        """Return plain values from which another process opens the same benchmark."""
+        if self._open_elsewhere is None:
+            raise HarnessError("this benchmark was opened to be looked at: it cannot be carried out by workers")
+        return self._open_elsewhere()
+
+    def solution(self, run_id: str) -> Mapping[str, torch.Tensor]:
+        """Return the weights that a run ended with."""
+        if self._solution is None:
+            raise HarnessError(f"run {run_id}: its weights are not at hand where nothing was trained yet")
+        return self._solution(run_id)
+
+    def solution_file(self, run_id: str) -> str:
+        """Return the path of the file with the weights that a run ended with."""
+        assert self._folder is not None
+        return str(schema.solution(self._folder, run_id).resolve())
+
+    def measure(self, measurement: Measurement) -> Measured:
+        """Return what a probe measures on trained networks; raises PluginFailed where it fails."""
+        probe = next(probe for probe in self.setting.plan.probes if probe.name == measurement.probe)
+        solutions = self._measured_by.setdefault(probe.name, Solutions(self.solved))
+        return measure_networks(probe, measurement.runs, solutions)
 
     def solved(self, run: Run) -> Parts:
         """Return the parts of a run that is over, its network with the final weights and in evaluation mode."""
-        assert self._solution is not None
-        parts = self.parts(run, self._solution(run.id))
+        parts = self.parts(run, self.solution(run.id))
         parts.enter_last_stage()
         parts.model.eval()
         return parts
@@ -151,8 +184,7 @@ class Bench:
         The network has these weights, or those of the run that it follows, or its initial ones.
         """
         if weights is None and run.follows:
-            assert self._solution is not None
-            weights = self._solution(run.follows)
+            weights = self.solution(run.follows)
         plan = self.setting.plan
         competitor = plan.competitor(run.arm.name)
         with Boundary("task", plan.task.name, "say how many outputs it needs"):

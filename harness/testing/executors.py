@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.plugin.contracts import Executor
-from harness.plugin.runs import Done, Epoch, Event, Failed, Run, State
+import torch
+
+from harness.errors import PluginError
+from harness.plugin.contracts import Executor, Opening
+from harness.plugin.runs import Done, Epoch, Event, Failed, Measured, Measurement, Run, State
 from harness.testing import problems
 from harness.testing.driving import CPU, FALLING, SGD, ingredients, run_of, torch_check
 from harness.testing.outcomes import require
@@ -15,6 +19,7 @@ from harness.training.loop import execute
 from harness.training.parts import Parts, assemble
 
 BROKEN = 99  # the seed of a run that cannot be put together
+UNABLE = "unable"  # the probe that cannot measure
 
 
 class Desk:
@@ -29,6 +34,35 @@ class Desk:
     def state(self, run_id: str) -> State | None:
         """Return None: every run begins."""
         return None
+
+    def measure(self, measurement: Measurement) -> Measured:
+        """Return a number that the networks decide, or fail for the probe that is to fail."""
+        if measurement.probe == UNABLE:
+            raise PluginError(f"probe '{UNABLE}': this measurement is to fail")
+        return Measured({"seeds": float(sum(run.init_seed for run in measurement.runs))})
+
+    def opening(self) -> Opening:
+        """Return what opens such a workbench in another process."""
+        return Drawer(tuple(sys.path))
+
+    def solution(self, run_id: str) -> Mapping[str, torch.Tensor]:
+        """Return no weights: none of its runs is gone on from."""
+        return {}
+
+    def solution_file(self, run_id: str) -> str:
+        """Return no path: none of its runs is gone on from."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """An opening of a ``Desk``."""
+
+    sys_path: tuple[str, ...]
+
+    def open(self) -> Desk:
+        """Return the workbench."""
+        return Desk()
 
 
 @torch_check

@@ -16,7 +16,7 @@ What an image may go through, in this order; numbers are drawn on the CPU, so th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -27,13 +27,16 @@ LIGHT = 0.2
 ALPHA = {"mixup": 0.2, "cutmix": 1.0}
 
 
+Draws = Mapping[str, torch.Tensor]  # what is random in a batch of B images, by name; the rest follows from it
+
+
 @dataclass(frozen=True)
 class Mixed:
-    """The targets of a blended batch: each image is ``part`` of one example and the rest of another."""
+    """The targets of a blended batch: each image is a part of one example and the rest of another."""
 
     first: torch.Tensor  # [B, ...]
     second: torch.Tensor
-    part: float  # in [0, 1], of the first
+    parts: torch.Tensor  # [2] in [0, 1], of the first and of the second; their sum is 1
 
 
 Targets = torch.Tensor | Mixed
@@ -43,69 +46,106 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def copy_targets(targets: Targets) -> Targets:
     """Return targets in memory of their own."""
     if isinstance(targets, Mixed):
-        return Mixed(targets.first.clone(), targets.second.clone(), targets.part)
+        return Mixed(targets.first.clone(), targets.second.clone(), targets.parts.clone())
     return targets.clone()
 
 
 def blend_loss(loss: Loss, outputs: torch.Tensor, targets: Targets) -> torch.Tensor:
     """Return the loss of outputs ``[B, K]``; of a blended batch the mean of both losses, weighted by the parts."""
     if isinstance(targets, Mixed):
-        return targets.part * loss(outputs.clone(), targets.first) + (1 - targets.part) * loss(outputs, targets.second)
+        part, rest = targets.parts
+        return part * loss(outputs.clone(), targets.first) + rest * loss(outputs, targets.second)
     return loss(outputs, targets)
 
 
-def gather(stored: torch.Tensor, chosen: torch.Tensor, kinds: frozenset[str], random: torch.Generator) -> torch.Tensor:
-    """Return the ``chosen`` ``[B]`` of the stored images ``uint8 [N, H, W, 3]``, shifted and flipped as asked."""
-    if not kinds & {"crop", "flip"}:
+def draw(count: int, size: tuple[int, int], kinds: frozenset[str], random: torch.Generator) -> dict[str, torch.Tensor]:
+    """Return what is random in a batch of so many images of a size, height and width, on the CPU."""
+    height, width = size
+    draws: dict[str, torch.Tensor] = {}
+    if "crop" in kinds:
+        draws["down"], draws["right"] = _draw_shifts(count, height, random), _draw_shifts(count, width, random)
+    if "flip" in kinds:
+        draws["flip"] = torch.rand(count, 1, generator=random) < 0.5
+    if kinds & {"resized_crop", "rotate"}:
+        draws["maps"] = _draw_maps(count, kinds, random)
+    for kind in ("brightness", "contrast"):
+        if kind in kinds:
+            draws[kind] = _draw_uniform(count, 1 - LIGHT, 1 + LIGHT, random)
+    return draws | _draw_mix(count, size, kinds, random)
+
+
+def gather(stored: torch.Tensor, chosen: torch.Tensor, draws: Draws) -> torch.Tensor:
+    """Return the ``chosen`` ``[B]`` of the stored images ``uint8 [N, H, W, 3]``, shifted and flipped as drawn."""
+    if not draws.keys() & {"down", "flip"}:
         return stored.index_select(0, chosen)
     count, (height, width) = len(chosen), stored.shape[1:3]
-    rows = torch.arange(height).expand(count, height)
-    columns = torch.arange(width).expand(count, width)
-    if "crop" in kinds:
-        rows = _fold_back(rows + _draw_shifts(count, height, random), height)
-        columns = _fold_back(columns + _draw_shifts(count, width, random), width)
-    if "flip" in kinds:
-        flip = torch.rand(count, 1, generator=random) < 0.5
-        columns = torch.where(flip, columns.flip(1), columns)
-    rows, columns = rows.to(chosen.device), columns.to(chosen.device)
+    rows = torch.arange(height, device=chosen.device).expand(count, height)
+    columns = torch.arange(width, device=chosen.device).expand(count, width)
+    if "down" in draws:
+        rows, columns = _fold_back(rows + draws["down"], height), _fold_back(columns + draws["right"], width)
+    if "flip" in draws:
+        columns = torch.where(draws["flip"], columns.flip(1), columns)
     return stored[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def transform(
-    images: torch.Tensor, kinds: frozenset[str], random: torch.Generator, black: torch.Tensor
-) -> torch.Tensor:
-    """Return normalised images ``[B, 3, H, W]``, resampled and lit as asked; ``black`` ``[1 or 3]`` is a black pixel."""
-    if kinds & {"resized_crop", "rotate"}:
-        maps = _draw_maps(len(images), kinds, random).to(images.device)
-        grid = torch.nn.functional.affine_grid(maps, list(images.shape), align_corners=False)
+def transform(images: torch.Tensor, draws: Draws, black: torch.Tensor) -> torch.Tensor:
+    """Return normalised images ``[B, 3, H, W]``, resampled and lit as drawn; ``black`` ``[1 or 3]`` is a black pixel."""
+    if "maps" in draws:
+        grid = torch.nn.functional.affine_grid(draws["maps"], list(images.shape), align_corners=False)
         images = torch.nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    if "brightness" in kinds:
+    if "brightness" in draws:
         dark = black[:, None, None]
-        images = dark + (images - dark) * _draw_factors(images, random)
-    if "contrast" in kinds:
+        images = dark + (images - dark) * draws["brightness"][:, None, None, None]
+    if "contrast" in draws:
         mean = images.mean(dim=(1, 2, 3), keepdim=True)
-        images = mean + (images - mean) * _draw_factors(images, random)
+        images = mean + (images - mean) * draws["contrast"][:, None, None, None]
     return images
 
 
-def mix_batch(
-    images: torch.Tensor, targets: torch.Tensor, kinds: frozenset[str], random: torch.Generator
-) -> tuple[torch.Tensor, Targets]:
+def mix_batch(images: torch.Tensor, targets: torch.Tensor, draws: Draws) -> tuple[torch.Tensor, Targets]:
     """Return images ``[B, 3, H, W]`` blended with others of their batch, and what their targets are then."""
+    if "partner" not in draws:
+        return images, targets
+    order = draws["partner"]
+    partners, mixed = images[order], Mixed(targets, targets[order], draws["parts"])
+    blend = draws.get("blend")  # absent: every batch is blended, or every batch is cut
+    if "box" not in draws or blend is not None:
+        part, rest = mixed.parts
+        blended = part * images + rest * partners
+        if "box" not in draws:
+            return blended, mixed
+    cut = torch.where(_inside(draws["box"], images.shape[2], images.shape[3]), partners, images)
+    return cut if blend is None else torch.where(blend, blended, cut), mixed
+
+
+def _inside(box: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Return the mask ``[H, W]`` of a box: its first row, the row after its last one, and the same of columns."""
+    rows, columns = torch.arange(height, device=box.device)[:, None], torch.arange(width, device=box.device)
+    top, bottom, left, right = box
+    return (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+
+
+def _draw_mix(
+    count: int, size: tuple[int, int], kinds: frozenset[str], random: torch.Generator
+) -> dict[str, torch.Tensor]:
+    """Return how a batch is blended: every image's partner, the parts, and the box that is cut or the coin."""
     chosen_kinds = sorted(kinds & ALPHA.keys())
     if not chosen_kinds:
-        return images, targets
+        return {}
     kind = chosen_kinds[int(torch.randint(len(chosen_kinds), (), generator=random))]
-    order = torch.randperm(len(images), generator=random).to(images.device)
+    draws = {"partner": torch.randperm(count, generator=random)}
     part = _draw_beta(ALPHA[kind], random)
-    if kind == "mixup":
-        return part * images + (1 - part) * images[order], Mixed(targets, targets[order], part)
-    height, width = images.shape[2:]
-    rows, columns = (_draw_stretch(side, math.sqrt(1 - part), random) for side in (height, width))
-    images = images.clone()
-    images[:, :, rows, columns] = images[order][:, :, rows, columns]
-    part_kept = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
-    return images, Mixed(targets, targets[order], part_kept)
+    box = [0, 0, 0, 0]
+    if kind == "cutmix":
+        rows, columns = (_draw_stretch(side, math.sqrt(1 - part), random) for side in size)
+        box = [rows.start, rows.stop, columns.start, columns.stop]
+        part = 1 - (rows.stop - rows.start) * (columns.stop - columns.start) / (size[0] * size[1])
+    draws["parts"] = torch.tensor([part, 1 - part])
+    if "cutmix" in chosen_kinds:
+        draws["box"] = torch.tensor(box)
+    if len(chosen_kinds) > 1:
+        draws["blend"] = torch.tensor(kind == "mixup")
+    return draws
 
 
 def _draw_maps(count: int, kinds: frozenset[str], random: torch.Generator) -> torch.Tensor:
@@ -124,11 +164,6 @@ def _draw_maps(count: int, kinds: frozenset[str], random: torch.Generator) -> to
     first = torch.stack([width * cos, -height * sin, x], dim=1)
     second = torch.stack([width * sin, height * cos, y], dim=1)
     return torch.stack([first, second], dim=1)
-
-
-def _draw_factors(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    """Return one factor per image, ``[B, 1, 1, 1]``."""
-    return _draw_uniform(len(images), 1 - LIGHT, 1 + LIGHT, random).to(images.device)[:, None, None, None]
 
 
 def _draw_uniform(count: int, low: float, high: float, random: torch.Generator) -> torch.Tensor:

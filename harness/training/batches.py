@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.plugin.contracts import Split
-from harness.training.augmentation import Targets, gather, mix_batch, transform
+from harness.training.augmentation import Draws, Targets, draw, gather, mix_batch, transform
 from harness.training.device import Device
 
 MEAN, STD = (0.5,), (0.25,)  # of pixels in [0, 1]; a network trained from scratch asks no more than a common scale
@@ -144,12 +144,28 @@ class Batches:
 
     def of(self, epoch: int) -> Iterator[tuple[torch.Tensor, Targets]]:
         """Yield ``(inputs [B, ...], targets [B, ...])`` for every batch of an epoch."""
+        for drawn in self._drawn(epoch):
+            yield self.make({name: tensor.to(self.split.device) for name, tensor in drawn.items()})
+
+    def draw(self, epoch: int) -> dict[str, torch.Tensor]:
+        """Return all that is random in an epoch, on the CPU; row ``s`` of every tensor is what ``make`` takes for step ``s``."""
+        steps = list(self._drawn(epoch))
+        return {name: torch.stack([drawn[name] for drawn in steps]) for name in steps[0]}
+
+    def make(self, drawn: Draws) -> tuple[torch.Tensor, Targets]:
+        """Return the batch ``(inputs [B, ...], targets [B, ...])`` of what was drawn for a step."""
+        chosen = drawn["chosen"]
+        inputs = self.split.as_input(gather(self.split.stored_inputs, chosen, drawn))
+        if self.augment:
+            inputs = transform(inputs, drawn, -self.split.shift * self.split.scale)
+        return mix_batch(inputs, self.split.stored_targets.index_select(0, chosen), drawn)
+
+    def _drawn(self, epoch: int) -> Iterator[dict[str, torch.Tensor]]:
+        """Yield what is random in every batch of an epoch: which examples it has, ``chosen [B]``, and their augmentation."""
         seed_all(mix_seeds(self.seed, epoch, 1))  # for dropout, and whatever else a plugin draws
         random = torch.Generator().manual_seed(mix_seeds(self.seed, epoch))
-        order = torch.randperm(len(self.split), generator=random).to(self.split.device)
-        black = -self.split.shift * self.split.scale
+        order = torch.randperm(len(self.split), generator=random)
+        height, width = self.split.stored_inputs.shape[1:3] if self.augment else (0, 0)
         for start in range(0, len(self) * self.batch_size, self.batch_size):
-            chosen = order[start : start + self.batch_size]
-            rows = gather(self.split.stored_inputs, chosen, self.augment, random)
-            inputs = transform(self.split.as_input(rows), self.augment, random, black)
-            yield mix_batch(inputs, self.split.stored_targets.index_select(0, chosen), self.augment, random)
+            augmented = draw(self.batch_size, (height, width), self.augment, random) if self.augment else {}
+            yield {"chosen": order[start : start + self.batch_size], **augmented}

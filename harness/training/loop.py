@@ -1,7 +1,8 @@
-"""The training loop, and how an executor carries out a whole run with it."""
+"""The training loop, and how an executor carries out a job with it: a whole run, or a measurement."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,10 +11,12 @@ from harness.errors import DiskError, Diverged, HarnessError, arguments, traceba
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Workbench
 from harness.plugin.process_settings import kept_apart
-from harness.plugin.runs import Epoch, Event, Failed, Run, State
+from harness.plugin.runs import Epoch, Event, Failed, Job, Measurement, Run, State
 
 if TYPE_CHECKING:
     from harness.plugin.contracts import TrainingParts
+
+SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is shorter than that
 
 
 def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch]:
@@ -29,18 +32,19 @@ def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterato
         yield parts.record(epoch)
 
 
-def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
-    """Carry out a run from where it was left, and yield what happens.
+def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
+    """Carry out a job, a run from where it was left or a measurement, and yield what happens.
 
-    A setting of the process that the run's plugins change is theirs alone. It is put back whenever the run is left, and the
+    A setting of the process that the job's plugins change is theirs alone. It is put back whenever the job is left, and the
     event names it.
 
     Args:
-        run: What to train.
+        job: What to train, or what to measure.
         workbench: What the executor was given.
 
     Yields:
-        An Epoch at the end of each, then Done. Failed, as the last one, for whatever goes wrong.
+        Of a run an Epoch at the end of each, then Done; of a measurement one Measured. Failed, as the last one, for
+        whatever goes wrong. An Epoch has a state where it is to be saved: at most every ten seconds.
 
     >>> from harness import Arm
     >>> run = Run(
@@ -53,21 +57,24 @@ def execute(run: Run, workbench: Workbench) -> Iterator[Event]:
     >>> [event.reason for event in execute(run, Broken())]
     ['data: must be there, got nothing']
     """
-    arguments.having("run", run, "a Run", "id", "epochs", "arm", "task")
-    arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
-    who = f"arm {run.arm.name} (or its task, {run.task})"
-    for event, changed in kept_apart(_carried_out(run, workbench), who):
-        yield replace(event, changed=tuple(changed)) if changed else event
+    if isinstance(job, Measurement):
+        arguments.having("workbench", workbench, "a Workbench, which an executor is given", "measure")
+        who, events = f"probe '{job.probe}'", _measured(job, workbench)
+    else:
+        arguments.having("job", job, "a Run or a Measurement", "id", "epochs", "arm", "task")
+        arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
+        who, events = f"arm {job.arm.name} (or its task, {job.task})", _events(job, workbench)
+    for event, changed in kept_apart(_carried_out(events), who):
+        yield replace(event, changed=(*event.changed, *changed)) if changed else event
 
 
-def _carried_out(run: Run, workbench: Workbench) -> Iterator[Event]:
-    events = _events(run, workbench)
+def _carried_out(events: Iterator[Event]) -> Iterator[Event]:
     while (event := _next(events)) is not None:
         yield event
 
 
 def _next(events: Iterator[Event]) -> Event | None:
-    """Return the next event, None where there is no more; a plugin may raise anything, and ends this run and no other."""
+    """Return the next event, None where there is no more; a plugin may raise anything, and ends this job and no other."""
     try:
         with Boundary():
             return next(events, None)
@@ -79,10 +86,35 @@ def _next(events: Iterator[Event]) -> Event | None:
         return Failed("error", str(error), traceback_of(error))
 
 
+def _measured(measurement: Measurement, workbench: Workbench) -> Iterator[Event]:
+    yield workbench.measure(measurement)
+
+
 def _events(run: Run, workbench: Workbench) -> Iterator[Event]:
     parts = workbench.parts(run)
-    for trained, epoch in enumerate(train(run, parts, workbench.state(run.id))):
-        if trained == 0:
-            epoch.state()  # so that an optimizer whose state cannot be saved fails here, and not when a save is due
-        yield epoch
+    saving = _Saving()
+    for epoch in train(run, parts, workbench.state(run.id)):
+        yield saving.with_state_if_due(epoch)
     yield parts.done()
+
+
+class _Saving:
+    """When the state of a run is due: whenever one more epoch would put more than ``SAVE_EVERY`` seconds at risk."""
+
+    def __init__(self) -> None:
+        self._safe: float | None = None  # when all that was trained was safe
+
+    def with_state_if_due(self, epoch: Epoch) -> Epoch:
+        """Return the epoch with a copy of its state where that is to be saved, and with none elsewhere.
+
+        The state of the first epoch is always tried, so that an optimizer whose state cannot be saved fails early.
+        """
+        now, seconds = time.monotonic(), epoch.seconds / epoch.number
+        is_first = self._safe is None
+        safe = now - seconds if self._safe is None else self._safe
+        is_due = now - safe + seconds > SAVE_EVERY
+        self._safe = now if is_due else safe
+        if not (is_first or is_due) or epoch.state is None:
+            return replace(epoch, state=None)
+        state = epoch.state()
+        return replace(epoch, state=(lambda: state) if is_due else None)

@@ -77,7 +77,8 @@ def test_the_keys_of_an_open_table_mean_what_the_table_means():
 
 OUT = {
     "search.trials", "search.unit", "search.budget", "search.replicates",
-    "train.executor", "train.threads", "train.workers", "train.crew", "train.max_seconds", "train.max_memory",
+    "train.executor", "train.executor_options", "train.threads", "train.workers", "train.crew",
+    "train.max_seconds", "train.max_memory",
     "data.exclude",
     "compare.seeds", "compare.untuned", "compare.twins", "compare.aa", "compare.label_noise", "compare.gate",
     "compare.fit", "compare.probes", "compare.probe_options", "compare.probe_sizes", "compare.probe_budget",

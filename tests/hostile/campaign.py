@@ -199,9 +199,9 @@ def _run(file: Path, out: Path, kill_at: int | None, notes: Path) -> None:
         calls = Calls(out, kill_at, notes)
         calls.listen()
         from harness.cli.app import main
-        from harness.records import store
+        from harness.training import loop
 
-        store.SAVE_EVERY = 0.0  # so that every epoch has a state to go on from
+        loop.SAVE_EVERY = 0.0  # so that every epoch has a state to go on from
         main(["run", str(file), "--out", str(out), "--retry"])
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1

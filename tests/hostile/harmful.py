@@ -70,7 +70,7 @@ def _set_seeds() -> None:
 
     torch.manual_seed(0)
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
 
 
 def _set_default_dtype() -> None:

@@ -25,6 +25,7 @@ from harness.errors import RunFolderError
 from harness.records import Store, database, open_records, schema, store
 from harness.run.prepare import Request
 from harness.run.start import run
+from harness.training import loop
 
 
 def _campaign():
@@ -48,7 +49,7 @@ def carry_out(file, out, kill_at=0):
     lines, saved = [], []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Reporter, "say", lambda self, text, style="": lines.append(text))
-        patch.setattr(store, "SAVE_EVERY", 0.0)
+        patch.setattr(loop, "SAVE_EVERY", 0.0)
         keep = store.save_tensors
 
         def then_killed(place, *tensors):

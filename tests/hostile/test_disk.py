@@ -27,12 +27,13 @@ from harness.console.progress import Reporter
 from harness.errors import DiskError, disk
 from harness.plugin.contracts import Analysis
 from harness.plugin.runs import Failed
-from harness.records import Store, database, open_records, promised, schema, store
+from harness.records import Store, database, open_records, promised, schema
 from harness.results.analysis import analyse
 from harness.run import disk_space
 from harness.run.driver import Driver
 from harness.run.prepare import Request, prepare
 from harness.run.start import run
+from harness.training import loop
 from harness.training.loop import execute
 
 BENCHMARK = """
@@ -205,7 +206,7 @@ def test_a_run_goes_on_from_every_kind_of_file_that_could_not_be_written(
     benchmark, whole, harness, tmp_path, monkeypatch
 ):
     """At each kind of file in turn, in the order in which they come, another call fails with another error."""
-    monkeypatch.setattr(store, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     out = tmp_path / "runs"
     simulated = Disk(out, monkeypatch)
     command = ("run", benchmark, "--out", out)

@@ -42,6 +42,7 @@ from harness.records.attempts import MOST, Attempts, of_run
 from harness.results.analysis import analyse, computed
 from harness.results.reports import write_reports
 from harness.run.executor import GuardedExecutor
+from harness.training import loop
 
 # --- what is raised ------------------------------------------------------------------------------------------
 
@@ -284,7 +285,7 @@ def survived(tmp_path_factory: Any) -> tuple[Path, int, str]:
     folder = tmp_path_factory.mktemp("evil")
     (folder / "evil.py").write_text(PLUGIN, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "SAVE_EVERY", 0.0)
+        patch.setattr(loop, "SAVE_EVERY", 0.0)
         code, out, _ = command(folder, optimizers=(*EVIL, "sgd"), probes=("leaving",), formats=("aaa", "bad", "md"))
     return run_folder(folder), code, out
 

@@ -11,6 +11,7 @@ from harness.console.progress import Reporter
 from harness.records import open_records, store
 from harness.run.prepare import Request
 from harness.run.start import run
+from harness.training import loop
 
 ARMS = ["lbfgs", "sam", "schedulefree", "muon", "ema", "prodigy", "sam(adam)", "ema(sgd)"]
 
@@ -50,7 +51,7 @@ def test_they_run_go_on_bit_equal_after_kills_and_are_reported(benchmark_file, t
         assert run(Request(file, out=tmp_path / out, overrides=overrides), Reporter(quiet=True)) == 0
         return next((tmp_path / out).iterdir())
 
-    monkeypatch.setattr(store, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(store, "save_tensors", then_killed)
     whole = carry_out("whole", overrides=('report.formats=["html"]',))
     for saves in (3, 7, 5, 11):

@@ -17,6 +17,7 @@ from harness.records import open_records, schema, store
 from harness.records.reader import load_arrays
 from harness.run.prepare import Request
 from harness.run.start import run
+from harness.training import loop
 
 ASKED = ("epochs = 2\n", "epochs = 7\nsnapshots = true\nprobes = []\n")
 QUICK = (
@@ -91,7 +92,7 @@ def test_killed_after_every_save_the_snapshots_are_those_of_an_undisturbed_run(c
             raise Killed
 
     one_seed = (ASKED, ("seeds = 2", "seeds = 1"))
-    monkeypatch.setattr(store, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(store, "save_tensors", then_killed)
     whole = carry_out(*one_seed, out="whole")
     for saves in (2, 2, 2, 3, 3, 5, 1, 1):

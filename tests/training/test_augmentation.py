@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 
 from harness.plugin.contracts import Split
-from harness.training.augmentation import ALPHA, LIGHT, Mixed, _draw_beta, blend_loss, mix_batch, transform
+from harness.training.augmentation import ALPHA, LIGHT, Mixed, _draw_beta, blend_loss, draw, mix_batch, transform
 from harness.training.batches import Batches, put_on_device
 from harness.training.device import Device
 
@@ -21,6 +21,10 @@ BLACK = torch.tensor([-2.0])
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def drawn(count, side, kinds, seed=0):
+    return draw(count, (side, side), frozenset(kinds), generator(seed))
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def ramp(count=64, side=32):
 
 
 def test_a_resized_crop_is_a_part_of_the_image_as_large_and_as_square_as_promised():
-    found = transform(ramp(), frozenset({"resized_crop"}), generator(), BLACK)
+    found = transform(ramp(), drawn(64, 32, {"resized_crop"}), BLACK)
     width = (found[:, 0, 16, -2] - found[:, 0, 16, 1]) * 32 / 29 / 2  # of the whole, from the slope of the ramp
     height = (found[:, 1, -2, 16] - found[:, 1, 1, 16]) * 32 / 29 / 2
     area, ratio = width * height, width / height
@@ -60,7 +64,7 @@ def test_a_resized_crop_is_a_part_of_the_image_as_large_and_as_square_as_promise
 
 
 def test_a_rotation_turns_about_the_middle_and_by_no_more_than_ten_degrees():
-    found = transform(ramp(), frozenset({"rotate"}), generator(), BLACK)
+    found = transform(ramp(), drawn(64, 32, {"rotate"}), BLACK)
     across = found[:, :2, 16, 20] - found[:, :2, 16, 12]
     angles = torch.rad2deg(torch.atan2(across[:, 1], across[:, 0]))
     assert float(angles.min()) < -5 < 5 < float(angles.max())
@@ -71,11 +75,11 @@ def test_a_rotation_turns_about_the_middle_and_by_no_more_than_ten_degrees():
 
 def test_brightness_leaves_black_black_and_contrast_the_mean():
     images = ramp() + 0.5
-    bright = transform(images, frozenset({"brightness"}), generator(), BLACK)
+    bright = transform(images, drawn(64, 32, {"brightness"}), BLACK)
     factors = ((bright + 2) / (images + 2)).flatten(1)
     torch.testing.assert_close(factors, factors[:, :1].expand_as(factors))
     assert 1 - LIGHT <= float(factors.min()) < 0.9 < 1.1 < float(factors.max()) <= 1 + LIGHT
-    contrasted = transform(images, frozenset({"contrast"}), generator(), BLACK)
+    contrasted = transform(images, drawn(64, 32, {"contrast"}), BLACK)
     torch.testing.assert_close(contrasted.mean(dim=(1, 2, 3)), images.mean(dim=(1, 2, 3)))
     assert not torch.allclose(contrasted, images)
 
@@ -85,21 +89,21 @@ def test_a_blended_batch_is_made_of_two_and_says_how_much_of_each(kind):
     """Image k has the value k everywhere, so its mean says what it is made of."""
     images, targets = torch.arange(8.0)[:, None, None, None].expand(8, 3, 20, 20), torch.arange(8)
     for seed in range(20):
-        found, mixed = mix_batch(images, targets, frozenset({kind}), generator(seed))
+        found, mixed = mix_batch(images, targets, drawn(8, 20, {kind}, seed))
         assert sorted(mixed.second.tolist()) == list(range(8))
         assert torch.equal(mixed.first, targets)
-        expected = mixed.part * mixed.first + (1 - mixed.part) * mixed.second
+        part, rest = mixed.parts
+        expected = part * mixed.first + rest * mixed.second
         torch.testing.assert_close(found.mean(dim=(1, 2, 3)), expected, atol=1e-4, rtol=0)  # sums of 1,200 in float32
         whole = {float(v) for v in found.unique()} <= set(range(8))
-        assert whole == (kind == "cutmix") or mixed.part in (0.0, 1.0)
+        assert whole == (kind == "cutmix") or float(part) in (0.0, 1.0)
     assert torch.equal(images[:, 0, 0, 0], torch.arange(8.0))  # what was given is left alone
 
 
 def test_both_are_chosen_by_a_coin():
     images = torch.rand(8, 3, 20, 20, generator=generator())
     kinds = {
-        bool(torch.isin(mix_batch(images, torch.arange(8), frozenset(ALPHA), generator(s))[0], images).all())
-        for s in range(20)
+        bool(torch.isin(mix_batch(images, torch.arange(8), drawn(8, 20, ALPHA, s))[0], images).all()) for s in range(20)
     }
     assert kinds == {True, False}
 
@@ -117,7 +121,9 @@ def test_the_blended_loss_is_that_of_blended_targets():
     one_hot = torch.nn.functional.one_hot
     soft = 0.3 * one_hot(first, 3) + 0.7 * one_hot(second, 3)
     loss = torch.nn.functional.cross_entropy
-    torch.testing.assert_close(blend_loss(loss, outputs, Mixed(first, second, 0.3)), loss(outputs, soft))
+    torch.testing.assert_close(
+        blend_loss(loss, outputs, Mixed(first, second, torch.tensor([0.3, 0.7]))), loss(outputs, soft)
+    )
     torch.testing.assert_close(blend_loss(loss, outputs, first), loss(outputs, first))
 
 

@@ -11,6 +11,7 @@
 
    - ``run.search.dry_run.check``: the sampler and the pruner search each arm's space for a few trials, in memory;
    - ``run.search.samplers.check_finite``: a sampler that tries every combination has a finite space;
+   - ``run.executor.check_executor``: the executor can work with its options;
    - ``training.device``: the device is there;
    - ``training.pretrained.check_fit``: the weights are those of the backbone;
    - ``run.workbench.check_overrides`` and ``run.workbench.check_layer_factor``: what the file sets can be built, and

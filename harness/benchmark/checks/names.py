@@ -10,13 +10,13 @@ from harness.benchmark.absent import names_in
 from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
 from harness.errors import BenchmarkError, did_you_mean, shown
-from harness.plugin.contracts import Backbone, Dataset, Metric, Optimizer, Probe, Report, Scheduler, Task
+from harness.plugin.contracts import Backbone, Dataset, Executor, Metric, Optimizer, Probe, Report, Scheduler, Task
 from harness.plugin.registry import Registry
 from harness.plugin.validate import clash, fault
 
 
-def check_options(offer: Dataset | Probe, options: Mapping[str, Any], source: Source, *above: str) -> None:
-    """Refuse options that a dataset or a probe does not have, or does not take with that value."""
+def check_options(offer: Dataset | Executor | Probe, options: Mapping[str, Any], source: Source, *above: str) -> None:
+    """Refuse options that a dataset, an executor or a probe does not have, or does not take with that value."""
     kind = type(offer).__name__.lower()
     for name, value in options.items():
         key = (*above, name)

@@ -278,3 +278,12 @@ class TrainSection(Section):
             "The executor, a plugin that carries runs out: in this process, or wherever it can.", "my_executor", BESIDE
         ),
     ] = "inprocess"
+    executor_options: Annotated[
+        Options,
+        Meaning(
+            "Options of the executor. `ray` has the address of the cluster, and what each of its workers takes of a machine.",
+            {"address": "auto", "cpus": 2.0},
+            BESIDE,
+            belongs_to=("train", "executor"),
+        ),
+    ] = {}

@@ -16,7 +16,7 @@ the network.
 from __future__ import annotations
 
 from harness.plugin.contracts.data import Data, DataRequest, Dataset, Download, Photo, Split
-from harness.plugin.contracts.executing import Executor, RunningExecutor, Workbench
+from harness.plugin.contracts.executing import Executor, Opening, RunningExecutor, Workbench
 from harness.plugin.contracts.learning import Backbone, Metric, Optimizer, Schedule, Scheduler, Task, Weights
 from harness.plugin.contracts.offers import KINDS, OFFERS, Catalogue, Kind, Offer
 from harness.plugin.contracts.parts import DeviceSplit, Parts, TrainingParts
@@ -39,6 +39,7 @@ __all__ = [
     "Kind",
     "Metric",
     "Offer",
+    "Opening",
     "Optimizer",
     "Parts",
     "Photo",

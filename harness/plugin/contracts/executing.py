@@ -1,22 +1,40 @@
-"""The contract of an executor, which carries out runs, and of the workbench that it is given."""
+"""The contract of an executor, which carries out runs and measurements, and of the workbench that it is given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.plugin.contracts.parts import TrainingParts
-from harness.plugin.runs import Event, Run, State
+from harness.plugin.contracts.spaces import Space
+from harness.plugin.runs import Event, Job, Measured, Measurement, Run, State
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Opening(Protocol):
+    """All that another process needs to open a workbench of its own: plain values that can be pickled.
+
+    An executor takes it from ``workbench.opening()``, sends it to its workers once, and gives it to ``harness.Worker``.
+    """
+
+    @property
+    def sys_path(self) -> Sequence[str]:
+        """Where the process finds modules. It must be set before this value is unpickled there."""
+
+    def open(self) -> Workbench:
+        """Open the benchmark in this process; raises HarnessError where this process has other plugins."""
 
 
 class Workbench(Protocol):
-    """What an executor is given: how to put a run's parts together, and where it was left.
+    """What an executor is given: how to put a run's parts together, where it was left, and how to measure networks.
 
-    An executor passes it on to ``harness.execute``, which trains with it.
+    An executor in one process passes it on to ``harness.execute``. An executor with workers sends its ``opening`` to them.
 
     >>> class Restarted:
-    ...     def __init__(self, workbench): self.parts = workbench.parts
+    ...     def __init__(self, workbench): self.parts, self.measure = workbench.parts, workbench.measure
     ...     def state(self, run_id): return None  # every run begins anew
     """
 
@@ -26,38 +44,68 @@ class Workbench(Protocol):
     def state(self, run_id: str) -> State | None:
         """Return the state the run was saved in, or None if it has not begun."""
 
+    def measure(self, measurement: Measurement) -> Measured:
+        """Return what a probe measures on trained networks; raises HarnessError, naming the probe, where it fails."""
+
+    def opening(self) -> Opening:
+        """Return plain values from which another process opens the same benchmark."""
+
+    def solution(self, run_id: str) -> Mapping[str, torch.Tensor]:
+        """Return the weights that a run ended with; raises RunFolderError where they are missing."""
+
+    def solution_file(self, run_id: str) -> str:
+        """Return the path of the file with the weights that a run ended with, for processes that see the run folder."""
+
 
 class RunningExecutor(Protocol):
-    """Where runs are carried out: pure jobs in, events out.
+    """Where jobs, runs and measurements, are carried out: pure jobs in, events out.
+
+    Three more members are optional. ``isolated`` is true where jobs are carried out in other processes, so that a death
+    of this one is not theirs; without it, it is false. ``close()`` ends the workers; it is called once, at the end.
+    ``line`` says in one line for people how many workers there are, and why.
 
     >>> from harness import Done
     >>> class Nothing:
     ...     room = 1
-    ...     def submit(self, runs): self.runs = list(runs)
-    ...     def events(self): yield from ((run.id, Done(stopped=True)) for run in self.runs)
+    ...     def submit(self, jobs): self.jobs = list(jobs)
+    ...     def events(self): yield from ((job.id, Done(stopped=True)) for job in self.jobs)
     ...     def stop(self, run_id): pass
     """
 
-    room: int  # how many runs it can hold at a time
+    @property
+    def room(self) -> int:
+        """How many jobs it can hold at a time."""
 
-    def submit(self, runs: Sequence[Run]) -> None:
-        """Take these runs; they need not start at once, nor in this order."""
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Take these jobs; they need not start at once, nor in this order."""
 
     def events(self) -> Iterator[tuple[str, Event]]:
-        """Yield ``(run_id, Epoch | Done | Failed)`` as they come, until nothing is left; more may be submitted."""
+        """Yield ``(job.id, event)`` as they come, until nothing is left; more may be submitted.
+
+        The events of a run are Epochs and then Done or Failed, those of a measurement Measured or Failed. Interrupted
+        says that a process died in a job, which is begun again.
+        """
 
     def stop(self, run_id: str) -> None:
-        """End this run early: it yields a ``Done(stopped=True)``."""
+        """End this run early: it yields ``Done(stopped=True)`` with the metrics of its last epoch that was yielded."""
 
 
 @dataclass(frozen=True)
 class Executor:
-    """A way to carry out runs: ``build(workbench)`` returns a ``RunningExecutor``, ready for work.
+    """A way to carry out runs and measurements: ``build(workbench, **options)`` returns a ``RunningExecutor``, ready for work.
+
+    An executor that needs something of the machine, a library or an address for example, may bring a ``check``. It is called
+    with the options before the data is opened, and raises a PluginError with one line where the executor cannot work.
 
     >>> Executor("inprocess", build=lambda workbench: None).name
     'inprocess'
+    >>> Executor("remote", build=lambda workbench, address: None, options={"address": ""}).options
+    {'address': ''}
     """
 
     name: str  # by which a benchmark asks for it
-    build: Callable[[Workbench], RunningExecutor]
+    build: Callable[..., RunningExecutor]
+    check: Callable[..., object] | None = None  # None: it works wherever the harness does
+    options: Mapping[str, Any] = field(default_factory=dict)  # its keywords, with their defaults
+    limits: Space = field(default_factory=dict)  # what ``[train] executor_options`` may set an option to
     reference: str = ""  # a paper or an address, for the report

@@ -138,7 +138,7 @@ def _carry_out(folds: list[Fold], store: Store, reporter: Reporter, earlier: Ear
     for run in waiting:  # one that failed before is tried again
         store.reopen(run.id)
     phase = _Folds(waiting)
-    executor = GuardedExecutor(setting.plan.executor, _Benches(folds, store))
+    executor = GuardedExecutor(setting.plan.executor, _Benches(folds, store), store.attempts)
     loop = EventLoop(executor, [phase], store, reporter, earlier, keep_weights=False)
     loop.carry_out()
     if loop.taken:

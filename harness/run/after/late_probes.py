@@ -19,7 +19,9 @@ from harness.benchmark.plan import Setting
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.console.safe_text import command_with
+from harness.plugin.boundary import PluginFailed
 from harness.plugin.contracts import Probe
+from harness.plugin.process_settings import note_line
 from harness.plugin.runs import digest
 from harness.records import Store, schema
 from harness.run.after.measuring import (
@@ -47,7 +49,7 @@ def measure_solutions(
     ended = [planned for planned in comparison if (store.run(planned.run.id) or {}).get("state") == schema.DONE]
     failures = []
     for probe in setting.plan.probes:
-        solutions = Solutions(Bench(setting, store.state, store.solution))  # a probe's own notes go with it
+        solutions = Solutions(Bench(setting, store.state, store.solution).solved)  # a probe's own notes go with it
         failures += Probing(probe, setting, work_of(probe, setting, ended), solutions, store, reporter).carry_out()
     notes = store.noted("probes") or {}
     store.note("probes", {probe.name: notes[probe.name] for probe in setting.plan.probes})
@@ -167,12 +169,24 @@ class Probing:
             self._note_problem(runs, why)
             return 0.0
         with self.store.attempts.during(attempt, f"probe '{self.probe.name}' of {networks_in_words(runs)}"):
-            why = measure_networks(self.probe, self.version, runs, self.solutions, self.store)
+            why = self._measure_and_enter(runs)
         if why:
             self._note_problem(runs, why)
         seconds = time.perf_counter() - start
         self._write(seconds=self.note["seconds"] + seconds)
         return seconds
+
+    def _measure_and_enter(self, runs: Runs) -> str:
+        """Measure and enter the numbers and arrays; return why that failed, "" where it did not."""
+        try:
+            measured = measure_networks(self.probe, runs, self.solutions)
+        except PluginFailed as error:
+            return error.why
+        for line in measured.changed:
+            note_line(line)
+        run_ids = [run.id for run in runs]
+        self.store.add_measured(self.probe.name, self.version, run_ids, measured.numbers, measured.arrays)
+        return ""
 
     def _note_problem(self, runs: Runs, why: str) -> None:
         self.failed.add(key_of(runs))

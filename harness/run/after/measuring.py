@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
 from harness.plugin.process_settings import kept, note_line
-from harness.plugin.runs import Run
-from harness.records import Store
-from harness.run.workbench import Bench
+from harness.plugin.runs import Measured, Run
 
 if TYPE_CHECKING:
     import torch
@@ -31,13 +30,13 @@ Key = tuple[str, str, str]  # the run_ids of a measurement's networks, "" where 
 class Solutions:
     """The networks that were trained, ready to be measured; those used last are held."""
 
-    bench: Bench
+    solved: Callable[[Run], Parts]  # returns the parts of a run that is over, its network with the final weights
     _held: OrderedDict[str, tuple[Parts, int]] = field(default_factory=OrderedDict)
 
     def parts(self, run: Run) -> Parts:
         """Return a run's parts, its network with the final weights and in evaluation mode."""
         if run.id not in self._held:
-            parts = self.bench.solved(run)
+            parts = self.solved(run)
             size = sum(tensor.numel() * tensor.element_size() for tensor in parts.model.state_dict().values())
             self._held[run.id] = (parts, size)
             while len(self._held) > 3 and sum(size for _, size in self._held.values()) > HELD:
@@ -46,23 +45,25 @@ class Solutions:
         return self._held[run.id][0]
 
 
-def measure_networks(probe: Probe, version: str, runs: Runs, solutions: Solutions, store: Store) -> str:
-    """Measure these networks and enter the numbers and arrays; return why that failed, "" where it did not."""
+def measure_networks(probe: Probe, runs: Runs, solutions: Solutions) -> Measured:
+    """Return what a probe measures on these networks; raises PluginFailed where it fails."""
     from harness.training.batches import mix_seeds, seed_all
 
+    start = time.perf_counter()
     networks = [solutions.parts(run) for run in runs]
-    who = f"probe '{probe.name}'"
+    who, changed = f"probe '{probe.name}'", list[str]()
     try:
         with Boundary("probe", probe.name, "measure", everything=True), ExitStack() as around:
             seed_all(mix_seeds(*(run.order_seed for run in runs)))
             for parts in networks:
-                around.enter_context(network_kept(parts.model, who, note_line))
-            around.enter_context(kept(who))
+                around.enter_context(network_kept(parts.model, who, changed.append))
+            around.enter_context(kept(who, changed.append))
             numbers, arrays = numbers_and_arrays(probe.measure(*networks, **probe.options))
-    except PluginFailed as error:
-        return error.why
-    store.add_measured(probe.name, version, [run.id for run in runs], numbers, arrays)
-    return ""
+    except PluginFailed:  # no event takes the lines along
+        for line in changed:
+            note_line(line)
+        raise
+    return Measured(numbers, arrays, time.perf_counter() - start, tuple(changed))
 
 
 def key_of(runs: Runs) -> Key:

@@ -24,7 +24,7 @@ from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
 from harness.benchmark.toml import refusal
 from harness.errors import HarnessError, one_line, shortened
-from harness.plugin.runs import Epoch, PrunerDecision, Run, State
+from harness.plugin.runs import Epoch, PrunerDecision, Run
 from harness.records import Store, schema
 from harness.records.earlier import EarlierRun
 from harness.run.search import budget
@@ -310,8 +310,4 @@ class Search:
 
 def _epoch(row: Mapping[str, Any]) -> Epoch:
     """Return a recorded epoch, of which no state is kept."""
-
-    def no_state() -> State:
-        raise RuntimeError("a recorded epoch has no state: its run was trained in another folder")
-
-    return Epoch(row["epoch"], row["steps"], row["seconds"], row["lr"], row["metrics"], no_state)
+    return Epoch(row["epoch"], row["steps"], row["seconds"], row["lr"], row["metrics"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from harness import Done, Epoch, Event, Executor, Run, Workbench, execute, hookimpl
+from harness import Done, Epoch, Event, Executor, Job, Workbench, execute, hookimpl
 
 
 class InProcess:
@@ -15,22 +15,22 @@ class InProcess:
 
     def __init__(self, workbench: Workbench) -> None:
         self._workbench = workbench
-        self._queue: deque[Run] = deque()
+        self._queue: deque[Job] = deque()
         self._stopped: set[str] = set()
 
-    def submit(self, runs: Sequence[Run]) -> None:
-        """Queue the runs."""
-        self._queue.extend(runs)
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Queue the jobs."""
+        self._queue.extend(jobs)
 
     def events(self) -> Iterator[tuple[str, Event]]:
-        """Yield the events of all runs, until the queue is empty."""
+        """Yield the events of all jobs, until the queue is empty."""
         while self._queue:
-            run = self._queue.popleft()
-            for event in execute(run, self._workbench):
-                yield run.id, event
-                if run.id in self._stopped and isinstance(event, Epoch):
-                    self._stopped.discard(run.id)
-                    yield run.id, Done(event.metrics, stopped=True)
+            job = self._queue.popleft()
+            for event in execute(job, self._workbench):
+                yield job.id, event
+                if job.id in self._stopped and isinstance(event, Epoch):
+                    self._stopped.discard(job.id)
+                    yield job.id, Done(event.metrics, stopped=True)
                     break
 
     def stop(self, run_id: str) -> None:

@@ -1,0 +1,348 @@
+"""Whole benchmark files on the device: wall seconds, how busy the GPU is while it trains, equal tables, and the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from _gpu.setting import Context
+
+ROOT = Path(__file__).resolve().parents[3]
+FLAGSHIP = ROOT / "benchmarks" / "dogscats.toml"
+SMALL = (  # the flagship for a CPU
+    "data.options={train=128, tune=64, test=64}", "search.trials=2", "search.epochs=[1, 1]",
+    "search.sampler_options={n_startup_trials=1}", "compare.seeds=2", "compare.epochs=1", "compare.untuned=0",
+    "compare.probe_sizes={}", "train.device='cpu'",
+)  # fmt: skip
+LINES, WIDTH = 26, 70  # of what a command said, as many as are told
+
+
+# --- how busy the GPU is ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Busy:
+    """Samples of the GPU: when, the share of the time in which a kernel ran, and the memory in use."""
+
+    samples: list[tuple[float, float, float]] = field(default_factory=list)
+    problem: str = ""
+
+    def share(self, begins: float, ends: float) -> float | None:
+        """Return the mean share between two times, None where nothing was sampled."""
+        within = [busy for when, busy, _ in self.samples if begins <= when <= ends]
+        return round(sum(within) / len(within) / 100, 3) if within else None
+
+    @property
+    def most_memory(self) -> float:
+        """GB in use at the most."""
+        return round(max((memory for _, _, memory in self.samples), default=0.0), 2)
+
+
+@contextmanager
+def sampled(gpu: bool, every: float = 0.1) -> Iterator[Busy]:
+    """Sample the first GPU in a thread until the end of the block."""
+    busy, over = Busy(), threading.Event()
+    thread = threading.Thread(target=_sample, args=(busy, over, every), daemon=True)
+    if gpu:
+        thread.start()
+    try:
+        yield busy
+    finally:
+        over.set()
+        if gpu:
+            thread.join(5)
+
+
+def _sample(busy: Busy, over: threading.Event, every: float) -> None:
+    read = _nvml() or _nvidia_smi
+    while not over.wait(every):
+        try:
+            busy.samples.append((time.time(), *read()))
+        except Exception as error:
+            busy.problem = f"{type(error).__name__}: {error}"[:120]
+            if read is _nvidia_smi:
+                return
+            read = _nvidia_smi
+
+
+def _nvml() -> Any:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+    except Exception:
+        return None
+
+    def read() -> tuple[float, float]:
+        rates, memory = pynvml.nvmlDeviceGetUtilizationRates(handle), pynvml.nvmlDeviceGetMemoryInfo(handle)
+        return float(rates.gpu), memory.used / 1e9
+
+    return read
+
+
+def _nvidia_smi() -> tuple[float, float]:
+    command = ["nvidia-smi", "-i", "0", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits"]
+    busy, memory = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.split(",")
+    return float(busy), float(memory) / 1000
+
+
+# --- a command --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Said:
+    """How a command ended, and what it said when."""
+
+    code: int
+    seconds: float
+    began: float  # since 1970
+    lines: list[tuple[float, str]]  # seconds since it began
+
+    def when(self, pattern: str, last: bool = False) -> float | None:
+        """Return the seconds after which a line was said that has this pattern."""
+        found = [seconds for seconds, line in self.lines if re.search(pattern, line)]
+        return found[-1 if last else 0] if found else None
+
+    def outline(self) -> list[str]:
+        """Return the lines that begin differently from all before them, each with its second, and the last ones."""
+        seen: dict[str, str] = {}
+        for seconds, line in self.lines:
+            begins = re.sub(r"[\d.,]+", "#", line)[:18]
+            seen.setdefault(begins, f"{seconds:.0f} {line[:WIDTH]}")
+        lines = list(seen.values())
+        return lines if len(lines) <= LINES else [*lines[: LINES // 2], "...", *lines[-LINES // 2 :]]
+
+    def end(self, characters: int = 900) -> str:
+        """Return the end of what it said."""
+        return "\n".join(line for _, line in self.lines)[-characters:]
+
+
+def command(context: Context, words: list[str], cache: Path, seconds: float, **environment: str) -> Said:
+    """Run a command with a cache of its own; it is killed with all it has started when its time is over."""
+    surroundings = {
+        **os.environ,
+        "HARNESS_CACHE": str(cache),
+        "PYTHONUNBUFFERED": "1",
+        "HF_HUB_OFFLINE": "1",
+        **environment,
+    }
+    began, start = time.time(), time.perf_counter()
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=surroundings, cwd=ROOT
+    )
+    killer = threading.Timer(max(min(seconds, context.left - 8), 1), process.kill)
+    killer.start()
+    lines = []
+    assert process.stdout
+    for line in process.stdout:
+        lines.append((time.perf_counter() - start, line.rstrip()))
+        print(f"[{lines[-1][0]:7.2f}] {line}", end="", flush=True)
+    killer.cancel()
+    return Said(process.wait(), time.perf_counter() - start, began, lines)
+
+
+def harness(*words: str) -> list[str]:
+    """Return the command line of the harness."""
+    return [sys.executable, "-u", "-m", "harness", *words]
+
+
+def settings(*lines: str) -> list[str]:
+    """Return the words that set keys of a benchmark file."""
+    return [word for line in lines for word in ("--set", line)]
+
+
+def folder_of(out: Path) -> Path | None:
+    """Return the one run folder in a folder."""
+    return next((path.parent for path in sorted(out.glob("*/run.db"))), None)
+
+
+# --- whole files ------------------------------------------------------------------------------------------------
+
+
+def flagship(context: Context) -> None:
+    """Time the flagship's file from scratch."""
+    _whole_file(context, limit=60.0)
+
+
+def verdict(context: Context) -> None:
+    """Time the flagship's profile that tests the lesson's claim."""
+    _whole_file(context, "--profile", "verdict", limit=240.0)
+
+
+def eight_seeds(context: Context) -> None:
+    """Time resnet18 at 96 px, three optimizers with eight seeds and all primary measures."""
+    sizes = ("data.options={train=4096, tune=1024, test=4096}", "search.trials=4", "search.epochs=[2, 4]",
+             "search.sampler_options={n_startup_trials=2}", "compare.epochs=16")  # fmt: skip
+    _whole_file(context, "--profile", "scratch96", *settings(*sizes), limit=600.0)
+
+
+def _whole_file(context: Context, *words: str, limit: float) -> None:
+    with tempfile.TemporaryDirectory() as made, sampled(context.gpu) as busy:
+        small = settings(*SMALL) if not context.gpu else []
+        out = Path(made, "runs")
+        said = command(
+            context, harness("run", str(FLAGSHIP), "--out", str(out), *words, *small), Path(made, "cache"), context.left
+        )
+        folder = folder_of(out)
+        times = training_times(folder) if folder else None
+        context.check(
+            f"in {limit:.0f} s or less, exit code 0", said.code == 0 and said.seconds <= limit,
+            seconds=round(said.seconds, 1), code=said.code,
+        )  # fmt: skip
+        if times:
+            _tell_training(context, said, times, busy)
+        context.say(outline=said.outline())
+        if said.code:
+            context.say(end=said.end(1800))
+
+
+def _tell_training(context: Context, said: Said, times: dict[str, Any], busy: Busy) -> None:
+    """Tell how long the search, the comparison and the rest took, and how busy the GPU was meanwhile."""
+    begins, ends = times["first"], times["last"]
+    context.say(
+        until_training=round(begins - said.began, 1),
+        training=round(ends - begins, 1),
+        after_training=round(said.began + said.seconds - ends, 1),
+        by_phase=times["phases"], runs=times["states"], reasons=times["reasons"], memory_gb=busy.most_memory,
+        samples=len(busy.samples), sampling_problem=busy.problem,
+    )  # fmt: skip
+    share = busy.share(begins, ends)
+    if share is not None:
+        after = busy.share(ends, said.began + said.seconds)
+        context.check("the GPU is half busy while it trains", share >= 0.5, share=share, share_afterwards=after)
+
+
+def training_times(folder: Path) -> dict[str, Any] | None:
+    """Return from the records when training began and ended, by phase, and how the runs ended."""
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        rows = list(
+            db.execute("SELECT phase, started, ended, seconds, state, reason FROM runs WHERE started IS NOT NULL")
+        )
+    times = [(phase, _seconds(began), _seconds(ended), seconds) for phase, began, ended, seconds, *_ in rows if ended]
+    if not times:
+        return None
+    phases = {}
+    for name in dict.fromkeys(phase for phase, *_ in times):
+        of_phase = [row[1:] for row in times if row[0] == name]
+        wall = max(ended for _, ended, _ in of_phase) - min(began for began, _, _ in of_phase)
+        phases[name] = {
+            "runs": len(of_phase),
+            "wall": round(wall, 1),
+            "training": round(sum(row[2] for row in of_phase), 1),
+        }
+    states: dict[str, int] = {}
+    for *_, state, _reason in rows:
+        states[state] = states.get(state, 0) + 1
+    reasons = list(dict.fromkeys(row[5][:160] for row in rows if row[5]))[:3]
+    first, last = min(began for _, began, _, _ in times), max(ended for _, _, ended, _ in times)
+    return {"first": first, "last": last, "phases": phases, "states": states, "reasons": reasons}
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+# --- equal tables -----------------------------------------------------------------------------------------------
+
+WAYS = {  # by name: the keys that say where runs are carried out, and nothing else
+    "inprocess": ("train.executor='inprocess'",),
+    "a crew of 1": ("train.executor='local'", "train.crew=1"),
+    "a crew of 8": ("train.executor='local'", "train.crew=8"),
+}
+ALIKE = (
+    "search.trials=4", "search.sampler_options={n_startup_trials=2}", "search.epochs=[1, 3]", "compare.seeds=4",
+    "compare.epochs=3", "compare.untuned=0", "compare.probe_sizes={connectivity=6}", "train.threads=1",
+    "report.formats=['text']",
+)  # fmt: skip
+PASSING = {"seconds", "started", "ended", "environment", "seconds_each"}  # columns that may differ
+TABLES = ("searches", "asks", "runs", "epochs", "measured", "files")
+
+
+def tables(context: Context) -> None:
+    """Compare the tables, weights and predictions of one small benchmark carried out in several ways."""
+    sizes = (
+        "data.options={train=512, tune=256, test=256}" if context.gpu else "data.options={train=64, tune=32, test=32}"
+    )
+    small = () if context.gpu else SMALL[1:]
+    first: dict[str, list[str]] | None = None
+    with tempfile.TemporaryDirectory() as made:
+        for way, keys in WAYS.items():
+            out = Path(made, way.replace(" ", "-"))
+            words = ["run", str(FLAGSHIP), "--out", str(out), "--no-reuse", *settings(*ALIKE, *small, sizes, *keys)]
+            said = command(context, harness(*words), Path(made, "cache"), context.left)
+            folder = folder_of(out)
+            context.say(way=way, seconds=round(said.seconds, 1), code=said.code, end=said.end(900) if said.code else "")
+            if folder is None:
+                continue
+            rows = contents(folder)
+            if first is None:
+                first, first_way = rows, way
+            else:
+                gaps = differences(first, rows)
+                context.check(
+                    f"{first_way} and {way}: equal tables, weights and predictions", not gaps, differences=gaps
+                )
+
+
+def contents(folder: Path) -> dict[str, list[str]]:
+    """Return the rows of the records' tables as text, without seconds; files are those of weights and predictions."""
+    found: dict[str, list[str]] = {}
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.row_factory = sqlite3.Row
+        for table in TABLES:
+            rows = [
+                {k: v for k, v in dict(row).items() if k not in PASSING} for row in db.execute(f"SELECT * FROM {table}")
+            ]
+            if table == "files":
+                rows = [row for row in rows if row["file"].startswith(("solutions", "predictions"))]
+            found[table] = sorted(json.dumps(row, sort_keys=True) for row in rows)
+    return found
+
+
+def differences(one: dict[str, list[str]], other: dict[str, list[str]]) -> dict[str, Any]:
+    """Return by table how many rows only one of two has, with one of each."""
+    gaps = {}
+    for table in TABLES:
+        only = sorted(set(one[table]) - set(other[table])), sorted(set(other[table]) - set(one[table]))
+        if any(only):
+            gaps[table] = [len(only[0]), len(only[1]), *(rows[0][:220] for rows in only if rows)]
+    return gaps
+
+
+# --- the tests --------------------------------------------------------------------------------------------------
+
+
+def gpu_tests(context: Context) -> None:
+    """Run the tests that need a GPU."""
+    with tempfile.TemporaryDirectory() as made:
+        words = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-m",
+            "gpu",
+            "-p",
+            "no:cacheprovider",
+            "--tb=short",
+            "-rfE",
+            "tests",
+        ]
+        said = command(context, words, Path(made), context.left, OMP_NUM_THREADS="1")
+        context.check(
+            "tests that need a GPU", said.code == 0, code=said.code, end=said.end(300 if said.code == 0 else 2400)
+        )
