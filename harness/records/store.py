@@ -263,6 +263,11 @@ class Store(SearchTables, ResultTables):
         rows = self.db.execute(f"SELECT arm FROM runs WHERE phase = 'compare' AND state IN {schema.ENDED}")
         return sum(arm not in without for (arm,) in rows.fetchall())
 
+    def has_work(self) -> bool:
+        """Return whether a run is left to do, as far as the runs are entered already."""
+        waiting = self.db.execute(f"SELECT 1 FROM runs WHERE state NOT IN {schema.ENDED} LIMIT 1").fetchone()
+        return waiting is not None or self.noted("comparison") is None
+
     def trained(self, run_id: str) -> int:
         """Return how many epochs a run has been trained for."""
         row = self.db.execute("SELECT max(epoch) FROM epochs WHERE run_id = ?", (run_id,)).fetchone()

@@ -1,19 +1,12 @@
-"""What travels between the driver and its workers: jobs one way, events the other, as values and as bytes."""
+"""What travels between the driver and its workers: jobs one way, events the other. ``packing`` makes bytes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.plugin.runs import Event, Job, State
-
-if TYPE_CHECKING:
-    import torch
-
-Place = (
-    str | Mapping[str, "torch.Tensor"]
-)  # where a run's weights are: the path of their file, or the weights themselves
 
 
 @dataclass(frozen=True)
@@ -22,12 +15,12 @@ class Assignment:
 
     job: Job
     state: State | None = None  # of a run, to go on from
-    solutions: Mapping[str, Any] = field(default_factory=dict)  # by run_id: the weights it begins with or looks at
+    solutions: Mapping[str, Any] = field(default_factory=dict)  # by run_id: weights, or the path of the file with them
 
 
 @dataclass(frozen=True)
 class Cancel:
-    """Tells a worker to leave a job."""
+    """Tells a worker to leave a job. It answers with an event that ends the job, unless one is on its way already."""
 
     job_id: str
 
@@ -35,8 +28,6 @@ class Cancel:
 @dataclass(frozen=True)
 class Ready:
     """A worker has opened the benchmark, and takes jobs."""
-
-    environment: Mapping[str, Any] = field(default_factory=dict)  # versions and hardware, as ``device.environment``
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class Happened:
 
 @dataclass(frozen=True)
 class Retiring:
-    """A worker takes no more jobs, because a plugin has changed its process; it ends when those it has are over."""
+    """A worker takes no more jobs, because a plugin has changed its process. It ends when those that it has are over."""
 
     reason: str
 
