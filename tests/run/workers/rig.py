@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import Arm, Done, Epoch, Measured, PluginError, Run, Staffing, State
@@ -90,7 +90,7 @@ class Parts:
 class Rig:
     """The workbench, in the driver and in the workers."""
 
-    staffing: Staffing = Staffing()
+    staffing: Staffing = field(default_factory=Staffing)
     state: object = None
 
     def parts(self, run):

@@ -163,7 +163,9 @@ for _, event in pool.events():
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_no_worker_outlives_its_driver(rig, number):
     code = DRIVER.format(path=[rig.HERE, *sys.path])
-    driver = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    driver = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     with driver:
         worker = int(driver.stdout.readline())
         assert Path(f"/proc/{worker}").exists() or sys.platform != "linux"
