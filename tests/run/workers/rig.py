@@ -10,9 +10,9 @@ import signal
 import sys
 import threading
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 from harness import Arm, Done, Epoch, Measured, PluginError, Run, Staffing, State
 from harness.training import loop
@@ -61,8 +61,7 @@ def do(what):
 class Parts:
     """What the training loop moves: nothing."""
 
-    clock = nullcontext()
-    batches = type("None", (), {"of": lambda self, epoch: ()})()
+    turn = SimpleNamespace(of=lambda items: items)
 
     def __init__(self, run):
         self.run = run
@@ -70,6 +69,9 @@ class Parts:
     def resume(self, state, epochs):
         first = state.plain["epoch"] + 1 if state else 1
         yield from range(first, epochs + 1)
+
+    def steps(self, epoch):
+        return iter(())
 
     def record(self, epoch):
         what = self.run.optimizer
@@ -80,7 +82,7 @@ class Parts:
                     Path(once).touch()
                 do(what["what"])
         metrics = {"tune_accuracy": epoch / 10, "process": float(os.getpid())}
-        return Epoch(epoch, epoch, 0.1 * epoch, 0.1, metrics, lambda: State({}, {"epoch": epoch}))
+        yield Epoch(epoch, epoch, 0.1 * epoch, 0.1, metrics, lambda: State({}, {"epoch": epoch}))
 
     def done(self):
         return Done({"tune_accuracy": self.run.epochs / 10, "process": float(os.getpid())})
