@@ -291,7 +291,7 @@ def benchmark(executor: str, workers: int) -> str:
     """Return the benchmark of the campaign for an executor."""
     text = campaign.BENCHMARK
     changes = [
-        ("threads = 1", f'threads = 1\nexecutor = "{executor}"\nworkers = {workers}'),
+        ('executor = "inprocess"', f'executor = "{executor}"\nworkers = {workers}'),
         ("epochs = 2", "epochs = 3"),
     ]
     for old, new in changes:
