@@ -85,7 +85,7 @@ class DeviceEvaluation:
         if not scored:
             fetched.append(_fetch(self._predictions))
         passed = _event(parts.device)
-        while passed is not None and not passed.query():
+        while passed is not None and not passed.query():  # type: ignore[no-untyped-call]
             yield None
         yield self._arrived(fetched[0].tolist(), fetched[1].tolist(), None if scored else fetched[2])
 

@@ -84,7 +84,7 @@ class CudaRecorder:
         """Clear up after a capture that failed: the allocator and the random generator take it to be still under way."""
         _abandoned.append(graph)
         with suppress(Exception):  # it has ended properly
-            torch._C._cuda_endAllocateToPool(self._turn.index, pool)  # type: ignore[attr-defined]
+            torch._C._cuda_endAllocateToPool(self._turn.index, pool)
         self._turn.renew_generator()
 
 

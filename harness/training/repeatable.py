@@ -17,7 +17,7 @@ def be_repeatable() -> None:
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # every tensor here is written before it is read
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # every tensor here is written before it is read
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     warnings.filterwarnings("ignore", message=f".*{NO_SUCH_FORM}")  # each is named once, by ``noticed``

@@ -329,6 +329,6 @@ def _hooked(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> str:
         return "the network"
     if any(p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None) for p in model.parameters()):
         return "a weight"
-    if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:  # type: ignore[attr-defined]
+    if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
         return "the optimizer"
     return ""

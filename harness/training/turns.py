@@ -56,7 +56,7 @@ class Turn:
                 self.stream.wait_stream(torch.cuda.current_stream(self.index))
                 self._follows = False
             self._context = torch.cuda.stream(self.stream)
-            self._context.__enter__()
+            self._context.__enter__()  # type: ignore[no-untyped-call]
 
     def __exit__(self, *error: Any) -> None:
         if self.stream is not None:

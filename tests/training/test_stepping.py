@@ -45,24 +45,24 @@ ALL = ("crop", "flip", "resized_crop", "rotate", "brightness", "contrast", "mixu
 EXACT = {"lr": 0.0625, "momentum": 0.5}  # rates that float32 has, as a graph reads them
 FLAT = {"warmup": 0.0}
 CASES = {
-    "sgd": dict(optimizer="sgd", settings={"lr": 0.05}),
-    "adam": dict(optimizer="adam", settings={"lr": 0.01}),
-    "plain batches": dict(augment=()),
-    "all augmentation": dict(augment=ALL),
-    "mixup": dict(augment=("mixup",)),
-    "cutmix": dict(augment=("cutmix",)),
-    "no penalty": dict(l2=0.0),
-    "stages": dict(head_epochs=1, layer_factor=0.5, groups=lambda m: [list(m.parameters())[:4], list(m.parameters())[4:]]),
-    "frozen batch norm": dict(batch_norm="frozen"),
-    "plateau": dict(scheduler="plateau"),
-    "bf16": dict(precision="bf16"),
-    "sam": dict(optimizer="sam", settings={"lr": 0.05}),
-    "lbfgs": dict(optimizer="lbfgs", settings={"lr": 0.5}, scheduler="constant"),
-    "ema": dict(optimizer="ema", settings={"lr": 0.05}),
-    "muon": dict(optimizer="muon", settings={"lr": 0.01}),
-    "schedulefree": dict(optimizer="schedulefree", scheduler="constant"),
-    "second order": dict(optimizer="timm:adahessian", settings={"lr": 0.05}),
-    "dampening": dict(settings={"lr": 0.05, "momentum": 0.8, "dampening": 0.5}),
+    "sgd": {"optimizer": "sgd", "settings": {"lr": 0.05}},
+    "adam": {"optimizer": "adam", "settings": {"lr": 0.01}},
+    "plain batches": {"augment": ()},
+    "all augmentation": {"augment": ALL},
+    "mixup": {"augment": ("mixup",)},
+    "cutmix": {"augment": ("cutmix",)},
+    "no penalty": {"l2": 0.0},
+    "stages": {"head_epochs": 1, "layer_factor": 0.5, "groups": lambda m: [list(m.parameters())[:4], list(m.parameters())[4:]]},
+    "frozen batch norm": {"batch_norm": "frozen"},
+    "plateau": {"scheduler": "plateau"},
+    "bf16": {"precision": "bf16"},
+    "sam": {"optimizer": "sam", "settings": {"lr": 0.05}},
+    "lbfgs": {"optimizer": "lbfgs", "settings": {"lr": 0.5}, "scheduler": "constant"},
+    "ema": {"optimizer": "ema", "settings": {"lr": 0.05}},
+    "muon": {"optimizer": "muon", "settings": {"lr": 0.01}},
+    "schedulefree": {"optimizer": "schedulefree", "scheduler": "constant"},
+    "second order": {"optimizer": "timm:adahessian", "settings": {"lr": 0.05}},
+    "dampening": {"settings": {"lr": 0.05, "momentum": 0.8, "dampening": 0.5}},
 }  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def test_a_whole_step_on_a_tape_gives_the_numbers_of_the_plain_loop_at_rates_tha
     from harness_plugins.optimizers import adam, sgd
 
     (offer,) = (sgd if optimizer == "sgd" else adam).harness_optimizers()
-    case = dict(settings={"lr": 0.0625}, run_scheduler=FLAT, scheduler="constant", augment=ALL)
+    case = {"settings": {"lr": 0.0625}, "run_scheduler": FLAT, "scheduler": "constant", "augment": ALL}
     plain = trained(parts_of(Optimizer(**{**vars(offer), "build": fused(offer), "captured": None}), **case))
     parts = with_recorder(parts_of, TapeRecorder(), offer, **case)
     assert_equal(trained(parts), plain)

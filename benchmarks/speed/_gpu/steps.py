@@ -105,7 +105,6 @@ def going(bench: Bench, run: Any, way: str) -> tuple[Any, Iterator[Any]]:
     ``plain`` is the loop of a device without graphs. ``eager`` takes the steps of a graph one by one.
     """
     from harness.training.graphs import PlainRecorder
-
     from harness.training.loop import advance
 
     parts = bench.parts(run)
