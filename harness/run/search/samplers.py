@@ -91,7 +91,9 @@ def _count(space: Any) -> int:
 def tries_all(sampler: str, space: Mapping[str, Any], tried: Iterable[Mapping[str, Any]]) -> bool:
     """Return whether a sampler that walks through every combination of a space has asked all of them."""
     many = combinations(space) if short_name(sampler) in EXHAUSTIVE else 0
-    places = {tuple(_place(params.get(name), one) for name, one in space.items()) for params in tried} if many else set()
+    places = (
+        {tuple(_place(params.get(name), one) for name, one in space.items()) for params in tried} if many else set()
+    )
     return 0 < many <= sum(None not in place for place in places)
 
 
