@@ -28,6 +28,8 @@ class Staffing:
     max_memory: float = 0.0  # 10^9 bytes that the process of one run may use; 0 for no limit
     device: str = "cpu"  # as torch names it
     threads: int = 1  # of a run on a CPU
+    gpus: int = 0  # that may be used
+    steps: float = 0.0  # of optimizers that the benchmark asks for, about; 0 where that is not known
 
 
 class Opening(Protocol):
