@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.errors import DiskError, Diverged, HarnessError, arguments, traceback_of
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Workbench
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Epoch, Event, Failed, Job, Measurement, Run, State
+from harness.training.pauses import Pause, Quiet
 
 if TYPE_CHECKING:
     from harness.plugin.contracts import TrainingParts
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is shorter than that
 
 
-def advance(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch | None]:
-    """Train one model in steps that others can come between: yield None where its device is busy without it, and records.
+def advance(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch | Pause]:
+    """Train one model in steps that others can come between: yield a pause where its device is busy without it, and records.
 
     From a ``state`` it goes on bit-equal to never having stopped: all that is random in an epoch is drawn from
     generators seeded with the epoch's number. So it does however others take their turns in between. Raises Diverged when
@@ -29,7 +30,7 @@ def advance(run: Run, parts: TrainingParts, state: State | None = None) -> Itera
     return parts.turn.of(_advance(run, parts, state))
 
 
-def _advance(run: Run, parts: TrainingParts, state: State | None) -> Iterator[Epoch | None]:
+def _advance(run: Run, parts: TrainingParts, state: State | None) -> Iterator[Epoch | Pause]:
     for epoch in parts.resume(state, run.epochs):
         yield from parts.steps(epoch)
         yield from parts.record(epoch)
@@ -38,7 +39,7 @@ def _advance(run: Run, parts: TrainingParts, state: State | None) -> Iterator[Ep
 def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch]:
     """Train one model; yield a record and, on demand, a resumable state per epoch. It is ``advance`` for a run alone."""
     for epoch in advance(run, parts, state):
-        if epoch is not None:
+        if isinstance(epoch, Epoch):
             yield epoch
 
 
@@ -67,6 +68,13 @@ def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
     >>> [event.reason for event in execute(run, Broken())]
     ['data: must be there, got nothing']
     """
+    for event in carry_out(job, workbench):
+        if event is not None:
+            yield event
+
+
+def carry_out(job: Job, workbench: Workbench) -> Iterator[Event | None]:
+    """Do what ``execute`` does, in turns: yield None where the job's device is busy without it, and others can work."""
     if isinstance(job, Measurement):
         arguments.having("workbench", workbench, "a Workbench, which an executor is given", "measure")
         who, events = f"probe '{job.probe}'", _measured(job, workbench)
@@ -74,20 +82,26 @@ def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
         arguments.having("job", job, "a Run or a Measurement", "id", "epochs", "arm", "task")
         arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
         who, events = f"arm {job.arm.name} (or its task, {job.task})", _events(job, workbench)
+    lines: list[str] = []  # on changed settings, for the next event
     for event, changed in kept_apart(_carried_out(events), who):
-        yield replace(event, changed=(*event.changed, *changed)) if changed else event
+        lines += changed
+        if isinstance(event, Quiet | None):
+            yield None
+            continue
+        yield replace(event, changed=(*event.changed, *lines)) if lines else event
+        lines = []
 
 
-def _carried_out(events: Iterator[Event]) -> Iterator[Event]:
-    while (event := _next(events)) is not None:
+def _carried_out(events: Iterator[Event | Pause]) -> Iterator[Event | Pause]:
+    while (event := _next(events)) != "end":
         yield event
 
 
-def _next(events: Iterator[Event]) -> Event | None:
-    """Return the next event, None where there is no more; a plugin may raise anything, and ends this job and no other."""
+def _next(events: Iterator[Event | Pause]) -> Event | Pause | Literal["end"]:
+    """Return the next event, or "end"; a plugin may raise anything, and ends this job and no other."""
     try:
         with Boundary():
-            return next(events, None)
+            return next(events, "end")
     except DiskError:
         raise
     except Diverged as error:
@@ -96,15 +110,15 @@ def _next(events: Iterator[Event]) -> Event | None:
         return Failed("error", str(error), traceback_of(error))
 
 
-def _measured(measurement: Measurement, workbench: Workbench) -> Iterator[Event]:
+def _measured(measurement: Measurement, workbench: Workbench) -> Iterator[Event | Pause]:
     yield workbench.measure(measurement)
 
 
-def _events(run: Run, workbench: Workbench) -> Iterator[Event]:
+def _events(run: Run, workbench: Workbench) -> Iterator[Event | Pause]:
     parts = workbench.parts(run)
     saving = _Saving()
-    for epoch in train(run, parts, workbench.state(run.id)):
-        yield saving.with_state_if_due(epoch)
+    for epoch in advance(run, parts, workbench.state(run.id)):
+        yield saving.with_state_if_due(epoch) if isinstance(epoch, Epoch) else epoch
     yield parts.done()
 
 

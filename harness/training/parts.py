@@ -19,10 +19,11 @@ from harness.training import group_entries
 from harness.training.augmentation import Targets, copy_targets
 from harness.training.batches import Batches, Resident, mix_seeds, seed_all, shuffle_labels
 from harness.training.device import Device
-from harness.training.evaluating import DeviceEvaluation, measure, predict_with_loss
+from harness.training.evaluating import Arrived, DeviceEvaluation, measure, predict_with_loss
 from harness.training.graphs import Recorder, recorder_for
 from harness.training.ingredients import Clock, Ingredients, build_network
 from harness.training.objective import Objective
+from harness.training.pauses import Pause
 from harness.training.scoring import find_not_finite, score_predictions
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
@@ -123,7 +124,7 @@ class Parts:
             self.running_loss.zero_()
             yield epoch
 
-    def steps(self, epoch: int) -> Iterator[None]:
+    def steps(self, epoch: int) -> Iterator[Pause]:
         """Take the steps of an epoch; yield where other runs can work, while the device is busy with these steps."""
         if self.recorder is None:
             with self.clock:
@@ -191,8 +192,8 @@ class Parts:
         """Return the context of the run's precision."""
         return self.objective.autocast()
 
-    def record(self, epoch: int) -> Iterator[Epoch | None]:
-        """Yield the record of this epoch, and None until its numbers have come from the device.
+    def record(self, epoch: int) -> Iterator[Epoch | Pause]:
+        """Yield the record of this epoch, and a pause until its numbers have come from the device.
 
         Raises Diverged where they are not finite.
         """
@@ -204,8 +205,8 @@ class Parts:
         if self._device_evaluation is None:
             self._device_evaluation = DeviceEvaluation(self, self.recorder, self.run.epochs - epoch + 1)
         for arrived in self._device_evaluation.measure():
-            if arrived is None:
-                yield None
+            if not isinstance(arrived, Arrived):
+                yield arrived
                 continue
             self.clock.settle()
             self._check_steps(epoch, arrived.loss, arrived.gradient_is_finite)

@@ -26,6 +26,7 @@ from harness.errors import one_line
 from harness.training import group_entries
 from harness.training.graphs import Recorder, Work
 from harness.training.keeping import Kept, host_state, same_tensors, tensors_in
+from harness.training.pauses import QUIET, Pause
 from harness.training.repeatable import noticed
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class DeviceSteps:
 
     # --- an epoch --------------------------------------------------------------------------------------------
 
-    def of(self, epoch: int) -> Iterator[None]:
+    def of(self, epoch: int) -> Iterator[Pause]:
         """Take the steps of an epoch; yield where others can work, because some steps are under way on the device."""
         self._put(self._parts.batches.draw(epoch))
         self._position.zero_()
@@ -89,11 +90,12 @@ class DeviceSteps:
             self._move_schedule()
         if self._take != self._eager or self._compute != self._differentiate:
             self._check_places()
-        for step in range(len(self._parts.batches)):
+        steps = len(self._parts.batches)
+        for step in range(steps):
             self._step = step
             self._next()
-            if step % ISSUED == ISSUED - 1:
-                yield None
+            if step % ISSUED == ISSUED - 1 and step < steps - 1:
+                yield QUIET if self.way is not None and self.way.name == "captured" else None
         yield None
 
     def _next(self) -> None:
