@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from harness.errors import DiskError, Diverged, HarnessError, arguments, traceback_of
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Workbench
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Epoch, Event, Failed, Job, Measurement, Run, State
-from harness.training.pauses import Pause, Quiet
+from harness.training.pauses import Pause
 
 if TYPE_CHECKING:
     from harness.plugin.contracts import TrainingParts
@@ -27,7 +27,10 @@ def advance(run: Run, parts: TrainingParts, state: State | None = None) -> Itera
     generators seeded with the epoch's number. So it does however others take their turns in between. Raises Diverged when
     the loss leaves the finite numbers.
     """
-    return parts.turn.of(_advance(run, parts, state))
+    try:
+        yield from parts.turn.of(_advance(run, parts, state))
+    finally:
+        parts.release()
 
 
 def _advance(run: Run, parts: TrainingParts, state: State | None) -> Iterator[Epoch | Pause]:
@@ -68,13 +71,16 @@ def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
     >>> [event.reason for event in execute(run, Broken())]
     ['data: must be there, got nothing']
     """
-    for event in carry_out(job, workbench):
+    for event in turns(job, workbench):
         if event is not None:
             yield event
 
 
-def carry_out(job: Job, workbench: Workbench) -> Iterator[Event | None]:
-    """Do what ``execute`` does, in turns: yield None where the job's device is busy without it, and others can work."""
+def turns(job: Job, workbench: Workbench) -> Iterator[Event | None]:
+    """Carry out a job as ``execute`` does, in turns between which other jobs can have theirs.
+
+    Yields None at the end of a turn of which nothing has come.
+    """
     if isinstance(job, Measurement):
         arguments.having("workbench", workbench, "a Workbench, which an executor is given", "measure")
         who, events = f"probe '{job.probe}'", _measured(job, workbench)
@@ -82,10 +88,10 @@ def carry_out(job: Job, workbench: Workbench) -> Iterator[Event | None]:
         arguments.having("job", job, "a Run or a Measurement", "id", "epochs", "arm", "task")
         arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
         who, events = f"arm {job.arm.name} (or its task, {job.task})", _events(job, workbench)
-    lines: list[str] = []  # on changed settings, for the next event
+    lines: list[str] = []  # that no event has taken along yet
     for event, changed in kept_apart(_carried_out(events), who):
         lines += changed
-        if isinstance(event, Quiet | None):
+        if isinstance(event, Pause):
             yield None
             continue
         yield replace(event, changed=(*event.changed, *lines)) if lines else event
@@ -93,15 +99,19 @@ def carry_out(job: Job, workbench: Workbench) -> Iterator[Event | None]:
 
 
 def _carried_out(events: Iterator[Event | Pause]) -> Iterator[Event | Pause]:
-    while (event := _next(events)) != "end":
+    while not isinstance(event := _next(events), _Over):
         yield event
 
 
-def _next(events: Iterator[Event | Pause]) -> Event | Pause | Literal["end"]:
-    """Return the next event, or "end"; a plugin may raise anything, and ends this job and no other."""
+class _Over:
+    """There is no more event."""
+
+
+def _next(events: Iterator[Event | Pause]) -> Event | Pause | _Over:
+    """Return what comes next; a plugin may raise anything, and ends this job and no other."""
     try:
         with Boundary():
-            return next(events, "end")
+            return next(events, _Over())
     except DiskError:
         raise
     except Diverged as error:

@@ -270,6 +270,10 @@ class Parts:
         self.switch("eval")
         return predict_with_loss(self, split, exact)[0]
 
+    def release(self) -> None:
+        """Let go of the graphs and their memory; nothing of them may be under way."""
+        self._device_steps = self._device_evaluation = None
+
     def done(self) -> Done:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
         self.turn.take_generators()

@@ -203,11 +203,11 @@ class DeviceSteps:
         names, reasons = self._possible_ways()
         key = self._decides()
         known = _ways.get(key)
-        for name in names if known is None else [known.name]:
+        for name in names if known is None else names[names.index(known.name) :]:
             problem = self._try(name, compare=known is None) if name != "eager" else ""
             if not problem:
-                _ways[key] = known or Way(name, "; ".join(reasons))
-                return _ways[key]
+                way = known if known is not None and known.name == name else Way(name, "; ".join(reasons))
+                return _ways.setdefault(key, way)
             reasons.append(problem)
         raise AssertionError("eager steps can be taken")
 

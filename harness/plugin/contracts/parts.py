@@ -177,5 +177,8 @@ class TrainingParts(Parts, Protocol):
     def record(self, epoch: int) -> Iterator[Any]:
         """Yield until the numbers of an epoch are there, then its Epoch; raises Diverged where they are not finite."""
 
+    def release(self) -> None:
+        """Let go of what the device keeps for the training alone."""
+
     def done(self) -> Done:
         """Return the result of the run: its metrics, weights and predictions."""
