@@ -37,7 +37,7 @@ from harness.training.stages import (
     train_only,
 )
 from harness.training.state import flatten, restore
-from harness.training.stepping import DeviceSteps
+from harness.training.stepping import DeviceSteps, Way
 from harness.training.turns import Turn
 
 GROUP = "group."  # goes before an entry of the parameter groups that the schedule moves, in an epoch's metrics
@@ -66,6 +66,7 @@ class Parts:
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
     moved: dict[str, None] = field(default_factory=dict)  # entries of the groups, not lr, that the schedule has moved
     probe_cache: dict[str, Any] = field(default_factory=dict)  # a probe's own, for when it meets this network again
+    way: Way | None = None  # how a device with graphs takes the stage's steps; None before the second one
     unrepeatable: dict[str, None] = field(default_factory=dict)  # operations that have no deterministic form
     _device_steps: DeviceSteps | None = None  # of the stage
     _device_evaluation: DeviceEvaluation | None = None
@@ -94,7 +95,7 @@ class Parts:
         steps = stage.epochs * len(self.batches)
         seed_all(mix_seeds(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage
-        self._device_steps = None
+        self._device_steps = self.way = None
         self.parameters = self.objective.parameters = train_only(groups, self.groups)
         if self.captured and self.recorder is not None and self.recorder.static:
             settings |= use.optimizer.captured or {}
@@ -241,8 +242,7 @@ class Parts:
     def _notes(self) -> tuple[str, ...]:
         """Return how the device takes the steps, and what of them cannot be repeated to the last bit, a line each."""
         lines = [f"{operation} has no deterministic form on this GPU" for operation in self.unrepeatable]
-        way = self._device_steps.way if self._device_steps is not None else None
-        return (*([way.line] if way is not None else []), *lines)
+        return (*([self.way.line] if self.way is not None else []), *lines)
 
     def last_gradient_is_finite(self) -> torch.Tensor:
         """Return whether the last step's gradient is finite, ``[]``.

@@ -63,8 +63,6 @@ class DeviceSteps:
     """The steps of one stage; ``of(epoch)`` takes those of an epoch."""
 
     def __init__(self, parts: Parts, recorder: Recorder) -> None:
-        self.stage = parts.stage
-        self.way: Way | None = None  # None before the second step
         self._parts = parts
         self._recorder = recorder
         self._position = torch.zeros(1, dtype=torch.long, device=parts.device.name)  # of the step in its epoch
@@ -95,7 +93,7 @@ class DeviceSteps:
             self._step = step
             self._next()
             if step % ISSUED == ISSUED - 1 and step < steps - 1:
-                yield QUIET if self.way is not None and self.way.name == "captured" else None
+                yield QUIET if self._parts.way is not None and self._parts.way.name == "captured" else None
         yield None
 
     def _next(self) -> None:
@@ -103,8 +101,8 @@ class DeviceSteps:
             with noticed(self._parts.unrepeatable):
                 self._take()
         else:
-            if self.way is None:
-                self.way = self._find_way()
+            if self._parts.way is None:
+                self._parts.way = self._find_way()
             self._take()
         self._taken += 1
 
@@ -131,7 +129,7 @@ class DeviceSteps:
                 if not parts.ingredients.scheduler.per_epoch:
                     parts.step_schedule()
         if parts.moved:
-            self.ahead, self.way = False, None
+            self.ahead, parts.way = False, None
             self._take, self._compute = self._eager, self._differentiate
             for group, entries in zip(groups, before[0], strict=True):
                 group.update(entries)
@@ -313,7 +311,7 @@ class DeviceSteps:
         """Take the steps eagerly where weights have moved in memory since they were recorded."""
         if self._places_now() != self._places:
             self._take, self._compute = self._eager, self._differentiate
-            self.way = Way("eager", "its weights have moved in memory")
+            self._parts.way = Way("eager", "its weights have moved in memory")
 
 
 def copy_over(source: torch.Tensor, place: torch.Tensor) -> None:
