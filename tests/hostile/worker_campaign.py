@@ -300,7 +300,7 @@ def benchmark(executor: str, workers: int) -> str:
     """Return the benchmark of the campaign for an executor."""
     text = campaign.BENCHMARK
     changes = [
-        ("threads = 1", f'threads = 1\nexecutor = "{executor}"\nworkers = {workers}'),
+        ('executor = "inprocess"', f'executor = "{executor}"\nworkers = {workers}'),
         ("epochs = 2", "epochs = 3"),
         ("seeds = 2", "seeds = 8"),
         ("trials = 2", "trials = 4"),
