@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import counted
 from harness.errors import HarnessError
 from harness.plugin.boundary import Boundary
-from harness.plugin.contracts import Workbench
+from harness.plugin.contracts import Staffing, Workbench
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Run
+from harness.run.workers.messages import Rehearse
 
 if TYPE_CHECKING:
     from harness.training.parts import Parts
@@ -26,6 +28,7 @@ ENOUGH = 0.95  # of the best rate
 PAYS = 20.0  # seconds of work for one worker, below which nothing is timed any further
 EPOCHS = 100  # that a run is rehearsed for at the most, so that its steps do not run out
 SETTLED = 2  # turns, after which a run's steps are as they stay: recorded as a graph, for example
+WARM = 0.1  # seconds of turns at the least, after which caches are as they stay
 
 
 def numbers_up_to(most: int) -> list[int]:
@@ -81,30 +84,92 @@ class Choice:
         return min(number for number, rate in self.rates.items() if rate >= ENOUGH * best)
 
     @property
-    def times(self) -> float | None:
-        """How many times the rate of one the chosen number has; None where that was not timed."""
-        one, rate = self.rates.get(1, 0.0), self.rates.get(self.chosen)
-        return rate / one if one > 0 and rate is not None and len(self.rates) > 1 else None
-
-    @property
     def _is_little(self) -> bool:
         return bool(self.work) and self.rates.get(1, 0.0) * PAYS > self.work
 
 
-def gain_line(choice: Choice) -> str:
-    """Return what the chosen number brings, for a line; "" where that was not timed.
+class Rehearsal:
+    """What a pool does to choose: it has workers rehearse a run, number after number, until the choice is made.
 
-    >>> gain_line(Choice(8, rates={1: 100.0, 2: 190.0}))
-    '2 give 1.9 times the steps of 1'
-    >>> gain_line(Choice(2, rates={1: 100.0, 2: 90.0}))
-    '2 give 0.9 times the steps of 1'
+    Where workers have several places, the size of a crew is chosen: one worker tries all sizes. Else the number of workers
+    is: so many of them rehearse at the same time, one copy each.
     """
-    if choice.times is None:
-        return ""
-    if choice.chosen == 1:
-        other = min(number for number in choice.rates if number > 1)
-        return f"{other} give {choice.rates[other] / choice.rates[1]:.1f} times the steps of 1"
-    return f"{choice.chosen} give {choice.times:.1f} times the steps of 1"
+
+    def __init__(self, workers: int, places: int, work: float = 0.0) -> None:
+        self._most_workers, self._most_places = workers, places
+        self._of_crew = places > 1
+        self._choice = Choice(places if self._of_crew else workers, work)
+        self._asked: dict[int, float | None] = {}  # the rate of each worker that rehearses now; None: it is under way
+        self.has_begun = False
+        self.is_over = False
+
+    def go_on(self, run: Run, workers: Sequence[int]) -> list[tuple[int, Rehearse]]:
+        """Return what must be sent to which worker; nothing while some are at it, or when the choice is made."""
+        self.has_begun = True
+        if None in self._asked.values() or self.is_over:
+            return []
+        if self._asked:
+            self._choice.take(len(self._asked), sum(rate or 0.0 for rate in self._asked.values()))
+        number = None if self._of_crew and self._choice.rates else self._choice.next
+        if number is None or number > len(workers):
+            self.is_over = True
+            return []
+        numbers = numbers_up_to(self._most_places) if self._of_crew else [1]
+        self._asked = dict.fromkeys(workers[: 1 if self._of_crew else number])
+        return [(worker, Rehearse(run, numbers, SECONDS)) for worker in self._asked]
+
+    def take(self, worker: int, rates: Mapping[int, float]) -> None:
+        """Take what a worker has measured; nothing from one that has failed."""
+        if worker not in self._asked:
+            return
+        self._asked[worker] = rates.get(1, 0.0)
+        if self._of_crew:
+            for number, rate in rates.items():
+                self._choice.take(number, rate)
+            self.is_over = True
+
+    @property
+    def workers(self) -> int:
+        """How many workers there should be."""
+        return self._most_workers if self._of_crew else self._choice.chosen
+
+    @property
+    def places(self) -> int:
+        """How many places each of them should have."""
+        if self._of_crew and not self._choice.rates:
+            return 1  # it failed even alone, so nothing is known
+        return self._choice.chosen if self._of_crew else 1
+
+    @property
+    def line(self) -> str:
+        """What the chosen number brings; "" where that was not timed.
+
+        >>> rehearsal = Rehearsal(workers=1, places=8)
+        >>> messages = rehearsal.go_on(run=None, workers=[0])
+        >>> rehearsal.take(0, {1: 100.0, 2: 190.0, 4: 192.0})
+        >>> rehearsal.places, rehearsal.line
+        (2, '2 give 1.9 times the steps of 1')
+        """
+        rates, chosen = self._choice.rates, self._choice.chosen
+        other = chosen if chosen > 1 else min((number for number in rates if number > 1), default=1)
+        if other == 1 or other not in rates or rates.get(1, 0.0) <= 0:
+            return ""
+        return f"{other} give {rates[other] / rates[1]:.1f} times the steps of 1"
+
+
+def staff_line(workers: int, places: int, staffing: Staffing, why: str) -> str:
+    """Return how many workers there are, in a line.
+
+    >>> from harness import Staffing
+    >>> staff_line(2, 1, Staffing(), "2 give 1.9 times the steps of 1")
+    '2 workers of 1 thread each: 2 give 1.9 times the steps of 1'
+    >>> staff_line(1, 8, Staffing(device="cuda:0"), "")
+    '1 worker with a crew of 8 runs'
+    """
+    crew = f"with a crew of {counted(places, 'run')}" if places > 1 else ""
+    each = " each" if workers > 1 else ""
+    line = f"{counted(workers, 'worker')} {crew or 'of ' + counted(staffing.threads, 'thread')}{each}"
+    return f"{line}: {why}" if why else line
 
 
 # --- in a worker --------------------------------------------------------------------------------------------------
@@ -176,9 +241,10 @@ def list_of_turns(steps: int) -> list[int]:
 
 def _settled(run: Run, workbench: Workbench) -> _Rehearsal:
     """Return a run whose steps are as they stay."""
-    rehearsal = _Rehearsal(run, workbench)
-    for _ in range(SETTLED):
+    rehearsal, began, turns = _Rehearsal(run, workbench), time.monotonic(), 0
+    while turns < SETTLED or time.monotonic() - began < WARM:
         rehearsal.take_turn()
+        turns += 1
     return rehearsal
 
 

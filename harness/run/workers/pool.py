@@ -13,8 +13,20 @@ from typing import Any, Protocol
 
 from harness.errors import PluginError
 from harness.plugin.contracts import Workbench
-from harness.plugin.runs import Done, Epoch, Event, Failed, Interrupted, Job, Measurement
-from harness.run.workers.messages import Assignment, Cancel, FromWorker, Happened, Left, Ready, Retiring, ToWorker
+from harness.plugin.runs import Done, Epoch, Event, Failed, Interrupted, Job, Measurement, Run
+from harness.run.workers.choosing import Rehearsal, staff_line
+from harness.run.workers.messages import (
+    Assignment,
+    Cancel,
+    FromWorker,
+    Happened,
+    Left,
+    PutBack,
+    Ready,
+    Rehearsed,
+    Retiring,
+    ToWorker,
+)
 
 LOOK = 1.0  # seconds after which limits are looked at again
 MOST_STARTS = 3  # workers, one after the other, that may end before they take a job
@@ -77,7 +89,9 @@ class WorkerPool:
         workbench: What the executor was given.
         workers: How many workers there are.
         places: How many jobs a worker carries out side by side: the size of a crew; 1 on a CPU.
-        line: How many workers there are and why, in a line for people.
+        choose: These are the most there may be, and as many are taken as raise the throughput, chosen by a few timed
+            steps: of places where there are several, else of workers.
+        line: How many workers there are and why, in a line for people; without it the pool says so itself.
         place: Returns, by run_id, the weights of a finished run as they travel to a worker; without it, the path of
             their file in the run folder.
 
@@ -90,10 +104,10 @@ class WorkerPool:
     isolated = True
 
     def __init__(
-        self, transport: Transport, workbench: Workbench, workers: int, places: int = 1, line: str = "",
-        place: Callable[[str], Any] | None = None,
+        self, transport: Transport, workbench: Workbench, workers: int, places: int = 1, choose: bool = False,
+        line: str = "", place: Callable[[str], Any] | None = None,
     ) -> None:  # fmt: skip
-        self.line = line
+        self._line = line
         self._transport = transport
         self._workbench = workbench
         self._places = places
@@ -105,8 +119,21 @@ class WorkerPool:
         self._works: dict[str, _Work] = {}  # by the id of the job
         self._events: deque[tuple[str, Event]] = deque()  # to be yielded
         self._wanted = workers
-        self.room = workers * places + workers  # so that no worker waits while the driver writes down how a run ended
+        self._rehearsal = Rehearsal(workers, places, workbench.staffing.steps) if choose else None
+        self._chosen = ""  # what the rehearsal has shown
         self._staff()
+
+    @property
+    def room(self) -> int:
+        """How many jobs it can hold: one more than a worker's places, so that none waits while the driver writes."""
+        return self._wanted * (self._places + 1)
+
+    @property
+    def line(self) -> str:
+        """How many workers there are, and why; "" before that is known."""
+        if self._line or self._rehearsal is not None:
+            return self._line
+        return staff_line(self._wanted, self._places, self._workbench.staffing, self._chosen)
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take these jobs; those that came first begin first."""
@@ -171,10 +198,17 @@ class WorkerPool:
                 self._failed_starts = 0
             case Happened(job_id, event):
                 self._happened(member, job_id, event)
+            case PutBack(job_id, reason, places, alone):
+                self._put_back(member, job_id, reason, places, alone)
+            case Rehearsed(rates):
+                if self._rehearsal is not None:
+                    self._rehearsal.take(number, rates)
             case Retiring():
                 member.retires = True
             case Left():
                 del self._members[number]
+                if self._rehearsal is not None:
+                    self._rehearsal.take(number, {})
                 self._left(member, message)
 
     def _happened(self, member: _Member, job_id: str, event: Event) -> None:
@@ -184,6 +218,15 @@ class WorkerPool:
             member.jobs.pop(job_id, None)
         if work is not None:
             self._events.append((job_id, event))
+
+    def _put_back(self, member: _Member, job_id: str, reason: str, places: int, alone: bool) -> None:
+        """Have a job that did not fit beside others wait again, before all others; crews are smaller from then on."""
+        work = member.jobs.pop(job_id, None)
+        if places and places < self._places:
+            self._places, self._chosen = places, reason
+        if work is not None:
+            work.alone = work.alone or alone
+            self._waiting.appendleft(work)
 
     def _left(self, member: _Member, left: Left) -> None:
         """Begin the jobs of a worker that has ended anew, except one that was over its limit."""
@@ -217,6 +260,8 @@ class WorkerPool:
 
     def _assign(self) -> None:
         """Give waiting jobs to workers with free places, those with the most free places first."""
+        if self._rehearses():
+            return
         while self._waiting:
             free = [number for number, member in self._members.items() if self._takes(member, self._waiting[0])]
             if not free:
@@ -226,6 +271,33 @@ class WorkerPool:
             work.began = time.monotonic()
             self._members[number].jobs[work.job.id] = work
             self._transport.send(number, self._assignment(work.job))
+
+    def _rehearses(self) -> bool:
+        """Return whether the jobs have to wait until it is known how many workers or places there should be.
+
+        That is asked once, when several runs wait and all workers are idle.
+        """
+        rehearsal = self._rehearsal
+        if rehearsal is None or any(member.jobs for member in self._members.values()):
+            return False
+        runs = [work.job for work in self._waiting if isinstance(work.job, Run)]
+        if not rehearsal.has_begun and (len(runs) < 2 or len(runs) < len(self._waiting)):
+            return False
+        if not all(member.is_ready for member in self._members.values()):
+            return True
+        for worker, message in rehearsal.go_on(runs[0], list(self._members)):
+            self._transport.send(worker, message)
+        if rehearsal.is_over:
+            self._choose(rehearsal)
+        return self._rehearsal is not None
+
+    def _choose(self, rehearsal: Rehearsal) -> None:
+        """Keep as many workers and places as the rehearsal has shown to be good."""
+        self._rehearsal, self._chosen = None, rehearsal.line
+        self._wanted, self._places = rehearsal.workers, rehearsal.places
+        for number in list(self._members)[self._wanted :]:
+            del self._members[number]
+            self._transport.kill(number)
 
     def _takes(self, member: _Member, work: _Work) -> bool:
         """Return whether a worker has a place for a job; one that is tried alone gets a worker of its own."""
@@ -238,32 +310,25 @@ class WorkerPool:
     def _assignment(self, job: Job) -> Assignment:
         """Return a job with what it needs from the run folder."""
         assert self._place is not None
+        alone = self._places == 1 or self._works[job.id].alone
         if isinstance(job, Measurement):
-            return Assignment(job, None, {run.id: self._place(run.id) for run in job.runs})
+            return Assignment(job, None, {run.id: self._place(run.id) for run in job.runs}, alone)
         solutions = {job.follows: self._place(job.follows)} if job.follows else {}
-        return Assignment(job, self._workbench.state(job.id), solutions)
+        return Assignment(job, self._workbench.state(job.id), solutions, alone)
 
     def _keep_limits(self) -> None:
-        """Kill the workers with a job that is over its limit of seconds or memory."""
-        staffing = self._workbench.staffing
-        if not staffing.max_seconds and not staffing.max_memory:
-            return
-        now = time.monotonic()
+        """Kill the workers with a job that is over a limit. Of several jobs with too much memory each is then tried alone."""
+        staffing, now = self._workbench.staffing, time.monotonic()
         for number, member in self._members.items():
             works = [work for work in member.jobs.values() if work and not work.over]
-            for work in works:
-                if staffing.max_seconds and work.seconds + now - work.began > staffing.max_seconds:
-                    work.over = f"over its limit of {staffing.max_seconds:g} s (train.max_seconds)"
-                    self._transport.kill(number)
-            if staffing.max_memory and works and self._transport.memory(number) > staffing.max_memory * 1e9:
-                self._memory_over(number, works)
-
-    def _memory_over(self, number: int, works: Sequence[_Work]) -> None:
-        """Kill a worker that uses too much memory. Of several jobs each is then tried alone."""
-        most = self._workbench.staffing.max_memory
-        if len(works) == 1:
-            works[0].over = f"over its limit of {most:g} GB (train.max_memory)"
-        self._transport.kill(number)
+            for work in works if staffing.max_seconds else ():
+                work.over = staffing.over(seconds=work.seconds + now - work.began)
+            if works and staffing.max_memory and (over := staffing.over(memory=self._transport.memory(number))):
+                if len(works) == 1:
+                    works[0].over = works[0].over or over
+                self._transport.kill(number)
+            if any(work.over for work in works):
+                self._transport.kill(number)
 
 
 def _last_line(text: str) -> str:
