@@ -205,7 +205,8 @@ class DeviceSteps:
             problem = self._try(name, compare=known is None) if name != "eager" else ""
             if not problem:
                 way = known if known is not None and known.name == name else Way(name, "; ".join(reasons))
-                return _ways.setdefault(key, way)
+                _ways.setdefault(key, way)
+                return way
             reasons.append(problem)
         raise AssertionError("eager steps can be taken")
 

@@ -53,7 +53,7 @@ def parts_of(registry):
         offer = optimizer if isinstance(optimizer, Optimizer) else registry.get("optimizer", optimizer, Optimizer)
         schedule = scheduler if isinstance(scheduler, Scheduler) else registry.get("scheduler", scheduler, Scheduler)
         usual = {
-            "phase": "search", "arm": Arm("net", offer.name, schedule.name), "optimizer": settings or {"lr": 0.01},
+            "phase": "search", "arm": Arm(build.__name__, offer.name, schedule.name), "optimizer": settings or {"lr": 0.01},
             "scheduler": {}, "epochs": 4, "batch_size": 32, "l2": 1e-3, "augment": ("flip", "crop"), "precision": "fp32",
             "task": "classification", "init_seed": 1, "order_seed": 2, "data": "", "plugins": {},
         }  # fmt: skip
@@ -160,7 +160,7 @@ class Branching(nn.Module):
         self.inner = network(shape, outputs)
 
     def forward(self, inputs):
-        return self.inner(inputs * 2 if float(inputs.mean()) > 0 else inputs)
+        return self.inner(inputs * 2 if inputs.mean().item() > 0 else inputs)
 
 
 class Counting(Branching):
