@@ -122,10 +122,10 @@ def measures(offer: Executor) -> str:
             len(got) == 1 and isinstance(got[0], Measured) and got[0].numbers == {"seeds": float(sum(of_networks))},
             f"a measurement must end once, with Measured and its numbers, got {got}; use execute(job, workbench)",
         )
-    (failed, *more) = [event for job_id, event in events if job_id == unable.id] or [None]
+    ends = [event for job_id, event in events if job_id == unable.id]
     require(
-        isinstance(failed, Failed) and not more and "this measurement is to fail" in failed.reason,
-        f"a measurement that fails must end with Failed and the reason, got {failed}",
+        len(ends) == 1 and isinstance(ends[0], Failed) and "this measurement is to fail" in ends[0].reason,
+        f"a measurement that fails must end once, with Failed and the reason, got {ends}",
     )
     return ""
 

@@ -42,6 +42,11 @@ class Worker:
 
     Raises:
         HarnessError: The benchmark cannot be opened here, because a plugin cannot be loaded for example.
+
+    >>> class Opening:
+    ...     def open(self, state, solution): return "a workbench"
+    >>> Worker(Opening()).retiring
+    ''
     """
 
     def __init__(self, opening: Opening) -> None:
