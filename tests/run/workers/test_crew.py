@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from harness.console.progress import Reporter
+from harness.plugin.process_settings import take_notes
 from harness.plugin.runs import Done, Epoch, Failed
 from harness.run.prepare import Request
 from harness.run.start import run
@@ -120,6 +121,7 @@ def test_a_job_that_replaces_functions_is_put_back_to_be_alone_before_any_other_
         ((job, message), *_) = said(crew)
     finally:
         replaced, torch.nn.functional.relu = torch.nn.functional.relu is not real, real
+        take_notes()  # the change was noted for the next report
     assert (job, message.alone) == ("a", True)
     assert message.reason == "it has replaced torch.nn.functional.relu, which all runs of a crew share"
     assert (replaced, seen) == (False, [True])
