@@ -258,8 +258,10 @@ def _rate(members: Sequence[_Rehearsal], seconds: float) -> float:
     wait = _waiting(members[0].parts.device)
     wait()
     before, began = sum(member.steps for member in members), time.monotonic()
-    while time.monotonic() - began < seconds and all([member.take_turn() for member in members]):
-        pass
+    goes_on = True
+    while goes_on and time.monotonic() - began < seconds:
+        for member in members:
+            goes_on &= member.take_turn()
     wait()
     return (sum(member.steps for member in members) - before) / (time.monotonic() - began)
 
