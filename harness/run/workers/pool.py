@@ -135,6 +135,11 @@ class WorkerPool:
             return self._line
         return staff_line(self._wanted, self._places, self._workbench.staffing, self._chosen)
 
+    @property
+    def staff(self) -> tuple[Transport, int, int]:
+        """What has started the workers, how many, and the places of each; before the choice, the most there may be."""
+        return self._transport, self._wanted, self._places
+
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take these jobs; those that came first begin first."""
         for job in jobs:
