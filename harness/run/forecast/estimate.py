@@ -27,7 +27,7 @@ from harness.run.search.budget import amount, expected
 from harness.run.search.range_test import range_test_steps
 from harness.run.workbench import Bench
 from harness.run.workers.opening import opening_of
-from harness.training.device import contention, environment
+from harness.training import device
 
 SECONDS_PER_ASK = 0.005  # of Optuna and the records, for a trial of two parameters
 SECONDS_PER_EVENT = 0.002  # of the driver
@@ -86,7 +86,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     run_folders = reusable_folders(request.out, request.reuse, request.no_reuse)
     setting = prepare(request, reporter)
     opening = time.monotonic() - began
-    busy = contention(setting.device)
+    busy = device.contention(setting.device)
     benchmark, planned = setting.plan.benchmark, planned_cells(setting)
     pace = _pace(setting)
     costs = [_cost_of_arm(setting, competitor, planned, pace) for competitor in setting.plan.competitors]
@@ -107,7 +107,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "folder": str(folder),
         "exists": folder.is_dir(),
         "data": {"source": setting.data.source, "notice": setting.data.notice, "fingerprint": setting.data.fingerprint},
-        "environment": environment(setting.device),
+        "environment": device.environment(setting.device),
         "notes": setting.fairness.notes(),
         "busy": busy,
         "workers": pace.workers,
