@@ -20,7 +20,7 @@ from harness.run.after.probe_costs import inside, planned_cells, probe_costs
 from harness.run.forecast.pace import Pace, pace_of
 from harness.run.forecast.power import pairs_circle, power
 from harness.run.forecast.queue import PlannedSearch, list_seconds, search_seconds, spread_epochs
-from harness.run.forecast.timing import Timing, time_arm
+from harness.run.forecast.timing import SECONDS_OF_REPORT, Timing, time_arm
 from harness.run.prepare import Prepared, Request, prepare
 from harness.run.reuse import earlier_runs, foreseen, foreseen_recipes, reusable_folders
 from harness.run.search.budget import amount, expected
@@ -31,7 +31,6 @@ from harness.training import device
 
 SECONDS_PER_ASK = 0.005  # of Optuna and the records, for a trial of two parameters
 SECONDS_PER_EVENT = 0.002  # of the driver
-REPORT = {"html": 6.0}  # seconds of the page; other formats take none to speak of
 AROUND = 1.0  # seconds, of what is recorded between the last run and the report
 
 Taken = Mapping[tuple[str, str], int]  # how many runs are there already, by arm and kind: search, compare or restart
@@ -207,7 +206,7 @@ def _phases(
         "folds": list_seconds(folds * setting.plan.benchmark.compare.folds, pace.slots),
         "probes": sum(measured),
         "driver": SECONDS_PER_EVENT * events / pace.slots if pace.slots > 1 else SECONDS_PER_EVENT * events,
-        "report": AROUND + sum(REPORT.get(name, 0.0) for name in formats),
+        "report": AROUND + SECONDS_OF_REPORT * ("html" in formats),
     }
 
 

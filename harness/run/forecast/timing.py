@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.training.parts import Parts
 
 SECONDS_PER_ARM = 2.0  # of timing, after a warm-up
+SECONDS_OF_REPORT = 6.0  # of the page; other formats take none to speak of
 
 
 @dataclass(frozen=True)

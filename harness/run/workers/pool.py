@@ -129,6 +129,11 @@ class WorkerPool:
         return self._wanted * (self._places + 1)
 
     @property
+    def at_once(self) -> int:
+        """How many jobs it carries out at the same time."""
+        return self._wanted * self._places
+
+    @property
     def line(self) -> str:
         """How many workers there are, and why; "" before that is known."""
         if self._line or self._rehearsal is not None:
