@@ -34,6 +34,7 @@ from harness.plugin.contracts import Schedule as Schedule
 from harness.plugin.contracts import Scheduler as Scheduler
 from harness.plugin.contracts import Several as Several
 from harness.plugin.contracts import Split as Split
+from harness.plugin.contracts import Staffing as Staffing
 from harness.plugin.contracts import Task as Task
 from harness.plugin.contracts import Weights as Weights
 from harness.plugin.contracts import Workbench as Workbench
@@ -77,6 +78,10 @@ if typing.TYPE_CHECKING:
     from harness.results.pictures.walks import Stroke as Stroke
     from harness.results.pictures.walks import describe_walk as describe_walk
     from harness.results.pictures.walks import draw_walks as draw_walks
+    from harness.run.workers.pool import WorkerPool as WorkerPool
+    from harness.run.workers.processes import Processes as Processes
+    from harness.run.workers.worker import Worker as Worker
+    from harness.training.cores import usable_cores as usable_cores
     from harness.training.loop import execute as execute
     from harness.training.pretrained import read_weights as read_weights
     from harness.verdict.protocol import Protocol as Protocol
@@ -113,6 +118,10 @@ _LAZY = {
     "Stroke": "harness.results.pictures.walks.Stroke",
     "describe_walk": "harness.results.pictures.walks.describe_walk",
     "draw_walks": "harness.results.pictures.walks.draw_walks",
+    "Processes": "harness.run.workers.processes.Processes",
+    "Worker": "harness.run.workers.worker.Worker",
+    "WorkerPool": "harness.run.workers.pool.WorkerPool",
+    "usable_cores": "harness.training.cores.usable_cores",
     "execute": "harness.training.loop.execute",
     "read_weights": "harness.training.pretrained.read_weights",
     "Protocol": "harness.verdict.protocol.Protocol",

@@ -92,12 +92,12 @@ def _resolve_arm(arm: Arm, networks: Networks, benchmark: Benchmark, source: Sou
         scheduler=scheduler,
         space=space,
         fixed=fixed,
-        plugins=_source_hashes(arm, benchmark.train.task, registry),
+        plugins=source_hashes(arm, benchmark.train.task, registry),
         benchmark=benchmark,
     )
 
 
-def _source_hashes(arm: Arm, task: str, registry: Registry) -> dict[str, str]:
+def source_hashes(arm: Arm, task: str, registry: Registry) -> dict[str, str]:
     """Return the SHA-256 of the source of each plugin that takes part in an arm."""
     hashes = {
         "backbone": registry.find("backbone", arm.backbone, "backbone").sha256,

@@ -16,12 +16,13 @@ import pkgutil
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 import pluggy
@@ -60,6 +61,24 @@ def discover(files: Sequence[Path] = (), block: Iterable[str] = (), check_block:
             _load_plugin(_Source(file.stem, str(file), file), manager, registry)
     for name in sorted(block - registry.blocked) if check_block else ():
         raise PluginError(f"block: must name a plugin, got {shown(name)}{did_you_mean(name, registry.origins)}")
+    return registry
+
+
+def load_only(modules: Mapping[str, str], files: Mapping[Path, bytes]) -> Registry:
+    """Return the plugins of these modules, each with its origin, and of these loose files by what was in them.
+
+    A worker loads what its driver has chosen, and nothing else. The files need not be there, and may have changed since.
+    Raises PluginError where one cannot be loaded.
+    """
+    manager = pluggy.PluginManager("harness")
+    manager.add_hookspecs(hookspecs)
+    registry = Registry()
+    for name, origin in modules.items():
+        _load_plugin(_Source(name, origin), manager, registry)
+    for file, content in files.items():
+        _load_plugin(_Source(file.stem, str(file), file, content), manager, registry)
+    for name, why in registry.broken.items():
+        raise PluginError(f"plugin {name}: {why}")
     return registry
 
 
@@ -131,6 +150,7 @@ class _Source:
     name: str
     origin: str
     file: Path | None = None  # a loose file: it was asked for, so it cannot be left out
+    content: bytes | None = None  # of the file; None where it is to be read
 
 
 class _Refused(Exception):
@@ -154,7 +174,10 @@ def _load_plugin(source: _Source, manager: pluggy.PluginManager, registry: Regis
             raise PluginError(f"{source.file}{error.line}: {error}") from error
         registry.broken[source.name] = str(error)
         return
-    sha256 = fingerprint(Path(module.__file__ or ""), module.__name__)
+    if source.content is not None:
+        sha256 = hashlib.sha256(source.content).hexdigest()
+    else:
+        sha256 = fingerprint(Path(module.__file__ or ""), module.__name__)
     for kind, offer in offers:
         registry.add(kind, Offered(offer, source.name, source.origin, sha256))
 
@@ -212,12 +235,15 @@ def _import_source(source: _Source) -> ModuleType:
     if file is None:
         with _translate_errors("import", file):
             return importlib.import_module(source.name)
-    if not file.is_file():
+    if source.content is None and not file.is_file():
         raise _Refused("must be a plugin file, got nothing there; check the path")
     key = hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:8]
-    if re.search(rb"^(import|from) torch\b", file.read_bytes(), re.MULTILINE):
+    name = f"harness_plugin_{file.stem}_{key}"
+    content = file.read_bytes() if source.content is None else source.content
+    if re.search(rb"^(import|from) torch\b", content, re.MULTILINE):
         importlib.import_module("torch")  # before the plugin does, so that what it changes of torch is seen
-    spec = importlib.util.spec_from_file_location(f"harness_plugin_{file.stem}_{key}", file)
+    loader = None if source.content is None else _Given(name, str(file), source.content)
+    spec = importlib.util.spec_from_file_location(name, file, loader=loader)
     if spec is None or spec.loader is None:
         raise _Refused(f"must be a Python file (.py), got '{file.suffix}'")
     module = importlib.util.module_from_spec(spec)
@@ -225,6 +251,19 @@ def _import_source(source: _Source) -> ModuleType:
     with _translate_errors("import", file):
         spec.loader.exec_module(module)
     return module
+
+
+class _Given(SourceFileLoader):
+    """A loader of a file whose content is given; the file itself is not read."""
+
+    def __init__(self, name: str, path: str, content: bytes) -> None:
+        super().__init__(name, path)
+        self._content = content
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the code of the content; no compiled file is looked for or kept."""
+        code: CodeType = self.source_to_code(self._content, self.path)
+        return code
 
 
 def _collect_offers(module: ModuleType, source: _Source, manager: pluggy.PluginManager) -> list[tuple[Kind, Any]]:

@@ -85,6 +85,7 @@ class Meta:
     arms: Sequence[str]  # the names of the competitors, in the order of the benchmark
     spaces: Mapping[str, Mapping[str, Any]]  # by arm and hyperparameter: low, high, log; choices; or fixed
     environment: Mapping[str, Any] = field(default_factory=dict)  # hash, versions, hardware, ... of the last work
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by hash: of all machines that trained
     command: Sequence[str] = ()  # the words of the command that the last work was started with
     schema_version: int = 0  # of the tables
 

@@ -85,6 +85,13 @@ class Registry:
         prefixes = [f"{c.name}:" if c.qualified else "" for c, _ in self.catalogues if c.kind == kind]
         return inner not in self.offers[kind] and any(inner.startswith(prefix) for prefix in prefixes)
 
+    def parts_of(self, kind: Kind, name: str) -> list[Offered]:
+        """Return the plugins that a name stands for: itself, or the outer and the inner one of ``outer(inner)``."""
+        if kind != "optimizer" or name in self.offers[kind] or not name.endswith(")"):
+            return [self.find(kind, name, "harness")]
+        outer, _, inner = name.removesuffix(")").partition("(")
+        return [*self.parts_of(kind, outer), *self.parts_of(kind, inner)]
+
     def _find_around(self, name: str, where: str) -> Offered:
         """Return the optimizer ``outer(inner)``: ``sam(adam)``, ``ema(sam(timm:lamb))``."""
         outer_name, _, inner_name = name.removesuffix(")").partition("(")

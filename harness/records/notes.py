@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     pass
 
 
+def _differing_versions(environment: Mapping[str, Any], drivers: Mapping[str, Any]) -> str:
+    """Return the versions that are not those of the driver, as in "torch 2.12.0 (2.13.0 here)"; "" where all are equal."""
+    theirs, ours = environment.get("versions", {}), drivers.get("versions", {})
+    names = [name for name in theirs if theirs[name] != ours.get(name)]
+    return ", ".join(f"{name} {theirs[name]} ({ours.get(name, 'none')} here)" for name in names)
+
+
 class NoteTables(OpenFolder):
     """The notes on a run, and what was recorded once."""
 
@@ -27,11 +34,23 @@ class NoteTables(OpenFolder):
 
     def work_begins(self, environment: Mapping[str, Any], command: Sequence[str]) -> None:
         """Write where and how the work that follows is done."""
-        self._environment = str(environment["hash"])
+        self._environment = environment
         files.write(self.folder / "environment.json", json.dumps(environment, indent=2).encode())
         with self._transaction():
             self.note("environment", environment)
             self.note("command", list(command))
+            self.note_environment(environment)
+
+    def note_environment(self, environment: Mapping[str, Any]) -> None:
+        """Note the versions and the hardware of a machine that trains; a line says which versions are not the driver's."""
+        name = str(environment["hash"])
+        if name in self._environments:
+            return
+        self.note("environments", {**(self.noted("environments") or {}), name: environment})
+        self._environments.add(name)
+        if differing := _differing_versions(environment, self._environment):
+            machine = environment.get("hardware", {}).get("device", "another machine")
+            self.warn(f"runs are trained on {machine} with {differing}; the report says that the environments differ")
 
     def note(self, key: str, value: Any) -> None:
         """Write one row of the meta table, as JSON."""

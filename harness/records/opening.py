@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -45,7 +45,8 @@ class OpenFolder:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder / "lock")
         self._closing = ExitStack()
-        self._environment = ""  # the hash of the one that work is done in; "" before any begins
+        self._environment: Mapping[str, Any] = {}  # versions and hardware of the driver; empty before work begins
+        self._environments: set[str] = set()  # hashes of those that are noted
         try:
             self.db = database.connect(folder)
         except sqlite3.Error as error:

@@ -129,7 +129,7 @@ class Store(SearchTables, ResultTables):
                 "UPDATE runs SET seconds = ?, started = coalesce(started, ?) WHERE run_id = ?",
                 (epoch.seconds, _now(), run_id),
             )
-            self._enter_environment(run_id, epoch.number)
+            self._enter_environment(run_id, epoch)
             self._enter_files(snapshot, run_id)
             if decision is not None:
                 self._append_decision(run_id, epoch.number, decision)
@@ -138,19 +138,22 @@ class Store(SearchTables, ResultTables):
             notes = {"run": run_id, "plain": json.dumps(state.plain)}
             save_tensors(schema.saved_state(self.folder, run_id), state.tensors, notes)
 
-    def _enter_environment(self, run_id: str, epoch: int) -> None:
+    def _enter_environment(self, run_id: str, epoch: Epoch) -> None:
         """Enter where an epoch was trained, which may be elsewhere than where the run was entered or begun."""
-        if not self._environment:
+        environment = epoch.environment or self._environment
+        if not environment:
             return
+        self.note_environment(environment)
+        name = str(environment["hash"])
         (before,) = self.db.execute("SELECT environment FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        if self._environment not in before.split("+"):
-            several = self._environment if epoch == 1 else f"{before}+{self._environment}"
+        if name not in before.split("+"):
+            several = name if epoch.number == 1 else f"{before}+{name}"
             self.db.execute("UPDATE runs SET environment = ? WHERE run_id = ?", (several, run_id))
 
     def _append_decision(self, run_id: str, epoch: int, decision: PrunerDecision) -> None:
-        for number, attrs in decision.trial_attrs.items():
+        for number, notes in decision.notes.items():
             self.db.execute(
-                "UPDATE asks SET trial_attrs = ? WHERE run_id = ? AND number = ?", (json.dumps(attrs), run_id, number)
+                "UPDATE asks SET pruner_notes = ? WHERE run_id = ? AND number = ?", (json.dumps(notes), run_id, number)
             )
         if decision.stop:
             self.db.execute("UPDATE runs SET stop_after = ? WHERE run_id = ?", (epoch, run_id))
@@ -262,6 +265,11 @@ class Store(SearchTables, ResultTables):
         """Return how many runs of the comparison have ended, not counting those of some arms."""
         rows = self.db.execute(f"SELECT arm FROM runs WHERE phase = 'compare' AND state IN {schema.ENDED}")
         return sum(arm not in without for (arm,) in rows.fetchall())
+
+    def has_work(self) -> bool:
+        """Return whether a run is left to do, as far as the runs are entered already."""
+        waiting = self.db.execute(f"SELECT 1 FROM runs WHERE state NOT IN {schema.ENDED} LIMIT 1").fetchone()
+        return waiting is not None or self.noted("comparison") is None
 
     def trained(self, run_id: str) -> int:
         """Return how many epochs a run has been trained for."""

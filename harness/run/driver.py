@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError
+from harness.plugin.contracts import Opening
+from harness.plugin.registry import Registry
 from harness.plugin.runs import Epoch, Event, Run
 from harness.records import Store, schema
 from harness.run import outcome_lines
@@ -19,6 +23,7 @@ from harness.run.registration import register_protocol
 from harness.run.reuse import EarlierRuns
 from harness.run.search import Search
 from harness.run.workbench import Bench
+from harness.run.workers.opening import opening_of
 
 
 class Driver:
@@ -26,18 +31,24 @@ class Driver:
 
     def __init__(
         self, setting: Setting, store: Store, reporter: Reporter, only_search: bool = False,
-        earlier: EarlierRuns | None = None,
+        earlier: EarlierRuns | None = None, executor: Callable[[], GuardedExecutor] | None = None,
     ) -> None:  # fmt: skip
         self.setting = setting
         self.store = store
         self.reporter = reporter
         self.only_search = only_search
         self.earlier = earlier or EarlierRuns()
+        self._open_executor = executor or partial(open_executor, setting, store)
         self._comparison = Comparison(setting, store)
         self.tune = Tune(setting, store, reporter.say, self._say_trial)
         self.retrain = Retrain(setting, store, self.tune, self._comparison, self._register, self._say_end)
         self.restart = Restart(setting, store, self.retrain, self._comparison, self._say_end)
         self._epochs_done = 0  # in this session
+
+    @cached_property
+    def executor(self) -> GuardedExecutor:
+        """What carries out the runs and the measurements; whoever has made the driver closes it."""
+        return self._open_executor()
 
     @property
     def phases(self) -> list[Phase]:
@@ -45,11 +56,8 @@ class Driver:
         return [self.tune] if self.only_search else [self.tune, self.retrain, self.restart]
 
     def open(self) -> Driver:
-        """Build the executor and enter in the records whatever can be entered already."""
-        plan = self.setting.plan
-        bench = Bench(self.setting, self.store.state, self.store.solution, self.store.folder)
-        self.executor = GuardedExecutor(plan.executor, bench, self.store.attempts)
-        self.tune.open(self.executor.room)
+        """Enter in the records whatever can be entered already."""
+        self.tune.open()
         if not self.only_search:
             self.retrain.open()
             self.restart.open()
@@ -150,3 +158,15 @@ class Driver:
         if self.only_search or self.retrain.entered:
             return asked + unasked
         return asked + unasked + self.retrain.left * plan.compare.epochs
+
+
+def open_executor(setting: Setting, store: Store, registry: Registry | None = None) -> GuardedExecutor:
+    """Return the executor of a benchmark, ready for work; it has workers only where the plugins are given."""
+
+    def opening() -> Opening:
+        if registry is None:
+            raise PluginError("this benchmark was opened to be looked at: it cannot be carried out by workers")
+        return opening_of(setting, registry, bench.staffing, sys.path)
+
+    bench = Bench(setting, store.state, store.solution, store.folder, opening)
+    return GuardedExecutor(setting.plan.executor, bench, store.attempts)

@@ -77,7 +77,8 @@ def prepare(request: Request, reporter: Reporter, journal: bool = False) -> Prep
     search.check(plan, source.where)
     check_executor(plan.executor)
     train = benchmark.train
-    device = set_up_device(train.device, train.precision, train.threads, source.where("train", "device"))
+    threads = train.threads or plan.executor.threads
+    device = set_up_device(train.device, train.precision, threads, source.where("train", "device"))
     setting = _opened(request, plan, source, device, reporter)
     check_overrides(setting, source.where)
     check_layer_factor(setting, source.where)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from harness.console.numbers import counted, measure
@@ -22,7 +23,8 @@ from harness.run.after.probe_costs import foretell
 from harness.run.baseline import bring_in
 from harness.run.description import describe_run
 from harness.run.disk_space import naming_need, room_for, warning
-from harness.run.driver import Driver
+from harness.run.driver import Driver, open_executor
+from harness.run.executor import GuardedExecutor
 from harness.run.prepare import Prepared, Request, prepare
 from harness.run.reuse import EarlierRuns, earlier_runs, reusable_folders
 from harness.run.search.centring import centre
@@ -65,16 +67,30 @@ def _run_in_folder(
     with (
         naming_need(setting, folder),
         Store(folder, lambda line: reporter.say(f"warning: {line}", style="yellow"), setting.attempts) as store,
+        contextlib.ExitStack() as closing,
     ):
+        executor = _executor_of(setting, store, closing)
         centred = centre(setting, store, reporter)
         for rounds_left in range(ROUNDS if request.extend else 0, -1, -1):
             setting = extended(centred, store)
-            failures = _carry_out(setting, request, store, reporter, command, earlier)
+            failures = _carry_out(setting, request, store, reporter, command, earlier, executor)
             if not request.extend or not _extend(setting, store, rounds_left, reporter):
                 break
     return failures, write_reports(
         folder, setting.plan.benchmark.report.formats, setting.registry, attempts=setting.attempts
     )
+
+
+def _executor_of(setting: Prepared, store: Store, closing: contextlib.ExitStack) -> Callable[[], GuardedExecutor]:
+    """Return the function that opens the executor, once for everything. It is open already where there is work for it."""
+
+    @cache
+    def opened() -> GuardedExecutor:
+        return closing.enter_context(contextlib.closing(open_executor(setting, store, setting.registry)))
+
+    if store.has_work():
+        opened()  # its workers open the benchmark while this process prepares the search
+    return opened
 
 
 def _extend(setting: Prepared, store: Store, rounds_left: int, reporter: Reporter) -> bool:
@@ -86,15 +102,16 @@ def _extend(setting: Prepared, store: Store, rounds_left: int, reporter: Reporte
 
 
 def _carry_out(
-    setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str], earlier: EarlierRuns
-) -> list[str]:
+    setting: Prepared, request: Request, store: Store, reporter: Reporter, command: Sequence[str], earlier: EarlierRuns,
+    executor: Callable[[], GuardedExecutor],
+) -> list[str]:  # fmt: skip
     """Carry out what is left of the benchmark; return a line for whatever went wrong."""
     store.restore()
     describe_run(store, setting)
     if line := _unequal_classes_line(store.noted("constant")):
         reporter.say(line, style="yellow")
     bring_in(setting.imported, store)
-    driver = Driver(setting, store, reporter, request.only_search, earlier).open()
+    driver = Driver(setting, store, reporter, request.only_search, earlier, executor).open()
     if driver.left():
         _announce(setting, driver, store, reporter, command)
         driver.drive()

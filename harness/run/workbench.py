@@ -15,10 +15,11 @@ from harness.benchmark.plan import Setting
 from harness.benchmark.toml import refusal
 from harness.errors import HarnessError, did_you_mean
 from harness.plugin.boundary import Boundary, PluginFailed
-from harness.plugin.contracts import Opening, Schedule, Split
-from harness.plugin.runs import Arm, Measured, Measurement, Run, State
+from harness.plugin.contracts import Opening, Schedule, Split, Staffing
+from harness.plugin.runs import Measured, Measurement, Run, State
 from harness.records import schema
 from harness.run.after.measuring import Solutions, measure_networks
+from harness.run.materials import Materials, materials_of
 from harness.training.batches import Resident, put_on_device
 from harness.training.ingredients import Ingredients
 from harness.training.parts import Parts, assemble
@@ -134,19 +135,25 @@ class Bench:
 
     def __init__(
         self,
-        setting: Setting,
+        setting: Setting | Materials,
         state: Callable[[str], State | None],
         solution: Callable[[str], Mapping[str, torch.Tensor]] | None = None,
         folder: Path | None = None,
         open_elsewhere: Callable[[], Opening] | None = None,
     ) -> None:
-        self.setting = setting
+        self.materials = setting if isinstance(setting, Materials) else materials_of(setting)
         self.state = state
         self._solution = solution  # a run's final weights
         self._folder = folder
         self._open_elsewhere = open_elsewhere
         self._resident: dict[object, Resident] = {}
+        self._fold: tuple[str, dict[object, Resident]] = ("", {})  # one fold's data in memory at a time
         self._measured_by: dict[str, Solutions] = {}  # by probe: the networks that it has looked at, with its own notes
+
+    @property
+    def staffing(self) -> Staffing:
+        """What the benchmark says on workers."""
+        return self.materials.staffing
 
     def opening(self) -> Opening:
         """Return plain values from which another process opens the same benchmark."""
@@ -167,7 +174,7 @@ class Bench:
 
     def measure(self, measurement: Measurement) -> Measured:
         """Return what a probe measures on trained networks; raises PluginFailed where it fails."""
-        probe = next(probe for probe in self.setting.plan.probes if probe.name == measurement.probe)
+        probe = self.materials.probes[measurement.probe]
         solutions = self._measured_by.setdefault(probe.name, Solutions(self.solved))
         return measure_networks(probe, measurement.runs, solutions)
 
@@ -185,38 +192,48 @@ class Bench:
         """
         if weights is None and run.follows:
             weights = self.solution(run.follows)
-        plan = self.setting.plan
-        competitor = plan.competitor(run.arm.name)
-        with Boundary("task", plan.task.name, "say how many outputs it needs"):
-            outputs = plan.task.outputs(self.setting.data)
+        use = self.materials
+        plugins = use.plugins_of(run.arm)
+        with Boundary("task", use.task.name, "say how many outputs it needs"):
+            outputs = use.task.outputs(use.data)
         compared = run.phase == "compare"
         ingredients = Ingredients(
-            task=plan.task,
-            backbone=competitor.network,
-            weights=None if run.arm.head else competitor.weights,
-            optimizer=competitor.optimizer,
-            scheduler=competitor.scheduler,
+            task=use.task,
+            backbone=plugins.network,
+            weights=None if run.arm.head else use.weights.get(run.arm.backbone),
+            optimizer=plugins.optimizer,
+            scheduler=plugins.scheduler,
             outputs=outputs,
-            train=self._split(run.arm, "train"),
-            tune=self._split(run.arm, "tune"),
-            test=self._split(run.arm, "test") if compared else None,
-            mirrored=self._mirrored(run.arm) if run.tta else None,
-            metric=plan.metric,
+            train=self._split(run, "train"),
+            tune=self._split(run, "tune"),
+            test=self._split(run, "test") if compared else None,
+            mirrored=self._mirrored(run) if run.tta else None,
+            metric=use.metric,
         )
-        return assemble(run, ingredients, self.setting.device, weights)
+        return assemble(run, ingredients, use.device, weights)
 
-    def _mirrored(self, arm: Arm) -> Resident:
+    def _mirrored(self, run: Run) -> Resident:
         """Return the test split with its images mirrored: the stored ones seen so, or what was extracted from those."""
-        if not arm.head:
-            return replace(self._split(arm, "test"), mirrored=True)
-        return put_on_device(self.setting.mirrored[arm.backbone], self.setting.device)
+        if not run.arm.head:
+            return replace(self._split(run, "test"), mirrored=True)
+        return put_on_device(self.materials.mirrored[run.arm.backbone], self.materials.device)
 
-    def _split(self, arm: Arm, which: Literal["train", "tune", "test"]) -> Resident:
-        """Return a split of an arm's data on the device, put there once for all runs that share it."""
-        data, weights = self.setting.data_of(arm), self.setting.plan.weights.get(arm.backbone)
-        key = (data.fingerprint, which, weights)
-        if key not in self._resident:
-            split: Split = getattr(data, which)
+    def _split(self, run: Run, which: Literal["train", "tune", "test"]) -> Resident:
+        """Return a split of a run's data on the device, put there once for all runs that share it."""
+        weights = self.materials.weights.get(run.arm.backbone)
+        key = (run.data, which, weights)
+        resident = self._splits_of(run)
+        if key not in resident:
+            split: Split = getattr(self.materials.data_of(run), which)
             looks = (weights.mean, weights.std) if weights else ()
-            self._resident[key] = put_on_device(split, self.setting.device, *looks)
-        return self._resident[key]
+            resident[key] = put_on_device(split, self.materials.device, *looks)
+        return resident[key]
+
+    def _splits_of(self, run: Run) -> dict[object, Resident]:
+        """Return the splits that are on the device already, as far as a run can share them."""
+        data = self.materials.features[run.arm.backbone] if run.arm.head else self.materials.data
+        if run.data == data.fingerprint:
+            return self._resident
+        if self._fold[0] != run.data:
+            self._fold = (run.data, {})
+        return self._fold[1]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from harness.errors import PluginError
-from harness.plugin.contracts import Executor, Opening
+from harness.plugin.contracts import Executor, Opening, Staffing
 from harness.plugin.runs import Done, Epoch, Event, Failed, Measured, Measurement, Run, State
 from harness.testing import problems
 from harness.testing.driving import CPU, FALLING, SGD, ingredients, run_of, torch_check
@@ -34,6 +34,11 @@ class Desk:
     def state(self, run_id: str) -> State | None:
         """Return None: every run begins."""
         return None
+
+    @property
+    def staffing(self) -> Staffing:
+        """Ask for two workers."""
+        return Staffing(workers=2)
 
     def measure(self, measurement: Measurement) -> Measured:
         """Return a number that the networks decide, or fail for the probe that is to fail."""
@@ -60,7 +65,11 @@ class Drawer:
 
     sys_path: tuple[str, ...]
 
-    def open(self) -> Desk:
+    def with_arrays(self, change: Callable[[Any], Any]) -> Drawer:
+        """Return the opening as it is: it has no arrays."""
+        return self
+
+    def open(self, state: Callable[[str], Any], solution: Callable[[str], Any]) -> Desk:
         """Return the workbench."""
         return Desk()
 

@@ -12,6 +12,7 @@ from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Workbench
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Epoch, Event, Failed, Job, Measurement, Run, State
+from harness.training.pauses import Pause
 
 if TYPE_CHECKING:
     from harness.plugin.contracts import TrainingParts
@@ -19,17 +20,30 @@ if TYPE_CHECKING:
 SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is shorter than that
 
 
-def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch]:
-    """Train one model; yield a record and, on demand, a resumable state per epoch.
+def advance(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch | Pause]:
+    """Train one model in steps that others can come between: yield a pause where its device is busy without it, and records.
 
     From a ``state`` it goes on bit-equal to never having stopped: all that is random in an epoch is drawn from
-    generators seeded with the epoch's number. Raises Diverged when the loss leaves the finite numbers.
+    generators seeded with the epoch's number. So it does however others take their turns in between. Raises Diverged when
+    the loss leaves the finite numbers.
     """
+    try:
+        yield from parts.turn.of(_advance(run, parts, state))
+    finally:
+        parts.release()
+
+
+def _advance(run: Run, parts: TrainingParts, state: State | None) -> Iterator[Epoch | Pause]:
     for epoch in parts.resume(state, run.epochs):
-        with parts.clock:  # evaluation is not timed
-            for inputs, targets in parts.batches.of(epoch):  # [B, 3, H, W] or [B, F], and [B, ...]
-                parts.step(inputs, targets)
-        yield parts.record(epoch)
+        yield from parts.steps(epoch)
+        yield from parts.record(epoch)
+
+
+def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch]:
+    """Train one model; yield a record and, on demand, a resumable state per epoch. It is ``advance`` for a run alone."""
+    for epoch in advance(run, parts, state):
+        if isinstance(epoch, Epoch):
+            yield epoch
 
 
 def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
@@ -57,6 +71,16 @@ def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
     >>> [event.reason for event in execute(run, Broken())]
     ['data: must be there, got nothing']
     """
+    for event in turns(job, workbench):
+        if event is not None:
+            yield event
+
+
+def turns(job: Job, workbench: Workbench) -> Iterator[Event | None]:
+    """Carry out a job as ``execute`` does, in turns between which other jobs can have theirs.
+
+    Yields None at the end of a turn of which nothing has come.
+    """
     if isinstance(job, Measurement):
         arguments.having("workbench", workbench, "a Workbench, which an executor is given", "measure")
         who, events = f"probe '{job.probe}'", _measured(job, workbench)
@@ -64,20 +88,30 @@ def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
         arguments.having("job", job, "a Run or a Measurement", "id", "epochs", "arm", "task")
         arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
         who, events = f"arm {job.arm.name} (or its task, {job.task})", _events(job, workbench)
+    lines: list[str] = []  # that no event has taken along yet
     for event, changed in kept_apart(_carried_out(events), who):
-        yield replace(event, changed=(*event.changed, *changed)) if changed else event
+        lines += changed
+        if isinstance(event, Pause):
+            yield None
+            continue
+        yield replace(event, changed=(*event.changed, *lines)) if lines else event
+        lines = []
 
 
-def _carried_out(events: Iterator[Event]) -> Iterator[Event]:
-    while (event := _next(events)) is not None:
+def _carried_out(events: Iterator[Event | Pause]) -> Iterator[Event | Pause]:
+    while not isinstance(event := _next(events), _Over):
         yield event
 
 
-def _next(events: Iterator[Event]) -> Event | None:
-    """Return the next event, None where there is no more; a plugin may raise anything, and ends this job and no other."""
+class _Over:
+    """There is no more event."""
+
+
+def _next(events: Iterator[Event | Pause]) -> Event | Pause | _Over:
+    """Return what comes next; a plugin may raise anything, and ends this job and no other."""
     try:
         with Boundary():
-            return next(events, None)
+            return next(events, _Over())
     except DiskError:
         raise
     except Diverged as error:
@@ -86,15 +120,15 @@ def _next(events: Iterator[Event]) -> Event | None:
         return Failed("error", str(error), traceback_of(error))
 
 
-def _measured(measurement: Measurement, workbench: Workbench) -> Iterator[Event]:
+def _measured(measurement: Measurement, workbench: Workbench) -> Iterator[Event | Pause]:
     yield workbench.measure(measurement)
 
 
-def _events(run: Run, workbench: Workbench) -> Iterator[Event]:
+def _events(run: Run, workbench: Workbench) -> Iterator[Event | Pause]:
     parts = workbench.parts(run)
     saving = _Saving()
-    for epoch in train(run, parts, workbench.state(run.id)):
-        yield saving.with_state_if_due(epoch)
+    for epoch in advance(run, parts, workbench.state(run.id)):
+        yield saving.with_state_if_due(epoch) if isinstance(epoch, Epoch) else epoch
     yield parts.done()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from harness import Report, Results, Several, hookimpl, markdown_text, numbers
 from harness.verdict.protocol import FACETS
 from harness_reports._words import alarms, constant, several
-from harness_reports._words.benchmark import search_budget, split_sizes, training_precision
+from harness_reports._words.benchmark import machines, search_budget, split_sizes, training_precision
 from harness_reports._words.coverage import sampled_examples
 from harness_reports._words.headline import headline
 from harness_reports._words.names import capitalized, metric_title, shared_parts, shortened
@@ -115,7 +115,7 @@ def _what_was_run(outcome: Outcome) -> str:
         f"{meta.data['name']}: {split_sizes(records)}",
         f"{search_budget(benchmark['search'])} and {seeds} per arm, {epochs}",
         shared_parts(records),
-        f"{meta.environment['hardware']['device']}, {training_precision(records)}",
+        f"{machines(records)}, {training_precision(records)}",
         f"{numbers.duration(float(records.runs['seconds'].sum()))} of training",
     ]
     return f"<sub>{markdown_text('; '.join(filter(None, words)))}. Run {markdown_text(records.folder.name)}.</sub>"

@@ -16,7 +16,7 @@ the network.
 from __future__ import annotations
 
 from harness.plugin.contracts.data import Data, DataRequest, Dataset, Download, Photo, Split
-from harness.plugin.contracts.executing import Executor, Opening, RunningExecutor, Workbench
+from harness.plugin.contracts.executing import Executor, Opening, RunningExecutor, Staffing, Workbench
 from harness.plugin.contracts.learning import Backbone, Metric, Optimizer, Schedule, Scheduler, Task, Weights
 from harness.plugin.contracts.offers import KINDS, OFFERS, Catalogue, Kind, Offer
 from harness.plugin.contracts.parts import DeviceSplit, Parts, TrainingParts
@@ -53,6 +53,7 @@ __all__ = [
     "Several",
     "Space",
     "Split",
+    "Staffing",
     "Task",
     "TrainingParts",
     "Weights",

@@ -14,6 +14,36 @@ if TYPE_CHECKING:
     import torch
 
 
+@dataclass(frozen=True)
+class Staffing:
+    """What a benchmark says on workers, for executors that have some.
+
+    >>> Staffing(workers=2).max_seconds
+    0.0
+    """
+
+    workers: int = 0  # processes; 0 for as many as raise the throughput
+    crew: int = 0  # runs that a worker carries out side by side on a GPU; 0 for as many as raise the throughput
+    max_seconds: float = 0.0  # that one run may take; 0 for no limit
+    max_memory: float = 0.0  # 10^9 bytes that the process of one run may use; 0 for no limit
+    device: str = "cpu"  # as torch names it
+    threads: int = 1  # of a run on a CPU
+    gpus: int = 0  # that may be used
+    steps: float = 0.0  # of optimizers that the benchmark asks for, about; 0 where that is not known
+
+    def over(self, seconds: float = 0.0, memory: float = 0.0) -> str:
+        """Return in words which limit a run is over that takes so many seconds and bytes; "" where it is within both.
+
+        >>> Staffing(max_seconds=60).over(seconds=61)
+        'over its limit of 60 s (train.max_seconds)'
+        """
+        if self.max_seconds and seconds > self.max_seconds:
+            return f"over its limit of {self.max_seconds:g} s (train.max_seconds)"
+        if self.max_memory and memory > self.max_memory * 1e9:
+            return f"over its limit of {self.max_memory:g} GB (train.max_memory)"
+        return ""
+
+
 class Opening(Protocol):
     """All that another process needs to open a workbench of its own: plain values that can be pickled.
 
@@ -24,8 +54,13 @@ class Opening(Protocol):
     def sys_path(self) -> Sequence[str]:
         """Where the process finds modules. It must be set before this value is unpickled there."""
 
-    def open(self) -> Workbench:
-        """Open the benchmark in this process; raises HarnessError where this process has other plugins."""
+    def with_arrays(self, change: Callable[[Any], Any]) -> Opening:
+        """Return the opening with every array of the data replaced, by a place where it is stored or back again."""
+
+    def open(
+        self, state: Callable[[str], State | None], solution: Callable[[str], Mapping[str, torch.Tensor]]
+    ) -> Workbench:
+        """Open the benchmark in this process; its workbench takes states and weights, by run_id, from these functions."""
 
 
 class Workbench(Protocol):
@@ -43,6 +78,10 @@ class Workbench(Protocol):
 
     def state(self, run_id: str) -> State | None:
         """Return the state the run was saved in, or None if it has not begun."""
+
+    @property
+    def staffing(self) -> Staffing:
+        """What the benchmark says on workers."""
 
     def measure(self, measurement: Measurement) -> Measured:
         """Return what a probe measures on trained networks; raises HarnessError, naming the probe, where it fails."""
@@ -106,6 +145,7 @@ class Executor:
     name: str  # by which a benchmark asks for it
     build: Callable[..., RunningExecutor]
     check: Callable[..., object] | None = None  # None: it works wherever the harness does
+    threads: int = 0  # of a run, where ``train.threads`` is 0; 0 for all cores that the process may use
     options: Mapping[str, Any] = field(default_factory=dict)  # its keywords, with their defaults
     limits: Space = field(default_factory=dict)  # what ``[train] executor_options`` may set an option to
     reference: str = ""  # a paper or an address, for the report

@@ -1,19 +1,12 @@
-"""What travels between the driver and its workers: jobs one way, events the other, as values and as bytes."""
+"""What travels between the driver and its workers: jobs one way, events the other. ``packing`` makes bytes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.plugin.runs import Event, Job, State
-
-if TYPE_CHECKING:
-    import torch
-
-Place = (
-    str | Mapping[str, "torch.Tensor"]
-)  # where a run's weights are: the path of their file, or the weights themselves
+from harness.plugin.runs import Event, Job, Run, State
 
 
 @dataclass(frozen=True)
@@ -22,21 +15,36 @@ class Assignment:
 
     job: Job
     state: State | None = None  # of a run, to go on from
-    solutions: Mapping[str, Any] = field(default_factory=dict)  # by run_id: the weights it begins with or looks at
+    solutions: Mapping[str, Any] = field(default_factory=dict)  # by run_id: weights, or the path of the file with them
+    alone: bool = True  # no other job comes beside it in its worker
 
 
 @dataclass(frozen=True)
 class Cancel:
-    """Tells a worker to leave a job."""
+    """Tells a worker to leave a job. It answers with an event that ends the job, unless one is on its way already."""
 
     job_id: str
 
 
 @dataclass(frozen=True)
+class Rehearse:
+    """Asks a worker without jobs how fast it takes steps of a run, in so many copies side by side."""
+
+    run: Run
+    numbers: Sequence[int]
+    seconds: float  # for each number
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """The steps a second of a rehearsal, by number. Numbers that failed, or that need not be tried, are left out."""
+
+    rates: Mapping[int, float]
+
+
+@dataclass(frozen=True)
 class Ready:
     """A worker has opened the benchmark, and takes jobs."""
-
-    environment: Mapping[str, Any] = field(default_factory=dict)  # versions and hardware, as ``device.environment``
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,18 @@ class Happened:
 
 
 @dataclass(frozen=True)
+class PutBack:
+    """A job that a worker cannot carry out beside others. It goes on from its last state, later or elsewhere."""
+
+    job_id: str
+    reason: str
+    places: int = 0  # so many jobs are the most that the worker can hold; 0 for as many as before
+    alone: bool = False  # the job must be the only one of its worker
+
+
+@dataclass(frozen=True)
 class Retiring:
-    """A worker takes no more jobs, because a plugin has changed its process; it ends when those it has are over."""
+    """A worker takes no more jobs, because a plugin has changed its process. It ends when those that it has are over."""
 
     reason: str
 
@@ -62,5 +80,5 @@ class Left:
     last_words: str = ""  # the last lines of its standard error
 
 
-FromWorker = Ready | Happened | Retiring | Left
-ToWorker = Assignment | Cancel
+FromWorker = Ready | Happened | PutBack | Rehearsed | Retiring | Left
+ToWorker = Assignment | Cancel | Rehearse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness import numbers
 from harness_reports._page._section import Page
-from harness_reports._words.benchmark import comparison_length, search_budget, training_precision
+from harness_reports._words.benchmark import comparison_length, machines, search_budget, training_precision
 from harness_reports._words.names import shared_parts
 
 MOST_CLASSES = 4  # that are named
@@ -30,7 +30,7 @@ def tiles(page: Page) -> list[tuple[str, str, str]]:
             numbers.counted(compare["seeds"], "seed"),
             f"per arm, {comparison_length(benchmark)}, regime {benchmark['train']['regime']}",
         ),
-        ("Device", hardware["device"], f"{training_precision(records)}, {threads}"),
+        ("Device", machines(records), f"{training_precision(records)}, {threads}"),
     ]
 
 

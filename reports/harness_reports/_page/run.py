@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import numbers, typed
 from harness_reports._page._section import Page, Section
-from harness_reports._words.benchmark import training_precision
+from harness_reports._words.benchmark import machines, training_precision
 
 
 def run(page: Page) -> dict[str, Any]:
@@ -30,7 +30,8 @@ def _run_facts(page: Page) -> list[tuple[str, str]]:
     """Return names and values: times, folder, data and machine."""
     meta, runs = page.records.meta, page.records.runs
     data, environment = meta.data, meta.environment
-    hardware = {**environment["hardware"], "precision": training_precision(page.records)}  # that of the runs
+    of_runs = {"device": machines(page.records), "precision": training_precision(page.records)}
+    hardware = {**environment["hardware"], **of_runs}
     ended = [time for time in runs["ended"] if isinstance(time, str)]
     started = [time for time in runs["started"] if isinstance(time, str)]
     trained, many = numbers.duration(float(runs["seconds"].sum())), numbers.counted(len(runs), "run")

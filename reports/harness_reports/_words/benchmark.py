@@ -32,6 +32,15 @@ def training_precision(records: Records) -> str:
     return numbers.joined(precisions or [str(records.meta.environment["hardware"]["precision"])])
 
 
+def machines(records: Records) -> str:
+    """Return the processors or GPUs that the runs were trained on, by name; the driver's before any run has ended."""
+    environments = records.meta.environments
+    ended = records.runs[records.runs["state"] != "waiting"]
+    hashes = {name for names in ended["environment"] for name in str(names).split("+")}
+    devices = sorted({str(environments[name]["hardware"]["device"]) for name in hashes & set(environments)})
+    return numbers.joined(devices or [str(records.meta.environment["hardware"]["device"])])
+
+
 def split_sizes(records: Records) -> str:
     """Return the sizes of the splits: "1,024 train, 512 tune, 4,096 test"."""
     counts = records.meta.data["counts"]

@@ -177,7 +177,7 @@ def _about_environment(records: Records) -> list[Notice]:
     ]
     ended = records.runs[records.runs["state"] != "waiting"]
     if (environments := ended["environment"].nunique()) > 1:
-        text = f"The runs come from {environments} environments (machine or versions); the one shown is the last."
+        text = f"The runs come from {environments} environments (machine or versions); the versions shown are the driver's."
         notices.append(Notice("warn", text))
     return notices + _about_taken_runs(records)
 
