@@ -61,6 +61,14 @@ class Processes:
         opening: What ``workbench.opening()`` gave.
         environ: Further environment variables of the workers.
         gpus: How many GPUs they share, from the first one on. Of several each worker sees one.
+
+    >>> class Opening:
+    ...     sys_path = ()
+    ...     def with_arrays(self, change): return "values that can be pickled"
+    >>> workers = Processes(Opening())
+    >>> workers.memory(0)  # of a worker that has not been started
+    0
+    >>> workers.close()
     """
 
     def __init__(self, opening: Opening, environ: dict[str, str] | None = None, gpus: int = 0) -> None:
