@@ -276,8 +276,14 @@ class DeviceSteps:
         return ""
 
     def _after(self, work: Callable[[], object]) -> list[torch.Tensor]:
-        """Return copies of all tensors, gradients among them, after doing the work a few times."""
-        for _ in range(COMPARED):
+        """Return copies of all tensors, gradients among them, after doing the work a few times.
+
+        An epoch may have fewer steps left, or in all: then it is that of its first ones.
+        """
+        steps = len(self._parts.batches)
+        if self._step + COMPARED > steps:
+            self._position.zero_()
+        for _ in range(min(COMPARED, steps)):
             work()
         gradients = [p.grad for p in self._parts.parameters if p.grad is not None]
         state = tensors_in(list(self._parts.optimizer.state.values()))
