@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -45,6 +46,7 @@ class Driver:
         self.restart = Restart(setting, store, self.retrain, self._comparison, self._say_end)
         self._epochs_done = 0  # in this session
         self._epochs_in_all = 0  # those done, and those left when a run ended last
+        self._began = 0.0  # when the first of them was begun
 
     @cached_property
     def executor(self) -> GuardedExecutor:
@@ -131,11 +133,15 @@ class Driver:
 
         An epoch takes one off those that are left. So they are counted anew only where a run has ended.
         """
+        self._began = self._began or time.monotonic()
         if event is None or event.ends_run:
             self._epochs_in_all = self._epochs_done + self._epochs_left(loop)
         if run is not None and isinstance(event, Epoch):
             self._epochs_done += 1
-            self.reporter.move(run.arm.name, self._epochs_done, self._epochs_in_all)
+            left = self._epochs_in_all - self._epochs_done
+            self.reporter.ahead.expect("epoch", left, (time.monotonic() - self._began) / self._epochs_done)
+            at_once = min(self.executor.at_once, len(loop.under_way))
+            self.reporter.move(run.arm.name, self._epochs_done, self._epochs_in_all, at_once)
         watch.happened(loop.describe_under_way)
 
     def _say_trial(self, search: Search, run: Run, trial: dict[str, Any]) -> None:
