@@ -23,6 +23,8 @@ from harness.run.fairness import rehearsal
 from harness.run.reuse import EarlierRuns
 from harness.run.search import GO_ON
 
+SHOWN = 8  # runs under way that a line names
+
 
 class Phase(Protocol):
     """A part of a benchmark: it hands out runs, one at a time, and takes note of how they ended."""
@@ -106,6 +108,12 @@ class EventLoop:
                 work.phase.ended(work.run)
                 self._fill()
             self._after_event(work.run, event)
+
+    def describe_under_way(self) -> str:
+        """Return what the executor has, in words; another thread may ask."""
+        works = [str(work) for work in list(self.under_way.values())]
+        more = [f"and {len(works) - SHOWN} more"] if len(works) > SHOWN else []
+        return "; ".join([*works[:SHOWN], *more]) or "the search"
 
     def _events(self) -> Iterator[tuple[str, Event]]:
         """Yield the events of the runs under way; note which settings of the process have changed in the meantime."""
