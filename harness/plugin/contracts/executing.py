@@ -48,6 +48,11 @@ class Opening(Protocol):
     """All that another process needs to open a workbench of its own: plain values that can be pickled.
 
     An executor takes it from ``workbench.opening()``, sends it to its workers once, and gives it to ``harness.Worker``.
+
+    >>> class Elsewhere:  # of a workbench without arrays
+    ...     sys_path = ()
+    ...     def with_arrays(self, change): return self
+    ...     def open(self, state, solution): return "a workbench of this process"
     """
 
     @property

@@ -245,6 +245,9 @@ class WorkerPool:
             if self._failed_starts >= MOST_STARTS and not any(one.is_ready for one in self._members.values()):
                 self.close()
                 raise PluginError(f"its workers cannot be started: {left.reason}: {_last_line(left.last_words)}")
+        if member.retires:  # it ended as it has said, perhaps before it read of its last job
+            self._waiting.extendleft(work for work in member.jobs.values() if work)
+            return
         alone = len(member.jobs) == 1
         killed = any(work.over for work in member.jobs.values() if work)
         for job_id, work in member.jobs.items():
