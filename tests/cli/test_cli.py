@@ -60,7 +60,7 @@ BAD = {
     "impossible hyperparameter": (("[compare]", "[search.space.sgd]\nlr = -1.0\n[compare]"), "tiny.toml:17: search.space.sgd.lr: must be a number >= 1e-12 and <= 1000, got -1.0"),
     "grid over a range": (('sampler_options = { n_startup_trials = 2 }', 'sampler = "grid"'), "search.sampler: must have finite spaces for 'grid'"),
     "sampler that refuses": (("n_startup_trials = 2", 'n_startup_trials = "x"'), "tiny.toml:15: search.sampler_options.n_startup_trials: must be a whole number >= 0, got 'x'"),
-    "no CUDA": (("threads = 1", 'threads = 1\ndevice = "cuda"'), "tiny.toml:12: train.device: must be a device of this machine, got 'cuda'"),
+    "no CUDA": (("threads = 1", 'threads = 1\ndevice = "cuda"'), "tiny.toml:11: train.device: must be a device of this machine, got 'cuda'"),
     "unknown device": (("threads = 1", 'threads = 1\ndevice = "tpu"'), "must be auto, cpu, cuda or cuda:N, got 'tpu'"),
     "unknown target": (("[report]", '[report]\ntarget = { metric = "acuracy", value = 0.9 }'), "report.target.metric: must be a metric of task", "did you mean 'accuracy'"),
     "unknown report": (('formats = ["text"]', 'formats = ["pdf"]'), "report.formats: must name a report, got 'pdf'"),
