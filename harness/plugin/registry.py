@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 from harness.errors import PluginError, UnknownName, did_you_mean, shown
@@ -33,6 +34,7 @@ class Registry:
     offers: dict[Kind, dict[str, Offered]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     catalogues: list[tuple[Catalogue, Offered]] = field(default_factory=list)
     origins: dict[str, str] = field(default_factory=dict)  # plugin -> a distribution or a file, broken ones too
+    files: dict[str, tuple[Path, bytes]] = field(default_factory=dict)  # loose plugin -> its file, and what was in it
     broken: dict[str, str] = field(default_factory=dict)  # plugin -> why it could not be loaded
     blocked: set[str] = field(default_factory=set)  # plugins that the user left out
 

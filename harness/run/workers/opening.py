@@ -96,9 +96,9 @@ def opening_of(setting: Setting, registry: Registry, staffing: Staffing, sys_pat
     modules: dict[str, str] = {}
     files: dict[Path, bytes] = {}
     for offered in _taking_part(setting, registry):
-        file = Path(offered.origin)
-        if file.suffix == ".py" and file.is_file():
-            files[file.absolute()] = file.read_bytes()
+        if offered.plugin in registry.files:
+            file, content = registry.files[offered.plugin]
+            files[file] = content
         else:
             modules[offered.plugin] = offered.origin
     return BenchmarkOpening(
