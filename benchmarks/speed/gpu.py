@@ -34,6 +34,7 @@ SECTIONS = {  # by name: the module, the function in it, and the most seconds it
     "steps": ("steps", "steps", 120),
     "resnet18": ("steps", "resnet18", 75),
     "short_runs": ("steps", "short_runs", 60),
+    "little_memory": ("steps", "little_memory", 45),
     "barrier": ("barriers", "barrier", 60),
     "tests": ("files", "gpu_tests", 90),
     "flagship": ("files", "flagship", 200),

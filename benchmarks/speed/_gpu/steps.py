@@ -115,9 +115,12 @@ def trained_parts(bench: Bench, seed: int, epochs: int) -> Any:
 
 
 def stepped(bench: Bench, runs: list[Any], places: int) -> Iterator[tuple[Any, Any]]:
-    """Carry runs out in a crew with so many places, as a worker does; yield ``(run, event)``."""
+    """Carry runs out in a crew with so many places, as a worker does; yield ``(run, event)``.
+
+    For a run that is put back the event is None: it begins again, and there are fewer places.
+    """
     from harness.run.workers.crew import Crew
-    from harness.run.workers.messages import Assignment, Happened
+    from harness.run.workers.messages import Assignment, Happened, PutBack
     from harness.training.loop import turns
 
     crew, waiting = Crew(lambda given: turns(given.job, bench)), list(runs)
@@ -126,6 +129,11 @@ def stepped(bench: Bench, runs: list[Any], places: int) -> Iterator[tuple[Any, A
         while waiting and len(crew) < places:
             crew.take(Assignment(waiting.pop(0), alone=places == 1))
         for said in crew.turn():
+            if isinstance(said, PutBack):
+                places = said.places or places
+                waiting.insert(0, by_id[said.job_id])
+                yield by_id[said.job_id], None
+                continue
             if not isinstance(said, Happened) or type(said.event).__name__ == "Failed":
                 raise RuntimeError(f"{said}"[:1500])
             yield by_id[said.job_id], said.event
@@ -138,18 +146,18 @@ class Trained:
     speed: float  # images a second of all of them from the second epoch on
     weights: Any  # of the first one
     metrics: list[Any]  # of its epochs
-    notes: tuple[str, ...]  # on how its steps were taken
+    way: str  # how its steps were taken, in words
     captured_after: float  # seconds until all had ended their first epoch
 
 
 def trained(bench: Bench, runs: list[Any], way: str) -> Trained:
     """Train runs side by side."""
-    import torch
-
     bench.way = way
     began = time.perf_counter()
-    first, last, metrics, notes = 0.0, 0.0, [], ()
+    first, last, metrics = 0.0, 0.0, []
     for run, event in stepped(bench, runs, len(runs)):
+        if event is None:
+            raise RuntimeError(f"{run.id} was put back")
         if event.ends_run:
             continue
         last = time.perf_counter()
@@ -157,13 +165,20 @@ def trained(bench: Bench, runs: list[Any], way: str) -> Trained:
             first = max(first, last)  # the last member's first epoch has ended: all have captured
         if run is runs[0]:
             metrics.append(dict(event.metrics))
-            notes = tuple(getattr(event, "notes", ()))
-    model = bench.made[runs[0].id].model
-    weights = torch.cat([p.detach().flatten() for p in model.parameters()]).clone()
+    parts = bench.made[runs[0].id]
+    weights = flat_weights(parts)
+    words = parts.way.line if parts.way is not None else "the plain loop"
     bench.made.clear()
     steps = (runs[0].epochs - 1) * (len(bench.train) // bench.batch_size)
     speed = len(runs) * steps * bench.batch_size / (last - first)
-    return Trained(speed, weights, metrics, notes, first - began)
+    return Trained(speed, weights, metrics, words, first - began)
+
+
+def flat_weights(parts: Any) -> Any:
+    """Return a copy of all weights as one vector."""
+    import torch
+
+    return torch.cat([parameter.detach().flatten() for parameter in parts.model.parameters()]).clone()
 
 
 def steps(context: Context) -> None:
@@ -229,9 +244,32 @@ def _tell_equal(context: Context, what: str, results: dict[str, Trained], member
     context.check(
         f"{what}: eager, graph and crew are equal", len(others) == 2 and not any(gaps.values()) and not unequal,
         images_per_second={way: round(result.speed) for way, result in results.items()}, members=members, gaps=gaps,
-        unequal_metrics=unequal, notes=sorted({note[:160] for result in results.values() for note in result.notes}),
+        unequal_metrics=unequal,
+        ways=sorted({result.way[:160] for result in results.values()}),
         until_captured={way: round(result.captured_after, 2) for way, result in results.items()},
     )  # fmt: skip
+
+
+# --- a GPU that is too small for the crew ------------------------------------------------------------------------
+
+
+def little_memory(context: Context) -> None:
+    """Have a crew of four on a GPU that holds two of them: some are put back, and all come to what they come to alone."""
+    if not context.gpu:
+        context.say(skipped="there is no GPU whose memory could be limited")
+        return
+    import torch
+
+    bench = bench_of(context, "resnet18", 96, 256 * 6, 256)
+    runs = [bench.run("adam", "fp32", seed, 2) for seed in range(4)]
+    alone = [trained(bench, [run], "graph").weights for run in runs]
+    one, total = torch.cuda.max_memory_reserved(), torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(2.4 * one / total)
+    put_back = sum(event is None for _, event in stepped(bench, runs, 4))
+    gaps = [same(weights, flat_weights(bench.made[run.id])) for run, weights in zip(runs, alone, strict=True)]
+    context.check("runs without memory are put back", put_back > 0 and not any(gaps), put_back=put_back, gaps=gaps,
+                  gb_alone=round(one / 1e9, 2))  # fmt: skip
 
 
 # --- what short runs cost beside their steps ---------------------------------------------------------------------
