@@ -342,6 +342,8 @@ class WorkerPool:
                 self._transport.kill(number)
             if any(work.over for work in works):
                 self._transport.kill(number)
+        for number in self._rehearsal.late(staffing.max_seconds) if self._rehearsal else ():
+            self._transport.kill(number)
 
 
 def _last_line(text: str) -> str:
