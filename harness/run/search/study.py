@@ -205,7 +205,8 @@ class Search:
         decision = None
         for row in earlier.epochs:
             if row["epoch"] < total:
-                decision = self.ask_pruner(earlier.run_id, _epoch(row))
+                epoch = Epoch(row["epoch"], row["steps"], row["seconds"], row["lr"], row["metrics"])
+                decision = self.ask_pruner(earlier.run_id, epoch)
                 if decision.stop:
                     return earlier.stopped_after(row["epoch"], decision)
                 self._decided[earlier.run_id] = (row["epoch"], None)
@@ -346,8 +347,3 @@ class Search:
             return dict(enumerate(ended))
         epochs = [e for e in self._store.epochs(ask["run_id"]) if e["epoch"] < ask["params"]["epochs"]]
         return {e["epoch"]: e["metrics"][self._metric] for e in epochs}
-
-
-def _epoch(row: Mapping[str, Any]) -> Epoch:
-    """Return a recorded epoch, of which no state is kept."""
-    return Epoch(row["epoch"], row["steps"], row["seconds"], row["lr"], row["metrics"])
