@@ -226,6 +226,7 @@ class _Rehearsal:
     def close(self) -> None:
         """Leave the run."""
         self._turns.close()  # type: ignore[attr-defined]
+        self.parts.release()
 
     def _go(self, run: Run) -> Iterator[Pause]:
         """Take the steps of a run without evaluating it; yield where others have their turn."""
