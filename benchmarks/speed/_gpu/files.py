@@ -263,26 +263,47 @@ WAYS = {  # by name: the keys that say where runs are carried out, and nothing e
     "a crew of 1": ("train.executor='local'", "train.crew=1"),
     "a crew of 8": ("train.executor='local'", "train.crew=8"),
 }
-ALIKE = (
-    "search.trials=4", "search.sampler_options={n_startup_trials=2}", "search.epochs=[1, 3]", "compare.seeds=4",
-    "compare.epochs=3", "compare.untuned=0", "compare.probe_sizes={connectivity=6}", "train.threads=1",
-    "report.formats=['text']",
-)  # fmt: skip
+SMALL_FILE = """
+name = "alike"
+[data]
+size = 32
+options = {{ train = {train}, tune = {test}, test = {test} }}
+[train]
+backbones = ["lesson_cnn"]
+optimizers = ["sgd", "adam", "rmsprop"]
+batch_size = 64
+threads = 1
+[search]
+trials = 4
+epochs = [1, 3]
+together = 2
+sampler_options = {{ n_startup_trials = 2 }}
+[compare]
+seeds = 4
+epochs = {epochs}
+untuned = 0
+probes = ["gradient_norm", "distance", "representation", "connectivity", "sharpness"]
+probe_sizes = {{ connectivity = 9, sharpness = 6 }}
+[compare.probe_options]
+connectivity = {{ alphas = 5, images = 256, bn_images = 256 }}
+sharpness = {{ images = 256, steps = 5 }}
+[report]
+formats = ["text"]
+"""
 PASSING = {"seconds", "started", "ended", "environment", "seconds_each"}  # columns that may differ
 TABLES = ("searches", "asks", "runs", "epochs", "measured", "files")
 
 
 def tables(context: Context) -> None:
     """Compare the tables, weights and predictions of one small benchmark carried out in several ways."""
-    sizes = (
-        "data.options={train=512, tune=256, test=256}" if context.gpu else "data.options={train=64, tune=32, test=32}"
-    )
-    small = () if context.gpu else SMALL[1:]
     first: dict[str, list[str]] | None = None
     with tempfile.TemporaryDirectory() as made:
+        file = Path(made, "alike.toml")
+        sizes = {"train": context.sized(512, 128), "test": context.sized(256, 64), "epochs": context.sized(4, 1)}
+        file.write_text(SMALL_FILE.format(**sizes))
         for way, keys in WAYS.items():
             out = Path(made, way.replace(" ", "-"))
-            words = ["run", str(FLAGSHIP), "--out", str(out), "--no-reuse", *settings(*ALIKE, *small, sizes, *keys)]
+            words = ["run", str(file), "--out", str(out), "--no-reuse", *settings(*keys)]
             said = command(context, harness(*words), Path(made, "cache"), context.left)
             folder = folder_of(out)
             context.say(way=way, seconds=round(said.seconds, 1), code=said.code, end=said.end(900) if said.code else "")
