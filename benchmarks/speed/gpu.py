@@ -39,6 +39,7 @@ SECTIONS = {  # by name: the module, the function in it, and the most seconds it
     "tests": ("files", "gpu_tests", 140),
     "flagship": ("files", "flagship", 200),
     "tables": ("files", "tables", 150),
+    "gpu_workers": ("files", "gpu_workers", 300),
     "verdict": ("files", "verdict", 420),
     "eight_seeds": ("files", "eight_seeds", 660),
 }

@@ -183,6 +183,30 @@ def verdict(context: Context) -> None:
     _whole_file(context, "--profile", "verdict", limit=240.0)
 
 
+def gpu_workers(context: Context) -> None:
+    """Time the flagship's file with one, two and four processes on the GPU, the drawings kept from the first call."""
+    with tempfile.TemporaryDirectory() as made:
+        small = settings(*SMALL) if not context.gpu else []
+        for workers in (4, 1, 2):
+            out = Path(made, f"runs{workers}")
+            words = harness("run", str(FLAGSHIP), "--out", str(out), "--no-reuse", *small)
+            words += settings("train.executor='local'", f"train.workers={workers}")
+            with sampled(context.gpu) as busy:
+                said = command(context, words, Path(made, "cache"), context.left)
+            folder = folder_of(out)
+            times = training_times(folder) if folder else None
+            if times is None:
+                context.say(workers=workers, code=said.code, end=said.end())
+                continue
+            begins, ends = times["first"], times["last"]
+            context.say(
+                workers=workers, code=said.code, until_training=round(begins - said.began, 1), training=round(ends - begins, 1),
+                after_training=round(said.began + said.seconds - ends, 1), by_phase=times["phases"],
+                share=busy.share(begins, ends), share_afterwards=busy.share(ends, said.began + said.seconds),
+                memory_gb=busy.most_memory, staff=[line for _, line in said.lines if " with a crew of " in line][-1:],
+            )  # fmt: skip
+
+
 def eight_seeds(context: Context) -> None:
     """Time resnet18 at 96 px, three optimizers with eight seeds and all primary measures."""
     sizes = ("data.options={train=4096, tune=1024, test=4096}", "search.trials=4", "search.epochs=[2, 4]",
