@@ -33,6 +33,7 @@ class Rehearse:
     run: Run
     numbers: Sequence[int]
     seconds: float  # for each number
+    work: float = 0.0  # steps that there are to take; where they are few, the first number is enough; 0: unknown
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ def _take(message: ToWorker, worker: Worker, crew: Crew, send: Callable[[FromWor
             crew.take(message)
         case Cancel(job_id) if crew.leave(job_id):
             send(Happened(job_id, Done(stopped=True)))
-        case Rehearse(run, numbers, seconds):
-            send(Rehearsed(rehearse(run, worker.workbench, numbers, seconds)))
+        case Rehearse(run, numbers, seconds, work):
+            send(Rehearsed(rehearse(run, worker.workbench, numbers, seconds, work)))
         case _:
             pass
