@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from harness.errors import PluginError
@@ -62,6 +62,7 @@ class _Work:
 class _Member:
     """A worker."""
 
+    environment: Mapping[str, Any] | None = None  # versions and hardware, where it is ready and has said them
     is_ready: bool = False
     retires: bool = False
     jobs: dict[str, _Work | None] = field(
@@ -75,7 +76,8 @@ class WorkerPool:
     Args:
         transport: Starts workers and moves messages (``harness.run.workers.pool.Transport``).
         workbench: What the executor was given.
-        workers: How many workers there are.
+        workers: How many workers there are; or a function that returns how many there can be now, where machines come
+            and go.
         places: How many jobs a worker carries out side by side: the size of a crew; 1 on a CPU.
         line: How many workers there are and why, in a line for people.
         place: Returns, by run_id, the weights of a finished run as they travel to a worker; without it, the path of
@@ -90,7 +92,7 @@ class WorkerPool:
     isolated = True
 
     def __init__(
-        self, transport: Transport, workbench: Workbench, workers: int, places: int = 1, line: str = "",
+        self, transport: Transport, workbench: Workbench, workers: int | Callable[[], int], places: int = 1, line: str = "",
         place: Callable[[str], Any] | None = None,
     ) -> None:  # fmt: skip
         self.line = line
@@ -104,9 +106,13 @@ class WorkerPool:
         self._waiting: deque[_Work] = deque()
         self._works: dict[str, _Work] = {}  # by the id of the job
         self._events: deque[tuple[str, Event]] = deque()  # to be yielded
-        self._wanted = workers
-        self.room = workers * places + workers  # so that no worker waits while the driver writes down how a run ended
+        self._wanted = workers if callable(workers) else lambda: workers
         self._staff()
+
+    @property
+    def room(self) -> int:
+        """How many jobs it takes: one more a worker than that has places, so that none waits while the driver writes."""
+        return self._wanted() * (self._places + 1)
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take these jobs; those that came first begin first."""
@@ -166,8 +172,8 @@ class WorkerPool:
 
     def _take(self, number: int, member: _Member, message: FromWorker) -> None:
         match message:
-            case Ready():
-                member.is_ready = True
+            case Ready(environment):
+                member.is_ready, member.environment = True, environment or None
                 self._failed_starts = 0
             case Happened(job_id, event):
                 self._happened(member, job_id, event)
@@ -182,6 +188,8 @@ class WorkerPool:
         work = member.jobs.get(job_id)
         if event.ends_run:
             member.jobs.pop(job_id, None)
+        if isinstance(event, Epoch):
+            event = replace(event, environment=member.environment)
         if work is not None:
             self._events.append((job_id, event))
 
@@ -210,7 +218,7 @@ class WorkerPool:
     def _staff(self) -> None:
         """Start workers where some are missing."""
         working = sum(not member.retires for member in self._members.values())
-        for _ in range(self._wanted - working):
+        for _ in range(self._wanted() - working):
             number, self._started = self._started, self._started + 1
             self._members[number] = _Member()
             self._transport.start(number)

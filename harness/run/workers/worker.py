@@ -16,6 +16,7 @@ from harness.records.checked import load_tensors
 from harness.run.workbench import Bench
 from harness.run.workers.messages import Assignment, Cancel, FromWorker, Happened, Ready, Retiring, ToWorker
 from harness.run.workers.traces import changes_since, process_now
+from harness.training.device import environment
 from harness.training.loop import execute
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class Worker:
             for run_id in solutions:
                 self._solutions.pop(run_id, None)
 
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions and hardware of this process, and their hash."""
+        return environment(self._workbench.materials.device) if isinstance(self._workbench, Bench) else {}
+
     def _refusal(self, job: Job) -> str:
         """Return in a line why a job cannot be done here: a plugin's source is another one; "" where it can."""
         if not isinstance(self._workbench, Bench):
@@ -115,7 +121,7 @@ def serve(opening: Opening, receive: Callable[[bool], ToWorker | None], send: Ca
         send: Takes what is to be said to the pool.
     """
     worker = Worker(opening)
-    send(Ready())
+    send(Ready(worker.environment))
     jobs: dict[str, Iterator[Event]] = {}
     while jobs or not worker.retiring:
         message = receive(not jobs)
