@@ -152,7 +152,7 @@ def _search(store: Store, arm: Arm, place: int, trials: int, epochs: int, random
     chosen = {"tuned_trial": best[1], "tuned_params": json.dumps(best[2]), "tuned_value": best[0]} if best else {}
     row = {
         "study": arm.name, "arm": arm.name, "replicate": 0, "network": arm.network, "backbone": arm.backbone, "head": arm.head,
-        "optimizer": arm.optimizer, "scheduler": arm.scheduler, "position": place, "generation_size": 8,
+        "optimizer": arm.optimizer, "scheduler": arm.scheduler, "position": place,
     }  # fmt: skip
     _insert(store, "searches", {**row, **chosen})
 

@@ -180,6 +180,9 @@ class Epoch:
     snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # returns the weights, where they are kept
     environment: Mapping[str, Any] | None = None  # hash, versions and hardware of its worker; None: the driver's
     changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each
+    notes: tuple[
+        str, ...
+    ] = ()  # how a GPU takes its steps, and what of it cannot be repeated to the last bit, a line each
     ends_run = False
 
 
@@ -258,4 +261,4 @@ class PrunerDecision:
     """What a pruner decided after an epoch, and what it must remember to decide the same when the search goes on elsewhere."""
 
     stop: bool
-    trial_attrs: Mapping[int, Mapping[str, Any]]  # Optuna's own, by the number of the trial
+    notes: Mapping[int, Mapping[str, Any]]  # that the pruner has taken, by the number of the trial

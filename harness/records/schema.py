@@ -25,7 +25,7 @@ from pathlib import Path
 
 from harness.errors import RunFolderError
 
-VERSION = 4  # of these tables; stands in meta as schema_version
+VERSION = 5  # of these tables; stands in meta as schema_version
 CHANGES = "changed_settings"  # the key in meta of what plugins changed of the process, lines by run; "" for no run
 
 TABLES = """
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS searches (
     study TEXT PRIMARY KEY, arm TEXT NOT NULL, replicate INTEGER NOT NULL, network TEXT NOT NULL, backbone TEXT NOT NULL,
     head TEXT NOT NULL, optimizer TEXT NOT NULL, scheduler TEXT NOT NULL,
-    position INTEGER NOT NULL, generation_size INTEGER NOT NULL,
+    position INTEGER NOT NULL,
     tuned_trial INTEGER, tuned_params TEXT, tuned_value REAL
 );
 CREATE TABLE IF NOT EXISTS asks (
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS asks (
     run_id TEXT NOT NULL, state TEXT NOT NULL, value REAL, reason TEXT NOT NULL DEFAULT '',
     seconds REAL NOT NULL DEFAULT 0, trained INTEGER NOT NULL DEFAULT 0,
     trial_attrs TEXT NOT NULL DEFAULT '{}', study_attrs TEXT NOT NULL DEFAULT '{}',
-    PRIMARY KEY (study, number)
+    pruner_notes TEXT NOT NULL DEFAULT '{}', PRIMARY KEY (study, number)
 );
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, arm TEXT NOT NULL, phase TEXT NOT NULL, seed INTEGER NOT NULL,
@@ -77,7 +77,7 @@ CREATE TABLE IF NOT EXISTS files (
 """
 JSON = {
     "searches": ("tuned_params",),
-    "asks": ("params", "trial_attrs", "study_attrs"),
+    "asks": ("params", "trial_attrs", "study_attrs", "pruner_notes"),
     "runs": ("recipe", "metrics"),
     "epochs": ("metrics",),
 }  # columns that hold an object as text; so does meta.value, of any kind

@@ -17,20 +17,17 @@ if TYPE_CHECKING:
 class SearchTables(NoteTables):
     """The tables of the searches and of what their samplers asked."""
 
-    def add_searches(self, searches: Mapping[str, tuple[Arm, int]], generation_size: int) -> None:
-        """Enter the searches: by the name of the study the arm, and which of its searches it is, 0 for the first.
-
-        The generation size of a search that is there already is kept, because its asks depend on it.
-        """
+    def add_searches(self, searches: Mapping[str, tuple[Arm, int]]) -> None:
+        """Enter the searches: by the name of the study the arm, and which of its searches it is, 0 for the first."""
         with self._transaction():
             for position, (study, (arm, replicate)) in enumerate(searches.items()):
                 optimizer = arm.alias or arm.optimizer
                 names = (arm.name, replicate, arm.network, arm.backbone, arm.head, optimizer, arm.scheduler)
                 self.db.execute(
-                    "INSERT INTO searches (study, arm, replicate, network, backbone, head, optimizer, scheduler, position, "
-                    "generation_size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                    "INSERT INTO searches (study, arm, replicate, network, backbone, head, optimizer, scheduler, position) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
                     "ON CONFLICT (study) DO UPDATE SET position = excluded.position",
-                    (study, *names, position, generation_size),
+                    (study, *names, position),
                 )
 
     def note_choice(self, study: str, trial: Mapping[str, Any] | None) -> None:
@@ -53,10 +50,7 @@ class SearchTables(NoteTables):
         )  # fmt: skip
         return self.asks(study, number)[0]
 
-    def end_ask(
-        self, study: str, number: int, end: Mapping[str, Any], trial_attrs: Mapping[str, Any],
-        exhausted: Mapping[str, int] = {},
-    ) -> None:  # fmt: skip
+    def end_ask(self, study: str, number: int, end: Mapping[str, Any], exhausted: Mapping[str, int] = {}) -> None:
         """Note how a trial ended: its state, value, reason, and the seconds and epochs it was trained for.
 
         ``exhausted`` has the study too, with the number of its combinations, where the sampler has asked all of them.
@@ -64,9 +58,9 @@ class SearchTables(NoteTables):
         values = [end[key] for key in ("state", "value", "reason", "seconds", "trained")]
         with self._transaction():
             self.db.execute(
-                "UPDATE asks SET state = ?, value = ?, reason = ?, seconds = ?, trained = ?, trial_attrs = ? "
+                "UPDATE asks SET state = ?, value = ?, reason = ?, seconds = ?, trained = ? "
                 "WHERE study = ? AND number = ?",
-                (*values, json.dumps(trial_attrs), study, number),
+                (*values, study, number),
             )
             if exhausted:
                 self.note("exhausted", {**(self.noted("exhausted") or {}), **exhausted})
@@ -75,13 +69,8 @@ class SearchTables(NoteTables):
         """Return a search's trials in order, from number ``first`` on."""
         asks = self.db.execute("SELECT * FROM asks WHERE study = ? AND number >= ? ORDER BY number", (study, first))
         rows = [dict(row) for row in asks]
-        plain = ("params", "trial_attrs", "study_attrs")
+        plain = ("params", "trial_attrs", "study_attrs", "pruner_notes")
         return [
             {**row, **{key: json.loads(row[key]) for key in plain}, "ended": row["state"] in schema.ENDED}
             for row in rows
         ]
-
-    def generation_size(self, study: str) -> int:
-        """Return how many trials of the search are asked before any of them is told."""
-        row = self.db.execute("SELECT generation_size FROM searches WHERE study = ?", (study,)).fetchone()
-        return int(row[0])

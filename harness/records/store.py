@@ -151,9 +151,9 @@ class Store(SearchTables, ResultTables):
             self.db.execute("UPDATE runs SET environment = ? WHERE run_id = ?", (several, run_id))
 
     def _append_decision(self, run_id: str, epoch: int, decision: PrunerDecision) -> None:
-        for number, attrs in decision.trial_attrs.items():
+        for number, notes in decision.notes.items():
             self.db.execute(
-                "UPDATE asks SET trial_attrs = ? WHERE run_id = ? AND number = ?", (json.dumps(attrs), run_id, number)
+                "UPDATE asks SET pruner_notes = ? WHERE run_id = ? AND number = ?", (json.dumps(notes), run_id, number)
             )
         if decision.stop:
             self.db.execute("UPDATE runs SET stop_after = ? WHERE run_id = ?", (epoch, run_id))

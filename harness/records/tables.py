@@ -36,7 +36,7 @@ def read_trials(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     import pandas as pd
 
     query = "SELECT asks.*, arm, replicate FROM asks JOIN searches USING (study) ORDER BY study, number"
-    trials = pd.read_sql_query(query, db).drop(columns=["trial_attrs", "study_attrs"])
+    trials = pd.read_sql_query(query, db).drop(columns=["trial_attrs", "study_attrs", "pruner_notes"])
     trials = trials[trials["number"] < trials["study"].map(meta.counted).fillna(math.inf)].reset_index(drop=True)
     params = [json.loads(text) for text in trials["params"]]
     trials["params"] = pd.Series(params, index=trials.index, dtype=object)

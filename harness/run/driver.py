@@ -57,7 +57,7 @@ class Driver:
 
     def open(self) -> Driver:
         """Enter in the records whatever can be entered already."""
-        self.tune.open(self.executor.room)
+        self.tune.open()
         if not self.only_search:
             self.retrain.open()
             self.restart.open()

@@ -37,14 +37,13 @@ class Tune:
         self._asked_by: dict[str, Search] = {}  # by the id of a run
         self._chosen: set[str] = set()  # studies whose choice stands in the records
 
-    def open(self, room: int) -> None:
-        """Open every search where it was left; ``room`` runs are carried out at once."""
-        competitors = self._setting.plan.competitors
+    def open(self) -> None:
+        """Open every search where it was left."""
         searched = list(_searched(self._setting))
         searches = {}
         for competitor, replicate in searched:
             searches[study_name(competitor.name, replicate)] = (competitor.arm, replicate)
-        self._store.add_searches(searches, generation_size=max(1, -(-room // len(competitors))))
+        self._store.add_searches(searches)
         self.searches = [Search(self._setting, arm, self._store, replicate) for arm, replicate in searched]
         for search in self.searches:
             self._note_choice(search)
@@ -101,8 +100,9 @@ class Tune:
             return
         self._chosen.add(search.study)
         self._store.note_choice(search.study, search.best())
-        counted = self._store.noted("counted") or {}
-        self._store.note("counted", {**counted, search.study: len(search.trials)})
+        counted = {**(self._store.noted("counted") or {}), search.study: len(search.trials)}
+        self._store.note("counted", dict(sorted(counted.items())))
+        search.write_for_optuna()
         if search.exhaustion:
             self._say(f"{search.study}: {search.exhaustion}", "yellow")
 

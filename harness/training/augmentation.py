@@ -54,7 +54,8 @@ def blend_loss(loss: Loss, outputs: torch.Tensor, targets: Targets) -> torch.Ten
     """Return the loss of outputs ``[B, K]``; of a blended batch the mean of both losses, weighted by the parts."""
     if isinstance(targets, Mixed):
         part, rest = targets.parts
-        return part * loss(outputs.clone(), targets.first) + rest * loss(outputs, targets.second)
+        blended: torch.Tensor = part * loss(outputs.clone(), targets.first) + rest * loss(outputs, targets.second)
+        return blended
     return loss(outputs, targets)
 
 
@@ -122,7 +123,8 @@ def _inside(box: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Return the mask ``[H, W]`` of a box: its first row, the row after its last one, and the same of columns."""
     rows, columns = torch.arange(height, device=box.device)[:, None], torch.arange(width, device=box.device)
     top, bottom, left, right = box
-    return (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    inside: torch.Tensor = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    return inside
 
 
 def _draw_mix(

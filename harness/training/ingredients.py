@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -32,12 +33,16 @@ class Ingredients:
 
 
 class Clock:
-    """Seconds spent inside ``with clock:``, the device's work included."""
+    """Seconds of training, the device's work included: inside ``with clock:``, or from ``begin`` to ``end``.
+
+    The second form waits for nothing: ``settle`` adds the seconds when the device has come so far.
+    """
 
     def __init__(self, device: Device) -> None:
         self.seconds = 0.0
         self._device = device
         self._start = 0.0
+        self._marks: list[Any] = []
 
     def __enter__(self) -> None:
         self._start = time.perf_counter()
@@ -46,6 +51,26 @@ class Clock:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device.name)
         self.seconds += time.perf_counter() - self._start
+
+    def begin(self) -> None:
+        """Mark where the work begins that is now put on the device's queue."""
+        self._marks = [self._mark()]
+
+    def end(self) -> None:
+        """Mark where it ends."""
+        self._marks.append(self._mark())
+
+    def settle(self) -> None:
+        """Add the seconds between the marks, which must have passed."""
+        first, last = self._marks
+        self.seconds += first.elapsed_time(last) / 1000 if self._device.type == "cuda" else last - first
+
+    def _mark(self) -> Any:
+        if self._device.type != "cuda":
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()  # type: ignore[no-untyped-call]
+        return event
 
 
 def build_network(run: Run, ingredients: Ingredients) -> torch.nn.Module:

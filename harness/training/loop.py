@@ -19,17 +19,27 @@ if TYPE_CHECKING:
 SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is shorter than that
 
 
-def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch]:
-    """Train one model; yield a record and, on demand, a resumable state per epoch.
+def advance(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch | None]:
+    """Train one model in steps that others can come between: yield None where its device is busy without it, and records.
 
     From a ``state`` it goes on bit-equal to never having stopped: all that is random in an epoch is drawn from
-    generators seeded with the epoch's number. Raises Diverged when the loss leaves the finite numbers.
+    generators seeded with the epoch's number. So it does however others take their turns in between. Raises Diverged when
+    the loss leaves the finite numbers.
     """
+    return parts.turn.of(_advance(run, parts, state))
+
+
+def _advance(run: Run, parts: TrainingParts, state: State | None) -> Iterator[Epoch | None]:
     for epoch in parts.resume(state, run.epochs):
-        with parts.clock:  # evaluation is not timed
-            for inputs, targets in parts.batches.of(epoch):  # [B, 3, H, W] or [B, F], and [B, ...]
-                parts.step(inputs, targets)
-        yield parts.record(epoch)
+        yield from parts.steps(epoch)
+        yield from parts.record(epoch)
+
+
+def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch]:
+    """Train one model; yield a record and, on demand, a resumable state per epoch. It is ``advance`` for a run alone."""
+    for epoch in advance(run, parts, state):
+        if epoch is not None:
+            yield epoch
 
 
 def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
@@ -57,6 +67,16 @@ def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
     >>> [event.reason for event in execute(run, Broken())]
     ['data: must be there, got nothing']
     """
+    for event in turns(job, workbench):
+        if event is not None:
+            yield event
+
+
+def turns(job: Job, workbench: Workbench) -> Iterator[Event | None]:
+    """Carry out a job as ``execute`` does, in turns between which other jobs can have theirs.
+
+    Yields None at the end of a turn of which nothing has come.
+    """
     if isinstance(job, Measurement):
         arguments.having("workbench", workbench, "a Workbench, which an executor is given", "measure")
         who, events = f"probe '{job.probe}'", _measured(job, workbench)
@@ -64,20 +84,28 @@ def execute(job: Job, workbench: Workbench) -> Iterator[Event]:
         arguments.having("job", job, "a Run or a Measurement", "id", "epochs", "arm", "task")
         arguments.having("workbench", workbench, "a Workbench, which an executor is given", "parts", "state")
         who, events = f"arm {job.arm.name} (or its task, {job.task})", _events(job, workbench)
+    lines: list[str] = []  # that no event has taken along yet
     for event, changed in kept_apart(_carried_out(events), who):
-        yield replace(event, changed=(*event.changed, *changed)) if changed else event
-
-
-def _carried_out(events: Iterator[Event]) -> Iterator[Event]:
-    while (event := _next(events)) is not None:
+        lines += changed
+        if event is not None and lines:
+            event, lines = replace(event, changed=(*event.changed, *lines)), []
         yield event
 
 
-def _next(events: Iterator[Event]) -> Event | None:
-    """Return the next event, None where there is no more; a plugin may raise anything, and ends this job and no other."""
+def _carried_out(events: Iterator[Event | None]) -> Iterator[Event | None]:
+    while not isinstance(event := _next(events), _Over):
+        yield event
+
+
+class _Over:
+    """There is no more event."""
+
+
+def _next(events: Iterator[Event | None]) -> Event | _Over | None:
+    """Return what comes next; a plugin may raise anything, and ends this job and no other."""
     try:
         with Boundary():
-            return next(events, None)
+            return next(events, _Over())
     except DiskError:
         raise
     except Diverged as error:
@@ -90,11 +118,11 @@ def _measured(measurement: Measurement, workbench: Workbench) -> Iterator[Event]
     yield workbench.measure(measurement)
 
 
-def _events(run: Run, workbench: Workbench) -> Iterator[Event]:
+def _events(run: Run, workbench: Workbench) -> Iterator[Event | None]:
     parts = workbench.parts(run)
     saving = _Saving()
-    for epoch in train(run, parts, workbench.state(run.id)):
-        yield saving.with_state_if_due(epoch)
+    for epoch in advance(run, parts, workbench.state(run.id)):
+        yield None if epoch is None else saving.with_state_if_due(epoch)
     yield parts.done()
 
 

@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,10 +16,13 @@ from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import DeviceSplit, Schedule
 from harness.plugin.runs import Done, Epoch, Run, State
 from harness.training import group_entries
-from harness.training.augmentation import Targets, blend_loss, copy_targets
+from harness.training.augmentation import Targets, copy_targets
 from harness.training.batches import Batches, Resident, mix_seeds, seed_all, shuffle_labels
 from harness.training.device import Device
+from harness.training.evaluating import DeviceEvaluation, measure, predict_with_loss
+from harness.training.graphs import Recorder, recorder_for
 from harness.training.ingredients import Clock, Ingredients, build_network
+from harness.training.objective import Objective
 from harness.training.scoring import find_not_finite, score_predictions
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
@@ -32,6 +36,8 @@ from harness.training.stages import (
     train_only,
 )
 from harness.training.state import flatten, restore
+from harness.training.stepping import DeviceSteps
+from harness.training.turns import Turn
 
 GROUP = "group."  # goes before an entry of the parameter groups that the schedule moves, in an epoch's metrics
 
@@ -47,26 +53,37 @@ class Parts:
     groups: Groups
     batches: Batches
     clock: Clock
+    turn: Turn
+    recorder: Recorder | None  # of a device that has graphs
     stage: Stage = field(init=False)  # it has an optimizer, a schedule and parameters of its own
     optimizer: torch.optim.Optimizer = field(init=False)
     schedule: Schedule = field(init=False)
     parameters: list[torch.nn.Parameter] = field(init=False)
     snapshots: Snapshots = field(init=False)
+    objective: Objective = field(init=False)
+    running_loss: torch.Tensor = field(init=False)  # summed over the epoch's steps
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
     moved: dict[str, None] = field(default_factory=dict)  # entries of the groups, not lr, that the schedule has moved
     probe_cache: dict[str, Any] = field(default_factory=dict)  # a probe's own, for when it meets this network again
-    _loss: torch.Tensor = field(default_factory=lambda: torch.zeros(()))  # summed over the epoch's steps
+    unrepeatable: dict[str, None] = field(default_factory=dict)  # operations that have no deterministic form
+    _device_steps: DeviceSteps | None = None  # of the stage
+    _device_evaluation: DeviceEvaluation | None = None
 
     def __post_init__(self) -> None:
         use = self.ingredients
-        self._forward = Boundary("backbone", use.backbone.name, "map inputs to outputs")
-        self._loss_of = Boundary("task", use.task.name, "have a loss")
-        self._backward = Boundary("backbone", use.backbone.name, "be differentiated")
-        self._stepping = Boundary("optimizer", use.optimizer.name, "step")
+        self.stepping = Boundary("optimizer", use.optimizer.name, "step")
         self._scheduling = Boundary("scheduler", use.scheduler.name, "step")
         self._switching = Boundary("optimizer", use.optimizer.name, "switch between training and evaluation")
+        self.objective = Objective(self.run, use, self.device, self.model)
+        self.running_loss = torch.zeros((), device=self.device.name)
         self._enter(stage_of(self.run, 1))
         self.snapshots = Snapshots(cycle_epochs(self.run, self.ingredients.scheduler, len(self.batches))[:-1])
+
+    @property
+    def captured(self) -> bool:
+        """Whether the optimizer is built so that a graph can have its steps."""
+        offer = self.ingredients.optimizer
+        return self.recorder is not None and offer.captured is not None and not (offer.closure or offer.second_order)
 
     def _enter(self, stage: Stage) -> None:
         """Choose what is trained from here on, with a new optimizer and a new schedule."""
@@ -76,7 +93,10 @@ class Parts:
         steps = stage.epochs * len(self.batches)
         seed_all(mix_seeds(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage
-        self.parameters = train_only(groups, self.groups)
+        self._device_steps = None
+        self.parameters = self.objective.parameters = train_only(groups, self.groups)
+        if self.captured and self.recorder is not None and self.recorder.static:
+            settings |= use.optimizer.captured or {}
         with Boundary("optimizer", use.optimizer.name, "build"):
             self.optimizer = build_optimizer(use.optimizer, settings, groups, run.layer_factor)
         before = group_entries.copy_groups(self.optimizer)
@@ -99,9 +119,22 @@ class Parts:
         for epoch in range(first, epochs + 1):
             if stage_of(self.run, epoch) != self.stage:
                 self._enter(stage_of(self.run, epoch))
-            self._switch("train")
-            self._loss = torch.zeros((), device=self.device.name)
+            self.switch("train")
+            self.running_loss.zero_()
             yield epoch
+
+    def steps(self, epoch: int) -> Iterator[None]:
+        """Take the steps of an epoch; yield where other runs can work, while the device is busy with these steps."""
+        if self.recorder is None:
+            with self.clock:
+                for inputs, targets in self.batches.of(epoch):  # [B, 3, H, W] or [B, F], and [B, ...]
+                    self.step(inputs, targets)
+            return
+        if self._device_steps is None:
+            self._device_steps = DeviceSteps(self, self.recorder)
+        self.clock.begin()
+        yield from self._device_steps.of(epoch)
+        self.clock.end()
 
     def step(self, inputs: torch.Tensor, targets: Targets) -> torch.Tensor:
         """Move the weights and the schedule by one step on the objective ``loss + l2/2 * |parameters|^2``.
@@ -115,31 +148,27 @@ class Parts:
 
         def objective() -> torch.Tensor:
             self.optimizer.zero_grad()  # set_to_none is torch's default, and some optimizers take no such argument
-            with self._forward, self.autocast():
-                outputs = self.model(inputs.clone() if copies_needed else inputs).float()
-            with self._loss_of:
-                loss = blend_loss(
-                    self.ingredients.task.loss, outputs, copy_targets(targets) if copies_needed else targets
-                )
-            losses.append(loss.detach())
-            with self._backward:
-                if self.ingredients.optimizer.second_order:
-                    return self._differentiate(loss)
-                loss.backward()  # type: ignore[no-untyped-call]
-            return losses[-1] + self._add_penalty()
+            seen = (inputs.clone(), copy_targets(targets)) if copies_needed else (inputs, targets)
+            loss, value = self.objective.differentiate(*seen)
+            losses.append(loss)
+            return value
 
-        with self._stepping:
+        with self.stepping:
             if self.ingredients.optimizer.closure:
                 self.optimizer.step(objective)  # type: ignore[arg-type]
             else:
                 objective()
                 self.optimizer.step()
-        self._loss += losses[0]  # where the step began
+        self.add_loss(losses[0])  # where the step began
         if not self.ingredients.scheduler.per_epoch:
-            self._step_schedule()
+            self.step_schedule()
         return losses[0]
 
-    def _step_schedule(self, *loss: float) -> None:
+    def add_loss(self, loss: torch.Tensor) -> None:
+        """Add a step's loss to the running loss of the epoch."""
+        self.running_loss += loss
+
+    def step_schedule(self, *loss: float) -> None:
         """Move the schedule by one step, or by one epoch of a certain loss."""
         with self._scheduling:
             before = group_entries.copy_groups(self.optimizer)
@@ -158,49 +187,45 @@ class Parts:
                 old, new = (group_entries.value_of(groups, entry) for groups in (before, self.optimizer.param_groups))
                 raise PluginError(group_entries.refusal_text(entry, chosen, f"{new:.4g} for {old:.4g}"))
 
-    def _add_penalty(self) -> torch.Tensor | float:
-        """Add the penalty's gradient, ``l2 * parameter``, to the loss's; return its value where a closure needs it.
-
-        Added by hand, as autograd would, but without a graph node per parameter.
-        """
-        if not self.run.l2:
-            return 0.0
-        trained: list[torch.Tensor] = [p for p in self.parameters if p.grad is not None]
-        with torch.no_grad():
-            torch._foreach_add_([p.grad for p in trained if p.grad is not None], trained, alpha=self.run.l2)
-            if not self.ingredients.optimizer.closure:
-                return 0.0
-            return self.run.l2 / 2 * torch.stack(torch._foreach_norm(trained)).square().sum()
-
-    def _differentiate(self, loss: torch.Tensor) -> torch.Tensor:
-        """Set the objective's gradients with a graph of their own, to be differentiated again; return its value."""
-        trained = [p for p in self.parameters if p.requires_grad]
-        if self.run.l2:
-            loss = loss + self.run.l2 / 2 * torch.stack([p.square().sum() for p in trained]).sum()
-        gradients = torch.autograd.grad(loss, trained, create_graph=True, allow_unused=True)
-        for parameter, gradient in zip(trained, gradients, strict=True):
-            parameter.grad = gradient
-        return loss.detach()
-
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context of the run's precision."""
-        if self.run.precision == "fp32":
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return self.objective.autocast()
 
-    def record(self, epoch: int) -> Epoch:
-        """Return the record of this epoch; raises Diverged where its numbers are not finite."""
-        loss = self._loss.item() / len(self.batches)
+    def record(self, epoch: int) -> Iterator[Epoch | None]:
+        """Yield the record of this epoch, and None until its numbers have come from the device.
+
+        Raises Diverged where they are not finite.
+        """
+        if self.recorder is None:
+            self._check_steps(epoch, self.running_loss.item(), bool(self.last_gradient_is_finite()))
+            predictions, scores = self._measure(self.ingredients.tune, "tune")
+            yield self._recorded(epoch, self.running_loss.item(), _are_finite(predictions), scores)
+            return
+        if self._device_evaluation is None:
+            self._device_evaluation = DeviceEvaluation(self, self.recorder, self.run.epochs - epoch + 1)
+        for arrived in self._device_evaluation.measure():
+            if arrived is None:
+                yield None
+                continue
+            self.clock.settle()
+            self._check_steps(epoch, arrived.loss, arrived.gradient_is_finite)
+            yield self._recorded(epoch, arrived.loss, arrived.predictions_are_finite, arrived.scores)
+
+    def _check_steps(self, epoch: int, loss: float, gradient_is_finite: bool) -> None:
+        """Raise Diverged where the sum of the steps' losses or the last gradient is not finite."""
         if not math.isfinite(loss):
-            raise Diverged(f"epoch {epoch}: the training loss must be finite, got {loss}")
-        if not self.gradient_is_finite():
+            raise Diverged(f"epoch {epoch}: the training loss must be finite, got {loss / len(self.batches)}")
+        if not gradient_is_finite:
             raise Diverged(f"epoch {epoch}: the gradient of its last step must be finite, got others")
-        predictions, scores = self._measure(self.ingredients.tune, "tune")
+
+    def _recorded(self, epoch: int, summed_loss: float, finite: bool, scores: Mapping[str, float]) -> Epoch:
+        """Return the record of an epoch: the sum of its steps' losses, and the scores of its predictions."""
+        loss = summed_loss / len(self.batches)
         self.metrics = {"running_loss": loss, **scores}
-        if wrong := find_not_finite(self.ingredients, predictions, self.metrics, "tune"):
+        if wrong := find_not_finite(self.ingredients, finite, self.metrics, "tune"):
             raise Diverged(f"epoch {epoch}: {wrong}")
         if self.ingredients.scheduler.per_epoch:
-            self._step_schedule(loss)
+            self.step_schedule(loss)
         groups = self.optimizer.param_groups
         lr = float(groups[0].get("lr", math.nan))  # some optimizers remove the entry again
         self.metrics |= {f"{GROUP}{entry}": group_entries.value_of(groups, entry) for entry in self.moved}
@@ -209,10 +234,17 @@ class Parts:
         if self.ingredients.test is not None and epoch in self.snapshots.epochs:
             self.snapshots.add(epoch, self.predict(self.ingredients.test, exact=True))
             snapshot = self.model.state_dict
-        return Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, lambda: self.state(epoch), snapshot)
+        state = partial(self.state, epoch)
+        return Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot, notes=self._notes())
 
-    def gradient_is_finite(self) -> bool:
-        """Return whether the last step's gradient is finite.
+    def _notes(self) -> tuple[str, ...]:
+        """Return how the device takes the steps, and what of them cannot be repeated to the last bit, a line each."""
+        lines = [f"{operation} has no deterministic form on this GPU" for operation in self.unrepeatable]
+        way = self._device_steps.way if self._device_steps is not None else None
+        return (*([way.line] if way is not None else []), *lines)
+
+    def last_gradient_is_finite(self) -> torch.Tensor:
+        """Return whether the last step's gradient is finite, ``[]``.
 
         Finite weights do not prove it: an optimizer that steps by the gradient's sign stands still where the sign of NaN is 0.
 
@@ -221,43 +253,25 @@ class Parts:
         """
         gradients = [p.grad.detach() for p in self.parameters if p.grad is not None]
         if self.ingredients.optimizer.closure or not gradients:
-            return True
-        return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients, math.inf))).all())
+            return torch.ones((), dtype=torch.bool, device=self.device.name)
+        return torch.isfinite(torch.stack(torch._foreach_norm(gradients, math.inf))).all()
 
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
         """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""
         return self._measure(split, prefix)[1]
 
     def _measure(self, split: Resident, prefix: str, exact: bool = False) -> tuple[torch.Tensor, dict[str, float]]:
-        """Return the predictions of a split, and its metrics: the task's, and the loss unless the task has it as a metric."""
-        predictions, loss = self._predict_with_loss(split, exact=exact)
-        metrics = score_predictions(self.ingredients.task, predictions, split, prefix)
-        return predictions, metrics if "loss" in self.ingredients.task.metrics else {**metrics, f"{prefix}_loss": loss}
+        self.switch("eval")
+        return measure(self, split, prefix, exact)
 
     def predict(self, split: DeviceSplit, exact: bool = False) -> torch.Tensor:
         """Return predictions ``[N, ...]`` in float32; ``exact`` computes in float32 whatever the training did."""
-        return self._predict_with_loss(split, exact=exact)[0]
-
-    @torch.no_grad()
-    def _predict_with_loss(
-        self, split: DeviceSplit, batch_size: int = 512, exact: bool = False
-    ) -> tuple[torch.Tensor, float]:
-        """Return the predictions of a split, and the mean of the task's loss unless the task has a metric of that name."""
-        self._switch("eval")
-        task, predictions, losses = self.ingredients.task, [], []
-        for start in range(0, len(split), batch_size):
-            inputs, targets = split.batch(slice(start, start + batch_size))
-            with contextlib.nullcontext() if exact else self.autocast(), self._forward:
-                outputs = self.model(inputs).float()
-            with Boundary("task", task.name, "predict"):
-                predictions.append(task.predict(outputs.clone()))  # the loss is of the outputs as they are
-            if "loss" not in task.metrics:
-                with self._loss_of:
-                    losses.append(task.loss(outputs, targets) * len(inputs))
-        return torch.cat(predictions), float(torch.stack(losses).sum()) / len(split) if losses else math.nan
+        self.switch("eval")
+        return predict_with_loss(self, split, exact)[0]
 
     def done(self) -> Done:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
+        self.turn.take_generators()
         if self.ingredients.test is None:
             return Done(self._metrics_of_run())
         predictions, tested = self._measure(self.ingredients.test, "test", exact=True)
@@ -274,7 +288,7 @@ class Parts:
             weights,
             predictions.cpu().numpy(),
             tuned,
-            problem=find_not_finite(self.ingredients, predictions, metrics, "test"),
+            problem=find_not_finite(self.ingredients, _are_finite(predictions), metrics, "test"),
             snapshots=self.snapshots.stacked(),
         )
 
@@ -320,7 +334,7 @@ class Parts:
         yield "optimizer", Boundary("optimizer", self.ingredients.optimizer.name, must), self.optimizer
         yield "schedule", Boundary("scheduler", self.ingredients.scheduler.name, must), self.schedule
 
-    def _switch(self, mode: str) -> None:
+    def switch(self, mode: str) -> None:
         """Set model and optimizer to ``train`` or ``eval``."""
         if mode == "train":
             set_training(self.model, self.parameters if self.stage.head_only else (), self.run.batch_norm)
@@ -331,13 +345,25 @@ class Parts:
                 getattr(self.optimizer, mode)()
 
 
+def _are_finite(predictions: torch.Tensor) -> bool:
+    return bool(torch.isfinite(predictions).all())
+
+
 def assemble(
-    run: Run, ingredients: Ingredients, device: Device, weights: Mapping[str, torch.Tensor] | None = None
+    run: Run,
+    ingredients: Ingredients,
+    device: Device,
+    weights: Mapping[str, torch.Tensor] | None = None,
+    recorder: Recorder | None = None,
 ) -> Parts:
     """Return the run's parts, with the initial weights that ``run.init_seed`` gives, the same for every arm, or these.
 
+    A ``recorder`` takes the place of the one that the device has.
+
     Raises PluginError, naming the plugin, where one cannot be built.
     """
+    turn = Turn(device)
+    turn.take_generators()
     model: Any = build_network(run, ingredients)
     if weights is not None:
         model.load_state_dict(weights)
@@ -352,4 +378,5 @@ def assemble(
     if run.label_noise:
         seen = replace(seen, stored_targets=shuffle_labels(seen.stored_targets, run.label_noise))
     batches = Batches(seen, run.batch_size, run.augment, run.order_seed)
-    return Parts(run, ingredients, device, model, groups, batches, Clock(device))
+    recorder = recorder or recorder_for(turn)
+    return Parts(run, ingredients, device, model, groups, batches, Clock(device), turn, recorder)

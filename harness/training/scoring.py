@@ -26,14 +26,22 @@ def score_predictions(task: Task, predictions: torch.Tensor, split: Resident, pr
     return metrics
 
 
-def find_not_finite(
-    ingredients: Ingredients, predictions: torch.Tensor, metrics: Mapping[str, float], prefix: str
-) -> str:
-    """Return a line on the predictions or the deciding metric where they are not finite; "" where both are.
+def score_on_device(task: Task, predictions: torch.Tensor, split: Resident) -> list[torch.Tensor]:
+    """Return the task's metrics of predictions ``[N, ...]``, each ``[]``, computed where the predictions are."""
+    scores = []
+    for name, metric in task.metrics.items():
+        assert metric.on_device is not None
+        with Boundary("task", task.name, f"compute its metric '{name}' on the device"):
+            scores.append(metric.on_device(predictions.clone(), split.targets).reshape(()))
+    return scores
+
+
+def find_not_finite(ingredients: Ingredients, finite: bool, metrics: Mapping[str, float], prefix: str) -> str:
+    """Return a line on the predictions, or on the deciding metric, where they are not ``finite``; "" where both are.
 
     Another metric may be undefined, as an F1 score without positives is; it is recorded as missing.
     """
-    if not bool(torch.isfinite(predictions).all()):
+    if not finite:
         return f"the {prefix} predictions must be finite, got others"
     deciding = f"{prefix}_{ingredients.metric or next(iter(ingredients.task.metrics))}"
     value = metrics[deciding]

@@ -1,6 +1,6 @@
 """Kills a tiny run again and again, damages its files in between, and compares all tables with those of an undisturbed run.
 
-    python -m tests.hostile.campaign --kills 200
+    python -m tests.hostile.campaign --kills 200 [--workers 2]
 
 A run is a process forked from this one, which has imported everything and done nothing. It is killed by SIGKILL, SIGTERM
 or SIGINT at a random moment, or by SIGKILL at a random one of the calls by which it changes the disk: before a file is
@@ -10,6 +10,8 @@ damaged, and started again too; then comes the next folder.
 
 Every start has ``--retry``: nobody can tell a kill from a crash, and three in a row within one epoch would count as the
 failure of what was under way.
+
+With ``--workers`` the run has workers, and these are killed too (``worker_campaign``).
 """
 
 from __future__ import annotations
@@ -214,10 +216,10 @@ def _run(file: Path, out: Path, kill_at: int | None, notes: Path) -> None:
 class Campaign:
     """Runs that are disturbed, and what came of it."""
 
-    def __init__(self, work: Path, seed: int, say: Callable[[str], object]) -> None:
+    def __init__(self, work: Path, seed: int, say: Callable[[str], object], text: str = BENCHMARK) -> None:
         self.work, self.choose, self.say = work, random.Random(seed), say
         self.file, self.notes = work / "campaign.toml", work / "notes"
-        self.file.write_text(BENCHMARK, encoding="utf-8")
+        self.file.write_text(text, encoding="utf-8")
         self.kills: Counter[str] = Counter()
         self.damages: Counter[str] = Counter()
         self.compared = self.unharmed = 0
@@ -324,6 +326,9 @@ def main() -> None:
     options.add_argument("--kills", type=int, default=200)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--quiet", action="store_true")
+    options.add_argument(
+        "--workers", type=int, default=0, help="kill so many workers and their driver; 0 for a run in one process"
+    )
     chosen = options.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as work:
@@ -331,7 +336,12 @@ def main() -> None:
         for name in IMPORTED:
             importlib.import_module(name)
         importlib.import_module("harness.plugin.discovery").discover()
-        campaign = Campaign(Path(work), chosen.seed, (lambda line: None) if chosen.quiet else print)
+        say = (lambda line: None) if chosen.quiet else print
+        if chosen.workers:  # from the package, which is there with ``python -m tests.hostile.campaign``
+            with_workers = importlib.import_module("tests.hostile.worker_campaign").WorkerCampaign
+            campaign = with_workers(Path(work), chosen.seed, chosen.workers, say)
+        else:
+            campaign = Campaign(Path(work), chosen.seed, say)
         try:
             campaign.disturb(chosen.kills)
         finally:

@@ -184,7 +184,6 @@ def build(
         "optimizer",
         "scheduler",
         "position",
-        "generation_size",
         "tuned_trial",
         "tuned_params",
         "tuned_value",
@@ -203,7 +202,7 @@ def _arm(part: tuple[str, ...], position: int, asks: list[dict[str, Any]], goal:
     good = [ask for ask in asks if ask["state"] == "done"]
     best = (max if goal == "max" else min)(good, key=lambda ask: ask["value"]) if good and tuned else None
     chosen = (best["number"], best["params"], best["value"]) if best else (None, {}, None)
-    return (*part, position, 1, *chosen)
+    return (*part, position, *chosen)
 
 
 def spoil(

@@ -379,7 +379,7 @@ def test_an_earlier_run_ends_as_the_pruner_here_decides(benchmark_file, tmp_path
     setting = prepare(Request(file), Reporter(quiet=True))
     competitor = setting.plan.competitors[0]
     with Store(tmp_path / "run") as store:
-        store.add_searches({competitor.name: (competitor.arm, 0)}, generation_size=1)
+        store.add_searches({competitor.name: (competitor.arm, 0)})
         search = Search(setting, competitor, store)
         for value in (0.8, 0.9):
             (first,) = search.ask(1)

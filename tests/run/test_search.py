@@ -56,11 +56,11 @@ def start(tmp_path):
     """Return a function that opens the search of the first arm in a folder, and one that closes it as a kill would."""
     stores = []
 
-    def begin(setting, folder="run", size=1, replicate=0, warn=lambda line: None):
+    def begin(setting, folder="run", replicate=0, warn=lambda line: None):
         store = Store(tmp_path / folder, warn)
         stores.append(store)
         arm = setting.plan.competitors[0].arm
-        store.add_searches({study_name(arm.name, replicate): (arm, replicate)}, generation_size=size)
+        store.add_searches({study_name(arm.name, replicate): (arm, replicate)})
         return Search(setting, setting.plan.competitors[0], store, replicate), store
 
     yield begin
@@ -96,7 +96,7 @@ SAMPLERS = ["tpe", "random", "qmc", "gp", "cmaes"]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_search_begun_anew_before_every_trial_asks_what_an_undisturbed_one_asks(setting, start, sampler, monkeypatch):
+def test_a_search_begun_anew_before_every_trial_asks_what_an_undisturbed_one_asks(setting, start, sampler):
     options = [(TAIL, "")] if sampler != "tpe" else []
     plan = setting(("trials = 3", f'trials = 6\nsampler = "{sampler}"'), *options)
     search, store = start(plan, "whole")
@@ -105,7 +105,6 @@ def test_a_search_begun_anew_before_every_trial_asks_what_an_undisturbed_one_ask
     assert len(whole) == 6
     assert len({str(params) for _, params, _, _ in whole}) > 1
 
-    monkeypatch.setattr(optuna, "delete_study", lambda **_: pytest.fail("Optuna's study was right, and was rebuilt"))
     while True:
         search, store = start(plan, "pieces")
         if search.finished:
@@ -138,7 +137,7 @@ def test_a_kill_between_asking_and_noting_changes_nothing(setting, start, tmp_pa
     assert [t.state.name for t in search._study.get_trials()] == ["COMPLETE"] * 5
 
 
-@pytest.mark.parametrize("place", ["add_runs", "add_ask", "end_ask", "ask", "report", "tell"])
+@pytest.mark.parametrize("place", ["add_runs", "add_ask", "end_ask", "add_trial"])
 def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goes_on(
     setting, start, monkeypatch, place
 ):
@@ -154,6 +153,7 @@ def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goe
                 store.append(run.id, epoch, decision)
                 store.append(run.id, Done({"tune_accuracy": score(run)}, stopped=decision.stop))
                 search.tell(run.id)
+        search.write_for_optuna()
 
     search, store = start(plan, "whole")
     carry_on(search, store)
@@ -161,7 +161,7 @@ def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goe
 
     monkeypatch.setattr(database, "PATIENCE", 0.05)
     search, store = start(plan, "locked")
-    owner = {"ask": optuna.Study, "tell": optuna.Study, "report": optuna.Trial}.get(place, Store)
+    owner = optuna.Study if place == "add_trial" else Store
     write, calls = getattr(owner, place), []
 
     def locked(self, *arguments, **options):
@@ -184,16 +184,32 @@ def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goe
     assert table(store) == whole
 
 
-def test_optunas_study_is_rebuilt_from_our_tables_when_it_is_lost(setting, start, tmp_path):
+def written(search, store):
+    """Return the trials as they stand in Optuna's tables."""
+    study = optuna.load_study(study_name=search.study, storage=store.optuna)
+    return [(trial.number, trial.params, trial.value, trial.state.name) for trial in study.get_trials()]
+
+
+def test_a_search_that_is_over_is_written_into_optunas_tables_once(setting, start, monkeypatch):
     plan = setting()
     search, store = start(plan)
     carry_out(search, store)
-    before = [(t.number, t.params, t.value) for t in search._study.get_trials()]
-    optuna.delete_study(study_name=search.arm, storage=search._study._storage)
+    search.write_for_optuna()
+    before = written(search, store)
+    assert before == [(ask["number"], ask["params"], ask["value"], "COMPLETE") for ask in store.asks(search.study)]
+    optuna.delete_study(study_name=search.arm, storage=store.optuna)
     store.__exit__()
     search, store = start(plan)
-    assert [(t.number, t.params, t.value) for t in search._study.get_trials()] == before
     assert search.finished
+    search.write_for_optuna()
+    assert written(search, store) == before
+    store.__exit__()
+    search, store = start(setting(("trials = 3", "trials = 5")))
+    carry_out(search, store)
+    monkeypatch.setattr(optuna, "delete_study", lambda **_: pytest.fail("Optuna's study was right, and was rebuilt"))
+    search.write_for_optuna()
+    assert written(search, store)[:3] == before
+    assert len(written(search, store)) == 5
 
 
 def overwrite_pages(file, table):
@@ -227,11 +243,13 @@ def test_whatever_is_wrong_with_optunas_tables_they_are_made_anew_from_ours(sett
     plan = setting(("trials = 3", "trials = 4"))
     search, store = start(plan, "whole")
     carry_out(search, store)
-    whole, trials = table(store), [(t.number, t.params, t.value) for t in search._study.get_trials()]
+    search.write_for_optuna()
+    whole, trials = table(store), written(search, store)
 
     search, store = start(plan, "damaged")
     for _ in range(3):
         finish(search, store, search.ask(1)[0])
+    search.write_for_optuna()
     store.__exit__()
     file = schema.database(tmp_path / "damaged")
     if DAMAGE[damage] is None:
@@ -242,13 +260,15 @@ def test_whatever_is_wrong_with_optunas_tables_they_are_made_anew_from_ours(sett
     lines = []
     search, store = start(plan, "damaged", warn=lines.append)
     carry_out(search, store)
+    search.write_for_optuna()
     assert table(store) == whole
-    assert [(t.number, t.params, t.value) for t in search._study.get_trials()] == trials
+    assert written(search, store) == trials
     assert len(lines) == (0 if damage == "values of another trial" else 1)  # nothing is wrong with the tables then
     assert all("Optuna's tables are made anew from the run's own, got " in line for line in lines)
     assert store.db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     store.__exit__()
-    start(plan, "damaged", warn=pytest.fail)
+    search, _ = start(plan, "damaged", warn=pytest.fail)
+    search.write_for_optuna()
 
 
 @pytest.mark.parametrize(
@@ -259,12 +279,14 @@ def test_optunas_tables_stand_in_the_run_folder_whatever_it_is_called(setting, s
     monkeypatch.chdir(tmp_path)  # a stray file of a wrong address would lie here
     search, store = start(setting(("trials = 3", "trials = 1")), name)
     finish(search, store, search.ask(1)[0])
+    search.write_for_optuna()
     store.__exit__()
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".toml"] == [name]
     with database.reading(tmp_path / name) as db:
         assert db.execute("SELECT study_name FROM studies").fetchall() == [(search.study,)]
         assert db.execute("SELECT count(*) FROM trials").fetchone() == (1,)
     search, _ = start(setting(("trials = 3", "trials = 1")), name, warn=pytest.fail)
+    search.write_for_optuna()
     assert search.finished
 
 
@@ -279,10 +301,10 @@ def test_a_folder_whose_own_tables_are_damaged_is_refused_in_one_line(setting, s
 
 
 def test_a_generation_is_asked_before_any_of_it_is_told_and_in_any_order_of_ending(setting, start):
-    plan = setting(("trials = 3", "trials = 9"))
+    plan = setting(("trials = 3", "trials = 9\ntogether = 3"))
     tables = []
     for folder, backwards in (("forwards", False), ("backwards", True)):
-        search, store = start(plan, folder, size=3)
+        search, store = start(plan, folder)
         while not search.finished:
             runs = search.ask(5)
             assert len(runs) == 3
@@ -388,7 +410,7 @@ def test_a_pruner_stops_the_bad_trial_and_the_resumed_search_agrees(setting, sta
             store.__exit__()
             search, store = start(plan, "prunedTrue")
             decision = search.ask_pruner(run.id, epoch(1, 0.1))
-            assert decision.trial_attrs == {}  # the pruner was not asked again
+            assert decision.notes == {3: {}}  # the pruner was not asked again
             stop = decision.stop
         assert stop
         store.append(run.id, Done({}, stopped=True))
@@ -653,7 +675,7 @@ def test_a_space_of_one_point_is_trained_once_and_comes_to_an_end(setting, start
 
 def test_in_seconds_a_generation_asks_no_more_than_is_left_to_spend(setting, start):
     """However many are asked at once, the trials that count are those before which the budget was not spent."""
-    search, store = start(setting(SECONDS), size=4)
+    search, store = start(setting((SECONDS[0], f"{SECONDS[1]}\ntogether = 4")))
     while not search.finished:
         for run in search.ask(4):
             finish(search, store, run, seconds=1.0)
@@ -871,30 +893,37 @@ def test_a_budget_that_says_nothing_is_refused(benchmark_file, options, message)
 # --- Optuna behind one class ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kept", ["in memory", "in a database"])
-def test_what_optuna_notes_of_trials_is_read_by_its_public_methods(kept):
-    url = {"in memory": None, "in a database": "sqlite://"}[kept]
-    storage = optuna.storages.RDBStorage(url) if url else optuna.storages.InMemoryStorage()
-    optuna.create_study(storage=storage, study_name="one", direction="maximize")
-    study_id = storage.get_study_id_from_name("one")
-    study = OptunaStudy("one", storage, optuna.pruners.MedianPruner(n_startup_trials=0))
-    for number, value in enumerate((0.9, 0.1)):
-        asked = study.ask({"lr": optuna.distributions.FloatDistribution(0, 1)})
-        trial = study.trial(number)
-        assert (trial.number, trial.params) == (asked.number, asked.params)
-        trial.report(value, 1)
-        assert trial.should_prune() == (number == 1)
-        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
-        storage.set_trial_system_attr(trial_id, "note", [number])
-        assert study.trial_attrs(number) == {"note": [number]}
-        study.tell(number, value)
+def test_what_a_pruner_notes_of_a_running_trial_stands_apart_from_it():
+    study = OptunaStudy("one", ["maximize"])
+    space = {"lr": optuna.distributions.FloatDistribution(0, 1)}
+    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+    for number, value in enumerate((0.9, 0.1, 0.95)):
+        study.prepare(optuna.samplers.RandomSampler(seed=number), pruner)
+        assert study.ask(space).number == number
+        stop, notes = study.decide(pruner, number, {1: value}, {})
+        assert notes == {"completed_rung_0": value}
+        assert study.decide(pruner, number, {1: value, 2: value}, notes)[1]["completed_rung_0"] == value
+        assert stop == (number == 1)
+        assert study.trial_attrs(number) == {}
+        assert study.get_trials()[number].intermediate_values == {}
+        study.end(number, {1: value}, notes, [value], optuna.trial.TrialState.COMPLETE)
+        assert study.trial_attrs(number) == notes
     assert study.get_trials()[1].intermediate_values == {1: 0.1}
     study.set_study_attrs({"note": {"a": 1}})
     assert study.study_attrs == {"note": {"a": 1}}
-    again = OptunaStudy("one", storage, optuna.pruners.NopPruner())
-    assert (again.study_attrs, again.trial_attrs(1)) == ({"note": {"a": 1}}, {"note": [1]})
-    if url:
-        storage.engine.dispose()
+
+
+def test_a_pruner_that_raises_leaves_the_study_as_it_was():
+    class Careless(optuna.pruners.BasePruner):
+        def prune(self, study, trial):
+            raise RuntimeError("no")
+
+    study = OptunaStudy("one", ["maximize"])
+    study.ask({})
+    with pytest.raises(RuntimeError, match="no"):
+        study.decide(Careless(), 0, {1: 0.5}, {})
+    study.end(0, {}, {"noted": 1}, [0.5], optuna.trial.TrialState.COMPLETE)
+    assert study.trial_attrs(0) == {"noted": 1}
 
 
 def test_importing_the_search_leaves_optunas_lines_as_they_are():

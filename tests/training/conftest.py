@@ -14,6 +14,7 @@ from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run
 from harness.training.batches import put_on_device
 from harness.training.device import Device
+from harness.training.graphs import Recorder
 from harness.training.ingredients import Ingredients
 from harness.training.parts import Parts, assemble
 
@@ -63,12 +64,13 @@ def parts_of(registry: Registry, split: Callable[..., Split]) -> Callable[..., P
     def make(
         optimizer: str | Optimizer = "sgd", settings: Mapping[str, Any] | None = None, scheduler: str | Scheduler = "cosine",
         backbone: Callable[..., torch.nn.Module] = network, test: bool = True,
-        groups: Callable[..., Any] | None = None, **run: Any,
+        groups: Callable[..., Any] | None = None, recorder: Recorder | None = None,
+        run_scheduler: Mapping[str, Any] | None = None, **run: Any,
     ) -> Parts:  # fmt: skip
         chosen = optimizer if isinstance(optimizer, Optimizer) else registry.get("optimizer", optimizer, Optimizer)
         given = {
             "phase": "compare", "arm": Arm("net", chosen.name, str(scheduler)), "optimizer": dict(settings or {}),
-            "scheduler": {}, "epochs": 3, "batch_size": 8, "l2": 1e-3, "augment": ("flip", "crop"), "precision": "fp32",
+            "scheduler": dict(run_scheduler or {}), "epochs": 3, "batch_size": 8, "l2": 1e-3, "augment": ("flip", "crop"), "precision": "fp32",
             "task": "classification", "init_seed": 1, "order_seed": 2, "data": "", "plugins": {},
         }  # fmt: skip
         use = Ingredients(
@@ -83,6 +85,6 @@ def parts_of(registry: Registry, split: Callable[..., Split]) -> Callable[..., P
             tune=put_on_device(split(20, seed=1), CPU),
             test=put_on_device(split(24, seed=2), CPU) if test else None,
         )
-        return assemble(Run(**{**given, **run}), use, CPU)
+        return assemble(Run(**{**given, **run}), use, CPU, recorder=recorder)
 
     return make

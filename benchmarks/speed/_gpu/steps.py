@@ -96,52 +96,87 @@ def trained_parts(bench: Bench, seed: int, epochs: int) -> Any:
     return parts
 
 
-# --- the three ways ---------------------------------------------------------------------------------------------
+# --- the ways ---------------------------------------------------------------------------------------------------
+
+
+def going(bench: Bench, run: Any, way: str) -> tuple[Any, Iterator[Any]]:
+    """Return the parts of a run, and its training in turns, with nothing of it begun.
+
+    ``plain`` is the loop of a device without graphs. ``eager`` takes the steps of a graph one by one.
+    """
+    from harness.training.graphs import PlainRecorder
+    from harness.training.loop import advance
+
+    parts = bench.parts(run)
+    if way == "plain":
+        parts.recorder = None
+    elif way == "eager" or not bench.context.gpu:
+        parts.recorder = PlainRecorder()
+    return parts, advance(run, parts)
 
 
 def stepped(bench: Bench, runs: list[Any], way: str) -> Iterator[tuple[int, Any, Any]]:
     """Train runs side by side; yield ``(number, epoch, parts)`` at the end of each one's epochs."""
-    from harness.training import loop
+    members = {number: going(bench, run, way) for number, run in enumerate(runs)}
+    while members:
+        for number, (parts, turns) in list(members.items()):
+            item = next(turns, members)
+            if item is members:
+                del members[number]
+            elif item is not None:
+                yield number, item, parts
 
-    all_parts = [bench.parts(run) for run in runs]
-    if way != "eager":
-        raise NotImplementedError(f"'{way}' is not there yet")
-    for number, (run, parts) in enumerate(zip(runs, all_parts, strict=True)):
-        for epoch in loop.train(run, parts):
-            yield number, epoch, parts
+
+@dataclass
+class Trained:
+    """What some runs side by side have come to."""
+
+    speed: float  # images a second of all of them from the second epoch on
+    weights: Any  # of the first one
+    metrics: list[Any]  # of its epochs
+    notes: tuple[str, ...]  # on how its steps were taken
+    captured_after: float  # seconds until all had ended their first epoch
 
 
-def speed_and_weights(bench: Bench, runs: list[Any], way: str) -> tuple[float, Any]:
-    """Return the images a second of all runs from the second epoch on, and the weights of the first run."""
+def trained(bench: Bench, runs: list[Any], way: str) -> Trained:
+    """Train runs side by side."""
     import torch
 
-    first, last, weights = 0.0, 0.0, None
+    began = time.perf_counter()
+    first, last, weights, metrics, notes = 0.0, 0.0, None, [], ()
     for number, epoch, parts in stepped(bench, runs, way):
         now = time.perf_counter()
         if epoch.number == 1:
             first = max(first, now)  # the last member's first epoch has ended: all have captured
         last = now
-        if number == 0 and epoch.number == runs[0].epochs:
+        if number == 0:
+            metrics.append(dict(epoch.metrics))
+            notes = tuple(getattr(epoch, "notes", ()))
             weights = torch.cat([p.detach().flatten() for p in parts.model.parameters()]).clone()
     steps = (runs[0].epochs - 1) * (len(bench.train) // bench.batch_size)
-    return len(runs) * steps * bench.batch_size / (last - first), weights
+    speed = len(runs) * steps * bench.batch_size / (last - first)
+    return Trained(speed, weights, metrics, notes, first - began)
 
 
 def steps(context: Context) -> None:
     """Measure lesson_cnn, 32 px, batch 64: all ways, optimizers and precisions."""
     photos = context.sized(64 * 150, 256)
     bench = bench_of(context, "lesson_cnn", 32, photos, batch_size=64)
-    list(stepped(bench, [bench.run("sgd", "fp32", 99, 1)], "eager"))  # warms up
+    before = context.tried("plain", lambda: trained(bench, [bench.run("sgd", "fp32", 99, 2)], "plain"))
+    if before:
+        context.say(plain_loop=round(before.speed))
     for optimizer in OPTIMIZERS:
         for precision in ("fp32", "bf16"):
-            _all_ways(context, bench, optimizer, precision, epochs=3, members=8, floors=FLOORS[precision])
+            _all_ways(
+                context, bench, optimizer, precision, epochs=context.sized(5, 2), members=8, floors=FLOORS[precision]
+            )
 
 
 def resnet18(context: Context) -> None:
     """Measure resnet18, 96 px, batch 256, with a crew of four."""
     name, side, photos, batch = ("resnet18", 96, 256 * 24, 256) if context.gpu else ("test_resnet", 32, 64, 32)
     bench = bench_of(context, name, side, photos, batch)
-    list(stepped(bench, [bench.run("sgd", "bf16", 99, 1)], "eager"))
+    context.tried("plain", lambda: trained(bench, [bench.run("sgd", "bf16", 99, 2)], "plain"))  # warms up
     _all_ways(context, bench, "sgd", "bf16", epochs=3, members=4, floors={}, least_crew=60_000)
     _all_ways(context, bench, "adam", "fp32", epochs=2, members=2, floors={})
 
@@ -152,21 +187,29 @@ def _all_ways(
 ) -> None:  # fmt: skip
     runs = [bench.run(optimizer, precision, seed, epochs) for seed in range(members)]
     what = f"{bench.backbone}, {optimizer}, {precision}"
-    speeds, weights = {}, {}
+    results: dict[str, Trained] = {}
     for way, taking_part in (("eager", runs[:1]), ("graph", runs[:1]), ("crew", runs)):
-        result = context.tried(f"{what}, {way}", lambda t=taking_part, w=way: speed_and_weights(bench, t, w))
+        result = context.tried(f"{what}, {way}", lambda t=taking_part, w=way: trained(bench, t, w))
         if result:
-            speeds[way], weights[way] = round(result[0]), result[1]
-    gaps = {way: same(weights["eager"], each) for way, each in weights.items() if way != "eager" and "eager" in weights}
+            results[way] = result
+    _tell_equal(context, what, results, members)
+    if floors and context.gpu:
+        times = {way: round(results[way].speed / BEFORE, 1) for way in floors if way in results}
+        reached = all(times.get(way, 0.0) >= floor for way, floor in floors.items())
+        context.check(f"{what}: times {BEFORE:,} images a second", reached, least=floors, times=times)
+    if least_crew and "crew" in results:
+        context.check(f"{what}: crew {least_crew:,.0f} images a second", results["crew"].speed >= least_crew)
+
+
+def _tell_equal(context: Context, what: str, results: dict[str, Trained], members: int) -> None:
+    """Tell whether the ways gave equal weights and metrics, and how fast they were."""
+    eager = results.get("eager")
+    others = {way: result for way, result in results.items() if way != "eager" and eager}
+    gaps = {way: same(eager.weights, other.weights) for way, other in others.items()} if eager else {}
+    unequal = [way for way, other in others.items() if eager and other.metrics != eager.metrics]
     context.check(
-        f"{what}: equal weights",
-        bool(gaps) and not any(gaps.values()),
-        images_per_second=speeds,
-        members=members,
-        gaps=gaps,
-    )
-    for way, times in floors.items():
-        if way in speeds:
-            context.check(f"{what}: {way} {times:g} times {BEFORE:,}", speeds[way] >= times * BEFORE)
-    if least_crew and "crew" in speeds:
-        context.check(f"{what}: crew {least_crew:,.0f} images a second", speeds["crew"] >= least_crew)
+        f"{what}: eager, graph and crew are equal", len(others) == 2 and not any(gaps.values()) and not unequal,
+        images_per_second={way: round(result.speed) for way, result in results.items()}, members=members, gaps=gaps,
+        unequal_metrics=unequal, notes=sorted({note[:160] for result in results.values() for note in result.notes}),
+        until_captured={way: round(result.captured_after, 2) for way, result in results.items()},
+    )  # fmt: skip

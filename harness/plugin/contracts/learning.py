@@ -26,6 +26,10 @@ class Metric:
     and returns the N scores whose mean the metric is. From them a report can say how much of a lead is the luck of these
     very test examples. Without ``each`` (r2, F1) it says that it cannot.
 
+    With ``on_device`` a GPU computes the metric at the end of every epoch. It takes tensors, and must work without waiting
+    for the GPU (no ``.item()``, no ``.tolist()``, no choice by a number). Without it the predictions are fetched, and ``compute``
+    scores them. On a CPU, and for the test split, ``compute`` always does.
+
     >>> import numpy as np
     >>> accuracy = Metric(
     ...     compute=lambda predictions, targets: float((predictions.argmax(1) == targets).mean()), goal="max", unit="%"
@@ -39,6 +43,9 @@ class Metric:
     unit: str = ""  # "%" is shown times 100
     each: Callable[[NDArray[np.float32], NDArray[Any]], NDArray[Any]] | None = None  # per-example scores [N]
     bounds: tuple[float, float] = (-math.inf, math.inf)  # the least and the greatest value it can have
+    on_device: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = (
+        None  # the same of tensors on a GPU: returns []
+    )
 
     @property
     def sign(self) -> int:
@@ -172,6 +179,9 @@ class Optimizer:
     second_order: bool = False  # it differentiates the gradients, which come with a graph of their own (AdaHessian)
     scheduled: bool = True  # False: it needs no schedule, so it is one arm, under ``constant`` (Schedule-Free)
     around: Callable[[Optimizer], Optimizer] | None = None  # ``around(inner)`` returns ``outer(inner)``: ``sam(adam)``
+    captured: Mapping[str, Any] | None = (
+        None  # keywords for ``build`` on a GPU, with which a step can be part of a CUDA graph
+    )
     known_failures: Mapping[str, str] = field(
         default_factory=dict
     )  # checks of ``harness check`` it fails, with the reason

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from harness.plugin.contracts.learning import Backbone, Optimizer, Scheduler, Task
 from harness.plugin.runs import Done, Epoch, Run, State
 
 if TYPE_CHECKING:
     import torch
+
+
+T = TypeVar("T")
 
 
 class DeviceSplit(Protocol):
@@ -140,6 +143,13 @@ class Batches(Protocol):
         """Return how many batches an epoch has."""
 
 
+class Turn(Protocol):
+    """What of the process is one run's while it works: its stream on a GPU, and the random generators."""
+
+    def of(self, items: Iterator[T]) -> Iterator[T]:
+        """Yield what an iterator yields, which works in this run's turn."""
+
+
 class TrainingParts(Parts, Protocol):
     """A network in training: what the training loop moves, and an executor carries out with ``harness.execute``."""
 
@@ -151,14 +161,21 @@ class TrainingParts(Parts, Protocol):
     def clock(self) -> AbstractContextManager[None]:
         """A context that counts the seconds of training."""
 
+    @property
+    def turn(self) -> Turn:
+        """What of the process is this run's while it works."""
+
     def resume(self, state: State | None, epochs: int) -> Iterator[int]:
         """Yield the epochs still to train after ``state``, with everything set for training in each."""
 
     def step(self, inputs: torch.Tensor, targets: Any) -> torch.Tensor:
         """Take one step of optimizer and schedule on a batch; return the loss ``[]`` before it."""
 
-    def record(self, epoch: int) -> Epoch:
-        """Return the metrics after an epoch, with a state to go on from; raises Diverged where they are not finite."""
+    def steps(self, epoch: int) -> Iterator[None]:
+        """Take the steps of an epoch; yield None where the device is busy with them, and other runs can have their turn."""
+
+    def record(self, epoch: int) -> Iterator[Epoch | None]:
+        """Yield None until the numbers of an epoch are there, then its record; raises Diverged where they are not finite."""
 
     def done(self) -> Done:
         """Return the result of the run: its metrics, weights and predictions."""

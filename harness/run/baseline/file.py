@@ -37,7 +37,7 @@ KEYS = {
     "epochs": ("run_id", "epoch"),
     "measured": ("probe", "one", "name"),
 }
-LEFT_OUT = ("trial_attrs", "study_attrs", "traceback")  # Optuna's, and what is of the machine
+LEFT_OUT = ("trial_attrs", "study_attrs", "pruner_notes", "traceback")  # Optuna's, and what is of the machine
 KEPT = (
     "metric",
     "metrics",

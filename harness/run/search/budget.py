@@ -7,6 +7,7 @@ is finished; so in epochs or seconds no arm gets more than one trial beyond its 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,35 +36,58 @@ def expected(competitor: Competitor, searches: int, epoch_seconds: float = 0.0) 
     return trials, trials * epochs
 
 
-def spent(asks: Sequence[Ask], search: SearchSection) -> float:
-    """Return what these trials have cost; one under way costs the epochs it is to train, and no seconds yet."""
-    return sum(_cost(ask, search) for ask in asks)
+class Spending:
+    """What the trials of a search have cost, in order; those that have ended are added up once."""
 
+    def __init__(self, search: SearchSection, asks: Sequence[Ask]) -> None:
+        self._search = search
+        self._asks = asks  # it grows, and its trials end
+        self._totals = [0.0]  # before each of the leading trials that have ended, and after the last of them
 
-def _cost(ask: Ask, search: SearchSection) -> float:
-    """Return what a trial costs: something even where it fails at once, or a search of failures would never end."""
-    if search.unit == "trials":
-        return 1.0
-    if search.unit == "seconds":
-        return max(LEAST_SECONDS, float(ask["seconds"]))
-    return float(max(1, ask["trained"]) if ask["ended"] else ask["params"]["epochs"] * search.seeds)
+    def spent(self, planned_from: int | None = None) -> float:
+        """Return what all trials have cost; one under way costs the epochs it is to train, and no seconds yet.
 
+        From ``planned_from`` on every trial costs what it was to cost when it was asked.
+        """
+        ended = self.leading()
+        if planned_from is None or planned_from >= ended:
+            first, total = ended, self._totals[-1]
+        else:
+            first, total = planned_from, self._totals[planned_from]
+        planned = len(self._asks) if planned_from is None else planned_from
+        return total + sum(self._cost(self._asks[number], number < planned) for number in range(first, len(self._asks)))
 
-def trials_left(asks: Sequence[Ask], search: SearchSection, limit: float) -> int:
-    """Return how many more trials the budget will about cover, going by those there are."""
-    rest = limit - spent(asks, search)
-    if rest <= 0:
-        return 0
-    guess = {"trials": 1.0, "epochs": sum(search.epochs) / len(search.epochs) * search.seeds, "seconds": rest}
-    per_trial = spent(asks, search) / len(asks) if asks else guess[search.unit]
-    return max(1, round(rest / per_trial))
-
-
-def within(asks: Sequence[Ask], search: SearchSection, limit: float) -> int:
-    """Return how many of the trials, in order, the budget covers: those before which it was not yet spent."""
-    total = 0.0
-    for number, ask in enumerate(asks):
+    def covered(self, limit: float) -> int:
+        """Return how many of the trials, in order, a budget covers: those before which it was not yet spent."""
+        ended, total = self.leading(), self._totals[-1]
         if total >= limit:
-            return number
-        total += _cost(ask, search)
-    return len(asks)
+            return bisect_left(self._totals, limit)
+        for number in range(ended, len(self._asks)):
+            total += self._cost(self._asks[number])
+            if total >= limit:
+                return number + 1
+        return len(self._asks)
+
+    def leading(self) -> int:
+        """Return how many trials have ended before the first one that has not."""
+        while len(self._totals) <= len(self._asks) and self._asks[len(self._totals) - 1]["ended"]:
+            self._totals.append(self._totals[-1] + self._cost(self._asks[len(self._totals) - 1]))
+        return len(self._totals) - 1
+
+    def trials_left(self, limit: float) -> int:
+        """Return how many more trials the budget will about cover, going by those there are."""
+        search, used = self._search, self.spent()
+        rest = limit - used
+        if rest <= 0:
+            return 0
+        guess = {"trials": 1.0, "epochs": sum(search.epochs) / len(search.epochs) * search.seeds, "seconds": rest}
+        return max(1, round(rest / (used / len(self._asks) if self._asks else guess[search.unit])))
+
+    def _cost(self, ask: Ask, as_ended: bool = True) -> float:
+        """Return what a trial costs: something even where it fails at once, or a search of failures would never end."""
+        ended = as_ended and ask["ended"]
+        if self._search.unit == "trials":
+            return 1.0
+        if self._search.unit == "seconds":
+            return max(LEAST_SECONDS, float(ask["seconds"]) if ended else 0.0)
+        return float(max(1, ask["trained"]) if ended else ask["params"]["epochs"] * self._search.seeds)

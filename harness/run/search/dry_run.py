@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import optuna
 from optuna.trial import TrialState
 
 from harness.benchmark.arms import Competitor
@@ -34,6 +33,7 @@ from harness.run.search.samplers import (
     quiet_optuna,
     samplers,
     short_name,
+    tries_all,
 )
 
 Where = Callable[..., str]
@@ -179,27 +179,38 @@ def _search(plan: Plan, competitor: Competitor) -> None:
     """Ask, report and tell as a search does, with made-up scores, until the sampler and the pruner have decided."""
     search = plan.benchmark.search
     quiet_optuna()
-    storage = optuna.storages.InMemoryStorage()
-    optuna.create_study(storage=storage, study_name="small", directions=directions(plan))
-    study = OptunaStudy("small", storage, pruner=make_pruner(plan))
+    study = OptunaStudy("small", directions(plan))
     startup, enough = _enough(plan, competitor)
+    tried: list[Mapping[str, Any]] = []
     for number in range(enough):
         if number == 0 or number >= startup:
-            study.sampler = make_sampler(plan, competitor, number)
-        trial = study.ask(dict(competitor.space))
+            study.prepare(make_sampler(plan, competitor, number), make_pruner(plan))
+        tried.append(study.ask(dict(competitor.space)).params)
         score = (number * 37 % 101 + 1) / 103
         state = {4: TrialState.FAIL, 7: TrialState.PRUNED}.get(number % 10, TrialState.COMPLETE)
-        if search.pruner != "none":
-            steps = range(search.seeds) if search.seeds > 1 else range(1, search.epochs[-1] + 1)
-            for step in steps[:MOST_STEPS]:
-                trial.report(score * (1 + step / 100), step)
-                if trial.should_prune():
-                    state = TrialState.PRUNED
-                    break
+        steps, notes, stop = _pruned(plan, study, number, score)
+        state = TrialState.PRUNED if stop else state
         values = [score, 1.0 + number % 5][: len(search.objectives)] if state == TrialState.COMPLETE else None
-        study.tell(trial.number, values, state=state)
-        if study.exhausted:
+        study.end(number, steps, notes, values, state)
+        if tries_all(search.sampler, competitor.space, tried):
             return
+
+
+def _pruned(plan: Plan, study: OptunaStudy, number: int, score: float) -> tuple[dict[int, float], dict[str, Any], bool]:
+    """Ask the pruner after every step of a trial; return the steps, what it noted, and whether it stopped the trial."""
+    search = plan.benchmark.search
+    seen: dict[int, float] = {}
+    notes: dict[str, Any] = {}
+    if search.pruner == "none":
+        return seen, notes, False
+    steps = range(search.seeds) if search.seeds > 1 else range(1, search.epochs[-1] + 1)
+    pruner = make_pruner(plan)
+    for step in steps[:MOST_STEPS]:
+        seen[step] = score * (1 + step / 100)
+        stop, notes = study.decide(pruner, number, seen, notes)
+        if stop:
+            return seen, notes, True
+    return seen, notes, False
 
 
 def _enough(plan: Plan, competitor: Competitor) -> tuple[int, int]:

@@ -1,36 +1,83 @@
-"""Optuna's study, with what our ask and tell need besides its methods: trials by number, and samplers' notes.
+"""Optuna's study of one search, in memory: the trials of earlier generations as they ended, those of this one as running.
 
-It asks Optuna's storage for them, by public methods, so no private name of Optuna's is used.
+So whatever a sampler or a pruner decides depends on earlier generations and on the trial itself, and on nothing that
+happens at the same time. It asks Optuna for everything by public methods, so no private name of Optuna's is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+
+class NotesApart(optuna.storages.InMemoryStorage):
+    """Optuna's storage in memory. While a pruner decides, what it notes of a trial stands apart from the trial."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.apart: dict[str, Any] | None = None
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Note something of a trial."""
+        if self.apart is None:
+            super().set_trial_system_attr(trial_id, key, value)
+        else:
+            self.apart[key] = value
 
 
 class OptunaStudy(optuna.Study):
-    """A study that takes note when a sampler has nothing left to ask, where Optuna's refuses outside ``optimize``."""
+    """A study with what our ask and tell need besides its methods."""
 
-    exhausted = False
-
-    def __init__(self, name: str, storage: optuna.storages.BaseStorage, pruner: optuna.pruners.BasePruner) -> None:
-        self._tables = optuna.storages.get_storage(storage)  # puts Optuna's cache before a database
-        super().__init__(name, self._tables, pruner=pruner)
+    def __init__(self, name: str, directions: Sequence[Literal["minimize", "maximize"]]) -> None:
+        self._tables = NotesApart()
+        optuna.create_study(storage=self._tables, study_name=name, directions=list(directions))
+        super().__init__(name, self._tables)
         self._id = self._tables.get_study_id_from_name(name)
 
     def stop(self) -> None:
-        """Take note of it."""
-        self.exhausted = True
+        """Go on: a sampler that has tried everything says so here, and the search counts its combinations itself."""
 
-    def trial(self, number: int) -> optuna.Trial:
-        """Return a trial that was asked, to report to and to ask its pruner."""
-        return optuna.Trial(self, self._trial_id(number))
+    def prepare(self, sampler: optuna.samplers.BaseSampler, pruner: optuna.pruners.BasePruner) -> None:
+        """Take a new sampler and a new pruner, with which a trial is asked.
+
+        The pruner is asked about a trial without steps, because hyperband makes its brackets when it is asked for the first
+        time, and samplers propose by the trials of a bracket.
+        """
+        self.sampler, self.pruner = sampler, pruner
+        pruner.prune(self, optuna.trial.create_trial(state=TrialState.RUNNING))
+
+    def decide(
+        self, pruner: optuna.pruners.BasePruner, number: int, steps: Mapping[int, float], notes: Mapping[str, Any]
+    ) -> tuple[bool, dict[str, Any]]:
+        """Return whether a new pruner stops a running trial after these steps, and what it has noted of the trial so far."""
+        trial = copy.copy(self._tables.get_trial(self._trial_id(number)))
+        trial.intermediate_values = dict(steps)
+        trial.system_attrs = {**trial.system_attrs, **notes}
+        self._tables.apart = dict(notes)
+        try:
+            stop = bool(pruner.prune(self, trial))
+            return stop, self._tables.apart
+        finally:
+            self._tables.apart = None
+
+    def end(
+        self, number: int, steps: Mapping[int, float], notes: Mapping[str, Any],
+        values: Sequence[float] | None, state: TrialState,
+    ) -> FrozenTrial:  # fmt: skip
+        """Tell how a trial ended, with its steps and with what its pruner has noted."""
+        trial_id = self._trial_id(number)
+        for step, value in steps.items():
+            self._tables.set_trial_intermediate_value(trial_id, step, value)
+        for key, note in notes.items():
+            self._tables.set_trial_system_attr(trial_id, key, note)
+        return self.tell(number, values, state=state)
 
     def trial_attrs(self, number: int) -> dict[str, Any]:
-        """Return what samplers and pruners have noted of a trial."""
+        """Return what samplers have noted of a trial."""
         return self._tables.get_trial(self._trial_id(number)).system_attrs
 
     @property

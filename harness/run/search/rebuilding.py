@@ -1,9 +1,9 @@
-"""Optuna's study of a search, rebuilt from our table ``asks`` where the two differ: ours is the truth."""
+"""Optuna's studies from our table ``asks``, which is the truth: in memory for a search, in ``run.db`` for Optuna's dashboard."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import optuna
@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.benchmark.plan import Plan
 from harness.records import Store, schema
 from harness.run.search.optuna_study import OptunaStudy
-from harness.run.search.samplers import directions, make_pruner
+from harness.run.search.samplers import directions, quiet_optuna
 from harness.run.search.storage import open_storage
 
 OPTUNA_STATE = {
@@ -25,50 +25,67 @@ OPTUNA_STATE = {
 
 
 Ask = Mapping[str, Any]  # a row of the table ``asks``
+Reported = Callable[[Ask], Mapping[int, float]]  # what the pruner has seen of a trial, by step
 
 
-def open_study(
-    name: str, plan: Plan, space: Mapping[str, Any], store: Store, asks: Sequence[Ask],
-    reported: Callable[[Ask], Mapping[int, float]],
-) -> OptunaStudy:  # fmt: skip
-    """Return Optuna's study of a search; ``reported`` returns what the pruner was told of a trial, by step."""
-    storage = open_storage(store)
-    pruner = make_pruner(plan)
-    trials = [_frozen(ask, plan, space, reported(ask)) for ask in asks]
-    optuna.create_study(storage=storage, study_name=name, directions=directions(plan), load_if_exists=True)
-    study = OptunaStudy(name, storage, pruner)
-    if [_compared(trial) for trial in study.get_trials(deepcopy=False)] == [_compared(trial) for trial in trials]:
-        return study
-    optuna.delete_study(study_name=name, storage=storage)
-    optuna.create_study(storage=storage, study_name=name, directions=directions(plan))
-    study = OptunaStudy(name, storage, pruner)
-    for trial in trials:
-        study.add_trial(trial)
+def study_in_memory(
+    name: str, plan: Plan, space: Mapping[str, Any], asks: Sequence[Ask], told: int, reported: Reported
+) -> OptunaStudy:
+    """Return Optuna's study of a search, to which so many trials have been told; the others are running."""
+    quiet_optuna()
+    study = OptunaStudy(name, directions(plan))
+    for ask in asks[:told]:
+        study.add_trial(_ended(ask, plan, space, reported(ask)))
+    for ask in asks[told:]:
+        study.add_trial(_running(ask, space))
     if asks:
         study.set_study_attrs(asks[-1]["study_attrs"])
     return study
 
 
-def _frozen(ask: Ask, plan: Plan, space: Mapping[str, Any], reported: Mapping[int, float]) -> FrozenTrial:
-    """Return a trial of ours as one of Optuna's, with the intermediate values that its pruner was told."""
+def write_study(
+    name: str, plan: Plan, space: Mapping[str, Any], store: Store, asks: Sequence[Ask], reported: Reported
+) -> None:
+    """Write a search that has ended into Optuna's tables, where it is not there yet. The harness never reads it there."""
+    storage = open_storage(store)
+    trials = [_ended(ask, plan, space, reported(ask)) for ask in asks]
+    study = optuna.create_study(storage=storage, study_name=name, directions=directions(plan), load_if_exists=True)
+    written = [_compared(trial) for trial in study.get_trials(deepcopy=False)]
+    if written != [_compared(trial) for trial in trials[: len(written)]]:
+        optuna.delete_study(study_name=name, storage=storage)
+        study = optuna.create_study(storage=storage, study_name=name, directions=directions(plan))
+        written = []
+    for trial in trials[len(written) :]:
+        study.add_trial(trial)
+
+
+def _ended(ask: Ask, plan: Plan, space: Mapping[str, Any], reported: Mapping[int, float]) -> FrozenTrial:
+    """Return a trial of ours that has ended as one of Optuna's, with what its pruner has seen and noted."""
     values = {"score": ask["value"], "seconds": ask["seconds"]}
-    trial = optuna.trial.create_trial(
-        state=OPTUNA_STATE[ask["state"]],
+    state = OPTUNA_STATE[ask["state"]]
+    told = [values[name] for name in plan.benchmark.search.objectives] if ask["value"] is not None else None
+    if state == TrialState.PRUNED and reported and not math.isnan(reported[max(reported)]):
+        told = [reported[max(reported)]]  # as Optuna does where a trial is told that was stopped
+    return optuna.trial.create_trial(
+        state=state,
         params=ask["params"],
         distributions={name: space[name] for name in ask["params"]},
-        values=[values[name] for name in plan.benchmark.search.objectives] if ask["value"] is not None else None,
+        values=told,
         intermediate_values=dict(reported),
+        system_attrs={**ask["trial_attrs"], **ask["pruner_notes"]},
+    )
+
+
+def _running(ask: Ask, space: Mapping[str, Any]) -> FrozenTrial:
+    """Return a trial of the generation under way, of which Optuna knows what was asked and nothing more."""
+    return optuna.trial.create_trial(
+        state=TrialState.RUNNING,
+        params=ask["params"],
+        distributions={name: space[name] for name in ask["params"]},
         system_attrs=ask["trial_attrs"],
     )
-    trial.datetime_start = trial.datetime_start or datetime.now()  # noqa: DTZ005 - Optuna's are naive too
-    return trial
 
 
 def _compared(trial: FrozenTrial) -> tuple[Any, ...]:
-    """Return all that samplers and pruners read of a trial. It must equal what our records say.
-
-    The distributions belong to it, because a range may have been extended. The value of a pruned trial does not belong to
-    it, because Optuna takes the last intermediate value instead.
-    """
-    values = trial.values if trial.state == TrialState.COMPLETE else None
-    return trial.state, trial.params, values, trial.intermediate_values, trial.distributions, trial.system_attrs
+    """Return what Optuna's dashboard shows of a trial. The distributions belong to it, for a range may have been extended."""
+    return trial.state, trial.params, trial.values, trial.intermediate_values, trial.distributions, trial.system_attrs

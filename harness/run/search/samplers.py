@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import optuna
@@ -86,6 +86,24 @@ def _count(space: Any) -> int:
     if space.single():
         return 1
     return math.floor((space.high - space.low) / space.step + 1e-9) + 1 if space.step else 0
+
+
+def tries_all(sampler: str, space: Mapping[str, Any], tried: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether a sampler that walks through every combination of a space has asked all of them."""
+    many = combinations(space) if short_name(sampler) in EXHAUSTIVE else 0
+    places = (
+        {tuple(_place(params.get(name), one) for name, one in space.items()) for params in tried} if many else set()
+    )
+    return 0 < many <= sum(None not in place for place in places)
+
+
+def _place(value: Any, space: Any) -> int | None:
+    """Return which of the values of one parameter this is; None for a value of another range."""
+    if hasattr(space, "choices"):
+        return next((number for number, choice in enumerate(space.choices) if choice == value), None)
+    if value is None or not space.low - 1e-9 <= value <= space.high + 1e-9:
+        return None
+    return round((value - space.low) / space.step) if space.step else 0
 
 
 def samplers() -> dict[str, type]:

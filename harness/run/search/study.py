@@ -1,8 +1,9 @@
 """Tuning one arm with Optuna's ask and tell, so that a resumed search asks what an undisturbed one would have.
 
-Our table ``asks`` is the truth. The sampler of trial k is made anew, seeded from (arm, k), and asked only when all
-trials of earlier generations have been told; so what it answers depends on records alone. Optuna's own study stands in
-the same file for its samplers, its dashboard and its plots, and is rebuilt from ours where the two differ.
+``search.together`` trials are a generation: numbers 0 to 3, 4 to 7, and so on. Our table ``asks`` is the truth. The sampler
+of trial k is made anew, seeded from (arm, k), and knows how the trials of earlier generations ended and what the others of
+its own were asked. The pruner of a trial knows earlier generations and the trial's own steps. So what is asked and what
+is stopped depends on records alone, and neither on how many runs are carried out at once nor on which of them ends first.
 
 A trial is one training, or with ``search.seeds`` one after the other under as many seeds; its value is their mean.
 """
@@ -28,11 +29,12 @@ from harness.plugin.runs import Epoch, PrunerDecision, Run
 from harness.records import Store, schema
 from harness.records.earlier import EarlierRun
 from harness.run.search import budget
-from harness.run.search.rebuilding import OPTUNA_STATE, open_study
-from harness.run.search.samplers import combinations, make_sampler, study_name
+from harness.run.search.budget import Spending
+from harness.run.search.rebuilding import OPTUNA_STATE, study_in_memory, write_study
+from harness.run.search.samplers import combinations, make_pruner, make_sampler, study_name, tries_all
 from harness.training.device import environment
 
-GO_ON = PrunerDecision(stop=False, trial_attrs={})
+GO_ON = PrunerDecision(stop=False, notes={})
 
 
 class Search:
@@ -48,18 +50,24 @@ class Search:
         self._options = competitor.benchmark.search
         self._by_epochs = self._options.pruner != "none" and self._options.seeds == 1  # else the pruner goes by seeds
         self._asks = store.asks(self.study)
+        self._spending = Spending(self._options, self._asks)
         self._numbers_by_run: dict[str, list[int]] = {}
         for ask in self._asks:
             self._note_runs(ask)
+        self._told = self._whole_generations()
+        self._study = study_in_memory(
+            self.study, setting.plan, competitor.space, self._asks, self._told, self._reported
+        )
+        under_way = [ask for ask in self._asks[self._told :] if not ask["ended"]]
+        self._steps = {ask["number"]: dict(self._reported(ask)) for ask in under_way}  # that the pruner has seen
+        self._notes = {ask["number"]: dict(ask["pruner_notes"]) for ask in under_way}  # that it has taken
         self._decided = {
-            ask["run_id"]: (max(self._reported(ask), default=0), (store.run(ask["run_id"]) or {}).get("stop_after"))
-            for ask in self._asks
-            if ask["state"] == schema.WAITING
+            ask["run_id"]: (
+                max(self._steps[ask["number"]], default=0),
+                (store.run(ask["run_id"]) or {}).get("stop_after"),
+            )
+            for ask in under_way
         }  # by run: the last epoch that has a decision of the pruner, and the epoch after which the run is to stop
-        self._pruner_notes: dict[str, Mapping[int, Mapping[str, Any]]] = {}  # by run: what the pruner noted in a replay
-        self._generation_size = store.generation_size(self.study)
-        self._study = open_study(self.study, setting.plan, competitor.space, store, self._asks, self._reported)
-        self._study.exhausted = (store.noted("exhausted") or {}).get(self.study) == self.combinations
         self._ready: deque[Run] = deque()  # of trials under way
         for ask in self.trials:  # one that a smaller budget no longer covers is left as it is
             self._go_on(ask)
@@ -72,7 +80,7 @@ class Search:
     @property
     def trials(self) -> list[dict[str, Any]]:
         """The trials asked so far, in order; never more than the budget covers."""
-        return self._asks[: budget.within(self._asks, self._options, self.limit)]
+        return self._asks[: self._spending.covered(self.limit)]
 
     @property
     def combinations(self) -> int:
@@ -80,30 +88,35 @@ class Search:
         return combinations(self.competitor.space)
 
     @property
+    def exhausted(self) -> bool:
+        """Whether the sampler has asked every combination of the space."""
+        tried = (ask["params"] for ask in self._asks)
+        return tries_all(self._options.sampler, self.competitor.space, tried)
+
+    @property
     def exhaustion(self) -> str:
         """Say that the sampler has nothing left to ask though the budget is not spent; "" where that is not so."""
-        used, unit = budget.spent(self._asks, self._options), self._options.unit
-        if not self._study.exhausted or used >= self.limit:
+        used, unit = self._spending.spent(), self._options.unit
+        if used >= self.limit or not self.exhausted:
             return ""
-        space = f"the grid of {self.combinations} combinations" if self.combinations else "the search space"
-        return f"{space} is exhausted after {used:.4g} of {self.limit:g} {unit}"
+        return f"the grid of {self.combinations} combinations is exhausted after {used:.4g} of {self.limit:g} {unit}"
 
     @property
     def spent(self) -> bool:
         """Whether nothing may be asked any more: the budget is spent, or the sampler has asked everything."""
-        return self._study.exhausted or budget.spent(self._asks, self._options) >= self.limit
+        return self._spending.spent() >= self.limit or self.exhausted
 
     @property
     def finished(self) -> bool:
         """Whether nothing may be asked any more and all trials have ended."""
-        return self.spent and all(ask["ended"] for ask in self.trials)
+        return self._spending.covered(self.limit) <= self._spending.leading() and self.spent
 
     @property
     def left(self) -> int:
         """How many trainings are still to do, about so many where the budget is not in trials."""
         under_way = [ask for ask in self.trials if not ask["ended"]]
         begun = sum(self._count_waiting(ask) for ask in under_way)
-        unasked = 0 if self.spent else budget.trials_left(self._asks, self._options, self.limit)
+        unasked = 0 if self.spent else self._spending.trials_left(self.limit)
         return begun + self._options.seeds * unasked
 
     def label(self, number: int) -> str:
@@ -111,35 +124,40 @@ class Search:
         unit, search = self._options.unit, f"search {self.replicate + 1}, " if self.replicate else ""
         if unit == "trials":
             return f"{search}trial {number + 1}/{self.limit:.0f}"
-        used = budget.spent(self._asks[: number + 1], self._options)
+        used = Spending(self._options, self._asks[: number + 1]).spent()
         return f"{search}trial {number + 1}, {used:.0f}/{self.limit:.0f} {unit}"
 
     def ask(self, room: int) -> list[Run]:
-        """Return up to ``room`` runs: of trials under way, then of new ones, but none beyond the current generation.
+        """Return up to ``room`` runs of trials under way. A new generation is asked as a whole when the last one has ended.
 
-        A trial whose parameters have been tried before is told at once and needs no run.
+        A trial whose parameters have been tried before ends at once and needs no run.
         """
-        runs: list[Run] = []
-        while len(runs) < room:
-            if self._ready:
-                runs.append(self._ready.popleft())
-                continue
-            number = len(self._asks)
-            generation = number // self._generation_size
-            earlier = self._asks[: generation * self._generation_size]
-            if self.spent or not all(ask["ended"] for ask in earlier):
-                break
-            self._ask(number, generation)
-        return runs
+        while self._may_ask():
+            self._ask(len(self._asks))
+        return [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
 
-    def _ask(self, number: int, generation: int) -> None:
+    def _may_ask(self) -> bool:
+        """Return whether one more trial may be asked now.
+
+        Trials of a generation that has begun count with what they were to cost, until all of them have ended. So how many
+        are asked does not depend on which of them ends first.
+        """
+        number = len(self._asks)
+        if self._told < number - number % self._options.together:
+            return False
+        all_ended = self._spending.leading() == number
+        return self._spending.spent(None if all_ended else self._told) < self.limit and not self.exhausted
+
+    def _ask(self, number: int) -> None:
         """Ask the sampler for a trial, and note it; what it needs trained is ready then."""
+        plan = self.setting.plan
         with self._translated("sampler"):
-            self._study.sampler = make_sampler(self.setting.plan, self.competitor, number, self.replicate)
+            self._study.prepare(make_sampler(plan, self.competitor, number, self.replicate), make_pruner(plan))
             trial = self._study.ask(dict(self.competitor.space))
         assert trial.number == number
         runs = self._runs(trial.params)
         attrs = self._study.trial_attrs(number), self._study.study_attrs
+        generation = number // self._options.together
         self._store.add_runs(runs[:1], str(environment(self.setting.device)["hash"]))
         self._asks.append(self._store.add_ask(self.study, number, generation, trial.params, runs[0], *attrs))
         self._note_runs(self._asks[number])
@@ -150,19 +168,27 @@ class Search:
 
         The decision goes into the records with the epoch, in one transaction. So the pruner is never asked about an epoch
         again, and a search that goes on elsewhere knows all that its pruner knew. For an epoch that was decided on before a
-        kill, the decision of then is returned.
+        kill, the decision of then is returned. Of trials with equal parameters, which are one run, the first one decides.
         """
         decided, stop_after = self._decided.get(run_id, (0, None))
         if epoch.number <= decided:
-            return PrunerDecision(stop_after == epoch.number, self._pruner_notes.get(run_id, {}))
+            number = self._first_under_way(run_id)
+            return PrunerDecision(stop_after == epoch.number, {number: self._notes.get(number, {})})
         if not self._by_epochs:
             return GO_ON
-        trials = {number: self._study.trial(number) for number in self._numbers_by_run[run_id]}
-        for trial in trials.values():
-            trial.report(epoch.metrics[self._metric], epoch.number)
+        return self._decide(self._first_under_way(run_id), epoch.number, epoch.metrics[self._metric])
+
+    def _first_under_way(self, run_id: str) -> int:
+        return next(number for number in self._numbers_by_run[run_id] if not self._asks[number]["ended"])
+
+    def _decide(self, number: int, step: int, value: float) -> PrunerDecision:
+        """Ask a new pruner about a trial after one more step; it knows earlier generations and this trial alone."""
+        steps = self._steps.setdefault(number, {})
+        steps[step] = value
         with self._translated("pruner"):
-            decisions = [trial.should_prune() for trial in trials.values()]  # each is asked, for pruners take notes
-        return PrunerDecision(any(decisions), {number: self._study.trial_attrs(number) for number in trials})
+            pruner = make_pruner(self.setting.plan)
+            stop, self._notes[number] = self._study.decide(pruner, number, steps, self._notes.get(number, {}))
+        return PrunerDecision(stop, {number: self._notes[number]})
 
     def replay(self, earlier: EarlierRun) -> EarlierRun | None:
         """Return a run of another run folder as it would have ended in this search; None where that is not known.
@@ -182,7 +208,6 @@ class Search:
                 if decision.stop:
                     return earlier.stopped_after(row["epoch"], decision)
                 self._decided[earlier.run_id] = (row["epoch"], None)
-                self._pruner_notes[earlier.run_id] = decision.trial_attrs
         if earlier.state == schema.STOPPED:
             return None
         return replace(earlier, decision=decision)
@@ -269,13 +294,10 @@ class Search:
         """
         if self._options.seeds == 1 or self._options.pruner == "none":
             return False
-        trial = self._study.trial(ask["number"])
-        if place not in self._study.get_trials(deepcopy=False)[ask["number"]].intermediate_values:
-            trial.report(value, place)
+        self._steps.setdefault(ask["number"], {})[place] = value
         if place == len(runs) - 1 or self._store.run(runs[place + 1].id) is not None:
             return False
-        with self._translated("pruner"):
-            return bool(trial.should_prune())
+        return self._decide(ask["number"], place, value).stop
 
     def _end(self, ask: dict[str, Any], state: str, reason: str, trained: int) -> None:
         """End a trial in our table and in Optuna's, by the first so many of its runs."""
@@ -287,14 +309,31 @@ class Search:
             "seconds": sum(float(row["seconds"]) for row in rows),
             "trained": sum(self._store.trained(run.id) for run in runs),
         }
-        objectives = {"score": value, "seconds": cost["seconds"]}
-        told_values = [objectives[name] for name in self._options.objectives] if values else None
-        with self._translated("sampler"):
-            self._study.sampler = make_sampler(self.setting.plan, self.competitor, ask["number"], self.replicate)
-            trial = self._study.tell(ask["number"], told_values, state=OPTUNA_STATE[state])  # type: ignore[arg-type]
         ask |= {"state": state, "value": value, "reason": reason, "ended": True, **cost}
-        exhausted = {self.study: self.combinations} if self._study.exhausted else {}
-        self._store.end_ask(self.study, ask["number"], ask, trial.system_attrs, exhausted)
+        over = self.exhausted and self._spending.leading() == len(self._asks)
+        self._store.end_ask(self.study, ask["number"], ask, {self.study: self.combinations} if over else {})
+        self._tell()
+
+    def _whole_generations(self) -> int:
+        """Return how many trials are in generations of which all trials are asked and have ended."""
+        ended = self._spending.leading()
+        return ended - ended % self._options.together
+
+    def _tell(self) -> None:
+        """Tell Optuna how the trials of every generation that is over have ended, in the order of their numbers."""
+        for number in range(self._told, self._whole_generations()):
+            ask = self._asks[number]
+            values = {"score": ask["value"], "seconds": ask["seconds"]}
+            told = [values[name] for name in self._options.objectives] if ask["value"] is not None else None
+            notes = self._notes.pop(number, {})
+            self._steps.pop(number, None)
+            with self._translated("sampler"):
+                self._study.end(number, self._reported(ask), notes, told, OPTUNA_STATE[ask["state"]])
+            self._told = number + 1
+
+    def write_for_optuna(self) -> None:
+        """Write the search, which is over, into Optuna's tables, for its dashboard and its plots."""
+        write_study(self.study, self.setting.plan, self.competitor.space, self._store, self.trials, self._reported)
 
     def _reported(self, ask: Mapping[str, Any]) -> dict[int, float]:
         """Return what the pruner has seen of a trial: its seeds, or every epoch but the last, when it is too late."""

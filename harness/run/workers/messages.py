@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.plugin.runs import Event, Job, State
+from harness.plugin.runs import Event, Job, Run, State
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Assignment:
     job: Job
     state: State | None = None  # of a run, to go on from
     solutions: Mapping[str, Any] = field(default_factory=dict)  # by run_id: weights, or the path of the file with them
+    alone: bool = True  # no other job comes beside it in its worker
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,22 @@ class Cancel:
     """Tells a worker to leave a job. It answers with an event that ends the job, unless one is on its way already."""
 
     job_id: str
+
+
+@dataclass(frozen=True)
+class Rehearse:
+    """Asks a worker without jobs how fast it takes steps of a run, in so many copies side by side."""
+
+    run: Run
+    numbers: Sequence[int]
+    seconds: float  # for each number
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """The steps a second of a rehearsal, by number. Numbers that failed, or that need not be tried, are left out."""
+
+    rates: Mapping[int, float]
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,16 @@ class Happened:
 
 
 @dataclass(frozen=True)
+class PutBack:
+    """A job that a worker cannot carry out beside others. It goes on from its last state, later or elsewhere."""
+
+    job_id: str
+    reason: str
+    places: int = 0  # so many jobs are the most that the worker can hold; 0 for as many as before
+    alone: bool = False  # the job must be the only one of its worker
+
+
+@dataclass(frozen=True)
 class Retiring:
     """A worker takes no more jobs, because a plugin has changed its process. It ends when those that it has are over."""
 
@@ -55,5 +82,5 @@ class Left:
     last_words: str = ""  # the last lines of its standard error
 
 
-FromWorker = Ready | Happened | Retiring | Left
-ToWorker = Assignment | Cancel
+FromWorker = Ready | Happened | PutBack | Rehearsed | Retiring | Left
+ToWorker = Assignment | Cancel | Rehearse

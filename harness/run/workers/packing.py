@@ -11,11 +11,21 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from harness.plugin.runs import Arm, Done, Epoch, Failed, Interrupted, Measured, Measurement, Run, State
-from harness.run.workers.messages import Assignment, Cancel, Happened, Left, Ready, Retiring
+from harness.run.workers.messages import (
+    Assignment,
+    Cancel,
+    Happened,
+    Left,
+    PutBack,
+    Ready,
+    Rehearse,
+    Rehearsed,
+    Retiring,
+)
 
 _TYPES = (
     Arm, Run, Measurement, State, Epoch, Done, Failed, Measured, Interrupted, Assignment, Cancel, Ready, Happened,
-    Retiring, Left,
+    PutBack, Rehearse, Rehearsed, Retiring, Left,
 )  # fmt: skip
 TYPES: Mapping[str, type] = {kind.__name__: kind for kind in _TYPES}
 KIND = "!"  # the key that says what an object of the header stands for

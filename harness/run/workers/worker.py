@@ -14,10 +14,22 @@ from harness.plugin.contracts import Opening
 from harness.plugin.runs import Done, Event, Failed, Job, Measurement, Run, State
 from harness.records.checked import load_tensors
 from harness.run.workbench import Bench
-from harness.run.workers.messages import Assignment, Cancel, FromWorker, Happened, Ready, Retiring, ToWorker
+from harness.run.workers.choosing import rehearse
+from harness.run.workers.crew import Crew
+from harness.run.workers.messages import (
+    Assignment,
+    Cancel,
+    FromWorker,
+    Happened,
+    Ready,
+    Rehearse,
+    Rehearsed,
+    Retiring,
+    ToWorker,
+)
 from harness.run.workers.traces import changes_since, process_now
 from harness.training.device import environment
-from harness.training.loop import execute
+from harness.training.loop import turns
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +49,7 @@ class Worker:
         self.retiring = ""  # why this process takes no more jobs: what a plugin has changed in it
         self._states: dict[str, State] = {}  # by run_id
         self._solutions: dict[str, Any] = {}  # by run_id: weights, or the path of their file
-        self._workbench = opening.open(self._states.get, self._solution)
+        self.workbench = opening.open(self._states.get, self._solution)
         self._clean = process_now()
 
     def carry_out(self, job: Job, state: State | None, solutions: Mapping[str, Any]) -> Iterator[Event]:
@@ -51,6 +63,15 @@ class Worker:
         Yields:
             The events of ``harness.execute``. ``retiring`` says afterwards whether the process is as clean as before.
         """
+        for event in self.turns(job, state, solutions):
+            if event is not None:
+                yield event
+
+    def turns(self, job: Job, state: State | None, solutions: Mapping[str, Any]) -> Iterator[Event | None]:
+        """Carry out a job as ``carry_out`` does, in turns between which other jobs can have theirs.
+
+        Yields None at the end of a turn of which nothing has come.
+        """
         if why := self._refusal(job):
             yield Failed("error", why)
             return
@@ -58,12 +79,10 @@ class Worker:
         if state is not None:
             self._states[job.id] = state
         try:
-            for event in execute(job, self._workbench):
+            for event in turns(job, self.workbench):
                 self._states.pop(job.id, None)  # the run has it
-                if event.changed:
-                    self.retiring = self.retiring or event.changed[0]
-                if event.ends_run and (changes := changes_since(self._clean)):
-                    self.retiring = self.retiring or changes
+                if event is not None:
+                    self._look_at(event)
                 yield event
         finally:
             for run_id in solutions:
@@ -72,16 +91,23 @@ class Worker:
     @property
     def environment(self) -> Mapping[str, Any]:
         """Versions and hardware of this process, and their hash."""
-        return environment(self._workbench.materials.device) if isinstance(self._workbench, Bench) else {}
+        return environment(self.workbench.materials.device) if isinstance(self.workbench, Bench) else {}
+
+    def _look_at(self, event: Event) -> None:
+        """Note what a plugin has changed in this process, as an event says, and at the end of a job the process itself."""
+        if event.changed:
+            self.retiring = self.retiring or event.changed[0]
+        if event.ends_run and (changes := changes_since(self._clean)):
+            self.retiring = self.retiring or changes
 
     def _refusal(self, job: Job) -> str:
         """Return in a line why a job cannot be done here: a plugin's source is another one; "" where it can."""
-        if not isinstance(self._workbench, Bench):
+        if not isinstance(self.workbench, Bench):
             return ""
         if isinstance(job, Measurement):
-            here = self._workbench.materials.probe_versions.get(job.probe, "")
+            here = self.workbench.materials.probe_versions.get(job.probe, "")
             return "" if here.startswith(job.version) else _other_source(f"probe '{job.probe}'", job.version, here)
-        return self._refusal_of_run(job, self._workbench)
+        return self._refusal_of_run(job, self.workbench)
 
     def _refusal_of_run(self, run: Run, bench: Bench) -> str:
         try:
@@ -121,31 +147,27 @@ def serve(opening: Opening, receive: Callable[[bool], ToWorker | None], send: Ca
         send: Takes what is to be said to the pool.
     """
     worker = Worker(opening)
+    crew = Crew(lambda given: worker.turns(given.job, given.state, given.solutions))
     send(Ready(worker.environment))
-    jobs: dict[str, Iterator[Event]] = {}
-    while jobs or not worker.retiring:
-        message = receive(not jobs)
+    while len(crew) or not worker.retiring:
+        message = receive(not len(crew))
         while message is not None:
-            _take(message, worker, jobs, send)
+            _take(message, worker, crew, send)
             message = receive(False)
-        for job_id in list(jobs):
-            event = next(jobs[job_id])
-            if event.ends_run:
-                jobs.pop(job_id).close()  # type: ignore[attr-defined]
-                if worker.retiring:
-                    send(Retiring(worker.retiring))
-            send(Happened(job_id, event))
+        for said in crew.turn():
+            if worker.retiring and isinstance(said, Happened) and said.event.ends_run:
+                send(Retiring(worker.retiring))
+            send(said)
 
 
-def _take(
-    message: ToWorker, worker: Worker, jobs: dict[str, Iterator[Event]], send: Callable[[FromWorker], object]
-) -> None:
-    """Begin a job, or leave one."""
+def _take(message: ToWorker, worker: Worker, crew: Crew, send: Callable[[FromWorker], object]) -> None:
+    """Begin a job, or leave one, or rehearse."""
     match message:
-        case Assignment(job, state, solutions):
-            jobs[job.id] = worker.carry_out(job, state, solutions)
-        case Cancel(job_id) if job_id in jobs:
-            jobs.pop(job_id).close()  # type: ignore[attr-defined]
+        case Assignment():
+            crew.take(message)
+        case Cancel(job_id) if crew.leave(job_id):
             send(Happened(job_id, Done(stopped=True)))
+        case Rehearse(run, numbers, seconds):
+            send(Rehearsed(rehearse(run, worker.workbench, numbers, seconds)))
         case _:
             pass

@@ -32,6 +32,7 @@ def harness_optimizers() -> list[Optimizer]:
     limits = _limits.limits(*defaults, "amsgrad", "weight_decay")
     return [
         Optimizer(
-            name="adam", build=build, space=space, defaults=defaults, limits=limits, reference="arXiv:1412.6980"
+            name="adam", build=build, space=space, defaults=defaults, limits=limits, reference="arXiv:1412.6980",
+            captured={"fused": True, "capturable": True},
         )
     ]  # fmt: skip

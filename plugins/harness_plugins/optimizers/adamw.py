@@ -44,6 +44,7 @@ def harness_optimizers() -> list[Optimizer]:
     limits = _limits.limits(*defaults, "amsgrad")
     return [
         Optimizer(
-            name="adamw", build=build, space=space, defaults=defaults, limits=limits, reference="arXiv:1711.05101"
+            name="adamw", build=build, space=space, defaults=defaults, limits=limits, reference="arXiv:1711.05101",
+            captured={"fused": True, "capturable": True},
         )
     ]  # fmt: skip

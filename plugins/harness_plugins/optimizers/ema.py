@@ -88,6 +88,7 @@ def around(inner: Optimizer) -> Optimizer:
         defaults=defaults,
         limits={**inner.limits, **_limits.limits("horizon")},
         switches=True,
+        captured=None,  # it counts its steps in Python
         around=around,
         reference=REFERENCE,
     )

@@ -32,6 +32,7 @@ def harness_optimizers() -> list[Optimizer]:
     limits = _limits.limits(*defaults, "weight_decay")
     return [
         Optimizer(
-            name="nadam", build=build, space=space, defaults=defaults, limits=limits, reference="Dozat 2016"
+            name="nadam", build=build, space=space, defaults=defaults, limits=limits, reference="Dozat 2016",
+            captured={"capturable": True},
         )
     ]  # fmt: skip

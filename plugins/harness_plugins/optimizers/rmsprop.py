@@ -29,6 +29,7 @@ def harness_optimizers() -> list[Optimizer]:
     limits = _limits.limits(*defaults, "centered", "weight_decay")
     return [
         Optimizer(
-            name="rmsprop", build=build, space=space, defaults=defaults, limits=limits, reference="Hinton 2012"
+            name="rmsprop", build=build, space=space, defaults=defaults, limits=limits, reference="Hinton 2012",
+            captured={"capturable": True},
         )
     ]  # fmt: skip

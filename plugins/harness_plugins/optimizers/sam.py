@@ -61,7 +61,7 @@ def around(inner: Optimizer) -> Optimizer:
     limits = {**inner.limits, **_limits.limits("rho")}
     failures = {check: reason for check, reason in inner.known_failures.items() if check != "keeps_gradients"}
     return replace(
-        inner, name="sam", build=build, space=space, defaults=defaults, limits=limits, closure=True, around=around,
+        inner, name="sam", build=build, space=space, defaults=defaults, limits=limits, closure=True, captured=None, around=around,
         known_failures=failures, reference=REFERENCE,
     )  # fmt: skip
 

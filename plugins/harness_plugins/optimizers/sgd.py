@@ -34,6 +34,7 @@ def harness_optimizers() -> list[Optimizer]:
     limits = _limits.limits(*defaults, "dampening", "weight_decay")
     return [
         Optimizer(
-            name="sgd", build=build, space=space, defaults=defaults, limits=limits, reference="Sutskever et al. 2013"
+            name="sgd", build=build, space=space, defaults=defaults, limits=limits, reference="Sutskever et al. 2013",
+            captured={"fused": True},
         )
     ]  # fmt: skip

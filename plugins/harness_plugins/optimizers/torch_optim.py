@@ -9,6 +9,7 @@ and without both it is plain SGD.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,21 @@ def find(name: str) -> Optimizer | None:
             f"torch:{name}", _library.lbfgs, class_, RATES[name], closure=True, known_failures=one_group
         )
     failures = RPROP if name == "Rprop" else {}
-    return _library.offer(f"torch:{name}", class_, class_, RATES.get(name, ADAM_LIKE), known_failures=failures)
+    rates, captured = RATES.get(name, ADAM_LIKE), _captured(name, class_)
+    return _library.offer(f"torch:{name}", class_, class_, rates, known_failures=failures, captured=captured)
+
+
+def _captured(name: str, class_: Any) -> dict[str, bool] | None:
+    """Return the arguments by which a class takes steps that a CUDA graph can have, None where it cannot.
+
+    The step is ``capturable``, or, SGD's, has no counter and reads its rate on the GPU when it is ``fused``. The fused form of
+    Adagrad is for processors only.
+    """
+    takes = inspect.signature(class_).parameters
+    names = {"SGD": ("fused",), "Adagrad": ()}.get(name, ("capturable", "fused"))
+    if name != "SGD" and "capturable" not in takes:
+        return None
+    return dict.fromkeys((argument for argument in names if argument in takes), True)
 
 
 def names() -> Sequence[str]:

@@ -83,13 +83,43 @@ def mean_log_loss(predictions: NDArray[np.float32], targets: NDArray[np.int64]) 
     return float(log_loss(predictions, targets).mean())
 
 
+# --- the same of tensors, on a GPU ---------------------------------------------------------------------------
+
+
+def _hits_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return (predictions.argmax(dim=1) == targets).double()
+
+
+def _accuracy_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return _hits_of(predictions, targets).mean()
+
+
+def _error_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return 1 - _accuracy_of(predictions, targets)
+
+
+def _mean_log_loss_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    likely = predictions.gather(1, targets[:, None]).double()
+    return -likely.clamp(min=1e-12).log().mean()
+
+
+def _balanced_accuracy_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    classes = torch.arange(predictions.shape[1], device=targets.device)
+    belongs = (targets[:, None] == classes).double()  # [N, K]
+    examples = belongs.sum(dim=0)
+    recalls = (belongs * _hits_of(predictions, targets)[:, None]).sum(dim=0) / examples.clamp(min=1)
+    return recalls.sum() / (examples > 0).sum()
+
+
 @hookimpl
 def harness_tasks() -> list[Task]:
     """Offer classification."""
     metrics = {
-        "accuracy": Metric(accuracy, "max", "%", each=right, bounds=(0, 1)),
-        "error": Metric(error, "min", "%", each=wrong, bounds=(0, 1)),
-        "loss": Metric(mean_log_loss, "min", "nats", each=log_loss, bounds=(0, math.inf)),
-        "balanced_accuracy": Metric(balanced_accuracy, "max", "%", bounds=(0, 1)),
+        "accuracy": Metric(accuracy, "max", "%", each=right, bounds=(0, 1), on_device=_accuracy_of),
+        "error": Metric(error, "min", "%", each=wrong, bounds=(0, 1), on_device=_error_of),
+        "loss": Metric(mean_log_loss, "min", "nats", each=log_loss, bounds=(0, math.inf), on_device=_mean_log_loss_of),
+        "balanced_accuracy": Metric(balanced_accuracy, "max", "%", bounds=(0, 1), on_device=_balanced_accuracy_of),
     }
     return [Task(name="classification", outputs=outputs, loss=loss, predict=predict, metrics=metrics)]

@@ -86,13 +86,39 @@ def _columns(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return values.reshape(len(values), -1).astype("float64")
 
 
+# --- the same of tensors, on a GPU ---------------------------------------------------------------------------
+
+
+def _residuals_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return (predictions.double() - targets.double().reshape(predictions.shape)).reshape(len(targets), -1)
+
+
+def _mse_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return _residuals_of(predictions, targets).square().mean()
+
+
+def _mae_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return _residuals_of(predictions, targets).abs().mean()
+
+
+def _r2_of(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    residual = _residuals_of(predictions, targets).square().sum(dim=0)  # [K]
+    wide = targets.double().reshape(len(targets), -1)
+    about_mean = (wide - wide.mean(dim=0)).square().sum(dim=0)
+    varied = about_mean > 0
+    explained = 1 - residual / torch.where(varied, about_mean, 1.0)
+    return torch.where(varied, explained, (residual == 0).double()).mean()
+
+
 @hookimpl
 def harness_tasks() -> list[Task]:
     """Offer regression; "loss" is mse under the name that every task's loss goes by."""
     metrics = {
-        "mse": Metric(mse, "min", each=squares, bounds=(0, math.inf)),
-        "mae": Metric(mae, "min", each=magnitudes, bounds=(0, math.inf)),
-        "r2": Metric(r2, "max", bounds=(-math.inf, 1)),
-        "loss": Metric(mse, "min", each=squares, bounds=(0, math.inf)),
+        "mse": Metric(mse, "min", each=squares, bounds=(0, math.inf), on_device=_mse_of),
+        "mae": Metric(mae, "min", each=magnitudes, bounds=(0, math.inf), on_device=_mae_of),
+        "r2": Metric(r2, "max", bounds=(-math.inf, 1), on_device=_r2_of),
+        "loss": Metric(mse, "min", each=squares, bounds=(0, math.inf), on_device=_mse_of),
     }
     return [Task(name="regression", outputs=outputs, loss=loss, predict=predict, metrics=metrics)]

@@ -1,0 +1,76 @@
+"""The objective of a run, ``loss + l2/2 * |parameters|^2``, on a batch: its value and its gradients."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from harness.plugin.boundary import Boundary
+from harness.training.augmentation import Targets, blend_loss
+
+if TYPE_CHECKING:
+    from harness.plugin.runs import Run
+    from harness.training.device import Device
+    from harness.training.ingredients import Ingredients
+
+
+class Objective:
+    """The objective of a network, as a function of the parameters that a stage trains."""
+
+    def __init__(self, run: Run, ingredients: Ingredients, device: Device, model: torch.nn.Module) -> None:
+        self.run, self.model, self.device = run, model, device
+        self.parameters: Sequence[torch.nn.Parameter] = ()  # those that are trained
+        self.forward = Boundary("backbone", ingredients.backbone.name, "map inputs to outputs")
+        self.loss_of = Boundary("task", ingredients.task.name, "have a loss")
+        self._task = ingredients.task
+        self._offer = ingredients.optimizer
+        self._backward = Boundary("backbone", ingredients.backbone.name, "be differentiated")
+
+    def differentiate(self, inputs: torch.Tensor, targets: Targets) -> tuple[torch.Tensor, torch.Tensor]:
+        """Set the gradients of the objective on a batch, which must be None or zero before.
+
+        Returns the loss ``[]`` without the penalty, and the objective ``[]``. Where the optimizer takes no closure nobody
+        asks for the objective's value, and it is the loss.
+        """
+        with self.forward, self.autocast():
+            outputs = self.model(inputs).float()
+        with self.loss_of:
+            loss = blend_loss(self._task.loss, outputs, targets)
+        with self._backward:
+            if self._offer.second_order:
+                return loss.detach(), self._differentiate_twice(loss)
+            loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach(), loss.detach() + self._add_penalty()
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context of the run's precision."""
+        if self.run.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def _add_penalty(self) -> torch.Tensor | float:
+        """Add the penalty's gradient, ``l2 * parameter``, to the loss's; return its value where a closure needs it.
+
+        Added by hand, as autograd would, but without a graph node per parameter.
+        """
+        if not self.run.l2:
+            return 0.0
+        trained: list[torch.Tensor] = [p for p in self.parameters if p.grad is not None]
+        with torch.no_grad():
+            torch._foreach_add_([p.grad for p in trained if p.grad is not None], trained, alpha=self.run.l2)
+            if not self._offer.closure:
+                return 0.0
+            return self.run.l2 / 2 * torch.stack(torch._foreach_norm(trained)).square().sum()
+
+    def _differentiate_twice(self, loss: torch.Tensor) -> torch.Tensor:
+        """Set the objective's gradients with a graph of their own, to be differentiated again; return its value."""
+        trained = [p for p in self.parameters if p.requires_grad]
+        if self.run.l2:
+            loss = loss + self.run.l2 / 2 * torch.stack([p.square().sum() for p in trained]).sum()
+        gradients = torch.autograd.grad(loss, trained, create_graph=True, allow_unused=True)
+        for parameter, gradient in zip(trained, gradients, strict=True):
+            parameter.grad = gradient
+        return loss.detach()

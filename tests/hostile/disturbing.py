@@ -1,0 +1,201 @@
+"""What the campaign of kills does inside the processes that it disturbs: it counts their calls, and kills at one of them.
+
+Every process of a command, its driver and its workers, writes what it does into one log, a line a note: its number, a word,
+and what the word is about. A line is written by one call, so that no kill cuts it. The campaign reads from it which kill hit
+what, and how often each epoch was trained.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CHANGES = ("os.rename", "os.remove", "os.mkdir")  # audit events of calls that change the disk
+STATEMENTS = ("BEGIN", "COMMIT", "INSERT", "UPDATE", "DELETE", "CREATE")
+WORKER_CALLS = {
+    "import": 40, "open": 60, "receive": 12, "send": 14, "half a message": 14, "sent": 14, "begin": 8, "epoch": 14,
+    "measuring": 6, "measured": 6,
+}  # fmt: skip  # what a worker is killed at, and at the how manyth of them at the most
+SPAWNED_CALLS = {"import": 600, "open": 1500}  # the same of a worker that is not forked: it imports everything
+MOST_OF_A_JOB = 2  # kills in a job of one command: three without progress would be its failure
+MOST_OF_STARTS = 2  # kills of workers that have not said that they are ready
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line of the log."""
+
+    process: int
+    word: str
+    about: str = ""
+
+
+class Log:
+    """The log of a command's processes."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._out = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def note(self, word: str, about: str = "") -> None:
+        """Write a line."""
+        os.write(self._out, f"{os.getpid()}\t{word}\t{about}\n".encode())
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._out)
+
+    def notes(self) -> Iterator[Note]:
+        """Yield every line that was written so far."""
+        for line in self.file.read_text(encoding="utf-8").splitlines():
+            process, word, about = line.split("\t")
+            yield Note(int(process), word, about)
+
+
+@dataclass
+class Calls:
+    """The calls of a process, counted; before a chosen one it kills itself, where that is still allowed.
+
+    ``kind`` is the kind of call that counts; "" counts all.
+    """
+
+    log: Log
+    kind: str = ""
+    kill_at: int | None = None
+    allowed: Callable[[], bool] = lambda: True
+    out: str = ""  # only calls on files in here count, where it is not ""
+    who: str = "worker"
+    count: int = 0
+    job: str = ""  # what is under way
+    counting: bool = field(default=False)  # a call within a call does not count
+
+    def note(self, what: str) -> None:
+        """Count a call."""
+        if self.counting or (self.kind and what != self.kind):
+            return
+        self.counting = True
+        self.count += 1
+        if self.count == self.kill_at and self.allowed():
+            self.log.note("killed", f"{self.who} at {what}|{self.job}")
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.counting = False
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Count a call of the system; the hook of ``sys.addaudithook``."""
+        if event == "import":
+            if self.kind == "import":
+                self.note("import")
+        elif event == "open":
+            written = isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+            if not self.out or (written and str(arguments[0]).startswith(self.out)):
+                self.note("open")
+        elif event in CHANGES and str(arguments[0]).startswith(self.out):
+            self.note(event.removeprefix("os."))
+
+    def statement(self, sql: str) -> None:
+        """Count a statement of SQLite's."""
+        word = sql.split(None, 1)[0].upper() if sql.strip() else ""
+        if word in STATEMENTS:
+            self.note(f"SQLite {word}")
+
+    def listen_to_messages(self, before_first: Callable[[], object] = lambda: None) -> None:
+        """Count what is sent and received on connections; half of a message may be sent.
+
+        ``before_first`` is called when the first message is about to be received.
+        """
+        from multiprocessing.connection import Connection
+
+        send, receive = Connection._send, Connection._recv  # type: ignore[attr-defined]
+
+        def sent(connection: Any, content: Any, *arguments: Any) -> None:
+            self.note("send")
+            if self.kind in ("", "half a message") and self.kill_at is not None and self.count + 1 == self.kill_at:
+                os.write(connection.fileno(), bytes(content)[: len(content) // 2])  # and then no more
+            self.note("half a message")
+            send(connection, content, *arguments)
+            self.note("sent")
+
+        first = [before_first]
+
+        def received(connection: Any, *arguments: Any) -> Any:
+            if first:
+                first.pop()()
+            self.note("receive")
+            return receive(connection, *arguments)
+
+        Connection._send, Connection._recv = sent, received  # type: ignore[attr-defined]
+
+    def listen_to_disk(self) -> None:
+        """Count calls that open, rename, remove and synchronise files."""
+        sync = os.fsync
+
+        def fsync(handle: int) -> None:
+            self.note("fsync")
+            sync(handle)
+
+        os.fsync = fsync
+        sys.addaudithook(self.audit)
+
+
+def arm_worker(log_file: Path, seed: str, chance: float, most: int, spawned: bool) -> None:
+    """Have this process, a worker's, write its log, and kill itself with this chance at a call that the seed chooses.
+
+    No more than ``most`` kills are in the log of one command.
+    """
+    log = Log(log_file)
+    choose = random.Random(f"{seed}/{sum(note.word == 'start' for note in log.notes())}")
+    log.note("start")
+    calls = Calls(log)
+    if choose.random() < chance:
+        ranges = {**WORKER_CALLS, **(SPAWNED_CALLS if spawned else {})}
+        calls.kind = choose.choice(sorted(ranges))
+        calls.kill_at = choose.randint(1, ranges[calls.kind])
+        calls.allowed = lambda: may_be_killed(log, most, calls.job)
+    sys.addaudithook(calls.audit)
+    calls.listen_to_messages(before_first=lambda: _listen_to_jobs(log, calls))
+
+
+def may_be_killed(log: Log, most: int, job: str, process: int = 0) -> bool:
+    """Return whether a worker may be killed now, without a run being taken for the culprit, or the workers for broken."""
+    notes = list(log.notes())
+    killed = [note.about.partition("|")[2] for note in notes if note.word == "killed"]
+    ready = any(note.word == "ready" for note in notes if note.process == (process or os.getpid()))
+    hit = killed.count(job) if job else killed.count("")
+    return len(killed) < most and hit < (MOST_OF_A_JOB if job or not ready else most)
+
+
+def _listen_to_jobs(log: Log, calls: Calls) -> None:
+    """Write the jobs of this worker, their epochs and their ends into the log."""
+    from harness import Epoch, Worker
+
+    carry_out = Worker.carry_out
+
+    def carried_out(worker: Any, job: Any, state: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
+        measured = not hasattr(job, "epochs")
+        calls.job = job.id
+        log.note("begin", f"{job.id} {state.plain['epoch'] if state else 0}")
+        calls.note("measuring" if measured else "begin")
+        for event in carry_out(worker, job, state, *arguments, **named):
+            if isinstance(event, Epoch):
+                log.note("epoch", f"{job.id} {event.number}")
+                calls.note("epoch")
+            elif measured:
+                log.note("measured", job.id)
+                calls.note("measured")
+            yield event
+        log.note("end", job.id)
+        calls.job = ""
+
+    Worker.carry_out = carried_out  # type: ignore[method-assign]
+    log.note("ready")
+
+
+def arm_driver(log_file: Path, kill_at: int | None, out: Path, arm: tuple[Any, ...]) -> None:
+    """Have this process, a driver's, killed at one of its calls, and its workers armed with these arguments."""
+    raise NotImplementedError

@@ -1,0 +1,81 @@
+"""However many workers there are, and whether there are any, the tables are the same; only seconds differ."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.console.progress import Reporter
+from harness.run.prepare import Request
+from harness.run.start import run
+
+CAMPAIGN = Path(__file__).parents[2] / "hostile" / "campaign.py"
+SEARCHES = {
+    "one trial at a time": 'pruner = "none"\ntogether = 1',
+    "four trials together": 'pruner = "none"\ntogether = 4',
+    "a pruner": 'pruner = "median"\npruner_options = { n_startup_trials = 1, n_warmup_steps = 1 }\ntogether = 1',
+    "a pruner and four trials together": (
+        'pruner = "median"\npruner_options = { n_startup_trials = 1, n_warmup_steps = 1 }\ntogether = 4'
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def contents():
+    """The rows of every table of a run folder, without times and surroundings."""
+    spec = importlib.util.spec_from_file_location("campaign", CAMPAIGN)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["campaign"] = module
+    spec.loader.exec_module(module)
+    return module.contents
+
+
+@pytest.fixture(scope="module")
+def answer(contents, tmp_path_factory):
+    """Return a function that carries a benchmark out with so many workers, 0 for none, and returns its tables."""
+    text = (CAMPAIGN.parents[1] / "tiny.toml").read_text(encoding="utf-8")
+    answers = {}
+
+    def carried_out(search, workers):
+        if (search, workers) not in answers:
+            folder = tmp_path_factory.mktemp("answer")
+            executor = f'"local"\nworkers = {workers}' if workers else '"inprocess"'
+            changed = text
+            for old, new in {
+                'executor = "inprocess"': f"executor = {executor}",
+                "trials = 3": f"trials = 6\n{SEARCHES[search]}",
+                "epochs = [1, 2]": "epochs = [3]" if "pruner" in search else "epochs = [1, 2]",
+                "[compare]": '[compare]\nprobes = ["gradient_norm", "distance"]\nuntuned = 1',
+            }.items():
+                assert old in changed, old
+                changed = changed.replace(old, new)
+            file = folder / "tiny.toml"
+            file.write_text(changed, encoding="utf-8")
+            assert run(Request(file, out=folder / "runs"), Reporter(quiet=True), ["harness", "run", str(file)]) == 0
+            (made,) = (folder / "runs").iterdir()
+            answers[search, workers] = contents(made)
+        return answers[search, workers]
+
+    return carried_out
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_two_workers_give_the_tables_of_one_process(answer, search):
+    assert answer(search, 2) == answer(search, 0)
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_any_number_of_workers_gives_the_same_tables(answer, workers):
+    search = "a pruner and four trials together"
+    assert answer(search, workers) == answer(search, 0)
+
+
+def test_these_searches_are_told_apart(answer):
+    """How many trials are asked together, and a pruner, do make a difference: the comparisons above could fail."""
+    asked = [answer(search, 0)["asks"] for search in SEARCHES]
+    assert all(asked.count(one) == 1 for one in asked)
+    stopped = [row for row in answer("a pruner", 0)["runs"] if '"stopped"' in row]
+    assert stopped
