@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from harness.errors import PluginError
-from harness.plugin.contracts import Executor, Opening, Staffing
+from harness.plugin.contracts import Executor, Opening, RunningExecutor, Staffing
 from harness.plugin.runs import Done, Epoch, Event, Failed, Measured, Measurement, Run, State
 from harness.testing import problems
 from harness.testing.driving import CPU, FALLING, SGD, ingredients, run_of, torch_check
-from harness.testing.outcomes import require
+from harness.testing.outcomes import NotApplicable, require
 from harness.training.loop import execute
 from harness.training.parts import Parts, assemble
 
@@ -119,13 +120,13 @@ def names_failures(offer: Executor) -> str:
 def stops(offer: Executor) -> str:
     """A run that is stopped ends early, with Done(stopped=True)."""
     long = replace(_run(0), epochs=100)
-    executor = offer.build(Desk())
-    executor.submit([long])
     seen: list[Event] = []
-    for _, event in executor.events():
-        if not seen:
-            executor.stop(long.id)
-        seen.append(event)
+    with _built(offer) as executor:
+        executor.submit([long])
+        for _, event in executor.events():
+            if not seen:
+                executor.stop(long.id)
+            seen.append(event)
     last = seen[-1]
     require(isinstance(last, Done) and last.stopped, f"a stopped run must end with Done(stopped=True), got {last}")
     require(len(seen) < 100, "a stopped run must end early, went on to its end")
@@ -138,15 +139,35 @@ def _run(seed: int) -> Run:
 
 def _events(offer: Executor, runs: Sequence[Run]) -> list[tuple[str, Event]]:
     """Return what happens when the runs are submitted as the driver does it, as many at a time as there is room for."""
-    executor, waiting, seen = offer.build(Desk()), list(runs), []
-    require(isinstance(executor.room, int) and executor.room >= 1, f"room must be at least 1, got {executor.room!r}")
-    first, waiting = waiting[: executor.room], waiting[executor.room :]
-    executor.submit(first)
-    for run_id, event in executor.events():
-        seen.append((run_id, event))
-        if event.ends_run and waiting:
-            executor.submit([waiting.pop(0)])
+    seen: list[tuple[str, Event]] = []
+    with _built(offer) as executor:
+        room = executor.room
+        require(isinstance(room, int) and room >= 1, f"room must be at least 1, got {room!r}")
+        waiting = list(runs[room:])
+        executor.submit(runs[:room])
+        for run_id, event in executor.events():
+            seen.append((run_id, event))
+            if event.ends_run and waiting:
+                executor.submit([waiting.pop(0)])
     return seen
+
+
+@contextmanager
+def _built(offer: Executor) -> Iterator[RunningExecutor]:
+    """Give the executor with its default options; what it has started ends with it.
+
+    Raises NotApplicable where it says that it cannot work here.
+    """
+    if offer.check is not None:
+        try:
+            offer.check(**offer.options)
+        except PluginError as error:
+            raise NotApplicable(str(error)) from error
+    executor = offer.build(Desk(), **offer.options)
+    try:
+        yield executor
+    finally:
+        getattr(executor, "close", lambda: None)()
 
 
 QUICK: list[Any] = [carries_out, names_failures, stops]

@@ -12,7 +12,20 @@ from harness import Left, Shipment, Workbench
 from harness_plugins.executors._ray.seat import Seat
 
 ANSWER = 3.0  # seconds in which a machine must say how much memory a worker uses
+ROUNDING = 1e-9  # of a quotient of two numbers that stand in a file
 LOOK = 2.0  # seconds after which the machines are counted again
+
+
+def room_of(resources: Mapping[str, float], cpus: float, gpus: float) -> int:
+    """Return how many seats with so many cores and GPUs a machine has room for; no seat has parts of two GPUs.
+
+    >>> room_of({"CPU": 8.0, "GPU": 2.0}, cpus=1, gpus=0.5)
+    4
+    """
+    rooms, cards = [int(resources.get("CPU", 0) / cpus + ROUNDING)], int(resources.get("GPU", 0))
+    if gpus:
+        rooms.append(int(cards / gpus + ROUNDING) if gpus >= 1 else cards * int(1 / gpus + ROUNDING))
+    return min(rooms)
 
 
 class Cluster:
@@ -48,7 +61,9 @@ class Cluster:
             return wanted
         counted, room = self._counted
         if time.monotonic() - counted > LOOK:
-            room = sum(self._room_of(node["Resources"]) for node in self._ray.nodes() if node["Alive"])
+            room = sum(
+                room_of(node["Resources"], self._cpus, self._gpus) for node in self._ray.nodes() if node["Alive"]
+            )
             self._counted = (time.monotonic(), room)
         return max(1, room)  # so that one waits for a machine where there is none
 
@@ -113,14 +128,6 @@ class Cluster:
             self._ray.shutdown()
 
     # --- inside
-
-    def _room_of(self, resources: Mapping[str, float]) -> int:
-        """Return how many seats a machine has room for; no seat has parts of two GPUs."""
-        gpus = int(resources.get("GPU", 0))
-        rooms = [int(resources.get("CPU", 0) / self._cpus + 1e-9)] if self._cpus else []
-        if self._gpus:
-            rooms.append(int(gpus / self._gpus + 1e-9) if self._gpus >= 1 else gpus * int(1 / self._gpus + 1e-9))
-        return min(rooms)
 
     def _ask(
         self, worker: int, method: str, then: Callable[[int, Any], Sequence[tuple[int, Any]]], *values: Any,

@@ -55,6 +55,8 @@ class Seat:
 
 def _fetched(references: Mapping[str, Any]) -> dict[str, Any]:
     """Return what references stand for; Ray brings each to a machine once."""
+    if not references:
+        return {}
     import ray
 
     return dict(zip(references, ray.get(list(references.values())), strict=True))
