@@ -26,6 +26,7 @@ dataset = "folder"
 size = 16
 tune = 0.25
 [train]
+executor = "inprocess"
 backbones = ["lesson_cnn"]
 optimizers = ["sgd"]
 batch_size = 8

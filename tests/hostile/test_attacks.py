@@ -68,6 +68,7 @@ dataset = "folder"
 size = 16
 tune = 0.25
 [train]
+executor = "inprocess"
 regime = "scratch"
 backbones = ["pixels"]
 optimizers = ["sgd"]

@@ -299,6 +299,7 @@ dataset = "folder"
 size = 16
 tune = 0.3
 [train]
+executor = "inprocess"
 optimizers = ["sgd", "rude"]
 batch_size = 8
 precision = "fp32"

@@ -240,6 +240,7 @@ plugins = ["evil.py"]
 size = 16
 options = {{ train = 64, tune = 32, test = 64 }}
 [train]
+executor = "inprocess"
 optimizers = [{optimizers}]
 batch_size = 16
 precision = "fp32"

@@ -522,6 +522,7 @@ name = "{name}"
 [data]
 dataset = "blobs"
 [train]
+executor = "inprocess"
 task = "{task}"
 backbones = {backbones}
 optimizers = {optimizers}

@@ -36,6 +36,7 @@ dataset = "folder"
 size = 32
 tune = 0.25
 [train]
+executor = "inprocess"
 regime = "{regime}"
 backbones = ["{backbone}"]
 optimizers = ["sgd", "adam"]
@@ -187,6 +188,7 @@ dataset = "folder"
 size = 96
 tune = 0.25
 [train]
+executor = "inprocess"
 regime = "{regime}"
 backbones = ["mobilenetv2_035"]
 optimizers = ["adam"]

@@ -32,6 +32,7 @@ dataset = "folder"
 size = 32
 tune = 0.25
 [train]
+executor = "inprocess"
 regime = "{regime}"
 backbones = ["{backbone}"]
 optimizers = ["sgd", "adam"]

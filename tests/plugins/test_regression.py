@@ -288,6 +288,7 @@ name = "small-regression"
 dataset = "diabetes"
 tune = 0.25
 [train]
+executor = "inprocess"
 task = "regression"
 backbones = ["linear", "mlp"]
 optimizers = ["adam"]

@@ -30,6 +30,7 @@ name = "rows"
 [data]
 dataset = "diabetes"
 [train]
+executor = "inprocess"
 task = "regression"
 backbones = ["linear"]
 optimizers = [{optimizers}]

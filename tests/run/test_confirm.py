@@ -27,6 +27,7 @@ dataset = "folder"
 size = 32
 tune = 0.25
 [train]
+executor = "inprocess"
 regime = "features"
 backbones = ["test_resnet"]
 heads = ["linear", "mlp"]

@@ -405,6 +405,7 @@ name = "patients"
 [data]
 dataset = "diabetes"
 [train]
+executor = "inprocess"
 task = "regression"
 backbones = ["linear"]
 optimizers = ["sgd"]

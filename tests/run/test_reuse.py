@@ -33,6 +33,7 @@ name = "tiny"
 size = 16
 options = { train = 64, tune = 32, test = 64 }
 [train]
+executor = "inprocess"
 optimizers = ["sgd"]
 batch_size = 16
 precision = "fp32"

@@ -275,9 +275,12 @@ class TrainSection(Section):
         Name,
         NameOf("executor"),
         Meaning(
-            "The executor, a plugin that carries runs out: in this process, or wherever it can.", "my_executor", BESIDE
+            "Where runs and measurements are carried out: in worker processes of this machine (`local`), or one after the "
+            "other in the program itself (`inprocess`), which is for debugging. Plugins may offer other executors.",
+            "inprocess",
+            BESIDE,
         ),
-    ] = "inprocess"
+    ] = "local"
     executor_options: Annotated[
         Options,
         Meaning(

@@ -29,6 +29,18 @@ class Staffing:
     device: str = "cpu"  # as torch names it
     threads: int = 1  # of a run on a CPU
 
+    def over(self, seconds: float = 0.0, memory: float = 0.0) -> str:
+        """Return in words which limit a run is over that takes so many seconds and bytes; "" where it is within both.
+
+        >>> Staffing(max_seconds=60).over(seconds=61)
+        'over its limit of 60 s (train.max_seconds)'
+        """
+        if self.max_seconds and seconds > self.max_seconds:
+            return f"over its limit of {self.max_seconds:g} s (train.max_seconds)"
+        if self.max_memory and memory > self.max_memory * 1e9:
+            return f"over its limit of {self.max_memory:g} GB (train.max_memory)"
+        return ""
+
 
 class Opening(Protocol):
     """All that another process needs to open a workbench of its own: plain values that can be pickled.

@@ -7,7 +7,7 @@ one goes on where it was left. They take no part in the comparison. Stone 1974, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,14 @@ from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import Setting
 from harness.console.numbers import counted
 from harness.console.progress import Reporter
-from harness.plugin.contracts import Data, Split
-from harness.plugin.runs import Run, State, digest
+from harness.plugin.runs import Run
 from harness.records import Store, schema
 from harness.records.checked import load_arrays, save_arrays
+from harness.run import fold_data
 from harness.run.event_loop import EventLoop, Unpruned
 from harness.run.executor import GuardedExecutor
 from harness.run.reuse import EarlierRuns
-from harness.run.workbench import Bench
 from harness.training.device import environment
-from harness.training.parts import Parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,27 +31,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fold:
-    """A part of the train split, and the setting in which everything but that part is trained on."""
+    """A part of the train split, and the run that is trained on everything but that part."""
 
     rows: NDArray[np.intp]  # of the train split
-    setting: Setting
     run: Run
 
 
 def predict_out_of_fold(
     setting: Setting, competitor: Competitor, params: Mapping[str, Any], store: Store, reporter: Reporter,
-    earlier: EarlierRuns,
+    earlier: EarlierRuns, executor: Callable[[], GuardedExecutor],
 ) -> str:  # fmt: skip
     """Write ``predictions/out_of_fold.safetensors``; return why it could not be done, in a line, or ""."""
     count = min(setting.plan.benchmark.compare.folds, len(setting.data.train))
-    folds = [_fold(setting, competitor, params, rows, count) for rows in assign(setting.data, count)]
+    folds = [_fold(setting, competitor, params, rows, count) for rows in fold_data.assign(setting.data, count)]
     run_ids = [fold.run.id for fold in folds]
     file = schema.out_of_fold(store.folder)
     recorded = store.is_recorded("folds", {"runs": run_ids})
     if recorded and file.is_file() and all(_is_done(store, run_id) for run_id in run_ids):
         return ""
     reporter.say(f"predicting the train split out of {count} folds, with {competitor.name}")
-    _carry_out(folds, store, reporter, earlier)
+    _carry_out(setting, folds, store, reporter, earlier, executor)
     for fold in folds:
         row = store.run(fold.run.id)
         if row is None or row["state"] != schema.DONE:
@@ -65,54 +62,11 @@ def predict_out_of_fold(
     return ""
 
 
-def assign(data: Data, count: int) -> list[NDArray[np.intp]]:
-    """Return the rows of each fold of the train split, every class spread evenly, drawn by the data's fingerprint."""
-    import numpy as np
-
-    targets = np.asarray(data.train.targets)
-    random = np.random.default_rng([int(digest(data.fingerprint)[:8], 16), count])
-    order = random.permutation(len(targets))
-    order = order[np.argsort(targets[order], kind="stable")]  # by class, shuffled within
-    return [np.sort(order[k::count]) for k in range(count)]
-
-
 def _fold(setting: Setting, competitor: Competitor, params: Mapping[str, Any], rows: Any, count: int) -> Fold:
-    features = {name: _cut(data, rows, count) for name, data in setting.features.items()}
-    inner = replace(setting, data=_cut(setting.data, rows, count), features=features)
-    return Fold(rows, inner, replace(inner.compare_run(competitor, params, seed=0), snapshots=False, tta=False))
-
-
-def _cut(data: Data, rows: NDArray[np.intp], count: int) -> Data:
-    """Return the data of a fold: the remaining rows to train on, these in the place of tune and test."""
-    import numpy as np
-
-    remaining = np.setdiff1d(np.arange(len(data.train)), rows)
-    held = _rows(data.train, rows)
-    fingerprint = digest([data.fingerprint, "fold", count, rows.tolist()])
-    return replace(data, train=_rows(data.train, remaining), tune=held, test=held, fingerprint=fingerprint)
-
-
-def _rows(split: Split, rows: NDArray[np.intp]) -> Split:
-    return Split(split.inputs[rows], split.targets[rows], tuple(split.names[i] for i in rows)).read_only()
-
-
-class _Benches:
-    """A workbench for the runs of all folds."""
-
-    def __init__(self, folds: list[Fold], store: Store) -> None:
-        self._settings = {fold.run.data: fold.setting for fold in folds}
-        self._state = store.state
-        self._now: tuple[str, Bench] | None = None  # one fold's data in memory at a time
-
-    def parts(self, run: Run) -> Parts:
-        """Return the parts of a fold's run."""
-        if self._now is None or self._now[0] != run.data:
-            self._now = (run.data, Bench(self._settings[run.data], self._state))
-        return self._now[1].parts(run)
-
-    def state(self, run_id: str) -> State | None:
-        """Return the state it was saved in, or None."""
-        return self._state(run_id)
+    """Return a fold; only its run is told apart here, whoever trains it cuts the data (``fold_data``)."""
+    run = replace(setting.compare_run(competitor, params, seed=0), snapshots=False, tta=False)
+    data = setting.data_of(competitor.arm)
+    return Fold(rows, replace(run, data=fold_data.fold_fingerprint(data, rows, count)))
 
 
 class _Folds(Unpruned):
@@ -129,17 +83,18 @@ class _Folds(Unpruned):
         """Take no note: the records have it all."""
 
 
-def _carry_out(folds: list[Fold], store: Store, reporter: Reporter, earlier: EarlierRuns) -> None:
+def _carry_out(
+    setting: Setting, folds: list[Fold], store: Store, reporter: Reporter, earlier: EarlierRuns,
+    executor: Callable[[], GuardedExecutor],
+) -> None:  # fmt: skip
     """Carry out the folds' runs that are not done yet; nobody asks for their weights."""
-    setting = folds[0].setting
     store.add_runs([fold.run for fold in folds], str(environment(setting.device)["hash"]))
     store.restore([fold.run.id for fold in folds])
     waiting = [fold.run for fold in folds if not _is_done(store, fold.run.id)]
     for run in waiting:  # one that failed before is tried again
         store.reopen(run.id)
     phase = _Folds(waiting)
-    executor = GuardedExecutor(setting.plan.executor, _Benches(folds, store), store.attempts)
-    loop = EventLoop(executor, [phase], store, reporter, earlier, keep_weights=False)
+    loop = EventLoop(executor(), [phase], store, reporter, earlier, keep_weights=False)
     loop.carry_out()
     if loop.taken:
         reporter.say(f"{loop.taken} of the {counted(len(folds), 'fold')} were trained before, in another run folder")

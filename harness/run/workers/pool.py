@@ -252,26 +252,18 @@ class WorkerPool:
         return Assignment(job, self._workbench.state(job.id), solutions)
 
     def _keep_limits(self) -> None:
-        """Kill the workers with a job that is over its limit of seconds or memory."""
-        staffing = self._workbench.staffing
-        if not staffing.max_seconds and not staffing.max_memory:
-            return
-        now = time.monotonic()
+        """Kill the workers with a job that is over a limit. Of several jobs with too much memory each is then tried alone."""
+        staffing, now = self._workbench.staffing, time.monotonic()
         for number, member in self._members.items():
             works = [work for work in member.jobs.values() if work and not work.over]
-            for work in works:
-                if staffing.max_seconds and work.seconds + now - work.began > staffing.max_seconds:
-                    work.over = f"over its limit of {staffing.max_seconds:g} s (train.max_seconds)"
-                    self._transport.kill(number)
-            if staffing.max_memory and works and self._transport.memory(number) > staffing.max_memory * 1e9:
-                self._memory_over(number, works)
-
-    def _memory_over(self, number: int, works: Sequence[_Work]) -> None:
-        """Kill a worker that uses too much memory. Of several jobs each is then tried alone."""
-        most = self._workbench.staffing.max_memory
-        if len(works) == 1:
-            works[0].over = f"over its limit of {most:g} GB (train.max_memory)"
-        self._transport.kill(number)
+            for work in works if staffing.max_seconds else ():
+                work.over = staffing.over(seconds=work.seconds + now - work.began)
+            if works and staffing.max_memory and (over := staffing.over(memory=self._transport.memory(number))):
+                if len(works) == 1:
+                    works[0].over = works[0].over or over
+                self._transport.kill(number)
+            if any(work.over for work in works):
+                self._transport.kill(number)
 
 
 def _last_line(text: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from harness import Done, Epoch, Event, Executor, Job, Workbench, execute, hookimpl
+from harness import Done, Epoch, Event, Executor, Failed, Job, Workbench, execute, hookimpl
 
 
 class InProcess:
-    """Carries out what is submitted in order; a run that is stopped ends after the epoch it is in."""
+    """Carries out what is submitted in order; a run that is stopped or over its limit ends after the epoch it is in."""
 
     room = 1
 
@@ -25,12 +26,17 @@ class InProcess:
     def events(self) -> Iterator[tuple[str, Event]]:
         """Yield the events of all jobs, until the queue is empty."""
         while self._queue:
-            job = self._queue.popleft()
+            job, began = self._queue.popleft(), time.monotonic()
             for event in execute(job, self._workbench):
                 yield job.id, event
-                if job.id in self._stopped and isinstance(event, Epoch):
+                if not isinstance(event, Epoch):
+                    continue
+                if job.id in self._stopped:
                     self._stopped.discard(job.id)
                     yield job.id, Done(event.metrics, stopped=True)
+                    break
+                if over := self._workbench.staffing.over(seconds=time.monotonic() - began):
+                    yield job.id, Failed("error", over)
                     break
 
     def stop(self, run_id: str) -> None:
