@@ -75,8 +75,8 @@ def test_an_address_that_does_not_answer_is_refused_at_once(benchmark, tmp_path,
         port = free.getsockname()[1]
     place = form.format(port)
     assert refusal(benchmark(address=place), tmp_path, capsys) == (
-        f"error: train.executor_options.address: must be the address of a running cluster, got '{place}', which does not "
-        "answer ([Errno 111] Connection refused)"
+        f"error: executor 'ray': train.executor_options.address: must be the address of a running cluster, got '{place}', which does not "
+        "answer (Connection refused)"
     )
 
 
@@ -91,7 +91,7 @@ def test_the_address_in_the_environment_goes_before_what_auto_would_find(benchma
 @pytest.mark.parametrize("address", ["nowhere", "127.0.0.1", "127.0.0.1:many", "127.0.0.1:65536", ":6379"])
 def test_what_is_no_address_is_refused(benchmark, tmp_path, capsys, address):
     assert refusal(benchmark(address=address), tmp_path, capsys).startswith(
-        "error: train.executor_options.address: must be 'auto', HOST:PORT or ray://HOST:PORT, got "
+        "error: executor 'ray': train.executor_options.address: must be 'auto', HOST:PORT or ray://HOST:PORT, got "
     )
 
 

@@ -38,7 +38,7 @@ def check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), REACH).close()
     except OSError as error:
         raise PluginError(
-            f"{KEY}: must be the address of a running cluster, got '{place}', which does not answer ({error})"
+            f"{KEY}: must be the address of a running cluster, got '{place}', which does not answer ({error.strerror or error})"
         ) from error
 
 
