@@ -86,6 +86,7 @@ class EventLoop:
         self._after_event = after_event
         self._keep_weights = keep_weights
         self._changes: set[str] = set()  # lines on changed settings that were said
+        self._staff = ""  # the executor's line that was said last
 
     def carry_out(self) -> None:
         """Carry out every run that the phases have, until they have no more."""
@@ -112,8 +113,15 @@ class EventLoop:
             interruption.check()
             self._store.note_changes(changed)
             self._say_changes([*changed, *event.changed])
+            self._say_staff()
             if run_id in self.under_way:  # else processes died in it again and again, and its executor ends it now
                 yield run_id, event
+
+    def _say_staff(self) -> None:
+        """Say how the executor carries jobs out, when it knows, and again when that changes."""
+        if (line := self._executor.line) != self._staff:
+            self._staff = line
+            self._reporter.say(line)
 
     def _fill(self) -> None:
         """Submit runs until the executor's room is full or no phase has a run."""

@@ -12,6 +12,7 @@ from harness.errors import PluginError
 from harness.plugin.contracts import Backbone, Data, Optimizer, Probe, Scheduler, Split, Staffing, Task, Weights
 from harness.plugin.runs import Arm, Run
 from harness.run import fold_data
+from harness.run.staffing import staffing_of
 from harness.training.device import Device
 
 
@@ -64,7 +65,7 @@ class Materials:
 
 def materials_of(setting: Setting) -> Materials:
     """Return what the runs of a benchmark are made of, from its plan."""
-    plan, train = setting.plan, setting.plan.benchmark.train
+    plan = setting.plan
 
     def plugins_of(arm: Arm) -> ArmPlugins:
         competitor = plan.competitor(arm.name)
@@ -82,7 +83,5 @@ def materials_of(setting: Setting) -> Materials:
         probe_versions=plan.probe_versions,
         folds=plan.benchmark.compare.folds,
         plugins_of=plugins_of,
-        staffing=Staffing(
-            train.workers, train.crew, train.max_seconds, train.max_memory, setting.device.name, setting.device.threads
-        ),
+        staffing=staffing_of(setting),
     )

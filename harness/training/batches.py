@@ -34,7 +34,10 @@ def seed_all(seed: int) -> None:
 
     So what a run draws depends neither on what was drawn before it nor on where it was interrupted.
     """
-    torch.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.manual_seed(seed)
+    else:  # what that does beside this is to keep a stack trace for every device that might be used later
+        torch.default_generator.manual_seed(seed)
     np.random.seed(seed % 2**32)
     python_random.seed(seed)
 

@@ -13,6 +13,7 @@ from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import DeviceSplit
 from harness.training.graphs import Recorder, Work
 from harness.training.keeping import Kept, same_tensors
+from harness.training.pauses import QUIET, Pause
 from harness.training.repeatable import noticed
 from harness.training.scoring import score_on_device, score_predictions
 
@@ -74,8 +75,8 @@ class DeviceEvaluation:
         self._evaluate: Work = self._predict
         self._predictions = self._numbers = torch.empty(0)  # of the last evaluation, on the device
 
-    def measure(self) -> Iterator[Arrived | None]:
-        """Evaluate the tune split; yield None until the numbers have arrived, then them."""
+    def measure(self) -> Iterator[Arrived | Pause]:
+        """Evaluate the tune split; yield a pause until the numbers have arrived, then them."""
         parts = self._parts
         parts.switch("eval")
         self._next()
@@ -86,7 +87,8 @@ class DeviceEvaluation:
             fetched.append(_fetch(self._predictions))
         passed = _event(parts.device)
         while passed is not None and not passed.query():  # type: ignore[no-untyped-call]
-            yield None
+            yield QUIET
+        yield None  # from here on plugins are called
         yield self._arrived(fetched[0].tolist(), fetched[1].tolist(), None if scored else fetched[2])
 
     def _next(self) -> None:
@@ -103,7 +105,7 @@ class DeviceEvaluation:
     def _record(self) -> None:
         """Record the evaluation where its graph predicts the same, and leave it eager where not."""
         model = self._parts.model
-        kept = Kept([*model.parameters(), *model.buffers()], self._parts.device)
+        kept = Kept([*model.parameters(), *model.buffers()], model, self._parts.device)
         self._predict()
         expected = [self._predictions, self._numbers]
         kept.put_back()
@@ -161,5 +163,5 @@ def _event(device: Device) -> torch.cuda.Event | None:
     if device.type != "cuda":
         return None
     event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    event.record()  # type: ignore[no-untyped-call]
+    event.record()
     return event

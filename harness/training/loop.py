@@ -12,6 +12,7 @@ from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Workbench
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Epoch, Event, Failed, Job, Measurement, Run, State
+from harness.training.pauses import Pause
 
 if TYPE_CHECKING:
     from harness.plugin.contracts import TrainingParts
@@ -19,17 +20,20 @@ if TYPE_CHECKING:
 SAVE_EVERY = 10.0  # seconds of work that a kill may cost, where an epoch is shorter than that
 
 
-def advance(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch | None]:
-    """Train one model in steps that others can come between: yield None where its device is busy without it, and records.
+def advance(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch | Pause]:
+    """Train one model in steps that others can come between: yield a pause where its device is busy without it, and records.
 
     From a ``state`` it goes on bit-equal to never having stopped: all that is random in an epoch is drawn from
     generators seeded with the epoch's number. So it does however others take their turns in between. Raises Diverged when
     the loss leaves the finite numbers.
     """
-    return parts.turn.of(_advance(run, parts, state))
+    try:
+        yield from parts.turn.of(_advance(run, parts, state))
+    finally:
+        parts.release()
 
 
-def _advance(run: Run, parts: TrainingParts, state: State | None) -> Iterator[Epoch | None]:
+def _advance(run: Run, parts: TrainingParts, state: State | None) -> Iterator[Epoch | Pause]:
     for epoch in parts.resume(state, run.epochs):
         yield from parts.steps(epoch)
         yield from parts.record(epoch)
@@ -38,7 +42,7 @@ def _advance(run: Run, parts: TrainingParts, state: State | None) -> Iterator[Ep
 def train(run: Run, parts: TrainingParts, state: State | None = None) -> Iterator[Epoch]:
     """Train one model; yield a record and, on demand, a resumable state per epoch. It is ``advance`` for a run alone."""
     for epoch in advance(run, parts, state):
-        if epoch is not None:
+        if isinstance(epoch, Epoch):
             yield epoch
 
 
@@ -87,12 +91,14 @@ def turns(job: Job, workbench: Workbench) -> Iterator[Event | None]:
     lines: list[str] = []  # that no event has taken along yet
     for event, changed in kept_apart(_carried_out(events), who):
         lines += changed
-        if event is not None and lines:
-            event, lines = replace(event, changed=(*event.changed, *lines)), []
-        yield event
+        if isinstance(event, Pause):
+            yield None
+            continue
+        yield replace(event, changed=(*event.changed, *lines)) if lines else event
+        lines = []
 
 
-def _carried_out(events: Iterator[Event | None]) -> Iterator[Event | None]:
+def _carried_out(events: Iterator[Event | Pause]) -> Iterator[Event | Pause]:
     while not isinstance(event := _next(events), _Over):
         yield event
 
@@ -101,7 +107,7 @@ class _Over:
     """There is no more event."""
 
 
-def _next(events: Iterator[Event | None]) -> Event | _Over | None:
+def _next(events: Iterator[Event | Pause]) -> Event | Pause | _Over:
     """Return what comes next; a plugin may raise anything, and ends this job and no other."""
     try:
         with Boundary():
@@ -114,15 +120,15 @@ def _next(events: Iterator[Event | None]) -> Event | _Over | None:
         return Failed("error", str(error), traceback_of(error))
 
 
-def _measured(measurement: Measurement, workbench: Workbench) -> Iterator[Event]:
+def _measured(measurement: Measurement, workbench: Workbench) -> Iterator[Event | Pause]:
     yield workbench.measure(measurement)
 
 
-def _events(run: Run, workbench: Workbench) -> Iterator[Event | None]:
+def _events(run: Run, workbench: Workbench) -> Iterator[Event | Pause]:
     parts = workbench.parts(run)
     saving = _Saving()
     for epoch in advance(run, parts, workbench.state(run.id)):
-        yield None if epoch is None else saving.with_state_if_due(epoch)
+        yield saving.with_state_if_due(epoch) if isinstance(epoch, Epoch) else epoch
     yield parts.done()
 
 

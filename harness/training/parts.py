@@ -19,10 +19,11 @@ from harness.training import group_entries
 from harness.training.augmentation import Targets, copy_targets
 from harness.training.batches import Batches, Resident, mix_seeds, seed_all, shuffle_labels
 from harness.training.device import Device
-from harness.training.evaluating import DeviceEvaluation, measure, predict_with_loss
+from harness.training.evaluating import Arrived, DeviceEvaluation, measure, predict_with_loss
 from harness.training.graphs import Recorder, recorder_for
 from harness.training.ingredients import Clock, Ingredients, build_network
 from harness.training.objective import Objective
+from harness.training.pauses import Pause
 from harness.training.scoring import find_not_finite, score_predictions
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
@@ -36,7 +37,7 @@ from harness.training.stages import (
     train_only,
 )
 from harness.training.state import flatten, restore
-from harness.training.stepping import DeviceSteps
+from harness.training.stepping import DeviceSteps, Way
 from harness.training.turns import Turn
 
 GROUP = "group."  # goes before an entry of the parameter groups that the schedule moves, in an epoch's metrics
@@ -65,6 +66,7 @@ class Parts:
     metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
     moved: dict[str, None] = field(default_factory=dict)  # entries of the groups, not lr, that the schedule has moved
     probe_cache: dict[str, Any] = field(default_factory=dict)  # a probe's own, for when it meets this network again
+    way: Way | None = None  # how a device with graphs takes the stage's steps; None before the second one
     unrepeatable: dict[str, None] = field(default_factory=dict)  # operations that have no deterministic form
     _device_steps: DeviceSteps | None = None  # of the stage
     _device_evaluation: DeviceEvaluation | None = None
@@ -93,7 +95,7 @@ class Parts:
         steps = stage.epochs * len(self.batches)
         seed_all(mix_seeds(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage
-        self._device_steps = None
+        self._device_steps = self.way = None
         self.parameters = self.objective.parameters = train_only(groups, self.groups)
         if self.captured and self.recorder is not None and self.recorder.static:
             settings |= use.optimizer.captured or {}
@@ -123,7 +125,7 @@ class Parts:
             self.running_loss.zero_()
             yield epoch
 
-    def steps(self, epoch: int) -> Iterator[None]:
+    def steps(self, epoch: int) -> Iterator[Pause]:
         """Take the steps of an epoch; yield where other runs can work, while the device is busy with these steps."""
         if self.recorder is None:
             with self.clock:
@@ -191,8 +193,8 @@ class Parts:
         """Return the context of the run's precision."""
         return self.objective.autocast()
 
-    def record(self, epoch: int) -> Iterator[Epoch | None]:
-        """Yield the record of this epoch, and None until its numbers have come from the device.
+    def record(self, epoch: int) -> Iterator[Epoch | Pause]:
+        """Yield the record of this epoch, and a pause until its numbers have come from the device.
 
         Raises Diverged where they are not finite.
         """
@@ -204,8 +206,8 @@ class Parts:
         if self._device_evaluation is None:
             self._device_evaluation = DeviceEvaluation(self, self.recorder, self.run.epochs - epoch + 1)
         for arrived in self._device_evaluation.measure():
-            if arrived is None:
-                yield None
+            if not isinstance(arrived, Arrived):
+                yield arrived
                 continue
             self.clock.settle()
             self._check_steps(epoch, arrived.loss, arrived.gradient_is_finite)
@@ -240,8 +242,7 @@ class Parts:
     def _notes(self) -> tuple[str, ...]:
         """Return how the device takes the steps, and what of them cannot be repeated to the last bit, a line each."""
         lines = [f"{operation} has no deterministic form on this GPU" for operation in self.unrepeatable]
-        way = self._device_steps.way if self._device_steps is not None else None
-        return (*([way.line] if way is not None else []), *lines)
+        return (*([self.way.line] if self.way is not None else []), *lines)
 
     def last_gradient_is_finite(self) -> torch.Tensor:
         """Return whether the last step's gradient is finite, ``[]``.
@@ -268,6 +269,10 @@ class Parts:
         """Return predictions ``[N, ...]`` in float32; ``exact`` computes in float32 whatever the training did."""
         self.switch("eval")
         return predict_with_loss(self, split, exact)[0]
+
+    def release(self) -> None:
+        """Let go of the graphs and their memory; nothing of them may be under way."""
+        self._device_steps = self._device_evaluation = None
 
     def done(self) -> Done:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""

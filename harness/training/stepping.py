@@ -26,6 +26,7 @@ from harness.errors import one_line
 from harness.training import group_entries
 from harness.training.graphs import Recorder, Work
 from harness.training.keeping import Kept, host_state, same_tensors, tensors_in
+from harness.training.pauses import QUIET, Pause
 from harness.training.repeatable import noticed
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ class DeviceSteps:
     """The steps of one stage; ``of(epoch)`` takes those of an epoch."""
 
     def __init__(self, parts: Parts, recorder: Recorder) -> None:
-        self.stage = parts.stage
-        self.way: Way | None = None  # None before the second step
         self._parts = parts
         self._recorder = recorder
         self._position = torch.zeros(1, dtype=torch.long, device=parts.device.name)  # of the step in its epoch
@@ -81,7 +80,7 @@ class DeviceSteps:
 
     # --- an epoch --------------------------------------------------------------------------------------------
 
-    def of(self, epoch: int) -> Iterator[None]:
+    def of(self, epoch: int) -> Iterator[Pause]:
         """Take the steps of an epoch; yield where others can work, because some steps are under way on the device."""
         self._put(self._parts.batches.draw(epoch))
         self._position.zero_()
@@ -89,11 +88,12 @@ class DeviceSteps:
             self._move_schedule()
         if self._take != self._eager or self._compute != self._differentiate:
             self._check_places()
-        for step in range(len(self._parts.batches)):
+        steps = len(self._parts.batches)
+        for step in range(steps):
             self._step = step
             self._next()
-            if step % ISSUED == ISSUED - 1:
-                yield None
+            if step % ISSUED == ISSUED - 1 and step < steps - 1:
+                yield QUIET if self._parts.way is not None and self._parts.way.name == "captured" else None
         yield None
 
     def _next(self) -> None:
@@ -101,8 +101,8 @@ class DeviceSteps:
             with noticed(self._parts.unrepeatable):
                 self._take()
         else:
-            if self.way is None:
-                self.way = self._find_way()
+            if self._parts.way is None:
+                self._parts.way = self._find_way()
             self._take()
         self._taken += 1
 
@@ -129,7 +129,7 @@ class DeviceSteps:
                 if not parts.ingredients.scheduler.per_epoch:
                     parts.step_schedule()
         if parts.moved:
-            self.ahead, self.way = False, None
+            self.ahead, parts.way = False, None
             self._take, self._compute = self._eager, self._differentiate
             for group, entries in zip(groups, before[0], strict=True):
                 group.update(entries)
@@ -201,11 +201,12 @@ class DeviceSteps:
         names, reasons = self._possible_ways()
         key = self._decides()
         known = _ways.get(key)
-        for name in names if known is None else [known.name]:
+        for name in names if known is None else names[names.index(known.name) :]:
             problem = self._try(name, compare=known is None) if name != "eager" else ""
             if not problem:
-                _ways[key] = known or Way(name, "; ".join(reasons))
-                return _ways[key]
+                way = known if known is not None and known.name == name else Way(name, "; ".join(reasons))
+                _ways.setdefault(key, way)
+                return way
             reasons.append(problem)
         raise AssertionError("eager steps can be taken")
 
@@ -243,7 +244,7 @@ class DeviceSteps:
         """Record the steps in a way; return why that cannot be, or "". Whatever happens, the training is where it was."""
         work = self._eager if name == "captured" else self._differentiate
         optimizer = self._parts.optimizer if name == "captured" else None
-        kept = Kept(self._tensors(), self._parts.device, optimizer)
+        kept = Kept(self._tensors(), self._parts.model, self._parts.device, optimizer)
         expected: list[torch.Tensor] = []
         if compare:
             before = self._host_state()
@@ -273,8 +274,14 @@ class DeviceSteps:
         return ""
 
     def _after(self, work: Callable[[], object]) -> list[torch.Tensor]:
-        """Return copies of all tensors, gradients among them, after doing the work a few times."""
-        for _ in range(COMPARED):
+        """Return copies of all tensors, gradients among them, after doing the work a few times.
+
+        An epoch may have fewer steps left, or in all: then it is that of its first ones.
+        """
+        steps = len(self._parts.batches)
+        if self._step + COMPARED > steps:
+            self._position.zero_()
+        for _ in range(min(COMPARED, steps)):
             work()
         gradients = [p.grad for p in self._parts.parameters if p.grad is not None]
         state = tensors_in(list(self._parts.optimizer.state.values()))
@@ -311,7 +318,7 @@ class DeviceSteps:
         """Take the steps eagerly where weights have moved in memory since they were recorded."""
         if self._places_now() != self._places:
             self._take, self._compute = self._eager, self._differentiate
-            self.way = Way("eager", "its weights have moved in memory")
+            self._parts.way = Way("eager", "its weights have moved in memory")
 
 
 def copy_over(source: torch.Tensor, place: torch.Tensor) -> None:

@@ -56,7 +56,7 @@ def _benchmark() -> str:
 BENCHMARK = _benchmark()
 
 IMPORTED = (
-    "torch", "safetensors.torch", "pandas", "pyarrow.parquet", "optuna.storages", "scipy.stats", "sqlalchemy.dialects.sqlite",
+    "torch", "torch._dynamo", "safetensors.torch", "pandas", "pyarrow.parquet", "optuna.storages", "scipy.stats", "sqlalchemy.dialects.sqlite",
     "rich.progress", "PIL.JpegImagePlugin", "harness.cli.app", "harness.run.start", "harness.cli.show",
 )  # fmt: skip
 # once, for all runs

@@ -10,17 +10,23 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
 CHANGES = ("os.rename", "os.remove", "os.mkdir")  # audit events of calls that change the disk
 STATEMENTS = ("BEGIN", "COMMIT", "INSERT", "UPDATE", "DELETE", "CREATE")
 WORKER_CALLS = {
-    "import": 40, "open": 60, "receive": 12, "send": 14, "half a message": 14, "sent": 14, "begin": 8, "epoch": 14,
-    "measuring": 6, "measured": 6,
+    "import": 10, "open": 20, "receive": 6, "send": 10, "half a message": 10, "sent": 10, "begin": 3, "epoch": 6, "measuring": 2,
+    "measured": 2,
 }  # fmt: skip  # what a worker is killed at, and at the how manyth of them at the most
 SPAWNED_CALLS = {"import": 600, "open": 1500}  # the same of a worker that is not forked: it imports everything
 MOST_OF_A_JOB = 2  # kills in a job of one command: three without progress would be its failure
@@ -143,16 +149,23 @@ class Calls:
         sys.addaudithook(self.audit)
 
 
-def arm_worker(log_file: Path, seed: str, chance: float, most: int, spawned: bool) -> None:
-    """Have this process, a worker's, write its log, and kill itself with this chance at a call that the seed chooses.
+@dataclass(frozen=True)
+class Arming:
+    """How the workers of one command are disturbed."""
 
-    No more than ``most`` kills are in the log of one command.
-    """
-    log = Log(log_file)
-    choose = random.Random(f"{seed}/{sum(note.word == 'start' for note in log.notes())}")
+    log: str  # the file
+    seed: str
+    chance: float  # that a worker kills itself at a call that the seed chooses
+    most: int  # kills that may be in the log of the command
+
+
+def arm_worker(arming: Arming, spawned: bool) -> None:
+    """Have this process, a worker's, write its log, and kill itself perhaps."""
+    log, most = Log(Path(arming.log)), arming.most
+    choose = random.Random(f"{arming.seed}/{sum(note.word == 'start' for note in log.notes())}")
     log.note("start")
     calls = Calls(log)
-    if choose.random() < chance:
+    if choose.random() < arming.chance:
         ranges = {**WORKER_CALLS, **(SPAWNED_CALLS if spawned else {})}
         calls.kind = choose.choice(sorted(ranges))
         calls.kill_at = choose.randint(1, ranges[calls.kind])
@@ -174,28 +187,131 @@ def _listen_to_jobs(log: Log, calls: Calls) -> None:
     """Write the jobs of this worker, their epochs and their ends into the log."""
     from harness import Epoch, Worker
 
-    carry_out = Worker.carry_out
+    turns = Worker.turns
 
-    def carried_out(worker: Any, job: Any, state: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
+    def noted_turns(worker: Any, job: Any, state: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
         measured = not hasattr(job, "epochs")
         calls.job = job.id
         log.note("begin", f"{job.id} {state.plain['epoch'] if state else 0}")
         calls.note("measuring" if measured else "begin")
-        for event in carry_out(worker, job, state, *arguments, **named):
-            if isinstance(event, Epoch):
-                log.note("epoch", f"{job.id} {event.number}")
-                calls.note("epoch")
-            elif measured:
-                log.note("measured", job.id)
-                calls.note("measured")
-            yield event
-        log.note("end", job.id)
-        calls.job = ""
+        try:
+            for event in turns(worker, job, state, *arguments, **named):
+                if isinstance(event, Epoch):
+                    log.note("epoch", f"{job.id} {event.number}")
+                    calls.note("epoch")
+                elif measured:
+                    log.note("measured", job.id)
+                    calls.note("measured")
+                yield event
+        finally:
+            log.note("end", job.id)
+            calls.job = ""
 
-    Worker.carry_out = carried_out  # type: ignore[method-assign]
+    Worker.turns = noted_turns  # type: ignore[method-assign]
     log.note("ready")
 
 
-def arm_driver(log_file: Path, kill_at: int | None, out: Path, arm: tuple[Any, ...]) -> None:
-    """Have this process, a driver's, killed at one of its calls, and its workers armed with these arguments."""
-    raise NotImplementedError
+def arm_driver(log_file: Path, kill_at: int | None, out: Path, arming: Arming, spawned: bool) -> None:
+    """Have this process, a driver's, killed at one of its calls, and its workers armed."""
+    from harness.records import database
+    from harness.run import executor
+    from harness.training import loop
+
+    log = Log(log_file)
+    log.note("driver")
+    calls = Calls(log, kill_at=kill_at, out=str(out), who="driver")
+    connect, close = database.connect, executor.GuardedExecutor.close
+
+    def connected(folder: Path) -> Any:
+        db = connect(folder)
+        db.set_trace_callback(calls.statement)
+        return db
+
+    def closed(self: Any) -> None:
+        log.note("ends")
+        close(self)
+
+    database.connect, executor.GuardedExecutor.close = connected, closed  # type: ignore[method-assign]
+    calls.listen_to_disk()
+    calls.listen_to_messages()
+    loop.SAVE_EVERY = 0.0  # so that every epoch has a state to go on from
+    if spawned:
+        start_workers_by(partial(_spawned, arming))
+        return
+
+    def begin() -> None:
+        calls.kind = "none"  # what its driver would be killed at is not for this process
+        arm_worker(arming, spawned=False)
+
+    start_workers_by(partial(Forked, begin))
+
+
+def start_workers_by(start: Callable[..., Any]) -> None:
+    """Have workers started by another function than ``subprocess.Popen``."""
+    from harness.run.workers import processes
+
+    processes.subprocess = SimpleNamespace(Popen=start, DEVNULL=subprocess.DEVNULL)  # type: ignore[attr-defined]
+
+
+def _spawned(arming: Arming, words: Sequence[str], **named: Any) -> subprocess.Popen[bytes]:
+    """Start a worker as the harness does, armed before it does anything."""
+    python, option, code = words
+    armed = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pathlib import Path, PosixPath; "
+        f"from tests.hostile import disturbing; disturbing.arm_worker(disturbing.{arming!r}, spawned=True); {code}"
+    )
+    return subprocess.Popen([python, option, armed], **named)
+
+
+class Forked:
+    """A worker's process that is forked from its driver, which has imported everything; it has what is used of ``Popen``.
+
+    ``begin`` is called in it before anything else.
+    """
+
+    def __init__(
+        self, begin: Callable[[], object], words: Sequence[str], stdin: int, stdout: int, stderr: int, env: dict[str, str],
+        pass_fds: tuple[int, ...], start_new_session: bool,
+    ) -> None:  # fmt: skip
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid:
+            return
+        try:
+            for number in signal.valid_signals():
+                with suppress(OSError):
+                    signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if start_new_session:
+                os.setsid()
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            for descriptor, standard in ((nothing, 0), (stdout, 1), (stderr, 2)):
+                os.dup2(descriptor, standard)
+            _close_all_but({0, 1, 2, *pass_fds})
+            os.environ.clear()
+            os.environ.update(env)
+            begin()
+            exec(words[2], {"__name__": "__main__"})
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(1)
+
+    def wait(self) -> int:
+        """Wait for its end; return its exit code, or its signal, negative."""
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def _close_all_but(kept: set[int]) -> None:
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if descriptor not in kept:
+            with suppress(OSError):
+                os.close(descriptor)

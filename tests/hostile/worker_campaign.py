@@ -19,8 +19,10 @@ After the last one all tables equal those of an undisturbed run in one process, 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -32,12 +34,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.hostile import campaign, disturbing
-from tests.hostile.disturbing import Log, Note
+from tests.hostile.disturbing import Arming, Log, Note
 
 DEADLY = (signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGABRT, signal.SIGBUS)  # for a worker
-CHANCE = 0.6  # that a worker kills itself, unless it lives for less long
-MOST = 6  # kills of workers in the life of one command
+CHANCE = 0.85  # that a worker kills itself, if it lives for long enough
+MOST = 12  # kills of workers in the life of one command
 SPAWNED = 0.1  # the part of the commands whose workers are started as users' are; those of the others are forked
+PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl.h
+EXECUTOR = re.compile(r'"executor": "\w+"|"workers": \d+')
 GONE = 30.0  # seconds in which all processes of a command must be gone after its driver
 
 
@@ -69,6 +73,9 @@ class WorkerCampaign:
         self.kills: Counter[str] = Counter()
         self.repeated: Counter[str] = Counter()  # epochs that were trained again, by what was killed
         self.compared = self.commands = self.trained = 0
+        ctypes.CDLL(None).prctl(
+            PR_SET_CHILD_SUBREAPER, 1
+        )  # orphans become children of this process, which sees them so
         self._expect()
         began = time.monotonic()
         self._command(work / "whole", chance=0.0)
@@ -78,7 +85,8 @@ class WorkerCampaign:
     def _expect(self) -> None:
         """Carry the benchmark out in one process: what every other way must come to."""
         undisturbed = campaign.Campaign(self.work, self.seed, self.say, benchmark("inprocess", 0))
-        self.calls, self.expected = undisturbed.calls, undisturbed.expected
+        (whole,) = (self.work / "whole").iterdir()
+        self.calls, self.expected = undisturbed.calls, contents(whole)
         shutil.rmtree(self.work / "whole")
         self.file.write_text(benchmark("local", self.workers), encoding="utf-8")
 
@@ -104,6 +112,7 @@ class WorkerCampaign:
         before = recorded(out)
         spawned = self.choose.random() < SPAWNED
         kill_at, blows = self._plan() if chance else (None, [])
+        self.most = self.choose.randint(1, MOST)
         driver = os.fork()
         if not driver:
             self._drive(out, log_file, kill_at, chance, spawned)
@@ -114,7 +123,7 @@ class WorkerCampaign:
         for note in notes:
             if note.word == "killed":
                 self.kills[note.about.partition("|")[0]] += 1
-        self.say(f"{self.kills.total()} kills")
+        self.say(f"{self.kills.total()} kills in {self.commands} commands")
         printed = self.printed.read_text(errors="replace")
         if code not in {0, *campaign.CODES} or "Traceback" in printed:
             raise AssertionError(f"a command ended with {code}: {printed[-3000:]}\n{self._shown(notes)}")
@@ -128,11 +137,11 @@ class WorkerCampaign:
             Blow(choose.uniform(0, self.length), False, "worker", choose.choice(DEADLY))
             for _ in range(choose.randint(0, 2))
         ]
-        kind = choose.choice(("call", "driver", "both", "group", "the end", "nothing", "nothing"))
+        kind = choose.choice(("call", "call", "driver", "both", "group", "the end", "nothing"))
         moment = choose.uniform(0, self.length)
         again = choose.choice((0.0, choose.uniform(0, 0.2)))
         if kind == "call":
-            return choose.randint(1, self.calls), blows
+            return choose.randint(1, self.calls // campaign.PARTS), blows
         if kind in ("driver", "both"):
             blows.append(Blow(moment, False, kind, choose.choice(campaign.SIGNALS)))
         if kind == "group":
@@ -151,8 +160,8 @@ class WorkerCampaign:
             handle = os.open(self.printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
-            arm = (log_file, f"{self.seed}/{self.commands}", chance, MOST, spawned)
-            disturbing.arm_driver(log_file, kill_at, out, arm)
+            arming = Arming(str(log_file), f"{self.seed}/{self.commands}", chance, self.most)
+            disturbing.arm_driver(log_file, kill_at, out, arming, spawned)
             from harness.cli.app import main
 
             main(["run", str(self.file), "--out", str(out), "--retry"])
@@ -195,7 +204,7 @@ class WorkerCampaign:
                 return
             worker = self.choose.choice(workers)
             job = job_of(worker, log.notes())
-            if not disturbing.may_be_killed(log, MOST, job, worker):
+            if not disturbing.may_be_killed(log, self.most, job, worker):
                 return
             targets = [worker] if blow.target == "worker" else self.choose.sample([worker, driver], 2)
         log.note("killed", f"{blow}|{job}")
@@ -265,7 +274,7 @@ class WorkerCampaign:
 
     def _compare(self, out: Path) -> None:
         (folder,) = out.iterdir()
-        found = campaign.contents(folder)
+        found = contents(folder)
         for table, rows in self.expected.items():
             if found[table] != rows:
                 new, gone = sorted(set(found[table]) - set(rows)), sorted(set(rows) - set(found[table]))
@@ -291,13 +300,21 @@ def benchmark(executor: str, workers: int) -> str:
     """Return the benchmark of the campaign for an executor."""
     text = campaign.BENCHMARK
     changes = [
-        ("threads = 1", f'threads = 1\nexecutor = "{executor}"\nworkers = {workers}'),
+        ('executor = "inprocess"', f'executor = "{executor}"\nworkers = {workers}'),
         ("epochs = 2", "epochs = 3"),
+        ("seeds = 2", "seeds = 8"),
+        ("trials = 2", "trials = 4"),
     ]
     for old, new in changes:
         assert old in text, old
         text = text.replace(old, new)
     return text
+
+
+def contents(folder: Path) -> dict[str, list[str]]:
+    """Return the tables of a run without what names the executor and its workers."""
+    tables = campaign.contents(folder)
+    return {name: [EXECUTOR.sub("", row) for row in rows] for name, rows in tables.items()}
 
 
 def recorded(out: Path) -> dict[str, tuple[str, int]]:

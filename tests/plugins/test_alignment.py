@@ -7,14 +7,16 @@ from dataclasses import replace
 from functools import partial
 from itertools import permutations
 
+import numpy as np
 import pytest
 import torch
 from harness_plugins._timm import import_timm
 from harness_plugins.backbones import lesson_cnn, linear, mlp
 from harness_plugins.probes._connect import matching
 from harness_plugins.probes._connect.graph import holds, symmetry
-from harness_plugins.probes._connect.permutation import permuted, randomly, unmoved
+from harness_plugins.probes._connect.permutation import moved, permuted, randomly, unmoved
 from harness_plugins.probes._connect.spaces import Axis, Spaces
+from scipy.optimize import linear_sum_assignment
 from torch import nn
 
 IMAGE, ROW = (3, 16, 16), (12,)
@@ -83,7 +85,8 @@ def test_matching_activations_finds_a_permuted_copy_again(name):
     inputs = torch.randn(64, *shape, generator=torch.Generator().manual_seed(2))
     units, state = symmetry(network, inputs[:2]), network.state_dict()
     other.load_state_dict(permuted(state, units, randomly(units, torch.Generator().manual_seed(4))))
-    orders = matching.by_activations(network, other, [inputs[:40], inputs[40:]], units)
+    features = (matching.features(each, [inputs[:40], inputs[40:]]) for each in (network, other))
+    orders = matching.by_activations(*features, units)
     back = permuted(other.state_dict(), units, orders)
     assert all(torch.equal(back[name], tensor) for name, tensor in state.items())
 
@@ -200,6 +203,88 @@ def test_matching_gives_the_same_again_and_never_less_than_doing_nothing():
         return sum(float((a[name] * moved[name]).sum()) for name, _ in one.named_parameters())
 
     assert inner(once) > inner(unmoved(units)) + 1
+
+
+def plainly(one, other, units, tries=2):
+    """Match weights as the algorithm reads: every step moves the weights, and nothing is kept from step to step."""
+    random, best, highest = np.random.default_rng(0), None, -np.inf
+
+    def inner(state, names):
+        return sum(float((one[name] * state[name]).sum(dtype=torch.float64)) for name in sorted(names))
+
+    def rows(tensor, place):
+        tensor = tensor.movedim(place.dim, 0)
+        return tensor.reshape(len(tensor) // place.block, -1)
+
+    def step(state, places):
+        weights = [place for place in places if place.weight]
+        likeness = sum(rows(one[p.name], p) @ rows(state[p.name], p).T for p in weights)
+        order = torch.from_numpy(linear_sum_assignment(likeness.numpy(), maximize=True)[1])
+        gain = (likeness[torch.arange(len(order)), order] - likeness.diagonal()).sum()
+        rounding, names = 1e-5 * likeness.abs().max(), {p.name for p in weights}
+        after = dict(state)
+        for place in places:
+            after[place.name] = moved(after[place.name], place, order)
+        if gain <= rounding:
+            return None
+        if len({p.name for p in places}) < len(places) and inner(after, names) <= inner(state, names) + rounding:
+            return None
+        return order, after
+
+    for _ in range(tries):
+        state, orders = dict(other), unmoved(units)
+        for _ in range(matching.SWEEPS):
+            changed = False
+            for number in random.permutation(len(units.spaces)):
+                space, _, places = units.spaces[number]
+                if any(place.weight for place in places) and (better := step(state, places)):
+                    orders[space], state, changed = orders[space][better[0]], better[1], True
+            if not changed:
+                break
+        value = inner(state, {p.name for _, _, places in units.spaces for p in places if p.weight})
+        if value > highest:
+            best, highest = orders, value
+    return best
+
+
+def test_what_is_kept_between_steps_changes_no_order(case):
+    network, _, units = case
+    state = network.state_dict()
+    random = torch.Generator().manual_seed(9)
+    other = {name: each + each.std() * torch.randn(each.shape, generator=random) if each.ndim > 1 else each
+             for name, each in state.items()}  # fmt: skip
+    other = permuted(other, units, randomly(units, random))
+    tries = 2 if len(units.spaces) < 20 else 1
+    orders, expected = matching.by_weights(state, other, units, tries), plainly(state, other, units, tries)
+    assert orders.keys() == expected.keys()
+    assert all(torch.equal(orders[space], expected[space]) for space in orders)
+    assert any(not torch.equal(order, torch.arange(len(order))) for order in orders.values())
+
+
+class Turned(nn.Module):
+    """A layer whose rows and columns number the same units, which move together or not at all."""
+
+    def __init__(self):
+        super().__init__()
+        self.into, self.within, self.out = nn.Linear(12, 9), nn.Linear(9, 9, bias=False), nn.Linear(9, 3)
+
+    def forward(self, rows):
+        hidden = self.into(rows)
+        return self.out(hidden + self.within(hidden))
+
+
+def test_what_moves_along_two_axes_of_a_tensor_is_matched_as_the_algorithm_reads():
+    for seed in range(4):
+        torch.manual_seed(seed)
+        one, other = Turned(), Turned()
+        units = symmetry(one, torch.randn(2, 12))
+        (space,) = [places for _, _, places in units.spaces]
+        assert len({place.name for place in space}) < len(space)
+        found = [
+            match(one.state_dict(), other.state_dict(), units)
+            for match in (partial(matching.by_weights, tries=2), plainly)
+        ]
+        assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
 
 
 def test_one_hidden_layer_gets_the_best_of_all_orders():

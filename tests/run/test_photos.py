@@ -19,8 +19,8 @@ from harness.data.likeness import likeness
 from harness.errors import BenchmarkError, DataError, RunFolderError
 from harness.plugin.contracts import Analysis, Data, Split
 from harness.records import FolderRecords, open_records
-from harness.run.after.folds import assign
 from harness.run.after.thumbnails import SIDE, small, write_thumbnails
+from harness.run.fold_data import assign
 from harness.run.prepare import Request
 from harness.run.start import run
 

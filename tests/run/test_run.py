@@ -362,7 +362,7 @@ def harness_executors():
     return [Executor("idle", lambda workbench: Idle())]
 """
     with pytest.raises(PluginError, match="executor 'idle': must carry out every run it is given, got 16 left over"):
-        carry_out(benchmark_file(("threads = 1", 'threads = 1\nexecutor = "idle"')), plugins=plugin(body))
+        carry_out(benchmark_file(('executor = "inprocess"', 'executor = "idle"')), plugins=plugin(body))
 
 
 def test_a_search_alone_says_what_it_chose(benchmark_file, carry_out, monkeypatch):

@@ -77,12 +77,12 @@ def test_steps_that_are_called_again_give_the_numbers_of_the_plain_loop(parts_of
 def test_steps_on_a_tape_give_the_numbers_of_eager_steps(parts_of, case):
     eager = with_recorder(parts_of, NoRecorder(), **CASES[case])
     expected = trained(eager)
-    assert eager._device_steps.way.name == "eager"
+    assert eager.way.name == "eager"
     stepping._ways.clear()
     recorder = TapeRecorder()
     parts = with_recorder(parts_of, recorder, **CASES[case])
     assert_equal(trained(parts), expected)
-    assert parts._device_steps.way.name == ("eager" if case == "second order" else WAYS.get(case, "captured"))
+    assert parts.way.name == ("eager" if case == "second order" else WAYS.get(case, "captured"))
 
 
 WAYS = dict.fromkeys(("sam", "lbfgs", "ema", "muon", "schedulefree"), "halves")
@@ -98,7 +98,7 @@ def test_a_whole_step_on_a_tape_gives_the_numbers_of_the_plain_loop_at_rates_tha
     plain = trained(parts_of(Optimizer(**{**vars(offer), "build": fused(offer), "captured": None}), **case))
     parts = with_recorder(parts_of, TapeRecorder(), offer, **case)
     assert_equal(trained(parts), plain)
-    assert parts._device_steps.way == stepping.Way("captured")
+    assert parts.way == stepping.Way("captured")
 
 
 def fused(offer):

@@ -28,6 +28,8 @@ class Staffing:
     max_memory: float = 0.0  # 10^9 bytes that the process of one run may use; 0 for no limit
     device: str = "cpu"  # as torch names it
     threads: int = 1  # of a run on a CPU
+    gpus: int = 0  # that may be used
+    steps: float = 0.0  # of optimizers that the benchmark asks for, about; 0 where that is not known
 
     def over(self, seconds: float = 0.0, memory: float = 0.0) -> str:
         """Return in words which limit a run is over that takes so many seconds and bytes; "" where it is within both.
@@ -46,6 +48,11 @@ class Opening(Protocol):
     """All that another process needs to open a workbench of its own: plain values that can be pickled.
 
     An executor takes it from ``workbench.opening()``, sends it to its workers once, and gives it to ``harness.Worker``.
+
+    >>> class Elsewhere:  # of a workbench without arrays
+    ...     sys_path = ()
+    ...     def with_arrays(self, change): return self
+    ...     def open(self, state, solution): return "a workbench of this process"
     """
 
     @property
@@ -97,9 +104,10 @@ class Workbench(Protocol):
 class RunningExecutor(Protocol):
     """Where jobs, runs and measurements, are carried out: pure jobs in, events out.
 
-    Three more members are optional. ``isolated`` is true where jobs are carried out in other processes, so that a death
+    Four more members are optional. ``isolated`` is true where jobs are carried out in other processes, so that a death
     of this one is not theirs; without it, it is false. ``close()`` ends the workers; it is called once, at the end.
-    ``line`` says in one line for people how many workers there are, and why.
+    ``line`` says in one line for people how many workers there are, and why. ``at_once`` says how many jobs are carried out
+    at the same time; without it, as many as there is room for.
 
     >>> from harness import Done
     >>> class Nothing:

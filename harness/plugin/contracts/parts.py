@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from harness.plugin.contracts.learning import Backbone, Optimizer, Scheduler, Task
-from harness.plugin.runs import Done, Epoch, Run, State
+from harness.plugin.runs import Done, Run, State
 
 if TYPE_CHECKING:
     import torch
@@ -171,11 +171,14 @@ class TrainingParts(Parts, Protocol):
     def step(self, inputs: torch.Tensor, targets: Any) -> torch.Tensor:
         """Take one step of optimizer and schedule on a batch; return the loss ``[]`` before it."""
 
-    def steps(self, epoch: int) -> Iterator[None]:
-        """Take the steps of an epoch; yield None where the device is busy with them, and other runs can have their turn."""
+    def steps(self, epoch: int) -> Iterator[Any]:
+        """Take the steps of an epoch; yield where the device is busy with them, and other runs can have their turn."""
 
-    def record(self, epoch: int) -> Iterator[Epoch | None]:
-        """Yield None until the numbers of an epoch are there, then its record; raises Diverged where they are not finite."""
+    def record(self, epoch: int) -> Iterator[Any]:
+        """Yield until the numbers of an epoch are there, then its Epoch; raises Diverged where they are not finite."""
+
+    def release(self) -> None:
+        """Let go of what the device keeps for the training alone."""
 
     def done(self) -> Done:
         """Return the result of the run: its metrics, weights and predictions."""

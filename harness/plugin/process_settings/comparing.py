@@ -28,13 +28,15 @@ OF_LIBRARIES = (
 class Taken:
     """The settings at one moment."""
 
-    values: dict[str, Any]
+    settings: list[Setting]
+    values: list[Any]  # of each of them
     environment: dict[Any, Any]
 
 
 def taken() -> Taken:
     """Return the settings as they are now."""
-    return Taken({setting.name: _read(setting) for setting in _settings(loaded_torch() is not None)}, _environment())
+    settings = _settings(loaded_torch() is not None)
+    return Taken(settings, _values(settings), _environment())
 
 
 def changed(before: Taken) -> list[Change]:
@@ -43,8 +45,13 @@ def changed(before: Taken) -> list[Change]:
 
 
 def _changed_settings(before: Taken) -> Iterator[Change]:
-    for setting in _settings(loaded_torch() is not None):
-        old, new = before.values.get(setting.name, setting.fresh), _read(setting)
+    settings = _settings(loaded_torch() is not None)
+    values = _values(settings)
+    if settings is before.settings and values == before.values:  # nearly always, and this is done around every event
+        return
+    values_before = {setting.name: value for setting, value in zip(before.settings, before.values, strict=True)}
+    for setting, new in zip(settings, values, strict=True):
+        old = values_before.get(setting.name, setting.fresh)
         if old is not ABSENT and new is not ABSENT and setting.differ(old, new):
             yield Change(setting.name, old, new, setting.set)
 
@@ -73,6 +80,14 @@ def _setter_of_variable(name: str) -> Callable[[Any], object]:
             os.environ[name] = value
 
     return set_variable
+
+
+def _values(settings: list[Setting]) -> list[Any]:
+    """Return the values of settings, ABSENT of those that cannot be read."""
+    try:
+        return [setting.get() for setting in settings]
+    except Exception:  # one of them cannot be read, and this is which
+        return [_read(setting) for setting in settings]
 
 
 def _read(setting: Setting) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from harness.errors import printable
 from harness.plugin.process_settings.changes import ABSENT, Change
@@ -32,11 +32,10 @@ def kept(who: str, note: Callable[[str], object] = note_line) -> Iterator[None]:
         yield
     finally:
         named: set[str] = set()
-        lines = _put_back(changed(settings), who, named)
-        lines += _put_back(changed_members(members), who, named)
-        for line in lines:
+        changes = [*changed(settings), *changed_members(members)]
+        for line in _put_back(changes, who, named):
             note(line)
-        _put_back_rest(settings)
+        _put_back_rest(settings, changes)
 
 
 def take_notes() -> list[str]:
@@ -51,13 +50,19 @@ def kept_apart(items: Iterator[T], who: str) -> Iterator[tuple[T, list[str]]]:
 
     Its changes are in force while it works. They are put back at every yield and at its end, while other code works.
     Functions that it has replaced are put back at its end only, because comparing all of them takes a millisecond.
+    After an item with ``calls_no_plugin`` nothing is compared up to the next one: no plugin's code is called in between.
     When the iterator is closed before its end, its changes are noted as ``kept`` notes them.
     """
     changes: list[Change] = []
     named: set[str] = set()  # settings that a line has named
     members: Members | None = members_taken()  # None once they have been looked at
     try:
+        item: Any = None
         while True:
+            if getattr(item, "calls_no_plugin", False):
+                item = next(items)
+                yield item, []
+                continue
             settings = taken()
             for change in changes:
                 change.make_again()
@@ -67,7 +72,7 @@ def kept_apart(items: Iterator[T], who: str) -> Iterator[tuple[T, list[str]]]:
             finally:
                 changes = changed(settings)
                 lines += _put_back(changes, who, named)
-                _put_back_rest(settings)
+                _put_back_rest(settings, changes)
             if item is ABSENT:
                 _notes.extend(lines)
                 return
@@ -80,14 +85,17 @@ def kept_apart(items: Iterator[T], who: str) -> Iterator[tuple[T, list[str]]]:
             _notes.extend(_put_back(changed_members(members), who, named))
 
 
-def _put_back_rest(before: Taken) -> None:
-    """Put back settings that changed while others were put back: torch's matmul precision sets those of the backends."""
-    for change in changed(before):
+def _put_back_rest(before: Taken, changes: Sequence[Change]) -> None:
+    """Put back settings that changed while these changes were put back: torch's matmul precision sets those of the backends.
+
+    Nothing changes where nothing was put back, and to compare all settings once more would take time at every event.
+    """
+    for change in changed(before) if changes else ():
         change.put_back()
 
 
 def _put_back(changes: Sequence[Change], who: str, named: set[str]) -> list[str]:
-    """Put settings back; return a line for each that is not in ``named``, which it joins."""
+    """Put back what has changed; return a line for each that is not in ``named``, which it joins."""
     lines = []
     for change in changes:
         problem = change.put_back()

@@ -46,14 +46,48 @@ def measure_solutions(
     setting: Setting, comparison: Sequence[ComparisonRun], store: Store, reporter: Reporter
 ) -> list[str]:
     """Carry out every probe; return a line for each that failed. What a limit in seconds leaves out is no failure."""
-    ended = [planned for planned in comparison if (store.run(planned.run.id) or {}).get("state") == schema.DONE]
-    failures = []
-    for probe in setting.plan.probes:
-        solutions = Solutions(Bench(setting, store.state, store.solution).solved)  # a probe's own notes go with it
-        failures += Probing(probe, setting, work_of(probe, setting, ended), solutions, store, reporter).carry_out()
+    probings = _probings(setting, _ended(comparison, store), store, reporter)
+    _expect(probings)
+    failures = [failure for probing in probings for failure in probing.carry_out()]
     notes = store.noted("probes") or {}
     store.note("probes", {probe.name: notes[probe.name] for probe in setting.plan.probes})
     return failures
+
+
+def expect_measurements(
+    setting: Setting, comparison: Sequence[ComparisonRun], store: Store, reporter: Reporter, ended: bool
+) -> int:
+    """Note how many measurements are left, for the console and for ``harness status``; return how many.
+
+    Only runs of the comparison that ended well count once it is over; before that all that are planned.
+    """
+    runs = _ended(comparison, store) if ended else comparison
+    return _expect(_probings(setting, runs, store, reporter))
+
+
+def _expect(probings: Sequence[Probing]) -> int:
+    for probing in probings:
+        probing.expect()
+    if probings:
+        wanted = {probing.probe.name: len(probing.work.wanted) for probing in probings}
+        probings[0].store.note("measurements", wanted)
+    return sum(probing.left for probing in probings)
+
+
+def _ended(comparison: Sequence[ComparisonRun], store: Store) -> list[ComparisonRun]:
+    """Return the runs of the comparison that ended well."""
+    return [planned for planned in comparison if (store.run(planned.run.id) or {}).get("state") == schema.DONE]
+
+
+def _probings(setting: Setting, runs: Sequence[ComparisonRun], store: Store, reporter: Reporter) -> list[Probing]:
+    """Return the work of every probe; a probe's own notes on networks go with it."""
+    return [
+        Probing(
+            probe, setting, work_of(probe, setting, runs),
+            Solutions(Bench(setting, store.state, store.solution).solved), store, reporter,
+        )
+        for probe in setting.plan.probes
+    ]  # fmt: skip
 
 
 @dataclass
@@ -98,6 +132,18 @@ class Probing:
             "seconds": former["seconds"] if same else 0.0, "seconds_each": former["seconds_each"] if same else 0.0,
             "over": False, "subset": "", "left_out": "", "problems": [],
         }  # fmt: skip
+
+    @property
+    def left(self) -> int:
+        """How many measurements are still to be made, at the most."""
+        if self.note["over"]:
+            return 0
+        done = self._measured() | self.failed
+        return sum(key_of(runs) not in done for runs in self.work.wanted)
+
+    def expect(self) -> None:
+        """Note for the console how many measurements are left, and what one of them takes, where that is known."""
+        self.reporter.ahead.expect("measurement", self.left, self.note["seconds_each"] or None, of=self.probe.name)
 
     def carry_out(self) -> list[str]:
         """Measure group by group, under a limit as long as the next group fits; return a line where something failed."""
@@ -157,6 +203,7 @@ class Probing:
         for position, runs in enumerate(left, 1):
             interruption.check()
             seconds += self._measure(runs)
+            self.expect()
             self.reporter.preparing(f"{self.probe.name}: {self.work.unit}", before + position, self.note["planned"])
         if left:
             self._write(seconds_each=seconds / len(left))
@@ -200,6 +247,7 @@ class Probing:
             first = {key_of(runs) for runs in self.work.groups[0]}
             self.store.drop_measured(self.probe.name, self.version, measured & first)
         self._write(over=True, done=len(planned & measured), subset=self.work.part(self.note["groups"]))
+        self.expect()
         self._write(left_out=self._left_out(self.store.noted("command") or ()))
 
     def _left_out(self, command: Sequence[str]) -> str:

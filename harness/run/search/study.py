@@ -58,9 +58,10 @@ class Search:
         self._study = study_in_memory(
             self.study, setting.plan, competitor.space, self._asks, self._told, self._reported
         )
-        under_way = [ask for ask in self._asks[self._told :] if not ask["ended"]]
-        self._steps = {ask["number"]: dict(self._reported(ask)) for ask in under_way}  # that the pruner has seen
-        self._notes = {ask["number"]: dict(ask["pruner_notes"]) for ask in under_way}  # that it has taken
+        untold = self._asks[self._told :]
+        under_way = [ask for ask in untold if not ask["ended"]]
+        self._notes = {ask["number"]: dict(ask["pruner_notes"]) for ask in untold}  # that the pruner has taken
+        self._steps = {ask["number"]: dict(self._reported(ask)) for ask in under_way}  # that it has seen
         self._decided = {
             ask["run_id"]: (
                 max(self._steps[ask["number"]], default=0),

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.console.numbers import counted
 from harness.errors import HarnessError
 from harness.plugin.boundary import Boundary
-from harness.plugin.contracts import Workbench
+from harness.plugin.contracts import Staffing, Workbench
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import Run
+from harness.run.workers.messages import Rehearse
 
 if TYPE_CHECKING:
-    from harness.training.parts import Parts
+    from harness.training.pauses import Pause
 
 SECONDS = 0.25  # of steps, for each number
 AT_MOST = 3.0  # seconds of one rehearsal, after which no larger number is tried
@@ -26,6 +28,7 @@ ENOUGH = 0.95  # of the best rate
 PAYS = 20.0  # seconds of work for one worker, below which nothing is timed any further
 EPOCHS = 100  # that a run is rehearsed for at the most, so that its steps do not run out
 SETTLED = 2  # turns, after which a run's steps are as they stay: recorded as a graph, for example
+WARM = 0.1  # seconds of turns at the least, after which caches are as they stay
 
 
 def numbers_up_to(most: int) -> list[int]:
@@ -81,30 +84,92 @@ class Choice:
         return min(number for number, rate in self.rates.items() if rate >= ENOUGH * best)
 
     @property
-    def times(self) -> float | None:
-        """How many times the rate of one the chosen number has; None where that was not timed."""
-        one, rate = self.rates.get(1, 0.0), self.rates.get(self.chosen)
-        return rate / one if one > 0 and rate is not None and len(self.rates) > 1 else None
-
-    @property
     def _is_little(self) -> bool:
         return bool(self.work) and self.rates.get(1, 0.0) * PAYS > self.work
 
 
-def gain_line(choice: Choice) -> str:
-    """Return what the chosen number brings, for a line; "" where that was not timed.
+class Rehearsal:
+    """What a pool does to choose: it has workers rehearse a run, number after number, until the choice is made.
 
-    >>> gain_line(Choice(8, rates={1: 100.0, 2: 190.0}))
-    '2 give 1.9 times the steps of 1'
-    >>> gain_line(Choice(2, rates={1: 100.0, 2: 90.0}))
-    '2 give 0.9 times the steps of 1'
+    Where workers have several places, the size of a crew is chosen: one worker tries all sizes. Else the number of workers
+    is: so many of them rehearse at the same time, one copy each.
     """
-    if choice.times is None:
-        return ""
-    if choice.chosen == 1:
-        other = min(number for number in choice.rates if number > 1)
-        return f"{other} give {choice.rates[other] / choice.rates[1]:.1f} times the steps of 1"
-    return f"{choice.chosen} give {choice.times:.1f} times the steps of 1"
+
+    def __init__(self, workers: int, places: int, work: float = 0.0) -> None:
+        self._most_workers, self._most_places = workers, places
+        self._of_crew = places > 1
+        self._choice = Choice(places if self._of_crew else workers, work)
+        self._asked: dict[int, float | None] = {}  # the rate of each worker that rehearses now; None: it is under way
+        self.has_begun = False
+        self.is_over = False
+
+    def go_on(self, run: Run, workers: Sequence[int]) -> list[tuple[int, Rehearse]]:
+        """Return what must be sent to which worker; nothing while some are at it, or when the choice is made."""
+        self.has_begun = True
+        if None in self._asked.values() or self.is_over:
+            return []
+        if self._asked:
+            self._choice.take(len(self._asked), sum(rate or 0.0 for rate in self._asked.values()))
+        number = None if self._of_crew and self._choice.rates else self._choice.next
+        if number is None or number > len(workers):
+            self.is_over = True
+            return []
+        numbers = numbers_up_to(self._most_places) if self._of_crew else [1]
+        self._asked = dict.fromkeys(workers[: 1 if self._of_crew else number])
+        return [(worker, Rehearse(run, numbers, SECONDS)) for worker in self._asked]
+
+    def take(self, worker: int, rates: Mapping[int, float]) -> None:
+        """Take what a worker has measured; nothing from one that has failed."""
+        if worker not in self._asked:
+            return
+        self._asked[worker] = rates.get(1, 0.0)
+        if self._of_crew:
+            for number, rate in rates.items():
+                self._choice.take(number, rate)
+            self.is_over = True
+
+    @property
+    def workers(self) -> int:
+        """How many workers there should be."""
+        return self._most_workers if self._of_crew else self._choice.chosen
+
+    @property
+    def places(self) -> int:
+        """How many places each of them should have."""
+        if self._of_crew and not self._choice.rates:
+            return 1  # it failed even alone, so nothing is known
+        return self._choice.chosen if self._of_crew else 1
+
+    @property
+    def line(self) -> str:
+        """What the chosen number brings; "" where that was not timed.
+
+        >>> rehearsal = Rehearsal(workers=1, places=8)
+        >>> messages = rehearsal.go_on(run=None, workers=[0])
+        >>> rehearsal.take(0, {1: 100.0, 2: 190.0, 4: 192.0})
+        >>> rehearsal.places, rehearsal.line
+        (2, '2 give 1.9 times the steps of 1')
+        """
+        rates, chosen = self._choice.rates, self._choice.chosen
+        other = chosen if chosen > 1 else min((number for number in rates if number > 1), default=1)
+        if other == 1 or other not in rates or rates.get(1, 0.0) <= 0:
+            return ""
+        return f"{other} give {rates[other] / rates[1]:.1f} times the steps of 1"
+
+
+def staff_line(workers: int, places: int, staffing: Staffing, why: str) -> str:
+    """Return how many workers there are, in a line.
+
+    >>> from harness import Staffing
+    >>> staff_line(2, 1, Staffing(), "2 give 1.9 times the steps of 1")
+    '2 workers of 1 thread each: 2 give 1.9 times the steps of 1'
+    >>> staff_line(1, 8, Staffing(device="cuda:0"), "")
+    '1 worker with a crew of 8 runs'
+    """
+    crew = f"with a crew of {counted(places, 'run')}" if places > 1 else ""
+    each = " each" if workers > 1 else ""
+    line = f"{counted(workers, 'worker')} {crew or 'of ' + counted(staffing.threads, 'thread')}{each}"
+    return f"{line}: {why}" if why else line
 
 
 # --- in a worker --------------------------------------------------------------------------------------------------
@@ -142,29 +207,34 @@ class _Rehearsal:
 
     def __init__(self, run: Run, workbench: Workbench) -> None:
         self.parts: Any = workbench.parts(run)
+        self.steps = 0
         who = f"arm {run.arm.name} (or its task, {run.task})"
-        self._turns = kept_apart(self.parts.turn.of(_turns(run, self.parts)), who)
+        self._turns = kept_apart(self.parts.turn.of(self._go(run)), who)
 
-    def take_turn(self) -> int:
-        """Take the steps of a turn; return how many, 0 where the run has no more."""
-        return next(self._turns, (0, []))[0]
+    def take_turn(self) -> bool:
+        """Take the steps of a turn; return whether there were any."""
+        return next(self._turns, None) is not None
 
     def close(self) -> None:
         """Leave the run."""
         self._turns.close()  # type: ignore[attr-defined]
 
+    def _go(self, run: Run) -> Iterator[Pause]:
+        """Take the steps of a run without evaluating it; yield where others have their turn."""
+        from harness.training.pauses import QUIET
 
-def _turns(run: Run, parts: Parts) -> Iterator[int]:
-    """Take the steps of a run without evaluating it; yield where others have their turn: the number of steps since then."""
-    for epoch in parts.resume(None, run.epochs):
-        if parts.recorder is None:
-            for inputs, targets in parts.batches.of(epoch):
-                parts.step(inputs, targets)
-                yield 1
-            continue
-        turns = list_of_turns(len(parts.batches))
-        for steps, _ in zip(turns, parts.steps(epoch), strict=False):
-            yield steps
+        parts = self.parts
+        for epoch in parts.resume(None, run.epochs):
+            if parts.recorder is None:
+                for inputs, targets in parts.batches.of(epoch):
+                    parts.step(inputs, targets)
+                    self.steps += 1
+                    yield QUIET
+                continue
+            for steps, pause in zip(list_of_turns(len(parts.batches)), parts.steps(epoch), strict=False):
+                self.steps += steps
+                yield pause
+        yield None
 
 
 def list_of_turns(steps: int) -> list[int]:
@@ -176,9 +246,10 @@ def list_of_turns(steps: int) -> list[int]:
 
 def _settled(run: Run, workbench: Workbench) -> _Rehearsal:
     """Return a run whose steps are as they stay."""
-    rehearsal = _Rehearsal(run, workbench)
-    for _ in range(SETTLED):
+    rehearsal, began, turns = _Rehearsal(run, workbench), time.monotonic(), 0
+    while turns < SETTLED or time.monotonic() - began < WARM:
         rehearsal.take_turn()
+        turns += 1
     return rehearsal
 
 
@@ -186,14 +257,13 @@ def _rate(members: Sequence[_Rehearsal], seconds: float) -> float:
     """Return the steps a second of all members, each having its turn."""
     wait = _waiting(members[0].parts.device)
     wait()
-    steps, began = 0, time.monotonic()
-    while time.monotonic() - began < seconds:
-        taken = sum(member.take_turn() for member in members)
-        if not taken:
-            break
-        steps += taken
+    before, began = sum(member.steps for member in members), time.monotonic()
+    goes_on = True
+    while goes_on and time.monotonic() - began < seconds:
+        for member in members:
+            goes_on &= member.take_turn()
     wait()
-    return steps / (time.monotonic() - began)
+    return (sum(member.steps for member in members) - before) / (time.monotonic() - began)
 
 
 def _waiting(device: Any) -> Any:

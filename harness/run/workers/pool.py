@@ -13,8 +13,20 @@ from typing import Any, Protocol
 
 from harness.errors import PluginError
 from harness.plugin.contracts import Workbench
-from harness.plugin.runs import Done, Epoch, Event, Failed, Interrupted, Job, Measurement
-from harness.run.workers.messages import Assignment, Cancel, FromWorker, Happened, Left, Ready, Retiring, ToWorker
+from harness.plugin.runs import Done, Epoch, Event, Failed, Interrupted, Job, Measurement, Run
+from harness.run.workers.choosing import Rehearsal, staff_line
+from harness.run.workers.messages import (
+    Assignment,
+    Cancel,
+    FromWorker,
+    Happened,
+    Left,
+    PutBack,
+    Ready,
+    Rehearsed,
+    Retiring,
+    ToWorker,
+)
 
 LOOK = 1.0  # seconds after which limits are looked at again
 MOST_STARTS = 3  # workers, one after the other, that may end before they take a job
@@ -79,7 +91,9 @@ class WorkerPool:
         workers: How many workers there are; or a function that returns how many there can be now, where machines come
             and go.
         places: How many jobs a worker carries out side by side: the size of a crew; 1 on a CPU.
-        line: How many workers there are and why, in a line for people.
+        choose: These are the most there may be, and as many are taken as raise the throughput, chosen by a few timed
+            steps: of places where there are several, else of workers.
+        line: How many workers there are and why, in a line for people; without it the pool says so itself.
         place: Returns, by run_id, the weights of a finished run as they travel to a worker; without it, the path of
             their file in the run folder.
 
@@ -92,10 +106,10 @@ class WorkerPool:
     isolated = True
 
     def __init__(
-        self, transport: Transport, workbench: Workbench, workers: int | Callable[[], int], places: int = 1, line: str = "",
-        place: Callable[[str], Any] | None = None,
+        self, transport: Transport, workbench: Workbench, workers: int | Callable[[], int], places: int = 1,
+        choose: bool = False, line: str = "", place: Callable[[str], Any] | None = None,
     ) -> None:  # fmt: skip
-        self.line = line
+        self._line = line
         self._transport = transport
         self._workbench = workbench
         self._places = places
@@ -106,13 +120,31 @@ class WorkerPool:
         self._waiting: deque[_Work] = deque()
         self._works: dict[str, _Work] = {}  # by the id of the job
         self._events: deque[tuple[str, Event]] = deque()  # to be yielded
-        self._wanted = workers if callable(workers) else lambda: workers
+        self._most = workers if callable(workers) else lambda: workers
+        self._rehearsal = Rehearsal(self._most(), places, workbench.staffing.steps) if choose else None
         self._staff()
 
     @property
     def room(self) -> int:
-        """How many jobs it takes: one more a worker than that has places, so that none waits while the driver writes."""
-        return self._wanted() * (self._places + 1)
+        """How many jobs it can hold: one more than a worker's places, so that none waits while the driver writes."""
+        return self._most() * (self._places + 1)
+
+    @property
+    def at_once(self) -> int:
+        """How many jobs it carries out at the same time."""
+        return self._most() * self._places
+
+    @property
+    def line(self) -> str:
+        """How many workers there are, and why; "" before that is known."""
+        if self._line or self._rehearsal is not None:
+            return self._line
+        return staff_line(self._most(), self._places, self._workbench.staffing, self._chosen)
+
+    @property
+    def staff(self) -> tuple[Transport, int, int]:
+        """What has started the workers, how many, and the places of each; before the choice, the most there may be."""
+        return self._transport, self._most(), self._places
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take these jobs; those that came first begin first."""
@@ -177,10 +209,17 @@ class WorkerPool:
                 self._failed_starts = 0
             case Happened(job_id, event):
                 self._happened(member, job_id, event)
+            case PutBack(job_id, reason, places, alone):
+                self._put_back(member, job_id, reason, places, alone)
+            case Rehearsed(rates):
+                if self._rehearsal is not None:
+                    self._rehearsal.take(number, rates)
             case Retiring():
                 member.retires = True
             case Left():
                 del self._members[number]
+                if self._rehearsal is not None:
+                    self._rehearsal.take(number, {})
                 self._left(member, message)
 
     def _happened(self, member: _Member, job_id: str, event: Event) -> None:
@@ -193,6 +232,15 @@ class WorkerPool:
         if work is not None:
             self._events.append((job_id, event))
 
+    def _put_back(self, member: _Member, job_id: str, reason: str, places: int, alone: bool) -> None:
+        """Have a job that did not fit beside others wait again, before all others; crews are smaller from then on."""
+        work = member.jobs.pop(job_id, None)
+        if places and places < self._places:
+            self._places, self._chosen = places, reason
+        if work is not None:
+            work.alone = work.alone or alone
+            self._waiting.appendleft(work)
+
     def _left(self, member: _Member, left: Left) -> None:
         """Begin the jobs of a worker that has ended anew, except one that was over its limit."""
         if not member.is_ready:
@@ -200,6 +248,9 @@ class WorkerPool:
             if self._failed_starts >= MOST_STARTS and not any(one.is_ready for one in self._members.values()):
                 self.close()
                 raise PluginError(f"its workers cannot be started: {left.reason}: {_last_line(left.last_words)}")
+        if member.retires:  # it ended as it has said, perhaps before it read of its last job
+            self._waiting.extendleft(work for work in member.jobs.values() if work)
+            return
         alone = len(member.jobs) == 1
         killed = any(work.over for work in member.jobs.values() if work)
         for job_id, work in member.jobs.items():
@@ -218,13 +269,15 @@ class WorkerPool:
     def _staff(self) -> None:
         """Start workers where some are missing."""
         working = sum(not member.retires for member in self._members.values())
-        for _ in range(self._wanted() - working):
+        for _ in range(self._most() - working):
             number, self._started = self._started, self._started + 1
             self._members[number] = _Member()
             self._transport.start(number)
 
     def _assign(self) -> None:
         """Give waiting jobs to workers with free places, those with the most free places first."""
+        if self._rehearses():
+            return
         while self._waiting:
             free = [number for number, member in self._members.items() if self._takes(member, self._waiting[0])]
             if not free:
@@ -234,6 +287,36 @@ class WorkerPool:
             work.began = time.monotonic()
             self._members[number].jobs[work.job.id] = work
             self._transport.send(number, self._assignment(work.job))
+
+    def _rehearses(self) -> bool:
+        """Return whether the jobs have to wait until it is known how many workers or places there should be.
+
+        That is asked once, when several runs wait and all workers are idle.
+        """
+        rehearsal = self._rehearsal
+        if rehearsal is None or any(member.jobs for member in self._members.values()):
+            return False
+        runs = [work.job for work in self._waiting if isinstance(work.job, Run)]
+        if not rehearsal.has_begun and (len(runs) < 2 or len(runs) < len(self._waiting)):
+            return False
+        ready = [number for number, member in self._members.items() if member.is_ready]
+        if not ready or (self._places == 1 and len(ready) < len(self._members)):  # one worker tries all sizes of a crew
+            return True
+        for worker, message in rehearsal.go_on(runs[0], ready):
+            self._transport.send(worker, message)
+        if rehearsal.is_over:
+            self._choose(rehearsal)
+        return self._rehearsal is not None
+
+    def _choose(self, rehearsal: Rehearsal) -> None:
+        """Keep as many workers and places as the rehearsal has shown to be good."""
+        self._rehearsal, self._chosen = None, rehearsal.line
+        self._places = rehearsal.places
+        if rehearsal.workers != self._most():
+            self._most = lambda: rehearsal.workers
+        for number in list(self._members)[self._most() :]:
+            del self._members[number]
+            self._transport.kill(number)
 
     def _takes(self, member: _Member, work: _Work) -> bool:
         """Return whether a worker has a place for a job; one that is tried alone gets a worker of its own."""
@@ -246,10 +329,11 @@ class WorkerPool:
     def _assignment(self, job: Job) -> Assignment:
         """Return a job with what it needs from the run folder."""
         assert self._place is not None
+        alone = self._places == 1 or self._works[job.id].alone
         if isinstance(job, Measurement):
-            return Assignment(job, None, {run.id: self._place(run.id) for run in job.runs})
+            return Assignment(job, None, {run.id: self._place(run.id) for run in job.runs}, alone)
         solutions = {job.follows: self._place(job.follows)} if job.follows else {}
-        return Assignment(job, self._workbench.state(job.id), solutions)
+        return Assignment(job, self._workbench.state(job.id), solutions, alone)
 
     def _keep_limits(self) -> None:
         """Kill the workers with a job that is over a limit. Of several jobs with too much memory each is then tried alone."""

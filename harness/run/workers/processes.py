@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -47,6 +48,7 @@ class _Process:
     process: subprocess.Popen[bytes]
     connection: Connection
     errors: int  # a descriptor: what it writes to its standard error
+    gpu: str  # the only one that it sees; "" for those that this process sees
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
 
@@ -56,15 +58,26 @@ class Processes:
     Args:
         opening: What ``workbench.opening()`` gave.
         environ: Further environment variables of the workers.
+        gpus: How many GPUs they share, from the first one on. Of several each worker sees one.
+
+    >>> class Opening:
+    ...     sys_path = ()
+    ...     def with_arrays(self, change): return "values that can be pickled"
+    >>> workers = Processes(Opening())
+    >>> workers.memory(0)  # of a worker that has not been started
+    0
+    >>> workers.close()
     """
 
-    def __init__(self, opening: Opening, environ: dict[str, str] | None = None) -> None:
+    def __init__(self, opening: Opening, environ: dict[str, str] | None = None, gpus: int = 0) -> None:
         self._sys_path = list(opening.sys_path)
         self._environ = {**os.environ, **(environ or {})}
         self._spool = Spool()
         self._opening = self._spool.store_bytes(pickle.dumps(opening.with_arrays(self._spool.store)))
         self._alive, self._lifeline = os.pipe()  # the workers see the end of the second one close
         self._processes: dict[int, _Process] = {}
+        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        self._gpus = (visible or [str(index) for index in range(gpus)])[:gpus] if gpus > 1 else []
 
     def start(self, worker: int) -> None:
         """Start a worker."""
@@ -74,14 +87,21 @@ class Processes:
         code = START.format(
             path=self._sys_path, connection=theirs.fileno(), lifeline=self._alive, spool=spool, opening=self._opening
         )
+        gpu = self._least_used_gpu()
+        environ = {**self._environ, "CUDA_VISIBLE_DEVICES": gpu} if gpu else self._environ
         process = subprocess.Popen(
-            [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._environ,
+            [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environ,
             pass_fds=(theirs.fileno(), self._alive, spool), start_new_session=True,
         )  # fmt: skip
         theirs.close()
         os.close(out)
         os.set_blocking(errors, False)
-        self._processes[worker] = _Process(process, ours, errors)
+        self._processes[worker] = _Process(process, ours, errors, gpu)
+
+    def _least_used_gpu(self) -> str:
+        """Return the GPU, of several, that the fewest workers have; "" where there are not several."""
+        used = [one.gpu for one in self._processes.values()]
+        return min(self._gpus, key=used.count, default="")
 
     def send(self, worker: int, message: ToWorker) -> None:
         """Send a message to a worker."""
@@ -182,6 +202,7 @@ def main(connection: int, lifeline: int, spool: int, opening: tuple[int, int]) -
     faulthandler.enable()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the driver decides what Ctrl-C means
     _die_with_driver(lifeline)
+    sys.addaudithook(partial(_spare_driver, os.getppid()))
     ours = Connection(connection)
     with interruption.listening(), suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver has ended
         opened = pickle.loads(os.pread(spool, opening[1], opening[0])).with_arrays(open_stored)
@@ -200,6 +221,15 @@ def _die_with_driver(lifeline: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()
+
+
+def _spare_driver(driver: int, event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse what would end the driver from here by a call of Python's; an audit hook, which no plugin can take out."""
+    if event in ("os.kill", "os.killpg") and abs(arguments[0]) in (
+        1,
+        driver,
+    ):  # -1 stands for all processes of the user
+        raise PermissionError(f"{event}({arguments[0]}): a worker must not end its driver")
 
 
 def _watch(lifeline: int) -> None:

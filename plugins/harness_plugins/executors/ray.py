@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from harness import Executor, Float, Workbench, WorkerPool, hookimpl, numbers
 from harness_plugins.executors._ray.connection import check_installed, check_reachable, connect
+from harness_plugins.executors.local import MOST_IN_CREW
 
 OPTIONS = {
     "address": "",  # of the cluster: "auto", HOST:PORT or ray://HOST:PORT; "" starts a Ray on this machine for the run
@@ -28,11 +29,13 @@ def build(workbench: Workbench, address: str, cpus: float, gpus: float) -> Worke
     staffing = workbench.staffing
     owned = connect(address)
     cpus = cpus or float(staffing.threads)
-    gpus = gpus or float(staffing.device.startswith("cuda"))
+    gpus = gpus or float(staffing.gpus > 0)
     cluster = Cluster(workbench, cpus, gpus, owned)
     workers, machines = cluster.workers(), cluster.machines()
     line = f"ray: {numbers.counted(workers, 'worker')} on {numbers.counted(machines, 'machine')}"
-    return WorkerPool(cluster, workbench, cluster.workers, staffing.crew or 1, line, cluster.place)
+    line = "" if gpus else line  # how large crews are is chosen first, and then said
+    places, choose = (staffing.crew or MOST_IN_CREW, not staffing.crew) if gpus else (1, False)
+    return WorkerPool(cluster, workbench, cluster.workers, places, choose, line, cluster.place)
 
 
 def check(address: str, cpus: float, gpus: float) -> None:

@@ -47,7 +47,7 @@ def measure(
     places = curves.points(points)
     line = Line(first, second, places, images, bn_images)
     bend = bent(line, epochs, lr)
-    inside = [line.land.at(curves.bezier(line.start, bend, line.end, t)) for t in places[1:-1]]
+    inside = line.land.along(curves.bezier(line.start, bend, line.end, t) for t in places[1:-1])
     heights = [line.heights[0], *inside, line.heights[1]]
     numbers: dict[str, Any] = {
         "bn_recalibrated": float(not batch_norm.foreign_statistics(line.land.network)),

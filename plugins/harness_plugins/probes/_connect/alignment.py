@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness_plugins.probes._connect import matching
 from harness_plugins.probes._connect.graph import symmetry
-from harness_plugins.probes._connect.landscape import Height
+from harness_plugins.probes._connect.landscape import Height, Landscape
 from harness_plugins.probes._connect.line import Line
 from harness_plugins.probes._connect.permutation import Symmetry, Weights, permuted
 
@@ -40,12 +40,21 @@ def align(
     leave the units where they are is one of them: networks that began alike may need no other. Matching weights is
     exact for a permuted copy; between narrow networks trained apart, matching activations gives the lower middle.
     """
-    inputs = list(line.land.watched(activations))
+    ours, theirs = (_features(parts, line.land, activations) for parts in (first, second))
     aligned = {
         IDENTITY: line.end,
         BY_WEIGHTS: permuted(line.end, units, matching.by_weights(line.start, line.end, units, orders)),
-        BY_ACTIVATIONS: permuted(line.end, units, matching.by_activations(first.model, second.model, inputs, units)),
+        BY_ACTIVATIONS: permuted(line.end, units, matching.by_activations(ours, theirs, units)),
     }
-    middles = {method: line.middle(end) for method, end in aligned.items()}
+    middles = dict(zip(aligned, line.middles(aligned.values()), strict=True))
     best = min(middles, key=lambda method: (middles[method].error or 0.0, middles[method].loss))
     return best, aligned[best], middles[best]
+
+
+def _features(parts: Parts, land: Landscape, activations: int) -> matching.Features:
+    """Return what a network's units put out on some examples, from where that is kept for its next pair."""
+    key = f"connectivity.features.{activations}"
+    if key not in parts.probe_cache:
+        parts.probe_cache[key] = matching.features(parts.model, list(land.watched(activations)))
+    features: matching.Features = parts.probe_cache[key]
+    return features

@@ -28,19 +28,36 @@ def foreign_statistics(network: torch.nn.Module) -> list[str]:
     ]
 
 
+class _Average:
+    """Gives a layer's n-th batch the weight 1/n, so that its statistics are the plain average over batches.
+
+    A ``momentum`` of None does the same, but reads n from the device, and so waits for it in every layer.
+    """
+
+    def __init__(self) -> None:
+        self._batches = 0
+
+    def __call__(self, layer: _BatchNorm, inputs: object) -> None:
+        self._batches += 1
+        layer.momentum = 1 / self._batches
+
+
 @contextmanager
 def averaging(network: torch.nn.Module) -> Iterator[None]:
     """Reset all running statistics; inside, every forward pass goes into their plain average, and nothing else trains."""
     batch_norms = layers(network)
     momenta = [layer.momentum for layer in batch_norms]
     network.eval()
+    hooks = []
     for layer in batch_norms:
         layer.reset_running_stats()
-        layer.momentum = None  # a cumulative average
+        hooks.append(layer.register_forward_pre_hook(_Average()))
         layer.train()
     try:
         yield
     finally:
+        for hook in hooks:
+            hook.remove()
         for layer, momentum in zip(batch_norms, momenta, strict=True):
             layer.momentum = momentum
             layer.eval()

@@ -22,7 +22,7 @@ def bent(line: Line, epochs: int, lr: float, seed: int = 0) -> dict[str, torch.T
     Every batch is seen at one place t of the curve, uniform in [0, 1]. The whole train split is used, un-augmented, and
     the loss has no penalty. Adam, with its rate falling to zero as a cosine; the same for equal arguments.
     """
-    network, loss = line.land.network, line.land.parts.ingredients.task.loss
+    network, loss = line.land.network, line.land.task.loss
     bend = between(line.start, line.end, 0.5)
     trained = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
     parameters = dict(network.named_parameters())

@@ -20,10 +20,9 @@ def points(count: int) -> list[float]:
 
 def between(one: Weights, other: Weights, alpha: float) -> dict[str, torch.Tensor]:
     """Return ``(1 - alpha) * one + alpha * other``; whole numbers, such as counters, are the first one's."""
-    return {
-        name: torch.lerp(tensor, other[name], alpha) if tensor.is_floating_point() else tensor
-        for name, tensor in one.items()
-    }
+    names = [name for name, tensor in one.items() if tensor.is_floating_point()]
+    lerped = torch._foreach_lerp([one[name] for name in names], [other[name] for name in names], alpha)
+    return {**one, **dict(zip(names, lerped, strict=True))}
 
 
 def bezier(one: Weights, bend: Weights, other: Weights, t: float) -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from harness_plugins.probes._connect.batch_norm import recalibrate
+from harness_plugins.probes._connect.images import Images
 from harness_plugins.probes._connect.permutation import Weights
 
 if TYPE_CHECKING:
@@ -30,30 +31,40 @@ class Height:
     error: float | None  # the part of examples, in [0, 1], that are put into a wrong class; None without classes
 
 
+@dataclass(frozen=True)
+class Score:
+    """The same while it is still on the device, so that nothing waits for it: sums over the examples."""
+
+    loss: torch.Tensor  # [], float64
+    wrong: torch.Tensor | None = None  # [], where the task has no accuracy and there are classes
+    predictions: Sequence[torch.Tensor] = ()  # by batch, where the task has an accuracy
+
+
 class Landscape:
-    """A network to move about in, beside the one it is a copy of; always in float32 and in evaluation mode."""
+    """A network to move about in, beside those that it stands for; always in float32 and in evaluation mode."""
 
     def __init__(self, parts: Parts, images: int, statistics: int) -> None:
         """Use so many examples to evaluate on, and so many for batch normalisation's statistics."""
-        self.parts = parts
         self.network = copy.deepcopy(parts.model).eval()
-        self._rows = _drawn(len(parts.ingredients.train), images)
-        self._statistics = _drawn(len(parts.ingredients.train), statistics)
+        self.train, self.task = parts.ingredients.train, parts.ingredients.task
+        self._count = min(images, len(self.train))
+        self._evaluated = self._images(images)
+        self._statistics = self._evaluated if statistics == images else self._images(statistics)
 
     def watched(self, count: int) -> Iterator[torch.Tensor]:
         """Yield so many examples in batches ``[B, ...]`` that are small, for all activations are kept of each."""
-        return self._batches(_drawn(len(self.parts.ingredients.train), count), PIXELS // 8)
+        for rows in self._chunks(_drawn(len(self.train), count), PIXELS // 8):
+            yield self.train.batch(rows)[0]
 
     def training(self, size: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield the whole train split once, un-augmented, in the order of a seed: inputs ``[B, ...]``, targets ``[B]``."""
-        train = self.parts.ingredients.train
-        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed)).to(train.device)
+        order = torch.randperm(len(self.train), generator=torch.Generator().manual_seed(seed)).to(self.train.device)
         for rows in order.tensor_split(-(-len(order) // size)):
-            yield train.batch(rows)
+            yield self.train.batch(rows)
 
     def calibrating(self) -> Iterator[torch.Tensor]:
         """Yield the batches ``[B, ...]`` that statistics are computed on, all of nearly one size."""
-        return self._batches(self._statistics)
+        return self._statistics.inputs()
 
     def load(self, weights: Weights, recalibrated: bool = True) -> None:
         """Go to these weights, with batch normalisation's statistics computed anew, or as they stand in them."""
@@ -64,41 +75,58 @@ class Landscape:
     def at(self, weights: Weights, recalibrated: bool = True) -> Height:
         """Return loss and error at these weights."""
         self.load(weights, recalibrated)
-        return self.here()
+        return self.heights([self.here()])[0]
+
+    def along(self, points: Iterable[Weights]) -> list[Height]:
+        """Return loss and error at several weights, batch normalisation's statistics computed anew at each."""
+        scores = []
+        for weights in points:
+            self.load(weights)
+            scores.append(self.here())
+        return self.heights(scores)
 
     @torch.no_grad()
-    def here(self, within: AbstractContextManager[None] | None = None) -> Height:
-        """Return loss and error where the network is, inside a context if one is given."""
-        use = self.parts.ingredients
+    def here(self, within: AbstractContextManager[None] | None = None) -> Score:
+        """Return how the network does where it is, inside a context if one is given."""
         losses: list[torch.Tensor] = []
-        wrong: list[int] = []
-        accuracy = use.task.metrics.get("accuracy")
+        wrong: list[torch.Tensor] = []
+        predictions: list[torch.Tensor] = []
         with within or contextlib.nullcontext():
-            for rows in self._chunks(self._rows):
-                inputs, targets = use.train.batch(rows)
+            for inputs, targets in self._evaluated:
                 outputs = self.network(inputs).float()
-                losses.append(use.task.loss(outputs, targets).double() * len(rows))
-                classes = targets.ndim == 1 and not targets.is_floating_point()
-                if accuracy is None and classes and outputs.shape[1] > 1:
-                    wrong.append(int((outputs.argmax(1) != targets).sum()))
-                elif accuracy is not None:
-                    right = accuracy.compute(use.task.predict(outputs).cpu().numpy(), targets.cpu().numpy())
-                    wrong.append(round((1 - right) * len(rows)) if right == right else len(rows))
-        count = len(self._rows)
-        error = sum(wrong) / count if wrong else None
-        return Height(float(torch.stack(losses).sum()) / count, error)
+                losses.append(self.task.loss(outputs, targets).double() * len(targets))
+                if "accuracy" in self.task.metrics:
+                    predictions.append(self.task.predict(outputs))
+                elif targets.ndim == 1 and not targets.is_floating_point() and outputs.shape[1] > 1:
+                    wrong.append((outputs.argmax(1) != targets).sum())
+        return Score(torch.stack(losses).sum(), torch.stack(wrong).sum() if wrong else None, predictions)
 
-    def _batches(self, rows: torch.Tensor, pixels: int = PIXELS) -> Iterator[torch.Tensor]:
-        train = self.parts.ingredients.train
-        for chunk in self._chunks(rows, pixels):
-            yield train.batch(chunk)[0]
+    def heights(self, scores: Sequence[Score]) -> list[Height]:
+        """Return loss and error of several scores; here the device is waited for, once."""
+        losses = torch.stack([score.loss for score in scores]).tolist() if scores else []
+        return [
+            Height(loss / self._count, self._error(score)) for loss, score in zip(losses, scores, strict=True)
+        ]  # fmt: skip
+
+    def _error(self, score: Score) -> float | None:
+        if score.wrong is not None:
+            return int(score.wrong) / self._count
+        if not score.predictions:
+            return None
+        accuracy, wrong = self.task.metrics["accuracy"], 0
+        for predictions, targets in zip(score.predictions, self._evaluated.targets, strict=True):
+            right = accuracy.compute(predictions.cpu().numpy(), targets)
+            wrong += round((1 - right) * len(targets)) if right == right else len(targets)
+        return wrong / self._count
+
+    def _images(self, count: int) -> Images:
+        return Images(self.train, self._chunks(_drawn(len(self.train), count)))
 
     def _chunks(self, rows: torch.Tensor, pixels: int = PIXELS) -> tuple[torch.Tensor, ...]:
         """Cut rows into batches of nearly one size, so that a mean over batches is one over examples."""
-        train = self.parts.ingredients.train
-        numbers = math.prod(train.input_shape[1:]) if train.images else 1
+        numbers = math.prod(self.train.input_shape[1:]) if self.train.images else 1
         most = max(1, min(BATCH, pixels // numbers))
-        return torch.tensor_split(rows.to(train.device), -(-len(rows) // most))
+        return torch.tensor_split(rows.to(self.train.device), -(-len(rows) // most))
 
 
 def _drawn(length: int, count: int) -> torch.Tensor:

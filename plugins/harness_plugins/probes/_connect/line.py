@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness_plugins.probes._connect import repair
@@ -32,22 +32,23 @@ class Line:
                 f"networks must be of one architecture to be connected, got '{first.run.arm.network}' and "
                 f"'{second.run.arm.network}'"
             )
-        self.land = Landscape(first, images, statistics)
+        self.land = _shared_landscape(first, second, images, statistics)
         key = f"connectivity.end.{images}.{statistics}"
         ends = [_kept(parts, key, weights, self.land) for parts, weights in ((first, self.start), (second, self.end))]
         self.heights = [end[0] for end in ends]
         self.gap = max(_gap(*end) for end in ends)
 
-    def middle(self, end: Weights) -> Height:
-        """Return the loss and error of the network halfway to the second one's weights, permuted or not."""
-        return self.land.at(between(self.start, end, 0.5))
+    def middles(self, ends: Iterable[Weights]) -> list[Height]:
+        """Return the loss and error of the networks halfway to the second one's weights, permuted in some ways or not."""
+        return self.land.along(between(self.start, end, 0.5) for end in ends)
 
     def curve(self, end: Weights, middle: Height | None = None) -> Curve:
         """Return the loss and error of networks along the line to the second one's weights; the middle may be given."""
-        inside = [
-            middle if middle and alpha == 0.5 else self.land.at(between(self.start, end, alpha))
-            for alpha in self.alphas[1:-1]
-        ]
+        known = {0.5: middle} if middle else {}
+        unknown = [alpha for alpha in self.alphas[1:-1] if alpha not in known]
+        heights = self.land.along(between(self.start, end, alpha) for alpha in unknown)
+        known |= dict(zip(unknown, heights, strict=True))
+        inside = [known[alpha] for alpha in self.alphas[1:-1]]
         return [self.heights[0], *inside, self.heights[1]]
 
     def repaired(self, end: Weights) -> Curve:
@@ -57,12 +58,12 @@ class Line:
         for weights in (self.start, end):
             self.land.load(weights)
             ends.append(repair.statistics(self.land.network, batches))
-        inside = []
+        scores = []
         for alpha in self.alphas[1:-1]:
             self.land.load(between(self.start, end, alpha))
             target = repair.between(ends[0], ends[1], alpha)
-            inside.append(self.land.here(repair.repaired(self.land.network, target, batches)))
-        return [self.heights[0], *inside, self.heights[1]]
+            scores.append(self.land.here(repair.repaired(self.land.network, target, batches)))
+        return [self.heights[0], *self.land.heights(scores), self.heights[1]]
 
     def numbers(self, name: str, curve: Curve, turned: bool) -> dict[str, Any]:
         """Return barriers and arrays of a curve by name; ``turned``, its beginning is the second network."""
@@ -83,6 +84,15 @@ def kinds(curve: Curve) -> dict[str, list[float]]:
 
 def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in weights.items()}
+
+
+def _shared_landscape(first: Parts, second: Parts, images: int, statistics: int) -> Landscape:
+    """Return the landscape of networks of one architecture, from where either of them keeps it for its next pair."""
+    key = f"connectivity.landscape.{images}.{statistics}"
+    cache = first.probe_cache if key in first.probe_cache else second.probe_cache
+    land: Landscape = cache.get(key) or Landscape(first, images, statistics)
+    first.probe_cache[key] = second.probe_cache[key] = land
+    return land
 
 
 def _kept(parts: Parts, about: str, weights: Weights, land: Landscape) -> tuple[Height, Height]:

@@ -5,6 +5,9 @@ units that makes the inner product of both networks' weights largest, which is a
 spaces are found by watching the network, several random orders of the spaces are tried, and where a space numbers two
 axes of one tensor a step that makes the inner product smaller is not taken. Activation matching: Li et al. 2015,
 arXiv:1511.07543, the order that makes the sum of the correlations of paired units largest.
+
+Inner products are computed where the weights are, and kept until something that they depend on moves; the assignments
+are solved on the CPU, each once.
 """
 
 from __future__ import annotations
@@ -17,13 +20,14 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from harness_plugins.probes._connect.graph import watch
-from harness_plugins.probes._connect.permutation import Place, Symmetry, Weights, moved, permuted, unmoved
+from harness_plugins.probes._connect.permutation import Place, Symmetry, Weights, moved, unmoved
 
 SWEEPS = 100  # over all spaces, at most; it takes about ten
 GAIN = 1e-5  # of the largest inner product of two units: a smaller gain is rounding
 SPOTS = 16  # of a map, spread over it, at which activations are compared
 
 Orders = dict[int, torch.Tensor]
+Version = tuple[bytes, ...]  # orders of units that something depends on
 
 
 def by_weights(one: Weights, other: Weights, symmetry: Symmetry, tries: int = 5, seed: int = 0) -> Orders:
@@ -32,131 +36,186 @@ def by_weights(one: Weights, other: Weights, symmetry: Symmetry, tries: int = 5,
     The best of so many ``tries``, each over the spaces in another random order; the same for equal arguments.
     """
     random = np.random.default_rng(seed)
+    likeness = Likeness(one, other, symmetry)
     best, highest = unmoved(symmetry), -np.inf
     for _ in range(tries):
-        orders = _descend(one, other, symmetry, random)
-        value = _likeness(one, other, symmetry, orders)
+        orders = _descend(likeness, symmetry, random)
+        value = likeness.inner(orders)
         if value > highest:
             best, highest = orders, value
     return best
 
 
-def _descend(one: Weights, other: Weights, symmetry: Symmetry, random: np.random.Generator) -> Orders:
-    orders, state = unmoved(symmetry), dict(other)
+def _descend(likeness: Likeness, symmetry: Symmetry, random: np.random.Generator) -> Orders:
+    orders = unmoved(symmetry)
     for _ in range(SWEEPS):
         changed = False
         for number in random.permutation(len(symmetry.spaces)):
-            space, _, places = symmetry.spaces[number]
-            step, after = _step(one, state, places)
-            if step is not None:
-                state |= after
-                orders[space] = orders[space][step]
+            space, _, _ = symmetry.spaces[number]
+            better = likeness.better(space, orders)
+            if better is not None:
+                orders[space] = better
                 changed = True
         if not changed:
             break
     return orders
 
 
-def _step(
-    one: Weights, state: Weights, places: Sequence[Place]
-) -> tuple[torch.Tensor | None, Mapping[str, torch.Tensor]]:
-    """Return the best order of one space's units, all others as they are, and the weights then; None if it gains nothing."""
-    weights = [place for place in places if place.weight]
-    if not weights:
-        return None, state
-    likeness = torch.stack([_products(one[weight.name], state[weight.name], weight) for weight in weights]).sum(0).cpu()
-    step = _assign(likeness)
-    units = torch.arange(len(step))
-    gain, rounding = float((likeness[units, step] - likeness[units, units]).sum()), GAIN * float(likeness.abs().max())
-    if gain <= rounding:
-        return None, state
-    after = {place.name: state[place.name] for place in places}
-    for place in places:
-        after[place.name] = moved(after[place.name], place, step)
-    if len(after) < len(places) and _inner(one, after, weights) <= _inner(one, state, weights) + rounding:
-        return None, state  # two axes of one tensor move: what is gained along one may be lost along the other
-    return step, after
+class Likeness:
+    """How alike the units of two networks are, for any orders of the second one's units.
+
+    The units of a space are compared by their weights, in the orders that the other spaces have. So what is known of a
+    space holds as long as those do not move: the inner products of a tensor, which are kept until they do, and the best
+    order, which is kept for good.
+    """
+
+    def __init__(self, one: Weights, other: Weights, symmetry: Symmetry) -> None:
+        self._one, self._other = one, other
+        self._spaces = {space: _of_weights(places) for space, _, places in symmetry.spaces}
+        self._axes: dict[str, list[tuple[int, Place]]] = {}  # by tensor: the spaces along its axes
+        for space, places in self._spaces.items():
+            for place in places:
+                self._axes.setdefault(place.name, []).append((space, place))
+        self._twice = {space for space, _, places in symmetry.spaces if len({p.name for p in places}) < len(places)}
+        self._rows: dict[tuple[str, int], torch.Tensor] = {}  # of the first network, by tensor and axis
+        self._products: dict[tuple[str, int], tuple[Version, torch.Tensor]] = {}
+        self._best: dict[tuple[int, Version], torch.Tensor] = {}
+
+    def better(self, space: int, orders: Orders) -> torch.Tensor | None:
+        """Return the best order of one space's units, all others as they are; None if it gains nothing."""
+        places = self._spaces[space]
+        if not places:
+            return None
+        version = tuple(part for place in places for part in self._version(space, place, orders))
+        best = self._best.get((space, version))
+        if best is not None and torch.equal(best, orders[space]):
+            return None
+        likeness = self._of_units(space, orders)
+        if best is None:
+            best = self._best[space, version] = _assign(likeness)
+        units = torch.arange(len(best))
+        gain, rounding = (likeness[units, best] - likeness[units, orders[space]]).sum(), GAIN * likeness.abs().max()
+        if gain <= rounding:
+            return None
+        if space in self._twice:  # what is gained along one axis of a tensor may be lost along the other
+            names = {place.name for place in places}
+            if self.inner({**orders, space: best}, names) <= self.inner(orders, names) + float(rounding):
+                return None
+        return best
+
+    def inner(self, orders: Orders, names: set[str] | None = None) -> float:
+        """Return the inner product of both networks' weights, or of some tensors of theirs, by name."""
+        total = torch.zeros((), dtype=torch.float64)
+        for name in sorted(self._axes if names is None else names):
+            other = self._other[name]
+            for space, place in self._axes[name]:
+                other = moved(other, place, orders[space])
+            total = total.to(other.device) + (self._one[name] * other).sum(dtype=torch.float64)
+        return float(total)
+
+    def _of_units(self, space: int, orders: Orders) -> torch.Tensor:
+        """Return ``[n, n]``, on the CPU: how alike unit i of the first network and unit j of the second one are.
+
+        Both are numbered as they were at first, whatever the order of this space is.
+        """
+        total: torch.Tensor | None = None
+        for place in self._spaces[space]:
+            key, version = (place.name, place.dim), tuple(self._version(space, place, orders))
+            if key not in self._products or self._products[key][0] != version:
+                self._products[key] = version, self._product(space, place, orders)
+            products = self._products[key][1]
+            total = products.clone() if total is None else total.add_(products)
+        assert total is not None
+        return total.cpu()
+
+    def _product(self, space: int, place: Place, orders: Orders) -> torch.Tensor:
+        """Return ``[n, n]``: the inner product of every unit's entries in a tensor with every other unit's."""
+        key = place.name, place.dim
+        if key not in self._rows:
+            self._rows[key] = _rows(self._one[place.name], place)
+        other = self._other[place.name]
+        for another, axis in self._axes[place.name]:
+            if axis.dim != place.dim:
+                other = moved(other, axis, orders[another])
+        return self._rows[key] @ _rows(other, place).T
+
+    def _version(self, space: int, place: Place, orders: Orders) -> list[bytes]:
+        """Return the orders along the other axes of a tensor."""
+        return [orders[another].numpy().tobytes() for another, axis in self._axes[place.name] if axis.dim != place.dim]
 
 
-def _products(one: torch.Tensor, other: torch.Tensor, place: Place) -> torch.Tensor:
-    """Return ``[n, n]``: the inner product of every unit's entries with every other unit's."""
-    rows = []
-    for tensor in (one, other):
-        units = tensor.movedim(place.dim, 0)
-        rows.append(units.reshape(units.shape[0] // place.block, -1).float())
-    products: torch.Tensor = rows[0] @ rows[1].T
-    return products
+def _of_weights(places: Sequence[Place]) -> list[Place]:
+    """Return the places whose tensors are trained."""
+    return [place for place in places if place.weight]
+
+
+def _rows(tensor: torch.Tensor, place: Place) -> torch.Tensor:
+    """Return ``[n, M]``: the entries of every unit along one axis of a tensor."""
+    units = tensor.movedim(place.dim, 0)
+    return units.reshape(units.shape[0] // place.block, -1).float()
 
 
 def _assign(likeness: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(linear_sum_assignment(likeness.numpy(), maximize=True)[1])
 
 
-def _inner(one: Weights, other: Weights, places: Sequence[Place]) -> float:
-    names = {place.name for place in places}
-    return float(sum((one[name] * other[name]).sum(dtype=torch.float64) for name in sorted(names)))
+@dataclass(frozen=True)
+class Activations:
+    """What the layers, or the normalisations, of a space put out, ``[n, M]`` each: without their mean, at length 1.
 
-
-def _likeness(one: Weights, other: Weights, symmetry: Symmetry, orders: Orders) -> float:
-    places = [place for _, _, places in symmetry.spaces for place in places if place.weight]
-    return _inner(one, permuted(other, symmetry, orders), places)
-
-
-@dataclass
-class _Activations:
-    """Of one space: what each of its layers, or normalisations, put out, ``[n, M]`` each."""
-
-    norms: list[torch.Tensor]
-    layers: list[torch.Tensor]
-
-
-def by_activations(
-    one: torch.nn.Module, other: torch.nn.Module, inputs: Sequence[torch.Tensor], symmetry: Symmetry
-) -> Orders:
-    """Return the orders of the other network's units that correlate most with the first one's on these inputs.
-
-    ``inputs`` are batches ``[B, ...]``. Units that are on the same space in several layers are judged by all of them.
+    The normalisations speak for a space that has any.
     """
-    ours, theirs = _activations(one, inputs), _activations(other, inputs)
+
+    norms: Sequence[torch.Tensor]
+    layers: Sequence[torch.Tensor]
+
+
+Features = Mapping[int, Activations]  # by space
+
+
+def by_activations(one: Features, other: Features, symmetry: Symmetry) -> Orders:
+    """Return the orders of the other network's units that correlate most with the first one's.
+
+    Units that are on the same space in several layers are judged by all of them. A unit that never varies correlates with
+    none.
+    """
     orders = unmoved(symmetry)
     for space, _, _ in symmetry.spaces:
-        if space in ours and space in theirs:
-            first, second = ours[space], theirs[space]
-            pairs = (
-                zip(first.norms, second.norms, strict=True)
-                if first.norms
-                else zip(first.layers, second.layers, strict=True)
-            )
-            orders[space] = _assign(torch.stack([_correlations(a, b) for a, b in pairs]).sum(0).cpu())
+        if space in one and space in other:
+            first, second = one[space], other[space]
+            ours, theirs = (first.norms, second.norms) if first.norms else (first.layers, second.layers)
+            orders[space] = _assign(torch.stack([a @ b.T for a, b in zip(ours, theirs, strict=True)]).sum(0).cpu())
     return orders
 
 
-def _activations(network: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> dict[int, _Activations]:
+def features(network: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> Features:
+    """Return what the units of a network put out on batches ``[B, ...]``, to be compared with those of other networks."""
     batches: dict[int, tuple[int, bool, list[torch.Tensor]]] = {}  # by the number of the output
     for rows in inputs:
         seen = watch(network, rows)
-        for number, space_of_output in enumerate(seen.made):
-            axis = seen.spaces.free(space_of_output.axis)
-            if axis is None or axis.block > 1:
-                continue
-            maps = space_of_output.tensor.movedim(space_of_output.dim, 0).flatten(
-                2 if space_of_output.tensor.ndim > 2 else 1
-            )  # [n, B, spots]
-            step = max(1, maps.shape[2] // SPOTS) if maps.ndim == 3 else 1
-            spots = maps[:, :, ::step].flatten(1) if maps.ndim == 3 else maps
-            batches.setdefault(number, (axis.space, space_of_output.norm, []))[2].append(spots.float().clone())
-    by_space: dict[int, _Activations] = {}
+        for number, output in enumerate(seen.made):
+            axis = seen.spaces.free(output.axis)
+            if axis is not None and axis.block == 1:
+                units = output.tensor.movedim(output.dim, 0)
+                batches.setdefault(number, (axis.space, output.norm, []))[2].append(_spots(units))
+    normalised = {space for space, norm, _ in batches.values() if norm}
+    by_space: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
     for space, norm, parts in batches.values():
-        activations = by_space.setdefault(space, _Activations([], []))
-        (activations.norms if norm else activations.layers).append(torch.cat(parts, dim=1))
-    return by_space
+        if norm or space not in normalised:
+            norms, layers = by_space.setdefault(space, ([], []))
+            (norms if norm else layers).append(_standardised(torch.cat(parts, dim=1)))
+    return {space: Activations(*outputs) for space, outputs in by_space.items()}
 
 
-def _correlations(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Return ``[n, n]``, the correlation of every unit with every other's; one that never varies has none."""
-    rows = []
-    for values in (one, other):
-        centred = values - values.mean(1, keepdim=True)
-        rows.append(centred / centred.norm(dim=1, keepdim=True).clamp_min(1e-12))
-    products: torch.Tensor = rows[0] @ rows[1].T
-    return products
+def _spots(units: torch.Tensor) -> torch.Tensor:
+    """Return ``[n, M]``, a copy: what units ``[n, B, ...]`` put out for each example, at a few places of a map."""
+    if units.ndim == 2:
+        return units.float().clone()
+    maps = units.flatten(2)
+    return maps[:, :, :: max(1, maps.shape[2] // SPOTS)].flatten(1).float().clone()
+
+
+def _standardised(values: torch.Tensor) -> torch.Tensor:
+    """Return rows ``[n, M]`` without their means, at length 1; one that never varies stays zero."""
+    centred = values - values.mean(1, keepdim=True)
+    return centred / centred.norm(dim=1, keepdim=True).clamp_min(1e-12)
