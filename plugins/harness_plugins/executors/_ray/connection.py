@@ -14,7 +14,10 @@ from harness import PluginError, usable_cores
 
 REACH = 3.0  # seconds in which an address must answer
 ADDRESS = "RAY_ADDRESS"  # the environment variable that goes before what "auto" would find
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}  # where the user has not said otherwise: nothing is reported to Ray's makers
+QUIET = {  # where the user has not said otherwise
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to Ray's makers
+    "RAY_BACKEND_LOG_LEVEL": "error",
+}
 KEY = "train.executor_options.address"
 
 
@@ -59,12 +62,25 @@ def connect(address: str) -> bool:
     try:
         ray.init(**({"address": address} if address else local), log_to_driver=False, logging_level="ERROR")
     except Exception as error:  # Ray raises many types
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise PluginError(f"{KEY}: must be a cluster that Ray can connect to, got '{address}': {reason}") from error
+        raise PluginError(
+            f"{KEY}: must be a cluster that Ray can connect to, got '{address or 'none'}': {_reason(error)}"
+        ) from error
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, terminate)  # Ray's own would end the process without its last words
     return True
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of what Ray says; where a token is wrong, it says that in what caused it alone."""
+    line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    causes, cause = [str(error)], error.__cause__ or error.__context__
+    while cause is not None:
+        causes.append(str(cause))
+        cause = cause.__cause__ or cause.__context__
+    if any("AuthToken" in text or "AuthenticationError" in text for text in causes):
+        return f"{line}; set RAY_AUTH_MODE=token, and use the token of the cluster (~/.ray/auth_token)"
+    return line
 
 
 def _found() -> str:
