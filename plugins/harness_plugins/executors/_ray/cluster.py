@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -39,8 +40,7 @@ class Cluster:
     """
 
     def __init__(self, workbench: Workbench, cpus: float, gpus: float, owned: bool) -> None:
-        import ray
-
+        ray: Any = importlib.import_module("ray")
         self._ray = ray
         self._workbench = workbench
         self._cpus, self._gpus, self._owned = cpus, gpus, owned
@@ -69,7 +69,7 @@ class Cluster:
 
     def machines(self) -> int:
         """Return how many machines there are now."""
-        return sum(bool(node["Alive"]) for node in self._ray.nodes())
+        return sum(1 for node in self._ray.nodes() if node["Alive"])
 
     def place(self, run_id: str) -> Any:
         """Return a reference to the weights that a run ended with."""

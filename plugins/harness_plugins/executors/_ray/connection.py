@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import signal
@@ -50,8 +51,7 @@ def connect(address: str) -> bool:
 
     Raises PluginError where Ray refuses, because the cluster has another release of Ray or Python for example.
     """
-    import ray
-
+    ray: Any = importlib.import_module("ray")
     if ray.is_initialized():
         return False
     for name, value in QUIET.items():
@@ -85,11 +85,9 @@ def _reason(error: BaseException) -> str:
 
 def _found() -> str:
     """Return the address of the cluster that was started on this machine."""
-    with suppress(ImportError, AttributeError):  # of another release of Ray, which then looks for it by itself
-        from ray._private.services import canonicalize_bootstrap_address
-
-        with suppress(ConnectionError):
-            return str(canonicalize_bootstrap_address("auto"))
+    services: Any = importlib.import_module("ray._private.services")
+    with suppress(ConnectionError):
+        return str(services.canonicalize_bootstrap_address("auto"))
     raise PluginError(
         f"{KEY}: must be 'auto' where a cluster runs, got no cluster on this machine; start one with 'ray start --head', or "
         "leave the address out for a Ray of this run alone"
@@ -98,6 +96,5 @@ def _found() -> str:
 
 def _keep_quiet() -> None:
     """Keep what Ray's nodes say from the standard output, where the results of a command belong; Ray's logs have it."""
-    from ray._private import worker
-
+    worker: Any = importlib.import_module("ray._private.worker")
     worker.print_to_stdstream = lambda *_, **__: None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -57,6 +58,5 @@ def _fetched(references: Mapping[str, Any]) -> dict[str, Any]:
     """Return what references stand for; Ray brings each to a machine once."""
     if not references:
         return {}
-    import ray
-
+    ray: Any = importlib.import_module("ray")
     return dict(zip(references, ray.get(list(references.values())), strict=True))
