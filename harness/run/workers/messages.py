@@ -47,6 +47,8 @@ class Rehearsed:
 class Ready:
     """A worker has opened the benchmark, and takes jobs."""
 
+    environment: Mapping[str, Any] = field(default_factory=dict)  # hash, versions and hardware; empty: the driver's
+
 
 @dataclass(frozen=True)
 class Happened:
