@@ -23,6 +23,8 @@ from harness.run.fairness import rehearsal
 from harness.run.reuse import EarlierRuns
 from harness.run.search import GO_ON
 
+SHOWN = 8  # runs under way that a line names
+
 
 class Phase(Protocol):
     """A part of a benchmark: it hands out runs, one at a time, and takes note of how they ended."""
@@ -85,6 +87,7 @@ class EventLoop:
         self._reporter = reporter
         self._after_event = after_event
         self._keep_weights = keep_weights
+        self._ways: set[str] = set()  # lines on how arms are trained that were said
         self._changes: set[str] = set()  # lines on changed settings that were said
         self._staff = ""  # the executor's line that was said last
 
@@ -106,6 +109,12 @@ class EventLoop:
                 self._fill()
             self._after_event(work.run, event)
 
+    def describe_under_way(self) -> str:
+        """Return what the executor has, in words; another thread may ask."""
+        works = [str(work) for work in list(self.under_way.values())]
+        more = [f"and {len(works) - SHOWN} more"] if len(works) > SHOWN else []
+        return "; ".join([*works[:SHOWN], *more]) or "the search"
+
     def _events(self) -> Iterator[tuple[str, Event]]:
         """Yield the events of the runs under way; note which settings of the process have changed in the meantime."""
         executor = f"executor '{self._executor.name}'"
@@ -113,6 +122,7 @@ class EventLoop:
             interruption.check()
             self._store.note_changes(changed)
             self._say_changes([*changed, *event.changed])
+            self._say_way(run_id, event)
             self._say_staff()
             if run_id in self.under_way:  # else processes died in it again and again, and its executor ends it now
                 yield run_id, event
@@ -169,6 +179,17 @@ class EventLoop:
         self._store.append(work.run.id, event, decision)
         if isinstance(event, Epoch):
             work.epochs = event.number
+
+    def _say_way(self, run_id: str, event: Event) -> None:
+        """Say how a GPU takes the steps of an arm, and what of them cannot be repeated to the last bit, each once."""
+        if not isinstance(event, Epoch) or run_id not in self.under_way:
+            return
+        arm = self.under_way[run_id].run.arm.name
+        unrepeatable = [f"{name} has no deterministic form on this GPU" for name in event.unrepeatable]
+        for line in ([f"{arm}: {event.way}"] if event.way else []) + [f"{arm}: {line}" for line in unrepeatable]:
+            if line not in self._ways:
+                self._ways.add(line)
+                self._reporter.say(line)
 
     def _say_changes(self, lines: list[str]) -> None:
         """Say which settings of the process a plugin has changed, each once; the records have them too."""

@@ -8,6 +8,7 @@ because the other end of its lifeline closes then; on Linux the system sees to i
 from __future__ import annotations
 
 import ctypes
+import errno
 import faulthandler
 import os
 import pickle
@@ -15,8 +16,9 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -76,8 +78,7 @@ class Processes:
         self._opening = self._spool.store_bytes(pickle.dumps(opening.with_arrays(self._spool.store)))
         self._alive, self._lifeline = os.pipe()  # the workers see the end of the second one close
         self._processes: dict[int, _Process] = {}
-        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-        self._gpus = (visible or [str(index) for index in range(gpus)])[:gpus] if gpus > 1 else []
+        self._gpus = names_of_gpus(gpus, os.environ) if gpus > 1 else []
 
     def start(self, worker: int) -> None:
         """Start a worker."""
@@ -87,7 +88,7 @@ class Processes:
         code = START.format(
             path=self._sys_path, connection=theirs.fileno(), lifeline=self._alive, spool=spool, opening=self._opening
         )
-        gpu = self._least_used_gpu()
+        gpu = least_used(self._gpus, [one.gpu for one in self._processes.values()])
         environ = {**self._environ, "CUDA_VISIBLE_DEVICES": gpu} if gpu else self._environ
         process = subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environ,
@@ -97,11 +98,6 @@ class Processes:
         os.close(out)
         os.set_blocking(errors, False)
         self._processes[worker] = _Process(process, ours, errors, gpu)
-
-    def _least_used_gpu(self) -> str:
-        """Return the GPU, of several, that the fewest workers have; "" where there are not several."""
-        used = [one.gpu for one in self._processes.values()]
-        return min(self._gpus, key=used.count, default="")
 
     def send(self, worker: int, message: ToWorker) -> None:
         """Send a message to a worker."""
@@ -159,6 +155,25 @@ class Processes:
         return Left(f"signal {-code}" if code < 0 else f"exit code {code}", "\n".join(one.last_lines))
 
 
+def names_of_gpus(count: int, environ: Mapping[str, str]) -> list[str]:
+    """Return the names by which CUDA knows the first GPUs that this process sees.
+
+    >>> names_of_gpus(2, {}), names_of_gpus(2, {"CUDA_VISIBLE_DEVICES": "5,GPU-8a1b,7"})
+    (['0', '1'], ['5', 'GPU-8a1b'])
+    """
+    visible = [name for name in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return (visible or [str(index) for index in range(count)])[:count]
+
+
+def least_used(gpus: Sequence[str], used: Sequence[str]) -> str:
+    """Return the GPU that is named least often among those in use, the first of several; "" where there are none.
+
+    >>> least_used(["0", "1"], []), least_used(["0", "1"], ["0"]), least_used(["0", "1"], ["0", "1", "1"])
+    ('0', '1', '0')
+    """
+    return min(gpus, key=used.count, default="")
+
+
 def _messages_of(one: _Process) -> Iterator[FromWorker]:
     """Yield the messages of a worker that have come."""
     with suppress(OSError, EOFError):  # the end of it: that of its process will be seen
@@ -203,17 +218,35 @@ def main(connection: int, lifeline: int, spool: int, opening: tuple[int, int]) -
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the driver decides what Ctrl-C means
     _die_with_driver(lifeline)
     sys.addaudithook(partial(_spare_driver, os.getppid()))
-    ours = Connection(connection)
-    with interruption.listening(), suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver has ended
+    ours, code = Connection(connection), 1
+    try:
+        _work(ours, spool, opening)
+        code = 0
+    except (EOFError, BrokenPipeError, ConnectionResetError):  # the driver has ended
+        code = 0
+    except OSError as error:
+        if error.errno == errno.EBADF:
+            print("a plugin has closed what this worker talks to its driver by", file=sys.stderr)
+        else:
+            traceback.print_exc()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(code)  # threads that a plugin has left behind are not waited for
+
+
+def _work(connection: Connection, spool: int, opening: tuple[int, int]) -> None:
+    """Open the benchmark and carry out what comes, until the process is to retire; raises EOFError at the driver's end."""
+    with interruption.listening():
         opened = pickle.loads(os.pread(spool, opening[1], opening[0])).with_arrays(open_stored)
         os.close(spool)
 
         def receive(may_wait: bool) -> Any:
-            return unpack(ours.recv_bytes()) if may_wait or ours.poll(0) else None
+            return unpack(connection.recv_bytes()) if may_wait or connection.poll(0) else None
 
-        serve(opened, receive, lambda message: ours.send_bytes(pack(message)))
-    sys.stderr.flush()
-    os._exit(0)  # threads that a plugin has left behind are not waited for
+        serve(opened, receive, lambda message: connection.send_bytes(pack(message)))
 
 
 def _die_with_driver(lifeline: int) -> None:
