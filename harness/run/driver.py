@@ -13,7 +13,7 @@ from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError
 from harness.plugin.contracts import Opening
 from harness.plugin.registry import Registry
-from harness.plugin.runs import Epoch, Event, Run
+from harness.plugin.runs import Epoch, Event, Job, Run
 from harness.records import Store, schema
 from harness.run import outcome_lines
 from harness.run.event_loop import EventLoop, Phase
@@ -125,9 +125,9 @@ class Driver:
         unknown = [run_id for run_id in elsewhere if (self.store.run(run_id) or {}).get("state") not in schema.ENDED]
         register_protocol(self.setting, self.store, self.reporter, len(unknown))
 
-    def _show_progress(self, loop: EventLoop, watch: Watch, run: Run | None, event: Event | None) -> None:
+    def _show_progress(self, loop: EventLoop, watch: Watch, run: Job | None, event: Event | None) -> None:
         """Move the bar after an epoch, and tell the watch what is under way."""
-        if run is not None and isinstance(event, Epoch):
+        if isinstance(run, Run) and isinstance(event, Epoch):
             self._epochs_done += 1
             self.reporter.move(run.arm.name, self._epochs_done, self._epochs_done + self._epochs_left(loop))
         watch.happened("; ".join(map(str, loop.under_way.values())) or "the search")

@@ -20,10 +20,11 @@ from harness.errors import HarnessError
 from harness.plugin.contracts import Data, Probe, Split
 from harness.plugin.runs import Done, Failed
 from harness.records import Store
-from harness.run.after import late_probes
+from harness.run.after import late_probes, measuring
 from harness.run.after.late_probes import measure_solutions
 from harness.run.after.probe_costs import planned_cells
 from harness.run.after.probe_work import work_of
+from harness.run.driver import open_executor
 from harness.run.workbench import Bench
 from harness.training.device import Device
 
@@ -190,13 +191,14 @@ def measured(setting, tmp_path, monkeypatch):
             said.append(text)
 
     def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None):
-        monkeypatch.setattr(late_probes, "time", SimpleNamespace(perf_counter=slow.perf_counter))
+        monkeypatch.setattr(measuring, "time", SimpleNamespace(perf_counter=slow.perf_counter))
         limits = {"probe_budget": budget, "probe_sizes": sizes or {}}
         compare = made.plan.benchmark.compare.model_copy(update=limits)
         benchmark = made.plan.benchmark.model_copy(update={"compare": compare})
         probe = probe_of(networks, slow.measure)
         plan = replace(made.plan, benchmark=benchmark, probes=(probe,), probe_versions={"fake": version})
-        lines = measure_solutions(replace(made, plan=plan), of, store, Heard(quiet=True))
+        asked = replace(made, plan=plan)
+        lines = measure_solutions(asked, of, store, Heard(quiet=True), lambda: open_executor(asked, store))
         return lines, store.noted("probes")["fake"]
 
     yield SimpleNamespace(go=go, store=store, said=said, cells=found, setting=made)

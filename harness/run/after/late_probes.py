@@ -1,72 +1,96 @@
 """Late probes: what is measured on the solutions once the comparison is over, one by one, in pairs or in threes.
 
-Each probe says what its measurements cost before the time is spent, from a few that are timed. Where the user has set a
-limit in seconds (``compare.probe_budget``), a costly probe makes as many of them as fit. What is measured is noted group
-by group, so a run that goes on after a kill measures the same, and only the measurement that was under way is lost.
+Measurements are jobs for the executor, as runs are: several are made at a time where there are several workers. What is
+measured does not depend on that. Each probe says what its measurements cost as soon as a few have been made. Where the user
+has set a limit in seconds (``compare.probe_budget``), a costly probe makes as many of them as fit. The seconds are those of
+the measurements, added up over the workers. What is measured is noted group by group, so a run that goes on after a kill
+measures the same, and only the measurements that were under way are lost.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from harness.benchmark.comparison import ComparisonRun
 from harness.benchmark.plan import Setting
-from harness.console import interruption
-from harness.console.progress import Reporter
+from harness.console.progress import Reporter, Watch
 from harness.console.safe_text import command_with
-from harness.plugin.boundary import PluginFailed
+from harness.errors import PluginError
 from harness.plugin.contracts import Probe
-from harness.plugin.process_settings import note_line
-from harness.plugin.runs import digest
+from harness.plugin.runs import Event, Failed, Job, Measured, Measurement, digest
 from harness.records import Store, schema
-from harness.run.after.measuring import (
-    Key,
-    Runs,
-    Solutions,
-    first_timed,
-    key_of,
-    measure_networks,
-    networks_in_words,
-)
+from harness.run.after.measuring import Key, Runs, first_timed, key_of, networks_in_words
 from harness.run.after.probe_work import Work, work_of
-from harness.run.workbench import Bench
+from harness.run.event_loop import EventLoop
+from harness.run.executor import GuardedExecutor
+from harness.run.reuse import EarlierRuns
 
-TIMED = 3  # measurements of each network, the first of which warms up
+TIMED = 3  # measurements of each network with one worker, the first of which warms up; one more for each further worker
 MOST_PROBLEMS = 20  # that are kept of a probe
 ROOM = 1.5  # a limit that is proposed leaves so much more room than the measurements are expected to need
 VERSION = 16  # digits of a probe's version in the records
 
 
 def measure_solutions(
-    setting: Setting, comparison: Sequence[ComparisonRun], store: Store, reporter: Reporter
+    setting: Setting,
+    comparison: Sequence[ComparisonRun],
+    store: Store,
+    reporter: Reporter,
+    executor: Callable[[], GuardedExecutor],
 ) -> list[str]:
     """Carry out every probe; return a line for each that failed. What a limit in seconds leaves out is no failure."""
     ended = [planned for planned in comparison if (store.run(planned.run.id) or {}).get("state") == schema.DONE]
-    failures = []
-    for probe in setting.plan.probes:
-        solutions = Solutions(Bench(setting, store.state, store.solution).solved)  # a probe's own notes go with it
-        failures += Probing(probe, setting, work_of(probe, setting, ended), solutions, store, reporter).carry_out()
+    at_work = [
+        Probing(probe, setting, work_of(probe, setting, ended), store, reporter) for probe in setting.plan.probes
+    ]
+    if any(probing.has_work for probing in at_work):
+        _measure(at_work, store, reporter, executor())
+    failures = [line for probing in at_work for line in probing.end()]
     notes = store.noted("probes") or {}
     store.note("probes", {probe.name: notes[probe.name] for probe in setting.plan.probes})
     return failures
 
 
+def _measure(at_work: Sequence[Probing], store: Store, reporter: Reporter, executor: GuardedExecutor) -> None:
+    """Have the executor make the measurements of all probes, those of which there are few before the others."""
+    for probing in at_work:
+        probing.begin(executor.workers)
+    phases = sorted(at_work, key=lambda probing: len(probing.work.wanted))
+    with Watch(reporter) as watch:
+
+        def happened(job: Job | None, event: Event | None) -> None:
+            watch.happened("; ".join(map(str, loop.measuring.values())) or "the probes")
+
+        loop = EventLoop(executor, phases, store, reporter, EarlierRuns(), after_event=happened)
+        loop.carry_out()
+    if left := sum(len(probing.handed_out) for probing in at_work):
+        raise PluginError(
+            f"executor '{executor.name}': must carry out every measurement that it is given, got {left} left over"
+        )
+
+
 @dataclass
 class Probing:
-    """A probe at work: what it measures, and its note in the records, which says how far it has come."""
+    """A probe at work, as a phase of the event loop: what it measures, and its note, which says how far it has come."""
 
     probe: Probe
     setting: Setting
     work: Work
-    solutions: Solutions
     store: Store
     reporter: Reporter
     failed: set[Key] = field(default_factory=set)  # in this call; the next one tries them again
+    handed_out: dict[Key, float] = field(default_factory=dict)  # measurements under way, and when they were handed out
+    _workers: int = 1
+    _timed: dict[Key, float | None] = field(default_factory=dict)  # the first ones: their seconds, None until they end
+    _waiting: deque[Runs] = field(default_factory=deque)  # of the groups that were begun
+    _is_full: bool = False  # there is no further group, or a limit has no room for it
+    _seconds: list[float] = field(default_factory=list)  # of the measurements since the last group was begun
 
     @cached_property
     def version(self) -> str:
@@ -99,16 +123,79 @@ class Probing:
             "over": False, "subset": "", "left_out": "", "problems": [],
         }  # fmt: skip
 
-    def carry_out(self) -> list[str]:
-        """Measure group by group, under a limit as long as the next group fits; return a line where something failed."""
-        if not self.note["groups"] and not self.note["over"] and self.work.groups:
-            self._estimate()
+    @property
+    def has_work(self) -> bool:
+        """Whether anything that it is asked for may have to be measured."""
+        return not self.note["over"] and bool(self._missing(self.work.wanted))
+
+    # --- as a phase of the event loop
+
+    def begin(self, workers: int) -> None:
+        """Choose the measurements that show what all of them will take; ``workers`` are made at a time."""
+        self._workers = workers
+        if not self.has_work:
+            return
+        if not self.note["groups"]:
+            first = first_timed(self._missing(self.work.groups[0]), TIMED + workers - 1)
+            timed = [runs for measurements in first.values() for runs in measurements]
+            self._timed = {key_of(runs): None for runs in timed}
+            self._waiting.extend(timed)
+            if not timed:
+                self._say_cost()
+            if self.limit is None:
+                self._write(groups=self.work.asked, planned=len(self.work.wanted))
+        for group in self.work.groups[: self.note["groups"]]:
+            self._waiting.extend(runs for runs in self._missing(group) if key_of(runs) not in self._timed)
+
+    def next(self) -> Measurement | None:
+        """Return the next measurement; under a limit none until it is known whether the next group fits into it."""
+        if self.note["over"]:
+            return None
+        if not self._waiting and not self.handed_out and not self._is_full:
+            self._is_full = not self._begin_group()
+        if not self._waiting:
+            return None
+        runs = self._waiting.popleft()
+        self.handed_out[key_of(runs)] = time.monotonic()
+        return Measurement(self.probe.name, self.version, runs)
+
+    def enter(self, measurement: Measurement, event: Measured | Failed) -> None:
+        """Enter what a measurement gave, or note why it gave nothing."""
+        key = key_of(measurement.runs)
+        began = self.handed_out.pop(key)
+        if isinstance(event, Measured):
+            run_ids = [run.id for run in measurement.runs]
+            self.store.add_measured(self.probe.name, self.version, run_ids, event.numbers, event.arrays)
+            seconds = event.seconds
+        else:
+            self._note_problem(measurement.runs, event.reason)
+            seconds = time.monotonic() - began
+        self.store.note_changes(event.changed)
+        self._seconds.append(seconds)
+        self._write(seconds=self.note["seconds"] + seconds)
+        if key in self._timed:
+            self._timed[key] = seconds
+            if None not in self._timed.values():
+                self._write(seconds_each=self._estimate())
+                self._say_cost()
+        self.reporter.preparing(f"{self.probe.name}: {self.work.unit}", self._count_done(), self.note["planned"])
+
+    def end(self) -> Iterator[str]:
+        """Write down how much was measured; yield a line where something failed.
+
+        Measurements that were only made to be timed are taken out.
+        """
         if not self.note["over"]:
-            self._measure_groups()
-        self._end()
+            if not self.has_work:
+                self._begin_group()  # all that is asked for was measured before
+            if self._seconds:
+                self._write(seconds_each=sum(self._seconds) / len(self._seconds))
+            self._write_end()
         if self.note["left_out"]:
             self.reporter.say(self.note["left_out"], style="yellow")
-        return [f"probe '{self.probe.name}' failed: {problem}" for problem in self.note["problems"][:1]]
+        yield from (f"probe '{self.probe.name}' failed: {problem}" for problem in self.note["problems"][:1])
+
+    # --- inside
 
     def _write(self, **values: Any) -> None:
         """Write values into the probe's note, at once: a kill must not buy a second budget."""
@@ -119,80 +206,52 @@ class Probing:
         """Return what is measured, from the records."""
         return self.store.measured(self.probe.name, self.version)
 
-    def _estimate(self) -> None:
-        """Time a few measurements of the first group, and say what all of them will take."""
-        measured = self._measured()
-        if left := [runs for runs in self.work.groups[0] if key_of(runs) not in measured]:
-            self._write(seconds_each=self._time(left))
-        if any(key_of(runs) not in measured for runs in self.work.wanted):
-            each = self.note["seconds_each"]
-            self.reporter.say(_cost_line(self.probe, self.work, each, self.limit, self.key))
-        if self.limit is None:
-            self._write(groups=self.work.asked, planned=len(self.work.wanted))
+    def _missing(self, measurements: Sequence[Runs]) -> list[Runs]:
+        """Return those measurements that are neither made nor under way, nor have failed in this call."""
+        known = self._measured() | self.failed | self.handed_out.keys()
+        return [runs for runs in measurements if key_of(runs) not in known]
 
-    def _time(self, group: Sequence[Runs]) -> float:
+    def _count_done(self) -> int:
+        return max(0, self.note["planned"] - len(self._waiting) - len(self.handed_out))
+
+    def _estimate(self) -> float:
         """Return the seconds of a measurement, in the mean over networks, each timed after a warm-up."""
-        total = 0.0
-        counts = {network: len(measurements) for network, measurements in first_timed(group, len(group)).items()}
-        for network, measurements in first_timed(group, TIMED).items():
-            seconds = [self._measure(runs) for runs in measurements]
-            total += min(seconds[1:] or seconds) * counts[network]
-        return total / len(group)
+        group, total, count = self.work.groups[0], 0.0, 0
+        for measurements in first_timed(group, len(group)).values():
+            timed = [self._timed.get(key_of(runs)) for runs in measurements]
+            seconds = [each for each in timed if each is not None]
+            if seconds:
+                total += min(seconds[1:] or seconds) * len(measurements)
+                count += len(measurements)
+        return total / count
 
-    def _measure_groups(self) -> None:
-        """Measure what is asked for and not measured yet; a limit stops before the group that does not fit."""
-        for number, group in enumerate(self.work.groups[: self.work.asked]):
-            done = self._measured() | self.failed
-            left = [runs for runs in group if key_of(runs) not in done]
-            if number >= self.note["groups"]:  # else it was begun before
-                needed = self.note["seconds"] + self.note["seconds_each"] * len(left)
-                if self.limit is not None and left and needed > self.limit:
-                    break
-                self._write(groups=number + 1, planned=len(self.work.first(number + 1)))
-            self._measure_group(left, len(self.work.first(number + 1)) - len(left))
+    def _say_cost(self) -> None:
+        """Say what all measurements take."""
+        each = self.note["seconds_each"]
+        self.reporter.say(_cost_line(self.probe, self.work, each, self.limit, self.key, self._workers))
 
-    def _measure_group(self, left: Sequence[Runs], before: int) -> None:
-        """Measure what is left of a group; ``before`` is how many measurements come before it."""
-        seconds = 0.0
-        for position, runs in enumerate(left, 1):
-            interruption.check()
-            seconds += self._measure(runs)
-            self.reporter.preparing(f"{self.probe.name}: {self.work.unit}", before + position, self.note["planned"])
-        if left:
-            self._write(seconds_each=seconds / len(left))
+    def _begin_group(self) -> bool:
+        """Begin the next group that has something to measure; False where there is none, or a limit has no room for it."""
+        for number in range(self.note["groups"], self.work.asked):
+            if self._seconds and number:
+                self._write(seconds_each=sum(self._seconds) / len(self._seconds))
+            left = self._missing(self.work.groups[number])
+            needed = self.note["seconds"] + self.note["seconds_each"] * len(left)
+            if self.limit is not None and left and needed > self.limit:
+                return False
+            self._write(groups=number + 1, planned=len(self.work.first(number + 1)))
+            if left:
+                self._seconds = []
+                self._waiting.extend(left)
+                return True
+        return False
 
-    def _measure(self, runs: Runs) -> float:
-        """Make one measurement and note what failed; return its seconds."""
-        start = time.perf_counter()
-        attempt = " ".join(("probe", self.probe.name, *(run.id for run in runs)))
-        if why := self.store.attempts.given_up(attempt):
-            self._note_problem(runs, why)
-            return 0.0
-        with self.store.attempts.during(attempt, f"probe '{self.probe.name}' of {networks_in_words(runs)}"):
-            why = self._measure_and_enter(runs)
-        if why:
-            self._note_problem(runs, why)
-        seconds = time.perf_counter() - start
-        self._write(seconds=self.note["seconds"] + seconds)
-        return seconds
-
-    def _measure_and_enter(self, runs: Runs) -> str:
-        """Measure and enter the numbers and arrays; return why that failed, "" where it did not."""
-        try:
-            measured = measure_networks(self.probe, runs, self.solutions)
-        except PluginFailed as error:
-            return error.why
-        for line in measured.changed:
-            note_line(line)
-        run_ids = [run.id for run in runs]
-        self.store.add_measured(self.probe.name, self.version, run_ids, measured.numbers, measured.arrays)
-        return ""
-
-    def _note_problem(self, runs: Runs, why: str) -> None:
+    def _note_problem(self, runs: Runs, reason: str) -> None:
+        why = reason.removeprefix(f"probe '{self.probe.name}': must measure, got ")
         self.failed.add(key_of(runs))
         self.note["problems"][MOST_PROBLEMS - 1 :] = [f"{networks_in_words(runs)}: {why}"]
 
-    def _end(self) -> None:
+    def _write_end(self) -> None:
         """Write down how much was measured, and take out measurements that were only made to be timed."""
         planned = {key_of(runs) for runs in self.work.first(self.note["groups"])}
         measured = self._measured()
@@ -248,8 +307,10 @@ def seconds_allowed(seconds: float) -> str:
     return f"{seconds:,.10g} s"
 
 
-def _cost_line(probe: Probe, work: Work, each: float, limit: float | None, key: str) -> str:
+def _cost_line(probe: Probe, work: Work, each: float, limit: float | None, key: str, workers: int) -> str:
     count = len(work.wanted)
-    line = f"probe {probe.name}: {work.count(count)} at about {each:.2g} s, {seconds_needed(count * each)} in all"
+    line = f"probe {probe.name}: {work.count(count)} at about {each:.2g} s, "
+    line += f"{seconds_needed(count * each / workers)} in all"
+    line += f" with {workers} workers" if workers > 1 else ""
     fits = limit is None or count * each <= limit
     return line if fits else f"{line}; as many of them as fit into {key}, {seconds_allowed(limit or 0)}"

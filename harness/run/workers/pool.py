@@ -129,6 +129,11 @@ class WorkerPool:
         return self._wanted * (self._places + 1)
 
     @property
+    def workers(self) -> int:
+        """How many workers there are."""
+        return self._wanted
+
+    @property
     def line(self) -> str:
         """How many workers there are, and why; "" before that is known."""
         if self._line or self._rehearsal is not None:

@@ -43,7 +43,13 @@ def test_where_there_is_little_to_do_no_more_is_timed_and_all_are_taken():
 
 
 def test_numbers_are_powers_of_two_and_the_largest_one():
-    assert [numbers_up_to(most) for most in (1, 2, 3, 8, 12)] == [[1], [1, 2], [1, 2, 3], [1, 2, 4, 8], [1, 2, 4, 8, 12]]
+    assert [numbers_up_to(most) for most in (1, 2, 3, 8, 12)] == [
+        [1],
+        [1, 2],
+        [1, 2, 3],
+        [1, 2, 4, 8],
+        [1, 2, 4, 8, 12],
+    ]
 
 
 def rehearsed(rehearsal: Rehearsal, rates: dict[int, float], failing: int | None = None) -> list[list[int]]:
