@@ -16,9 +16,9 @@ from harness.benchmark.comparison import comparison_runs
 from harness.benchmark.loading import load
 from harness.benchmark.plan import Setting, resolve
 from harness.console.progress import Reporter
-from harness.errors import HarnessError
-from harness.plugin.contracts import Data, Probe, Split
-from harness.plugin.runs import Done, Failed
+from harness.errors import HarnessError, PluginError
+from harness.plugin.contracts import Data, Executor, Probe, Split
+from harness.plugin.runs import Done, Failed, Interrupted
 from harness.records import Store
 from harness.run.after import late_probes, measuring
 from harness.run.after.late_probes import measure_solutions
@@ -27,6 +27,7 @@ from harness.run.after.probe_work import work_of
 from harness.run.driver import open_executor
 from harness.run.workbench import Bench
 from harness.training.device import Device
+from harness.training.loop import execute
 
 ARMS = {name: f"lesson_cnn/{name}/cosine" for name in ("sgd", "adam", "rmsprop")}
 THREE = ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd", "adam", "rmsprop"]')
@@ -190,13 +191,15 @@ def measured(setting, tmp_path, monkeypatch):
         def say(self, text, style=""):
             said.append(text)
 
-    def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None):
+    def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None, executor=made.plan.executor):
         monkeypatch.setattr(measuring, "time", SimpleNamespace(perf_counter=slow.perf_counter))
         limits = {"probe_budget": budget, "probe_sizes": sizes or {}}
         compare = made.plan.benchmark.compare.model_copy(update=limits)
         benchmark = made.plan.benchmark.model_copy(update={"compare": compare})
         probe = probe_of(networks, slow.measure)
-        plan = replace(made.plan, benchmark=benchmark, probes=(probe,), probe_versions={"fake": version})
+        plan = replace(
+            made.plan, benchmark=benchmark, probes=(probe,), probe_versions={"fake": version}, executor=executor
+        )
         asked = replace(made, plan=plan)
         lines = measure_solutions(asked, of, store, Heard(quiet=True), lambda: open_executor(asked, store))
         return lines, store.noted("probes")["fake"]
@@ -407,6 +410,103 @@ def test_no_benchmark_file_of_ours_has_a_limit_in_seconds(repository):
         for profile in (None, *profiles):
             compare = load(file, profile)[0].compare
             assert (compare.probe_budget, compare.probe_budgets) == (None, {})
+
+
+# --- by workers ----------------------------------------------------------------------------------------------
+
+
+class Workers:
+    """An executor with several places: what it was given ends in an order of its own, and some of it kills its process."""
+
+    isolated = True
+
+    def __init__(self, workbench, workers, deadly=()):
+        self.workbench, self.workers, self.room, self.deadly = workbench, workers, 2 * workers, deadly
+        self.jobs, self.most, self.random = [], 0, np.random.default_rng(workers)
+
+    def submit(self, jobs):
+        self.jobs += jobs
+        self.most = max(self.most, len(self.jobs))
+
+    def events(self):
+        while self.jobs:
+            job = self.jobs.pop(int(self.random.integers(len(self.jobs))))
+            if named(job.runs) in self.deadly:
+                self.jobs.insert(0, job)  # it begins again, until it is stopped
+                yield job.id, Interrupted("exit code 3")
+            else:
+                for event in execute(job, self.workbench):
+                    yield job.id, event
+
+    def stop(self, run_id):
+        self.jobs = [job for job in self.jobs if job.id != run_id]
+
+
+@pytest.fixture
+def by_workers(measured):
+    """Return a function that measures with so many workers, and returns lines, note, what is entered and the executor."""
+
+    def go(slow, workers, deadly=(), version="1" * 16, **more):
+        made = []
+
+        def build(workbench):
+            made.append(Workers(workbench, workers, deadly))
+            return made[0]
+
+        lines, about = measured.go(slow, executor=Executor("workers", build), version=version, **more)
+        query = "SELECT one, other, name, value FROM measured WHERE version = ? ORDER BY one, other, name"
+        entered = list(map(tuple, measured.store.db.execute(query, (version,)).fetchall()))
+        return SimpleNamespace(lines=lines, about=about, entered=entered, executor=made[0] if made else None)
+
+    return go
+
+
+@pytest.mark.parametrize("more", [{}, {"sizes": {"fake": 16}}, {"budget": 20}])
+def test_however_many_workers_there_are_the_same_is_measured(by_workers, measured, more):
+    alone = by_workers(Slow(), 1, version="a" * 16, **more)
+    for workers, letter in ((2, "b"), (8, "c")):
+        slow = Slow()
+        several = by_workers(slow, workers, version=letter * 16, **more)
+        assert several.entered == alone.entered
+        assert several.executor.most > workers
+        assert Counter(slow.calls) == Counter(set(slow.calls))  # none was made twice
+        left_out = ("version", "seconds", "seconds_each")
+        assert {key: value for key, value in several.about.items() if key not in left_out} == {
+            key: value for key, value in alone.about.items() if key not in left_out
+        }
+
+
+def test_the_line_on_costs_counts_the_workers(by_workers, measured):
+    by_workers(Slow(), 2)
+    line = f"probe fake: {ALL} pairs of networks at about 1 s, 12 s in all with 2 workers"
+    assert [said for said in measured.said if said.startswith("probe fake")] == [line]
+
+
+def test_a_measurement_that_kills_three_processes_is_named_and_the_rest_is_measured(by_workers, measured):
+    bad = ((ARMS["sgd"], 0), (ARMS["adam"], 1))
+    slow = Slow()
+    first = by_workers(slow, 2, deadly=[bad])
+    assert first.about["done"] == ALL - 1
+    (line,) = first.lines
+    who = f"{ARMS['sgd']} seed 0 and {ARMS['adam']} seed 1"
+    assert line.startswith(f"probe 'fake' failed: {who}: crashed (exit code 3), 3 times in a row")
+    assert bad not in slow.calls
+
+
+def test_where_all_is_measured_no_executor_is_opened(by_workers):
+    by_workers(Slow(), 2)
+    again = by_workers(Slow(), 2)
+    assert (again.executor, again.lines, again.about["done"]) == (None, [], ALL)
+
+
+def test_an_executor_that_leaves_measurements_out_is_refused(measured):
+    class Lazy(Workers):
+        def events(self):
+            yield from ()
+
+    executor = Executor("lazy", lambda workbench: Lazy(workbench, 1))
+    with pytest.raises(PluginError, match=r"executor 'lazy': must carry out every measurement .* got 2 left over"):
+        measured.go(Slow(), executor=executor)
 
 
 # --- options -------------------------------------------------------------------------------------------------

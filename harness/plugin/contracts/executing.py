@@ -99,9 +99,10 @@ class Workbench(Protocol):
 class RunningExecutor(Protocol):
     """Where jobs, runs and measurements, are carried out: pure jobs in, events out.
 
-    Three more members are optional. ``isolated`` is true where jobs are carried out in other processes, so that a death
+    Four more members are optional. ``isolated`` is true where jobs are carried out in other processes, so that a death
     of this one is not theirs; without it, it is false. ``close()`` ends the workers; it is called once, at the end.
-    ``line`` says in one line for people how many workers there are, and why.
+    ``line`` says in one line for people how many workers there are, and why. ``workers`` is how many processes carry jobs
+    out at the same time; without it, it is 1.
 
     >>> from harness import Done
     >>> class Nothing:

@@ -310,7 +310,7 @@ def seconds_allowed(seconds: float) -> str:
 def _cost_line(probe: Probe, work: Work, each: float, limit: float | None, key: str, workers: int) -> str:
     count = len(work.wanted)
     line = f"probe {probe.name}: {work.count(count)} at about {each:.2g} s, "
-    line += f"{seconds_needed(count * each / workers)} in all"
+    line += f"{seconds_needed(math.ceil(count / workers) * each)} in all"
     line += f" with {workers} workers" if workers > 1 else ""
     fits = limit is None or count * each <= limit
     return line if fits else f"{line}; as many of them as fit into {key}, {seconds_allowed(limit or 0)}"
