@@ -12,6 +12,8 @@ from harness.cli.run_state import is_over, left_out
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from harness.records import Records
+
 
 def command(folder: RunFolder, as_json: AsJson = False) -> None:
     """Say what of a run is done and what is left."""
@@ -45,12 +47,23 @@ def status(folder: Path) -> dict[str, Any]:
         "name": records.name,
         "state": "finished" if is_over(records) else "unfinished",
         "arms": arms,
+        "measurements": _measurements(records),
         "under_way": {str(run): int(epoch) for run, epoch in under_way.items()},
         "seconds": float(records.runs["seconds"].sum()),
         "left_out": left_out(records),
         "lacking": summary(records.find_lacking(whole=False)),
         "command": records.meta.command,
     }
+
+
+def _measurements(records: Records) -> dict[str, dict[str, int]]:
+    """Return by probe how many measurements are made, and how many there will be; those that a limit leaves out are not."""
+    made = records.measured.drop_duplicates(["probe", "one", "other", "third"])["probe"].value_counts()
+    counts = {}
+    for probe, total in records.meta.measurements.items():
+        note = records.meta.probes.get(probe, {})
+        counts[probe] = {"done": int(made.get(probe, 0)), "total": int(note["planned"]) if note.get("over") else total}
+    return counts
 
 
 def _count_states(runs: DataFrame) -> dict[str, int]:
@@ -65,6 +78,8 @@ def status_lines(document: Mapping[str, Any]) -> list[str]:
     for arm in document["arms"]:
         grid = f", all {arm['exhausted']} combinations" if arm["exhausted"] else ""
         lines.append(f"  {arm['arm']}: trials {_progress(arm['trials'], grid)}; seeds {_progress(arm['seeds'])}")
+    for probe, counts in document["measurements"].items():
+        lines.append(f"  {probe}: measurements {counts['done']}/{counts['total']}")
     lines += [f"  under way: run {run}, {epoch} epochs recorded" for run, epoch in document["under_way"].items()]
     return lines + [f"  {sentence}" for sentence in (*document["left_out"], document["lacking"]) if sentence]
 

@@ -1,7 +1,8 @@
-"""What the user sees while a benchmark runs: one bar with an ETA, and one line per finished trial.
+"""What the user sees while a benchmark runs: one bar, how long everything still takes, and one line per finished trial.
 
-On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only the plain lines are printed. The bar has phases
-(decoding photos, training, a probe): each has clocks of its own, and a phase that is over leaves no bar behind.
+On a terminal the bar is drawn by rich; elsewhere (a log file, CI) only plain lines are printed. The bar has phases
+(decoding photos, training, a probe): each has clocks of its own, and a phase that is over leaves no bar behind. What all
+phases together still take stands beside it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from harness.console.ahead import Ahead
 from harness.console.escaping import EscapingStream, raw, silence
 from harness.console.numbers import duration
 from harness.errors import printable
 
 TRAINING = "training"  # the phase in which the bar counts epochs
+EVERY = 60.0  # seconds, off a terminal, after which a line says again how far the training is
 
 
 class _Console(Console):
@@ -34,9 +37,11 @@ class Reporter:
     """Prints lines and, on a terminal, draws one bar counted in epochs."""
 
     def __init__(self, quiet: bool = False) -> None:
+        self.ahead = Ahead()  # what the whole command has still to do
         self.console = _Console(file=raw(sys.stdout), highlight=False, emoji=False, soft_wrap=True, quiet=quiet)
         self._bar: Progress | None = None
         self._said = 0.0
+        self._said_training = time.monotonic()
         self._phase = ""  # what the bar counts now; "" after a phase that is over
         if self.console.is_terminal:
             self._bar = Progress(
@@ -47,10 +52,11 @@ class Reporter:
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(elapsed_when_finished=False),
+                TextColumn("{task.fields[ahead]}", markup=False),
                 console=self.console,
                 transient=True,  # when the work has ended, by itself or not, no bar stays on the screen
             )
-        self._task = self._bar.add_task("starting", total=None, visible=False, unit="") if self._bar else None
+        self._task = self._bar.add_task("starting", total=None, visible=False, unit="", ahead="") if self._bar else None
 
     def __enter__(self) -> Reporter:
         if self._bar:
@@ -74,9 +80,18 @@ class Reporter:
         except OSError:  # a full disk, say
             self.console.on_broken_pipe()
 
-    def move(self, what: str, done: int, total: int) -> None:
-        """Set the bar of the training: ``done`` of ``total`` epochs of all runs, ``what`` is the one that trains now."""
-        self._set_bar(TRAINING, what, done, total, "epochs")
+    def move(self, what: str, done: int, total: int, at_once: int = 1) -> None:
+        """Set the bar of the training: ``done`` of ``total`` epochs of all runs; ``what`` has trained the last one.
+
+        Off a terminal a line says it every minute.
+        """
+        beside = f", {at_once} runs at once" if at_once > 1 else ""
+        if self._bar is not None:
+            self._set_bar(TRAINING, f"{what}{beside}", done, total, "epochs")
+        elif time.monotonic() - self._said_training > EVERY:
+            self._said_training = time.monotonic()
+            ends = f"; everything is done in {self.ahead.text}" if self.ahead.text else ""
+            self.say(f"{done} of {total} epochs{beside}{ends}")
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Say how far a phase (decoding, drawing, a probe) has come; a line every five seconds off a terminal.
@@ -95,9 +110,11 @@ class Reporter:
         if phase != self._phase:  # rich would go on with the clocks of the phase before, and call it finished
             self._bar.reset(self._task, total=total, completed=done)
         self._phase = phase if done < total or phase == TRAINING else ""  # restarts come when all else has been trained
+        ends = f"(everything: {self.ahead.text})" if self.ahead.text else ""
         self._bar.update(
-            self._task, description=printable(what), completed=done, total=total, unit=unit, visible=done < total
-        )
+            self._task, description=printable(what), completed=done, total=total, unit=unit, ahead=ends,
+            visible=done < total,
+        )  # fmt: skip
 
 
 class Watch:

@@ -110,6 +110,9 @@ class Meta:
     compare_runs: Sequence[str] | None = None  # those that rank the arms; None before the comparison is planned
     baseline: Mapping[str, Any] | None = None  # what another run's file brought in
 
+    measurements: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by probe: how many it is to make, as far as is known
     probes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by probe: version, groups, seconds, ...
     schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: steps and rates of its schedule
     confirmations: Mapping[str, Mapping[str, Any]] = field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -44,6 +45,7 @@ class Driver:
         self.retrain = Retrain(setting, store, self.tune, self._comparison, self._register, self._say_end)
         self.restart = Restart(setting, store, self.retrain, self._comparison, self._say_end)
         self._epochs_done = 0  # in this session
+        self._began = 0.0  # when the first of them was begun
 
     @cached_property
     def executor(self) -> GuardedExecutor:
@@ -127,9 +129,13 @@ class Driver:
 
     def _show_progress(self, loop: EventLoop, watch: Watch, run: Job | None, event: Event | None) -> None:
         """Move the bar after an epoch, and tell the watch what is under way."""
+        self._began = self._began or time.monotonic()
         if isinstance(run, Run) and isinstance(event, Epoch):
             self._epochs_done += 1
-            self.reporter.move(run.arm.name, self._epochs_done, self._epochs_done + self._epochs_left(loop))
+            left = self._epochs_left(loop)
+            self.reporter.ahead.expect("epoch", left, (time.monotonic() - self._began) / self._epochs_done)
+            at_once = min(self.executor.at_once, len(loop.under_way))
+            self.reporter.move(run.arm.name, self._epochs_done, self._epochs_done + left, at_once)
         watch.happened("; ".join(map(str, loop.under_way.values())) or "the search")
 
     def _say_trial(self, search: Search, run: Run, trial: dict[str, Any]) -> None:

@@ -40,6 +40,12 @@ class GuardedExecutor:
             return int(self._running.room)
 
     @property
+    def at_once(self) -> int:
+        """How many jobs it carries out at the same time; as many as it takes, where it does not say."""
+        with self._boundary("say how it works"):
+            return int(getattr(self._running, "at_once", self._running.room))
+
+    @property
     def line(self) -> str:
         """How it carries jobs out, in a line for people; "" where it says nothing."""
         with self._boundary("say how it works"):

@@ -61,17 +61,23 @@ def foreseen(setting: Setting, earlier: EarlierRuns) -> dict[str, int]:
 
     These are the runs whose recipes are those of its own runs, but for hyperparameters that its searches may choose.
     """
+    return dict(Counter(earlier.folders[run_id][0].name for run_id in sorted(foreseen_recipes(setting, earlier))))
+
+
+def foreseen_recipes(setting: Setting, earlier: EarlierRuns) -> dict[str, Mapping[str, Any]]:
+    """Return the recipes of the runs that a benchmark can take over at the most, by id."""
     follows: dict[str, str] = {}
+    recipes: dict[str, Mapping[str, Any]] = {}
     possible: set[str] = set()
     for run_id, text in earlier.recipes.items():
         with suppress(ValueError, KeyError, TypeError):  # the recipe of another program, or a damaged one
-            recipe = json.loads(text)
+            recipes[run_id] = recipe = json.loads(text)
             follows[run_id] = str(recipe["follows"])
             if run_id in _possible_ids(setting, recipe):
                 possible.add(run_id)
     if setting.plan.benchmark.compare.gate:
         possible |= {run_id for run_id, before in follows.items() if before in possible}
-    return dict(Counter(earlier.folders[run_id][0].name for run_id in sorted(possible)))
+    return {run_id: recipes[run_id] for run_id in possible}
 
 
 def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:

@@ -19,12 +19,15 @@ from harness.records import Store
 from harness.records.files import check_out_folder
 from harness.results.reports import Written, write_reports
 from harness.run.after.collect import collect
-from harness.run.after.probe_costs import foretell
+from harness.run.after.imported import imported_runs
+from harness.run.after.late_probes import expect_measurements
+from harness.run.after.probe_costs import foretell, planned_cells
 from harness.run.baseline import bring_in
 from harness.run.description import describe_run
 from harness.run.disk_space import naming_need, room_for, warning
 from harness.run.driver import Driver, open_executor
 from harness.run.executor import GuardedExecutor
+from harness.run.forecast.timing import SECONDS_OF_REPORT
 from harness.run.prepare import Prepared, Request, prepare
 from harness.run.reuse import EarlierRuns, earlier_runs, reusable_folders
 from harness.run.search.centring import centre
@@ -112,9 +115,12 @@ def _carry_out(
         reporter.say(line, style="yellow")
     bring_in(setting.imported, store)
     driver = Driver(setting, store, reporter, request.only_search, earlier, executor).open()
+    measurements = _expect(setting, driver, store, reporter)
     if driver.left():
         _announce(setting, driver, store, reporter, command)
         driver.drive()
+    elif measurements:
+        reporter.say(f"{counted(measurements, 'measurement')} to make, into {store.folder}")
     else:
         reason = "its search is finished" if request.only_search else "it is finished"
         reporter.say(f"nothing left to do in {store.folder}: {reason}")
@@ -123,6 +129,16 @@ def _carry_out(
     failures = driver.failures() + collect(setting, driver, store, setting.registry, reporter)
     store.note_changes(take_notes())
     return failures + store.changes()
+
+
+def _expect(setting: Prepared, driver: Driver, store: Store, reporter: Reporter) -> int:
+    """Note what comes after the trainings; return how many measurements are left."""
+    if "html" in setting.plan.benchmark.report.formats:
+        reporter.ahead.expect("report", 1, SECONDS_OF_REPORT)
+    if driver.only_search:
+        return 0
+    runs = driver.comparison if driver.compared else planned_cells(setting)
+    return expect_measurements(setting, [*runs, *imported_runs(setting, store)], store, reporter, driver.compared)
 
 
 def _announce(setting: Prepared, driver: Driver, store: Store, reporter: Reporter, command: Sequence[str]) -> None:

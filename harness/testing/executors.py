@@ -1,34 +1,43 @@
-"""What an executor must do: carry out runs as they would be one by one, name those that fail, and stop some."""
+"""What an executor must do: carry out runs and measurements as one by one, name those that fail, and stop some."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from harness.errors import PluginError
-from harness.plugin.contracts import Executor, Opening, Staffing
-from harness.plugin.runs import Done, Epoch, Event, Failed, Measured, Measurement, Run, State
+from harness.plugin.contracts import Executor, Opening, RunningExecutor, Staffing
+from harness.plugin.runs import Done, Epoch, Event, Failed, Interrupted, Job, Measured, Measurement, Run, State
 from harness.testing import problems
 from harness.testing.driving import CPU, FALLING, SGD, ingredients, run_of, torch_check
-from harness.testing.outcomes import require
+from harness.testing.outcomes import NotApplicable, require
 from harness.training.loop import execute
 from harness.training.parts import Parts, assemble
 
 BROKEN = 99  # the seed of a run that cannot be put together
+ENDER = 98  # the seed of a run that ends its process, unless that is the driver's
+TRIES = 2  # times that it may
 UNABLE = "unable"  # the probe that cannot measure
 
 
 class Desk:
     """A workbench without a run folder; it can travel to another process."""
 
+    def __init__(self, driver: int | None = None) -> None:
+        self.driver = driver or os.getpid()
+
     def parts(self, run: Run) -> Parts:
         """Return the run's parts, or fail for the seed that is to fail."""
         if run.init_seed == BROKEN:
             raise RuntimeError("this run is to fail")
+        if run.init_seed == ENDER and os.getpid() != self.driver:
+            os._exit(1)
         return assemble(run, ingredients(SGD, problems.BATCHES, FALLING), CPU)
 
     def state(self, run_id: str) -> State | None:
@@ -48,7 +57,7 @@ class Desk:
 
     def opening(self) -> Opening:
         """Return what opens such a workbench in another process."""
-        return Drawer(tuple(sys.path))
+        return Drawer(tuple(sys.path), self.driver)
 
     def solution(self, run_id: str) -> Mapping[str, torch.Tensor]:
         """Return no weights: none of its runs is gone on from."""
@@ -64,6 +73,7 @@ class Drawer:
     """An opening of a ``Desk``."""
 
     sys_path: tuple[str, ...]
+    driver: int  # the process that is not to end
 
     def with_arrays(self, change: Callable[[Any], Any]) -> Drawer:
         """Return the opening as it is: it has no arrays."""
@@ -71,7 +81,7 @@ class Drawer:
 
     def open(self, state: Callable[[str], Any], solution: Callable[[str], Any]) -> Desk:
         """Return the workbench."""
-        return Desk()
+        return Desk(self.driver)
 
 
 @torch_check
@@ -100,6 +110,27 @@ def carries_out(offer: Executor) -> str:
 
 
 @torch_check
+def measures(offer: Executor) -> str:
+    """Measurements end once each: with what the probe measures, or with Failed and the reason."""
+    seeds = [(0,), (1, 2), (3, 4, 5)]
+    jobs: list[Job] = [Measurement("seeds", "0", tuple(map(_run, of_networks))) for of_networks in seeds]
+    unable = Measurement(UNABLE, "0", (_run(0),))
+    events = _events(offer, [*jobs, unable, _run(6)])
+    for job, of_networks in zip(jobs, seeds, strict=True):
+        got = [event for job_id, event in events if job_id == job.id]
+        require(
+            len(got) == 1 and isinstance(got[0], Measured) and got[0].numbers == {"seeds": float(sum(of_networks))},
+            f"a measurement must end once, with Measured and its numbers, got {got}; use execute(job, workbench)",
+        )
+    ends = [event for job_id, event in events if job_id == unable.id]
+    require(
+        len(ends) == 1 and isinstance(ends[0], Failed) and "this measurement is to fail" in ends[0].reason,
+        f"a measurement that fails must end once, with Failed and the reason, got {ends}",
+    )
+    return ""
+
+
+@torch_check
 def names_failures(offer: Executor) -> str:
     """A run that cannot be carried out ends with Failed and the reason, and the others go on."""
     runs = [_run(0), _run(BROKEN), _run(1)]
@@ -117,37 +148,73 @@ def names_failures(offer: Executor) -> str:
 
 @torch_check
 def stops(offer: Executor) -> str:
-    """A run that is stopped ends early, with Done(stopped=True)."""
+    """A run that is stopped ends early, with Done(stopped=True) and the metrics of its last epoch."""
     long = replace(_run(0), epochs=100)
-    executor = offer.build(Desk())
-    executor.submit([long])
     seen: list[Event] = []
-    for _, event in executor.events():
-        if not seen:
-            executor.stop(long.id)
-        seen.append(event)
+    with _running(offer) as executor:
+        executor.submit([long])
+        for _, event in executor.events():
+            if not seen:
+                executor.stop(long.id)
+            seen.append(event)
     last = seen[-1]
     require(isinstance(last, Done) and last.stopped, f"a stopped run must end with Done(stopped=True), got {last}")
     require(len(seen) < 100, "a stopped run must end early, went on to its end")
+    before = seen[-2] if len(seen) > 1 else None
+    require(
+        isinstance(last, Done) and isinstance(before, Epoch) and last.metrics == before.metrics,
+        "a stopped run must end with the metrics of the last epoch that was yielded, got others",
+    )
     return f"after {len(seen) - 1} of 100 epochs"
+
+
+@torch_check
+def survives(offer: Executor) -> str:
+    """Where runs are carried out by other processes, one that ends its process is told by Interrupted, and tried again."""
+    ender, other = _run(ENDER), _run(0)
+    interrupted, ended = 0, set()
+    with _running(offer) as executor:
+        if not getattr(executor, "isolated", False):
+            raise NotApplicable("it carries runs out in this process")
+        executor.submit([ender, other])
+        for job_id, event in executor.events():
+            ended |= {job_id} if event.ends_run else set()
+            interrupted += job_id == ender.id and isinstance(event, Interrupted)
+            if interrupted == TRIES:
+                executor.stop(ender.id)
+    require(interrupted == TRIES, f"a run whose process ends must yield Interrupted each time, got {interrupted}")
+    require(ended == {ender.id, other.id}, f"both runs must end, got {len(ended)}")
+    return f"after {TRIES} processes"
 
 
 def _run(seed: int) -> Run:
     return run_of(SGD, problems.BATCHES, FALLING, epochs=3, init_seed=seed)
 
 
-def _events(offer: Executor, runs: Sequence[Run]) -> list[tuple[str, Event]]:
-    """Return what happens when the runs are submitted as the driver does it, as many at a time as there is room for."""
-    executor, waiting, seen = offer.build(Desk()), list(runs), []
-    require(isinstance(executor.room, int) and executor.room >= 1, f"room must be at least 1, got {executor.room!r}")
-    first, waiting = waiting[: executor.room], waiting[executor.room :]
-    executor.submit(first)
-    for run_id, event in executor.events():
-        seen.append((run_id, event))
-        if event.ends_run and waiting:
-            executor.submit([waiting.pop(0)])
+@contextmanager
+def _running(offer: Executor) -> Iterator[RunningExecutor]:
+    """Give an executor at work, and end the processes that it has."""
+    executor = offer.build(Desk(), **offer.options)
+    try:
+        yield executor
+    finally:
+        getattr(executor, "close", lambda: None)()
+
+
+def _events(offer: Executor, jobs: Sequence[Job]) -> list[tuple[str, Event]]:
+    """Return what happens when jobs are submitted as the driver does it, as many at a time as there is room for."""
+    waiting, seen = list(jobs), []
+    with _running(offer) as executor:
+        room = executor.room
+        require(isinstance(room, int) and room >= 1, f"room must be at least 1, got {room!r}")
+        first, waiting = waiting[:room], waiting[room:]
+        executor.submit(first)
+        for job_id, event in executor.events():
+            seen.append((job_id, event))
+            if event.ends_run and waiting:
+                executor.submit([waiting.pop(0)])
     return seen
 
 
-QUICK: list[Any] = [carries_out, names_failures, stops]
-FULL: list[Any] = []
+QUICK: list[Any] = [carries_out, measures, names_failures, stops]
+FULL: list[Any] = [survives]

@@ -19,6 +19,14 @@ def usable_cores(environ: Mapping[str, str] = os.environ, membership: Path = MEM
 
     A quota that is no whole number of cores is rounded to the nearest one, for a core that is mostly there is worth using.
     What the system does not say limits nothing.
+
+    Args:
+        environ: The environment variables.
+        membership: The file in which the system says what control groups this process is in.
+        mounts: The file in which the system says where the file systems of control groups are.
+
+    >>> usable_cores({"OMP_NUM_THREADS": "1"})
+    1
     """
     cores = [_affinity(), *_from_environment(environ)]
     cores += [max(1, round(quota)) for quota in _quotas(membership, mounts)]

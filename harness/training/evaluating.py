@@ -105,7 +105,7 @@ class DeviceEvaluation:
     def _record(self) -> None:
         """Record the evaluation where its graph predicts the same, and leave it eager where not."""
         model = self._parts.model
-        kept = Kept([*model.parameters(), *model.buffers()], self._parts.device)
+        kept = Kept([*model.parameters(), *model.buffers()], model, self._parts.device)
         self._predict()
         expected = [self._predictions, self._numbers]
         kept.put_back()

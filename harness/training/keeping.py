@@ -15,11 +15,12 @@ PLAIN = (bool, int, float, str)
 
 
 class Kept:
-    """Tensors, an optimizer's state and the random generators as they are now; ``put_back`` makes them so again."""
+    """Tensors, what Python counts in a network, an optimizer's state and the random generators, as they are now."""
 
     def __init__(
-        self, tensors: Sequence[torch.Tensor], device: Device, optimizer: torch.optim.Optimizer | None = None
-    ) -> None:
+        self, tensors: Sequence[torch.Tensor], model: torch.nn.Module, device: Device,
+        optimizer: torch.optim.Optimizer | None = None,
+    ) -> None:  # fmt: skip
         self._optimizer, self._device = optimizer, device
         self._state: dict[Any, Any] = {}
         if optimizer is not None:
@@ -27,6 +28,7 @@ class Kept:
             self._groups = group_entries.copy_groups(optimizer)
         self._tensors = [*tensors, *(t for state in self._state.values() for t in tensors_in(state))]
         self._values = [tensor.detach().clone() for tensor in self._tensors]
+        self._plain = [(module, _plain_attributes(module)) for module in model.modules()]
         self._host = host_generators()
         self._cuda = torch.cuda.get_rng_state(device.name) if device.type == "cuda" else None
 
@@ -35,6 +37,8 @@ class Kept:
         """Put everything back, the numbers of tensors into the tensors that they were in."""
         for tensor, value in zip(self._tensors, self._values, strict=True):
             tensor.copy_(value)
+        for module, attributes in self._plain:
+            vars(module).update(attributes)
         set_host_generators(self._host)
         if self._cuda is not None:
             torch.cuda.set_rng_state(self._cuda, self._device.name)

@@ -205,7 +205,8 @@ class DeviceSteps:
             problem = self._try(name, compare=known is None) if name != "eager" else ""
             if not problem:
                 way = known if known is not None and known.name == name else Way(name, "; ".join(reasons))
-                return _ways.setdefault(key, way)
+                _ways.setdefault(key, way)
+                return way
             reasons.append(problem)
         raise AssertionError("eager steps can be taken")
 
@@ -243,7 +244,7 @@ class DeviceSteps:
         """Record the steps in a way; return why that cannot be, or "". Whatever happens, the training is where it was."""
         work = self._eager if name == "captured" else self._differentiate
         optimizer = self._parts.optimizer if name == "captured" else None
-        kept = Kept(self._tensors(), self._parts.device, optimizer)
+        kept = Kept(self._tensors(), self._parts.model, self._parts.device, optimizer)
         expected: list[torch.Tensor] = []
         if compare:
             before = self._host_state()
@@ -273,8 +274,14 @@ class DeviceSteps:
         return ""
 
     def _after(self, work: Callable[[], object]) -> list[torch.Tensor]:
-        """Return copies of all tensors, gradients among them, after doing the work a few times."""
-        for _ in range(COMPARED):
+        """Return copies of all tensors, gradients among them, after doing the work a few times.
+
+        An epoch may have fewer steps left, or in all: then it is that of its first ones.
+        """
+        steps = len(self._parts.batches)
+        if self._step + COMPARED > steps:
+            self._position.zero_()
+        for _ in range(min(COMPARED, steps)):
             work()
         gradients = [p.grad for p in self._parts.parameters if p.grad is not None]
         state = tensors_in(list(self._parts.optimizer.state.values()))

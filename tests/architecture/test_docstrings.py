@@ -18,7 +18,7 @@ import pytest
 import harness
 import harness.statistics
 
-WITHOUT = {"Event", "Choice", "Float", "Int", "__version__", "hookimpl"}  # no definitions of ours
+WITHOUT = {"Event", "Job", "Choice", "Float", "Int", "__version__", "hookimpl"}  # no definitions of ours
 PUBLIC = [name for name in harness.__all__ if name not in WITHOUT and not inspect.ismodule(getattr(harness, name))]
 STATISTICS = sorted(module.name for module in pkgutil.iter_modules(harness.statistics.__path__))
 

@@ -57,6 +57,7 @@ def test_the_written_tests_pass(every_kind):
 
 def test_the_written_plugins_take_part_in_one_run(every_kind, benchmark_file, tmp_path):
     file = benchmark_file(
+        ('executor = "inprocess"\n', ""),
         ("[data]\nsize = 16", '[data]\ndataset = "my-dataset"'),
         (
             'optimizers = ["sgd", "adam"]',

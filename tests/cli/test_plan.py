@@ -12,11 +12,13 @@ from harness.benchmark.comparison import count_comparison_runs
 from harness.benchmark.loading import load
 from harness.benchmark.plan import resolve
 from harness.benchmark.sections import as_plain
-from harness.cli import plan as module
 from harness.cli.app import main
-from harness.cli.plan import estimate, lines, power
+from harness.cli.plan import lines
 from harness.console.progress import Reporter
 from harness.run.after.probe_costs import foretell
+from harness.run.forecast import timing as module
+from harness.run.forecast.estimate import estimate
+from harness.run.forecast.power import power
 from harness.run.prepare import Request, prepare
 from harness.run.start import run
 from harness.statistics.power import all_similar

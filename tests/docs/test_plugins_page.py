@@ -95,6 +95,7 @@ def test_a_signature_on_the_page_is_the_contracts_own(sections):
 
 def test_every_example_of_the_plugin_page_takes_part_in_a_run(blocks, benchmark_file, tmp_path):
     file = benchmark_file(
+        ('executor = "inprocess"\n', ""),
         ("[data]\nsize = 16\noptions = { train = 64, tune = 32, test = 64 }", '[data]\ndataset = "clouds"'),
         (
             'optimizers = ["sgd", "adam"]',

@@ -215,7 +215,6 @@ def arm_driver(log_file: Path, kill_at: int | None, out: Path, arming: Arming, s
     """Have this process, a driver's, killed at one of its calls, and its workers armed."""
     from harness.records import database
     from harness.run import executor
-    from harness.run.workers import processes
     from harness.training import loop
 
     log = Log(log_file)
@@ -236,8 +235,22 @@ def arm_driver(log_file: Path, kill_at: int | None, out: Path, arming: Arming, s
     calls.listen_to_disk()
     calls.listen_to_messages()
     loop.SAVE_EVERY = 0.0  # so that every epoch has a state to go on from
-    started = partial(_spawned, arming) if spawned else partial(Forked, arming, calls)
-    processes.subprocess = SimpleNamespace(Popen=started, DEVNULL=subprocess.DEVNULL)  # type: ignore[attr-defined]
+    if spawned:
+        start_workers_by(partial(_spawned, arming))
+        return
+
+    def begin() -> None:
+        calls.kind = "none"  # what its driver would be killed at is not for this process
+        arm_worker(arming, spawned=False)
+
+    start_workers_by(partial(Forked, begin))
+
+
+def start_workers_by(start: Callable[..., Any]) -> None:
+    """Have workers started by another function than ``subprocess.Popen``."""
+    from harness.run.workers import processes
+
+    processes.subprocess = SimpleNamespace(Popen=start, DEVNULL=subprocess.DEVNULL)  # type: ignore[attr-defined]
 
 
 def _spawned(arming: Arming, words: Sequence[str], **named: Any) -> subprocess.Popen[bytes]:
@@ -251,10 +264,13 @@ def _spawned(arming: Arming, words: Sequence[str], **named: Any) -> subprocess.P
 
 
 class Forked:
-    """A worker's process that is forked from its driver, which has imported everything; it has what is used of ``Popen``."""
+    """A worker's process that is forked from its driver, which has imported everything; it has what is used of ``Popen``.
+
+    ``begin`` is called in it before anything else.
+    """
 
     def __init__(
-        self, arming: Arming, drivers: Calls, words: Sequence[str], stdin: int, stdout: int, stderr: int, env: dict[str, str],
+        self, begin: Callable[[], object], words: Sequence[str], stdin: int, stdout: int, stderr: int, env: dict[str, str],
         pass_fds: tuple[int, ...], start_new_session: bool,
     ) -> None:  # fmt: skip
         self.returncode: int | None = None
@@ -262,7 +278,6 @@ class Forked:
         if self.pid:
             return
         try:
-            drivers.kind = "none"  # what its driver would be killed at is not for this process
             for number in signal.valid_signals():
                 with suppress(OSError):
                     signal.signal(number, signal.SIG_DFL)
@@ -275,7 +290,7 @@ class Forked:
             _close_all_but({0, 1, 2, *pass_fds})
             os.environ.clear()
             os.environ.update(env)
-            arm_worker(arming, spawned=False)
+            begin()
             exec(words[2], {"__name__": "__main__"})
         except BaseException:
             traceback.print_exc()

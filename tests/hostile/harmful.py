@@ -121,13 +121,13 @@ HARMS: dict[str, Callable[[], object]] = {
     "descriptors": _close_descriptors,
     "output": _print,
     "output_closed": lambda: os.closerange(1, 3),
-    "parent": _kill_parent,
     "group": _kill_group,
     "double_fork": _double_fork,
     "environment": os.environ.clear,
 }
 ALWAYS: dict[str, Callable[[], object]] = {
     "crashes": _segfault,
+    "parent": _kill_parent,
     "sys_exit": lambda: sys.exit(0),
     "interrupt": _interrupt,
     "sleeps": _sleep,

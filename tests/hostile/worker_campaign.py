@@ -137,11 +137,11 @@ class WorkerCampaign:
             Blow(choose.uniform(0, self.length), False, "worker", choose.choice(DEADLY))
             for _ in range(choose.randint(0, 2))
         ]
-        kind = choose.choice(("call", "driver", "both", "group", "the end", "nothing", "nothing"))
+        kind = choose.choice(("call", "call", "driver", "both", "group", "the end", "nothing"))
         moment = choose.uniform(0, self.length)
         again = choose.choice((0.0, choose.uniform(0, 0.2)))
         if kind == "call":
-            return choose.randint(1, self.calls), blows
+            return choose.randint(1, self.calls // campaign.PARTS), blows
         if kind in ("driver", "both"):
             blows.append(Blow(moment, False, kind, choose.choice(campaign.SIGNALS)))
         if kind == "group":
@@ -302,7 +302,8 @@ def benchmark(executor: str, workers: int) -> str:
     changes = [
         ('executor = "inprocess"', f'executor = "{executor}"\nworkers = {workers}'),
         ("epochs = 2", "epochs = 3"),
-        ("seeds = 2", "seeds = 4"),
+        ("seeds = 2", "seeds = 8"),
+        ("trials = 2", "trials = 4"),
     ]
     for old, new in changes:
         assert old in text, old

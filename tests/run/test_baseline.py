@@ -393,7 +393,7 @@ FREE = {
     "search": {"metric", "seed", "space"},
     "train": {
         "pretrained", "heads", "backbones", "optimizers", "schedulers", "aliases", "device", "precision", "threads",
-        "executor",
+        "executor", "executor_options", "workers", "crew", "max_seconds", "max_memory",
     },
     "compare": {
         "untuned", "twins", "aa", "label_noise", "gate", "fit", "probes", "probe_options", "probe_sizes",

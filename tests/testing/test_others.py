@@ -398,7 +398,7 @@ class Silent(Plain):
 
 @pytest.mark.parametrize(
     ("build", "named"),
-    [(Plain, set()), (Deaf, {"stops"}), (Swallows, {"names_failures"}), (Silent, {"carries_out", "stops"})],
+    [(Plain, set()), (Deaf, {"stops"}), (Swallows, {"measures", "names_failures"}), (Silent, {"carries_out", "stops"})],
 )
 def test_executors(build, named):
     assert set(failures(Executor("e", build))) == named

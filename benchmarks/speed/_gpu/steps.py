@@ -123,7 +123,7 @@ def stepped(bench: Bench, runs: list[Any], way: str) -> Iterator[tuple[int, Any,
             item = next(turns, members)
             if item is members:
                 del members[number]
-            elif item is not None:
+            elif hasattr(item, "number"):  # an epoch, and no pause
                 yield number, item, parts
 
 

@@ -48,6 +48,11 @@ class Opening(Protocol):
     """All that another process needs to open a workbench of its own: plain values that can be pickled.
 
     An executor takes it from ``workbench.opening()``, sends it to its workers once, and gives it to ``harness.Worker``.
+
+    >>> class Elsewhere:  # of a workbench without arrays
+    ...     sys_path = ()
+    ...     def with_arrays(self, change): return self
+    ...     def open(self, state, solution): return "a workbench of this process"
     """
 
     @property
@@ -99,10 +104,10 @@ class Workbench(Protocol):
 class RunningExecutor(Protocol):
     """Where jobs, runs and measurements, are carried out: pure jobs in, events out.
 
-    Four more members are optional. ``isolated`` is true where jobs are carried out in other processes, so that a death
+    Five more members are optional. ``isolated`` is true where jobs are carried out in other processes, so that a death
     of this one is not theirs; without it, it is false. ``close()`` ends the workers; it is called once, at the end.
-    ``line`` says in one line for people how many workers there are, and why. ``workers`` is how many processes carry jobs
-    out at the same time; without it, it is 1.
+    ``line`` says in one line for people how many workers there are, and why. ``at_once`` says how many jobs are carried out
+    at the same time; without it, as many as there is room for. ``workers`` says in how many processes; without it, one.
 
     >>> from harness import Done
     >>> class Nothing:

@@ -45,16 +45,44 @@ def measure_solutions(
     executor: Callable[[], GuardedExecutor],
 ) -> list[str]:
     """Carry out every probe; return a line for each that failed. What a limit in seconds leaves out is no failure."""
-    ended = [planned for planned in comparison if (store.run(planned.run.id) or {}).get("state") == schema.DONE]
-    at_work = [
-        Probing(probe, setting, work_of(probe, setting, ended), store, reporter) for probe in setting.plan.probes
-    ]
+    at_work = _probings(setting, _ended(comparison, store), store, reporter)
+    _expect(at_work)
     if any(probing.has_work for probing in at_work):
         _measure(at_work, store, reporter, executor())
     failures = [line for probing in at_work for line in probing.end()]
     notes = store.noted("probes") or {}
     store.note("probes", {probe.name: notes[probe.name] for probe in setting.plan.probes})
     return failures
+
+
+def expect_measurements(
+    setting: Setting, comparison: Sequence[ComparisonRun], store: Store, reporter: Reporter, ended: bool
+) -> int:
+    """Note how many measurements are left, for the console and for ``harness status``; return how many.
+
+    Only runs of the comparison that ended well count once it is over; before that all that are planned.
+    """
+    runs = _ended(comparison, store) if ended else comparison
+    return _expect(_probings(setting, runs, store, reporter))
+
+
+def _expect(probings: Sequence[Probing]) -> int:
+    for probing in probings:
+        probing.expect()
+    if probings:
+        wanted = {probing.probe.name: len(probing.work.wanted) for probing in probings}
+        probings[0].store.note("measurements", wanted)
+    return sum(probing.left for probing in probings)
+
+
+def _ended(comparison: Sequence[ComparisonRun], store: Store) -> list[ComparisonRun]:
+    """Return the runs of the comparison that ended well."""
+    return [planned for planned in comparison if (store.run(planned.run.id) or {}).get("state") == schema.DONE]
+
+
+def _probings(setting: Setting, runs: Sequence[ComparisonRun], store: Store, reporter: Reporter) -> list[Probing]:
+    """Return the work of every probe."""
+    return [Probing(probe, setting, work_of(probe, setting, runs), store, reporter) for probe in setting.plan.probes]
 
 
 def _measure(at_work: Sequence[Probing], store: Store, reporter: Reporter, executor: GuardedExecutor) -> None:
@@ -124,6 +152,16 @@ class Probing:
         }  # fmt: skip
 
     @property
+    def left(self) -> int:
+        """How many measurements are still to be made, at the most."""
+        return 0 if self.note["over"] else len(self._missing(self.work.wanted)) + len(self.handed_out)
+
+    def expect(self) -> None:
+        """Note for the console how many measurements are left, and what one of them takes, where that is known."""
+        each = self.note["seconds_each"] / self._workers or None
+        self.reporter.ahead.expect("measurement", self.left, each, of=self.probe.name)
+
+    @property
     def has_work(self) -> bool:
         """Whether anything that it is asked for may have to be measured."""
         return not self.note["over"] and bool(self._missing(self.work.wanted))
@@ -166,6 +204,7 @@ class Probing:
         if isinstance(event, Measured):
             run_ids = [run.id for run in measurement.runs]
             self.store.add_measured(self.probe.name, self.version, run_ids, event.numbers, event.arrays)
+            self._known.add(key)
             seconds = event.seconds
         else:
             self._note_problem(measurement.runs, event.reason)
@@ -178,6 +217,7 @@ class Probing:
             if None not in self._timed.values():
                 self._write(seconds_each=self._estimate())
                 self._say_cost()
+        self.expect()
         self.reporter.preparing(f"{self.probe.name}: {self.work.unit}", self._count_done(), self.note["planned"])
 
     def end(self) -> Iterator[str]:
@@ -202,13 +242,14 @@ class Probing:
         self.note.update(values)
         self.store.note("probes", {**(self.store.noted("probes") or {}), self.probe.name: self.note})
 
-    def _measured(self) -> set[Key]:
-        """Return what is measured, from the records."""
+    @cached_property
+    def _known(self) -> set[Key]:
+        """What is measured, as the records had it at first and with what this call has entered."""
         return self.store.measured(self.probe.name, self.version)
 
     def _missing(self, measurements: Sequence[Runs]) -> list[Runs]:
         """Return those measurements that are neither made nor under way, nor have failed in this call."""
-        known = self._measured() | self.failed | self.handed_out.keys()
+        known = self._known | self.failed | self.handed_out.keys()
         return [runs for runs in measurements if key_of(runs) not in known]
 
     def _count_done(self) -> int:
@@ -254,11 +295,12 @@ class Probing:
     def _write_end(self) -> None:
         """Write down how much was measured, and take out measurements that were only made to be timed."""
         planned = {key_of(runs) for runs in self.work.first(self.note["groups"])}
-        measured = self._measured()
+        measured = self.store.measured(self.probe.name, self.version)
         if self.work.groups and not self.note["groups"]:
             first = {key_of(runs) for runs in self.work.groups[0]}
             self.store.drop_measured(self.probe.name, self.version, measured & first)
         self._write(over=True, done=len(planned & measured), subset=self.work.part(self.note["groups"]))
+        self.expect()
         self._write(left_out=self._left_out(self.store.noted("command") or ()))
 
     def _left_out(self, command: Sequence[str]) -> str:

@@ -20,22 +20,28 @@ DEAR = 5.0  # seconds: a measurement that takes longer is not repeated to be tim
 
 
 def planned_cells(setting: Setting) -> list[ComparisonRun]:
-    """Return the comparison as it will be if every search finds something, at the middle of every space."""
+    """Return the comparison as it will be if every search chooses something: the first one the middle of the space.
+
+    Further searches of an arm choose something else, for equal parameters would be equal runs.
+    """
     searches = setting.plan.benchmark.search.replicates
     chosen = {}
     for competitor in (*setting.plan.competitors, *setting.plan.controls_of("aa")):
-        values = {name: middle(space) for name, space in competitor.space.items()}
-        chosen[competitor.name] = [values] * searches
+        places = [0.5, *((number + 1) / (searches + 1) * 0.5 for number in range(searches - 1))]
+        chosen[competitor.name] = [
+            {name: inside(space, place) for name, space in competitor.space.items()} for place in places
+        ]
     found = comparison_runs(setting, chosen)
     return [*found, *restart_runs(setting, found)]
 
 
-def middle(space: Any) -> Any:
-    """Return a value inside a distribution, near the middle."""
+def inside(space: Any, place: float = 0.5) -> Any:
+    """Return a value inside a distribution, at a part of the way from its low end to its high one; a choice is the first."""
     if hasattr(space, "choices"):
         return space.choices[0]
-    value = (space.low * space.high) ** 0.5 if space.log else (space.low + space.high) / 2
-    return int(value) if isinstance(space.low, int) else value
+    low, high = space.low, space.high
+    value = low ** (1 - place) * high**place if space.log else low + (high - low) * place
+    return int(value) if isinstance(low, int) else value
 
 
 def probe_costs(setting: Setting, planned: Sequence[ComparisonRun]) -> list[dict[str, Any]]:

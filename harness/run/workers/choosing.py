@@ -20,7 +20,7 @@ from harness.plugin.runs import Run
 from harness.run.workers.messages import Rehearse
 
 if TYPE_CHECKING:
-    from harness.training.parts import Parts
+    from harness.training.pauses import Pause
 
 SECONDS = 0.25  # of steps, for each number
 AT_MOST = 3.0  # seconds of one rehearsal, after which no larger number is tried
@@ -207,29 +207,34 @@ class _Rehearsal:
 
     def __init__(self, run: Run, workbench: Workbench) -> None:
         self.parts: Any = workbench.parts(run)
+        self.steps = 0
         who = f"arm {run.arm.name} (or its task, {run.task})"
-        self._turns = kept_apart(self.parts.turn.of(_turns(run, self.parts)), who)
+        self._turns = kept_apart(self.parts.turn.of(self._go(run)), who)
 
-    def take_turn(self) -> int:
-        """Take the steps of a turn; return how many, 0 where the run has no more."""
-        return next(self._turns, (0, []))[0]
+    def take_turn(self) -> bool:
+        """Take the steps of a turn; return whether there were any."""
+        return next(self._turns, None) is not None
 
     def close(self) -> None:
         """Leave the run."""
         self._turns.close()  # type: ignore[attr-defined]
 
+    def _go(self, run: Run) -> Iterator[Pause]:
+        """Take the steps of a run without evaluating it; yield where others have their turn."""
+        from harness.training.pauses import QUIET
 
-def _turns(run: Run, parts: Parts) -> Iterator[int]:
-    """Take the steps of a run without evaluating it; yield where others have their turn: the number of steps since then."""
-    for epoch in parts.resume(None, run.epochs):
-        if parts.recorder is None:
-            for inputs, targets in parts.batches.of(epoch):
-                parts.step(inputs, targets)
-                yield 1
-            continue
-        turns = list_of_turns(len(parts.batches))
-        for steps, _ in zip(turns, parts.steps(epoch), strict=False):
-            yield steps
+        parts = self.parts
+        for epoch in parts.resume(None, run.epochs):
+            if parts.recorder is None:
+                for inputs, targets in parts.batches.of(epoch):
+                    parts.step(inputs, targets)
+                    self.steps += 1
+                    yield QUIET
+                continue
+            for steps, pause in zip(list_of_turns(len(parts.batches)), parts.steps(epoch), strict=False):
+                self.steps += steps
+                yield pause
+        yield None
 
 
 def list_of_turns(steps: int) -> list[int]:
@@ -252,14 +257,13 @@ def _rate(members: Sequence[_Rehearsal], seconds: float) -> float:
     """Return the steps a second of all members, each having its turn."""
     wait = _waiting(members[0].parts.device)
     wait()
-    steps, began = 0, time.monotonic()
-    while time.monotonic() - began < seconds:
-        taken = sum(member.take_turn() for member in members)
-        if not taken:
-            break
-        steps += taken
+    before, began = sum(member.steps for member in members), time.monotonic()
+    goes_on = True
+    while goes_on and time.monotonic() - began < seconds:
+        for member in members:
+            goes_on &= member.take_turn()
     wait()
-    return steps / (time.monotonic() - began)
+    return (sum(member.steps for member in members) - before) / (time.monotonic() - began)
 
 
 def _waiting(device: Any) -> Any:

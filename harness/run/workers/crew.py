@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.plugin.process_settings.members import Members, changed_members, members_taken
 from harness.plugin.runs import Event, Failed
@@ -64,7 +64,7 @@ class Crew:
             event = self._advance(member)
             if isinstance(event, PutBack):
                 self._end(job_id)
-                yield PutBack(job_id, event.reason, event.alone)
+                yield replace(event, job_id=job_id)
             elif event is not None:
                 yield from self._happened(job_id, event)
 

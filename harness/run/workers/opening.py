@@ -146,8 +146,8 @@ def _plugins_of(arm: Arm, task: str, registry: Registry) -> ArmPlugins:
 
 
 def _changed(data: Data, change: Callable[[Any], Any]) -> Data:
-    splits = {name: _changed_split(getattr(data, name), change) for name in ("train", "tune", "test")}
-    return replace(data, **splits)
+    train, tune, test = (_changed_split(split, change) for split in (data.train, data.tune, data.test))
+    return replace(data, train=train, tune=tune, test=test)
 
 
 def _changed_split(split: Split, change: Callable[[Any], Any]) -> Split:

@@ -134,11 +134,21 @@ class WorkerPool:
         return self._wanted
 
     @property
+    def at_once(self) -> int:
+        """How many jobs it carries out at the same time."""
+        return self._wanted * self._places
+
+    @property
     def line(self) -> str:
         """How many workers there are, and why; "" before that is known."""
         if self._line or self._rehearsal is not None:
             return self._line
         return staff_line(self._wanted, self._places, self._workbench.staffing, self._chosen)
+
+    @property
+    def staff(self) -> tuple[Transport, int, int]:
+        """What has started the workers, how many, and the places of each; before the choice, the most there may be."""
+        return self._transport, self._wanted, self._places
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take these jobs; those that came first begin first."""
@@ -240,6 +250,9 @@ class WorkerPool:
             if self._failed_starts >= MOST_STARTS and not any(one.is_ready for one in self._members.values()):
                 self.close()
                 raise PluginError(f"its workers cannot be started: {left.reason}: {_last_line(left.last_words)}")
+        if member.retires:  # it ended as it has said, perhaps before it read of its last job
+            self._waiting.extendleft(work for work in member.jobs.values() if work)
+            return
         alone = len(member.jobs) == 1
         killed = any(work.over for work in member.jobs.values() if work)
         for job_id, work in member.jobs.items():

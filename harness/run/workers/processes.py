@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -58,6 +59,14 @@ class Processes:
         opening: What ``workbench.opening()`` gave.
         environ: Further environment variables of the workers.
         gpus: How many GPUs they share, from the first one on. Of several each worker sees one.
+
+    >>> class Opening:
+    ...     sys_path = ()
+    ...     def with_arrays(self, change): return "values that can be pickled"
+    >>> workers = Processes(Opening())
+    >>> workers.memory(0)  # of a worker that has not been started
+    0
+    >>> workers.close()
     """
 
     def __init__(self, opening: Opening, environ: dict[str, str] | None = None, gpus: int = 0) -> None:
@@ -193,6 +202,7 @@ def main(connection: int, lifeline: int, spool: int, opening: tuple[int, int]) -
     faulthandler.enable()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the driver decides what Ctrl-C means
     _die_with_driver(lifeline)
+    sys.addaudithook(partial(_spare_driver, os.getppid()))
     ours = Connection(connection)
     with interruption.listening(), suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver has ended
         opened = pickle.loads(os.pread(spool, opening[1], opening[0])).with_arrays(open_stored)
@@ -211,6 +221,15 @@ def _die_with_driver(lifeline: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()
+
+
+def _spare_driver(driver: int, event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse what would end the driver from here by a call of Python's; an audit hook, which no plugin can take out."""
+    if event in ("os.kill", "os.killpg") and abs(arguments[0]) in (
+        1,
+        driver,
+    ):  # -1 stands for all processes of the user
+        raise PermissionError(f"{event}({arguments[0]}): a worker must not end its driver")
 
 
 def _watch(lifeline: int) -> None:

@@ -5,6 +5,7 @@ One implementation serves all executors with workers. A process that has a conne
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,11 @@ class Worker:
 
     Raises:
         HarnessError: The benchmark cannot be opened here, because a plugin cannot be loaded for example.
+
+    >>> class Opening:
+    ...     def open(self, state, solution): return "a workbench"
+    >>> Worker(Opening()).retiring
+    ''
     """
 
     def __init__(self, opening: Opening) -> None:
@@ -143,6 +149,7 @@ def serve(opening: Opening, receive: Callable[[bool], ToWorker | None], send: Ca
     worker = Worker(opening)
     crew = Crew(lambda given: worker.turns(given.job, given.state, given.solutions))
     send(Ready())
+    importlib.import_module("torch._dynamo")  # the first optimizer needs it: a second that passes while no job is there
     while len(crew) or not worker.retiring:
         message = receive(not len(crew))
         while message is not None:

@@ -53,7 +53,7 @@ def state_round_trip(offer: Optimizer) -> str:
 def continues_from_state(offer: Optimizer) -> str:
     """Stopped after an epoch and gone on from the state in a file, it ends with the same weights, to the last bit."""
     uninterrupted = _network(offer)
-    states = [as_from_disk(epoch.state()) for epoch in train(uninterrupted.run, uninterrupted)]
+    states = [as_from_disk(epoch.state()) for epoch in train(uninterrupted.run, uninterrupted) if epoch.state]
     for state in states[:-1]:
         resumed = _network(offer)
         list(train(resumed.run, resumed, state))

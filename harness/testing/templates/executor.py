@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness import Done, Epoch, Event, Executor, Job, Run, Workbench, execute, hookimpl
+from harness import Done, Epoch, Event, Executor, Job, Measurement, Workbench, execute, hookimpl
 
 
 class Newcomer:
@@ -45,7 +45,7 @@ class Newcomer:
 
 def _epochs(job: Job) -> int:
     """Return how long a job is in epochs; a measurement has none."""
-    return job.epochs if isinstance(job, Run) else 0
+    return 0 if isinstance(job, Measurement) else job.epochs
 
 
 @hookimpl

@@ -28,7 +28,8 @@ class Broken:
 
 
 def test_the_shortest_run_comes_first_and_a_failure_stops_no_other() -> None:
-    executor = Newcomer(Broken())
+    workbench: Any = Broken()
+    executor = Newcomer(workbench)
     about = {"arm": SimpleNamespace(name="any"), "task": "any"}
     runs: list[Any] = [SimpleNamespace(id=f"{epochs} epochs", epochs=epochs, **about) for epochs in (3, 1, 2)]
     executor.submit(runs)

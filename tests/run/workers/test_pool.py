@@ -239,3 +239,13 @@ def test_too_much_memory_of_several_runs_is_the_fault_of_the_one_that_takes_it_a
         assert not event.alone
         event = next(events)[1]
     assert event == Failed("error", "over its limit of 1 GB (train.max_memory)")
+
+
+def test_a_job_that_reaches_a_worker_too_late_is_not_to_blame_for_its_end(made):
+    pool, workers, (first, second) = made(places=2, runs=2)
+    events = pool.events()
+    workers.say(0, Retiring("a plugin has changed it"), done(first), Left("exit code 0"))
+    assert next(events)[0] == first.id
+    workers.answer = lambda worker, job: [done(job)]
+    assert [event for _, event in events] == [Done({"tune_accuracy": 0.9})]
+    assert workers.having(second) == [0, 1]

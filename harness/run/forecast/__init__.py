@@ -1,0 +1,1 @@
+"""What a benchmark will take on this machine: ``pace`` times steps in workers, ``queue`` lets them work through the plan."""
