@@ -20,7 +20,7 @@ from harness.errors import HarnessError, PluginError
 from harness.plugin.contracts import Data, Executor, Probe, Split
 from harness.plugin.runs import Done, Failed, Interrupted
 from harness.records import Store
-from harness.run.after import late_probes, measuring
+from harness.run.after import measuring, probe_limits, probing
 from harness.run.after.late_probes import measure_solutions
 from harness.run.after.probe_costs import planned_cells
 from harness.run.after.probe_work import work_of
@@ -217,7 +217,7 @@ def test_everything_is_measured_where_it_fits(measured):
     assert lines == []
     assert (about["done"], about["planned"], about["possible"], about["subset"]) == (ALL, ALL, ALL, "")
     assert len(set(slow.calls)) == ALL
-    assert len(slow.calls) <= ALL + late_probes.TIMED  # a few twice, to know what they cost
+    assert len(slow.calls) <= ALL + probing.TIMED  # a few twice, to know what they cost
 
 
 @pytest.mark.parametrize(("size", "measurements"), [(1, 16), (16, 16), (23, 16), (24, 24), (1000, 24)])
@@ -260,7 +260,7 @@ def test_a_limit_in_seconds_is_kept_and_the_command_that_adds_the_rest_is_said_a
     assert lines == []
     first = work_of(probe_of(2), measured.setting, measured.cells).groups[0]
     assert about["done"] == about["planned"] == len(first) == 16
-    assert slow.now <= budget + late_probes.TIMED - 1
+    assert slow.now <= budget + probing.TIMED - 1
     assert about["subset"] == f"16 of {ALL} pairs of networks: every seed paired with the next seed"
     assert about["left_out"] == (
         f"probe fake: only {about['subset']}, because compare.probe_budget is {budget} s; to measure "
@@ -299,9 +299,9 @@ def test_a_higher_limit_counts_what_was_spent_and_measures_only_what_is_missing(
     ("needed", "proposed"), [(0.01, 10), (6, 10), (24, 36), (67, 110), (94.2, 150), (328, 500), (66_667, 110_000)]
 )
 def test_a_limit_that_is_proposed_has_room_and_two_digits(needed, proposed):
-    key, value = late_probes.more_seconds(probe_of(2), needed)
+    key, value = probe_limits.more_seconds(probe_of(2), needed)
     assert (key, value) == ("compare.probe_budgets.fake", proposed)
-    assert value >= late_probes.ROOM * needed
+    assert value >= probe_limits.ROOM * needed
 
 
 def test_what_is_measured_is_not_measured_again(measured):
@@ -576,5 +576,5 @@ def test_a_probe_that_is_not_costly_measures_every_solution_and_replicates_too(s
 
 def test_a_limit_in_seconds_is_for_costly_probes_alone(setting):
     made = setting(more="probe_budget = 3.0\n")
-    assert late_probes.limit_of(made, CHEAP)[0] is None
-    assert late_probes.limit_of(made, probe_of(1))[0] == 3.0
+    assert probe_limits.limit_of(made, CHEAP)[0] is None
+    assert probe_limits.limit_of(made, probe_of(1))[0] == 3.0
