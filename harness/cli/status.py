@@ -58,11 +58,15 @@ def status(folder: Path) -> dict[str, Any]:
 
 def _measurements(records: Records) -> dict[str, dict[str, int]]:
     """Return by probe how many measurements are made, and how many there will be; those that a limit leaves out are not."""
-    made = records.measured.drop_duplicates(["probe", "one", "other", "third"])["probe"].value_counts()
+    from harness.records import database
+    from harness.records.tables import count_measured
+
+    with database.reading(records.folder) as db:
+        made = count_measured(db, records.meta)
     counts = {}
     for probe, total in records.meta.measurements.items():
         note = records.meta.probes.get(probe, {})
-        counts[probe] = {"done": int(made.get(probe, 0)), "total": int(note["planned"]) if note.get("over") else total}
+        counts[probe] = {"done": made.get(probe, 0), "total": int(note["planned"]) if note.get("over") else total}
     return counts
 
 

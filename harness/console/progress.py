@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -123,7 +124,7 @@ class Watch:
     def __init__(self, reporter: Reporter, first: float = 300.0) -> None:
         self._reporter = reporter
         self._first = first
-        self._happened: tuple[str, float] = ("the first run", time.monotonic())  # what is under way, and since when
+        self._happened: tuple[Callable[[], str], float] = (lambda: "the first run", time.monotonic())
         self._over = threading.Event()
 
     def __enter__(self) -> Watch:
@@ -133,15 +134,17 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._over.set()
 
-    def happened(self, what: str) -> None:
-        """Note that something has come of the work, and what is under way now."""
+    def happened(self, what: Callable[[], str]) -> None:
+        """Note that something has come of the work; ``what`` says what is under way, if it is asked for from another thread."""
         self._happened = (what, time.monotonic())
 
     def _watch(self) -> None:
         last, due = self._happened, self._first
         while not self._over.wait(last[1] + due - time.monotonic()):
             if last is self._happened:
-                self._reporter.say(f"{last[0]}: nothing has come of it for {duration(due)}; Ctrl-C stops it", "yellow")
+                self._reporter.say(
+                    f"{last[0]()}: nothing has come of it for {duration(due)}; Ctrl-C stops it", "yellow"
+                )
                 due *= 2
             else:
                 last, due = self._happened, self._first

@@ -100,6 +100,9 @@ class Meta:
     broken_plugins: Mapping[str, Any] = field(default_factory=dict)  # by module that could not be loaded: why
     fairness: Mapping[str, Any] = field(default_factory=dict)  # the notes on how evenly the arms are treated
     changed_settings: Mapping[str, Sequence[str]] = field(default_factory=dict)  # lines by run; "" for none
+    unrepeatable: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  # by run: operations without a deterministic form
 
     range_tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: where its search is centred
     exhausted: Mapping[str, int] = field(default_factory=dict)  # by search that tried all: its number of combinations

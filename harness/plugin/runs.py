@@ -180,9 +180,8 @@ class Epoch:
     snapshot: Callable[[], Mapping[str, torch.Tensor]] | None = None  # returns the weights, where they are kept
     environment: Mapping[str, Any] | None = None  # hash, versions and hardware of its worker; None: the driver's
     changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each
-    notes: tuple[
-        str, ...
-    ] = ()  # how a GPU takes its steps, and what of it cannot be repeated to the last bit, a line each
+    way: str = ""  # how a GPU takes the steps, and why not in a faster way; a line, empty on a CPU
+    unrepeatable: tuple[str, ...] = ()  # the operations of the run that have no deterministic form on its GPU
     ends_run = False
 
 

@@ -92,6 +92,12 @@ class NoteTables(OpenFolder):
         noted[run_id] = list(dict.fromkeys([*noted.get(run_id, ()), *lines]))
         self.note(schema.CHANGES, noted)
 
+    def note_unrepeatable(self, operations: Sequence[str], run_id: str) -> None:
+        """Note which operations of a run have no deterministic form on its GPU."""
+        noted: dict[str, list[str]] = (self.noted(schema.UNREPEATABLE) or {}) if operations else {}
+        if operations and noted.get(run_id) != [*operations]:
+            self.note(schema.UNREPEATABLE, {**noted, run_id: [*operations]})
+
     def changes(self) -> list[str]:
         """Return every such line once, with the number of runs that it belongs to."""
         return schema.changes_of(self.noted(schema.CHANGES) or {})

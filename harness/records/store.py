@@ -95,6 +95,7 @@ class Store(SearchTables, ResultTables):
         self.note_changes(event.changed, run_id)
         match event:
             case Epoch():
+                self.note_unrepeatable(event.unrepeatable, run_id)
                 self._append_epoch(run_id, event, decision)
             case Done():
                 written = self._write_files(run_id, event)

@@ -122,6 +122,13 @@ def read_measured(db: sqlite3.Connection, meta: Meta) -> DataFrame:
     return measured.astype({"value": float}).reset_index(drop=True)
 
 
+def count_measured(db: sqlite3.Connection, meta: Meta) -> dict[str, int]:
+    """Return by probe how many measurements it has made so far, by its version of now."""
+    query = "SELECT probe, version, count(*) FROM (SELECT DISTINCT probe, version, one, other, third FROM measured) GROUP BY probe, version"
+    counts = {(probe, version): int(many) for probe, version, many in db.execute(query)}
+    return {probe: counts.get((probe, note["version"]), 0) for probe, note in meta.probes.items()}
+
+
 def _read(db: sqlite3.Connection, table: str, order: str) -> DataFrame:
     """Return a table as it is stored, in an order; without a row, its columns have their kinds all the same."""
     import pandas as pd

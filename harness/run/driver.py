@@ -45,6 +45,7 @@ class Driver:
         self.retrain = Retrain(setting, store, self.tune, self._comparison, self._register, self._say_end)
         self.restart = Restart(setting, store, self.retrain, self._comparison, self._say_end)
         self._epochs_done = 0  # in this session
+        self._epochs_in_all = 0  # those done, and those left when a run ended last
         self._began = 0.0  # when the first of them was begun
 
     @cached_property
@@ -128,15 +129,20 @@ class Driver:
         register_protocol(self.setting, self.store, self.reporter, len(unknown))
 
     def _show_progress(self, loop: EventLoop, watch: Watch, run: Job | None, event: Event | None) -> None:
-        """Move the bar after an epoch, and tell the watch what is under way."""
+        """Move the bar after an epoch, and tell the watch what is under way.
+
+        An epoch takes one off those that are left. So they are counted anew only where a run has ended.
+        """
         self._began = self._began or time.monotonic()
+        if event is None or event.ends_run:
+            self._epochs_in_all = self._epochs_done + self._epochs_left(loop)
         if isinstance(run, Run) and isinstance(event, Epoch):
             self._epochs_done += 1
-            left = self._epochs_left(loop)
+            left = self._epochs_in_all - self._epochs_done
             self.reporter.ahead.expect("epoch", left, (time.monotonic() - self._began) / self._epochs_done)
             at_once = min(self.executor.at_once, len(loop.under_way))
-            self.reporter.move(run.arm.name, self._epochs_done, self._epochs_done + left, at_once)
-        watch.happened("; ".join(map(str, loop.under_way.values())) or "the search")
+            self.reporter.move(run.arm.name, self._epochs_done, self._epochs_in_all, at_once)
+        watch.happened(loop.describe_under_way)
 
     def _say_trial(self, search: Search, run: Run, trial: dict[str, Any]) -> None:
         """Say how a trial ended; its score is the mean of its runs."""
@@ -160,7 +166,8 @@ class Driver:
         under_way = loop.under_way.values()
         asked = sum(run.epochs for run in waiting) + sum(work.run.epochs - work.epochs for work in under_way)
         middle = (plan.search.epochs[0] + plan.search.epochs[-1]) // 2
-        unasked = sum(search.left for search in self.searches if not search.finished) * middle
+        unasked = sum(search.left for search in self.searches if not search.finished)
+        unasked = middle * (unasked - sum(work.run.phase == "search" for work in under_way))
         if self.only_search or self.retrain.entered:
             return asked + unasked
         return asked + unasked + self.retrain.left * plan.compare.epochs

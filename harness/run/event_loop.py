@@ -34,6 +34,8 @@ from harness.run.fairness import rehearsal
 from harness.run.reuse import EarlierRuns
 from harness.run.search import GO_ON
 
+SHOWN = 8  # runs under way that a line names
+
 
 class Phase(Protocol):
     """A part of a benchmark: it hands out runs, one at a time, and takes note of how they ended."""
@@ -120,6 +122,7 @@ class EventLoop:
         self._reporter = reporter
         self._after_event = after_event
         self._keep_weights = keep_weights
+        self._ways: set[str] = set()  # lines on how arms are trained that were said
         self._changes: set[str] = set()  # lines on changed settings that were said
         self._staff = ""  # the executor's line that was said last
 
@@ -155,6 +158,12 @@ class EventLoop:
         work.phase.enter(work.measurement, event)
         return work.measurement
 
+    def describe_under_way(self) -> str:
+        """Return what the executor has, in words; another thread may ask."""
+        works = [str(work) for work in [*list(self.under_way.values()), *list(self.measuring.values())]]
+        more = [f"and {len(works) - SHOWN} more"] if len(works) > SHOWN else []
+        return "; ".join([*works[:SHOWN], *more]) or "the search"
+
     def _events(self) -> Iterator[tuple[str, Event]]:
         """Yield the events of the jobs under way; note which settings of the process have changed in the meantime."""
         executor = f"executor '{self._executor.name}'"
@@ -162,6 +171,7 @@ class EventLoop:
             interruption.check()
             self._store.note_changes(changed)
             self._say_changes([*changed, *event.changed])
+            self._say_way(job_id, event)
             self._say_staff()
             if job_id in self.under_way or job_id in self.measuring:  # else it was given up, and is ended now
                 yield job_id, event
@@ -232,6 +242,17 @@ class EventLoop:
         self._store.append(work.run.id, event, decision)
         if isinstance(event, Epoch):
             work.epochs = event.number
+
+    def _say_way(self, run_id: str, event: Event) -> None:
+        """Say how a GPU takes the steps of an arm, and what of them cannot be repeated to the last bit, each once."""
+        if not isinstance(event, Epoch) or run_id not in self.under_way:
+            return
+        arm = self.under_way[run_id].run.arm.name
+        unrepeatable = [f"{name} has no deterministic form on this GPU" for name in event.unrepeatable]
+        for line in ([f"{arm}: {event.way}"] if event.way else []) + [f"{arm}: {line}" for line in unrepeatable]:
+            if line not in self._ways:
+                self._ways.add(line)
+                self._reporter.say(line)
 
     def _say_changes(self, lines: list[str]) -> None:
         """Say which settings of the process a plugin has changed, each once; the records have them too."""

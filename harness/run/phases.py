@@ -68,7 +68,7 @@ class Tune:
 
     def next(self) -> Run | None:
         """Return the next run of the search that has asked least."""
-        for search in sorted(self.searches, key=lambda search: len(search.trials)):
+        for search in sorted(self.searches, key=lambda search: search.asked):
             if runs := search.ask(1):
                 self._asked_by[runs[0].id] = search
                 return runs[0]

@@ -18,7 +18,9 @@ from harness.records.files import temporary_folder, write
 from harness.testing.problems import Problem
 from harness.training.batches import put_on_device
 from harness.training.device import Device
+from harness.training.graphs import Recorder
 from harness.training.ingredients import Ingredients
+from harness.training.loop import train
 from harness.training.parts import Parts, assemble
 
 P = ParamSpec("P")
@@ -92,9 +94,9 @@ def run_of(offer: Optimizer, problem: Problem, scheduler: Scheduler, epochs: int
     return Run(**{**usual, **fields})
 
 
-def ingredients(offer: Optimizer, problem: Problem, scheduler: Scheduler) -> Ingredients:
+def ingredients(offer: Optimizer, problem: Problem, scheduler: Scheduler, device: Device = CPU) -> Ingredients:
     """Return what the run is made of."""
-    rows = put_on_device(problem.rows, CPU)
+    rows = put_on_device(problem.rows, device)
     backbone = Backbone(problem.name, lambda shape, outputs: problem.build())
     return Ingredients(problem.task, backbone, offer, scheduler, problem.outputs, train=rows, tune=rows, test=None)
 
@@ -115,6 +117,16 @@ def start(
     run = run_of(offer, problem, scheduler, epochs, optimizer=dict(settings or {}), precision=precision)
     parts = assemble(run, ingredients(offer, problem, scheduler), CPU)
     next(parts.resume(None, epochs))
+    return parts
+
+
+def trained_on(device: Device, offer: Optimizer, problem: Problem, epochs: int, recorder: Recorder | None) -> Parts:
+    """Return the parts of a run that was trained on a device by the whole loop; without a recorder, by what the device has."""
+    scheduler = FALLING if offer.scheduled else STEADY
+    run = run_of(offer, problem, scheduler, epochs)
+    parts = assemble(run, ingredients(offer, problem, scheduler, device), device, recorder=recorder)
+    for _ in train(run, parts):
+        pass
     return parts
 
 

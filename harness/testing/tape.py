@@ -58,8 +58,12 @@ class TapeRecorder:
 
     static = True
 
+    def __init__(self) -> None:
+        self.recorded = 0  # tapes that were made
+
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """Return the replay of a tape of the work."""
+        self.recorded += 1
         tape = Tape()
         with tape:
             work()

@@ -237,12 +237,17 @@ class Parts:
             self.snapshots.add(epoch, self.predict(self.ingredients.test, exact=True))
             snapshot = self.model.state_dict
         state = partial(self.state, epoch)
-        return Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot, notes=self._notes())
-
-    def _notes(self) -> tuple[str, ...]:
-        """Return how the device takes the steps, and what of them cannot be repeated to the last bit, a line each."""
-        lines = [f"{operation} has no deterministic form on this GPU" for operation in self.unrepeatable]
-        return (*([self.way.line] if self.way is not None else []), *lines)
+        return Epoch(
+            epoch,
+            steps,
+            self.clock.seconds,
+            lr,
+            self.metrics,
+            state,
+            snapshot,
+            way=self.way.line if self.way else "",
+            unrepeatable=(*self.unrepeatable,),
+        )
 
     def last_gradient_is_finite(self) -> torch.Tensor:
         """Return whether the last step's gradient is finite, ``[]``.

@@ -24,6 +24,23 @@ def be_repeatable() -> None:
 
 
 @contextmanager
+def repeatable_here() -> Iterator[None]:
+    """Have torch choose deterministic algorithms inside, and what it chose before after it."""
+    import torch
+
+    cudnn, memory = torch.backends.cudnn, torch.utils.deterministic
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    flags = cudnn.deterministic, cudnn.benchmark, memory.fill_uninitialized_memory  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        be_repeatable()
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+            cudnn.deterministic, cudnn.benchmark, memory.fill_uninitialized_memory = flags  # type: ignore[attr-defined]
+
+
+@contextmanager
 def noticed(operations: dict[str, None]) -> Iterator[None]:
     """Add to ``operations`` the names of those without a deterministic form that the work inside uses."""
     with warnings.catch_warnings(record=True) as caught:

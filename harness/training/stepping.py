@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from harness.errors import one_line
+from harness.errors import HarnessError, one_line
 from harness.training import group_entries
 from harness.training.graphs import Recorder, Work
 from harness.training.keeping import Kept, host_state, same_tensors, tensors_in
@@ -204,7 +204,9 @@ class DeviceSteps:
         for name in names if known is None else names[names.index(known.name) :]:
             problem = self._try(name, compare=known is None) if name != "eager" else ""
             if not problem:
-                way = known if known is not None and known.name == name else Way(name, "; ".join(reasons))
+                way = (
+                    known if known is not None and known.name == name else Way(name, "; ".join(dict.fromkeys(reasons)))
+                )
                 _ways.setdefault(key, way)
                 return way
             reasons.append(problem)
@@ -257,7 +259,7 @@ class DeviceSteps:
             replay = self._recorder.record(work)
         except Exception as error:
             kept.put_back()
-            return f"it cannot be captured ({one_line(error)})"
+            return f"it cannot be captured ({str(error) if isinstance(error, HarnessError) else one_line(error)})"
         kept.put_back()
         if name == "halves":
             replay = self._with_gradients(replay)

@@ -77,3 +77,36 @@ def test_piped_every_phase_says_that_it_is_over(capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("comparing photos")]
     assert lines[-1] == "comparing photos: 900 of 900"
     assert len(lines) <= 3
+
+
+def test_the_training_says_how_many_runs_train_at_once_and_when_everything_is_done(terminal):
+    reporter, _, task = terminal
+    reporter.ahead.expect("epoch", 399, seconds=1.0)
+    reporter.ahead.expect("measurement", 72, of="connectivity")
+    reporter.ahead.expect("measurement", 1, of="surface")
+    reporter.move("arm", 1, 400, at_once=3)
+    assert task.description == "arm, 3 runs at once"
+    assert task.fields["ahead"] == "(everything: about 6 min 39 s and 73 measurements)"
+    reporter.ahead.expect("measurement", 72, seconds=2.5, of="connectivity")
+    reporter.ahead.expect("measurement", 0, of="surface")
+    reporter.ahead.expect("epoch", 0)
+    reporter.preparing("connectivity: pairs", 1, 72)
+    assert task.fields["ahead"] == "(everything: about 3 min)"
+
+
+def test_piped_the_training_says_every_minute_how_far_it_is(capsys, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", clock)
+    reporter = Reporter()
+    reporter.ahead.expect("epoch", 200, seconds=1.0)
+    for done in range(1, 131):
+        clock.now += 1
+        reporter.move("arm", done, 330, at_once=2)
+    reporter.ahead = progress.Ahead()
+    clock.now += 61
+    reporter.move("arm", 131, 330)
+    assert capsys.readouterr().out.splitlines() == [
+        "61 of 330 epochs, 2 runs at once; everything is done in about 3 min 20 s",
+        "122 of 330 epochs, 2 runs at once; everything is done in about 3 min 20 s",
+        "131 of 330 epochs",
+    ]

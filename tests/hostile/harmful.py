@@ -80,6 +80,8 @@ def _set_default_dtype() -> None:
 
 
 def _close_descriptors() -> None:
+    """Close all that this process has open, and leave a thread that does not end with it."""
+    threading.Thread(target=time.sleep, args=(3600,)).start()
     os.closerange(3, 4096)
 
 

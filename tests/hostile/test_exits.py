@@ -642,6 +642,6 @@ def test_what_does_not_come_on_is_named():
                 heard.set()
 
     with Watch(Listener(), first=0.01) as watch:  # type: ignore[arg-type]
-        watch.happened(what)
+        watch.happened(lambda: what)
         assert heard.wait(60)
     assert any("nothing has come of it for" in line for line in said)

@@ -224,7 +224,9 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
     records.runs.loc[records.runs["seed"] == 0, "environment"] = "another"
     records.runs.loc[records.runs["run_id"] == "lesson_cnn-rmsprop-cosine-0", "test_loss"] = np.inf
     records.meta.data["left_out"] = ["a.jpg: truncated"]
-    records = replace(records, meta=replace(records.meta, broken_plugins={"lion": "no module named 'lion'"}))
+    unrepeatable = {"a": ["kthvalue"], "b": ["cumsum", "kthvalue"]}
+    meta = replace(records.meta, broken_plugins={"lion": "no module named 'lion'"}, unrepeatable=unrepeatable)
+    records = replace(records, meta=meta)
     records.arms.at[0, "tuned_params"] = {"lr": 0.99, "momentum": 0.9}
     results = replace(analysed(records), problems=("analysis 'mine' failed: oops",))
     said = "\n".join(notice.text for notice in notices(Outcome(results)))
@@ -240,6 +242,7 @@ def test_nothing_fails_quietly(make_records: Any, spoiled: Any, analysed: Any) -
         "1 unreadable example left out: a.jpg: truncated",
         "Plugin lion could not be loaded and was left out: no module named 'lion'",
         "2 environments",
+        "2 runs cannot be repeated to the last bit: on this GPU, cumsum and kthvalue have no deterministic form.",
     ):
         assert text in said
         assert text in page

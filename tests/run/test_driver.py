@@ -40,6 +40,7 @@ class Made:
 
     name = "made"
     room = 1
+    line = ""
 
     def __init__(self):
         self.runs = []

@@ -39,6 +39,7 @@ class AnyOrder:
     """
 
     name = "any order"
+    line = ""
 
     def __init__(self, room, seed, dies_after=math.inf):
         self.room = room

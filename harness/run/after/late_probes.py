@@ -77,7 +77,7 @@ def _measure(at_work: Sequence[Probing], store: Store, reporter: Reporter, execu
     with Watch(reporter) as watch:
 
         def happened(job: Job | None, event: Event | None) -> None:
-            watch.happened("; ".join(map(str, loop.measuring.values())) or "the probes")
+            watch.happened(loop.describe_under_way)
 
         loop = EventLoop(executor, phases, store, reporter, EarlierRuns(), after_event=happened)
         loop.carry_out()

@@ -49,6 +49,8 @@ class Spending:
 
         From ``planned_from`` on every trial costs what it was to cost when it was asked.
         """
+        if self._search.unit == "trials":
+            return float(len(self._asks))
         ended = self.leading()
         if planned_from is None or planned_from >= ended:
             first, total = ended, self._totals[-1]
@@ -59,6 +61,8 @@ class Spending:
 
     def covered(self, limit: float) -> int:
         """Return how many of the trials, in order, a budget covers: those before which it was not yet spent."""
+        if self._search.unit == "trials":
+            return min(len(self._asks), math.ceil(limit))
         ended, total = self.leading(), self._totals[-1]
         if total >= limit:
             return bisect_left(self._totals, limit)

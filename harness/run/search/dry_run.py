@@ -24,6 +24,7 @@ from harness.run.search.optuna_study import OptunaStudy
 from harness.run.search.samplers import (
     ACROSS_SEEDS,
     OURS,
+    Tried,
     check_finite,
     directions,
     find_class,
@@ -33,7 +34,6 @@ from harness.run.search.samplers import (
     quiet_optuna,
     samplers,
     short_name,
-    tries_all,
 )
 
 Where = Callable[..., str]
@@ -181,18 +181,18 @@ def _search(plan: Plan, competitor: Competitor) -> None:
     quiet_optuna()
     study = OptunaStudy("small", directions(plan))
     startup, enough = _enough(plan, competitor)
-    tried: list[Mapping[str, Any]] = []
+    tried = Tried(search.sampler, competitor.space)
     for number in range(enough):
         if number == 0 or number >= startup:
             study.prepare(make_sampler(plan, competitor, number), make_pruner(plan))
-        tried.append(study.ask(dict(competitor.space)).params)
+        tried.note(study.ask(dict(competitor.space)).params)
         score = (number * 37 % 101 + 1) / 103
         state = {4: TrialState.FAIL, 7: TrialState.PRUNED}.get(number % 10, TrialState.COMPLETE)
         steps, notes, stop = _pruned(plan, study, number, score)
         state = TrialState.PRUNED if stop else state
         values = [score, 1.0 + number % 5][: len(search.objectives)] if state == TrialState.COMPLETE else None
         study.end(number, steps, notes, values, state)
-        if tries_all(search.sampler, competitor.space, tried):
+        if tried.everything:
             return
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import optuna
@@ -88,13 +88,25 @@ def _count(space: Any) -> int:
     return math.floor((space.high - space.low) / space.step + 1e-9) + 1 if space.step else 0
 
 
-def tries_all(sampler: str, space: Mapping[str, Any], tried: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether a sampler that walks through every combination of a space has asked all of them."""
-    many = combinations(space) if short_name(sampler) in EXHAUSTIVE else 0
-    places = (
-        {tuple(_place(params.get(name), one) for name, one in space.items()) for params in tried} if many else set()
-    )
-    return 0 < many <= sum(None not in place for place in places)
+class Tried:
+    """Which combinations of a space have been asked, for a sampler that walks through all of them."""
+
+    def __init__(self, sampler: str, space: Mapping[str, Any]) -> None:
+        self._space = space
+        self._many = combinations(space) if short_name(sampler) in EXHAUSTIVE else 0  # 0 where the sampler does not
+        self._combinations: set[tuple[int | None, ...]] = set()
+
+    def note(self, params: Mapping[str, Any]) -> None:
+        """Note the parameters of one more trial."""
+        if self._many:
+            combination = tuple(_place(params.get(name), one) for name, one in self._space.items())
+            if None not in combination:
+                self._combinations.add(combination)
+
+    @property
+    def everything(self) -> bool:
+        """Whether the sampler has asked all of them."""
+        return 0 < self._many <= len(self._combinations)
 
 
 def _place(value: Any, space: Any) -> int | None:

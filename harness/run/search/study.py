@@ -31,7 +31,8 @@ from harness.records.earlier import EarlierRun
 from harness.run.search import budget
 from harness.run.search.budget import Spending
 from harness.run.search.rebuilding import OPTUNA_STATE, study_in_memory, write_study
-from harness.run.search.samplers import combinations, make_pruner, make_sampler, study_name, tries_all
+from harness.run.search.samplers import Tried, combinations, make_pruner, make_sampler, study_name
+from harness.run.search.trial_runs import TrialRuns
 from harness.training.device import environment
 
 GO_ON = PrunerDecision(stop=False, notes={})
@@ -51,9 +52,12 @@ class Search:
         self._by_epochs = self._options.pruner != "none" and self._options.seeds == 1  # else the pruner goes by seeds
         self._asks = store.asks(self.study)
         self._spending = Spending(self._options, self._asks)
+        self._tried = Tried(self._options.sampler, competitor.space)
+        self._runs = TrialRuns(setting, competitor, replicate)
+        self._waiting: dict[int, int] = {}  # by the number of a trial under way: how many of its runs have not ended
         self._numbers_by_run: dict[str, list[int]] = {}
         for ask in self._asks:
-            self._note_runs(ask)
+            self._note_asked(ask)
         self._told = self._whole_generations()
         self._study = study_in_memory(
             self.study, setting.plan, competitor.space, self._asks, self._told, self._reported
@@ -81,7 +85,12 @@ class Search:
     @property
     def trials(self) -> list[dict[str, Any]]:
         """The trials asked so far, in order; never more than the budget covers."""
-        return self._asks[: self._spending.covered(self.limit)]
+        return self._asks[: self.asked]
+
+    @property
+    def asked(self) -> int:
+        """How many trials were asked so far, of those that the budget covers."""
+        return self._spending.covered(self.limit)
 
     @property
     def combinations(self) -> int:
@@ -91,8 +100,7 @@ class Search:
     @property
     def exhausted(self) -> bool:
         """Whether the sampler has asked every combination of the space."""
-        tried = (ask["params"] for ask in self._asks)
-        return tries_all(self._options.sampler, self.competitor.space, tried)
+        return self._tried.everything
 
     @property
     def exhaustion(self) -> str:
@@ -110,13 +118,13 @@ class Search:
     @property
     def finished(self) -> bool:
         """Whether nothing may be asked any more and all trials have ended."""
-        return self._spending.covered(self.limit) <= self._spending.leading() and self.spent
+        return self.asked <= self._spending.leading() and self.spent
 
     @property
     def left(self) -> int:
         """How many trainings are still to do, about so many where the budget is not in trials."""
-        under_way = [ask for ask in self.trials if not ask["ended"]]
-        begun = sum(self._count_waiting(ask) for ask in under_way)
+        covered = self._waiting.keys() & range(self.asked)
+        begun = sum(self._waiting[number] for number in covered)
         unasked = 0 if self.spent else self._spending.trials_left(self.limit)
         return begun + self._options.seeds * unasked
 
@@ -156,12 +164,12 @@ class Search:
             self._study.prepare(make_sampler(plan, self.competitor, number, self.replicate), make_pruner(plan))
             trial = self._study.ask(dict(self.competitor.space))
         assert trial.number == number
-        runs = self._runs(trial.params)
+        runs = self._runs.begun(number, trial.params)
         attrs = self._study.trial_attrs(number), self._study.study_attrs
         generation = number // self._options.together
         self._store.add_runs(runs[:1], str(environment(self.setting.device)["hash"]))
         self._asks.append(self._store.add_ask(self.study, number, generation, trial.params, runs[0], *attrs))
-        self._note_runs(self._asks[number])
+        self._note_asked(self._asks[number])
         self._go_on(self._asks[number])
 
     def ask_pruner(self, run_id: str, epoch: Epoch) -> PrunerDecision:
@@ -205,7 +213,8 @@ class Search:
         decision = None
         for row in earlier.epochs:
             if row["epoch"] < total:
-                decision = self.ask_pruner(earlier.run_id, _epoch(row))
+                epoch = Epoch(row["epoch"], row["steps"], row["seconds"], row["lr"], row["metrics"])
+                decision = self.ask_pruner(earlier.run_id, epoch)
                 if decision.stop:
                     return earlier.stopped_after(row["epoch"], decision)
                 self._decided[earlier.run_id] = (row["epoch"], None)
@@ -251,34 +260,24 @@ class Search:
     def _metric(self) -> str:
         return f"tune_{self.setting.plan.metric}"
 
-    def _runs(self, params: Mapping[str, Any]) -> list[Run]:
-        """Return the runs of a trial, a seed each."""
-        seeds = range(self._options.seeds)
-        return [self.setting.search_run(self.competitor, params, self.replicate, seed) for seed in seeds]
-
-    def _note_runs(self, ask: Mapping[str, Any]) -> None:
-        for run in self._runs(ask["params"]):
+    def _note_asked(self, ask: Mapping[str, Any]) -> None:
+        """Note which runs a trial has, and what it tries."""
+        self._tried.note(ask["params"])
+        for run in self._runs.of(ask):
             self._numbers_by_run.setdefault(run.id, []).append(ask["number"])
-
-    def _count_waiting(self, ask: Mapping[str, Any]) -> int:
-        """Return how many runs of a trial have not ended."""
-        return sum(not self._has_ended(run) for run in self._runs(ask["params"]))
-
-    def _has_ended(self, run: Run) -> bool:
-        row = self._store.run(run.id)
-        return row is not None and row["state"] in schema.ENDED
 
     def _go_on(self, ask: dict[str, Any]) -> None:
         """Bring a trial on: what it needs trained next is made ready; if it needs no more, it ends."""
         if ask["ended"]:
             return
-        runs = self._runs(ask["params"])
+        runs = self._runs.of(ask)
         for place, run in enumerate(runs):
             row = self._store.run(run.id)
             if row is None:
                 self._store.add_runs([run], str(environment(self.setting.device)["hash"]))
             if row is None or row["state"] == schema.WAITING:
                 self._ready.append(run)
+                self._waiting[ask["number"]] = len(runs) - place
                 return
             if row["state"] != schema.DONE:
                 self._end(ask, row["state"], row["reason"], place + 1)
@@ -302,7 +301,9 @@ class Search:
 
     def _end(self, ask: dict[str, Any], state: str, reason: str, trained: int) -> None:
         """End a trial in our table and in Optuna's, by the first so many of its runs."""
-        runs = self._runs(ask["params"])[:trained]
+        runs = self._runs.of(ask)[:trained]
+        self._runs.forget(ask["number"])
+        self._waiting.pop(ask["number"], None)
         rows = [self._store.run(run.id) or {} for run in runs]
         values = [row["metrics"][self._metric] for row in rows] if state == schema.DONE else []
         value = sum(values) / len(values) if values else None
@@ -341,13 +342,8 @@ class Search:
         if self._options.pruner == "none":
             return {}
         if not self._by_epochs:
-            rows = [self._store.run(run.id) or {} for run in self._runs(ask["params"])]
+            rows = [self._store.run(run.id) or {} for run in self._runs.of(ask)]
             ended = [row["metrics"][self._metric] for row in rows if row.get("state") == schema.DONE]
             return dict(enumerate(ended))
         epochs = [e for e in self._store.epochs(ask["run_id"]) if e["epoch"] < ask["params"]["epochs"]]
         return {e["epoch"]: e["metrics"][self._metric] for e in epochs}
-
-
-def _epoch(row: Mapping[str, Any]) -> Epoch:
-    """Return a recorded epoch, of which no state is kept."""
-    return Epoch(row["epoch"], row["steps"], row["seconds"], row["lr"], row["metrics"])

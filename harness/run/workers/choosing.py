@@ -181,7 +181,9 @@ def rehearse(run: Run, workbench: Workbench, numbers: Sequence[int], seconds: fl
     A number that fails, for lack of memory for example, and those after it are left out. So are those after one that
     brings no more than the one before.
     """
-    run, members, rates = replace(run, epochs=max(run.epochs, EPOCHS)), [], {}
+    run = replace(run, epochs=max(run.epochs, EPOCHS))
+    members: list[_Rehearsal] = []
+    rates: dict[int, float] = {}
     choice, began = Choice(max(numbers)), time.monotonic()
     try:
         for number in numbers:

@@ -8,6 +8,7 @@ because the other end of its lifeline closes then; on Linux the system sees to i
 from __future__ import annotations
 
 import ctypes
+import errno
 import faulthandler
 import os
 import pickle
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -203,17 +205,35 @@ def main(connection: int, lifeline: int, spool: int, opening: tuple[int, int]) -
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the driver decides what Ctrl-C means
     _die_with_driver(lifeline)
     sys.addaudithook(partial(_spare_driver, os.getppid()))
-    ours = Connection(connection)
-    with interruption.listening(), suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver has ended
+    ours, code = Connection(connection), 1
+    try:
+        _work(ours, spool, opening)
+        code = 0
+    except (EOFError, BrokenPipeError, ConnectionResetError):  # the driver has ended
+        code = 0
+    except OSError as error:
+        if error.errno == errno.EBADF:
+            print("a plugin has closed what this worker talks to its driver by", file=sys.stderr)
+        else:
+            traceback.print_exc()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(code)  # threads that a plugin has left behind are not waited for
+
+
+def _work(connection: Connection, spool: int, opening: tuple[int, int]) -> None:
+    """Open the benchmark and carry out what comes, until the process is to retire; raises EOFError at the driver's end."""
+    with interruption.listening():
         opened = pickle.loads(os.pread(spool, opening[1], opening[0])).with_arrays(open_stored)
         os.close(spool)
 
         def receive(may_wait: bool) -> Any:
-            return unpack(ours.recv_bytes()) if may_wait or ours.poll(0) else None
+            return unpack(connection.recv_bytes()) if may_wait or connection.poll(0) else None
 
-        serve(opened, receive, lambda message: ours.send_bytes(pack(message)))
-    sys.stderr.flush()
-    os._exit(0)  # threads that a plugin has left behind are not waited for
+        serve(opened, receive, lambda message: connection.send_bytes(pack(message)))
 
 
 def _die_with_driver(lifeline: int) -> None:

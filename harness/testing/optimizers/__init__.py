@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.testing.optimizers.building import builds, defaults_in_space
-from harness.testing.optimizers.declared import cost, switches
+from harness.testing.optimizers.declared import captured_steps, cost, switches
 from harness.testing.optimizers.descent import descends_network, descends_quadratic, descends_valley, trains_in_bf16
 from harness.testing.optimizers.gradients import keeps_gradients, nan_gradient, zero_gradient
 from harness.testing.optimizers.objective import common_objective
@@ -14,6 +14,7 @@ from harness.testing.optimizers.state import continues_from_state, deterministic
 QUICK = [
     builds, defaults_in_space, obeys_lr, obeys_schedule, descends_quadratic, descends_valley, descends_network,
     trains_in_bf16, state_round_trip, continues_from_state, deterministic, several_groups, without_gradient,
-    named_parameters, channels_last, zero_gradient, nan_gradient, keeps_gradients, switches, common_objective,
+    named_parameters, channels_last, zero_gradient, nan_gradient, keeps_gradients, switches, captured_steps,
+    common_objective,
 ]  # fmt: skip
 FULL = [space_brackets_best_lr, cost]

@@ -16,9 +16,13 @@ from harness.testing.driving import (
     state_tensors,
     step,
     torch_check,
+    trained_on,
     weights,
 )
 from harness.testing.outcomes import NotApplicable, require
+from harness.testing.tape import NoRecorder
+from harness.training.device import Device
+from harness.training.repeatable import repeatable_here
 
 
 @torch_check
@@ -51,6 +55,25 @@ def switches(offer: Optimizer) -> str:
         back <= 1e-3 * away,
         f"train() must bring back the weights from before eval(), got {back / away:.2g} of the way left",
     )
+    return ""
+
+
+@torch_check
+def captured_steps(offer: Optimizer) -> str:
+    """On a GPU, a CUDA graph has its steps as ``captured`` says, and gives the weights of eager steps to the last bit."""
+    import torch
+
+    if offer.captured is None:
+        raise NotApplicable("it declares no captured=, so that on a GPU it steps eagerly")
+    if not torch.cuda.is_available():
+        raise NotApplicable("there is no GPU here")
+    device = Device("cuda:0", "fp32", torch.get_num_threads())
+    with repeatable_here():
+        graphed = trained_on(device, offer, problems.NETWORK, 6, recorder=None)
+        eager = trained_on(device, offer, problems.NETWORK, 6, recorder=NoRecorder())
+    assert graphed.way is not None
+    require(graphed.way.name == "captured", f"must take steps that a graph can have, got {graphed.way.line}")
+    require(same(weights(eager), weights(graphed)), "must give the same weights in a graph and without, gave others")
     return ""
 
 

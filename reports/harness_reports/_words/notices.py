@@ -179,7 +179,22 @@ def _about_environment(records: Records) -> list[Notice]:
     if (environments := ended["environment"].nunique()) > 1:
         text = f"The runs come from {environments} environments (machine or versions); the versions shown are the driver's."
         notices.append(Notice("warn", text))
+    if sentence := _unrepeatable(records):
+        notices.append(Notice("note", sentence))
     return notices + _about_taken_runs(records)
+
+
+def _unrepeatable(records: Records) -> str:
+    """Return which runs would not give the same numbers to the last bit again; "" for none."""
+    runs = records.meta.unrepeatable
+    operations = sorted({operation for names in runs.values() for operation in names})
+    if not operations:
+        return ""
+    have = "has" if len(operations) == 1 else "have"
+    return (
+        f"{numbers.counted(len(runs), 'run')} cannot be repeated to the last bit: on this GPU, {numbers.joined(operations)} "
+        f"{have} no deterministic form."
+    )
 
 
 def _about_taken_runs(records: Records) -> list[Notice]:

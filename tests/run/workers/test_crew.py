@@ -153,15 +153,15 @@ def carried_out(benchmark_file, tmp_path, monkeypatch, contents):
     """Return a function that carries a benchmark out in a way and returns its tables, and the lines it said."""
     monkeypatch.setattr("harness.training.parts.recorder_for", lambda turn: PlainRecorder())
 
-    def carry_out(way, *replacements, code=0):
+    def carry_out(way, *replacements, code=0, **request):
         crew = WAYS[way]
         monkeypatch.setenv("CREW", crew)
         file = benchmark_file(*replacements)
         out = tmp_path / way
         plugins = (HERE / "together.py",) if crew else ()
         executor = f"train.executor='{'together' if crew else 'inprocess'}'"
-        request = Request(file, out=out, plugins=plugins, overrides=(executor,), no_reuse=True)
-        assert run(request, Reporter(quiet=True)) == code
+        asked = Request(file, out=out, plugins=plugins, overrides=(executor,), no_reuse=True, **request)
+        assert run(asked, Reporter(quiet=True)) == code
         (folder,) = out.iterdir()
         return contents(folder)
 
@@ -183,3 +183,32 @@ def test_crews_of_one_and_of_eight_give_the_tables_of_one_run_after_the_other(ca
     assert len(tables["inprocess"]["runs"]) > 8
     assert differences(tables["inprocess"], tables["a crew of 1"]) == {}
     assert differences(tables["a crew of 1"], tables["a crew of 8"]) == {}
+
+
+# --- on a GPU -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("optimizers", "train"),
+    [
+        (["sgd", "adam", "rmsprop", "adamw", "nadam"], ""),  # a whole step is one graph
+        (["adagrad", "lion", "muon", "ema", "torch:ASGD", "torch:RAdam"], ""),
+        (["sam", "lbfgs"], ""),  # closures
+        (["sgd", "adam"], 'augment = ["flip", "crop"]\n'),
+        (["sgd", "adam"], "batch_size = 64\n"),  # one batch an epoch
+    ],
+    ids=["captured", "some captured", "closures", "augmented", "one batch"],
+)
+def test_on_a_gpu_eager_graphed_and_crewed_runs_have_equal_tables(optimizers, train, carried_out, monkeypatch):
+    """``carried_out`` takes every step eagerly until its patch is undone."""
+    named = ", ".join(f'"{name}"' for name in optimizers)
+    more = [('optimizers = ["sgd", "adam"]', f"optimizers = [{named}]\n{train}"), ("epochs = [1, 2]", "epochs = [4]")]
+    more += [("batch_size = 16\n", "")] if "batch_size" in train else []
+    eager = carried_out("inprocess", *more, only_search=True)
+    monkeypatch.undo()
+    graphed = carried_out("a crew of 1", *more, only_search=True)
+    crewed = carried_out("a crew of 8", *more, only_search=True)
+    assert len(eager["epochs"]) >= 4 * 3 * len(optimizers)
+    assert differences(eager, graphed) == {}
+    assert differences(graphed, crewed) == {}
