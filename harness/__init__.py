@@ -64,6 +64,7 @@ if typing.TYPE_CHECKING:
     from harness.console.safe_text import spreadsheet_table as spreadsheet_table
     from harness.console.safe_text import typed as typed
     from harness.data.archive import open_archive as open_archive
+    from harness.data.cores import usable_cores as usable_cores
     from harness.data.images import ImageSource as ImageSource
     from harness.data.images import ImageStore as ImageStore
     from harness.data.images import decode_photos as decode_photos
@@ -81,7 +82,6 @@ if typing.TYPE_CHECKING:
     from harness.run.workers.pool import WorkerPool as WorkerPool
     from harness.run.workers.processes import Processes as Processes
     from harness.run.workers.worker import Worker as Worker
-    from harness.training.cores import usable_cores as usable_cores
     from harness.training.loop import execute as execute
     from harness.training.pretrained import read_weights as read_weights
     from harness.verdict.protocol import Protocol as Protocol
@@ -121,7 +121,7 @@ _LAZY = {
     "Processes": "harness.run.workers.processes.Processes",
     "Worker": "harness.run.workers.worker.Worker",
     "WorkerPool": "harness.run.workers.pool.WorkerPool",
-    "usable_cores": "harness.training.cores.usable_cores",
+    "usable_cores": "harness.data.cores.usable_cores",
     "execute": "harness.training.loop.execute",
     "read_weights": "harness.training.pretrained.read_weights",
     "Protocol": "harness.verdict.protocol.Protocol",

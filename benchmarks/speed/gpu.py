@@ -33,6 +33,8 @@ SECTIONS = {  # by name: the module, the function in it, and the most seconds it
     "bare": ("bare", "bare", 75),
     "steps": ("steps", "steps", 120),
     "resnet18": ("steps", "resnet18", 75),
+    "short_runs": ("steps", "short_runs", 60),
+    "little_memory": ("steps", "little_memory", 45),
     "barrier": ("barriers", "barrier", 60),
     "tests": ("files", "gpu_tests", 90),
     "flagship": ("files", "flagship", 200),
@@ -40,7 +42,17 @@ SECTIONS = {  # by name: the module, the function in it, and the most seconds it
     "verdict": ("files", "verdict", 420),
     "eight_seeds": ("files", "eight_seeds", 660),
 }
-ASKED = ("bare", "steps", "resnet18", "barrier", "tests", "flagship", "tables", "verdict")  # where none is named
+ASKED = (
+    "bare",
+    "steps",
+    "resnet18",
+    "short_runs",
+    "barrier",
+    "tests",
+    "flagship",
+    "tables",
+    "verdict",
+)  # where none is named
 SPARE = 4.0  # seconds before its limit at which a section says where it is
 TRACEBACK = 1700  # characters of one traceback that are printed
 

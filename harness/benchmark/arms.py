@@ -92,22 +92,9 @@ def _resolve_arm(arm: Arm, networks: Networks, benchmark: Benchmark, source: Sou
         scheduler=scheduler,
         space=space,
         fixed=fixed,
-        plugins=source_hashes(arm, benchmark.train.task, registry),
+        plugins=registry.source_hashes(arm, benchmark.train.task),
         benchmark=benchmark,
     )
-
-
-def source_hashes(arm: Arm, task: str, registry: Registry) -> dict[str, str]:
-    """Return the SHA-256 of the source of each plugin that takes part in an arm."""
-    hashes = {
-        "backbone": registry.find("backbone", arm.backbone, "backbone").sha256,
-        "optimizer": registry.find("optimizer", arm.optimizer, "optimizer").sha256,
-        "scheduler": registry.find("scheduler", arm.scheduler, "scheduler").sha256,
-        "task": registry.find("task", task, "task").sha256,
-    }
-    if arm.head:
-        hashes["head"] = registry.find("backbone", arm.head, "train.heads").sha256
-    return hashes
 
 
 def resolve_controls(

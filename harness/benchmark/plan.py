@@ -279,10 +279,4 @@ def _resolve_probes(benchmark: Benchmark, source: Source, registry: Registry) ->
 def _probe_versions(benchmark: Benchmark, registry: Registry) -> dict[str, str]:
     """Return by probe the hash of its source, and of the options that the file gives it."""
     options = benchmark.compare.probe_options
-    return {name: probe_version(registry, name, options.get(name, {})) for name in benchmark.compare.probes}
-
-
-def probe_version(registry: Registry, name: str, options: Mapping[str, Any]) -> str:
-    """Return the version of a probe: the hash of its source and of the options that the benchmark gives it."""
-    sha256 = registry.find("probe", name, "compare.probes").sha256
-    return digest([sha256, options]) if options else sha256
+    return {name: registry.probe_version(name, options.get(name, {})) for name in benchmark.compare.probes}

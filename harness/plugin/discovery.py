@@ -58,7 +58,7 @@ def discover(files: Sequence[Path] = (), block: Iterable[str] = (), check_block:
         if file.stem in block:
             registry.blocked.add(file.stem)
         else:
-            _load_plugin(_Source(file.stem, str(file), file), manager, registry)
+            _load_plugin(_Source(file.stem, str(file), file, _content_of(file)), manager, registry)
     for name in sorted(block - registry.blocked) if check_block else ():
         raise PluginError(f"block: must name a plugin, got {shown(name)}{did_you_mean(name, registry.origins)}")
     return registry
@@ -80,6 +80,13 @@ def load_only(modules: Mapping[str, str], files: Mapping[Path, bytes]) -> Regist
     for name, why in registry.broken.items():
         raise PluginError(f"plugin {name}: {why}")
     return registry
+
+
+def _content_of(file: Path) -> bytes:
+    """Return what is in a loose file; raises PluginError where there is none."""
+    if not file.is_file():
+        raise PluginError(f"{file}: must be a plugin file, got nothing there; check the path")
+    return file.read_bytes()
 
 
 def _entry_points() -> list[EntryPoint]:
@@ -150,7 +157,7 @@ class _Source:
     name: str
     origin: str
     file: Path | None = None  # a loose file: it was asked for, so it cannot be left out
-    content: bytes | None = None  # of the file; None where it is to be read
+    content: bytes = b""  # of the file, when it was read
 
 
 class _Refused(Exception):
@@ -174,8 +181,9 @@ def _load_plugin(source: _Source, manager: pluggy.PluginManager, registry: Regis
             raise PluginError(f"{source.file}{error.line}: {error}") from error
         registry.broken[source.name] = str(error)
         return
-    if source.content is not None:
+    if source.file is not None:
         sha256 = hashlib.sha256(source.content).hexdigest()
+        registry.files[source.name] = (source.file.absolute(), source.content)
     else:
         sha256 = fingerprint(Path(module.__file__ or ""), module.__name__)
     for kind, offer in offers:
@@ -235,16 +243,12 @@ def _import_source(source: _Source) -> ModuleType:
     if file is None:
         with _translate_errors("import", file):
             return importlib.import_module(source.name)
-    if source.content is None and not file.is_file():
-        raise _Refused("must be a plugin file, got nothing there; check the path")
     key = hashlib.sha256(os.fsencode(file.resolve())).hexdigest()[:8]
     name = f"harness_plugin_{file.stem}_{key}"
-    content = file.read_bytes() if source.content is None else source.content
-    if re.search(rb"^(import|from) torch\b", content, re.MULTILINE):
+    if re.search(rb"^(import|from) torch\b", source.content, re.MULTILINE):
         importlib.import_module("torch")  # before the plugin does, so that what it changes of torch is seen
-    loader = None if source.content is None else _Given(name, str(file), source.content)
-    spec = importlib.util.spec_from_file_location(name, file, loader=loader)
-    if spec is None or spec.loader is None:
+    spec = importlib.util.spec_from_file_location(name, file, loader=_Given(name, str(file), source.content))
+    if spec is None or spec.loader is None or file.suffix != ".py":
         raise _Refused(f"must be a Python file (.py), got '{file.suffix}'")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and typing look their module up there

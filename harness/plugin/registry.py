@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from harness.errors import PluginError, UnknownName, did_you_mean, shown
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import KINDS, OFFERS, Catalogue, Kind, Offer, Optimizer
-from harness.plugin.runs import digest
+from harness.plugin.runs import Arm, digest
 from harness.plugin.validate import brief, check
 
 MOST_AROUND = 8  # optimizers, each around the next
@@ -33,6 +35,7 @@ class Registry:
     offers: dict[Kind, dict[str, Offered]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     catalogues: list[tuple[Catalogue, Offered]] = field(default_factory=list)
     origins: dict[str, str] = field(default_factory=dict)  # plugin -> a distribution or a file, broken ones too
+    files: dict[str, tuple[Path, bytes]] = field(default_factory=dict)  # loose plugin -> its file, and what was in it
     broken: dict[str, str] = field(default_factory=dict)  # plugin -> why it could not be loaded
     blocked: set[str] = field(default_factory=set)  # plugins that the user left out
 
@@ -125,6 +128,23 @@ class Registry:
         bare = name.lower().rpartition(":")[2]
         candidates = sorted(candidate for candidate in names if candidate.lower().rpartition(":")[2] == bare)
         return f"; did you mean {' or '.join(map(repr, candidates))}?" if candidates else did_you_mean(name, names)
+
+    def source_hashes(self, arm: Arm, task: str) -> dict[str, str]:
+        """Return the SHA-256 of the source of each plugin that takes part in an arm."""
+        hashes = {
+            "backbone": self.find("backbone", arm.backbone, "backbone").sha256,
+            "optimizer": self.find("optimizer", arm.optimizer, "optimizer").sha256,
+            "scheduler": self.find("scheduler", arm.scheduler, "scheduler").sha256,
+            "task": self.find("task", task, "task").sha256,
+        }
+        if arm.head:
+            hashes["head"] = self.find("backbone", arm.head, "train.heads").sha256
+        return hashes
+
+    def probe_version(self, name: str, options: Mapping[str, Any]) -> str:
+        """Return the version of a probe: the hash of its source and of the options that the benchmark gives it."""
+        sha256 = self.find("probe", name, "compare.probes").sha256
+        return digest([sha256, options]) if options else sha256
 
     def get(self, kind: Kind, name: str, type_: type[T], where: str = "harness") -> T:
         """Return the offer itself, as its own type."""

@@ -191,6 +191,15 @@ def _one_to_three(value: Any) -> str:
     return _must_be(value in (1, 2, 3) and not isinstance(value, bool), "1, 2 or 3", value)
 
 
+def _whole(value: Any) -> str:
+    ok = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return _must_be(ok, "a whole number, 0 or more", value)
+
+
+def _named_or_none(value: Any) -> str:
+    return "" if value is None else _named(value)
+
+
 def _function(value: Any) -> str:
     return _must_be(callable(value), "a function", value)
 
@@ -279,6 +288,8 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
     **dict.fromkeys(("closure", "switches", "second_order", "scheduled", "per_epoch", "qualified"), _flag),
     **dict.fromkeys(("thumbnails", "costly", "convex"), _flag),
     "networks": _one_to_three,
+    "threads": _whole,
+    "captured": _named_or_none,
     **dict.fromkeys(
         ("build", "compute", "find", "loss", "measure", "names", "open", "outputs", "predict", "render"), _function
     ),
@@ -288,7 +299,7 @@ _RULES: Mapping[str, Callable[[Any], str]] = {  # of every field of every contra
         _function_or_none,
     ),
     "known_failures": _reasons,
-    **dict.fromkeys(("photos", "check"), _function_or_none),
+    **dict.fromkeys(("photos", "check", "on_device"), _function_or_none),
     "download": _download,
     "kind": _kind,
     "goal": _goal,

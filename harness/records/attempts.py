@@ -74,13 +74,20 @@ class Attempts:
             about["progress"] = progress
             self._write()
 
-    def died(self, work: str, label: str, reason: str) -> None:
-        """Note that a process of its own died in some work, and how; this process goes on."""
+    def died(self, work: str, label: str, reason: str, progress: int, alone: bool) -> None:
+        """Note that a process of its own died in some work, and how; this process goes on.
+
+        ``progress`` is how far the work has come. Only a death while it was alone in its process is held against it.
+        """
+        died = f"{label}: its process died ({reason})"
+        if not alone:
+            self._warn(f"{died} with other work in it; it is tried again alone")
+            return
         if self._out is None:
             self._open()
         about = self._works.setdefault(work, {"deaths": 0, "progress": 0, "died_at": 0, "under_way": False})
-        about |= {"label": label, "reason": reason}
-        self._count_death(about, f"{label}: its process died ({reason})")
+        about |= {"label": label, "reason": reason, "progress": max(progress, about["progress"])}
+        self._count_death(about, died)
         self._write()
 
     def end(self, work: str) -> None:

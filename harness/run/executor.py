@@ -29,6 +29,7 @@ class GuardedExecutor:
         self.name = executor.name
         self._attempts = attempts or Attempts()
         self._jobs: dict[str, Job] = {}  # that it has, by id
+        self._progress: dict[str, int] = {}  # by the id of a run: its furthest epoch
         with self._boundary("build"):
             self._running: Any = executor.build(workbench, **executor.options)
             self.isolated = bool(getattr(self._running, "isolated", False))  # its jobs do not die with this process
@@ -94,9 +95,10 @@ class GuardedExecutor:
     def _counted(self, job_id: str, event: Event) -> Event:
         """Return the event; Failed in its place where it is the last death that a job is allowed."""
         job = self._jobs.get(job_id)
-        if not isinstance(event, Interrupted) or not event.alone or job is None:
+        if not isinstance(event, Interrupted) or job is None:
             return event
-        self._attempts.died(of_job(job), label_of(job), event.reason)
+        progress = self._progress.get(job_id, 0)
+        self._attempts.died(of_job(job), label_of(job), event.reason, progress, event.alone)
         if not (why := self._attempts.given_up(of_job(job))):
             return event
         self.stop(job_id)
@@ -108,9 +110,11 @@ class GuardedExecutor:
             return
         if event.ends_run:
             del self._jobs[job_id]
+            self._progress.pop(job_id, None)
             if not (isinstance(event, Failed) and self._attempts.given_up(of_job(job))):
                 self._attempts.end(of_job(job))
         elif isinstance(event, Epoch):
+            self._progress[job_id] = max(event.number, self._progress.get(job_id, 0))
             self._attempts.come_to(of_job(job), event.number)
 
     def _boundary(self, what: str) -> Boundary:

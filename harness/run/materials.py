@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.benchmark.plan import Setting
 from harness.errors import PluginError
 from harness.plugin.contracts import Backbone, Data, Optimizer, Probe, Scheduler, Split, Staffing, Task, Weights
 from harness.plugin.runs import Arm, Run
 from harness.run import fold_data
-from harness.run.staffing import staffing_of
 from harness.training.device import Device
+
+if TYPE_CHECKING:
+    from harness.benchmark.plan import Setting
 
 
 class ArmPlugins(NamedTuple):
@@ -65,6 +66,8 @@ class Materials:
 
 def materials_of(setting: Setting) -> Materials:
     """Return what the runs of a benchmark are made of, from its plan."""
+    from harness.run.staffing import staffing_of  # which needs the benchmark's sections, as no worker does
+
     plan = setting.plan
 
     def plugins_of(arm: Arm) -> ArmPlugins:

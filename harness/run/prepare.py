@@ -29,7 +29,7 @@ from harness.run import search
 from harness.run.baseline import Imported, matched, with_networks
 from harness.run.executor import check_executor
 from harness.run.fairness import Fairness, check_fairness
-from harness.run.workbench import check_layer_factor, check_overrides
+from harness.run.setting_checks import check_layer_factor, check_overrides
 from harness.training.device import Device, set_up_device
 from harness.training.features import extract, extract_mirrored
 from harness.training.pretrained import Fit, check_fit

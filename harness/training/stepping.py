@@ -257,6 +257,8 @@ class DeviceSteps:
                 return changed
         try:
             replay = self._recorder.record(work)
+        except torch.OutOfMemoryError:  # no matter of the way: without the others of its crew there is room
+            raise
         except Exception as error:
             kept.put_back()
             return f"it cannot be captured ({str(error) if isinstance(error, HarnessError) else one_line(error)})"

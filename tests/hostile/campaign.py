@@ -56,7 +56,8 @@ def _benchmark() -> str:
 BENCHMARK = _benchmark()
 
 IMPORTED = (
-    "torch", "torch._dynamo", "safetensors.torch", "pandas", "pyarrow.parquet", "optuna.storages", "scipy.stats", "sqlalchemy.dialects.sqlite",
+    "torch", "torch._dynamo", "safetensors.torch", "pandas", "pyarrow.parquet", "optuna.storages._rdb.storage", "scipy.stats",
+    "sqlalchemy.dialects.sqlite", "sqlalchemy.orm", "alembic.command", "pyarrow.pandas_compat",
     "rich.progress", "PIL.JpegImagePlugin", "harness.cli.app", "harness.run.start", "harness.cli.show",
 )  # fmt: skip
 # once, for all runs

@@ -462,7 +462,7 @@ def test_what_a_pruner_remembers_survives_a_kill(setting, start):
     [
         (
             'sampler = "tpee"',
-            r"tiny\.toml:13: search\.sampler: must be one that Optuna has, got 'tpee'; did you mean 'tpe'",
+            r"tiny\.toml:14: search\.sampler: must be one that Optuna has, got 'tpee'; did you mean 'tpe'",
         ),
         ('pruner = "mediann"', r"search\.pruner: must be one that Optuna has, got 'mediann'; did you mean 'median'"),
         (

@@ -20,7 +20,7 @@ OPTIMIZERS = {
 }
 
 
-def lesson_network(side: int) -> Any:
+def lesson_network() -> Any:
     """Return a network of lesson_cnn's shape: five convolutions, of which three halve the image."""
     from torch import nn
 
@@ -43,6 +43,10 @@ class Training:
     optimizer_name: str
     bf16: bool
     steps: int
+    build: Any = None  # of the network; lesson_cnn's shape without it
+    side: int = SIDE
+    batch: int = BATCH
+    count: int = PHOTOS
     graph: Any = None
 
     def __post_init__(self) -> None:
@@ -50,12 +54,13 @@ class Training:
 
         device = self.context.device
         torch.manual_seed(self.seed)
-        self.network = lesson_network(SIDE).to(device).to(memory_format=torch.channels_last)
+        network = self.build() if self.build else lesson_network()
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         random = torch.Generator(device).manual_seed(1000 + self.seed)
-        photos = torch.randn(PHOTOS, 3, SIDE, SIDE, device=device, generator=random)
+        photos = torch.randn(self.count, 3, self.side, self.side, device=device, generator=random)
         self.photos = photos.contiguous(memory_format=torch.channels_last)
-        self.labels = torch.randint(0, 2, (PHOTOS,), device=device, generator=random)
-        self.rows = torch.randint(0, PHOTOS, (self.steps, BATCH), device=device, generator=random)
+        self.labels = torch.randint(0, 2, (self.count,), device=device, generator=random)
+        self.rows = torch.randint(0, self.count, (self.steps, self.batch), device=device, generator=random)
         self.number = torch.zeros(1, dtype=torch.long, device=device)  # of the step, counted on the device
         class_name, settings = OPTIMIZERS[self.optimizer_name]
         rate = torch.tensor(
@@ -123,9 +128,11 @@ class Training:
         return torch.cat([parameter.detach().flatten() for parameter in self.network.parameters()])
 
 
-def trained(context: Context, optimizer: str, bf16: bool, members: int, graph: bool, steps: int) -> tuple[Any, float]:
+def trained(
+    context: Context, optimizer: str, bf16: bool, members: int, graph: bool, steps: int, **more: Any
+) -> tuple[Any, float]:
     """Train some networks side by side; return the weights of the first, and the images a second of all together."""
-    trainings = [Training(context, seed, optimizer, bf16, steps) for seed in range(members)]
+    trainings = [Training(context, seed, optimizer, bf16, steps, **more) for seed in range(members)]
     for training in trainings if graph else ():
         training.capture()
     context.wait()
@@ -134,7 +141,7 @@ def trained(context: Context, optimizer: str, bf16: bool, members: int, graph: b
         for training in trainings:
             training.go_on()
     context.wait()
-    return trainings[0].weights(), members * steps * BATCH / (time.perf_counter() - began)
+    return trainings[0].weights(), members * steps * trainings[0].batch / (time.perf_counter() - began)
 
 
 def deterministic() -> None:
@@ -167,3 +174,17 @@ def _measured(context: Context, optimizer: str, bf16: bool, what: str, steps: in
     speeds = {"eager": round(eager_speed), "graph": round(one_speed), f"crew of {MEMBERS}": round(crew_speed)}
     gaps = {"eager - graph": same(eager, one), "graph - crew": same(one, crew)}
     context.check(f"bare: {what}: equal weights", not any(gaps.values()), images_per_second=speeds, gaps=gaps)
+
+
+def bare_crew(
+    context: Context, build: Any, side: int, batch: int, photos: int, optimizer: str, bf16: bool, members: int
+) -> None:
+    """Measure the bare limit of a network: one graph, and a crew of so many."""
+    deterministic()
+    steps = context.sized(60, A_GRAPH)
+    more = {"build": build, "side": side, "batch": batch, "count": photos}
+    speeds = {
+        number: round(trained(context, optimizer, bf16, number, context.gpu, steps, **more)[1])
+        for number in (1, members)
+    }
+    context.say(bare_images_per_second=speeds, optimizer=optimizer, bf16=bf16)

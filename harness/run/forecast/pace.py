@@ -18,7 +18,8 @@ from harness.run.workbench import Bench
 from harness.run.workers.choosing import SECONDS as SHORT
 from harness.run.workers.choosing import Choice, numbers_up_to
 from harness.run.workers.messages import Left, Rehearse, Rehearsed
-from harness.run.workers.pool import Transport, WorkerPool
+from harness.run.workers.pool import WorkerPool
+from harness.run.workers.transport import Transport
 
 SECONDS = 1.0  # of steps, for each arm and each number of workers
 PATIENCE = 120.0  # seconds, for workers to begin or to answer

@@ -100,6 +100,7 @@ class Rehearsal:
         self._of_crew = places > 1
         self._choice = Choice(places if self._of_crew else workers, work)
         self._asked: dict[int, float | None] = {}  # the rate of each worker that rehearses now; None: it is under way
+        self._since = 0.0  # when they were asked
         self.has_begun = False
         self.is_over = False
 
@@ -115,7 +116,7 @@ class Rehearsal:
             self.is_over = True
             return []
         numbers = numbers_up_to(self._most_places) if self._of_crew else [1]
-        self._asked = dict.fromkeys(workers[: 1 if self._of_crew else number])
+        self._asked, self._since = dict.fromkeys(workers[: 1 if self._of_crew else number]), time.monotonic()
         return [(worker, Rehearse(run, numbers, SECONDS)) for worker in self._asked]
 
     def take(self, worker: int, rates: Mapping[int, float]) -> None:
@@ -127,6 +128,11 @@ class Rehearsal:
             for number, rate in rates.items():
                 self._choice.take(number, rate)
             self.is_over = True
+
+    def late(self, seconds: float) -> list[int]:
+        """Return the workers that have been at it for longer than this."""
+        is_late = bool(seconds) and time.monotonic() - self._since > seconds
+        return [worker for worker, rate in self._asked.items() if rate is None and is_late]
 
     @property
     def workers(self) -> int:

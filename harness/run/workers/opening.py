@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmark.arms import source_hashes
-from harness.benchmark.plan import Setting, probe_version
 from harness.plugin.contracts import (
     Backbone,
     Data,
@@ -33,6 +31,8 @@ from harness.training.device import Device, set_up_device
 
 if TYPE_CHECKING:
     import torch
+
+    from harness.benchmark.plan import Setting
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class BenchmarkOpening:
             mirrored={name: split.read_only() for name, split in self.mirrored.items()},
             weights=self.weights,
             probes=probes,
-            probe_versions={name: probe_version(registry, name, self.probe_options.get(name, {})) for name in probes},
+            probe_versions={name: registry.probe_version(name, self.probe_options.get(name, {})) for name in probes},
             folds=self.folds,
             plugins_of=cache(lambda arm: _plugins_of(arm, self.task, registry)),
             staffing=self.staffing,
@@ -96,9 +96,9 @@ def opening_of(setting: Setting, registry: Registry, staffing: Staffing, sys_pat
     modules: dict[str, str] = {}
     files: dict[Path, bytes] = {}
     for offered in _taking_part(setting, registry):
-        file = Path(offered.origin)
-        if file.suffix == ".py" and file.is_file():
-            files[file.absolute()] = file.read_bytes()
+        if offered.plugin in registry.files:
+            file, content = registry.files[offered.plugin]
+            files[file] = content
         else:
             modules[offered.plugin] = offered.origin
     return BenchmarkOpening(
@@ -141,7 +141,7 @@ def _plugins_of(arm: Arm, task: str, registry: Registry) -> ArmPlugins:
         registry.get("backbone", arm.head or arm.backbone, Backbone),
         registry.get("optimizer", arm.optimizer, Optimizer),
         registry.get("scheduler", arm.scheduler, Scheduler),
-        source_hashes(arm, task, registry),
+        registry.source_hashes(arm, task),
     )
 
 

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from harness.errors import PluginError
 from harness.plugin.contracts import Workbench
@@ -25,36 +25,11 @@ from harness.run.workers.messages import (
     Ready,
     Rehearsed,
     Retiring,
-    ToWorker,
 )
+from harness.run.workers.transport import Transport
 
 LOOK = 1.0  # seconds after which limits are looked at again
 MOST_STARTS = 3  # workers, one after the other, that may end before they take a job
-
-
-class Transport(Protocol):
-    """Starts workers and moves messages to and from them. Workers have numbers, and no number is used twice."""
-
-    def start(self, worker: int) -> None:
-        """Start a worker, without waiting for it. It says ``Ready`` when it takes jobs."""
-
-    def send(self, worker: int, message: ToWorker) -> None:
-        """Send a message to a worker. A worker that has ended gives ``Left`` by ``receive``, not an error here."""
-
-    def receive(self, timeout: float) -> Sequence[tuple[int, FromWorker]]:
-        """Return the next messages of any workers, in the order in which each sent them; none after so many seconds.
-
-        ``Left`` is the last one of a worker.
-        """
-
-    def memory(self, worker: int) -> int:
-        """Return the bytes of memory that a worker's process uses now; 0 where that is not known."""
-
-    def kill(self, worker: int) -> None:
-        """End a worker at once; ``receive`` gives its ``Left``."""
-
-    def close(self) -> None:
-        """End all workers."""
 
 
 @dataclass(eq=False)
@@ -85,7 +60,7 @@ class WorkerPool:
     """An executor's jobs on workers: a ``RunningExecutor`` that needs nothing but a transport.
 
     Args:
-        transport: Starts workers and moves messages (``harness.run.workers.pool.Transport``).
+        transport: Starts workers and moves messages (``harness.run.workers.transport.Transport``).
         workbench: What the executor was given.
         workers: How many workers there are.
         places: How many jobs a worker carries out side by side: the size of a crew; 1 on a CPU.
@@ -347,6 +322,8 @@ class WorkerPool:
                 self._transport.kill(number)
             if any(work.over for work in works):
                 self._transport.kill(number)
+        for number in self._rehearsal.late(staffing.max_seconds) if self._rehearsal else ():
+            self._transport.kill(number)
 
 
 def _last_line(text: str) -> str:

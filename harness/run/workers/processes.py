@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,8 +78,7 @@ class Processes:
         self._opening = self._spool.store_bytes(pickle.dumps(opening.with_arrays(self._spool.store)))
         self._alive, self._lifeline = os.pipe()  # the workers see the end of the second one close
         self._processes: dict[int, _Process] = {}
-        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-        self._gpus = (visible or [str(index) for index in range(gpus)])[:gpus] if gpus > 1 else []
+        self._gpus = names_of_gpus(gpus, os.environ) if gpus > 1 else []
 
     def start(self, worker: int) -> None:
         """Start a worker."""
@@ -89,7 +88,7 @@ class Processes:
         code = START.format(
             path=self._sys_path, connection=theirs.fileno(), lifeline=self._alive, spool=spool, opening=self._opening
         )
-        gpu = self._least_used_gpu()
+        gpu = least_used(self._gpus, [one.gpu for one in self._processes.values()])
         environ = {**self._environ, "CUDA_VISIBLE_DEVICES": gpu} if gpu else self._environ
         process = subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environ,
@@ -99,11 +98,6 @@ class Processes:
         os.close(out)
         os.set_blocking(errors, False)
         self._processes[worker] = _Process(process, ours, errors, gpu)
-
-    def _least_used_gpu(self) -> str:
-        """Return the GPU, of several, that the fewest workers have; "" where there are not several."""
-        used = [one.gpu for one in self._processes.values()]
-        return min(self._gpus, key=used.count, default="")
 
     def send(self, worker: int, message: ToWorker) -> None:
         """Send a message to a worker."""
@@ -159,6 +153,25 @@ class Processes:
         one.connection.close()
         os.close(one.errors)
         return Left(f"signal {-code}" if code < 0 else f"exit code {code}", "\n".join(one.last_lines))
+
+
+def names_of_gpus(count: int, environ: Mapping[str, str]) -> list[str]:
+    """Return the names by which CUDA knows the first GPUs that this process sees.
+
+    >>> names_of_gpus(2, {}), names_of_gpus(2, {"CUDA_VISIBLE_DEVICES": "5,GPU-8a1b,7"})
+    (['0', '1'], ['5', 'GPU-8a1b'])
+    """
+    visible = [name for name in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return (visible or [str(index) for index in range(count)])[:count]
+
+
+def least_used(gpus: Sequence[str], used: Sequence[str]) -> str:
+    """Return the GPU that is named least often among those in use, the first of several; "" where there are none.
+
+    >>> least_used(["0", "1"], []), least_used(["0", "1"], ["0"]), least_used(["0", "1"], ["0", "1", "1"])
+    ('0', '1', '0')
+    """
+    return min(gpus, key=used.count, default="")
 
 
 def _messages_of(one: _Process) -> Iterator[FromWorker]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from harness import Executor, PluginError, Processes, Workbench, WorkerPool, hookimpl, usable_cores
+from harness import Executor, PluginError, Workbench, hookimpl
+
+if TYPE_CHECKING:
+    from harness import WorkerPool
 
 MOST_IN_CREW = 16  # runs; more than that have not been seen to raise the throughput of any GPU
 
 
 def build(workbench: Workbench) -> WorkerPool:
     """Return a pool of worker processes."""
+    from harness import Processes, WorkerPool, usable_cores
+
     staffing = workbench.staffing
     threads = {"OMP_NUM_THREADS": str(staffing.threads)}
     processes = Processes(workbench.opening(), threads, gpus=staffing.gpus)

@@ -1,6 +1,7 @@
 """The pool with workers that are lists: what it does about deaths, limits, crews and runs that are stopped."""
 
 from collections import deque
+from types import SimpleNamespace
 
 import pytest
 
@@ -173,6 +174,34 @@ def test_the_third_death_without_progress_ends_a_run(made, guarded, tmp_path):
     executor._attempts.close()
 
 
+def test_epochs_that_are_trained_again_are_no_progress(made, guarded, tmp_path):
+    pool, workers, (run,) = made()
+    executor = guarded(pool, Attempts(tmp_path / "journal"))
+    executor._jobs[run.id] = run
+    workers.answer = lambda worker, job: [epoch(job, 1), epoch(job, 2), Left("signal 11")]  # no state was saved
+    told = [type(event).__name__ for _, event in executor.events()]
+    assert told == [*(["Epoch", "Epoch", "Interrupted"] * 2), "Epoch", "Epoch", "Failed", "Done"]
+    executor._attempts.close()
+
+
+def test_a_death_among_several_runs_is_said_and_held_against_none(made, guarded, tmp_path):
+    said = []
+    pool, workers, runs = made(places=2, runs=2)
+    attempts = Attempts(tmp_path / "journal", said.append)
+    executor = guarded(pool, attempts)
+    executor._jobs |= {run.id: run for run in runs}
+    events = executor.events()
+    workers.say(0, epoch(runs[0]))
+    next(events)
+    workers.answer = lambda worker, job: [done(job)]
+    workers.say(0, Left("signal 11"))
+    assert sum(isinstance(event, Done) for _, event in events) == 2
+    assert [line.partition(": ")[2] for line in said] == [
+        "its process died (signal 11) with other work in it; it is tried again alone"
+    ] * 2
+    assert not (tmp_path / "journal").exists()
+
+
 def test_strikes_outlive_the_driver(made, guarded, tmp_path):
     for last in (Interrupted, Interrupted, Failed):
         pool, workers, (run,) = made()
@@ -212,7 +241,7 @@ def test_workers_that_cannot_be_started_are_an_error_with_their_last_words(made)
 
 def test_a_run_over_its_limit_of_seconds_has_failed_and_its_worker_is_killed(made, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(pool_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pool_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     pool, workers, (first, second) = made(runs=2, staffing=Staffing(max_seconds=60))
     events = pool.events()
     workers.say(0, epoch(first))

@@ -164,3 +164,22 @@ def test_a_worker_that_dies_while_it_rehearses_is_started_anew_and_the_choice_go
     workers.receive = receive
     assert {job_id for job_id, _ in pool.events()} == {job.id for job in jobs}
     assert pool.line == "1 worker of 1 thread: 2 give 0.9 times the steps of 1"
+
+
+def test_a_worker_that_rehearses_for_longer_than_a_run_may_take_is_killed(made, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    pool, workers, _ = made({}, workers=2, staffing=Staffing(max_seconds=5.0))
+    pool._listen()
+    pool._listen()
+    assert workers.rehearsing == [0]
+    workers.rehearsing = []  # it never answers
+    pool._listen()
+    assert workers.killed == []
+    now[0] += 6
+    pool._listen()
+    assert workers.killed == [0]
+    pool._listen()  # its death; the choice is made without it, and another one is started
+    pool._listen()
+    assert sorted(workers.jobs) == [0, 1, 2]
+    assert pool._rehearsal is None
