@@ -15,7 +15,7 @@ from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError
 from harness.plugin.contracts import Opening
 from harness.plugin.registry import Registry
-from harness.plugin.runs import Epoch, Event, Run
+from harness.plugin.runs import Epoch, Event, Job, Run
 from harness.records import Store, schema
 from harness.run import outcome_lines
 from harness.run.event_loop import EventLoop, Phase
@@ -130,7 +130,7 @@ class Driver:
         unknown = [run_id for run_id in elsewhere if (self.store.run(run_id) or {}).get("state") not in schema.ENDED]
         register_protocol(self.setting, self.store, self.reporter, len(unknown))
 
-    def _show_progress(self, loop: EventLoop, watch: Watch, run: Run | None, event: Event | None) -> None:
+    def _show_progress(self, loop: EventLoop, watch: Watch, run: Job | None, event: Event | None) -> None:
         """Move the bar after an epoch, and tell the watch what is under way.
 
         An epoch takes one off those that are left. So they are counted anew only where a run has ended.
@@ -138,7 +138,7 @@ class Driver:
         self._began = self._began or time.monotonic()
         if event is None or event.ends_run:
             self._epochs_in_all = self._epochs_done + self._epochs_left(loop)
-        if run is not None and isinstance(event, Epoch):
+        if isinstance(run, Run) and isinstance(event, Epoch):
             self._epochs_done += 1
             left = self._epochs_in_all - self._epochs_done
             self.reporter.ahead.expect("epoch", left, (time.monotonic() - self._began) / self._epochs_done)

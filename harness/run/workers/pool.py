@@ -105,6 +105,11 @@ class WorkerPool:
         return self._most() * (self._places + 1)
 
     @property
+    def workers(self) -> int:
+        """How many workers there are."""
+        return self._wanted
+
+    @property
     def at_once(self) -> int:
         """How many jobs it carries out at the same time."""
         return self._most() * self._places
