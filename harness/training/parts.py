@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,7 +25,7 @@ from harness.training.finishing import GROUP, result_of
 from harness.training.graphs import Recorder, recorder_for
 from harness.training.ingredients import Clock, Ingredients, build_network
 from harness.training.objective import Objective
-from harness.training.pauses import Pause
+from harness.training.pauses import GLANCE, GLANCES, Pause
 from harness.training.scoring import find_not_finite
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
@@ -138,14 +139,22 @@ class Parts:
         """Take the steps of an epoch; yield where other runs can work, while the device is busy with these steps."""
         if self.recorder is None:
             with self.clock:
-                for inputs, targets in self.batches.of(epoch):  # [B, 3, H, W] or [B, F], and [B, ...]
-                    self.step(inputs, targets)
+                yield from self._host_steps(epoch)
             return
         if self._device_steps is None:
             self._device_steps = DeviceSteps(self, self.recorder)
         self.clock.begin()
         yield from self._device_steps.of(epoch)
         self.clock.end()
+
+    def _host_steps(self, epoch: int) -> Iterator[Pause]:
+        """Take the steps of an epoch one by one; now and then the run can be left in between."""
+        glanced = time.monotonic()
+        for inputs, targets in self.batches.of(epoch):  # [B, 3, H, W] or [B, F], and [B, ...]
+            self.step(inputs, targets)
+            if time.monotonic() - glanced > GLANCES:
+                yield GLANCE
+                glanced = time.monotonic()
 
     def step(self, inputs: torch.Tensor, targets: Targets) -> torch.Tensor:
         """Move the weights and the schedule by one step on the objective ``loss + l2/2 * |parameters|^2``.

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from harness.training.device import Device
-from harness.training.pauses import Quiet
+from harness.training.pauses import Pause
 
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ class Turn:
                         item = next(items)
                     except StopIteration:
                         return
-                self._follows = not isinstance(item, Quiet | None)  # an event's state and weights are read by others
+                self._follows = not isinstance(item, Pause)  # an event's state and weights are read by others
                 yield item
         finally:
             self._end()
