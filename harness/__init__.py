@@ -64,6 +64,7 @@ if typing.TYPE_CHECKING:
     from harness.console.safe_text import spreadsheet_table as spreadsheet_table
     from harness.console.safe_text import typed as typed
     from harness.data.archive import open_archive as open_archive
+    from harness.data.cores import usable_cores as usable_cores
     from harness.data.images import ImageSource as ImageSource
     from harness.data.images import ImageStore as ImageStore
     from harness.data.images import decode_photos as decode_photos
@@ -78,10 +79,12 @@ if typing.TYPE_CHECKING:
     from harness.results.pictures.walks import Stroke as Stroke
     from harness.results.pictures.walks import describe_walk as describe_walk
     from harness.results.pictures.walks import draw_walks as draw_walks
+    from harness.run.workers.messages import Left as Left
     from harness.run.workers.pool import WorkerPool as WorkerPool
     from harness.run.workers.processes import Processes as Processes
+    from harness.run.workers.shipping import Arrival as Arrival
+    from harness.run.workers.shipping import Shipment as Shipment
     from harness.run.workers.worker import Worker as Worker
-    from harness.training.cores import usable_cores as usable_cores
     from harness.training.loop import execute as execute
     from harness.training.pretrained import read_weights as read_weights
     from harness.verdict.protocol import Protocol as Protocol
@@ -118,10 +121,13 @@ _LAZY = {
     "Stroke": "harness.results.pictures.walks.Stroke",
     "describe_walk": "harness.results.pictures.walks.describe_walk",
     "draw_walks": "harness.results.pictures.walks.draw_walks",
+    "Arrival": "harness.run.workers.shipping.Arrival",
+    "Left": "harness.run.workers.messages.Left",
     "Processes": "harness.run.workers.processes.Processes",
+    "Shipment": "harness.run.workers.shipping.Shipment",
     "Worker": "harness.run.workers.worker.Worker",
     "WorkerPool": "harness.run.workers.pool.WorkerPool",
-    "usable_cores": "harness.training.cores.usable_cores",
+    "usable_cores": "harness.data.cores.usable_cores",
     "execute": "harness.training.loop.execute",
     "read_weights": "harness.training.pretrained.read_weights",
     "Protocol": "harness.verdict.protocol.Protocol",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import time
 import warnings
@@ -23,6 +22,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from harness.data.cache import check_whole, read_or_make, replacing_cached, say_not_kept
+from harness.data.cores import usable_cores
+from harness.data.drawing import Blocks, draw_block, drawn_by_processes
 from harness.data.places import cache_folder
 from harness.data.squares import CENTRE, LARGEST, Cut, Position, cut_squares
 from harness.errors import DataError, DiskError, arguments, message_of
@@ -269,17 +270,6 @@ def _fill_store(
     import numpy as np
 
     broken: dict[str, str] = {}
-
-    def rows_of(rows: range) -> NDArray[np.uint8]:  # [rows, size, size, 3]
-        pixels = np.zeros((len(rows), size, size, 3), dtype=np.uint8)
-        for row, i in zip(pixels, rows, strict=True):
-            try:
-                with Boundary():  # a DataError of the source passes: that is not this photo's fault
-                    row[...] = np.asarray(image(i))
-            except PluginFailed as error:
-                broken[str(i)] = explain_unreadable(error.raised)
-        return pixels
-
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         head, {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
@@ -287,12 +277,23 @@ def _fill_store(
     sha256 = hashlib.sha256(head.getvalue())
     done = 0
     out.write(head.getvalue())
-    for pixels in read_in_order(rows_of, count):
+    for pixels, failed in _blocks_of(image, count, size):
         out.write(pixels.data)
         sha256.update(pixels.data)
         done += len(pixels)
+        broken |= {str(i): why for i, why in failed.items()}
         progress(what, done, count)
     return {"broken": dict(sorted(broken.items(), key=lambda item: int(item[0]))), "sha256": sha256.hexdigest()}
+
+
+def _blocks_of(image: Callable[[int], Image], count: int, size: int) -> Blocks:
+    """Return the pixels of all images, in order: by several processes where the images are drawn, else by threads."""
+
+    def some_pixels(rows: range) -> tuple[NDArray[np.uint8], dict[int, str]]:
+        return draw_block(image, rows, size, explain_unreadable)
+
+    blocks = drawn_by_processes(image, count, size, explain_unreadable, usable_cores())
+    return read_in_order(some_pixels, count) if blocks is None else blocks
 
 
 def explain_unreadable(error: BaseException) -> str:
@@ -308,7 +309,7 @@ def read_in_order(work: Callable[[range], T], count: int, run: int = RUN, ahead:
     threads from fighting for it in between.
     """
     runs = (range(first, min(first + run, count)) for first in range(0, count, run))
-    workers = min(32, os.cpu_count() or 1)
+    workers = min(32, usable_cores())
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque(pool.submit(work, rows) for rows in islice(runs, ahead or 2 * workers))
         while waiting:

@@ -14,10 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.data.cores import usable_cores
 from harness.errors import DeviceError, shown
 from harness.plugin.runs import digest
 from harness.records.files import checksum
-from harness.training.cores import usable_cores
 from harness.training.repeatable import be_repeatable
 
 Precision = Literal["fp32", "bf16"]

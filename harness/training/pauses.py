@@ -9,5 +9,13 @@ class Quiet:
     calls_no_plugin = True
 
 
+class Glance:
+    """A moment between two steps at which a run can be left. No other run works in it, so the run's settings stay as they are."""
+
+    keeps_settings = True
+
+
 QUIET = Quiet()
-Pause = Quiet | None
+GLANCE = Glance()
+GLANCES = 0.1  # seconds from one to the next: so late a stopped run is left
+Pause = Quiet | Glance | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zlib
@@ -230,7 +231,7 @@ def test_work_in_order_is_never_far_ahead_of_who_takes_it():
     started = []
     results = images.read_in_order(lambda rows: started.append(rows) or list(rows), 100 * images.RUN)
     assert next(results) == list(range(images.RUN))
-    assert len(started) <= 2 * min(32, images.os.cpu_count()) + 1
+    assert len(started) <= 2 * min(32, images.usable_cores()) + 1
     assert sum(results, []) == list(range(images.RUN, 100 * images.RUN))  # noqa: RUF017
 
 
@@ -287,7 +288,7 @@ def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(images.os, "fsync", interrupted)
+    monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         draw_images(lambda i: Image.new("RGB", (8, 8)), ["a"], 8, quiet)
     assert not list((cache_folder() / "images").iterdir())

@@ -33,7 +33,7 @@ def folder(tmp_path):
     with Store(tmp_path) as store:
         store.describe({"name": "tiny", "search": {"trials": 0}}, meta)
         store.work_begins({"hash": "0"}, [])
-        store.add_searches({arm.name: (arm, 0)}, 1)
+        store.add_searches({arm.name: (arm, 0)})
         store.add_runs(runs, "0")
         store.note("compare_runs", [run.id for run in runs])
         save_arrays(schema.targets(tmp_path), {"targets": CLASSES[1]})

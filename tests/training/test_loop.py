@@ -13,7 +13,8 @@ from harness_plugins.probes.gradient_norm import gradient_norm
 from harness.errors import PluginError
 from harness.plugin.contracts import Optimizer
 from harness.plugin.runs import Done, Epoch, Failed, State
-from harness.training.loop import execute, train
+from harness.training import parts as parts_module
+from harness.training.loop import execute, train, turns
 
 
 class SAM(torch.optim.SGD):
@@ -227,3 +228,38 @@ def test_an_optimizer_that_raises_ends_its_run_with_a_traceback(parts_of):
 def test_an_optimizer_that_cannot_be_built_is_named(parts_of):
     with pytest.raises(PluginError, match="optimizer 'sgd': must build, got TypeError"):
         parts_of("sgd", {"learning_rate": 1})
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 1e9])
+def test_a_run_can_be_left_between_two_steps_and_glances_change_nothing(parts_of, monkeypatch, seconds):
+    plain, looked = parts_of(), parts_of()
+    expected = list(execute(plain.run, bench(plain)))
+    monkeypatch.setattr(parts_module, "GLANCES", seconds)
+    told = list(turns(looked.run, bench(looked)))
+    events = [event for event in told if event is not None]
+    assert [event.metrics for event in events] == [event.metrics for event in expected]
+    steps = looked.run.epochs * len(looked.batches)
+    assert told.count(None) - (steps if seconds < 0 else 0) <= 2 * looked.run.epochs  # pauses at epochs' ends
+
+
+def test_settings_stay_in_force_at_a_glance_and_are_put_back_where_the_run_is_left():
+    from harness.plugin.process_settings import kept_apart
+    from harness.training.pauses import GLANCE
+
+    def changing():
+        torch.set_default_dtype(torch.float64)
+        yield GLANCE
+        assert torch.get_default_dtype() == torch.float64
+        yield "epoch"
+        assert torch.get_default_dtype() == torch.float64
+        yield GLANCE
+
+    items = kept_apart(changing(), "arm")
+    assert next(items) == (GLANCE, [])
+    item, lines = next(items)
+    assert (item, len(lines)) == ("epoch", 1)
+    assert torch.get_default_dtype() == torch.float32
+    assert next(items)[0] is GLANCE
+    assert torch.get_default_dtype() == torch.float64
+    items.close()
+    assert torch.get_default_dtype() == torch.float32

@@ -50,6 +50,7 @@ def kept_apart(items: Iterator[T], who: str) -> Iterator[tuple[T, list[str]]]:
 
     Its changes are in force while it works. They are put back at every yield and at its end, while other code works.
     Functions that it has replaced are put back at its end only, because comparing all of them takes a millisecond.
+    At an item with ``keeps_settings`` they stay in force: whoever takes it calls no plugin's code.
     After an item with ``calls_no_plugin`` nothing is compared up to the next one: no plugin's code is called in between.
     When the iterator is closed before its end, its changes are noted as ``kept`` notes them.
     """
@@ -69,6 +70,9 @@ def kept_apart(items: Iterator[T], who: str) -> Iterator[tuple[T, list[str]]]:
             lines: list[str] = []
             try:
                 item = next(items, ABSENT)
+                while getattr(item, "keeps_settings", False):
+                    yield item, []
+                    item = next(items, ABSENT)
             finally:
                 changes = changed(settings)
                 lines += _put_back(changes, who, named)

@@ -175,10 +175,12 @@ def least_used(gpus: Sequence[str], used: Sequence[str]) -> str:
 
 
 def _messages_of(one: _Process) -> Iterator[FromWorker]:
-    """Yield the messages of a worker that have come."""
-    with suppress(OSError, EOFError):  # the end of it: that of its process will be seen
+    """Yield the messages of a worker that have come. One that has closed its connection, or sends anything else, is ended."""
+    try:
         while one.connection.poll(0):
             yield unpack(one.connection.recv_bytes())
+    except Exception:  # its end, or a plugin has closed what it does not know, or has written there
+        _kill(one.process)
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
@@ -258,10 +260,8 @@ def _die_with_driver(lifeline: int) -> None:
 
 def _spare_driver(driver: int, event: str, arguments: tuple[Any, ...]) -> None:
     """Refuse what would end the driver from here by a call of Python's; an audit hook, which no plugin can take out."""
-    if event in ("os.kill", "os.killpg") and abs(arguments[0]) in (
-        1,
-        driver,
-    ):  # -1 stands for all processes of the user
+    everybody = 1  # as -1 it stands for all processes of the user
+    if event in ("os.kill", "os.killpg") and abs(arguments[0]) in (everybody, driver):
         raise PermissionError(f"{event}({arguments[0]}): a worker must not end its driver")
 
 

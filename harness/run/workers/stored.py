@@ -37,7 +37,7 @@ class Spool:
         """Return where an array lies, which is written to the spool unless a file has it."""
         import numpy as np
 
-        if (place := _in_file(array)) is not None:
+        if (place := in_file(array)) is not None:
             return place
         offset = self._file.seek(0, 2)
         offset += -offset % mmap.ALLOCATIONGRANULARITY
@@ -71,7 +71,7 @@ def open_stored(place: Any) -> Any:
     return mapped.view(np.ndarray)
 
 
-def _in_file(array: Any) -> StoredArray | None:
+def in_file(array: Any) -> StoredArray | None:
     """Return where in a file an array is mapped from; None where it is not, or not in one piece."""
     import numpy as np
 

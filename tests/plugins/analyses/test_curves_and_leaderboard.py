@@ -219,7 +219,7 @@ def test_made_up_records_have_the_columns_of_real_ones(make_records: Any, tmp_pa
         notes = {key: value for key, value in vars(made_up.meta).items() if value is not None}
         store.describe(made_up.meta.benchmark, notes)
         store.work_begins(made_up.meta.environment, made_up.meta.command)
-        store.add_searches({arm.name: (arm, 0)}, 1)
+        store.add_searches({arm.name: (arm, 0)})
         store.add_runs(runs.values(), "feedbeef")
         store.add_ask(arm.name, 0, 0, ask["params"], runs["search"], {}, {})
         store.note("compare_runs", [runs["compare"].id])

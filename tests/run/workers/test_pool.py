@@ -1,6 +1,7 @@
 """The pool with workers that are lists: what it does about deaths, limits, crews and runs that are stopped."""
 
 from collections import deque
+from types import SimpleNamespace
 
 import pytest
 
@@ -240,7 +241,7 @@ def test_workers_that_cannot_be_started_are_an_error_with_their_last_words(made)
 
 def test_a_run_over_its_limit_of_seconds_has_failed_and_its_worker_is_killed(made, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(pool_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pool_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     pool, workers, (first, second) = made(runs=2, staffing=Staffing(max_seconds=60))
     events = pool.events()
     workers.say(0, epoch(first))

@@ -218,4 +218,4 @@ def _spots(units: torch.Tensor) -> torch.Tensor:
 def _standardised(values: torch.Tensor) -> torch.Tensor:
     """Return rows ``[n, M]`` without their means, at length 1; one that never varies stays zero."""
     centred = values - values.mean(1, keepdim=True)
-    return centred / centred.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return torch.div(centred, centred.norm(dim=1, keepdim=True).clamp_min(1e-12))

@@ -6,8 +6,9 @@ import os
 
 import pytest
 
-from harness.training import cores, device
-from harness.training.cores import usable_cores
+from harness.data import cores
+from harness.data.cores import usable_cores
+from harness.training import device
 
 ALONE = "0::/\n"  # as /proc/self/cgroup says in a container with version 2
 JOB = "12:cpuset:/job\n4:cpu,cpuacct:/job\n1:name=systemd:/\n0::/\n"  # version 1 beside an empty version 2
