@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -14,7 +15,7 @@ from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError
 from harness.plugin.contracts import Opening
 from harness.plugin.registry import Registry
-from harness.plugin.runs import Epoch, Event, Run
+from harness.plugin.runs import Epoch, Event, Job, Run
 from harness.records import Store, schema
 from harness.run import outcome_lines
 from harness.run.event_loop import EventLoop, Phase
@@ -23,6 +24,7 @@ from harness.run.phases import Comparison, Restart, Retrain, Tune
 from harness.run.registration import register_protocol
 from harness.run.reuse import EarlierRuns
 from harness.run.search import Search
+from harness.run.search.budget import expected_epochs
 from harness.run.workbench import Bench
 from harness.run.workers.opening import opening_of
 
@@ -128,7 +130,7 @@ class Driver:
         unknown = [run_id for run_id in elsewhere if (self.store.run(run_id) or {}).get("state") not in schema.ENDED]
         register_protocol(self.setting, self.store, self.reporter, len(unknown))
 
-    def _show_progress(self, loop: EventLoop, watch: Watch, run: Run | None, event: Event | None) -> None:
+    def _show_progress(self, loop: EventLoop, watch: Watch, run: Job | None, event: Event | None) -> None:
         """Move the bar after an epoch, and tell the watch what is under way.
 
         An epoch takes one off those that are left. So they are counted anew only where a run has ended.
@@ -136,7 +138,7 @@ class Driver:
         self._began = self._began or time.monotonic()
         if event is None or event.ends_run:
             self._epochs_in_all = self._epochs_done + self._epochs_left(loop)
-        if run is not None and isinstance(event, Epoch):
+        if isinstance(run, Run) and isinstance(event, Epoch):
             self._epochs_done += 1
             left = self._epochs_in_all - self._epochs_done
             self.reporter.ahead.expect("epoch", left, (time.monotonic() - self._began) / self._epochs_done)
@@ -160,17 +162,19 @@ class Driver:
         self.reporter.say(line, style="" if row["state"] == schema.DONE else "yellow")
 
     def _epochs_left(self, loop: EventLoop) -> int:
-        """Return how many epochs are still to train; for a trial not yet asked, the middle of its range."""
-        plan = self.setting.plan.benchmark
-        waiting = [*self.retrain.waiting, *self.restart.waiting]
-        under_way = loop.under_way.values()
-        asked = sum(run.epochs for run in waiting) + sum(work.run.epochs - work.epochs for work in under_way)
-        middle = (plan.search.epochs[0] + plan.search.epochs[-1]) // 2
-        unasked = sum(search.left for search in self.searches if not search.finished)
-        unasked = middle * (unasked - sum(work.run.phase == "search" for work in under_way))
-        if self.only_search or self.retrain.entered:
-            return asked + unasked
-        return asked + unasked + self.retrain.left * plan.compare.epochs
+        """Return how many epochs are still to train; for a trial not yet asked, those that are to be expected of it."""
+        arms = self.setting.plan.competitors
+        left = sum(run.epochs for run in (*self.retrain.waiting, *self.restart.ahead))
+        left += sum(work.run.epochs - work.epochs for work in loop.under_way.values())
+        begun = Counter(work.run.arm.name for work in loop.under_way.values() if work.run.phase == "search")
+        for search in self.searches:
+            trainings = 0 if search.finished else search.left
+            counted_already = min(trainings, begun[search.arm])
+            begun[search.arm] -= counted_already
+            left += round((trainings - counted_already) * expected_epochs(search.competitor))
+        if not self.only_search and not self.retrain.entered:
+            left += self.retrain.left * sum(arm.benchmark.compare.epochs for arm in arms) // len(arms)
+        return left
 
 
 def open_executor(setting: Setting, store: Store, registry: Registry | None = None) -> GuardedExecutor:

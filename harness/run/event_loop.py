@@ -1,22 +1,33 @@
-"""The one event loop: phases hand out runs, an executor carries them out, and every event is written down.
+"""The one event loop: phases hand out jobs, an executor carries them out, and every event is written down.
 
-The loop never waits for one run before it asks for the next. Whenever a run ends, it fills the executor's room again
-from the first phase that has a run.
+The loop never waits for one job before it asks for the next. Whenever a job ends, it fills the executor's room again
+from the first phase that has a job.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.plugin.process_settings import kept_apart
-from harness.plugin.runs import Done, Epoch, Event, Failed, Interrupted, PrunerDecision, Run
+from harness.plugin.runs import (
+    Done,
+    Epoch,
+    Event,
+    Failed,
+    Interrupted,
+    Job,
+    Measured,
+    Measurement,
+    PrunerDecision,
+    Run,
+)
 from harness.records import Store, schema
-from harness.records.attempts import of_run
+from harness.records.attempts import of_job, of_run
 from harness.records.earlier import EarlierRun
 from harness.run.executor import GuardedExecutor, label_of
 from harness.run.fairness import rehearsal
@@ -40,6 +51,16 @@ class Phase(Protocol):
 
     def ended(self, run: Run) -> None:
         """Take note that a run has ended, as its records say."""
+
+
+class MeasuringPhase(Protocol):
+    """A part of a benchmark that hands out measurements of late probes, one at a time, and writes down what they give."""
+
+    def next(self) -> Measurement | None:
+        """Return the next measurement to make; None where there is none yet, or no more."""
+
+    def enter(self, measurement: Measurement, event: Measured | Failed) -> None:
+        """Write down what a measurement gave, or why it gave nothing."""
 
 
 class Unpruned:
@@ -67,18 +88,32 @@ class UnderWay:
         return f"{label_of(self.run)}, {self.epochs} epochs"
 
 
-class EventLoop:
-    """Carries the runs of some phases out on an executor. A run that is among the ``earlier`` ones is not trained again.
+@dataclass
+class MeasurementUnderWay:
+    """A measurement that the executor has."""
 
-    ``after_event`` is called once at the beginning, with nothing, and then with every run and its event. With
+    measurement: Measurement
+    phase: MeasuringPhase
+
+    def __str__(self) -> str:
+        """Return what is measured in words."""
+        return label_of(self.measurement)
+
+
+class EventLoop:
+    """Carries the jobs of some phases out on an executor. A run that is among the ``earlier`` ones is not trained again.
+
+    ``after_event`` is called once at the beginning, with nothing, and then with every job and its event. With
     ``keep_weights`` off, the final weights of the runs are not written.
     """
 
     def __init__(
-        self, executor: GuardedExecutor, phases: Sequence[Phase], store: Store, reporter: Reporter, earlier: EarlierRuns,
-        after_event: Callable[[Run | None, Event | None], object] = lambda run, event: None, keep_weights: bool = True,
+        self, executor: GuardedExecutor, phases: Sequence[Phase | MeasuringPhase], store: Store, reporter: Reporter,
+        earlier: EarlierRuns, after_event: Callable[[Job | None, Event | None], object] = lambda job, event: None,
+        keep_weights: bool = True,
     ) -> None:  # fmt: skip
-        self.under_way: dict[str, UnderWay] = {}  # by run_id
+        self.under_way: dict[str, UnderWay] = {}  # runs, by run_id
+        self.measuring: dict[str, MeasurementUnderWay] = {}  # by the id of the measurement
         self.taken = 0  # runs that were taken from other run folders
         self._earlier = earlier
         self._executor = executor
@@ -92,40 +127,54 @@ class EventLoop:
         self._staff = ""  # the executor's line that was said last
 
     def carry_out(self) -> None:
-        """Carry out every run that the phases have, until they have no more."""
+        """Carry out every job that the phases have, until they have no more."""
         self._fill()
         self._after_event(None, None)
-        for run_id, event in self._events():
-            work = self.under_way[run_id]
+        for job_id, event in self._events():
             if isinstance(event, Interrupted):
-                continue  # the journal has said it; the executor begins the run again
-            decision = work.phase.ask_pruner(work.run, event)  # it sees records, nothing else
-            self._write(work, event, decision)  # one transaction: a decision is never lost or made twice
-            if decision.stop and not event.ends_run:
-                self._executor.stop(run_id)
+                continue  # the journal has said it; the executor begins the job again
+            job = self._follow(job_id, event) if job_id in self.under_way else self._enter(job_id, event)
             if event.ends_run:
-                del self.under_way[run_id]
-                work.phase.ended(work.run)
                 self._fill()
-            self._after_event(work.run, event)
+            self._after_event(job, event)
+
+    def _follow(self, run_id: str, event: Event) -> Run:
+        """Write the event of a run down, and do what follows from it; return the run."""
+        work = self.under_way[run_id]
+        decision = work.phase.ask_pruner(work.run, event)  # it sees records, nothing else
+        self._write(work, event, decision)  # one transaction: a decision is never lost or made twice
+        if decision.stop and not event.ends_run:
+            self._executor.stop(run_id)
+        if event.ends_run:
+            del self.under_way[run_id]
+            work.phase.ended(work.run)
+        return work.run
+
+    def _enter(self, job_id: str, event: Event) -> Measurement:
+        """Have what a measurement gave written down; return the measurement."""
+        work = self.measuring.pop(job_id)
+        if not isinstance(event, Measured | Failed):
+            event = Failed("error", f"executor '{self._executor.name}' gave no measurement", changed=event.changed)
+        work.phase.enter(work.measurement, event)
+        return work.measurement
 
     def describe_under_way(self) -> str:
         """Return what the executor has, in words; another thread may ask."""
-        works = [str(work) for work in list(self.under_way.values())]
+        works = [str(work) for work in [*list(self.under_way.values()), *list(self.measuring.values())]]
         more = [f"and {len(works) - SHOWN} more"] if len(works) > SHOWN else []
         return "; ".join([*works[:SHOWN], *more]) or "the search"
 
     def _events(self) -> Iterator[tuple[str, Event]]:
-        """Yield the events of the runs under way; note which settings of the process have changed in the meantime."""
+        """Yield the events of the jobs under way; note which settings of the process have changed in the meantime."""
         executor = f"executor '{self._executor.name}'"
-        for (run_id, event), changed in kept_apart(self._executor.events(), executor):
+        for (job_id, event), changed in kept_apart(self._executor.events(), executor):
             interruption.check()
             self._store.note_changes(changed)
             self._say_changes([*changed, *event.changed])
-            self._say_way(run_id, event)
+            self._say_way(job_id, event)
             self._say_staff()
-            if run_id in self.under_way:  # else processes died in it again and again, and its executor ends it now
-                yield run_id, event
+            if job_id in self.under_way or job_id in self.measuring:  # else it was given up, and is ended now
+                yield job_id, event
 
     def _say_staff(self) -> None:
         """Say how the executor carries jobs out, when it knows, and again when that changes."""
@@ -134,18 +183,32 @@ class EventLoop:
             self._reporter.say(line)
 
     def _fill(self) -> None:
-        """Submit runs until the executor's room is full or no phase has a run."""
-        while len(self.under_way) < self._executor.room and (work := self._next()) is not None:
+        """Submit jobs until the executor's room is full or no phase has a job."""
+        while len(self.under_way) + len(self.measuring) < self._executor.room and (work := self._next()) is not None:
+            if isinstance(work, MeasurementUnderWay):
+                self._hand_out(work)
+                continue
             if work.run.id in self.under_way or has_ended(self._store, work.run):
                 continue  # two trials of equal parameters are one run
             if self._take_over(work) or not self._take_off(work):
                 work.phase.ended(work.run)
 
-    def _next(self) -> UnderWay | None:
+    def _next(self) -> UnderWay | MeasurementUnderWay | None:
         for phase in self._phases:
-            if (run := phase.next()) is not None:
-                return UnderWay(run, phase)
+            job = phase.next()
+            if isinstance(job, Measurement):
+                return MeasurementUnderWay(job, cast(MeasuringPhase, phase))
+            if job is not None:
+                return UnderWay(job, cast(Phase, phase))
         return None
+
+    def _hand_out(self, work: MeasurementUnderWay) -> None:
+        """Hand a measurement to the executor; one in which processes have died again and again has failed."""
+        if reason := self._store.attempts.given_up(of_job(work.measurement)):
+            work.phase.enter(work.measurement, Failed("error", reason))
+            return
+        self.measuring[work.measurement.id] = work
+        self._executor.submit([work.measurement])
 
     def _take_over(self, work: UnderWay) -> bool:
         """Take a run over from another run folder, where it was trained before; return whether that could be done."""

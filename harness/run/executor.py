@@ -52,6 +52,12 @@ class GuardedExecutor:
         with self._boundary("say how it works"):
             return str(getattr(self._running, "line", ""))
 
+    @property
+    def workers(self) -> int:
+        """How many processes carry jobs out at the same time."""
+        with self._boundary("say how many workers it has"):
+            return int(getattr(self._running, "workers", 1))
+
     def submit(self, jobs: Sequence[Job]) -> None:
         """Hand jobs over."""
         for job in jobs:

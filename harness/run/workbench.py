@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import Opening, Split, Staffing
 from harness.plugin.runs import Measured, Measurement, Run, State
 from harness.records import schema
-from harness.run.after.measuring import Solutions, measure_networks
+from harness.run.after.measuring import Solutions, measure_networks, room_for_networks
 from harness.run.materials import Materials, materials_of
 from harness.training.batches import Resident, put_on_device
 from harness.training.ingredients import Ingredients
@@ -45,7 +46,6 @@ class Bench:
         self._open_elsewhere = open_elsewhere
         self._resident: dict[object, Resident] = {}
         self._fold: tuple[str, dict[object, Resident]] = ("", {})  # one fold's data in memory at a time
-        self._measured_by: dict[str, Solutions] = {}  # by probe: the networks that it has looked at, with its own notes
 
     @property
     def staffing(self) -> Staffing:
@@ -69,11 +69,15 @@ class Bench:
         assert self._folder is not None
         return str(schema.solution(self._folder, run_id).resolve())
 
+    @cached_property
+    def _networks(self) -> Solutions:
+        """The trained networks that probes look at, ready to be measured again."""
+        return Solutions(self.solved, room_for_networks(self.materials.device))
+
     def measure(self, measurement: Measurement) -> Measured:
         """Return what a probe measures on trained networks; raises PluginFailed where it fails."""
         probe = self.materials.probes[measurement.probe]
-        solutions = self._measured_by.setdefault(probe.name, Solutions(self.solved))
-        return measure_networks(probe, measurement.runs, solutions)
+        return measure_networks(probe, measurement.runs, self._networks)
 
     def solved(self, run: Run) -> Parts:
         """Return the parts of a run that is over, its network with the final weights and in evaluation mode."""

@@ -41,7 +41,7 @@ def test_whoever_measures_once_asks_the_store(trees):
 
 
 def test_measurements_have_one_writer(trees):
-    assert {place for place, _ in calls(trees, "add_measured")} == {"harness/run/after/late_probes.py"}
+    assert {place for place, _ in calls(trees, "add_measured")} == {"harness/run/after/probing.py"}
     assert {field for field in Done.__dataclass_fields__ if "probe" in field or "array" in field} == set()
     assert "late" not in Probe.__dataclass_fields__
 

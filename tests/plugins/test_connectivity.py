@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from harness_plugins.backbones import lesson_cnn, linear, mlp
-from harness_plugins.probes import connectivity
+from harness_plugins.probes import _images, connectivity
 from harness_plugins.probes._connect import batch_norm, repair
 from harness_plugins.probes._connect.curves import barrier, between, points
 from harness_plugins.probes._connect.graph import symmetry
@@ -121,6 +121,30 @@ def test_midway_without_new_statistics_is_far_worse_than_with(cnn):
     assert land.at(one.model.state_dict(), recalibrated=False).error < 0.05
     assert land.at(middle, recalibrated=False).loss > 1.5 * land.at(middle).loss
     assert land.at(middle, recalibrated=False).error > land.at(middle).error + 0.1
+
+
+class InPlace(nn.Module):
+    """A network that works on its input in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.rest = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 3))
+
+    def forward(self, images):
+        return self.rest(images.mul_(-3).add_(1))
+
+
+@pytest.mark.parametrize("build", [CNN, InPlace])
+def test_photos_that_are_kept_are_the_same_in_every_pass(train, stripes, build, monkeypatch):
+    parts = train(build, stripes, epochs=1)
+    weights = parts.model.state_dict()
+    kept = Landscape(parts, 96, 96)
+    heights = [kept.at(weights) for _ in range(3)]
+    monkeypatch.setattr(_images, "KEPT", 0)
+    made_anew = Landscape(parts, 96, 96)
+    assert heights == [made_anew.at(weights) for _ in range(3)]
+    assert bool(kept._evaluated._kept) == (build is CNN)
+    assert not made_anew._evaluated._kept
 
 
 def test_spoiled_statistics_are_computed_anew(cnn):

@@ -43,7 +43,7 @@ def dense(product, size):
 def landscape(network, inputs, targets, sizes, loss=nn.functional.cross_entropy):
     """Return the landscape of a float64 network on these examples, in batches of these sizes."""
     batches = list(zip(inputs.split(sizes), targets.split(sizes), strict=True))
-    return Landscape(network.double(), lambda: iter(batches), loss)
+    return Landscape(network.double(), batches, loss)
 
 
 def images(count=20, size=10, classes=3):
@@ -178,7 +178,7 @@ def small():
 
 def exact_hessian(loss):
     """Return the dense Hessian by another way: differences of gradients of one batch of everything."""
-    inputs, parameters = torch.cat([inputs for inputs, _ in loss.batches()]), list(loss.network.parameters())
+    inputs, parameters = torch.cat([inputs for inputs, _ in loss.batches]), list(loss.network.parameters())
     here, step, rows = loss.weights(), 1e-4, []
 
     def slope(point):
@@ -228,7 +228,7 @@ def test_the_product_agrees_with_curvlinops():
     loss = small()
     parameters = list(loss.network.parameters())
     other = curvlinops.HessianLinearOperator(
-        loss.network, nn.CrossEntropyLoss(), parameters, list(loss.batches()), check_deterministic=False
+        loss.network, nn.CrossEntropyLoss(), parameters, list(loss.batches), check_deterministic=False
     )
     vector = normal(len(loss.weights()))
     assert torch.allclose(other @ vector, loss.hessian(loss.weights())(vector), atol=1e-12)
@@ -247,7 +247,7 @@ def test_rescaled_layers_compute_the_same_and_have_other_eigenvalues():
     def look():
         weights = loss.weights()
         values = torch.linalg.eigvalsh(dense(loss.hessian(weights), len(weights)))
-        return loss.outputs(weights), float(values[-1]), float(values.sum())
+        return loss.visit(weights).outputs.detach(), float(values[-1]), float(values.sum())
 
     before, largest, trace = look()
     with torch.no_grad():
@@ -270,9 +270,7 @@ def test_gradient_descent_trains_to_the_edge_of_stability():
     targets = nn.functional.one_hot(torch.tensor(digits.target[:512]), 10).float()
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10))
-    loss = Landscape(
-        network, lambda: iter([(inputs, targets)]), lambda out, right: (out - right).square().sum(1).mean() / 2
-    )
+    loss = Landscape(network, [(inputs, targets)], lambda out, right: (out - right).square().sum(1).mean() / 2)
 
     def edge_ratio():
         product, weights = loss.hessian(loss.weights()), loss.weights()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from harness_plugins.probes import distance, sharpness
+from harness_plugins.probes._curvature import landscape as curvature
 from harness_plugins.probes._curvature.ascent import ascend, checkpoints
 from harness_plugins.probes._curvature.landscape import Landscape, chosen_batches, exact, flat
 from harness_plugins.probes._curvature.logits import Scale, lengths, normalise, scale_of
@@ -32,7 +33,7 @@ def normal(*shape, seed=0):
 
 def landscape(network, inputs, targets, sizes, loss=nn.functional.cross_entropy):
     batches = list(zip(inputs.split(sizes), targets.split(sizes), strict=True))
-    return Landscape(network.double(), lambda: iter(batches), loss)
+    return Landscape(network.double(), batches, loss)
 
 
 def perceptron(outputs=3):
@@ -41,7 +42,7 @@ def perceptron(outputs=3):
 
 
 def worst(loss, scale, rho=0.001, steps=20):
-    found = sharpness.worst_case(loss, loss.weights(), scale, rho, steps)
+    found = sharpness.worst_case(loss, loss.visit(loss.weights()), scale, rho, steps)
     first_order = rho * float((loss.weights() * found.slope).abs().sum())
     return found.best - found.start, first_order
 
@@ -175,6 +176,24 @@ def test_for_a_small_radius_it_is_the_first_order():
     loss = landscape(perceptron(), normal(40, 6), torch.arange(40) % 3, 40)
     value, first_order = worst(loss, Scale.OWN_LENGTH, rho=1e-6)
     assert value == pytest.approx(first_order, rel=1e-3)
+
+
+@pytest.mark.parametrize("room", [0, 2**30])
+def test_what_is_kept_for_a_gradient_changes_no_bit_of_it(room, monkeypatch):
+    monkeypatch.setattr(curvature, "KEPT", room)
+    network, inputs, targets = perceptron(), normal(23, 6), torch.arange(23) % 3
+    loss, point = landscape(network, inputs, targets, [7, 1, 10, 5]), flat(network)
+    expected = torch.zeros_like(point)
+    outputs = torch.cat([network(rows) for rows, _ in loss.batches]).detach().requires_grad_()
+    (by,) = torch.autograd.grad(nn.functional.cross_entropy(outputs, targets), outputs)
+    for (rows, _), part in zip(loss.batches, by.split([7, 1, 10, 5]), strict=True):
+        gradients = torch.autograd.grad(network(rows), list(network.parameters()), part)
+        expected += torch.cat([gradient.flatten() for gradient in gradients])
+    visit = loss.visit(point)
+    assert bool(visit._runs) == bool(room)
+    first = visit.pull(nn.functional.cross_entropy(visit.outputs, targets), again=True)
+    assert torch.equal(first, expected)
+    assert torch.equal(visit.pull(nn.functional.cross_entropy(visit.outputs, targets)), expected)
 
 
 def test_the_gradient_is_that_of_all_examples_whatever_the_batches():

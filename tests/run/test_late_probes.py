@@ -16,16 +16,18 @@ from harness.benchmark.comparison import comparison_runs
 from harness.benchmark.loading import load
 from harness.benchmark.plan import Setting, resolve
 from harness.console.progress import Reporter
-from harness.errors import HarnessError
-from harness.plugin.contracts import Data, Probe, Split
-from harness.plugin.runs import Done, Failed
+from harness.errors import HarnessError, PluginError
+from harness.plugin.contracts import Data, Executor, Probe, Split
+from harness.plugin.runs import Done, Failed, Interrupted
 from harness.records import Store
-from harness.run.after import late_probes
+from harness.run.after import measuring, probe_limits, probing
 from harness.run.after.late_probes import measure_solutions
 from harness.run.after.probe_costs import planned_cells
 from harness.run.after.probe_work import work_of
+from harness.run.driver import open_executor
 from harness.run.workbench import Bench
 from harness.training.device import Device
+from harness.training.loop import execute
 
 ARMS = {name: f"lesson_cnn/{name}/cosine" for name in ("sgd", "adam", "rmsprop")}
 THREE = ('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd", "adam", "rmsprop"]')
@@ -189,14 +191,17 @@ def measured(setting, tmp_path, monkeypatch):
         def say(self, text, style=""):
             said.append(text)
 
-    def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None):
-        monkeypatch.setattr(late_probes, "time", SimpleNamespace(perf_counter=slow.perf_counter))
+    def go(slow, budget=None, networks=2, version="1" * 16, of=found, sizes=None, executor=made.plan.executor):
+        monkeypatch.setattr(measuring, "time", SimpleNamespace(perf_counter=slow.perf_counter))
         limits = {"probe_budget": budget, "probe_sizes": sizes or {}}
         compare = made.plan.benchmark.compare.model_copy(update=limits)
         benchmark = made.plan.benchmark.model_copy(update={"compare": compare})
         probe = probe_of(networks, slow.measure)
-        plan = replace(made.plan, benchmark=benchmark, probes=(probe,), probe_versions={"fake": version})
-        lines = measure_solutions(replace(made, plan=plan), of, store, Heard(quiet=True))
+        plan = replace(
+            made.plan, benchmark=benchmark, probes=(probe,), probe_versions={"fake": version}, executor=executor
+        )
+        asked = replace(made, plan=plan)
+        lines = measure_solutions(asked, of, store, Heard(quiet=True), lambda: open_executor(asked, store))
         return lines, store.noted("probes")["fake"]
 
     yield SimpleNamespace(go=go, store=store, said=said, cells=found, setting=made)
@@ -212,7 +217,7 @@ def test_everything_is_measured_where_it_fits(measured):
     assert lines == []
     assert (about["done"], about["planned"], about["possible"], about["subset"]) == (ALL, ALL, ALL, "")
     assert len(set(slow.calls)) == ALL
-    assert len(slow.calls) <= ALL + late_probes.TIMED  # a few twice, to know what they cost
+    assert len(slow.calls) <= ALL + probing.TIMED  # a few twice, to know what they cost
 
 
 @pytest.mark.parametrize(("size", "measurements"), [(1, 16), (16, 16), (23, 16), (24, 24), (1000, 24)])
@@ -255,7 +260,7 @@ def test_a_limit_in_seconds_is_kept_and_the_command_that_adds_the_rest_is_said_a
     assert lines == []
     first = work_of(probe_of(2), measured.setting, measured.cells).groups[0]
     assert about["done"] == about["planned"] == len(first) == 16
-    assert slow.now <= budget + late_probes.TIMED - 1
+    assert slow.now <= budget + probing.TIMED - 1
     assert about["subset"] == f"16 of {ALL} pairs of networks: every seed paired with the next seed"
     assert about["left_out"] == (
         f"probe fake: only {about['subset']}, because compare.probe_budget is {budget} s; to measure "
@@ -294,9 +299,9 @@ def test_a_higher_limit_counts_what_was_spent_and_measures_only_what_is_missing(
     ("needed", "proposed"), [(0.01, 10), (6, 10), (24, 36), (67, 110), (94.2, 150), (328, 500), (66_667, 110_000)]
 )
 def test_a_limit_that_is_proposed_has_room_and_two_digits(needed, proposed):
-    key, value = late_probes.more_seconds(probe_of(2), needed)
+    key, value = probe_limits.more_seconds(probe_of(2), needed)
     assert (key, value) == ("compare.probe_budgets.fake", proposed)
-    assert value >= late_probes.ROOM * needed
+    assert value >= probe_limits.ROOM * needed
 
 
 def test_what_is_measured_is_not_measured_again(measured):
@@ -407,6 +412,103 @@ def test_no_benchmark_file_of_ours_has_a_limit_in_seconds(repository):
             assert (compare.probe_budget, compare.probe_budgets) == (None, {})
 
 
+# --- by workers ----------------------------------------------------------------------------------------------
+
+
+class Workers:
+    """An executor with several places: what it was given ends in an order of its own, and some of it kills its process."""
+
+    isolated = True
+
+    def __init__(self, workbench, workers, deadly=()):
+        self.workbench, self.workers, self.room, self.deadly = workbench, workers, 2 * workers, deadly
+        self.jobs, self.most, self.random = [], 0, np.random.default_rng(workers)
+
+    def submit(self, jobs):
+        self.jobs += jobs
+        self.most = max(self.most, len(self.jobs))
+
+    def events(self):
+        while self.jobs:
+            job = self.jobs.pop(int(self.random.integers(len(self.jobs))))
+            if named(job.runs) in self.deadly:
+                self.jobs.insert(0, job)  # it begins again, until it is stopped
+                yield job.id, Interrupted("exit code 3")
+            else:
+                for event in execute(job, self.workbench):
+                    yield job.id, event
+
+    def stop(self, run_id):
+        self.jobs = [job for job in self.jobs if job.id != run_id]
+
+
+@pytest.fixture
+def by_workers(measured):
+    """Return a function that measures with so many workers, and returns lines, note, what is entered and the executor."""
+
+    def go(slow, workers, deadly=(), version="1" * 16, **more):
+        made = []
+
+        def build(workbench):
+            made.append(Workers(workbench, workers, deadly))
+            return made[0]
+
+        lines, about = measured.go(slow, executor=Executor("workers", build), version=version, **more)
+        query = "SELECT one, other, name, value FROM measured WHERE version = ? ORDER BY one, other, name"
+        entered = list(map(tuple, measured.store.db.execute(query, (version,)).fetchall()))
+        return SimpleNamespace(lines=lines, about=about, entered=entered, executor=made[0] if made else None)
+
+    return go
+
+
+@pytest.mark.parametrize("more", [{}, {"sizes": {"fake": 16}}, {"budget": 20}])
+def test_however_many_workers_there_are_the_same_is_measured(by_workers, measured, more):
+    alone = by_workers(Slow(), 1, version="a" * 16, **more)
+    for workers, letter in ((2, "b"), (8, "c")):
+        slow = Slow()
+        several = by_workers(slow, workers, version=letter * 16, **more)
+        assert several.entered == alone.entered
+        assert several.executor.most > workers
+        assert Counter(slow.calls) == Counter(set(slow.calls))  # none was made twice
+        left_out = ("version", "seconds", "seconds_each")
+        assert {key: value for key, value in several.about.items() if key not in left_out} == {
+            key: value for key, value in alone.about.items() if key not in left_out
+        }
+
+
+def test_the_line_on_costs_counts_the_workers(by_workers, measured):
+    by_workers(Slow(), 2)
+    line = f"probe fake: {ALL} pairs of networks at about 1 s, 12 s in all with 2 workers"
+    assert [said for said in measured.said if said.startswith("probe fake")] == [line]
+
+
+def test_a_measurement_that_kills_three_processes_is_named_and_the_rest_is_measured(by_workers, measured):
+    bad = ((ARMS["sgd"], 0), (ARMS["adam"], 1))
+    slow = Slow()
+    first = by_workers(slow, 2, deadly=[bad])
+    assert first.about["done"] == ALL - 1
+    (line,) = first.lines
+    who = f"{ARMS['sgd']} seed 0 and {ARMS['adam']} seed 1"
+    assert line.startswith(f"probe 'fake' failed: {who}: crashed (exit code 3), 3 times in a row")
+    assert bad not in slow.calls
+
+
+def test_where_all_is_measured_no_executor_is_opened(by_workers):
+    by_workers(Slow(), 2)
+    again = by_workers(Slow(), 2)
+    assert (again.executor, again.lines, again.about["done"]) == (None, [], ALL)
+
+
+def test_an_executor_that_leaves_measurements_out_is_refused(measured):
+    class Lazy(Workers):
+        def events(self):
+            yield from ()
+
+    executor = Executor("lazy", lambda workbench: Lazy(workbench, 1))
+    with pytest.raises(PluginError, match=r"executor 'lazy': must carry out every measurement .* got 2 left over"):
+        measured.go(Slow(), executor=executor)
+
+
 # --- options -------------------------------------------------------------------------------------------------
 
 
@@ -474,5 +576,5 @@ def test_a_probe_that_is_not_costly_measures_every_solution_and_replicates_too(s
 
 def test_a_limit_in_seconds_is_for_costly_probes_alone(setting):
     made = setting(more="probe_budget = 3.0\n")
-    assert late_probes.limit_of(made, CHEAP)[0] is None
-    assert late_probes.limit_of(made, probe_of(1))[0] == 3.0
+    assert probe_limits.limit_of(made, CHEAP)[0] is None
+    assert probe_limits.limit_of(made, probe_of(1))[0] == 3.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 from harness.console.progress import Reporter
 from harness.records import open_records, schema
-from harness.run.after.measuring import network_kept, numbers_and_arrays
+from harness.run.after.measuring import Solutions, network_kept, numbers_and_arrays
 from harness.run.prepare import Request
 from harness.run.start import run
 
@@ -53,6 +54,37 @@ def test_a_probe_that_fails_in_the_middle_of_a_change_costs_no_weight():
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert not network.training
     assert notes == ["probe 'wreck' changed the weights of the network that it measured; they were put back"]
+
+
+class Holding:
+    """A run's parts, of which there may be many."""
+
+    def __init__(self, run):
+        self.run, self.model, self.probe_cache = run, torch.nn.Linear(25, 10, bias=False), {}  # 1,000 bytes
+        self.ingredients = SimpleNamespace(train=DATA, tune=DATA, test=None)
+
+
+DATA = torch.zeros(10_000)
+
+
+def test_networks_are_held_for_all_probes_within_a_limit_each_with_a_probe_s_own_notes():
+    made = []
+    solutions = Solutions(lambda run: made.append(run.id) or Holding(run), most=3500)
+    a, b, c = (SimpleNamespace(id=name) for name in "abc")
+    for each in (a, b, a):
+        solutions.parts(each, "one").probe_cache["one.data"] = DATA  # all networks share it
+        solutions.shrink()
+    assert made == ["a", "b"]
+    assert solutions.parts(b, "other").probe_cache == {}  # another probe sees nothing of it
+    assert "one.data" in solutions.parts(a, "one").probe_cache
+    solutions.parts(b, "other").probe_cache["other.deep"] = {
+        "rows": [SimpleNamespace(each=np.zeros(125))]
+    }  # 1,000 bytes
+    solutions.parts(c, "one")
+    solutions.shrink()  # a, b, c and the array are 4,000 bytes; a was used longest ago
+    for each in (b, c, a):
+        solutions.parts(each, "one")
+    assert made == ["a", "b", "c", "a"]
 
 
 PLUGIN = """

@@ -104,10 +104,10 @@ class Workbench(Protocol):
 class RunningExecutor(Protocol):
     """Where jobs, runs and measurements, are carried out: pure jobs in, events out.
 
-    Four more members are optional. ``isolated`` is true where jobs are carried out in other processes, so that a death
+    Five more members are optional. ``isolated`` is true where jobs are carried out in other processes, so that a death
     of this one is not theirs; without it, it is false. ``close()`` ends the workers; it is called once, at the end.
     ``line`` says in one line for people how many workers there are, and why. ``at_once`` says how many jobs are carried out
-    at the same time; without it, as many as there is room for.
+    at the same time; without it, as many as there is room for. ``workers`` says in how many processes; without it, one.
 
     >>> from harness import Done
     >>> class Nothing:

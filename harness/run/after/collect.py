@@ -26,7 +26,8 @@ def collect(setting: Setting, driver: Driver, store: Store, registry: Registry, 
     note_schedules(setting, tuned, store)
     failures = _failed_range_tests(store) + _write_scores(setting, store)
     if driver.compared:
-        failures += measure_solutions(setting, [*driver.comparison, *imported_runs(setting, store)], store, reporter)
+        compared = [*driver.comparison, *imported_runs(setting, store)]
+        failures += measure_solutions(setting, compared, store, reporter, lambda: driver.executor)
         failures += confirm(setting, store, registry, reporter)
     return failures + record_photos(setting, driver, store, registry, reporter)
 

@@ -18,31 +18,85 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from harness.training.device import Device
     from harness.training.parts import Parts
 
-HELD = 2 * 10**9  # bytes of weights of networks that are held ready, at the most
+HELD = 2 * 10**9  # bytes of networks, and of what probes keep of them, that are held ready on a CPU, at the most
+HELD_ON_GPU = 4  # on a GPU a quarter of its memory
+DEPTH = 8  # of what a probe keeps: values in values that are looked at for their size
 
 Runs = tuple[Run, ...]
 Key = tuple[str, str, str]  # the run_ids of a measurement's networks, "" where there are fewer
 
 
 @dataclass
+class _Held:
+    """A network that is held ready, and what each probe keeps of it."""
+
+    parts: Parts
+    notes: dict[str, dict[str, Any]] = field(default_factory=dict)  # by probe: its own ``probe_cache``
+
+
+@dataclass
 class Solutions:
-    """The networks that were trained, ready to be measured; those used last are held."""
+    """The networks that were trained, ready to be measured by any probe; those used last are held."""
 
     solved: Callable[[Run], Parts]  # returns the parts of a run that is over, its network with the final weights
-    _held: OrderedDict[str, tuple[Parts, int]] = field(default_factory=OrderedDict)
+    most: int = HELD  # bytes
+    _held: OrderedDict[str, _Held] = field(default_factory=OrderedDict)
 
-    def parts(self, run: Run) -> Parts:
-        """Return a run's parts, its network with the final weights and in evaluation mode."""
+    def parts(self, run: Run, probe: str) -> Parts:
+        """Return a run's parts, its network with the final weights and in evaluation mode, with a probe's own notes."""
         if run.id not in self._held:
-            parts = self.solved(run)
-            size = sum(tensor.numel() * tensor.element_size() for tensor in parts.model.state_dict().values())
-            self._held[run.id] = (parts, size)
-            while len(self._held) > 3 and sum(size for _, size in self._held.values()) > HELD:
-                self._held.popitem(last=False)
+            self._held[run.id] = _Held(self.solved(run))
         self._held.move_to_end(run.id)
-        return self._held[run.id][0]
+        held = self._held[run.id]
+        held.parts.probe_cache = held.notes.setdefault(probe, {})
+        return held.parts
+
+    def shrink(self) -> None:
+        """Let go of what was used longest ago, where too much is held."""
+        sizes = {run_id: _sizes(held) for run_id, held in self._held.items()}
+        while (
+            len(sizes) > 1
+            and sum({key: size for each in sizes.values() for key, size in each.items()}.values()) > self.most
+        ):
+            run_id, _ = self._held.popitem(last=False)
+            del sizes[run_id]
+
+
+def room_for_networks(device: Device) -> int:
+    """Return how many bytes of networks, and of what probes keep of them, may be held ready on a device."""
+    if device.type != "cuda":
+        return HELD
+    import torch
+
+    total: int = torch.cuda.get_device_properties(device.name).total_memory
+    return total // HELD_ON_GPU
+
+
+def _sizes(held: _Held) -> dict[int, int]:
+    """Return the bytes of all tensors and arrays that are held of a network, by where they are; not those of the data."""
+    found: dict[int, int] = {}
+    _add_sizes([dict(held.parts.model.state_dict()), held.notes], found, DEPTH)
+    use, data = held.parts.ingredients, dict[int, int]()
+    _add_sizes([use.train, use.tune, use.test], data, DEPTH)
+    return {place: size for place, size in found.items() if place not in data}
+
+
+def _add_sizes(value: Any, found: dict[int, int], depth: int) -> None:
+    import numpy as np
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        found[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+    elif isinstance(value, np.ndarray):
+        found[id(value)] = value.nbytes
+    elif depth:
+        inside = value.state_dict() if isinstance(value, torch.nn.Module) else getattr(value, "__dict__", value)
+        inside = list(inside.values()) if isinstance(inside, Mapping) else inside
+        for each in inside if isinstance(inside, list | tuple | set) else ():
+            _add_sizes(each, found, depth - 1)
 
 
 def measure_networks(probe: Probe, runs: Runs, solutions: Solutions) -> Measured:
@@ -50,7 +104,7 @@ def measure_networks(probe: Probe, runs: Runs, solutions: Solutions) -> Measured
     from harness.training.batches import mix_seeds, seed_all
 
     start = time.perf_counter()
-    networks = [solutions.parts(run) for run in runs]
+    networks = [solutions.parts(run, probe.name) for run in runs]
     who, changed = f"probe '{probe.name}'", list[str]()
     try:
         with Boundary("probe", probe.name, "measure", everything=True), ExitStack() as around:
@@ -63,6 +117,8 @@ def measure_networks(probe: Probe, runs: Runs, solutions: Solutions) -> Measured
         for line in changed:
             note_line(line)
         raise
+    finally:
+        solutions.shrink()
     return Measured(numbers, arrays, time.perf_counter() - start, tuple(changed))
 
 

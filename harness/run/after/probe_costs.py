@@ -11,8 +11,8 @@ from harness.benchmark.plan import Setting
 from harness.console.safe_text import command_with
 from harness.plugin.boundary import Boundary, PluginFailed
 from harness.plugin.contracts import Probe
-from harness.run.after.late_probes import limit_of, more_seconds, seconds_allowed, seconds_needed
 from harness.run.after.measuring import Runs, first_timed
+from harness.run.after.probe_limits import limit_of, more_seconds, seconds_allowed, seconds_needed
 from harness.run.after.probe_work import Work, work_of
 from harness.run.workbench import Bench
 

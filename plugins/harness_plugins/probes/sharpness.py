@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from harness import Parts
     from harness_plugins.probes._curvature.ascent import Ascent
-    from harness_plugins.probes._curvature.landscape import Landscape
+    from harness_plugins.probes._curvature.landscape import Landscape, Visit
     from harness_plugins.probes._curvature.logits import Scale
 
 
@@ -39,7 +39,8 @@ def measure(parts: Parts, images: int = 2048, steps: int = 20, rho: float = 0.00
     ``grad_norm_train``: the norm of the gradient of ``loss``. ``scale``: what outputs were divided by: 0 nothing, 1 the
     mean length, 2 each its own. ``images``: how many train examples took part.
 
-    In passes over the images: ``steps + 1`` backward and ``2 * steps + 4`` forward.
+    In passes over the images: ``steps + 1`` backward and ``steps + 1`` forward; ``2 * steps + 2`` forward where what a
+    gradient needs is too much to be kept.
     """
     from harness_plugins.probes._curvature.landscape import exact, landscape
     from harness_plugins.probes._curvature.logits import lengths, scale_of
@@ -47,10 +48,12 @@ def measure(parts: Parts, images: int = 2048, steps: int = 20, rho: float = 0.00
     with exact(parts.model):
         loss = landscape(parts, images)
         weights, targets = loss.weights(), loss.targets()
-        outputs = loss.outputs(weights)
+        start = loss.visit(weights)
+        outputs = start.outputs.detach()
         scale = scale_of(outputs, targets)
-        worst = worst_case(loss, weights, scale, rho, steps)
-        raw, slope = loss.slope(weights)
+        raw_loss = loss.loss(start.outputs, targets)
+        raw, slope = raw_loss.item(), start.pull(raw_loss, again=True)
+        worst = worst_case(loss, start, scale, rho, steps)
         numbers = {
             "value": worst.best - worst.start,
             "first_order": float(rho * (weights * worst.slope).abs().sum()),
@@ -64,19 +67,17 @@ def measure(parts: Parts, images: int = 2048, steps: int = 20, rho: float = 0.00
         return numbers | ({"logit_norm": float(lengths(outputs).mean())} if scale else {})
 
 
-def worst_case(loss: Landscape, weights: torch.Tensor, scale: Scale, rho: float, steps: int) -> Ascent:
-    """Return the ascent of the loss of normalised outputs over the box ``weights [d] +- rho * |weights|``."""
-    import torch
-
+def worst_case(loss: Landscape, start: Visit, scale: Scale, rho: float, steps: int) -> Ascent:
+    """Return the ascent of the loss of normalised outputs over the box ``weights [d] +- rho * |weights|`` around a start."""
     from harness_plugins.probes._curvature.ascent import ascend
     from harness_plugins.probes._curvature.logits import normalise
 
-    targets = loss.targets()
+    targets, weights = loss.targets(), start.point.detach()
 
     def evaluate(point: torch.Tensor) -> tuple[float, Callable[[], torch.Tensor]]:
-        outputs = loss.outputs(point).requires_grad_()
-        value = loss.loss(normalise(outputs, scale), targets)
-        return value.item(), lambda: loss.pull(point, torch.autograd.grad(value, outputs)[0])
+        visit = start if point is weights else loss.visit(point)
+        value = loss.loss(normalise(visit.outputs, scale), targets)
+        return value.item(), lambda: visit.pull(value)
 
     return ascend(evaluate, weights, rho * weights.abs(), steps)
 

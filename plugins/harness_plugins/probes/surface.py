@@ -16,8 +16,9 @@ the three and stay.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from harness import Float, Int, Probe, hookimpl
@@ -59,20 +60,21 @@ def measure(
     x, y = plane.axis(0, points, margin), plane.axis(1, points, margin)
     result = {"x": x, "y": y, "solutions": plane.places}
     with exact(one.model, other.model, third.model):
-        score = scorer(one, images)
-        at_solutions = [score(weights) for weights in solutions]
-        scores = [score(plane.at(float(across), float(up))) for up in y for across in x]
+        grid = (plane.at(float(across), float(up)) for up in y for across in x)
+        every = scores_of(one, images, chain(solutions, grid))
+    at_solutions, scores = every[: len(solutions)], every[len(solutions) :]
     for name in scores[0]:
         result[name] = np.array([values[name] for values in scores]).reshape(points, points)
         result[f"solution_{name}"] = np.array([values[name] for values in at_solutions])
     return {**numbers, **result}
 
 
-def scorer(parts: Parts, images: int) -> Callable[[torch.Tensor], dict[str, float]]:
-    """Return a function from weights ``[d]`` to the loss, and the error where the task has one, of a copy of the network.
+def scores_of(parts: Parts, images: int, points: Iterable[torch.Tensor]) -> list[dict[str, float]]:
+    """Return the loss, and the error where the task has one, of a copy of the network at each of these weights ``[d]``.
 
-    Where the network has batch norm, its statistics are recomputed for these weights on other train examples than those
-    that are evaluated; on the same where there are not twice as many. Statistics that were frozen in training stay.
+    Where the network has batch norm, its statistics are recomputed for the weights on other train examples than those
+    that are evaluated; on the same where there are not twice as many. Statistics that were frozen in training stay. The
+    device is waited for once, at the end.
     """
     import torch
 
@@ -80,24 +82,26 @@ def scorer(parts: Parts, images: int) -> Callable[[torch.Tensor], dict[str, floa
     from harness_plugins.probes._curvature.landscape import chosen_batches, named
 
     network, task = deepcopy(parts.model), parts.ingredients.task
+    evaluated = chosen_batches(parts, images)
     many = len(parts.ingredients.train) >= 2 * images
-
-    @torch.no_grad()
-    def score(weights: torch.Tensor) -> dict[str, float]:
-        network.load_state_dict(named(network, weights), strict=False)  # its buffers stay
-        if parts.run.batch_norm == "train":
-            recalibrate(
-                network, _whole(inputs for inputs, _ in chosen_batches(parts, images, skip=images if many else 0))
-            )
-        pairs = [(network(inputs), targets) for inputs, targets in chosen_batches(parts, images)]
-        outputs, targets = torch.cat([out for out, _ in pairs]), torch.cat([right for _, right in pairs])
-        values = {"loss": float(task.loss(outputs, targets))}
-        if "error" in task.metrics:
-            predictions = task.predict(outputs).cpu().numpy()
-            values["error"] = float(task.metrics["error"].compute(predictions, targets.cpu().numpy()))
-        return values
-
-    return score
+    others = chosen_batches(parts, images, skip=images) if many else evaluated
+    targets = torch.cat([right for _, right in evaluated])
+    losses: list[torch.Tensor] = []
+    predictions: list[torch.Tensor] = []
+    with torch.no_grad():
+        for weights in points:
+            network.load_state_dict(named(network, weights), strict=False)  # its buffers stay
+            if parts.run.batch_norm == "train":
+                recalibrate(network, _whole(others.inputs()))
+            outputs = torch.cat([network(inputs) for inputs in evaluated.inputs()])
+            losses.append(task.loss(outputs, targets))
+            predictions.append(task.predict(outputs))
+    scores = [{"loss": loss} for loss in torch.stack(losses).tolist()]
+    if "error" in task.metrics:
+        right = targets.cpu().numpy()
+        for score, predicted in zip(scores, predictions, strict=True):
+            score["error"] = float(task.metrics["error"].compute(predicted.cpu().numpy(), right))
+    return scores
 
 
 def _whole(batches: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:

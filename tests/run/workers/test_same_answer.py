@@ -27,6 +27,10 @@ SEARCHES = {
         'pruner = "median"\npruner_options = { n_startup_trials = 1, n_warmup_steps = 1 }\ntogether = 4'
     ),
 }
+PROBES = """
+probes = ["gradient_norm", "distance", "representation", "connectivity", "surface"]
+probe_options = { connectivity = { alphas = 3, images = 32, bn_images = 32, orders = 1 }, surface = { points = 2 } }
+"""
 
 
 def _module(name):
@@ -64,7 +68,7 @@ def answer(tmp_path_factory):
                 'executor = "inprocess"': f"executor = {executor}",
                 "trials = 3": f"trials = 6\n{SEARCHES[search]}",
                 "epochs = [1, 2]": "epochs = [3]" if "pruner" in search else "epochs = [1, 2]",
-                "[compare]": '[compare]\nprobes = ["gradient_norm", "distance"]\nuntuned = 1',
+                "[compare]": f"[compare]\nuntuned = 1\n{PROBES}",
             }.items():
                 assert old in changed, old
                 changed = changed.replace(old, new)

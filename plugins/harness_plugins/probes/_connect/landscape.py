@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from harness_plugins.probes._connect.batch_norm import recalibrate
-from harness_plugins.probes._connect.images import Images
 from harness_plugins.probes._connect.permutation import Weights
+from harness_plugins.probes._images import Images
 
 if TYPE_CHECKING:
     from harness import Parts
