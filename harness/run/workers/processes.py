@@ -33,7 +33,6 @@ from harness.plugin.contracts import Opening
 from harness.run.workers.messages import FromWorker, Left, ToWorker
 from harness.run.workers.packing import pack, unpack
 from harness.run.workers.stored import Spool, open_stored
-from harness.run.workers.worker import serve
 
 LAST_LINES = 20  # of a worker's standard error, which are kept for when it dies
 CHUNK = 65_536
@@ -243,6 +242,8 @@ def main(connection: int, lifeline: int, spool: int, opening: tuple[int, int]) -
 
 def _work(connection: Connection, spool: int, opening: tuple[int, int]) -> None:
     """Open the benchmark and carry out what comes, until the process is to retire; raises EOFError at the driver's end."""
+    from harness.run.workers.worker import serve  # needs torch, which the process that starts workers need not have
+
     receive = _reading(connection)
     with interruption.listening():
         opened = pickle.loads(os.pread(spool, opening[1], opening[0])).with_arrays(open_stored)
