@@ -79,8 +79,11 @@ if typing.TYPE_CHECKING:
     from harness.results.pictures.walks import Stroke as Stroke
     from harness.results.pictures.walks import describe_walk as describe_walk
     from harness.results.pictures.walks import draw_walks as draw_walks
+    from harness.run.workers.messages import Left as Left
     from harness.run.workers.pool import WorkerPool as WorkerPool
     from harness.run.workers.processes import Processes as Processes
+    from harness.run.workers.shipping import Arrival as Arrival
+    from harness.run.workers.shipping import Shipment as Shipment
     from harness.run.workers.worker import Worker as Worker
     from harness.training.loop import execute as execute
     from harness.training.pretrained import read_weights as read_weights
@@ -118,7 +121,10 @@ _LAZY = {
     "Stroke": "harness.results.pictures.walks.Stroke",
     "describe_walk": "harness.results.pictures.walks.describe_walk",
     "draw_walks": "harness.results.pictures.walks.draw_walks",
+    "Arrival": "harness.run.workers.shipping.Arrival",
+    "Left": "harness.run.workers.messages.Left",
     "Processes": "harness.run.workers.processes.Processes",
+    "Shipment": "harness.run.workers.shipping.Shipment",
     "Worker": "harness.run.workers.worker.Worker",
     "WorkerPool": "harness.run.workers.pool.WorkerPool",
     "usable_cores": "harness.data.cores.usable_cores",

@@ -36,9 +36,10 @@ SECTIONS = {  # by name: the module, the function in it, and the most seconds it
     "short_runs": ("steps", "short_runs", 60),
     "little_memory": ("steps", "little_memory", 45),
     "barrier": ("barriers", "barrier", 60),
-    "tests": ("files", "gpu_tests", 90),
+    "tests": ("files", "gpu_tests", 140),
     "flagship": ("files", "flagship", 200),
-    "tables": ("files", "tables", 120),
+    "tables": ("files", "tables", 150),
+    "gpu_workers": ("files", "gpu_workers", 300),
     "verdict": ("files", "verdict", 420),
     "eight_seeds": ("files", "eight_seeds", 660),
 }

@@ -77,6 +77,7 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     out += [f"  {probe_line(probe)}" for probe in document["probes"]]
     out += [_power_line(row) for row in document["power"]]
     out.append(f"  the cache holds {disk.size(document['bytes_cached'])} of these data, in {cache_folder()}")
+    out.append(f"  this estimate took {duration(document['seconds_planning'])}")
     out.append(_total_line(document))
     return [*out, *([f"warning: {document['little_room']}"] if document["little_room"] else [])]
 

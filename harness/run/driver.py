@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -23,6 +24,7 @@ from harness.run.phases import Comparison, Restart, Retrain, Tune
 from harness.run.registration import register_protocol
 from harness.run.reuse import EarlierRuns
 from harness.run.search import Search
+from harness.run.search.budget import expected_epochs
 from harness.run.workbench import Bench
 from harness.run.workers.opening import opening_of
 
@@ -160,17 +162,19 @@ class Driver:
         self.reporter.say(line, style="" if row["state"] == schema.DONE else "yellow")
 
     def _epochs_left(self, loop: EventLoop) -> int:
-        """Return how many epochs are still to train; for a trial not yet asked, the middle of its range."""
-        plan = self.setting.plan.benchmark
-        waiting = [*self.retrain.waiting, *self.restart.waiting]
-        under_way = loop.under_way.values()
-        asked = sum(run.epochs for run in waiting) + sum(work.run.epochs - work.epochs for work in under_way)
-        middle = (plan.search.epochs[0] + plan.search.epochs[-1]) // 2
-        unasked = sum(search.left for search in self.searches if not search.finished)
-        unasked = middle * (unasked - sum(work.run.phase == "search" for work in under_way))
-        if self.only_search or self.retrain.entered:
-            return asked + unasked
-        return asked + unasked + self.retrain.left * plan.compare.epochs
+        """Return how many epochs are still to train; for a trial not yet asked, those that are to be expected of it."""
+        arms = self.setting.plan.competitors
+        left = sum(run.epochs for run in (*self.retrain.waiting, *self.restart.ahead))
+        left += sum(work.run.epochs - work.epochs for work in loop.under_way.values())
+        begun = Counter(work.run.arm.name for work in loop.under_way.values() if work.run.phase == "search")
+        for search in self.searches:
+            trainings = 0 if search.finished else search.left
+            counted_already = min(trainings, begun[search.arm])
+            begun[search.arm] -= counted_already
+            left += round((trainings - counted_already) * expected_epochs(search.competitor))
+        if not self.only_search and not self.retrain.entered:
+            left += self.retrain.left * sum(arm.benchmark.compare.epochs for arm in arms) // len(arms)
+        return left
 
 
 def open_executor(setting: Setting, store: Store, registry: Registry | None = None) -> GuardedExecutor:

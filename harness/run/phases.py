@@ -226,6 +226,12 @@ class Restart(Unpruned):
         """How many runs are still to do."""
         return len(self.waiting) + (0 if self.entered else len(self._restarts()))
 
+    @property
+    def ahead(self) -> list[Run]:
+        """The runs that are still to begin, those to be expected of a comparison under way included."""
+        expected = [] if self.entered else restart_runs(self._setting, self._comparison.runs)
+        return [*self.waiting, *(entry.run for entry in expected)]
+
     def next(self) -> Run | None:
         """Return the next run, once the comparison's own have ended."""
         self._enter()

@@ -193,7 +193,15 @@ def _run(seed: int) -> Run:
 
 @contextmanager
 def _running(offer: Executor) -> Iterator[RunningExecutor]:
-    """Give an executor at work, and end the processes that it has."""
+    """Give an executor at work, and end the processes that it has.
+
+    Raises NotApplicable where the executor says that it cannot work here.
+    """
+    if offer.check is not None:
+        try:
+            offer.check(**offer.options)
+        except PluginError as error:
+            raise NotApplicable(str(error)) from error
     executor = offer.build(Desk(), **offer.options)
     try:
         yield executor

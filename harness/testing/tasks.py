@@ -14,6 +14,7 @@ from harness.errors import DataError, one_line
 from harness.plugin.contracts import Data, Split, Task
 from harness.testing.driving import finite, torch_check
 from harness.testing.outcomes import NotApplicable, require
+from harness.testing.tape import Tape
 
 COUNT = 24
 
@@ -112,6 +113,26 @@ def each_averages_to_metric(offer: Task) -> str:
 
 
 @torch_check
+def on_device_is_the_metric(offer: Task) -> str:
+    """A metric that has a form for a GPU gives the same number there, and reads none from its tensors on the way."""
+    named = {name: metric for name, metric in offer.metrics.items() if metric.on_device}
+    if not named:
+        raise NotApplicable("no metric has a form for a GPU; there the predictions are fetched every epoch")
+    for example in _examples(offer):
+        predicted = offer.predict(example.outputs)
+        for name, metric in named.items():
+            assert metric.on_device is not None
+            with Tape():
+                result = metric.on_device(predicted.clone(), example.targets.clone())
+            score = metric.compute(predicted.numpy(), example.targets.numpy())
+            require(
+                math.isclose(float(result), score, rel_tol=1e-5, abs_tol=1e-7),
+                f"on_device of '{name}' must give the metric, got {float(result):.7g} and {score:.7g} on {example.name}",
+            )
+    return ", ".join(named)
+
+
+@torch_check
 def verdict_has_its_metrics(offer: Task) -> str:
     """Nothing can fail here: it says what the verdict takes for the loss, and whether it compares classes or numbers."""
     _seen(offer)
@@ -181,6 +202,7 @@ QUICK = [
     predictions,
     metrics_tell_better,
     each_averages_to_metric,
+    on_device_is_the_metric,
     verdict_has_its_metrics,
 ]
 FULL: list[Any] = []

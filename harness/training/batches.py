@@ -34,7 +34,7 @@ def seed_all(seed: int) -> None:
 
     So what a run draws depends neither on what was drawn before it nor on where it was interrupted.
     """
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.manual_seed(seed)
     else:  # what that does beside this is to keep a stack trace for every device that might be used later
         torch.default_generator.manual_seed(seed)

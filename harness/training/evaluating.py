@@ -18,16 +18,17 @@ from harness.training.repeatable import noticed
 from harness.training.scoring import score_on_device, score_predictions
 
 if TYPE_CHECKING:
+    from harness.training.at_work import AtWork
     from harness.training.batches import Resident
     from harness.training.device import Device
-    from harness.training.parts import Parts
 
 BATCH = 512  # examples
+_agreeing: set[object] = set()  # what decides an evaluation whose graph was compared in this process
 
 
 @torch.no_grad()
 def predict_with_loss(
-    parts: Parts, split: DeviceSplit, exact: bool = False
+    parts: AtWork, split: DeviceSplit, exact: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return the predictions of a split, and the sum of the task's losses unless the task has a metric of that name.
 
@@ -47,11 +48,16 @@ def predict_with_loss(
     return torch.cat(predictions), torch.stack(losses).sum() if losses else None
 
 
-def measure(parts: Parts, split: Resident, prefix: str, exact: bool = False) -> tuple[torch.Tensor, dict[str, float]]:
+def measure(parts: AtWork, split: Resident, prefix: str, exact: bool = False) -> tuple[torch.Tensor, dict[str, float]]:
     """Return the predictions of a split, and its metrics: the task's, and the loss unless the task has it as a metric."""
     predictions, loss = predict_with_loss(parts, split, exact)
     metrics = score_predictions(parts.ingredients.task, predictions, split, prefix)
     return predictions, metrics if loss is None else {**metrics, f"{prefix}_loss": float(loss) / len(split)}
+
+
+def are_finite(predictions: torch.Tensor) -> bool:
+    """Return whether all predictions are finite."""
+    return bool(torch.isfinite(predictions).all())
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Arrived:
 class DeviceEvaluation:
     """Measures an epoch on a device, recorded where it can be, without waiting for it."""
 
-    def __init__(self, parts: Parts, recorder: Recorder, rounds: int) -> None:
+    def __init__(self, parts: AtWork, recorder: Recorder, rounds: int) -> None:
         self._parts = parts
         self._recorder = recorder
         self._rounds = rounds  # evaluations to come
@@ -92,33 +98,47 @@ class DeviceEvaluation:
         yield self._arrived(fetched[0].tolist(), fetched[1].tolist(), None if scored else fetched[2])
 
     def _next(self) -> None:
-        """Evaluate: the first time eagerly, then as a graph if that is worth its recording."""
-        if self._taken == 0:
-            with noticed(self._parts.unrepeatable):
-                self._evaluate()
-        else:
-            way = self._parts.way
-            if self._taken == 1 and self._rounds > 2 and way is not None and way.name != "eager":
-                self._record()
-            self._evaluate()
+        """Evaluate: the first time eagerly, and from then on as a graph if that is worth its recording."""
         self._taken += 1
+        if self._taken > 1:
+            self._evaluate()
+            return
+        with noticed(self._parts.unrepeatable):
+            self._predict()
+        way = self._parts.way
+        if self._rounds > 2 and way is not None and way.name != "eager":
+            self._record()
 
     def _record(self) -> None:
-        """Record the evaluation where its graph predicts the same, and leave it eager where not."""
-        model = self._parts.model
-        kept = Kept([*model.parameters(), *model.buffers()], model, self._parts.device)
-        self._predict()
-        expected = [self._predictions, self._numbers]
-        kept.put_back()
+        """Record the evaluation that was just made; leave it eager where its graph does not predict the same.
+
+        Its graph is compared the first time in a process that an arm is evaluated, as those of the steps are.
+        """
+        parts, expected = self._parts, [self._predictions, self._numbers]
+        key = (type(self._recorder), *parts.decisive, len(parts.ingredients.tune))
+        model = parts.model
+        kept = Kept([*model.parameters(), *model.buffers()], model, parts.device) if key not in _agreeing else None
         try:
             replay = self._recorder.record(self._predict)
-            replay()
-        except Exception:  # it says so when it is called eagerly, if it is its own
-            kept.put_back()
+            recorded = self._predictions, self._numbers
+
+            def evaluate() -> None:
+                replay()
+                if self._recorder.static:
+                    self._predictions, self._numbers = recorded
+
+            if kept is not None:
+                evaluate()
+                if not same_tensors([self._predictions, self._numbers], expected):
+                    return
+                _agreeing.add(key)
+            self._evaluate = evaluate
+        except Exception:  # what a plugin raises of its own, it raises again when it is called eagerly
             return
-        if same_tensors([self._predictions, self._numbers], expected):
-            self._evaluate = replay
-        kept.put_back()
+        finally:
+            if kept is not None:
+                kept.put_back()
+            self._predictions, self._numbers = expected
 
     @torch.no_grad()
     def _predict(self) -> None:

@@ -58,12 +58,12 @@ class CudaRecorder:
 
     def record(self, work: Work) -> Work:
         """Return the replay of a graph; raises what the work raises, or a RuntimeError where CUDA cannot capture it."""
-        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+        graph, place = torch.cuda.CUDAGraph(), self._turn.place
         collecting = gc.isenabled()
         gc.disable()  # to free another graph's memory while one is captured is an error
         try:
-            with torch.cuda.stream(self._turn.stream):
-                graph.capture_begin(pool=pool)
+            with torch.cuda.stream(place.stream):
+                graph.capture_begin(pool=place.pool)
                 try:
                     work()
                 except BaseException:
@@ -72,7 +72,7 @@ class CudaRecorder:
                     raise
                 graph.capture_end()
         except BaseException:
-            self._abandon(graph, pool)
+            self._abandon(graph, place.pool)
             raise
         finally:
             if collecting:
@@ -85,7 +85,7 @@ class CudaRecorder:
         _abandoned.append(graph)
         with suppress(Exception):  # it has ended properly
             torch._C._cuda_endAllocateToPool(self._turn.index, pool)
-        self._turn.renew_generator()
+        self._turn.after_failed_capture()
 
 
 _abandoned: list[Any] = []  # graphs whose capture failed; the allocator may ask them for as long as the process lives
@@ -93,4 +93,4 @@ _abandoned: list[Any] = []  # graphs whose capture failed; the allocator may ask
 
 def recorder_for(turn: Turn) -> Recorder | None:
     """Return what records the steps of a run; None on a device without graphs, whose steps are plain."""
-    return CudaRecorder(turn) if turn.stream is not None else None
+    return CudaRecorder(turn) if turn.device.type == "cuda" else None

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -20,12 +20,13 @@ from harness.training import group_entries
 from harness.training.augmentation import Targets, copy_targets
 from harness.training.batches import Batches, Resident, mix_seeds, seed_all, shuffle_labels
 from harness.training.device import Device
-from harness.training.evaluating import Arrived, DeviceEvaluation, measure, predict_with_loss
+from harness.training.evaluating import Arrived, DeviceEvaluation, are_finite, measure, predict_with_loss
+from harness.training.finishing import GROUP, result_of
 from harness.training.graphs import Recorder, recorder_for
 from harness.training.ingredients import Clock, Ingredients, build_network
 from harness.training.objective import Objective
 from harness.training.pauses import GLANCE, GLANCES, Pause
-from harness.training.scoring import find_not_finite, score_predictions
+from harness.training.scoring import find_not_finite
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
     Groups,
@@ -37,11 +38,10 @@ from harness.training.stages import (
     stage_of,
     train_only,
 )
-from harness.training.state import flatten, restore
-from harness.training.stepping import DeviceSteps, Way
+from harness.training.state import load_state, state_of
+from harness.training.stepping import DeviceSteps
 from harness.training.turns import Turn
-
-GROUP = "group."  # goes before an entry of the parameter groups that the schedule moves, in an epoch's metrics
+from harness.training.ways import Way
 
 
 @dataclass
@@ -88,6 +88,14 @@ class Parts:
         offer = self.ingredients.optimizer
         return self.recorder is not None and offer.captured is not None and not (offer.closure or offer.second_order)
 
+    @property
+    def decisive(self) -> tuple[object, ...]:
+        """What decides whether a graph gives the numbers of eager work: the code and the shapes, not the values."""
+        run, parameters = self.run, self.model.parameters()
+        shapes = tuple((p.shape, p.requires_grad) for p in parameters)
+        device, shape = self.device.name, self.ingredients.train.input_shape
+        return run.arm, run.task, run.precision, run.batch_norm, tuple(run.plugins.items()), device, shape, shapes
+
     def _enter(self, stage: Stage) -> None:
         """Choose what is trained from here on, with a new optimizer and a new schedule."""
         use, run = self.ingredients, self.run
@@ -117,7 +125,8 @@ class Parts:
         """Yield the epochs still to train, 1 is the first, with everything set for training in each."""
         first = 1
         if state is not None:
-            self._load(state)
+            self._enter(stage_of(self.run, state.plain["epoch"]))
+            load_state(self, state)
             first = state.plain["epoch"] + 1
         for epoch in range(first, epochs + 1):
             if stage_of(self.run, epoch) != self.stage:
@@ -153,9 +162,7 @@ class Parts:
         Returns the loss ``[]`` where the step began, without the penalty.
         """
         losses: list[torch.Tensor] = []  # without the penalty, one per evaluation
-        copies_needed = (
-            self.ingredients.optimizer.closure
-        )  # the batch may be evaluated more than once, so each evaluation gets a copy
+        copies_needed = self.ingredients.optimizer.closure  # it may evaluate the batch more than once
 
         def objective() -> torch.Tensor:
             self.optimizer.zero_grad()  # set_to_none is torch's default, and some optimizers take no such argument
@@ -210,11 +217,11 @@ class Parts:
         if self.recorder is None:
             self._check_steps(epoch, self.running_loss.item(), bool(self.last_gradient_is_finite()))
             predictions, scores = self._measure(self.ingredients.tune, "tune")
-            yield self._recorded(epoch, self.running_loss.item(), _are_finite(predictions), scores)
+            yield self._recorded(epoch, self.running_loss.item(), are_finite(predictions), scores)
             return
-        if self._device_evaluation is None:
-            self._device_evaluation = DeviceEvaluation(self, self.recorder, self.run.epochs - epoch + 1)
-        for arrived in self._device_evaluation.measure():
+        evaluation = self._device_evaluation or DeviceEvaluation(self, self.recorder, self.run.epochs - epoch + 1)
+        self._device_evaluation = evaluation
+        for arrived in evaluation.measure():
             if not isinstance(arrived, Arrived):
                 yield arrived
                 continue
@@ -245,18 +252,9 @@ class Parts:
         if self.ingredients.test is not None and epoch in self.snapshots.epochs:
             self.snapshots.add(epoch, self.predict(self.ingredients.test, exact=True))
             snapshot = self.model.state_dict
-        state = partial(self.state, epoch)
-        return Epoch(
-            epoch,
-            steps,
-            self.clock.seconds,
-            lr,
-            self.metrics,
-            state,
-            snapshot,
-            way=self.way.line if self.way else "",
-            unrepeatable=(*self.unrepeatable,),
-        )
+        state, way = partial(self.state, epoch), self.way.line if self.way else ""
+        record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot)
+        return replace(record, way=way, unrepeatable=(*self.unrepeatable,)) if way or self.unrepeatable else record
 
     def last_gradient_is_finite(self) -> torch.Tensor:
         """Return whether the last step's gradient is finite, ``[]``.
@@ -291,29 +289,8 @@ class Parts:
     def done(self) -> Done:
         """Return the run's result; a comparison run is measured on the un-augmented train split and on test."""
         self.turn.take_generators()
-        if self.ingredients.test is None:
-            return Done(self._metrics_of_run())
-        predictions, tested = self._measure(self.ingredients.test, "test", exact=True)
-        tuned = self.predict(self.ingredients.tune, exact=True).cpu().numpy()
-        metrics = {**self._metrics_of_run(), **self._measure(self.ingredients.train, "train", exact=True)[1], **tested}
-        if self.ingredients.mirrored is not None:
-            averaged = (predictions + self.predict(self.ingredients.mirrored, exact=True)) / 2
-            metrics |= score_predictions(self.ingredients.task, averaged, self.ingredients.test, "tta_test")
-        for name, snapshot in self.snapshots.named(predictions):
-            metrics |= score_predictions(self.ingredients.task, snapshot, self.ingredients.test, f"{name}_test")
-        weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        return Done(
-            metrics,
-            weights,
-            predictions.cpu().numpy(),
-            tuned,
-            problem=find_not_finite(self.ingredients, _are_finite(predictions), metrics, "test"),
-            snapshots=self.snapshots.stacked(),
-        )
-
-    def _metrics_of_run(self) -> dict[str, float]:
-        """Return the last epoch's metrics, without the entries of the parameter groups that the schedule moves."""
-        return {name: value for name, value in self.metrics.items() if not name.startswith(GROUP)}
+        self.switch("eval")
+        return result_of(self)
 
     def beginning(self) -> torch.nn.Module:
         """Return a network with the weights that this run began with; no random number of the run is used up."""
@@ -323,37 +300,15 @@ class Parts:
 
     def state(self, epoch: int) -> State:
         """Return a copy of everything from which training goes on after ``epoch``."""
-        tensors: dict[str, torch.Tensor] = {}
-        plain = {
-            "epoch": epoch,
-            "seconds": self.clock.seconds,
-            "metrics": dict(self.metrics),
-            "snapshots": flatten(self.snapshots.predictions, "snapshots", tensors),
-            "moved": list(self.moved),
-        }
-        for part, boundary, at_work in self._parts_with_state("have a state that can be saved"):
-            with boundary:
-                plain[part] = flatten(dict(at_work.state_dict()), part, tensors)
-        return State(tensors, plain)
+        return state_of(self, epoch)
 
-    def _load(self, state: State) -> None:
-        plain, tensors = state.plain, state.tensors
-        self._enter(stage_of(self.run, plain["epoch"]))
-        for part, boundary, at_work in self._parts_with_state("go on from its saved state"):
-            with boundary:
-                at_work.load_state_dict(restore(plain[part], tensors))
-        self.clock.seconds = plain["seconds"]
-        self.metrics = dict(plain["metrics"])
-        self.snapshots.predictions = restore(plain["snapshots"], tensors)
-        self.moved = dict.fromkeys(plain["moved"])
-
-    def _parts_with_state(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
+    def parts_with_state(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
         """Yield the parts that have a state of their own, each with the boundary around it."""
         yield "model", Boundary("backbone", self.ingredients.backbone.name, must), self.model
         yield "optimizer", Boundary("optimizer", self.ingredients.optimizer.name, must), self.optimizer
         yield "schedule", Boundary("scheduler", self.ingredients.scheduler.name, must), self.schedule
 
-    def switch(self, mode: str) -> None:
+    def switch(self, mode: Literal["train", "eval"]) -> None:
         """Set model and optimizer to ``train`` or ``eval``."""
         if mode == "train":
             set_training(self.model, self.parameters if self.stage.head_only else (), self.run.batch_norm)
@@ -362,10 +317,6 @@ class Parts:
         if self.ingredients.optimizer.switches:
             with self._switching:
                 getattr(self.optimizer, mode)()
-
-
-def _are_finite(predictions: torch.Tensor) -> bool:
-    return bool(torch.isfinite(predictions).all())
 
 
 def assemble(

@@ -148,6 +148,8 @@ def set_training(
     shift are trained.
     """
     model.train(not head)
+    if not head and batch_norm == "train":
+        return  # looking at every module would take as long as an epoch of a small network's graphs
     of_head = {id(p) for p in head}
     for module in model.modules():
         parameter_ids = [id(p) for p in module.parameters()]

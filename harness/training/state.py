@@ -7,11 +7,15 @@ JSON has no tuples and only string keys, and optimizers have both, so these are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from harness.errors import PluginError
+from harness.plugin.runs import State
+
+if TYPE_CHECKING:
+    from harness.training.at_work import AtWork
 
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -56,3 +60,31 @@ def restore(tree: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
     if "$dict" in tree:
         return {key: restore(value, tensors) for key, value in tree["$dict"]}
     return {key: restore(value, tensors) for key, value in tree.items()}
+
+
+def state_of(parts: AtWork, epoch: int) -> State:
+    """Return a copy of everything from which a training goes on after an epoch."""
+    tensors: dict[str, torch.Tensor] = {}
+    plain = {
+        "epoch": epoch,
+        "seconds": parts.clock.seconds,
+        "metrics": dict(parts.metrics),
+        "snapshots": flatten(parts.snapshots.predictions, "snapshots", tensors),
+        "moved": list(parts.moved),
+    }
+    for part, boundary, at_work in parts.parts_with_state("have a state that can be saved"):
+        with boundary:
+            plain[part] = flatten(dict(at_work.state_dict()), part, tensors)
+    return State(tensors, plain)
+
+
+def load_state(parts: AtWork, state: State) -> None:
+    """Put a training back to where a state was made of it; it must be in that state's stage."""
+    plain, tensors = state.plain, state.tensors
+    for part, boundary, at_work in parts.parts_with_state("go on from its saved state"):
+        with boundary:
+            at_work.load_state_dict(restore(plain[part], tensors))
+    parts.clock.seconds = plain["seconds"]
+    parts.metrics = dict(plain["metrics"])
+    parts.snapshots.predictions = restore(plain["snapshots"], tensors)
+    parts.moved = dict.fromkeys(plain["moved"])

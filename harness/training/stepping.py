@@ -17,8 +17,7 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -28,41 +27,21 @@ from harness.training.graphs import Recorder, Work
 from harness.training.keeping import Kept, host_state, same_tensors, tensors_in
 from harness.training.pauses import QUIET, Pause
 from harness.training.repeatable import noticed
+from harness.training.ways import Way, WayName
 
 if TYPE_CHECKING:
+    from harness.training.at_work import AtWork
     from harness.training.augmentation import Targets
-    from harness.training.parts import Parts
 
 ISSUED = 8  # steps in a row, before the other runs of a crew have their turn; they take less time than the device does
 COMPARED = 2  # steps, of a graph and eager ones
-WayName = Literal["captured", "halves", "eager"]
-WORDS: Mapping[WayName, str] = {
-    "captured": "a whole step is one graph",
-    "halves": "forward and backward are a graph, the optimizer steps eagerly",
-    "eager": "no graph, every step is eager",
-}
-
-
-@dataclass(frozen=True)
-class Way:
-    """How the steps of a stage are taken, and why not in a faster way."""
-
-    name: WayName
-    reason: str = ""
-
-    @property
-    def line(self) -> str:
-        """The way for a person."""
-        return WORDS[self.name] + (f": {self.reason}" if self.reason else "")
-
-
 _ways: dict[object, Way] = {}  # that were tried and compared in this process, by what decides them
 
 
 class DeviceSteps:
     """The steps of one stage; ``of(epoch)`` takes those of an epoch."""
 
-    def __init__(self, parts: Parts, recorder: Recorder) -> None:
+    def __init__(self, parts: AtWork, recorder: Recorder) -> None:
         self._parts = parts
         self._recorder = recorder
         self._position = torch.zeros(1, dtype=torch.long, device=parts.device.name)  # of the step in its epoch
@@ -230,17 +209,13 @@ class DeviceSteps:
         return ["halves", "eager"], [reason]
 
     def _decides(self) -> object:
-        """Return what decides whether a graph gives the numbers of eager steps: the code and the shapes, not the values."""
-        parts, run = self._parts, self._parts.run
-        kinds = tuple(
+        """Return what decides the way: beside what decides any graph, how the optimizer is built and the batch is made."""
+        run = self._parts.run
+        settings = (
             (name, value if isinstance(value, bool | str) else value == 0) for name, value in run.optimizer.items()
         )
-        shapes = tuple((name, tensor.shape[1:], tensor.dtype) for name, tensor in self._drawn.items())
-        numbers = tuple((p.shape, p.requires_grad) for p in parts.model.parameters())
-        return (
-            run.arm, run.task, run.precision, run.batch_norm, bool(run.l2), self.ahead, parts.device.name,
-            parts.ingredients.train.input_shape, tuple(run.plugins.items()), kinds, shapes, numbers,
-        )  # fmt: skip
+        drawn = tuple((name, tensor.shape[1:], tensor.dtype) for name, tensor in self._drawn.items())
+        return type(self._recorder), *self._parts.decisive, bool(run.l2), self.ahead, tuple(settings), drawn
 
     def _try(self, name: WayName, compare: bool) -> str:
         """Record the steps in a way; return why that cannot be, or "". Whatever happens, the training is where it was."""

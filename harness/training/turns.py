@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random as python_random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -31,6 +32,34 @@ def set_host_generators(states: tuple[Any, ...]) -> None:
     python_random.setstate(states[2])
 
 
+@dataclass
+class _Place:
+    """A stream of a GPU, and the memory of the graphs that are replayed on it; runs have it one after the other.
+
+    Memory on a GPU belongs to the stream it was taken for, and to take it anew holds up all that is under way.
+    """
+
+    stream: Any
+    pool: Any
+    keeper: Any  # a graph without work; the allocator keeps a pool as long as it has a graph
+    usable: bool = True
+
+
+_places: dict[int, list[_Place]] = {}  # that no run has, by GPU
+
+
+def _take_place(index: int) -> _Place:
+    """Return a place that no other run has."""
+    if free := _places.setdefault(index, []):
+        return free.pop()
+    stream, graph, pool = torch.cuda.Stream(index), torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()  # type: ignore[no-untyped-call]
+    with torch.cuda.stream(stream):
+        graph.capture_begin(pool=pool)
+        torch.zeros(1, device=f"cuda:{index}")
+        graph.capture_end()
+    return _Place(stream, pool, graph)
+
+
 class Turn:
     """``with turn:`` the work inside is done on the stream of one run, and draws from its generators.
 
@@ -40,27 +69,35 @@ class Turn:
     _last: ClassVar[Turn | None] = None  # the run whose generators are in force
 
     def __init__(self, device: Device) -> None:
+        self.device = device
         self.index = 0  # of the GPU
-        self.stream: torch.cuda.Stream | None = None
+        self._place: _Place | None = None
         self._generators: tuple[Any, ...] = ()  # of the CPU, while another run works
         self._follows = True  # others have worked on this run's tensors, on another stream
         if device.type == "cuda":
             self.index = int(device.name.partition(":")[2])
             torch.cuda.init()  # type: ignore[no-untyped-call]
-            self.stream = torch.cuda.Stream(self.index)  # type: ignore[no-untyped-call]
-            self._generator = torch.Generator(f"cuda:{self.index}")
+            self._generator = torch.Generator(device.name)
+
+    @property
+    def place(self) -> _Place:
+        """The stream and the memory of graphs that the run has on its GPU, until its training ends."""
+        if self._place is None:
+            self._place, self._follows = _take_place(self.index), True
+        return self._place
 
     def __enter__(self) -> None:
         self.take_generators()
-        if self.stream is not None:
+        if self.device.type == "cuda":
+            stream = self.place.stream
             if self._follows:
-                self.stream.wait_stream(torch.cuda.current_stream(self.index))
+                stream.wait_stream(torch.cuda.current_stream(self.index))
                 self._follows = False
-            self._context = torch.cuda.stream(self.stream)
+            self._context = torch.cuda.stream(stream)
             self._context.__enter__()  # type: ignore[no-untyped-call]
 
     def __exit__(self, *error: Any) -> None:
-        if self.stream is not None:
+        if self.device.type == "cuda":
             self._context.__exit__(*error)
 
     def take_generators(self) -> None:
@@ -71,17 +108,18 @@ class Turn:
             Turn._last._generators = host_generators()
         if self._generators:
             set_host_generators(self._generators)
-        if self.stream is not None:
+        if self.device.type == "cuda":
             # a state of its own, not its numbers alone: graphs read seed and offset from tensors that the state has
             torch.cuda.default_generators[self.index].graphsafe_set_state(self._generator)
         Turn._last = self
 
-    def renew_generator(self) -> None:
-        """Give the run a new state of the GPU's generator with the same numbers: the old one is stuck in a capture."""
+    def after_failed_capture(self) -> None:
+        """Give the run a generator with the same numbers: its own is stuck in the capture. Nobody gets its place after it."""
         numbers = self._generator.get_state()
-        self._generator = torch.Generator(f"cuda:{self.index}")
+        self._generator = torch.Generator(self.device.name)
         self._generator.set_state(numbers)
         torch.cuda.default_generators[self.index].graphsafe_set_state(self._generator)
+        self.place.usable = False
 
     def of(self, items: Iterator[T]) -> Iterator[T]:
         """Yield what an iterator yields; it works in this run's turn, and whoever takes an item in nobody's.
@@ -98,7 +136,14 @@ class Turn:
                 self._follows = not isinstance(item, Pause)  # an event's state and weights are read by others
                 yield item
         finally:
-            if self.stream is not None:
-                self.stream.synchronize()
-            if Turn._last is self:
-                Turn._last = None
+            self._end()
+
+    def _end(self) -> None:
+        """Wait for what is under way, and let another run have the place."""
+        if self._place is not None:
+            self._place.stream.synchronize()
+            if self._place.usable:
+                _places[self.index].append(self._place)
+            self._place = None
+        if Turn._last is self:
+            Turn._last = None

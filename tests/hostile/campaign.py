@@ -116,7 +116,10 @@ def files_of(folder: Path) -> list[Path]:
 
 # --- what may not depend on what disturbed a run --------------------------------------------------------------
 
-PASSING = {"seconds", "seconds_each", "started", "ended", "environment", "command", "registered", "when"}
+PASSING = {
+    "seconds", "seconds_each", "started", "ended", "environment", "environments", "command", "registered", "when",
+    "executor", "executor_options", "workers",
+}  # fmt: skip
 
 
 def contents(folder: Path) -> dict[str, list[str]]:

@@ -88,9 +88,13 @@ class Calls:
         self.counting = True
         self.count += 1
         if self.count == self.kill_at and self.allowed():
-            self.log.note("killed", f"{self.who} at {what}|{self.job}")
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.kill(what)
         self.counting = False
+
+    def kill(self, what: str) -> None:
+        """Write down what this process is killed at, and kill it."""
+        self.log.note("killed", f"{self.who} at {what}|{self.job}")
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Count a call of the system; the hook of ``sys.addaudithook``."""
@@ -121,8 +125,9 @@ class Calls:
 
         def sent(connection: Any, content: Any, *arguments: Any) -> None:
             self.note("send")
-            if self.kind in ("", "half a message") and self.kill_at is not None and self.count + 1 == self.kill_at:
-                os.write(connection.fileno(), bytes(content)[: len(content) // 2])  # and then no more
+            if self.kind in ("", "half a message") and self.count + 1 == self.kill_at and self.allowed():
+                os.write(connection.fileno(), bytes(content)[: len(content) // 2])
+                self.kill("half a message")
             self.note("half a message")
             send(connection, content, *arguments)
             self.note("sent")

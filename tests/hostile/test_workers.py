@@ -20,7 +20,7 @@ import pytest
 
 HARMFUL = Path(__file__).with_name("harmful.py")
 HARMS = (
-    "segfault", "exit", "abort", "out_of_memory", "chdir", "thread", "threads", "seeds", "dtype", "warnings", "descriptors",
+    "segfault", "exit", "abort", "out_of_memory", "chdir", "thread", "threads", "seeds", "dtype", "warnings", "descriptors", "silence",
     "output", "output_closed", "group", "double_fork", "environment",
 )  # fmt: skip  # done once
 SEARCH = ("search", False)

@@ -89,3 +89,19 @@ def test_an_opened_driver_goes_on_where_the_folder_was_left(opened):
     assert again.left() == 4
     only_search = Driver(driver.setting, store, Reporter(), only_search=True).open()
     assert (only_search.left(), only_search.compared) == (0, False)
+
+
+def test_epochs_that_are_left_count_each_run_once(opened):
+    """Of two searches with one trial of one or two epochs each, then four runs of two epochs and two restarts."""
+    driver, store = opened
+    executor, left = Made(), []
+    executor.room = 2
+    loop = EventLoop(
+        executor, driver.phases, store, Reporter(), EarlierRuns(),
+        after_event=lambda run, event: left.append(driver._epochs_left(loop)),
+    )  # fmt: skip
+    loop.carry_out()
+    searched = sum(run.epochs for run in executor.order if run.phase == "search")
+    assert left[0] == searched + 6 * 2  # restarts count as whole runs, as long as they are not entered
+    assert left[-1] == 0
+    assert left == sorted(left, reverse=True)

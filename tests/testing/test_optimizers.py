@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from harness_plugins.optimizers import lbfgs
 
 from harness import Float, Optimizer
 from harness.testing import checks
-from harness.testing.driving import distance, start, step, weights
+from harness.testing.driving import CPU, distance, start, step, weights
+from harness.testing.optimizers.declared import require_captured
 from harness.testing.problems import slope
+from harness.testing.tape import TapeRecorder
 
 
 class Momentum(torch.optim.Optimizer):
@@ -244,6 +247,40 @@ def test_a_fault_is_caught_by_the_check_that_names_it(faulty, named, others):
 
 def test_an_honest_one_passes_everything():
     assert failures(offer(Momentum), quick=None) == {}
+
+
+class CountsSteps(torch.optim.SGD):
+    """Steps every other time, which a graph does not."""
+
+    def __init__(self, parameters, **settings):
+        super().__init__(parameters, **settings)
+        self.count = [0]
+
+    def step(self, closure=None):
+        self.count[0] += 1
+        if self.count[0] % 2:
+            super().step()
+
+
+def test_steps_that_a_graph_cannot_have_are_found():
+    """On a tape, which is a graph without a GPU."""
+    fused = Optimizer("fused", torch.optim.SGD, {}, {"lr": 0.1}, captured={"fused": True})
+    require_captured(fused, CPU, TapeRecorder())
+    reads = Optimizer("reads", torch.optim.SGD, {}, {"lr": 0.1}, captured={"foreach": True})  # its rate, as a number
+    for wrong, said in (
+        (reads, "cannot be captured"),
+        (replace(fused, name="counts", build=CountsSteps), "other numbers"),
+    ):
+        with pytest.raises(AssertionError, match=f"must take steps that a graph can have, got forward .* {said}"):
+            require_captured(wrong, CPU, TapeRecorder())
+
+
+def test_without_a_gpu_or_without_the_declaration_graphs_are_not_checked(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (captured,) = [each.outcome() for each in checks(offer(Momentum, captured={})) if each.name == "captured_steps"]
+    (eager,) = [each.outcome() for each in checks(offer(Momentum)) if each.name == "captured_steps"]
+    assert (captured.status, captured.text) == ("n/a", "there is no GPU here")
+    assert (eager.status, eager.text) == ("n/a", "it declares no captured=, so that on a GPU it steps eagerly")
 
 
 (LBFGS,) = lbfgs.harness_optimizers()  # the one with a line search

@@ -221,6 +221,11 @@ TASKS = [
     (replace(SOUND, predict=lambda outputs: outputs[:, 0].double()), {"predictions"}),
     (replace(SOUND, metrics={"mse": replace(SQUARED, goal="max")}), {"metrics_tell_better"}),
     (replace(SOUND, metrics={"mse": replace(SQUARED, each=lambda p, t: abs(p - t))}), {"each_averages_to_metric"}),
+    (replace(SOUND, metrics={"mse": replace(SQUARED, on_device=lambda p, t: (p - t).square().sum())}), {"on_device_is_the_metric"}),
+    (
+        replace(SOUND, metrics={"mse": replace(SQUARED, on_device=lambda p, t: torch.tensor((p - t).square().mean().item()))}),
+        {"on_device_is_the_metric"},
+    ),
 ]  # fmt: skip
 
 

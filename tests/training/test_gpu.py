@@ -13,12 +13,13 @@ from torch import nn
 from harness.plugin.contracts import Backbone, Optimizer, Scheduler, Split, Task
 from harness.plugin.runs import Arm, Run, State
 from harness.testing.tape import NoRecorder
-from harness.training import stepping
+from harness.training import evaluating, stepping
 from harness.training.batches import put_on_device
 from harness.training.device import set_up_device
 from harness.training.ingredients import Ingredients
 from harness.training.loop import advance, train
 from harness.training.parts import assemble
+from harness.training.ways import Way
 
 pytestmark = pytest.mark.gpu
 ALL = ("crop", "flip", "resized_crop", "rotate", "brightness", "contrast", "mixup", "cutmix")
@@ -27,6 +28,7 @@ ALL = ("crop", "flip", "resized_crop", "rotate", "brightness", "contrast", "mixu
 @pytest.fixture(autouse=True)
 def _nothing_known():
     stepping._ways.clear()
+    evaluating._agreeing.clear()
 
 
 def network(shape, outputs):
@@ -219,7 +221,7 @@ def test_a_schedule_that_moves_the_momentum_has_the_optimizer_step_eagerly(parts
     stepping._ways.clear()
     parts = parts_of(**fields, **offer)
     assert differences(eager, trained(parts)) == []
-    assert parts.way == stepping.Way("halves", "scheduler 'cycle' moves momentum")
+    assert parts.way == Way("halves", "scheduler 'cycle' moves momentum")
 
 
 def test_no_operation_of_a_plain_network_is_unrepeatable(parts_of):

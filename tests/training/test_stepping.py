@@ -14,17 +14,20 @@ from harness.errors import Diverged
 from harness.plugin.contracts import Optimizer, Scheduler
 from harness.plugin.runs import Epoch, State
 from harness.testing.tape import NoRecorder, TapeRecorder
-from harness.training import stepping
+from harness.training import evaluating, stepping
 from harness.training.graphs import PlainRecorder
 from harness.training.loop import advance, train
 from harness.training.pauses import QUIET
+from harness.training.ways import Way
 
 
 @pytest.fixture(autouse=True)
 def _nothing_known():
     stepping._ways.clear()
+    evaluating._agreeing.clear()
     yield
     stepping._ways.clear()
+    evaluating._agreeing.clear()
 
 
 def trained(parts, state=None, stop=None):
@@ -113,7 +116,7 @@ def test_a_whole_step_on_a_tape_gives_the_numbers_of_the_plain_loop_at_rates_tha
     plain = trained(parts_of(Optimizer(**{**vars(offer), "build": fused(offer), "captured": None}), **case))
     parts = with_recorder(parts_of, TapeRecorder(), offer, **case)
     assert_equal(trained(parts), plain)
-    assert parts.way == stepping.Way("captured")
+    assert parts.way == Way("captured")
 
 
 def fused(offer):
@@ -243,7 +246,7 @@ def test_an_optimizer_that_claims_too_much_steps_eagerly(parts_of, class_, reaso
     offer = Optimizer("claims", class_, {}, {"lr": 0.0625, "foreach": False}, captured={})
     parts = parts_of(offer, recorder=TapeRecorder(), **fields)
     trained(parts)
-    assert parts.way == stepping.Way("halves", reason)
+    assert parts.way == Way("halves", reason)
 
 
 def test_a_schedule_that_moves_the_momentum_has_the_optimizer_step_eagerly(parts_of):
@@ -252,7 +255,7 @@ def test_a_schedule_that_moves_the_momentum_has_the_optimizer_step_eagerly(parts
     plain = trained(parts_of(replace(offer, defaults={**offer.defaults, "foreach": False}), scheduler=cycle))
     parts = parts_of(offer, scheduler=cycle, recorder=TapeRecorder())
     assert_equal(trained(parts), plain)
-    assert parts.way == stepping.Way("halves", "scheduler 'cycle' moves momentum")
+    assert parts.way == Way("halves", "scheduler 'cycle' moves momentum")
 
 
 class Late:
@@ -280,7 +283,7 @@ def test_a_schedule_that_moves_the_momentum_late_is_put_back_and_moved_step_by_s
     plain = trained(parts_of(fused_offer, scheduler=late))
     parts = parts_of(offer, scheduler=late, recorder=TapeRecorder())
     assert_equal(trained(parts), plain)
-    assert parts.way == stepping.Way("halves", "scheduler 'late' moves momentum")
+    assert parts.way == Way("halves", "scheduler 'late' moves momentum")
 
 
 def test_the_second_run_of_an_arm_is_recorded_without_being_compared(parts_of):

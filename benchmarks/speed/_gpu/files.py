@@ -183,6 +183,30 @@ def verdict(context: Context) -> None:
     _whole_file(context, "--profile", "verdict", limit=240.0)
 
 
+def gpu_workers(context: Context) -> None:
+    """Time the flagship's file with one, two and four processes on the GPU, the drawings kept from the first call."""
+    with tempfile.TemporaryDirectory() as made:
+        small = settings(*SMALL) if not context.gpu else []
+        for workers in (4, 1, 2):
+            out = Path(made, f"runs{workers}")
+            words = harness("run", str(FLAGSHIP), "--out", str(out), "--no-reuse", *small)
+            words += settings("train.executor='local'", f"train.workers={workers}")
+            with sampled(context.gpu) as busy:
+                said = command(context, words, Path(made, "cache"), context.left)
+            folder = folder_of(out)
+            times = training_times(folder) if folder else None
+            if times is None:
+                context.say(workers=workers, code=said.code, end=said.end())
+                continue
+            begins, ends = times["first"], times["last"]
+            context.say(
+                workers=workers, code=said.code, until_training=round(begins - said.began, 1), training=round(ends - begins, 1),
+                after_training=round(said.began + said.seconds - ends, 1), by_phase=times["phases"],
+                share=busy.share(begins, ends), share_afterwards=busy.share(ends, said.began + said.seconds),
+                memory_gb=busy.most_memory, staff=[line for _, line in said.lines if " with a crew of " in line][-1:],
+            )  # fmt: skip
+
+
 def eight_seeds(context: Context) -> None:
     """Time resnet18 at 96 px, three optimizers with eight seeds and all primary measures."""
     sizes = ("data.options={train=4096, tune=1024, test=4096}", "search.trials=4", "search.epochs=[2, 4]",
@@ -263,26 +287,47 @@ WAYS = {  # by name: the keys that say where runs are carried out, and nothing e
     "a crew of 1": ("train.executor='local'", "train.crew=1"),
     "a crew of 8": ("train.executor='local'", "train.crew=8"),
 }
-ALIKE = (
-    "search.trials=4", "search.sampler_options={n_startup_trials=2}", "search.epochs=[1, 3]", "compare.seeds=4",
-    "compare.epochs=3", "compare.untuned=0", "compare.probe_sizes={connectivity=6}", "train.threads=1",
-    "report.formats=['text']",
-)  # fmt: skip
+SMALL_FILE = """
+name = "alike"
+[data]
+size = 32
+options = {{ train = {train}, tune = {test}, test = {test} }}
+[train]
+backbones = ["lesson_cnn"]
+optimizers = ["sgd", "adam", "rmsprop"]
+batch_size = 64
+threads = 1
+[search]
+trials = 4
+epochs = [1, 3]
+together = 2
+sampler_options = {{ n_startup_trials = 2 }}
+[compare]
+seeds = 4
+epochs = {epochs}
+untuned = 0
+probes = ["gradient_norm", "distance", "representation", "connectivity", "sharpness"]
+probe_sizes = {{ connectivity = 9, sharpness = 6 }}
+[compare.probe_options]
+connectivity = {{ alphas = 5, images = 256, bn_images = 256 }}
+sharpness = {{ images = 256, steps = 5 }}
+[report]
+formats = ["text"]
+"""
 PASSING = {"seconds", "started", "ended", "environment", "seconds_each"}  # columns that may differ
 TABLES = ("searches", "asks", "runs", "epochs", "measured", "files")
 
 
 def tables(context: Context) -> None:
     """Compare the tables, weights and predictions of one small benchmark carried out in several ways."""
-    sizes = (
-        "data.options={train=512, tune=256, test=256}" if context.gpu else "data.options={train=64, tune=32, test=32}"
-    )
-    small = () if context.gpu else SMALL[1:]
     first: dict[str, list[str]] | None = None
     with tempfile.TemporaryDirectory() as made:
+        file = Path(made, "alike.toml")
+        sizes = {"train": context.sized(512, 128), "test": context.sized(256, 64), "epochs": context.sized(4, 1)}
+        file.write_text(SMALL_FILE.format(**sizes))
         for way, keys in WAYS.items():
             out = Path(made, way.replace(" ", "-"))
-            words = ["run", str(FLAGSHIP), "--out", str(out), "--no-reuse", *settings(*ALIKE, *small, sizes, *keys)]
+            words = ["run", str(file), "--out", str(out), "--no-reuse", *settings(*keys)]
             said = command(context, harness(*words), Path(made, "cache"), context.left)
             folder = folder_of(out)
             context.say(way=way, seconds=round(said.seconds, 1), code=said.code, end=said.end(900) if said.code else "")

@@ -57,6 +57,7 @@ class Bench:
 
         ``plain`` is the loop of a device without graphs. ``eager`` takes the steps of a graph one by one.
         """
+        from harness.testing.tape import NoRecorder
         from harness.training.graphs import PlainRecorder
         from harness.training.ingredients import Ingredients
         from harness.training.parts import assemble
@@ -72,8 +73,10 @@ class Bench:
         parts = self.made[run.id] = assemble(run, use, self.device)
         if self.way == "plain":
             parts.recorder = None
-        elif self.way == "eager" or not self.context.gpu:
+        elif not self.context.gpu:
             parts.recorder = PlainRecorder()
+        elif self.way == "eager":
+            parts.recorder = NoRecorder()  # with it all is as on the GPU but the graphs: the rates are tensors too
         return parts
 
 

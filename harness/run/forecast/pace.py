@@ -21,7 +21,8 @@ from harness.run.workers.messages import Left, Rehearse, Rehearsed
 from harness.run.workers.pool import WorkerPool
 from harness.run.workers.transport import Transport
 
-SECONDS = 1.0  # of steps, for each arm and each number of workers
+SECONDS = 1.0  # of steps, for each arm; less where there are many
+IN_ALL = 30.0  # seconds of steps, for all arms
 PATIENCE = 120.0  # seconds, for workers to begin or to answer
 
 
@@ -33,12 +34,12 @@ class Pace:
     places: int = 1  # of each worker
     opening: float = 0.0  # seconds until the workers take jobs
     steps: Mapping[str, float] = field(default_factory=dict)  # by arm, of one run: seconds, while all places are taken
-    alone: Mapping[str, float] = field(default_factory=dict)  # and while the run is the only one
+    alone: Mapping[str, float] = field(default_factory=dict)  # of one of the arms, while the run is the only one
 
-    def slowdown(self, arm: str) -> float:
-        """Return how many times as long anything of an arm takes while all workers are at work, at least 1."""
-        arm = arm if arm in self.steps else next(iter(self.steps), "")
-        return max(1.0, self.steps[arm] / self.alone[arm]) if arm in self.steps and arm in self.alone else 1.0
+    @property
+    def slowdown(self) -> float:
+        """How many times as long anything takes while all workers are at work, at least 1."""
+        return max([1.0, *(self.steps[arm] / seconds for arm, seconds in self.alone.items())])
 
     @property
     def slots(self) -> int:
@@ -64,8 +65,10 @@ def pace_of(executor: Executor, bench: Bench, runs: Mapping[str, Run]) -> Pace:
             places = timing.choose_places(first, places)
         elif bench.staffing.workers == 0 and places == 1:
             workers = timing.choose_workers(first)
-        together = {arm: timing.rate(run, workers, places) for arm, run in runs.items()}
-        alone = {arm: timing.rate(run, 1, 1) for arm, run in runs.items()}
+        seconds = max(SHORT, min(SECONDS, IN_ALL / len(runs)))
+        together = {arm: timing.rate(run, workers, places, seconds) for arm, run in runs.items()}
+        sound = [arm for arm, rate in together.items() if rate][:1]
+        alone = {arm: timing.rate(runs[arm], 1, 1, seconds) for arm in sound}
     finally:
         running.close()
     slots = workers * places
@@ -114,7 +117,7 @@ class _Timing:
             choice.take(number, rate)
         return choice.chosen if rates else 1
 
-    def rate(self, run: Run, workers: int, places: int, seconds: float = SECONDS) -> float:
+    def rate(self, run: Run, workers: int, places: int, seconds: float) -> float:
         """Return the steps a second of so many workers together; 0 where the run fails."""
         return sum(rates.get(places, 0.0) for rates in self._ask(run, workers, [places], seconds))
 

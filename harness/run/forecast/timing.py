@@ -40,7 +40,7 @@ def time_arm(setting: Setting, run: Run, pace: Pace) -> Timing:
 
     The steps are timed here only where the workers have not taken any.
     """
-    bench, slow = Bench(setting, lambda _: None), pace.slowdown(run.arm.name)
+    bench, slow = Bench(setting, lambda _: None), pace.slowdown
     building = _seconds(partial(bench.parts, run))
     parts = bench.parts(run)
     step = pace.steps.get(run.arm.name) or _step_seconds(parts)

@@ -23,14 +23,20 @@ def amount(search: SearchSection, competitor: Competitor) -> float:
     return (search.trials if search.unit == "trials" else search.budget) + competitor.extra
 
 
+def expected_epochs(competitor: Competitor) -> float:
+    """Return how many epochs one training of a search has, in the mean; with a pruner the most there may be."""
+    search = competitor.benchmark.search
+    low, high = search.epochs[0], search.epochs[-1]
+    return high if search.pruner != "none" else (low + high) / 2
+
+
 def expected(competitor: Competitor, searches: int, epoch_seconds: float = 0.0) -> tuple[int, float]:
     """Return about how many trials and epochs an arm's searches are: the last trial ends beyond a budget in epochs.
 
     A budget in seconds is as many as these ``epoch_seconds`` give; none where they are not known.
     """
     search = competitor.benchmark.search
-    low, high = search.epochs[0], search.epochs[-1]
-    epochs = search.seeds * (high if search.pruner != "none" else (low + high) / 2)  # of a trial
+    epochs = search.seeds * expected_epochs(competitor)  # of a trial
     per_trial = {"trials": 1.0, "epochs": epochs, "seconds": epochs * epoch_seconds}[search.unit]
     trials = searches * math.ceil(amount(search, competitor) / per_trial - 1e-9) if per_trial else 0
     return trials, trials * epochs

@@ -117,7 +117,7 @@ class Rehearsal:
             return []
         numbers = numbers_up_to(self._most_places) if self._of_crew else [1]
         self._asked, self._since = dict.fromkeys(workers[: 1 if self._of_crew else number]), time.monotonic()
-        return [(worker, Rehearse(run, numbers, SECONDS)) for worker in self._asked]
+        return [(worker, Rehearse(run, numbers, SECONDS, self._choice.work)) for worker in self._asked]
 
     def take(self, worker: int, rates: Mapping[int, float]) -> None:
         """Take what a worker has measured; nothing from one that has failed."""
@@ -181,16 +181,18 @@ def staff_line(workers: int, places: int, staffing: Staffing, why: str) -> str:
 # --- in a worker --------------------------------------------------------------------------------------------------
 
 
-def rehearse(run: Run, workbench: Workbench, numbers: Sequence[int], seconds: float = SECONDS) -> dict[int, float]:
+def rehearse(
+    run: Run, workbench: Workbench, numbers: Sequence[int], seconds: float = SECONDS, work: float = 0.0
+) -> dict[int, float]:
     """Take steps of a run in so many copies of it, side by side in this process; return the steps a second by number.
 
     A number that fails, for lack of memory for example, and those after it are left out. So are those after one that
-    brings no more than the one before.
+    brings no more than the one before, and all but the first where there is little ``work``, in steps.
     """
     run = replace(run, epochs=max(run.epochs, EPOCHS))
     members: list[_Rehearsal] = []
     rates: dict[int, float] = {}
-    choice, began = Choice(max(numbers)), time.monotonic()
+    choice, began = Choice(max(numbers), work), time.monotonic()
     try:
         for number in numbers:
             if rates and (time.monotonic() - began > AT_MOST or choice.next is None):
@@ -226,6 +228,7 @@ class _Rehearsal:
     def close(self) -> None:
         """Leave the run."""
         self._turns.close()  # type: ignore[attr-defined]
+        self.parts.release()
 
     def _go(self, run: Run) -> Iterator[Pause]:
         """Take the steps of a run without evaluating it; yield where others have their turn."""

@@ -33,6 +33,7 @@ class Rehearse:
     run: Run
     numbers: Sequence[int]
     seconds: float  # for each number
+    work: float = 0.0  # steps that there are to take; where they are few, the first number is enough; 0: unknown
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Rehearsed:
 @dataclass(frozen=True)
 class Ready:
     """A worker has opened the benchmark, and takes jobs."""
+
+    environment: Mapping[str, Any] = field(default_factory=dict)  # hash, versions and hardware; empty: the driver's
 
 
 @dataclass(frozen=True)

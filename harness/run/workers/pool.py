@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.errors import PluginError
@@ -49,6 +49,7 @@ class _Work:
 class _Member:
     """A worker."""
 
+    environment: Mapping[str, Any] | None = None  # versions and hardware, where it is ready and has said them
     is_ready: bool = False
     retires: bool = False
     jobs: dict[str, _Work | None] = field(
@@ -62,7 +63,8 @@ class WorkerPool:
     Args:
         transport: Starts workers and moves messages (``harness.run.workers.transport.Transport``).
         workbench: What the executor was given.
-        workers: How many workers there are.
+        workers: How many workers there are; or a function that returns how many there can be now, where machines come
+            and go.
         places: How many jobs a worker carries out side by side: the size of a crew; 1 on a CPU.
         choose: These are the most there may be, and as many are taken as raise the throughput, chosen by a few timed
             steps: of places where there are several, else of workers.
@@ -79,8 +81,8 @@ class WorkerPool:
     isolated = True
 
     def __init__(
-        self, transport: Transport, workbench: Workbench, workers: int, places: int = 1, choose: bool = False,
-        line: str = "", place: Callable[[str], Any] | None = None,
+        self, transport: Transport, workbench: Workbench, workers: int | Callable[[], int], places: int = 1,
+        choose: bool = False, line: str = "", place: Callable[[str], Any] | None = None,
     ) -> None:  # fmt: skip
         self._line = line
         self._transport = transport
@@ -93,37 +95,37 @@ class WorkerPool:
         self._waiting: deque[_Work] = deque()
         self._works: dict[str, _Work] = {}  # by the id of the job
         self._events: deque[tuple[str, Event]] = deque()  # to be yielded
-        self._wanted = workers
-        self._rehearsal = Rehearsal(workers, places, workbench.staffing.steps) if choose else None
-        self._chosen = ""  # what the rehearsal has shown
+        self._most = workers if callable(workers) else lambda: workers
+        self._rehearsal = Rehearsal(self._most(), places, workbench.staffing.steps) if choose else None
+        self._chosen = ""  # why there are so many workers or places
         self._staff()
 
     @property
     def room(self) -> int:
         """How many jobs it can hold: one more than a worker's places, so that none waits while the driver writes."""
-        return self._wanted * (self._places + 1)
+        return self._most() * (self._places + 1)
 
     @property
     def workers(self) -> int:
         """How many workers there are."""
-        return self._wanted
+        return self._most()
 
     @property
     def at_once(self) -> int:
         """How many jobs it carries out at the same time."""
-        return self._wanted * self._places
+        return self._most() * self._places
 
     @property
     def line(self) -> str:
         """How many workers there are, and why; "" before that is known."""
         if self._line or self._rehearsal is not None:
             return self._line
-        return staff_line(self._wanted, self._places, self._workbench.staffing, self._chosen)
+        return staff_line(self._most(), self._places, self._workbench.staffing, self._chosen)
 
     @property
     def staff(self) -> tuple[Transport, int, int]:
         """What has started the workers, how many, and the places of each; before the choice, the most there may be."""
-        return self._transport, self._wanted, self._places
+        return self._transport, self._most(), self._places
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take these jobs; those that came first begin first."""
@@ -183,8 +185,8 @@ class WorkerPool:
 
     def _take(self, number: int, member: _Member, message: FromWorker) -> None:
         match message:
-            case Ready():
-                member.is_ready = True
+            case Ready(environment):
+                member.is_ready, member.environment = True, environment or None
                 self._failed_starts = 0
             case Happened(job_id, event):
                 self._happened(member, job_id, event)
@@ -206,6 +208,8 @@ class WorkerPool:
         work = member.jobs.get(job_id)
         if event.ends_run:
             member.jobs.pop(job_id, None)
+        if isinstance(event, Epoch):
+            event = replace(event, environment=member.environment)
         if work is not None:
             self._events.append((job_id, event))
 
@@ -246,7 +250,7 @@ class WorkerPool:
     def _staff(self) -> None:
         """Start workers where some are missing."""
         working = sum(not member.retires for member in self._members.values())
-        for _ in range(self._wanted - working):
+        for _ in range(self._most() - working):
             number, self._started = self._started, self._started + 1
             self._members[number] = _Member()
             self._transport.start(number)
@@ -276,9 +280,10 @@ class WorkerPool:
         runs = [work.job for work in self._waiting if isinstance(work.job, Run)]
         if not rehearsal.has_begun and (len(runs) < 2 or len(runs) < len(self._waiting)):
             return False
-        if not all(member.is_ready for member in self._members.values()):
+        ready = [number for number, member in self._members.items() if member.is_ready]
+        if not ready or (self._places == 1 and len(ready) < len(self._members)):  # one worker tries all sizes of a crew
             return True
-        for worker, message in rehearsal.go_on(runs[0], list(self._members)):
+        for worker, message in rehearsal.go_on(runs[0], ready):
             self._transport.send(worker, message)
         if rehearsal.is_over:
             self._choose(rehearsal)
@@ -287,8 +292,10 @@ class WorkerPool:
     def _choose(self, rehearsal: Rehearsal) -> None:
         """Keep as many workers and places as the rehearsal has shown to be good."""
         self._rehearsal, self._chosen = None, rehearsal.line
-        self._wanted, self._places = rehearsal.workers, rehearsal.places
-        for number in list(self._members)[self._wanted :]:
+        self._places = rehearsal.places
+        if rehearsal.workers != self._most():
+            self._most = lambda: rehearsal.workers
+        for number in list(self._members)[self._most() :]:
             del self._members[number]
             self._transport.kill(number)
 

@@ -33,11 +33,13 @@ class Spool:
         """The descriptor of the file, which a worker inherits."""
         return self._file.fileno()
 
-    def store(self, array: Any) -> StoredArray:
-        """Return where an array lies, which is written to the spool unless a file has it."""
+    def store(self, array: Any) -> Any:
+        """Return where an array lies, which is written to the spool unless a file has it; one of objects is returned as it is."""
         import numpy as np
 
-        if (place := _in_file(array)) is not None:
+        if array.dtype.hasobject:
+            return array  # it is pickled with the rest
+        if (place := in_file(array)) is not None:
             return place
         offset = self._file.seek(0, 2)
         offset += -offset % mmap.ALLOCATIONGRANULARITY
@@ -71,7 +73,7 @@ def open_stored(place: Any) -> Any:
     return mapped.view(np.ndarray)
 
 
-def _in_file(array: Any) -> StoredArray | None:
+def in_file(array: Any) -> StoredArray | None:
     """Return where in a file an array is mapped from; None where it is not, or not in one piece."""
     import numpy as np
 

@@ -29,6 +29,7 @@ from harness.run.workers.messages import (
     ToWorker,
 )
 from harness.run.workers.traces import changes_since, process_now
+from harness.training.device import environment
 from harness.training.loop import turns
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ class Worker:
             for run_id in solutions:
                 self._solutions.pop(run_id, None)
 
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Versions and hardware of this process, and their hash."""
+        return environment(self.workbench.materials.device) if isinstance(self.workbench, Bench) else {}
+
     def _look_at(self, event: Event) -> None:
         """Note what a plugin has changed in this process, as an event says, and at the end of a job the process itself."""
         if event.changed:
@@ -148,7 +154,7 @@ def serve(opening: Opening, receive: Callable[[bool], ToWorker | None], send: Ca
     """
     worker = Worker(opening)
     crew = Crew(lambda given: worker.turns(given.job, given.state, given.solutions))
-    send(Ready())
+    send(Ready(worker.environment))
     importlib.import_module("torch._dynamo")  # the first optimizer needs it: a second that passes while no job is there
     while len(crew) or not worker.retiring:
         message = receive(not len(crew))
@@ -168,7 +174,7 @@ def _take(message: ToWorker, worker: Worker, crew: Crew, send: Callable[[FromWor
             crew.take(message)
         case Cancel(job_id) if crew.leave(job_id):
             send(Happened(job_id, Done(stopped=True)))
-        case Rehearse(run, numbers, seconds):
-            send(Rehearsed(rehearse(run, worker.workbench, numbers, seconds)))
+        case Rehearse(run, numbers, seconds, work):
+            send(Rehearsed(rehearse(run, worker.workbench, numbers, seconds, work)))
         case _:
             pass

@@ -22,6 +22,7 @@ from harness.testing.driving import (
 from harness.testing.outcomes import NotApplicable, require
 from harness.testing.tape import NoRecorder
 from harness.training.device import Device
+from harness.training.graphs import Recorder
 from harness.training.repeatable import repeatable_here
 
 
@@ -67,14 +68,18 @@ def captured_steps(offer: Optimizer) -> str:
         raise NotApplicable("it declares no captured=, so that on a GPU it steps eagerly")
     if not torch.cuda.is_available():
         raise NotApplicable("there is no GPU here")
-    device = Device("cuda:0", "fp32", torch.get_num_threads())
     with repeatable_here():
-        graphed = trained_on(device, offer, problems.NETWORK, 6, recorder=None)
-        eager = trained_on(device, offer, problems.NETWORK, 6, recorder=NoRecorder())
+        require_captured(offer, Device("cuda:0", "fp32", torch.get_num_threads()))
+    return ""
+
+
+def require_captured(offer: Optimizer, device: Device, recorder: Recorder | None = None) -> None:
+    """Raise AssertionError where recorded steps are not whole steps, or give other weights than eager ones."""
+    graphed = trained_on(device, offer, problems.NETWORK, 6, recorder)
+    eager = trained_on(device, offer, problems.NETWORK, 6, recorder=NoRecorder())
     assert graphed.way is not None
     require(graphed.way.name == "captured", f"must take steps that a graph can have, got {graphed.way.line}")
     require(same(weights(eager), weights(graphed)), "must give the same weights in a graph and without, gave others")
-    return ""
 
 
 @torch_check

@@ -131,6 +131,21 @@ def test_a_stopped_run_ends_with_the_metrics_of_the_epoch_that_was_decided_on(ri
     assert events[-1].metrics["tune_accuracy"] == 0.2
 
 
+def test_a_stopped_run_is_left_in_the_middle_of_its_epoch(rig, pool, guarded, carried_out):
+    long = [rig.run_of(f"long {i}", what="long") for i in range(2)]
+    after = [rig.run_of(f"then {i}") for i in range(2)]
+    executor = guarded(pool)
+
+    def stop(job_id, event):
+        if isinstance(event, Epoch) and job_id in {run.id for run in long}:
+            executor.stop(job_id)
+
+    events = carried_out(executor, [*long, *after], on_event=stop)
+    assert [kinds(events[run.id]) for run in long] == [["Epoch", "Done"]] * 2
+    used = {events[run.id][0].metrics["process"] for run in long}
+    assert {events[run.id][-1].metrics["process"] for run in after} <= used
+
+
 def test_a_worker_that_is_killed_from_outside_costs_no_run(rig, pool, states, guarded, carried_out):
     run = rig.run_of("killed", epochs=6)
     killed = []

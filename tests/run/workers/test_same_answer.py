@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.console.progress import Reporter
 from harness.run.prepare import Request
 from harness.run.start import run
+from harness.run.workers import processes
 
-CAMPAIGN = Path(__file__).parents[2] / "hostile" / "campaign.py"
+HOSTILE = Path(__file__).parents[2] / "hostile"
 EXECUTOR = re.compile(r'"executor": "\w+"|"workers": \d+')  # what the benchmark file says of it
 SEARCHES = {
     "one trial at a time": 'pruner = "none"\ntogether = 1',
@@ -29,20 +33,30 @@ probe_options = { connectivity = { alphas = 3, images = 32, bn_images = 32, orde
 """
 
 
-@pytest.fixture(scope="module")
-def contents():
-    """The rows of every table of a run folder, without times and surroundings."""
-    spec = importlib.util.spec_from_file_location("campaign", CAMPAIGN)
+def _module(name):
+    """Return a module of the hostile tests."""
+    spec = importlib.util.spec_from_file_location(name, HOSTILE / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["campaign"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
-    return module.contents
+    return module
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forked_workers():
+    """Fork the workers, of which there are many: started as users' are, each would import everything anew."""
+    disturbing = _module("disturbing")
+    with pytest.MonkeyPatch.context() as patch:
+        popen = partial(disturbing.Forked, lambda: None)
+        patch.setattr(processes, "subprocess", SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL))
+        yield
 
 
 @pytest.fixture(scope="module")
-def answer(contents, tmp_path_factory):
+def answer(tmp_path_factory):
     """Return a function that carries a benchmark out with so many workers, 0 for none, and returns its tables."""
-    text = (CAMPAIGN.parents[1] / "tiny.toml").read_text(encoding="utf-8")
+    contents = _module("campaign").contents
+    text = (HOSTILE.parent / "tiny.toml").read_text(encoding="utf-8")
     answers = {}
 
     def carried_out(search, workers):

@@ -1,0 +1,64 @@
+"""What the pieces of a training know of the whole: ``harness.training.parts.Parts`` is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.plugin.boundary import Boundary
+    from harness.plugin.contracts import Schedule
+    from harness.plugin.runs import Run
+    from harness.training.batches import Batches
+    from harness.training.device import Device
+    from harness.training.ingredients import Clock, Ingredients
+    from harness.training.objective import Objective
+    from harness.training.snapshots import Snapshots
+    from harness.training.ways import Way
+
+
+class AtWork(Protocol):
+    """A model in training."""
+
+    run: Run
+    ingredients: Ingredients
+    device: Device
+    model: torch.nn.Module
+    batches: Batches
+    clock: Clock
+    objective: Objective
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    parameters: list[torch.nn.Parameter]  # that the stage trains
+    snapshots: Snapshots
+    stepping: Boundary  # around the optimizer's step
+    running_loss: torch.Tensor  # summed over the epoch's steps
+    metrics: dict[str, float]  # of the last epoch
+    moved: dict[str, None]  # entries of the groups, not lr, that the schedule has moved
+    way: Way | None  # how the steps are taken on a device with graphs; None before the second one
+    unrepeatable: dict[str, None]  # operations that have no deterministic form
+
+    @property
+    def captured(self) -> bool:
+        """Whether the optimizer is built so that a graph can have its steps."""
+
+    @property
+    def decisive(self) -> tuple[object, ...]:
+        """What decides whether a graph gives the numbers of eager work: the code and the shapes, not the values."""
+
+    def add_loss(self, loss: torch.Tensor) -> None:
+        """Add a step's loss to the running loss of the epoch."""
+
+    def step_schedule(self, *loss: float) -> None:
+        """Move the schedule by one step, or by one epoch of a certain loss."""
+
+    def switch(self, mode: Literal["train", "eval"]) -> None:
+        """Set model and optimizer to ``train`` or ``eval``."""
+
+    def last_gradient_is_finite(self) -> torch.Tensor:
+        """Return whether the last step's gradient is finite, ``[]``."""
+
+    def parts_with_state(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
+        """Yield the parts that have a state of their own, each with the boundary around it."""

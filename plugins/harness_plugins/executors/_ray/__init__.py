@@ -1,0 +1,1 @@
+"""How the executor `ray` reaches a cluster, and what it has there."""
