@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 TINY = (HERE.parent / "tiny.toml").read_text(encoding="utf-8")
 CAMPAIGN = HERE.parent / "hostile" / "campaign.py"
 MARK = "HARNESS_TEST_OF_RAY"  # the environment variable that all processes of the cluster have
-PATIENCE = 300  # seconds after which a test that waits gives up
+PATIENCE = 1800  # seconds after which a test that waits gives up
 INSTALLED = importlib.util.find_spec("ray") is not None
 needs_ray = pytest.mark.skipif(not INSTALLED, reason="ray is not installed")
 

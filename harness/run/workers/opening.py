@@ -25,7 +25,6 @@ from harness.plugin.discovery import load_only
 from harness.plugin.registry import Offered, Registry
 from harness.plugin.runs import Arm, State
 from harness.run.materials import ArmPlugins, Materials
-from harness.run.workbench import Bench
 from harness.training import loop
 from harness.training.device import Device, set_up_device
 
@@ -69,6 +68,8 @@ class BenchmarkOpening:
         self, state: Callable[[str], State | None], solution: Callable[[str], Mapping[str, torch.Tensor]]
     ) -> Workbench:
         """Open the benchmark in this process."""
+        from harness.run.workbench import Bench  # needs torch, which whoever only passes an opening on does not
+
         device = set_up_device(self.device.name, self.device.precision, self.device.threads)
         loop.SAVE_EVERY = self.save_every
         registry = load_only(self.modules, self.files)

@@ -34,9 +34,9 @@ class Seat:
 
     def send(self, worker: int, message: Any, references: Mapping[str, Any]) -> None:
         """Pass a message on to the worker, with the weights that its job begins with or looks at."""
-        from safetensors.torch import load
-
         if references:
+            from safetensors.torch import load
+
             message = replace(message, solutions={run: load(content) for run, content in _fetched(references).items()})
         with suppress(KeyError):  # its process has ended, which ``receive`` says
             self._of_workers().send(worker, message)
