@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -259,6 +261,31 @@ def test_what_is_kept_between_steps_changes_no_order(case):
     assert orders.keys() == expected.keys()
     assert all(torch.equal(orders[space], expected[space]) for space in orders)
     assert any(not torch.equal(order, torch.arange(len(order))) for order in orders.values())
+
+
+def test_assignments_in_threads_give_the_same_orders(case, monkeypatch):
+    network, _, units = case
+    state = network.state_dict()
+    other = permuted(state, units, randomly(units, torch.Generator().manual_seed(8)))
+    other = {name: each.roll(1, 0) if each.ndim > 1 else each for name, each in other.items()}
+    alone = matching.by_weights(state, other, units, tries=1)
+    with ThreadPoolExecutor(3) as threads:
+        monkeypatch.setattr(matching, "_threads", lambda weights: nullcontext(threads))
+        beside = matching.by_weights(state, other, units, tries=1)
+    assert all(torch.equal(alone[space], beside[space]) for space in alone)
+
+
+def test_spaces_that_are_matched_side_by_side_share_no_tensor(case):
+    network, _, units = case
+    likeness = matching.Likeness(network.state_dict(), network.state_dict(), units)
+    sequence = [space for space, _, _ in units.spaces]
+    names = {space: {place.name for place in places if place.weight} for space, _, places in units.spaces}
+    runs = list(likeness.apart(sequence))
+    assert [space for together in runs for space in together] == sequence
+    for together in runs:
+        assert sum(len(names[space]) for space in together) == len(set().union(*(names[space] for space in together)))
+    for before, after in pairwise(runs):
+        assert set().union(*(names[space] for space in before)) & names[after[0]]
 
 
 class Turned(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import pytest
 import torch
@@ -10,13 +11,18 @@ import torch
 from harness.errors import DeviceError
 from harness.training import device
 from harness.training.device import Device, set_up_device
+from harness.training.repeatable import noticed, repeatable_here
 
 
 @pytest.fixture(autouse=True)
-def _threads():
+def _settings_kept(monkeypatch):
     before = torch.get_num_threads()
-    yield
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    with repeatable_here():
+        torch.use_deterministic_algorithms(False)
+        yield
     torch.set_num_threads(before)
+    os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
 
 
 def test_auto_is_the_cpu_without_cuda_and_cuda_with_it(monkeypatch):
@@ -60,3 +66,30 @@ def test_the_user_is_told_of_contention(monkeypatch, busy, threads, warned):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     assert bool(device.contention(Device("cpu", "fp32", threads))) == warned
     assert device.contention(Device("cuda:0", "fp32", threads)) == ""
+
+
+def test_a_gpu_is_set_to_repeat_itself_and_a_cpu_is_left_as_it_is(monkeypatch):
+    set_up_device("cpu", "fp32", 1)
+    assert not torch.are_deterministic_algorithms_enabled()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    set_up_device("cuda", "fp32", 1)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert torch.is_deterministic_algorithms_warn_only_enabled()  # an operation that cannot is named, not refused
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert torch.backends.cudnn.deterministic
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_other_warnings_pass_where_operations_without_a_deterministic_form_are_noticed():
+    operations = {}
+
+    def work():
+        with noticed(operations):
+            warnings.warn("kthvalue CUDA does not have a deterministic implementation, but you set ...", stacklevel=1)
+            warnings.warn("something else", DeprecationWarning, stacklevel=1)
+
+    with pytest.warns(DeprecationWarning, match="something else") as caught:
+        work()
+    assert operations == {"kthvalue": None}
+    assert len(caught) == 1

@@ -61,7 +61,9 @@ def kept_apart(items: Iterator[T], who: str) -> Iterator[tuple[T, list[str]]]:
         item: Any = None
         while True:
             if getattr(item, "calls_no_plugin", False):
-                item = next(items)
+                item = next(items, ABSENT)
+                if item is ABSENT:
+                    return
                 yield item, []
                 continue
             settings = taken()

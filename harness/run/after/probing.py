@@ -82,7 +82,7 @@ class Probing:
     @property
     def left(self) -> int:
         """How many measurements are still to be made, at the most."""
-        return 0 if self.note["over"] else len(self._missing(self.work.wanted)) + len(self.handed_out)
+        return 0 if self.note["over"] else len(self._open)
 
     def expect(self) -> None:
         """Note for the console how many measurements are left, and what one of them takes, where that is known."""
@@ -129,6 +129,7 @@ class Probing:
         """Enter what a measurement gave, or note why it gave nothing."""
         key = key_of(measurement.runs)
         began = self.handed_out.pop(key)
+        self._open.discard(key)
         if isinstance(event, Measured):
             run_ids = [run.id for run in measurement.runs]
             self.store.add_measured(self.probe.name, self.version, run_ids, event.numbers, event.arrays)
@@ -156,7 +157,7 @@ class Probing:
         if not self.note["over"]:
             if not self.has_work:
                 self._begin_group()  # all that is asked for was measured before
-            if self._seconds:
+            if self._seconds and self.note["groups"]:
                 self._write(seconds_each=sum(self._seconds) / len(self._seconds))
             self._write_end()
         if self.note["left_out"]:
@@ -169,6 +170,11 @@ class Probing:
         """Write values into the probe's note, at once: a kill must not buy a second budget."""
         self.note.update(values)
         self.store.note("probes", {**(self.store.noted("probes") or {}), self.probe.name: self.note})
+
+    @cached_property
+    def _open(self) -> set[Key]:
+        """What is asked for and has not been tried yet."""
+        return {key_of(runs) for runs in self.work.wanted} - self._known
 
     @cached_property
     def _known(self) -> set[Key]:

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.benchmark.plan import Plan
 from harness.records import Store, schema
 from harness.run.search.optuna_study import OptunaStudy
+from harness.run.search.optuna_tables import write_trials
 from harness.run.search.samplers import directions, quiet_optuna
 from harness.run.search.storage import open_storage
 
@@ -47,16 +48,8 @@ def write_study(
     name: str, plan: Plan, space: Mapping[str, Any], store: Store, asks: Sequence[Ask], reported: Reported
 ) -> None:
     """Write a search that has ended into Optuna's tables, where it is not there yet. The harness never reads it there."""
-    storage = open_storage(store)
     trials = [_ended(ask, plan, space, reported(ask)) for ask in asks]
-    study = optuna.create_study(storage=storage, study_name=name, directions=directions(plan), load_if_exists=True)
-    written = [_compared(trial) for trial in study.get_trials(deepcopy=False)]
-    if written != [_compared(trial) for trial in trials[: len(written)]]:
-        optuna.delete_study(study_name=name, storage=storage)
-        study = optuna.create_study(storage=storage, study_name=name, directions=directions(plan))
-        written = []
-    for trial in trials[len(written) :]:
-        study.add_trial(trial)
+    write_trials(open_storage(store), name, directions(plan), trials)
 
 
 def _ended(ask: Ask, plan: Plan, space: Mapping[str, Any], reported: Mapping[int, float]) -> FrozenTrial:
@@ -84,8 +77,3 @@ def _running(ask: Ask, space: Mapping[str, Any]) -> FrozenTrial:
         distributions={name: space[name] for name in ask["params"]},
         system_attrs=ask["trial_attrs"],
     )
-
-
-def _compared(trial: FrozenTrial) -> tuple[Any, ...]:
-    """Return what Optuna's dashboard shows of a trial. The distributions belong to it, for a range may have been extended."""
-    return trial.state, trial.params, trial.values, trial.intermediate_values, trial.distributions, trial.system_attrs

@@ -97,6 +97,7 @@ class WorkerPool:
         self._events: deque[tuple[str, Event]] = deque()  # to be yielded
         self._most = workers if callable(workers) else lambda: workers
         self._rehearsal = Rehearsal(self._most(), places, workbench.staffing.steps) if choose else None
+        self._chosen = ""  # why there are so many workers or places
         self._staff()
 
     @property
@@ -107,7 +108,7 @@ class WorkerPool:
     @property
     def workers(self) -> int:
         """How many workers there are."""
-        return self._wanted
+        return self._most()
 
     @property
     def at_once(self) -> int:

@@ -18,13 +18,14 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from harness.console import interruption
@@ -184,8 +185,8 @@ def _messages_of(one: _Process) -> Iterator[FromWorker]:
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     """Return whether a process has ended; it stays a zombie, so that its session keeps its number."""
-    if process.returncode is not None:
-        return True
+    if process.returncode is not None or not hasattr(os, "waitid"):  # macOS has none in Python 3.11 and 3.12
+        return process.poll() is not None
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
@@ -242,14 +243,38 @@ def _work(connection: Connection, spool: int, opening: tuple[int, int]) -> None:
     """Open the benchmark and carry out what comes, until the process is to retire; raises EOFError at the driver's end."""
     from harness.run.workers.worker import serve  # needs torch, which the process that starts workers need not have
 
+    receive = _reading(connection)
     with interruption.listening():
         opened = pickle.loads(os.pread(spool, opening[1], opening[0])).with_arrays(open_stored)
         os.close(spool)
-
-        def receive(may_wait: bool) -> Any:
-            return unpack(connection.recv_bytes()) if may_wait or connection.poll(0) else None
-
         serve(opened, receive, lambda message: connection.send_bytes(pack(message)))
+
+
+def _reading(connection: Connection) -> Callable[[bool], Any]:
+    """Return what gives the next message; a thread reads them all, so that the driver never waits for this worker to read.
+
+    Otherwise the two could wait for each other, each with a large message for the other.
+    """
+    inbox: SimpleQueue[bytes | None] = SimpleQueue()
+
+    def read() -> None:
+        with suppress(OSError, EOFError):
+            while True:
+                inbox.put(connection.recv_bytes())
+        inbox.put(None)
+
+    threading.Thread(target=read, daemon=True, name="inbox").start()
+
+    def receive(may_wait: bool) -> Any:
+        try:
+            content = inbox.get(may_wait)
+        except Empty:
+            return None
+        if content is None:
+            raise EOFError
+        return unpack(content)
+
+    return receive
 
 
 def _die_with_driver(lifeline: int) -> None:

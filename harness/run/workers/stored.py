@@ -33,10 +33,12 @@ class Spool:
         """The descriptor of the file, which a worker inherits."""
         return self._file.fileno()
 
-    def store(self, array: Any) -> StoredArray:
-        """Return where an array lies, which is written to the spool unless a file has it."""
+    def store(self, array: Any) -> Any:
+        """Return where an array lies, which is written to the spool unless a file has it; one of objects is returned as it is."""
         import numpy as np
 
+        if array.dtype.hasobject:
+            return array  # it is pickled with the rest
         if (place := in_file(array)) is not None:
             return place
         offset = self._file.seek(0, 2)

@@ -10,6 +10,7 @@ from harness import Executor, PluginError, Workbench, hookimpl
 if TYPE_CHECKING:
     from harness import WorkerPool
 
+PROCESSES_ON_A_GPU = 1  # graphs of several processes take turns, so that more of them do not raise the throughput
 MOST_IN_CREW = 16  # runs; more than that have not been seen to raise the throughput of any GPU
 
 
@@ -21,7 +22,7 @@ def build(workbench: Workbench) -> WorkerPool:
     threads = {"OMP_NUM_THREADS": str(staffing.threads)}
     processes = Processes(workbench.opening(), threads, gpus=staffing.gpus)
     if staffing.gpus:
-        workers = staffing.workers or staffing.gpus
+        workers = staffing.workers or staffing.gpus * PROCESSES_ON_A_GPU
         return WorkerPool(processes, workbench, workers, staffing.crew or MOST_IN_CREW, choose=not staffing.crew)
     workers = staffing.workers or max(1, usable_cores() // staffing.threads)
     return WorkerPool(processes, workbench, workers, choose=not staffing.workers)

@@ -7,18 +7,21 @@ axes of one tensor a step that makes the inner product smaller is not taken. Act
 arXiv:1511.07543, the order that makes the sum of the correlations of paired units largest.
 
 Inner products are computed where the weights are, and kept until something that they depend on moves; the assignments
-are solved on the CPU, each once.
+are solved on the CPU, each once; beside a GPU those of spaces that have no tensor in common are solved side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
+from harness import usable_cores
 from harness_plugins.probes._connect.graph import watch
 from harness_plugins.probes._connect.permutation import Place, Symmetry, Weights, moved, unmoved
 
@@ -36,26 +39,32 @@ def by_weights(one: Weights, other: Weights, symmetry: Symmetry, tries: int = 5,
     The best of so many ``tries``, each over the spaces in another random order; the same for equal arguments.
     """
     random = np.random.default_rng(seed)
-    likeness = Likeness(one, other, symmetry)
     best, highest = unmoved(symmetry), -np.inf
-    for _ in range(tries):
-        orders = _descend(likeness, symmetry, random)
-        value = likeness.inner(orders)
-        if value > highest:
-            best, highest = orders, value
+    with _threads(one) as threads:
+        likeness = Likeness(one, other, symmetry, threads)
+        for _ in range(tries):
+            orders = _descend(likeness, symmetry, random)
+            value = likeness.inner(orders)
+            if value > highest:
+                best, highest = orders, value
     return best
+
+
+def _threads(weights: Weights) -> AbstractContextManager[ThreadPoolExecutor | None]:
+    """Return threads for assignments where the weights are on a GPU: the cores have nothing else to do then."""
+    on_gpu = any(tensor.is_cuda for tensor in weights.values())
+    return ThreadPoolExecutor(usable_cores()) if on_gpu else nullcontext()
 
 
 def _descend(likeness: Likeness, symmetry: Symmetry, random: np.random.Generator) -> Orders:
     orders = unmoved(symmetry)
     for _ in range(SWEEPS):
         changed = False
-        for number in random.permutation(len(symmetry.spaces)):
-            space, _, _ = symmetry.spaces[number]
-            better = likeness.better(space, orders)
-            if better is not None:
-                orders[space] = better
-                changed = True
+        sequence = [symmetry.spaces[number][0] for number in random.permutation(len(symmetry.spaces))]
+        for together in likeness.apart(sequence):
+            better = likeness.better(together, orders)
+            orders |= better
+            changed = changed or bool(better)
         if not changed:
             break
     return orders
@@ -69,7 +78,10 @@ class Likeness:
     order, which is kept for good.
     """
 
-    def __init__(self, one: Weights, other: Weights, symmetry: Symmetry) -> None:
+    def __init__(
+        self, one: Weights, other: Weights, symmetry: Symmetry, threads: ThreadPoolExecutor | None = None
+    ) -> None:
+        """Compare two networks; ``threads`` solve assignments side by side, which changes nothing else."""
         self._one, self._other = one, other
         self._spaces = {space: _of_weights(places) for space, _, places in symmetry.spaces}
         self._axes: dict[str, list[tuple[int, Place]]] = {}  # by tensor: the spaces along its axes
@@ -80,28 +92,46 @@ class Likeness:
         self._rows: dict[tuple[str, int], torch.Tensor] = {}  # of the first network, by tensor and axis
         self._products: dict[tuple[str, int], tuple[Version, torch.Tensor]] = {}
         self._best: dict[tuple[int, Version], torch.Tensor] = {}
+        self._map = threads.map if threads else map
 
-    def better(self, space: int, orders: Orders) -> torch.Tensor | None:
-        """Return the best order of one space's units, all others as they are; None if it gains nothing."""
-        places = self._spaces[space]
-        if not places:
-            return None
-        version = tuple(part for place in places for part in self._version(space, place, orders))
-        best = self._best.get((space, version))
-        if best is not None and torch.equal(best, orders[space]):
-            return None
-        likeness = self._of_units(space, orders)
-        if best is None:
-            best = self._best[space, version] = _assign(likeness)
+    def apart(self, sequence: Sequence[int]) -> Iterator[list[int]]:
+        """Cut a sequence of spaces where one has a tensor in common with those before it, back to the last cut.
+
+        The orders of those between two cuts do not depend on each other, so they can be sought side by side.
+        """
+        together: list[int] = []
+        tensors: set[str] = set()
+        for space in sequence:
+            names = {place.name for place in self._spaces[space]}
+            if names & tensors:
+                yield together
+                together, tensors = [], set()
+            together.append(space)
+            tensors |= names
+        yield together
+
+    def better(self, spaces: Sequence[int], orders: Orders) -> Orders:
+        """Return the best orders of spaces that have no tensor in common, all others as they are; of those that gain by it."""
+        versions = {space: self._version_of(space, orders) for space in spaces if self._spaces[space]}
+        likeness = {
+            space: self._of_units(space, orders)
+            for space, version in versions.items()
+            if (best := self._best.get((space, version))) is None or not torch.equal(best, orders[space])
+        }
+        unsolved = [space for space in likeness if (space, versions[space]) not in self._best]
+        for space, best in zip(unsolved, self._map(_assign, [likeness[space] for space in unsolved]), strict=True):
+            self._best[space, versions[space]] = best
+        better = {space: self._best[space, versions[space]] for space in likeness}
+        return {space: best for space, best in better.items() if self._gains(space, best, orders, likeness[space])}
+
+    def _gains(self, space: int, best: torch.Tensor, orders: Orders, likeness: torch.Tensor) -> bool:
+        """Return whether an order of a space's units is better than the one that they have, by more than rounding."""
         units = torch.arange(len(best))
         gain, rounding = (likeness[units, best] - likeness[units, orders[space]]).sum(), GAIN * likeness.abs().max()
-        if gain <= rounding:
-            return None
-        if space in self._twice:  # what is gained along one axis of a tensor may be lost along the other
-            names = {place.name for place in places}
-            if self.inner({**orders, space: best}, names) <= self.inner(orders, names) + float(rounding):
-                return None
-        return best
+        if gain <= rounding or space not in self._twice:
+            return bool(gain > rounding)
+        names = {place.name for place in self._spaces[space]}  # the gain along one axis may be lost along the other
+        return self.inner({**orders, space: best}, names) > self.inner(orders, names) + float(rounding)
 
     def inner(self, orders: Orders, names: set[str] | None = None) -> float:
         """Return the inner product of both networks' weights, or of some tensors of theirs, by name."""
@@ -138,6 +168,10 @@ class Likeness:
             if axis.dim != place.dim:
                 other = moved(other, axis, orders[another])
         return self._rows[key] @ _rows(other, place).T
+
+    def _version_of(self, space: int, orders: Orders) -> Version:
+        """Return the orders that the best one of a space depends on."""
+        return tuple(part for place in self._spaces[space] for part in self._version(space, place, orders))
 
     def _version(self, space: int, place: Place, orders: Orders) -> list[bytes]:
         """Return the orders along the other axes of a tensor."""
