@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ WORKER_CALLS = {
 }  # fmt: skip  # what a worker is killed at, and at the how manyth of them at the most
 SPAWNED_CALLS = {"import": 600, "open": 1500}  # the same of a worker that is not forked: it imports everything
 MOST_OF_A_JOB = 2  # kills in a job of one command: three without progress would be its failure
+UNKNOWN = "?"  # the job of a worker that has perhaps been given one, and has not begun it
 MOST_OF_STARTS = 2  # kills of workers that have not said that they are ready
 
 
@@ -137,6 +139,7 @@ class Calls:
         def received(connection: Any, *arguments: Any) -> Any:
             if first:
                 first.pop()()
+            self.job = UNKNOWN
             self.note("receive")
             return receive(connection, *arguments)
 
@@ -184,8 +187,11 @@ def may_be_killed(log: Log, most: int, job: str, process: int = 0) -> bool:
     notes = list(log.notes())
     killed = [note.about.partition("|")[2] for note in notes if note.word == "killed"]
     ready = any(note.word == "ready" for note in notes if note.process == (process or os.getpid()))
-    hit = killed.count(job) if job else killed.count("")
-    return len(killed) < most and hit < (MOST_OF_A_JOB if job or not ready else most)
+    if not ready:
+        return len(killed) < most and killed.count("") < MOST_OF_STARTS
+    jobs = Counter(one for one in killed if one not in ("", UNKNOWN))
+    hit = max(jobs.values(), default=0) if job in ("", UNKNOWN) else jobs[job]
+    return len(killed) < most and hit + killed.count(UNKNOWN) < MOST_OF_A_JOB
 
 
 def _listen_to_jobs(log: Log, calls: Calls) -> None:
@@ -209,8 +215,7 @@ def _listen_to_jobs(log: Log, calls: Calls) -> None:
                     calls.note("measured")
                 yield event
         finally:
-            log.note("end", job.id)
-            calls.job = ""
+            log.note("end", job.id)  # it is still the job that a death would be held against: its end is not sent yet
 
     Worker.turns = noted_turns  # type: ignore[method-assign]
     log.note("ready")
