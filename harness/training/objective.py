@@ -44,7 +44,8 @@ class Objective:
             if self._offer.second_order:
                 return loss.detach(), self._differentiate_twice(loss)
             loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach(), loss.detach() + self._add_penalty()
+        value, penalty = loss.detach(), self._add_penalty()
+        return value, value if isinstance(penalty, float) else value + penalty
 
     def gradient_is_finite(self) -> torch.Tensor:
         """Return whether the last step's gradient is finite, ``[]``.

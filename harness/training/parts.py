@@ -33,6 +33,7 @@ from harness.training.stages import (
     Stage,
     build_optimizer,
     build_schedule,
+    clear_gradients,
     layer_groups,
     set_training,
     stage_of,
@@ -165,7 +166,7 @@ class Parts:
         copies_needed = self.ingredients.optimizer.closure  # it may evaluate the batch more than once
 
         def objective() -> torch.Tensor:
-            self.optimizer.zero_grad()  # set_to_none is torch's default, and some optimizers take no such argument
+            clear_gradients(self.optimizer)
             seen = (inputs.clone(), copy_targets(targets)) if copies_needed else (inputs, targets)
             loss, value = self.objective.differentiate(*seen)
             losses.append(loss)

@@ -89,6 +89,19 @@ def build_optimizer(
     return built
 
 
+def clear_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """Set the gradients to None, as ``zero_grad()`` does, which takes longer than a small head's other Python in a step.
+
+    An optimizer with a method of its own is asked, without arguments, for some take none.
+    """
+    if getattr(optimizer.zero_grad, "__func__", None) is not torch.optim.Optimizer.zero_grad:
+        optimizer.zero_grad()
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
+
+
 def check_built(built: Any) -> torch.optim.Optimizer:
     """Return the result of an optimizer's ``build``; raises PluginError where a schedule could not move its rate."""
     if not isinstance(built, torch.optim.Optimizer):

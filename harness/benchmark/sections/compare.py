@@ -109,8 +109,8 @@ class CompareSection(Section):
     probe_budget: Annotated[
         Seconds | None,
         Meaning(
-            "A limit in seconds for each costly probe. With a limit, the speed of the machine decides how much is "
-            "measured.",
+            "A limit in seconds for each costly probe, added up over all workers. With a limit, the speed of the machine "
+            "decides how much is measured.",
             600.0,
             BESIDE,
         ),

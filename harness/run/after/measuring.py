@@ -157,13 +157,22 @@ def network_kept(network: torch.nn.Module, who: str, note: Callable[[str], objec
 
 def _differ(network: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> bool:
     """Return whether a network's weights are others than these."""
+    import torch
+
     now = network.state_dict()
-    return now.keys() != weights.keys() or not all(_are_equal(now[name], weights[name]) for name in now)
+    if now.keys() != weights.keys() or any(now[name].shape != tensor.shape for name, tensor in weights.items()):
+        return True
+    if any(now[name].device != tensor.device for name, tensor in weights.items()):
+        return True
+    equal: dict[torch.device, list[torch.Tensor]] = {}  # each device is waited for once
+    for name, tensor in weights.items():
+        equal.setdefault(tensor.device, []).append(_are_equal(now[name], tensor))
+    return not all(bool(torch.stack(flags).all()) for flags in equal.values())
 
 
-def _are_equal(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Return whether two tensors have equal numbers, or none, in all places."""
-    return one.shape == other.shape and bool(((one == other) | ((one != one) & (other != other))).all())
+def _are_equal(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return ``[]``, whether two tensors of one shape have equal numbers, or none, in all places."""
+    return ((one == other) | ((one != one) & (other != other))).all()
 
 
 def numbers_and_arrays(measured: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, NDArray[Any]]]:

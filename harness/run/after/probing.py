@@ -187,7 +187,7 @@ class Probing:
         return [runs for runs in measurements if key_of(runs) not in known]
 
     def _count_done(self) -> int:
-        return max(0, self.note["planned"] - len(self._waiting) - len(self.handed_out))
+        return max(0, int(self.note["planned"]) - len(self._waiting) - len(self.handed_out))
 
     def _estimate(self) -> float:
         """Return the seconds of a measurement, in the mean over networks, each timed after a warm-up."""

@@ -77,7 +77,11 @@ class Retiring:
 
 @dataclass(frozen=True)
 class Left:
-    """A worker's process has ended. The transport makes this message."""
+    """A worker's process has ended. The transport makes this message.
+
+    >>> Left("signal 9").last_words
+    ''
+    """
 
     reason: str  # "signal 9", "exit code 1"
     last_words: str = ""  # the last lines of its standard error

@@ -36,6 +36,7 @@ from harness.run.workers.stored import Spool, open_stored
 
 LAST_LINES = 20  # of a worker's standard error, which are kept for when it dies
 CHUNK = 65_536
+LOOK = 0.5  # seconds
 START = (
     "import sys; sys.path[:] = {path!r}; from harness.run.workers.processes import main; "
     "main({connection}, {lifeline}, {spool}, {opening})"
@@ -260,7 +261,8 @@ def _reading(connection: Connection) -> Callable[[bool], Any]:
     def read() -> None:
         with suppress(OSError, EOFError):
             while True:
-                inbox.put(connection.recv_bytes())
+                if connection.poll(LOOK):  # a read without end would keep a connection open that a plugin has closed
+                    inbox.put(connection.recv_bytes())
         inbox.put(None)
 
     threading.Thread(target=read, daemon=True, name="inbox").start()

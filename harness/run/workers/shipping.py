@@ -46,8 +46,11 @@ class Shipment:
     Args:
         opening: What ``workbench.opening()`` gave.
 
-    >>> Shipment.__name__, Arrival.__name__
-    ('Shipment', 'Arrival')
+    >>> class Empty:  # an opening without data
+    ...     sys_path = ()
+    ...     def with_arrays(self, change): return self
+    >>> Arrival(Shipment(Empty()).opening).missing
+    []
     """
 
     def __init__(self, opening: Opening) -> None:
@@ -75,7 +78,13 @@ class Arrival:
     """The opening of a ``Shipment`` on the machine of a worker.
 
     Args:
-        opening: With parcels in place of its arrays.
+        opening: The ``opening`` of the shipment, with parcels in place of its arrays.
+
+    >>> class Empty:  # an opening without data
+    ...     sys_path = ()
+    ...     def with_arrays(self, change): return self
+    >>> type(Arrival(Shipment(Empty()).opening).unload({})).__name__
+    'Empty'
     """
 
     def __init__(self, opening: Opening) -> None:

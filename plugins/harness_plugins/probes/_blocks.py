@@ -52,23 +52,23 @@ def activations(network: nn.Module, batches: Iterator[torch.Tensor], at: Sequenc
 
     def see(place: Place, given: torch.Tensor) -> None:
         if place in outputs:
-            outputs[place].append(pooled(given).cpu())  # at once: what follows may work in place
+            outputs[place].append(pooled(given))  # at once: what follows may work in place
 
     modules = {place.name: network.get_submodule(place.name) for place in at}
     with _watching(network, modules, see):
         for inputs in batches:
             network(inputs)
-    return [torch.cat(outputs[place]) for place in at]
+    return [torch.cat(outputs[place]).cpu() for place in at]
 
 
 def pooled(given: torch.Tensor) -> torch.Tensor:
-    """Return the input of a module as float64 [B, C], averaged over its other axes.
+    """Return the input of a module as float64 [B, C], averaged over its other axes, in memory of its own.
 
     [B, C, H, W] has its channels first, and so has [B, H, W, C], of square images, where H = W differs from C, last;
     [B, T, C] are tokens.
     """
     if given.ndim == 2:
-        return given.double()
+        return given.to(torch.float64, copy=True)
     if given.ndim == 4:
         last = given.shape[1] == given.shape[2] != given.shape[3]
         return given.mean((1, 2) if last else (2, 3), dtype=torch.float64)

@@ -1,6 +1,6 @@
 """An executor for tests: a worker of this very process, with as many places as CREW says, whose runs advance in turn.
 
-On a CPU its runs are recorded by a PlainRecorder, so they go in turns of a few steps, as they go on a GPU.
+Where its runs are recorded, they go in turns of a few steps, as they go on a GPU.
 """
 
 import os
