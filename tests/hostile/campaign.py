@@ -335,6 +335,9 @@ def main() -> None:
     )
     chosen = options.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # which a shell ignores for what it starts in the background
     with tempfile.TemporaryDirectory() as work:
         os.environ["HARNESS_CACHE"] = f"{work}/cache"
         for name in IMPORTED:
