@@ -57,8 +57,5 @@ class AtWork(Protocol):
     def switch(self, mode: Literal["train", "eval"]) -> None:
         """Set model and optimizer to ``train`` or ``eval``."""
 
-    def last_gradient_is_finite(self) -> torch.Tensor:
-        """Return whether the last step's gradient is finite, ``[]``."""
-
     def parts_with_state(self, must: str) -> Iterator[tuple[str, Boundary, Any]]:
         """Yield the parts that have a state of their own, each with the boundary around it."""

@@ -81,12 +81,16 @@ class DeviceEvaluation:
         self._evaluate: Work = self._predict
         self._predictions = self._numbers = torch.empty(0)  # of the last evaluation, on the device
 
+    def release(self) -> None:
+        """Let go of everything; it knows itself by its methods, and so would be kept until garbage is collected."""
+        vars(self).clear()
+
     def measure(self) -> Iterator[Arrived | Pause]:
         """Evaluate the tune split; yield a pause until the numbers have arrived, then them."""
         parts = self._parts
         parts.switch("eval")
         self._next()
-        gradients = torch.stack([parts.running_loss, parts.last_gradient_is_finite().to(parts.running_loss.dtype)])
+        gradients = torch.stack([parts.running_loss, parts.objective.gradient_is_finite().to(parts.running_loss.dtype)])
         fetched = [_fetch(self._numbers), _fetch(gradients)]
         scored = self._scores_on_device()
         if not scored:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,19 @@ class Objective:
             loss.backward()  # type: ignore[no-untyped-call]
         value, penalty = loss.detach(), self._add_penalty()
         return value, value if isinstance(penalty, float) else value + penalty
+
+    def gradient_is_finite(self) -> torch.Tensor:
+        """Return whether the last step's gradient is finite, ``[]``.
+
+        Finite weights do not prove it: an optimizer that steps by the gradient's sign stands still where the sign of NaN is 0.
+
+        It is checked once an epoch, so that no step waits for the device. An optimizer that evaluates its closure is not
+        checked: the last gradient of a line search may be one that it turned down.
+        """
+        gradients = [p.grad.detach() for p in self.parameters if p.grad is not None]
+        if self._offer.closure or not gradients:
+            return torch.ones((), dtype=torch.bool, device=self.device.name)
+        return torch.isfinite(torch.stack(torch._foreach_norm(gradients, math.inf))).all()
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context of the run's precision."""

@@ -216,7 +216,7 @@ class Parts:
         Raises Diverged where they are not finite.
         """
         if self.recorder is None:
-            self._check_steps(epoch, self.running_loss.item(), bool(self.last_gradient_is_finite()))
+            self._check_steps(epoch, self.running_loss.item(), bool(self.objective.gradient_is_finite()))
             predictions, scores = self._measure(self.ingredients.tune, "tune")
             yield self._recorded(epoch, self.running_loss.item(), are_finite(predictions), scores)
             return
@@ -257,19 +257,6 @@ class Parts:
         record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot)
         return replace(record, way=way, unrepeatable=(*self.unrepeatable,)) if way or self.unrepeatable else record
 
-    def last_gradient_is_finite(self) -> torch.Tensor:
-        """Return whether the last step's gradient is finite, ``[]``.
-
-        Finite weights do not prove it: an optimizer that steps by the gradient's sign stands still where the sign of NaN is 0.
-
-        It is checked once an epoch, so that no step waits for the device. An optimizer that evaluates its closure is not
-        checked: the last gradient of a line search may be one that it turned down.
-        """
-        gradients = [p.grad.detach() for p in self.parameters if p.grad is not None]
-        if self.ingredients.optimizer.closure or not gradients:
-            return torch.ones((), dtype=torch.bool, device=self.device.name)
-        return torch.isfinite(torch.stack(torch._foreach_norm(gradients, math.inf))).all()
-
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
         """Return the task's metrics on a split, in the training precision: ``{"tune_accuracy": ...}``."""
         return self._measure(split, prefix)[1]
@@ -285,6 +272,9 @@ class Parts:
 
     def release(self) -> None:
         """Let go of the graphs and their memory; nothing of them may be under way."""
+        for recorded in (self._device_steps, self._device_evaluation):
+            if recorded is not None:
+                recorded.release()
         self._device_steps = self._device_evaluation = None
 
     def done(self) -> Done:

@@ -57,6 +57,10 @@ class DeviceSteps:
         self._places: tuple[int, ...] = ()  # in memory, of what a graph works on
         self.ahead = parts.captured and not parts.moved  # the schedule is moved by an epoch before its steps
 
+    def release(self) -> None:
+        """Let go of everything; it knows itself by its methods, and so would be kept until garbage is collected."""
+        vars(self).clear()
+
     # --- an epoch --------------------------------------------------------------------------------------------
 
     def of(self, epoch: int) -> Iterator[Pause]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import warnings
+import weakref
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -315,3 +317,18 @@ def test_what_has_no_deterministic_form_is_named(parts_of):
         warnings.filterwarnings("ignore", message=".*deterministic implementation")
         (epoch,) = train(parts.run, parts)
     assert epoch.unrepeatable == ("grid_sampler_2d_backward_cuda",)
+
+
+def test_a_run_that_has_ended_leaves_nothing_behind(parts_of):
+    """A graph has memory of the GPU, which must not wait for garbage to be collected."""
+    gc.collect()
+    gc.disable()
+    try:
+        parts = parts_of(recorder=TapeRecorder())
+        trained(parts)
+        model, whole = weakref.ref(parts.model), weakref.ref(parts)
+        del parts
+        assert whole() is None
+        assert model() is None
+    finally:
+        gc.enable()

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from _gpu.bare import bare_crew
+from _gpu.busy import sampled
 from _gpu.setting import Context, same
 
 OPTIMIZERS = {
@@ -280,8 +281,6 @@ def little_memory(context: Context) -> None:
 
 def short_runs(context: Context) -> None:
     """Measure a crew of eight whose runs are as short as the flagship's, and where the processor's time goes."""
-    from _gpu.files import sampled
-
     bench = bench_of(context, "lesson_cnn", 32, context.sized(1024, 128), batch_size=64)
     epochs, count = context.sized(20, 2), context.sized(24, 3)
     runs = [bench.run(name, "bf16", seed, epochs) for seed in range(count // 3) for name in OPTIMIZERS]

@@ -56,7 +56,7 @@ def nan_gradient(offer: Optimizer) -> str:
     handle = poisoned.register_hook(lambda gradient: torch.full_like(gradient, math.nan))
     try:
         step(parts)
-        seen = not bool(parts.last_gradient_is_finite())
+        seen = not bool(parts.objective.gradient_is_finite())
         handle.remove()
         step(parts, 2)
     except PluginError:
