@@ -135,7 +135,7 @@ def test_a_searched_layer_factor_is_a_parameter_of_the_trial(setting_of):
 def test_stages_are_refused_for_a_backbone_without_layer_groups(plan_of, said):
     fine = FINE[1].replace("test_resnet", "linear")
     message = (
-        rf"tiny\.toml:12: train\.{said.split()[0]}: must be left out for a backbone without layer groups, .*'linear'"
+        rf"tiny\.toml:11: train\.{said.split()[0]}: must be left out for a backbone without layer groups, .*'linear'"
     )
     with pytest.raises(BenchmarkError, match=message):
         plan_of((FINE[0], f"{fine}\n{said}"), ("epochs = [1, 2]", "epochs = [2]"))

@@ -259,14 +259,14 @@ def harness_probes():
     assert afterwards in html.unescape((folder / "report.html").read_text(encoding="utf-8"))
     code, out, _ = harness("run", str(file), "--set", "compare.probe_budgets.pairs=1000")
     assert (code, [*Path("runs").iterdir()]) == (0, [folder])
-    assert "nothing left to do" in out
+    assert "12 measurements to make" in out
     assert not re.search(r"trial \d|seed \d", out)
     assert "left out" not in harness("status", str(folder))[1]
     assert open_records(folder).meta.probes["pairs"]["done"] == 12
 
 
 def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmark_file, monkeypatch):
-    monkeypatch.setattr("harness.cli.plan.SECONDS_PER_ARM", 0.05)
+    monkeypatch.setattr("harness.run.forecast.timing.SECONDS_PER_ARM", 0.05)
     code, out, _ = harness("plan", benchmark_file(), "--json")
     found = json.loads(out)
     assert code == 0
@@ -280,7 +280,7 @@ def test_plan_says_runs_time_and_disk_and_writes_no_run_folder(harness, benchmar
 
 
 def test_the_plans_bytes_are_of_the_right_size(harness, benchmark_file, monkeypatch):
-    monkeypatch.setattr("harness.cli.plan.SECONDS_PER_ARM", 0.05)
+    monkeypatch.setattr("harness.run.forecast.timing.SECONDS_PER_ARM", 0.05)
     planned = json.loads(harness("plan", benchmark_file(), "--json")[1])["bytes"]
     harness("run", benchmark_file())
     (folder,) = Path("runs").iterdir()

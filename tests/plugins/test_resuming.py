@@ -8,7 +8,7 @@ import torch
 from harness.plugin.contracts import Optimizer
 from harness.plugin.discovery import discover
 from harness.testing import checks, driving
-from harness.training import parts as module
+from harness.training import state as module
 from harness.training.loop import train
 from harness.training.state import restore
 

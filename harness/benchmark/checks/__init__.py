@@ -14,7 +14,8 @@
    - ``run.executor.check_executor``: the executor can work with its options;
    - ``training.device``: the device is there;
    - ``training.pretrained.check_fit``: the weights are those of the backbone;
-   - ``run.setting_checks``: what the file sets can be built, and takes some steps;
+   - ``run.setting_checks.check_overrides`` and ``run.setting_checks.check_layer_factor``: what the file sets can be
+     built, and takes some steps;
    - ``run.fairness.check_fairness``: what the optimizers really do is tried, and two that are one are named;
    - ``run.baseline.match.matched``: the baseline may be compared with.
 
