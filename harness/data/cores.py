@@ -14,19 +14,23 @@ MEMBERSHIP = Path("/proc/self/cgroup")  # lines such as 0::/user.slice (version 
 MOUNTS = Path("/proc/self/mountinfo")  # where the file systems of control groups are mounted
 
 
-def usable_cores(environ: Mapping[str, str] = os.environ, membership: Path = MEMBERSHIP, mounts: Path = MOUNTS) -> int:
+def usable_cores() -> int:
     """Return how many cores this process may use, at least 1: the least that affinity, quota and OMP_NUM_THREADS allow.
 
     A quota that is no whole number of cores is rounded to the nearest one, for a core that is mostly there is worth using.
     What the system does not say limits nothing.
 
-    Args:
-        environ: The environment variables.
-        membership: The file in which the system says what control groups this process is in.
-        mounts: The file in which the system says where the file systems of control groups are.
+    >>> usable_cores() >= 1
+    True
+    """
+    return count_cores(os.environ, MEMBERSHIP, MOUNTS)
 
-    >>> usable_cores({"OMP_NUM_THREADS": "1"})
-    1
+
+def count_cores(environ: Mapping[str, str], membership: Path, mounts: Path) -> int:
+    """Return the cores that these allow, at least 1.
+
+    ``environ`` are the environment variables, ``membership`` is the file that names the control groups of the process, and
+    ``mounts`` the one that says where the file systems of control groups are.
     """
     cores = [_affinity(), *_from_environment(environ)]
     cores += [max(1, round(quota)) for quota in _quotas(membership, mounts)]

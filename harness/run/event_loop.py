@@ -124,7 +124,6 @@ class EventLoop:
         self._keep_weights = keep_weights
         self._ways: set[str] = set()  # lines on how arms are trained that were said
         self._changes: set[str] = set()  # lines on changed settings that were said
-        self._staff = ""  # the executor's line that was said last
 
     def carry_out(self) -> None:
         """Carry out every job that the phases have, until they have no more."""
@@ -178,8 +177,7 @@ class EventLoop:
 
     def _say_staff(self) -> None:
         """Say how the executor carries jobs out, when it knows, and again when that changes."""
-        if (line := self._executor.line) != self._staff:
-            self._staff = line
+        if line := self._executor.new_line():
             self._reporter.say(line)
 
     def _fill(self) -> None:

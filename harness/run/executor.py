@@ -30,6 +30,7 @@ class GuardedExecutor:
         self._attempts = attempts or Attempts()
         self._jobs: dict[str, Job] = {}  # that it has, by id
         self._progress: dict[str, int] = {}  # by the id of a run: its furthest epoch
+        self._said = ""  # the line that ``new_line`` has returned last
         with self._boundary("build"):
             self._running: Any = executor.build(workbench, **executor.options)
             self.isolated = bool(getattr(self._running, "isolated", False))  # its jobs do not die with this process
@@ -51,6 +52,13 @@ class GuardedExecutor:
         """How it carries jobs out, in a line for people; "" where it says nothing."""
         with self._boundary("say how it works"):
             return str(getattr(self._running, "line", ""))
+
+    def new_line(self) -> str:
+        """Return the line where it differs from the one that this has returned before, else ""."""
+        if (line := self.line) == self._said:
+            return ""
+        self._said = line
+        return line
 
     @property
     def workers(self) -> int:

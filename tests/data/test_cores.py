@@ -7,7 +7,7 @@ import os
 import pytest
 
 from harness.data import cores
-from harness.data.cores import usable_cores
+from harness.data.cores import count_cores
 from harness.training import device
 
 ALONE = "0::/\n"  # as /proc/self/cgroup says in a container with version 2
@@ -27,7 +27,7 @@ def machine(monkeypatch, tmp_path):
         (tmp_path / "cgroup").write_text(groups, encoding="utf-8")
         lines = [f"31 23 0:28 {line.replace('TOP', str(tmp_path / 'top'))}\n" for line in mounts.splitlines()]
         (tmp_path / "mountinfo").write_text("".join(lines), encoding="utf-8")
-        return usable_cores(environ or {}, tmp_path / "cgroup", tmp_path / "mountinfo")
+        return count_cores(environ or {}, tmp_path / "cgroup", tmp_path / "mountinfo")
 
     return count
 

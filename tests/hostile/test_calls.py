@@ -26,7 +26,7 @@ from harness.results import several
 from harness.results.several import changes
 
 LINE = r"[^\n]*: must [^\n]+, got [^\n]+"  # the grammar of every message
-NOT_CALLED = {"cache_folder", "hookimpl", "markdown_text", "spreadsheet_cell"}  # no arguments, or any value at all
+NOT_CALLED = {"cache_folder", "hookimpl", "markdown_text", "spreadsheet_cell", "usable_cores"}  # no arguments, or any value at all
 
 CALLS: Mapping[str, Mapping[str, Any]] = {
     "decode_photos": {"photos": [Photo("a.jpg", "cats", bytes)], "size": 8, "progress": lambda *_: None},
@@ -37,7 +37,7 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "draw_images": {"draw": lambda i: None, "keys": ["a"], "size": 8, "progress": lambda *_: None},
     "draw_range_test": {"axes": None, "lr": [0.1, 1.0], "loss": [2.0, 1.0], "smoothed": [2.0, 1.0], "suggestions": {}},
     "draw_walks": {"axes": None, "walks": None, "landscape": "Beale", "strokes": {}},
-    "execute": {"run": None, "workbench": None},
+    "execute": {"job": None, "workbench": None},
     "from_spreadsheet_cell": {"text": "'=1"},
     "is_rubbish": {"name": "a.jpg"},
     "load": {"run": "nowhere"},
@@ -160,7 +160,7 @@ def valid(monkeypatch, tmp_path, registry):
         "archive": open_archive(tmp_path / "photos.zip"),
         "meta": Meta(benchmark={}, data={}, metrics={}, metric="", arms=[], spaces={}),
         "offer": registry.get("optimizer", "sgd", Optimizer),
-        "run": run_of(),
+        "job": run_of(),
         "workbench": SimpleNamespace(parts=lambda run: fail(), state=lambda run: None),
         "axes": Figure().subplots(),
         "walks": pd.DataFrame({"arm": ["a"], "landscape": ["Beale"], "step": [0], "x": [0.0], "y": [0.0]}),

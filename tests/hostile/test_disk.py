@@ -474,7 +474,7 @@ def test_standard_output_on_a_full_disk_is_one_line_and_exit_code_2(harness, std
 
 
 def test_a_plan_says_how_much_room_a_run_takes_and_what_there_is(benchmark, whole, monkeypatch):
-    monkeypatch.setattr(planning, "SECONDS_PER_ARM", 0.02)
+    monkeypatch.setattr("harness.run.forecast.timing.SECONDS_PER_ARM", 0.02)
     request = Request(benchmark, out=whole.parent)
     plan = planning.estimate(request, Reporter(quiet=True))
     assert plan["exists"]
