@@ -26,7 +26,13 @@ from harness.results import several
 from harness.results.several import changes
 
 LINE = r"[^\n]*: must [^\n]+, got [^\n]+"  # the grammar of every message
-NOT_CALLED = {"cache_folder", "hookimpl", "markdown_text", "spreadsheet_cell", "usable_cores"}  # no arguments, or any value at all
+NOT_CALLED = {
+    "cache_folder",
+    "hookimpl",
+    "markdown_text",
+    "spreadsheet_cell",
+    "usable_cores",
+}  # no arguments, or any value at all
 
 CALLS: Mapping[str, Mapping[str, Any]] = {
     "decode_photos": {"photos": [Photo("a.jpg", "cats", bytes)], "size": 8, "progress": lambda *_: None},

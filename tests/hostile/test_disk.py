@@ -31,6 +31,7 @@ from harness.records import Store, database, open_records, promised, schema
 from harness.results.analysis import analyse
 from harness.run import disk_space
 from harness.run.driver import Driver
+from harness.run.forecast.estimate import estimate
 from harness.run.prepare import Request, prepare
 from harness.run.start import run
 from harness.training import loop
@@ -476,14 +477,14 @@ def test_standard_output_on_a_full_disk_is_one_line_and_exit_code_2(harness, std
 def test_a_plan_says_how_much_room_a_run_takes_and_what_there_is(benchmark, whole, monkeypatch):
     monkeypatch.setattr("harness.run.forecast.timing.SECONDS_PER_ARM", 0.02)
     request = Request(benchmark, out=whole.parent)
-    plan = planning.estimate(request, Reporter(quiet=True))
+    plan = estimate(request, Reporter(quiet=True))
     assert plan["exists"]
     assert plan["bytes"] / 1.3 < disk_space.taken(whole) < plan["bytes"] * 1.3
     assert plan["bytes_cached"] == 160 * 16 * 16 * 3
     assert (plan["little_room"], planning.lines(plan)[-1].startswith("in all about ")) == ("", True)
     monkeypatch.setattr(disk, "free", lambda _: 20_000)
     request = Request(benchmark, out=whole.parent / "new")
-    plan = planning.estimate(request, Reporter(quiet=True))
+    plan = estimate(request, Reporter(quiet=True))
     assert re.fullmatch(
         rf"warning: {whole.parent / 'new'}\S+: the run needs about [\d.]+ MB more there, and 20 kB are free; "
         "make room, or name another folder with --out",

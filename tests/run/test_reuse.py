@@ -14,13 +14,14 @@ import pytest
 from harness_reports._words.notices import _about_taken_runs as taken_runs
 
 from harness.benchmark.arms import ends
-from harness.cli.plan import estimate, lines
+from harness.cli.plan import lines
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
 from harness.plugin.runs import Epoch, State
 from harness.records import Store, open_records, schema
 from harness.records.earlier import EarlierRun
 from harness.run.event_loop import EventLoop
+from harness.run.forecast.estimate import estimate
 from harness.run.prepare import Request, prepare
 from harness.run.reuse import earlier_runs
 from harness.run.search import Search
