@@ -10,7 +10,7 @@ from harness import Executor, PluginError, Workbench, hookimpl
 if TYPE_CHECKING:
     from harness import WorkerPool
 
-PROCESSES_ON_A_GPU = 1  # graphs of several processes take turns, so that more of them do not raise the throughput
+PROCESSES_ON_A_GPU = 1  # more are faster for the smallest networks only, and each needs the memory of a crew
 MOST_IN_CREW = 16  # runs; more than that have not been seen to raise the throughput of any GPU
 
 
