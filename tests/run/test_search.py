@@ -16,7 +16,7 @@ from harness.errors import BenchmarkError, RunFolderError
 from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, State
 from harness.records import Store, database, schema
-from harness.run.search import GO_ON, Search, check, study_name
+from harness.run.search import GO_ON, Search, check, optuna_tables, study_name
 from harness.run.search import samplers as module
 from harness.run.search.budget import LEAST_SECONDS
 from harness.run.search.optuna_study import OptunaStudy
@@ -137,9 +137,9 @@ def test_a_kill_between_asking_and_noting_changes_nothing(setting, start, tmp_pa
     assert [t.state.name for t in search._study.get_trials()] == ["COMPLETE"] * 5
 
 
-@pytest.mark.parametrize("place", ["add_runs", "add_ask", "end_ask", "add_trial"])
+@pytest.mark.parametrize(("place", "call"), [("add_runs", 3), ("add_ask", 3), ("end_ask", 3), ("_insert", 1)])
 def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goes_on(
-    setting, start, monkeypatch, place
+    setting, start, monkeypatch, place, call
 ):
     """Another connection holds the lock before a write of ours (the store's) or of Optuna's."""
     pruner = 'pruner = "median"\npruner_options = { n_startup_trials = 2, n_warmup_steps = 0 }'
@@ -161,12 +161,12 @@ def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goe
 
     monkeypatch.setattr(database, "PATIENCE", 0.05)
     search, store = start(plan, "locked")
-    owner = optuna.Study if place == "add_trial" else Store
+    owner = optuna_tables if place == "_insert" else Store
     write, calls = getattr(owner, place), []
 
     def locked(self, *arguments, **options):
         calls.append(place)
-        if len(calls) != 3:
+        if len(calls) != call:
             return write(self, *arguments, **options)
         other = sqlite3.connect(schema.database(store.folder), isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
@@ -178,7 +178,7 @@ def test_a_lock_before_any_write_of_a_search_is_one_line_and_the_same_search_goe
     monkeypatch.setattr(owner, place, locked)
     with pytest.raises(RunFolderError, match=r"run\.db: must be free to be used, got locked"), store:
         carry_on(search, store)
-    assert len(calls) == 3
+    assert len(calls) == call
     search, store = start(plan, "locked")
     carry_on(search, store)
     assert table(store) == whole
