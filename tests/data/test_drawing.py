@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from harness.data import drawing
 from harness.data.images import explain_unreadable
 
-COUNT, SIZE = drawing.WORTH + 5, 4
+sys.path.append(str(Path(__file__).parent))  # as the other processes are to find it
+from pictures import SIZE, fragile, picture
 
-
-def picture(parent, i):
-    if i == 700 or (i == 40 and os.getpid() == parent):
-        raise ValueError(f"no picture {i}")
-    return Image.new("RGB", (SIZE, SIZE), (i % 256, i // 256, 7))
-
-
-def fragile(parent, i):
-    if i >= 64 and os.getpid() != parent:
-        os._exit(3)
-    return picture(0, i)
+COUNT = drawing.WORTH + 5
 
 
 def collected(blocks):

@@ -42,6 +42,9 @@ class Made:
     room = 1
     line = ""
 
+    def new_line(self):
+        return ""
+
     def __init__(self):
         self.runs = []
         self.order = []

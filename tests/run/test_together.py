@@ -41,6 +41,9 @@ class AnyOrder:
     name = "any order"
     line = ""
 
+    def new_line(self):
+        return ""
+
     def __init__(self, room, seed, dies_after=math.inf):
         self.room = room
         self.most = 0  # runs that were under way at once
