@@ -20,6 +20,7 @@ from harness.training.batches import put_on_device
 from harness.training.device import Device
 from harness.training.graphs import Recorder
 from harness.training.ingredients import Ingredients
+from harness.training.keeping import tensors_in
 from harness.training.loop import train
 from harness.training.parts import Parts, assemble
 
@@ -151,15 +152,7 @@ def weights(parts: Parts) -> Weights:
 
 def state_tensors(parts: Parts) -> Weights:
     """Return all tensors of the optimizer's state."""
-    return list(_tensors_in(parts.optimizer.state_dict()))
-
-
-def _tensors_in(tree: Any) -> Iterator[torch.Tensor]:
-    if isinstance(tree, torch.Tensor):
-        yield tree
-    elif isinstance(tree, Mapping | list | tuple):
-        for branch in tree.values() if isinstance(tree, Mapping) else tree:
-            yield from _tensors_in(branch)
+    return list(tensors_in(parts.optimizer.state_dict()))
 
 
 def distance(one: Weights, other: Weights) -> float:

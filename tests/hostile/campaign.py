@@ -150,6 +150,16 @@ def _lasting(value: Any) -> Any:
 # --- one process ---------------------------------------------------------------------------------------------
 
 
+def compare(expected: dict[str, list[str]], found: dict[str, list[str]], folder: Path) -> None:
+    """Raise AssertionError where the tables of a run folder differ from those expected, or files are half written."""
+    for table, rows in expected.items():
+        if found[table] != rows:
+            new, gone = sorted(set(found[table]) - set(rows)), sorted(set(rows) - set(found[table]))
+            raise AssertionError(f"{table} differs: {new[:3]} instead of {gone[:3]}")
+    if left := [str(path) for path in folder.rglob("*.tmp")]:
+        raise AssertionError(f"files are left half written: {left}")
+
+
 class Calls:
     """The calls by which a process changes the disk, counted; before the one of that number it is killed."""
 
@@ -302,13 +312,7 @@ class Campaign:
 
     def _compare(self, out: Path) -> None:
         (folder,) = out.iterdir()
-        found = contents(folder)
-        for table, rows in self.expected.items():
-            if found[table] != rows:
-                new, gone = sorted(set(found[table]) - set(rows)), sorted(set(rows) - set(found[table]))
-                raise AssertionError(f"{table} differs: {new[:3]} instead of {gone[:3]}")
-        if left := [str(path) for path in folder.rglob("*.tmp")]:
-            raise AssertionError(f"files are left half written: {left}")
+        compare(self.expected, contents(folder), folder)
         self.compared += 1
 
     def _printed(self) -> str:

@@ -276,13 +276,7 @@ class WorkerCampaign:
 
     def _compare(self, out: Path) -> None:
         (folder,) = out.iterdir()
-        found = contents(folder)
-        for table, rows in self.expected.items():
-            if found[table] != rows:
-                new, gone = sorted(set(found[table]) - set(rows)), sorted(set(rows) - set(found[table]))
-                raise AssertionError(f"{table} differs: {new[:3]} instead of {gone[:3]}")
-        if left := [str(path) for path in folder.rglob("*.tmp")]:
-            raise AssertionError(f"files are left half written: {left}")
+        campaign.compare(self.expected, contents(folder), folder)
         self.compared += 1
 
     def _shown(self, notes: Iterator[Note] | Sequence[Note]) -> str:
