@@ -110,13 +110,12 @@ class Processes:
         sources: list[Any] = []
         for one in self._processes.values():
             sources += [one.connection, one.errors]
-        ready = set(wait(sources, timeout))
+        wait(sources, timeout)
         messages: list[tuple[int, FromWorker]] = []
         for worker, one in list(self._processes.items()):
-            if one.errors in ready:
-                _pass_on(one)
             has_ended = _has_ended(one.process)  # looked at first, so that nothing it said before is missed
             messages += [(worker, message) for message in _messages_of(one)]
+            _pass_on(one)  # looked at last, so that what was printed before a message is not left behind
             if has_ended:
                 messages.append((worker, self._buried(worker)))
         return messages
@@ -217,6 +216,7 @@ def _pass_on(one: _Process) -> None:
 def main(connection: int, lifeline: int, spool: int, opening: tuple[int, int]) -> None:
     """Be a worker: open the benchmark, carry out what comes, and end without any further ado."""
     os.dup2(2, 1)  # what a plugin prints must not be taken for the driver's output
+    sys.stdout = sys.stderr  # which writes each line at once, so that a crash takes none with it
     faulthandler.enable()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the driver decides what Ctrl-C means
     _die_with_driver(lifeline)
