@@ -158,17 +158,20 @@ def single_searches(a: ArrayLike, b: ArrayLike, margin: float) -> SingleSearches
 
     Args:
         a: Numbers ``[R]`` of the first arm, one per search, in any unit.
-        b: Numbers ``[S]`` of the second arm; every one of its searches is compared with every one of the first arm.
+        b: Numbers ``[R]`` of the second arm. Each of its searches is compared with each of the first arm, R^2 pairs in all.
         margin: The largest difference that does not matter, in the unit of the numbers, at least 0.
 
     Returns:
-        The shares of all R times S pairs that differ by more than the margin, to the side of the mean difference and to the
-        other one. NaN where a number or the margin is not finite.
+        The shares of pairs that differ by more than the margin, to the side of the mean difference and to the other one. NaN
+        where a number or the margin is not finite.
 
-    >>> single_searches([0.90, 0.92, 0.97], [0.91, 0.91], margin=0.005)
-    SingleSearches(different=0.6666666666666666, reverse=0.3333333333333333)
+    Raises:
+        ValueError: The arms do not have equally many numbers.
+
+    >>> single_searches([0.90, 0.92, 0.97, 0.99], [0.91, 0.91, 0.95, 0.95], margin=0.005)
+    SingleSearches(different=0.625, reverse=0.375)
     """
-    first, second = arguments.arrays(("a", a, "R"), ("b", b, "S"))
+    first, second = arguments.arrays(("a", a, "R"), ("b", b, "R"))
     margin = arguments.number("margin", margin, 0, nan=True)
     if not (np.isfinite(first).all() and np.isfinite(second).all() and np.isfinite(margin)):
         return SingleSearches(float("nan"), float("nan"))
