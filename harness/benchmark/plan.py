@@ -42,7 +42,6 @@ from harness.training.device import Device, Precision
 from harness.training.pretrained import Fit, find_weights
 
 SEARCH_SEED = 1_000_000  # search runs are seeded from here on, so never like a comparison run
-NEXT_SEARCH, NEXT_SEED = 1_000_003, 1_009  # from one search of an arm to the next, and from one seed of a trial
 OTHER_ORDER = 500_000_000  # comparison runs that must see the examples in another order are seeded from here on
 
 
@@ -115,10 +114,23 @@ class Setting:
         return f"{self.plan.benchmark.name}-{digest(key)[:8]}"
 
     def search_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0, seed: int = 0) -> Run:
-        """Return the run of a trial under one of its seeds, in one of the arm's searches."""
-        number = replicate + (100 if competitor.role == "aa" else 0)  # there are at most 100 replicates
-        seed = SEARCH_SEED + self.plan.benchmark.search.seed + NEXT_SEARCH * number + NEXT_SEED * seed
-        return self._run("search", competitor, params, int(params["epochs"]), seed)
+        """Return the run of a trial under one of its seeds, in an arm's search of one replicate.
+
+        Its seed comes from the arm, the replicate and the place among the trial's seeds. So no two searches share one,
+        and the seeds of the comparison, which are small, are not among them.
+        """
+        key = [self.plan.benchmark.search.seed, competitor.name, replicate, seed]
+        drawn = SEARCH_SEED + int(digest(key)[:12], 16) % (OTHER_ORDER - SEARCH_SEED)
+        return self._run("search", competitor, params, int(params["epochs"]), drawn)
+
+    def seeds_of(self, replicate: int) -> range:
+        """Return the comparison seeds of a replicate, which all arms share."""
+        seeds = self.plan.benchmark.compare.seeds
+        return range(seeds * replicate, seeds * (replicate + 1))
+
+    def replicate_of(self, seed: int) -> int:
+        """Return the replicate that a comparison seed belongs to."""
+        return seed // self.plan.benchmark.compare.seeds
 
     def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int, snapshots: bool = True) -> Run:
         """Return the run that retrains an arm with its tuned parameters under one comparison seed."""
