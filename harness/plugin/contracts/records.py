@@ -190,6 +190,11 @@ class Records(ABC):
 
     @property
     @abstractmethod
+    def tune_targets(self) -> NDArray[Any]:
+        """The targets of the tune split ``[N, ...]``; raises RunFolderError where they are missing."""
+
+    @property
+    @abstractmethod
     def out_of_fold(self) -> NDArray[np.float32] | None:
         """Predictions ``[N, ...]`` of the train split, each by a model trained without it; None without ``compare.folds``."""
 
