@@ -154,6 +154,7 @@ class Setting:
             epochs=epochs,
             batch_size=batch_size,
             l2=train.l2,
+            l2_on=train.l2_on,
             augment=tuple(train.augment),
             precision=self.precision_of(competitor.arm),
             task=self.plan.task.name,
