@@ -63,7 +63,7 @@ class _Test:
     estimate: Statistic
     margin: float
     two_sided: bool
-    distance: Statistic | None = None
+    distance: Statistic | None = None  # that is compared with the floor
     floor: float = 0.0
 
     def are_same(self, quantile: float) -> NDArray[np.bool_]:
@@ -71,7 +71,7 @@ class _Test:
         value, se = self.estimate
         same: NDArray[np.bool_] = (np.abs(value) if self.two_sided else value) + quantile * se < self.margin
         if self.distance is not None and self.floor > 0:
-            same |= self.distance[0] + quantile * self.distance[1] < self.floor
+            same |= np.abs(self.distance[0]) + quantile * self.distance[1] < self.floor
         return same
 
     def different_p(self, free: int) -> Array:
@@ -218,7 +218,7 @@ class _Distances:
                     yield _Test(log_rho, scatter.log_rho, False, distance, floor)
                 if math.isfinite(scatter.log_scatter) and place == 0:
                     ratio = _jackknife(_logs(within[a]) - _logs(within[b]))
-                    yield _Test(ratio, scatter.log_scatter, True, distance, floor)
+                    yield _Test(ratio, scatter.log_scatter, True, _jackknife(within[a] - within[b]), floor)
                 if math.isfinite(scatter.excess):
                     yield _Test(_jackknife(between - both), scatter.excess, False, distance, floor)
                 if math.isfinite(scatter.between):
