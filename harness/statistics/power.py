@@ -79,9 +79,10 @@ class _Test:
         from scipy import stats
 
         value, se = self.estimate
-        beyond = (np.abs(value) if self.two_sided else value) - self.margin
-        t = np.divide(beyond, se, out=np.where(beyond > 0, np.inf, -np.inf), where=se > 0)
-        p: Array = stats.t.sf(t, free)
+        size = np.abs(value) if self.two_sided else value
+        beyond = [size - self.margin, *([size + self.margin] if self.two_sided else [])]
+        t = [np.divide(each, se, out=np.where(each > 0, np.inf, -np.inf), where=se > 0) for each in beyond]
+        p: Array = np.sum([stats.t.sf(each, free) for each in t], axis=0)
         return p
 
 
