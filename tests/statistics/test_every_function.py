@@ -154,7 +154,7 @@ EXAMPLES: Mapping[str, Example] = {
         also=("floors", "log_rho", "log_scatter", "excess", "between"),
     ),
     "scatter.cloud_parts": Example({"spread": 0.2}, scaled=("spread",), degree=1, also=("spread",)),
-    "variance.components": Example({"numbers": distances(5, 3)}, ("numbers",), True, ("numbers",), 1),
+    "variance.components": Example({"numbers": distances(5, 3) + np.arange(5)[:, None]}, ("numbers",), True, ("numbers",), 1),
     "scale.exponents": Example({"values": A}, also=("values",)),
     "scale.scaled": Example({"values": A}, also=("values",), scaled=("values",), degree=None),
     "representation.represent": Example({"activations": X}, (), scaled=("activations",), degree=None),

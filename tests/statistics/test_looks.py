@@ -28,7 +28,7 @@ def test_a_single_look_has_all_of_it():
 
 
 def test_looking_often_is_wrong_no_more_often_than_looking_once():
-    """20,000 comparisons on the margin: without levels .05 at each look would make .14 of them."""
+    """20,000 comparisons on the margin: without levels .05 at each look would make .13 of them."""
     looks, random = [6, 9, 12, 16, 24], np.random.default_rng(0)
     numbers = random.standard_normal((20_000, 24))
     wrong, unadjusted = np.zeros(20_000, dtype=bool), np.zeros(20_000, dtype=bool)
