@@ -1,4 +1,7 @@
-"""Tuning alarms that follow from an arm's tune scores in the comparison: special case, defaults and chance."""
+"""Tuning alarms that follow from an arm's tune scores in the comparison: special case, defaults and chance.
+
+They go by the metric that ranks the arms, for they guard that ranking; the verdict's margins are of it too.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def loss_to_special_case(records: Records, arm: str, replicates: int | None = No
 
 def _by_unit(records: Records, arm: str, replicates: int | None) -> dict[int, float]:
     """Return the mean score of each replicate, or the score of each seed where there is one replicate."""
-    by_replicate = scores_by_replicate(records, arm, replicates)
+    by_replicate = scores_by_replicate(records, arm, records.deciding, replicates)
     if len(by_replicate) == 1:
         return next(iter(by_replicate.values()))
     return {number: sum(scores.values()) / len(scores) for number, scores in by_replicate.items()}
@@ -63,12 +66,12 @@ def loss_to_defaults(records: Records, arm: str, registered: Registered | None, 
     """
     import numpy as np
 
-    rows, name = records.comparison, str(records.meta.metric)
+    rows, name = records.comparison, records.deciding.name
     untuned = rows[(rows["role"] == "untuned") & rows["of"].isin(arms_alike(records, arm)) & (rows["state"] == "done")]
     values = zip(untuned["init_seed"], untuned.get(f"tune_{name}", ()), strict=False)
     defaults = {int(seed): records.deciding.sign * float(value) for seed, value in values}
     defaults = {seed: value for seed, value in defaults.items() if math.isfinite(value)}
-    tuned = final_scores(records, arm, replicates)
+    tuned = final_scores(records, arm, records.deciding, replicates)
     if not tuned or not defaults or registered is None or is_convex(records, arm):
         return Loss()
     mean = float(np.mean(list(defaults.values())))
@@ -87,7 +90,8 @@ def loss_to_constant(records: Records, arm: str, replicates: int | None = None) 
     """
     import numpy as np
 
-    constant, tuned = constant_score(records, "tune", str(records.meta.metric)), final_scores(records, arm, replicates)
+    constant = constant_score(records, "tune", records.deciding.name)
+    tuned = final_scores(records, arm, records.deciding, replicates)
     if constant is None or not tuned:
         return Loss()
     lead = records.deciding.sign * constant.score - float(np.mean(list(tuned.values())))
