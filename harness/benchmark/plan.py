@@ -119,9 +119,13 @@ class Setting:
         Its seed comes from the arm, the replicate and the place among the trial's seeds. So no two searches share one,
         and the seeds of the comparison, which are small, are not among them.
         """
-        key = [self.plan.benchmark.search.seed, competitor.name, replicate, seed]
-        drawn = SEARCH_SEED + int(digest(key)[:12], 16) % (OTHER_ORDER - SEARCH_SEED)
+        drawn = self.search_seed(competitor, replicate, seed)
         return self._run("search", competitor, params, int(params["epochs"]), drawn)
+
+    def search_seed(self, competitor: Competitor, replicate: int, seed: int) -> int:
+        """Return what a trial is seeded with under one of its seeds, in an arm's search of one replicate."""
+        key = [self.plan.benchmark.search.seed, competitor.name, replicate, seed]
+        return SEARCH_SEED + int(digest(key)[:12], 16) % (OTHER_ORDER - SEARCH_SEED)
 
     def seeds_of(self, replicate: int) -> range:
         """Return the comparison seeds of a replicate, which all arms share."""

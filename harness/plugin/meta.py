@@ -113,6 +113,9 @@ class Meta:
     compare_runs: Sequence[str] | None = None  # those that rank the arms; None before the comparison is planned
     baseline: Mapping[str, Any] | None = None  # what another run's file brought in
 
+    looks: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # replicates: how many the run goes to; ended: why it goes no further, "" before that; left_out: a sentence
     measurements: Mapping[str, int] = field(
         default_factory=dict
     )  # by probe: how many it is to make, as far as is known

@@ -57,7 +57,7 @@ def earlier_runs(setting: Setting, own: Path, folders: Sequence[Path]) -> Earlie
 
 
 def foreseen(setting: Setting, earlier: EarlierRuns) -> dict[str, int]:
-    """Return by run folder how many runs a benchmark can take from it at the most, before its searches have asked.
+    """Return by run folder how many runs a benchmark can take from it up to the first look, before its searches have asked.
 
     These are the runs whose recipes are those of its own runs, but for hyperparameters that its searches may choose.
     """
@@ -65,7 +65,7 @@ def foreseen(setting: Setting, earlier: EarlierRuns) -> dict[str, int]:
 
 
 def foreseen_recipes(setting: Setting, earlier: EarlierRuns) -> dict[str, Mapping[str, Any]]:
-    """Return the recipes of the runs that a benchmark can take over at the most, by id."""
+    """Return the recipes of the runs that a benchmark can take over up to its first look at the most, by id."""
     follows: dict[str, str] = {}
     recipes: dict[str, Mapping[str, Any]] = {}
     possible: set[str] = set()
@@ -82,7 +82,7 @@ def foreseen_recipes(setting: Setting, earlier: EarlierRuns) -> dict[str, Mappin
 
 def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
     """Return the ids of the runs of a benchmark that have the hyperparameters of a recipe, and its phase."""
-    plan = setting.plan
+    plan, replicates = setting.plan, setting.plan.benchmark.compare.looks[0]
     competitors = {competitor.name: competitor for competitor in (*plan.competitors, *plan.controls)}
     competitor = competitors.get(Arm(**recipe["arm"]).name)
     if competitor is None:
@@ -93,11 +93,14 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
     if recipe["phase"] == "search":
         if not all(_has(space, params.get(name)) for name, space in competitor.space.items()):
             return set()
-        search = plan.benchmark.search
-        trials = itertools.product(range(plan.benchmark.compare.looks[-1]), range(search.seeds))
-        return {setting.search_run(competitor, params, replicate, seed).id for replicate, seed in trials}
+        trials = itertools.product(range(replicates), range(plan.benchmark.search.seeds))
+        return {
+            setting.search_run(competitor, params, replicate, seed).id
+            for replicate, seed in trials
+            if setting.search_seed(competitor, replicate, seed) == recipe["init_seed"]
+        }
     seed = int(recipe["init_seed"])
-    if seed >= plan.benchmark.compare.seeds * plan.benchmark.compare.looks[-1]:
+    if setting.replicate_of(seed) >= replicates:
         return set()
     runs = [setting.compare_run(competitor, params, seed, snapshots) for snapshots in (True, False)]
     runs += [replace(run, order_seed=seed + OTHER_ORDER) for run in runs]

@@ -19,11 +19,11 @@ from harness.run.workbench import Bench
 DEAR = 5.0  # seconds: a measurement that takes longer is not repeated to be timed warm
 
 
-def planned_cells(setting: Setting) -> list[ComparisonRun]:
-    """Return the comparison up to the first look, as it will be if every search chooses the middle of the space."""
+def planned_cells(setting: Setting, replicates: int) -> list[ComparisonRun]:
+    """Return the comparison of so many replicates, as it will be if every search chooses the middle of the space."""
     searched = (*setting.plan.competitors, *setting.plan.controls_of("aa"))
     chosen = {arm.name: {name: inside(space) for name, space in arm.space.items()} for arm in searched}
-    planned = comparison_runs(setting, [chosen] * setting.plan.benchmark.compare.looks[0])
+    planned = comparison_runs(setting, [chosen] * replicates)
     return [*planned, *restart_runs(setting, planned)]
 
 
@@ -45,9 +45,9 @@ def probe_costs(setting: Setting, planned: Sequence[ComparisonRun]) -> list[dict
     return [_cost(probe, setting, planned) for probe in setting.plan.probes]
 
 
-def foretell(setting: Setting, command: Sequence[str] = ()) -> list[str]:
+def foretell(setting: Setting, replicates: int, command: Sequence[str] = ()) -> list[str]:
     """Return a line for each probe that will not measure everything; only those with a limit in seconds are timed."""
-    planned, lines = planned_cells(setting), []
+    planned, lines = planned_cells(setting, replicates), []
     for probe in setting.plan.probes:
         work = work_of(probe, setting, planned)
         timed = limit_of(setting, probe)[0] is not None
