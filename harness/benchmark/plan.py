@@ -36,6 +36,7 @@ from harness.plugin.contracts import (
     Task,
     Weights,
 )
+from harness.plugin.meta import Deciding
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, digest
 from harness.training.device import Device, Precision
@@ -56,7 +57,7 @@ class Plan:
     probes: tuple[Probe, ...]  # with their options
     competitors: tuple[Competitor, ...]
     controls: tuple[Competitor, ...]
-    metric: str  # the deciding metric
+    metric: str  # the one that ranks arms, on the test split
     backbones: Mapping[str, Backbone]
     weights: Mapping[str, Weights]  # by backbone; empty in the regime "scratch"
     probe_versions: Mapping[str, str]  # by probe: hash of its source and options; a corrected one measures again
@@ -64,8 +65,20 @@ class Plan:
 
     @property
     def goal(self) -> Metric:
-        """The deciding metric."""
+        """The metric that ranks arms."""
         return self.task.metrics[self.metric]
+
+    @property
+    def searched(self) -> Deciding:
+        """The metric that scores the trials of every search, on the tune split."""
+        name = self.benchmark.search.metric
+        known = self.task.metrics.get(name)
+        return Deciding(name, known.goal, known.unit) if known else Deciding(name, "min", "")
+
+    @property
+    def metric_by_phase(self) -> Mapping[str, str]:
+        """The metric that says how a run did, by the run's phase; it must be finite."""
+        return {"search": self.searched.name, "compare": self.metric}
 
     @property
     def sources(self) -> Mapping[str, str]:
@@ -158,6 +171,7 @@ class Setting:
             epochs=epochs,
             batch_size=batch_size,
             l2=train.l2,
+            l2_on=train.l2_on,
             augment=tuple(train.augment),
             precision=self.precision_of(competitor.arm),
             task=self.plan.task.name,
@@ -206,7 +220,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         probes=probes,
         competitors=competitors,
         controls=resolve_controls(competitors, benchmark, source),
-        metric=benchmark.search.metric or next(iter(task.metrics)),
+        metric=benchmark.compare.metric or next(iter(task.metrics)),
         backbones=networks.backbones,
         weights=networks.weights,
         probe_versions=_probe_versions(benchmark, registry),

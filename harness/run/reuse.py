@@ -49,8 +49,8 @@ def earlier_runs(setting: Setting, own: Path, folders: Sequence[Path]) -> Earlie
     for folder in folders:
         if folder.resolve() == own.resolve():
             continue
-        metric, hardware = setting.plan.metric, str(environment(setting.device)["hash"])
-        for run_id, recipe in ended_runs(folder, setting.data.fingerprint, metric, hardware).items():
+        metrics, hardware = setting.plan.metric_by_phase, str(environment(setting.device)["hash"])
+        for run_id, recipe in ended_runs(folder, setting.data.fingerprint, metrics, hardware).items():
             folders_of_run.setdefault(run_id, []).append(folder)
             recipes[run_id] = recipe
     return EarlierRuns(folders_of_run, recipes)

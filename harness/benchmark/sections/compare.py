@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from harness.benchmark.keys import NameOf
-from harness.benchmark.meaning import BESIDE, CONTROL, MEASURED, RECIPE, RULE, Effect, Meaning
+from harness.benchmark.meaning import APART, BESIDE, CONTROL, MEASURED, RECIPE, RULE, Effect, Meaning
 from harness.benchmark.sections.base import Count, CountOrNone, Name, Names, Options, Seconds, Section
 
 
@@ -48,6 +48,17 @@ class CompareSection(Section):
         Count,
         Meaning("The epochs of every retraining, the same for all arms: enough to reach a minimum.", 100, RECIPE),
     ] = 40
+    metric: Annotated[
+        str,
+        NameOf("metric"),
+        Field(max_length=100),
+        Meaning(
+            "The deciding metric, which ranks the arms on the test split. Empty takes the task's first metric. "
+            "`search.metric` scores trials.",
+            "balanced_accuracy",
+            APART,
+        ),
+    ] = ""
     untuned: Annotated[
         CountOrNone,
         Meaning(

@@ -106,8 +106,13 @@ class Records(ABC):
 
     @property
     def deciding(self) -> Deciding:
-        """The metric by which trials are chosen and arms are ranked."""
+        """The metric that ranks arms, on the test split (``compare.metric``)."""
         return self.meta.deciding
+
+    @property
+    def searched(self) -> Deciding:
+        """The metric that scores the trials of a search, on the tune split (``search.metric``)."""
+        return self.meta.searched
 
     def search_over(self, arm: str) -> bool:
         """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
@@ -187,6 +192,11 @@ class Records(ABC):
     @abstractmethod
     def targets(self) -> NDArray[Any]:
         """The test targets ``[N, ...]``."""
+
+    @property
+    @abstractmethod
+    def tune_targets(self) -> NDArray[Any]:
+        """The targets of the tune split ``[N, ...]``; raises RunFolderError where they are missing."""
 
     @property
     @abstractmethod
