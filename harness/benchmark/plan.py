@@ -43,7 +43,6 @@ from harness.training.device import Device, Precision
 from harness.training.pretrained import Fit, find_weights
 
 SEARCH_SEED = 1_000_000  # search runs are seeded from here on, so never like a comparison run
-NEXT_SEARCH, NEXT_SEED = 1_000_003, 1_009  # from one search of an arm to the next, and from one seed of a trial
 OTHER_ORDER = 500_000_000  # comparison runs that must see the examples in another order are seeded from here on
 
 
@@ -128,10 +127,30 @@ class Setting:
         return f"{self.plan.benchmark.name}-{digest(key)[:8]}"
 
     def search_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0, seed: int = 0) -> Run:
-        """Return the run of a trial under one of its seeds, in one of the arm's searches."""
-        number = replicate + (100 if competitor.role == "aa" else 0)  # there are at most 100 replicates
-        seed = SEARCH_SEED + self.plan.benchmark.search.seed + NEXT_SEARCH * number + NEXT_SEED * seed
-        return self._run("search", competitor, params, int(params["epochs"]), seed)
+        """Return the run of a trial under one of its seeds, in an arm's search of one replicate."""
+        drawn = self._search_seed(competitor, replicate, seed)
+        return self._run("search", competitor, params, int(params["epochs"]), drawn)
+
+    def _search_seed(self, competitor: Competitor, replicate: int, place: int | str) -> int:
+        """Return an even seed that comes from the arm, the replicate and the place in its search.
+
+        So no two searches share one, and the seeds of the comparison, which are small, are not among them.
+        """
+        key = [self.plan.benchmark.search.seed, competitor.name, replicate, place]
+        return SEARCH_SEED + 2 * (int(digest(key)[:12], 16) % ((OTHER_ORDER - SEARCH_SEED) // 2))
+
+    @staticmethod
+    def confirms(recipe: Mapping[str, Any]) -> bool:
+        """Return whether a run of a search, by its recipe, is a confirmation and no trial."""
+        return bool(recipe["phase"] == "search" and recipe["init_seed"] % 2)
+
+    def confirmation_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0) -> Run:
+        """Return the run that trains a trial once more, as long as the comparison, in one of the arm's searches.
+
+        Its seed is the search's and odd, and those of trials are even: so none of them has it, and no comparison run.
+        """
+        seed = self._search_seed(competitor, replicate, "confirmation") + 1
+        return self._run("search", competitor, params, competitor.benchmark.compare.epochs, seed)
 
     def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int, snapshots: bool = True) -> Run:
         """Return the run that retrains an arm with its tuned parameters under one comparison seed."""

@@ -56,7 +56,7 @@ class Tune:
     @property
     def left(self) -> int:
         """How many trainings are still to do, at the most: those of trials not yet asked included."""
-        return sum(search.left for search in self.searches)
+        return sum(search.left + search.confirmations_left for search in self.searches)
 
     @property
     def chosen(self) -> dict[str, list[dict[str, Any] | None]]:
