@@ -152,6 +152,15 @@ class Setting:
         seed = self._search_seed(competitor, replicate, "confirmation") + 1
         return self._run("search", competitor, params, competitor.benchmark.compare.epochs, seed)
 
+    def seeds_of(self, replicate: int) -> range:
+        """Return the comparison seeds of a replicate, which all arms share."""
+        seeds = self.plan.benchmark.compare.seeds
+        return range(seeds * replicate, seeds * (replicate + 1))
+
+    def replicate_of(self, seed: int) -> int:
+        """Return the replicate that a comparison seed belongs to."""
+        return seed // self.plan.benchmark.compare.seeds
+
     def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int, snapshots: bool = True) -> Run:
         """Return the run that retrains an arm with its tuned parameters under one comparison seed."""
         return self._run("compare", competitor, params, competitor.benchmark.compare.epochs, seed, snapshots)
@@ -174,6 +183,7 @@ class Setting:
             epochs=epochs,
             batch_size=batch_size,
             l2=train.l2,
+            l2_on=train.l2_on,
             augment=tuple(train.augment),
             precision=self.precision_of(competitor.arm),
             task=self.plan.task.name,

@@ -69,6 +69,30 @@ class Deciding:
         return measure(value, self.unit)
 
 
+NAMED = 8  # tensors that a line names
+
+
+def penalty_line(network: str, tested: Mapping[str, Any]) -> str:
+    """Return what the penalty has to do with a network's scale-free tensors, "" where it has nothing to do with any.
+
+    ``tested`` is the network's value in ``Meta.scale_free``.
+    """
+    if not tested["l2"]:
+        return ""
+    if tested["problem"]:
+        return f"{network}: the L2 is on all tensors, because their scales could not be tested ({tested['problem']})"
+    names = list(tested["tensors"])
+    if not names:
+        return ""
+    some = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    if tested["l2_on"] == "all":
+        return (
+            f"{network}: its objective has no minimum, because the L2 is on tensors whose scale changes no output "
+            f"({some}); see train.l2_on"
+        )
+    return f"{network}: the L2 is not on tensors whose scale changes no output ({some}); see train.l2_on"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Meta:
     """What a run is about: a value for each key of the table ``meta``. Its values are plain, as JSON has them.
@@ -106,6 +130,10 @@ class Meta:
         default_factory=dict
     )  # by run: operations without a deterministic form
 
+    scale_free: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # by network: its scale-free ``tensors``, each with its unit; ``problem``; the ``l2`` and what it is on (``l2_on``)
+
     range_tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: where its search is centred
     exhausted: Mapping[str, int] = field(default_factory=dict)  # by search that tried all: its number of combinations
     counted: Mapping[str, int] = field(default_factory=dict)  # by search whose budget is not in trials: how many count
@@ -140,6 +168,10 @@ class Meta:
 
     def _decides(self, name: str) -> Deciding:
         return Deciding(name, self.metrics[name]["goal"], str(self.metrics[name]["unit"]))
+
+    def penalty_lines(self) -> list[str]:
+        """Return a line for each network whose scale-free tensors matter to its objective."""
+        return [line for network, tested in self.scale_free.items() if (line := penalty_line(network, tested))]
 
     def sign(self, metric: str) -> int:
         """Return what a metric's value is multiplied by so that more is better: 1 or -1."""

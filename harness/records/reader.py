@@ -51,6 +51,15 @@ class FolderRecords(Records):
         """The test targets ``[N, ...]``."""
         return load_arrays(schema.targets(self.folder))["targets"]
 
+    @cached_property
+    def tune_targets(self) -> NDArray[Any]:
+        """The targets of the tune split ``[N, ...]``; raises RunFolderError where they are missing."""
+        file = schema.targets(self.folder)
+        arrays = load_arrays(file)
+        if "tune" not in arrays:
+            raise RunFolderError(f"{file}: must have the targets of the tune split, got none")
+        return arrays["tune"]
+
     @property
     def out_of_fold(self) -> NDArray[np.float32] | None:
         """Predictions ``[N, ...]`` of the train split, each by a model trained without it; None without ``compare.folds``."""

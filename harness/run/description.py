@@ -20,7 +20,7 @@ from harness.training.constant_answer import constant_scores
 
 
 def describe_run(store: Store, setting: Prepared) -> None:
-    """Write down what the run is about: data, weights, metrics, arms and plugins, and the test targets."""
+    """Write down what the run is about: data, weights, metrics, arms and plugins, and the targets that predictions are scored by."""
     plan = setting.plan
     plugins: dict[str, Any] = {}
     for entries in setting.registry.offers.values():
@@ -51,7 +51,8 @@ def describe_run(store: Store, setting: Prepared) -> None:
     )
     name_examples(setting.data, store)
     if not schema.targets(store.folder).is_file():
-        save_arrays(schema.targets(store.folder), {"targets": setting.data.test.targets})
+        targets = {"targets": setting.data.test.targets, "tune": setting.data.tune.targets}
+        save_arrays(schema.targets(store.folder), targets)
         store.promise([schema.targets(store.folder)])
 
 

@@ -42,8 +42,7 @@ def run_label(runs: Sequence[ComparisonRun], run: Run) -> str:
     """Return in two words which run of its arm a run of the comparison is."""
     entry = next((entry for entry in runs if entry.run.id == run.id), None)
     kind = entry.role if entry and entry.role in ("restart", "twin") else "seed"
-    search = f"search {entry.replicate + 1}, " if entry and entry.replicate else ""
-    return f"{search}{kind} {run.init_seed}"
+    return f"{kind} {run.init_seed}"
 
 
 def search_failures(searches: Sequence[Search]) -> list[str]:

@@ -94,7 +94,7 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
     if recipe["phase"] == "search":
         return set(_possible_search_ids(setting, competitor, params))
     seed = int(recipe["init_seed"])
-    if seed >= plan.benchmark.compare.seeds:
+    if seed >= plan.benchmark.compare.seeds * plan.benchmark.compare.looks[-1]:
         return set()
     runs = [setting.compare_run(competitor, params, seed, snapshots) for snapshots in (True, False)]
     runs += [replace(run, order_seed=seed + OTHER_ORDER) for run in runs]
@@ -103,13 +103,13 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
 
 def _possible_search_ids(setting: Setting, competitor: Competitor, params: Mapping[str, Any]) -> Iterator[str]:
     """Yield the ids of the trials of an arm that have these hyperparameters, and of their confirmations."""
-    search = setting.plan.benchmark.search
-    trials = itertools.product(range(search.replicates), range(search.seeds))
+    search, replicates = setting.plan.benchmark.search, range(setting.plan.benchmark.compare.looks[-1])
+    trials = itertools.product(replicates, range(search.seeds))
     has = {name: _has(space, params.get(name)) for name, space in competitor.space.items()}
     if all(has.values()):
         yield from (setting.search_run(competitor, params, replicate, seed).id for replicate, seed in trials)
     if search.confirm and all(inside for name, inside in has.items() if name != "epochs"):
-        yield from (setting.confirmation_run(competitor, params, number).id for number in range(search.replicates))
+        yield from (setting.confirmation_run(competitor, params, replicate).id for replicate in replicates)
 
 
 def _has(space: Any, value: Any) -> bool:

@@ -43,6 +43,7 @@ trials = 2
 epochs = [1, 2]
 sampler = "random"
 [compare]
+looks = [1]
 seeds = 3
 epochs = 2
 untuned = 1

@@ -85,15 +85,6 @@ class SearchSection(Section):
             RECIPE,
         ),
     ] = ["score"]
-    replicates: Annotated[
-        int,
-        Field(ge=1, le=100),  # those of controls begin at 100
-        Meaning(
-            "The number of whole searches of each arm, with different seeds. More than one measures the luck in tuning.",
-            3,
-            BUDGET,
-        ),
-    ] = 1
     sampler: Annotated[
         Name,
         NameOf("sampler"),

@@ -29,7 +29,7 @@ from harness.plugin.runs import Arm, digest
 from harness.records import Records, database, files, open_records, schema
 
 FORMAT, VERSION = "optimizer-harness baseline", 2
-ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
+ROLES = ("fresh", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
 KEYS = {
     "searches": ("position", "study"),
     "asks": ("study", "number"),
