@@ -90,13 +90,24 @@ def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
         f"at {arm['examples_per_second']:,.0f} examples/s: {duration(arm['seconds'])}, {arm['parameters']:,} parameters"
     )
     controls = [f"{count} {role}" for role, count in arm["comparison"].items() if role != "fresh"]
-    return [line, *([f"    beside its seeds: {', '.join(controls)}"] if controls else [])]
+    return [line, _first_trial_line(arm), *([f"    beside its seeds: {', '.join(controls)}"] if controls else [])]
+
+
+def _first_trial_line(arm: Mapping[str, Any]) -> str:
+    """Return what the first trial of each search of an arm is, and which defaults its space does not contain."""
+    from harness.console.numbers import assignments, joined, setting
+
+    line = f"    trial 1 has the defaults: {assignments(arm['first_trial'])}"
+    moved = [f"{name} {setting(default)} lies outside" for name, (default, _) in arm["moved_defaults"].items()]
+    return f"{line} ({joined(moved)})" if moved else line
 
 
 def _budget(arm: Mapping[str, Any]) -> str:
     trials = counted(arm["trials"], "trial")
     if arm["unit"] != "trials":
         trials = f"{arm['budget']:g} {arm['unit']} of search (about {trials})"
+    if arm["confirmations"]:
+        trials += f" and {counted(arm['confirmations'], 'confirmation')}"
     return f"{trials} in {arm['searches']} searches" if arm["searches"] > 1 else trials
 
 

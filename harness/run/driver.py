@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -24,7 +23,6 @@ from harness.run.phases import Comparison, Restart, Retrain, Tune
 from harness.run.registration import register_protocol
 from harness.run.reuse import EarlierRuns
 from harness.run.search import Search
-from harness.run.search.budget import expected_epochs
 from harness.run.workbench import Bench
 from harness.run.workers.opening import opening_of
 
@@ -168,9 +166,9 @@ class Driver:
         watch.happened(loop.describe_under_way)
 
     def _say_trial(self, search: Search, run: Run, trial: dict[str, Any]) -> None:
-        """Say how a trial ended; its score is the mean of its runs."""
+        """Say how a trial, or its confirmation, ended; the score of a trial is the mean of its runs."""
         row = {**trial, "metrics": {self.setting.plan.searched.tune_column: trial["value"]}}
-        self._say_outcome(run, row, search.label(trial["number"]))
+        self._say_outcome(run, row, search.label(trial))
 
     def _say_end(self, run: Run) -> None:
         row = self.store.run(run.id)
@@ -185,13 +183,8 @@ class Driver:
     def _epochs_left(self, loop: EventLoop) -> int:
         """Return how many epochs are still to train; for a trial not yet asked, those that are to be expected of it."""
         left = sum(work.run.epochs - work.epochs for work in loop.under_way.values())
-        begun = Counter(work.run.arm.name for work in loop.under_way.values() if work.run.phase == "search")
         for tune in self.tunes:
-            for search in tune.searches if not tune.barred else ():
-                trainings = 0 if search.finished else search.left
-                counted_already = min(trainings, begun[search.arm])
-                begun[search.arm] -= counted_already
-                left += round((trainings - counted_already) * expected_epochs(search.competitor))
+            left += sum(search.epochs_left(loop.under_way) for search in tune.searches if not tune.barred)
         return left if self.only_search else left + self._epochs_compared()
 
     def _epochs_compared(self) -> int:
@@ -201,6 +194,7 @@ class Driver:
         left = sum(run.epochs for run in self.restart.ahead) if self.restart else 0
         for retrain in self.retrains:
             left += sum(run.epochs for run in retrain.waiting) if retrain.entered else retrain.left * mean
+        return left
         return left
 
 

@@ -76,7 +76,7 @@ class Tune:
     @property
     def left(self) -> int:
         """How many trainings are still to do, at the most: those of trials not yet asked included."""
-        return 0 if self.barred else sum(search.left for search in self.searches)
+        return 0 if self.barred else sum(search.left + search.confirmations_left for search in self.searches)
 
     @property
     def chosen(self) -> Mapping[str, Mapping[str, Any] | None]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.benchmark.arms import Competitor
 from harness.benchmark.plan import OTHER_ORDER, Setting
 from harness.benchmark.spaces import COMMON, SCHEDULE
 from harness.errors import RunFolderError
@@ -91,20 +92,24 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
     params = {**recipe["optimizer"], **schedule}
     params |= {name: recipe[name] for name in COMMON}
     if recipe["phase"] == "search":
-        if not all(_has(space, params.get(name)) for name, space in competitor.space.items()):
-            return set()
-        trials = itertools.product(range(replicates), range(plan.benchmark.search.seeds))
-        return {
-            setting.search_run(competitor, params, replicate, seed).id
-            for replicate, seed in trials
-            if setting.search_seed(competitor, replicate, seed) == recipe["init_seed"]
-        }
+        return set(_possible_search_ids(setting, competitor, params))
     seed = int(recipe["init_seed"])
     if setting.replicate_of(seed) >= replicates:
         return set()
     runs = [setting.compare_run(competitor, params, seed, snapshots) for snapshots in (True, False)]
     runs += [replace(run, order_seed=seed + OTHER_ORDER) for run in runs]
     return {run.id for run in runs}
+
+
+def _possible_search_ids(setting: Setting, competitor: Competitor, params: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ids of the trials of an arm that have these hyperparameters, and of their confirmations."""
+    search, replicates = setting.plan.benchmark.search, range(setting.plan.benchmark.compare.looks[0])
+    trials = itertools.product(replicates, range(search.seeds))
+    has = {name: _has(space, params.get(name)) for name, space in competitor.space.items()}
+    if all(has.values()):
+        yield from (setting.search_run(competitor, params, replicate, seed).id for replicate, seed in trials)
+    if search.confirm and all(inside for name, inside in has.items() if name != "epochs"):
+        yield from (setting.confirmation_run(competitor, params, replicate).id for replicate in replicates)
 
 
 def _has(space: Any, value: Any) -> bool:

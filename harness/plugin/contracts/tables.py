@@ -52,6 +52,9 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
         "value": float,
         "seconds": float,
         "params": object,
+        "confirmation": str,
+        "confirmation_state": str,
+        "confirmed": float,
     },
 }
 

@@ -199,7 +199,7 @@ def _tables(folder: Path, arms: Sequence[str], cells: Sequence[Row]) -> dict[str
     searches = [row for row in found["searches"] if row["arm"] in arms]
     studies = {row["study"] for row in searches}
     asks = [row for row in found["asks"] if row["study"] in studies]
-    wanted = {row["run_id"] for row in (*asks, *cells)}
+    wanted = {row["run_id"] for row in (*asks, *cells)} | {row["confirmation"] for row in asks}
     kept = {
         "searches": searches,
         "asks": asks,

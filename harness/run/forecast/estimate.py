@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.benchmark.arms import Competitor
 from harness.benchmark.comparison import ComparisonRun
+from harness.benchmark.first_trial import first_trial, moved_defaults
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter
 from harness.errors import PluginError, disk
@@ -23,7 +24,7 @@ from harness.run.forecast.queue import PlannedSearch, list_seconds, search_secon
 from harness.run.forecast.timing import SECONDS_OF_REPORT, Timing, time_arm
 from harness.run.prepare import Prepared, Request, prepare
 from harness.run.reuse import earlier_runs, foreseen, foreseen_recipes, reusable_folders
-from harness.run.search.budget import amount, expected
+from harness.run.search.budget import amount, confirmations, expected
 from harness.run.search.range_test import range_test_steps
 from harness.run.workbench import Bench
 from harness.run.workers.opening import opening_of
@@ -33,7 +34,7 @@ SECONDS_PER_ASK = 0.005  # of Optuna and the records, for a trial of two paramet
 SECONDS_PER_EVENT = 0.002  # of the driver
 AROUND = 1.0  # seconds, of what is recorded between the last run and the report
 
-Taken = Mapping[tuple[str, str], int]  # how many runs are there already, by arm and kind: search, compare or restart
+Taken = Mapping[tuple[str, str], int]  # how many runs are there already, by arm and kind; see ``_kind``
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,13 @@ class ArmCost:
     timing: Timing
     problem: str  # why it cannot be timed; ""
     trials: int  # of all its searches
-    epochs: float  # of these trials
+    epochs: float  # of these trials, and of the runs that confirm the best of them
     searches: int
+
+    @property
+    def confirmations(self) -> int:
+        """The number of trials that are trained once more."""
+        return confirmations(self.competitor, self.searches, self.trials)
 
     @property
     def epoch(self) -> float:
@@ -63,20 +69,27 @@ class ArmCost:
         asked = self.competitor.benchmark.search.lr_range_test
         return self.timing.step * range_test_steps(self.competitor) if asked else 0.0
 
-    def planned_searches(self, taken: int) -> list[PlannedSearch]:
-        """Return its searches, of which the first so many trials are there already."""
+    def planned_searches(self, taken: int, confirmed: int) -> list[PlannedSearch]:
+        """Return its searches, of which the runs of so many trials and so many confirmations are there already."""
         search = self.competitor.benchmark.search
         each = self.trials // self.searches if self.searches else 0
         low, high = search.epochs[0] if search.pruner == "none" else search.epochs[-1], search.epochs[-1]
         runs = [
             self.timing.building + SECONDS_PER_ASK + epochs * self.epoch for epochs in spread_epochs(low, high, each)
         ]
+        again = self.timing.building + self.competitor.benchmark.compare.epochs * self.epoch
         planned = []
         for number in range(self.searches):
-            done = taken // search.seeds // self.searches + (number < taken // search.seeds % self.searches)
+            done, confirmed_here = (self._share(many, number) for many in (taken // search.seeds, confirmed))
             trials = [[seconds] * search.seeds for seconds in runs]
-            planned.append(PlannedSearch([[0.0]] * min(done, each) + trials[done:], search.together))
+            left = max(0, min(search.confirm, each) - confirmed_here)
+            trials = [[0.0]] * min(done, each) + trials[done:]
+            planned.append(PlannedSearch(trials, search.together, [again] * left))
         return planned
+
+    def _share(self, many: int, number: int) -> int:
+        """Return how many of so many runs belong to a search, if all searches have equally many."""
+        return many // self.searches + (number < many % self.searches)
 
 
 def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
@@ -163,7 +176,8 @@ def _arm_row(cost: ArmCost, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
     comparison = [] if cost.problem else [one for one in planned if one.of == cost.competitor.name]
     roles = Counter(one.role for one in planned if one.of == cost.competitor.name)
     epochs = cost.epochs + sum(one.run.epochs for one in comparison)
-    searched = cost.trials * (SECONDS_PER_ASK + benchmark.search.seeds * timing.building) + cost.epochs * cost.epoch
+    building = (cost.trials * benchmark.search.seeds + cost.confirmations) * timing.building
+    searched = cost.trials * SECONDS_PER_ASK + building + cost.epochs * cost.epoch
     return {
         "arm": cost.competitor.name,
         "problem": cost.problem,
@@ -171,9 +185,12 @@ def _arm_row(cost: ArmCost, planned: Sequence[ComparisonRun]) -> dict[str, Any]:
         "budget": amount(benchmark.search, cost.competitor),
         "searches": cost.searches,
         "trials": cost.trials,
+        "confirmations": cost.confirmations,
+        "first_trial": first_trial(cost.competitor),
+        "moved_defaults": {name: list(both) for name, both in moved_defaults(cost.competitor).items()},
         "seeds": benchmark.compare.seeds,
         "comparison": dict(roles),
-        "runs": cost.trials * benchmark.search.seeds + len(comparison),
+        "runs": cost.trials * benchmark.search.seeds + cost.confirmations + len(comparison),
         "epochs": epochs,
         "parameters": timing.parameters,
         "examples_per_second": timing.batch_size / timing.step if timing.step else 0.0,
@@ -190,7 +207,9 @@ def _phases(
     """Return how many seconds pass in each phase, without what is there already."""
     by_arm = {cost.competitor.name: cost for cost in costs if not cost.problem}
     searches = [
-        search for arm, cost in by_arm.items() for search in cost.planned_searches(taken.get((arm, "search"), 0))
+        search
+        for arm, cost in by_arm.items()
+        for search in cost.planned_searches(taken.get((arm, "search"), 0), taken.get((arm, "confirmation"), 0))
     ]
     compared = [*_left_of(planned, by_arm, taken, "compare")]
     folds = [setting.plan.benchmark.compare.epochs * max((cost.epoch for cost in by_arm.values()), default=0.0)]
@@ -228,10 +247,14 @@ def _left_of(
 
 def _kinds(recipes: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return for each of these runs its arm and its kind."""
-    return [
-        (Arm(**recipe["arm"]).name, "restart" if recipe["follows"] else str(recipe["phase"]))
-        for recipe in recipes.values()
-    ]
+    return [(Arm(**recipe["arm"]).name, _kind(recipe)) for recipe in recipes.values()]
+
+
+def _kind(recipe: Mapping[str, Any]) -> str:
+    """Return the kind of a run: "search", "confirmation", "compare" or "restart"."""
+    if recipe["follows"]:
+        return "restart"
+    return "confirmation" if Setting.confirms(recipe) else str(recipe["phase"])
 
 
 def _cached_bytes(setting: Setting) -> int:
