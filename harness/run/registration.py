@@ -36,7 +36,7 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
     ]
     if powers:
         lowest = min(powers)
-        exploratory = "; exploratory: more seeds would show more" if lowest < protocols.EXPLORATORY else ""
+        exploratory = "; exploratory: more replicates would show more" if lowest < protocols.EXPLORATORY else ""
         reporter.say(
             f"protocol {protocol.hash[:12]} registered: identical arms would come out similar with probability "
             f"{lowest:.2f}{exploratory}"

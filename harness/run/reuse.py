@@ -57,16 +57,18 @@ def earlier_runs(setting: Setting, own: Path, folders: Sequence[Path]) -> Earlie
     return EarlierRuns(folders_of_run, recipes)
 
 
-def foreseen(setting: Setting, earlier: EarlierRuns) -> dict[str, int]:
-    """Return by run folder how many runs a benchmark can take from it up to the first look, before its searches have asked.
+def foreseen(setting: Setting, earlier: EarlierRuns, replicates: int) -> dict[str, int]:
+    """Return by run folder how many runs so many replicates can take from it, before their searches have asked.
 
     These are the runs whose recipes are those of its own runs, but for hyperparameters that its searches may choose.
     """
-    return dict(Counter(earlier.folders[run_id][0].name for run_id in sorted(foreseen_recipes(setting, earlier))))
+    return dict(
+        Counter(earlier.folders[run_id][0].name for run_id in sorted(foreseen_recipes(setting, earlier, replicates)))
+    )
 
 
-def foreseen_recipes(setting: Setting, earlier: EarlierRuns) -> dict[str, Mapping[str, Any]]:
-    """Return the recipes of the runs that a benchmark can take over up to its first look at the most, by id."""
+def foreseen_recipes(setting: Setting, earlier: EarlierRuns, replicates: int) -> dict[str, Mapping[str, Any]]:
+    """Return the recipes of the runs that so many replicates of a benchmark can take over at the most, by id."""
     follows: dict[str, str] = {}
     recipes: dict[str, Mapping[str, Any]] = {}
     possible: set[str] = set()
@@ -74,16 +76,16 @@ def foreseen_recipes(setting: Setting, earlier: EarlierRuns) -> dict[str, Mappin
         with suppress(ValueError, KeyError, TypeError):  # the recipe of another program, or a damaged one
             recipes[run_id] = recipe = json.loads(text)
             follows[run_id] = str(recipe["follows"])
-            if run_id in _possible_ids(setting, recipe):
+            if run_id in _possible_ids(setting, recipe, replicates):
                 possible.add(run_id)
     if setting.plan.benchmark.compare.gate:
         possible |= {run_id for run_id, before in follows.items() if before in possible}
     return {run_id: recipes[run_id] for run_id in possible}
 
 
-def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
+def _possible_ids(setting: Setting, recipe: Mapping[str, Any], replicates: int) -> set[str]:
     """Return the ids of the runs of a benchmark that have the hyperparameters of a recipe, and its phase."""
-    plan, replicates = setting.plan, setting.plan.benchmark.compare.looks[0]
+    plan = setting.plan
     competitors = {competitor.name: competitor for competitor in (*plan.competitors, *plan.controls)}
     competitor = competitors.get(Arm(**recipe["arm"]).name)
     if competitor is None:
@@ -92,7 +94,7 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
     params = {**recipe["optimizer"], **schedule}
     params |= {name: recipe[name] for name in COMMON}
     if recipe["phase"] == "search":
-        return set(_possible_search_ids(setting, competitor, params))
+        return set(_possible_search_ids(setting, competitor, params, replicates))
     seed = int(recipe["init_seed"])
     if setting.replicate_of(seed) >= replicates:
         return set()
@@ -101,15 +103,17 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
     return {run.id for run in runs}
 
 
-def _possible_search_ids(setting: Setting, competitor: Competitor, params: Mapping[str, Any]) -> Iterator[str]:
+def _possible_search_ids(
+    setting: Setting, competitor: Competitor, params: Mapping[str, Any], replicates: int
+) -> Iterator[str]:
     """Yield the ids of the trials of an arm that have these hyperparameters, and of their confirmations."""
-    search, replicates = setting.plan.benchmark.search, range(setting.plan.benchmark.compare.looks[0])
-    trials = itertools.product(replicates, range(search.seeds))
+    search = setting.plan.benchmark.search
+    trials = itertools.product(range(replicates), range(search.seeds))
     has = {name: _has(space, params.get(name)) for name, space in competitor.space.items()}
     if all(has.values()):
         yield from (setting.search_run(competitor, params, replicate, seed).id for replicate, seed in trials)
     if search.confirm and all(inside for name, inside in has.items() if name != "epochs"):
-        yield from (setting.confirmation_run(competitor, params, replicate).id for replicate in replicates)
+        yield from (setting.confirmation_run(competitor, params, replicate).id for replicate in range(replicates))
 
 
 def _has(space: Any, value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.benchmark.comparison import ComparisonRun, comparison_runs, restart_runs
@@ -43,6 +43,20 @@ def probe_costs(setting: Setting, planned: Sequence[ComparisonRun]) -> list[dict
     all measurements ``compare.probe_sizes`` asks for, "" where all, and ``left_out`` what a limit in seconds leaves out.
     """
     return [_cost(probe, setting, planned) for probe in setting.plan.probes]
+
+
+def wanted_of(
+    setting: Setting, planned: Sequence[ComparisonRun], timed: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Return rows of probes that were ``timed``, for other networks: as many measurements as are asked for and fit."""
+    rows = []
+    for probe, row in zip(setting.plan.probes, timed, strict=True):
+        work, each = work_of(probe, setting, planned), row["seconds_each"]
+        fits = len(work.wanted)
+        if row["budget"] is not None and each:
+            fits = min(fits, int(row["budget"] / each))
+        rows.append({**row, "wanted": len(work.wanted), "fits": fits, "seconds": fits * each})
+    return rows
 
 
 def foretell(setting: Setting, replicates: int, command: Sequence[str] = ()) -> list[str]:
