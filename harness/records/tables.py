@@ -71,6 +71,7 @@ def further_searches(trials: DataFrame, meta: Meta) -> DataFrame:
     controls = {name: str(role["of"]) for name, role in meta.roles.items()}
     replicates = (trials["replicate"] > 0) & trials["arm"].isin(meta.arms)
     further = trials[replicates | trials["arm"].isin(controls)].rename(columns={"study": "search"})
+    further["control"] = further["arm"].where(further["arm"].isin(controls), "")
     further["arm"] = further["arm"].replace(controls)
     return further.reset_index(drop=True)
 

@@ -1,15 +1,17 @@
 """Seed noise: the difference between the scores of two seeds that chance alone exceeds once in twenty.
 
-    t(0.95, S - 1) * sqrt(2) * sd
+    t(0.95, f) * sqrt(2) * sd
 
-Here sd is the standard deviation of the arm's S final tune scores in the comparison, for every trial is one seed. The score is
-the one that the search goes by. For a score in "%" the noise is at least one example of the tune split. An arm with fewer than
-two seeds takes the pooled sd of the others.
+Here sd is the standard deviation of the arm's final tune scores in the comparison between the seeds of one replicate, pooled over
+replicates with f degrees of freedom, for every trial is one seed. The score is the one that the search goes by. Where no
+replicate has two seeds, replicates stand for seeds, and the noise is rather too large. For a score in "%" it is at least one
+example of the tune split. An arm with fewer than two seeds takes the pooled sd of the others.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from harness.plugin.meta import Deciding
 from harness.records import Records
@@ -25,18 +27,30 @@ def seed_noise(records: Records) -> dict[str, float]:
 
     samples = {str(arm): final_scores(records, str(arm), records.searched) for arm in records.arms["arm"]}
     exponent = scaled([score for of_seed in samples.values() for score in of_seed.values()])[1]
-    unit_samples = {arm: np.ldexp(list(v.values()), -exponent) for arm, v in samples.items() if len(v) > 1}
-    spreads = {arm: (len(scores) - 1, float(np.var(scores, ddof=1))) for arm, scores in unit_samples.items()}
-    pooled = _pooled_variance(list(spreads.values()))
+    seeds = int(records.meta.benchmark["compare"]["seeds"])  # of a replicate
+    spreads: dict[str, tuple[int, float]] = {}
+    for arm, scores in samples.items():
+        groups = [np.ldexp(group, -exponent) for group in _by_replicate(scores, seeds)]
+        spreads[arm] = _pooled_variance([(len(group) - 1, float(np.var(group, ddof=1))) for group in groups])
+    pooled = _pooled_variance([spread for spread in spreads.values() if spread[0]])
     least = _one_example(records)
     noises = {}
-    for arm in samples:
-        freedom, variance = spreads.get(arm, pooled)
+    for arm, spread in spreads.items():
+        freedom, variance = spread if spread[0] else pooled
         noises[arm] = math.nan
         if freedom:
             unit_noise = t.ppf(1 - BY_CHANCE, freedom) * math.sqrt(2 * variance)
             noises[arm] = max(least, float(np.ldexp(unit_noise, exponent)))
     return noises
+
+
+def _by_replicate(scores: Mapping[int, float], seeds: int) -> list[list[float]]:
+    """Return scores by seed as those of each replicate with two or more; all together where no replicate has two."""
+    groups: dict[int, list[float]] = {}
+    for seed, score in scores.items():
+        groups.setdefault(seed // seeds, []).append(score)
+    several = [group for group in groups.values() if len(group) > 1]
+    return several or ([list(scores.values())] if len(scores) > 1 else [])
 
 
 def _pooled_variance(spreads: list[tuple[int, float]]) -> tuple[int, float]:

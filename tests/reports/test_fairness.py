@@ -211,7 +211,7 @@ def test_the_page_shows_what_tuning_was_worth(make_records: Any) -> None:
                     "why": ["edge"],
                     "ranges": {"lr": {"low": 0.001, "high": 100.0, "log": True}},
                     "extra": 12.0,
-                    "after": 12,
+                    "after": [12],
                 }
             ],
         ),

@@ -42,6 +42,7 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
     "measured": {"probe": str, "one": str, "other": str, "third": str, "name": str, "value": float},
     "repeated": {
         "search": str,
+        "control": str,
         "arm": str,
         "state": str,
         "reason": str,
