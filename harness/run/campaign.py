@@ -146,7 +146,9 @@ class Campaign:
             self._say_look(replicates, "the next look needs more replicates", records)
             self._end_by_limit(replicates, replicates, following)
         else:
-            self._say_look(replicates, f"{counted(following - replicates, 'more replicate')} begin", records)
+            more = following - replicates
+            begin = "begins" if more == 1 else "begin"
+            self._say_look(replicates, f"{counted(more, 'more replicate')} {begin}", records)
             self._note(following)
             return following
         return None

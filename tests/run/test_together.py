@@ -164,7 +164,7 @@ BUDGETS = {
         (TAIL, "pruner_options = { n_startup_trials = 1 }\n"), PRUNED,
     ),
     "seconds": (("trials = 3", 'unit = "seconds"\nbudget = 9.5\ntogether = 3'), (TAIL, "")),
-    "replicates": (("trials = 3", "trials = 5\ntogether = 2\nreplicates = 2\nseeds = 2"), (TAIL, "")),
+    "replicates": (("trials = 3", "trials = 5\ntogether = 2\nseeds = 2"), ("looks = [1]", "looks = [2]"), (TAIL, "")),
     "one at a time": (("trials = 3", "trials = 6"),),
 }  # fmt: skip
 CASES = {**SAMPLERS, **PRUNERS, **BUDGETS}
