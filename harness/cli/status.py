@@ -31,7 +31,7 @@ def status(folder: Path) -> dict[str, Any]:
 
     records = open_records(folder)
     replicates, compared = _replicates(records), records.compared()
-    seeds = records.meta.benchmark["compare"]["seeds"] * replicates["total"]
+    seeds = records.meta.planned_seeds
     arms = []
     for arm in records.meta.arms:
         wanted = records.trials_wanted(arm) * replicates["total"]
@@ -67,7 +67,7 @@ def _replicates(records: Records) -> dict[str, Any]:
     looks = records.meta.benchmark["compare"].get("looks", [1])
     rows = records.comparison[records.comparison["role"].isin(["fresh", "aa", "different"])]
     ended = rows["state"].isin(schema.ENDED).groupby(rows["replicate"]).all()
-    return {"ended": int(ended.sum()), "total": int(records.meta.looks.get("replicates", looks[0])), "looks": looks}
+    return {"ended": int(ended.sum()), "total": records.meta.planned_replicates, "looks": looks}
 
 
 def _trials_of(records: Records, arm: str) -> DataFrame:

@@ -176,6 +176,20 @@ class Meta:
         """Return a line for each network whose scale-free tensors matter to its objective."""
         return [line for network, tested in self.scale_free.items() if (line := penalty_line(network, tested))]
 
+    @property
+    def planned_replicates(self) -> int:
+        """How many replicates there are up to the look that the run goes to, as far as that is known."""
+        return int(self.looks.get("replicates", self.benchmark["compare"].get("looks", [1])[0]))
+
+    @property
+    def planned_seeds(self) -> int:
+        """How many comparison seeds each arm has up to that look.
+
+        >>> records.meta.planned_seeds
+        2
+        """
+        return self.planned_replicates * int(self.benchmark["compare"]["seeds"])
+
     def sign(self, metric: str) -> int:
         """Return what a metric's value is multiplied by so that more is better: 1 or -1."""
         return sign_of(self.metrics[metric]["goal"])

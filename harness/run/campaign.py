@@ -182,7 +182,8 @@ class Campaign:
         return f"look {self._looks.index(replicates) + 1} of {len(self._looks)}"
 
     def _end(self, replicates: int, why: str, word: str, records: Records | None = None) -> None:
-        self._say_look(replicates, why, records)
+        if self._worked:
+            self._say_look(replicates, why, records)
         self._note(replicates, word)
 
     def _end_by_limit(self, replicates: int, begun: int, wanted: int) -> None:

@@ -50,6 +50,7 @@ class Driver:
         self._epochs_done = 0  # in this session
         self._epochs_in_all = 0  # those done, and those left when a run ended last
         self._began = 0.0  # when the first of them was begun
+        self._said: set[str] = set()  # lines that the event loops of earlier looks have said
 
     @cached_property
     def executor(self) -> GuardedExecutor:
@@ -93,6 +94,7 @@ class Driver:
                 self.reporter,
                 self.earlier,
                 after_event=lambda run, event: self._show_progress(loop, watch, run, event),
+                said=self._said,
             )
             loop.carry_out()
         if loop.taken:
