@@ -124,7 +124,7 @@ def restart_runs(setting: Setting, done: Sequence[ComparisonRun]) -> list[Compar
         before = fresh[0].run
         run = replace(
             before,
-            epochs=max(1, math.ceil(before.epochs * LONGER)),
+            epochs=epochs_longer(before.epochs),
             order_seed=before.order_seed + OTHER_ORDER,
             head_epochs=0,
             snapshots=False,
@@ -134,6 +134,11 @@ def restart_runs(setting: Setting, done: Sequence[ComparisonRun]) -> list[Compar
         )
         restarts.append(ComparisonRun(run, "restart", competitor.name, fresh[0].replicate))
     return restarts
+
+
+def epochs_longer(epochs: int) -> int:
+    """Return for how many epochs a restart goes on from a run of so many."""
+    return max(1, math.ceil(epochs * LONGER))
 
 
 def arms_to_restart(setting: Setting) -> list[Competitor]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
 
-from harness.benchmark.comparison import ComparisonRun
+from harness.benchmark.comparison import ComparisonRun, epochs_longer
 from harness.benchmark.plan import Setting
 from harness.console.progress import Reporter, Watch
 from harness.errors import PluginError
@@ -193,9 +193,11 @@ class Driver:
         """Return how many epochs of the comparison are still to begin; of runs not yet entered, those to be expected."""
         arms = self.setting.plan.competitors
         mean = sum(arm.benchmark.compare.epochs for arm in arms) // len(arms)
-        left = sum(run.epochs for run in self.restart.ahead) if self.restart else 0
-        for retrain in self.retrains:
-            left += sum(run.epochs for run in retrain.waiting) if retrain.entered else retrain.left * mean
+        phases: list[tuple[Retrain | Restart, int]] = [(retrain, mean) for retrain in self.retrains]
+        phases += [(self.restart, epochs_longer(mean))] if self.restart else []
+        left = 0
+        for phase, expected in phases:
+            left += sum(run.epochs for run in phase.waiting) if phase.entered else phase.left * expected
         return left
         return left
 

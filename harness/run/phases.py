@@ -284,12 +284,6 @@ class Restart(Entered):
         ended = sum(has_ended(self._store, entry.run) for entry in self._restarts())
         return len(self.waiting) + len(arms_to_restart(self._setting)) - ended
 
-    @property
-    def ahead(self) -> list[Run]:
-        """The runs that are still to begin, those to be expected of a comparison under way included."""
-        expected = [] if self.entered else restart_runs(self._setting, self._comparison.runs)
-        return [*self.waiting, *(entry.run for entry in expected)]
-
     def enter(self) -> None:
         """Enter the restarts; where weights that they start from were damaged meanwhile, their runs come first."""
         if self.entered or not self.all_ended or not all(retrain.finished for retrain in self._retrains):

@@ -107,7 +107,7 @@ def test_epochs_that_are_left_count_each_run_once(opened):
     )  # fmt: skip
     loop.carry_out()
     searched = sum(run.epochs for run in executor.order if run.phase == "search")
-    assert left[0] == searched + 6 * 2  # restarts count as whole runs, as long as they are not entered
+    assert left[0] == searched + 4 * 2 + 2 * 1
     assert left[-1] == 0
     assert left == sorted(left, reverse=True)
 
