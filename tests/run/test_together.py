@@ -97,11 +97,13 @@ def searched(benchmark_file, registry, tmp_path, monkeypatch):
         setting = Setting(resolve(benchmark, source, registry), data, Device("cpu", "fp32", 1))
         executor = AnyOrder(room, seed, dies_after)
         with Store(tmp_path / (folder or str(next(folders)))) as store:
-            tune = Tune(setting, store, lambda *line: None, lambda *trial: None)
-            tune.open()
-            EventLoop(executor, [tune], store, Reporter(quiet=True), EarlierRuns()).carry_out()
-            assert tune.finished
-            assert tune.left == 0
+            replicates = range(benchmark.compare.looks[0])
+            tunes = [Tune(setting, store, r, lambda *line: None, lambda *trial: None) for r in replicates]
+            for tune in tunes:
+                tune.open()
+            EventLoop(executor, tunes, store, Reporter(quiet=True), EarlierRuns()).carry_out()
+            assert all(tune.finished for tune in tunes)
+            assert sum(tune.left for tune in tunes) == 0
             return records(store), executor.most
 
     return search
