@@ -1,4 +1,4 @@
-"""How much of a result is luck in tuning: the same search again, with other seeds, as often as ``search.replicates`` says.
+"""How much of a result is luck in tuning: every arm's search again in every replicate, with other seeds.
 
 The means of the replicates scatter for two reasons: each search chose other parameters, and each mean is of a few seeds. The
 second part is known from the seeds, and is subtracted (one-way random effects; Searle, Casella & McCulloch 1992, ch. 3).
@@ -32,7 +32,7 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     metric, runs = records.deciding.column, records.comparison
-    runs = runs[runs["role"].isin(["fresh", "replicate"]) & (runs["state"] == "done")]
+    runs = runs[(runs["role"] == "fresh") & (runs["state"] == "done")]
     rows = []
     for arm in map(str, records.arms["arm"]) if metric in runs else ():
         replicates = [group[metric].dropna().to_numpy() for _, group in runs[runs["arm"] == arm].groupby("replicate")]
