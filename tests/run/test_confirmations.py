@@ -7,9 +7,13 @@ import json
 import optuna
 import pytest
 
+from harness.cli.show import show
+from harness.console.progress import Reporter
 from harness.plugin.runs import Done, Epoch, Failed, State
-from harness.records import Store, schema
+from harness.records import Store, open_records, schema
+from harness.run.prepare import Request
 from harness.run.search import GO_ON, study_name
+from harness.run.start import run as run_benchmark
 
 TAIL = "sampler_options = { n_startup_trials = 2 }\n"
 SIX = ("trials = 3", 'trials = 6\nsampler = "random"')
@@ -304,3 +308,53 @@ def test_the_records_tell_how_each_confirmation_ended(plan, start, tmp_path):
         rows = again.db.execute("SELECT recipe FROM runs WHERE run_id IN (?, ?)", (first.id, second.id)).fetchall()
     assert [json.loads(recipe)["epochs"] for (recipe,) in rows] == [7, 7]
     assert search.study == study_name(search.arm)
+
+
+# --- in a whole run ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def carried_out(benchmark_file, tmp_path):
+    """The records of a small benchmark whose searches confirm two trials, for three epochs."""
+    text = (
+        ("confirm = 0", "confirm = 2"),
+        ("epochs = 2\n", "epochs = 3\n"),
+        ("trials = 3", 'trials = 3\nsampler = "random"'),
+    )
+    file = benchmark_file(*text, (TAIL, ""), ("looks = [1]", "looks = [2]"))
+    assert run_benchmark(Request(file, out=tmp_path / "runs"), Reporter(quiet=True), ["harness", "run", str(file)]) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    return open_records(folder)
+
+
+def test_a_run_chooses_by_tune_loss_among_its_confirmations_and_shows_them(carried_out):
+    records = carried_out
+    assert (records.searched.name, records.deciding.name) == ("loss", "accuracy")
+    runs = records.runs.set_index("run_id")
+    for arm in records.arms.to_dict("records"):
+        trials = records.trials[records.trials["arm"] == arm["arm"]].set_index("number")
+        scores = {number: runs.loc[trial["run_id"], "tune_loss"] for number, trial in trials.iterrows()}
+        assert trials["value"].to_dict() == pytest.approx(scores)
+        best = sorted(scores, key=scores.get)[:2]
+        confirmed = trials[trials["confirmation"] != ""]
+        assert sorted(confirmed.index) == sorted(best)
+        again = runs.loc[confirmed["confirmation"]]
+        assert set(again["phase"]) == {"search"}
+        assert confirmed["confirmed"].tolist() == again["tune_loss"].tolist()
+        assert set(confirmed["confirmation_state"]) == {"done"}
+        assert set(trials.loc[trials["confirmation"] == "", "confirmation_state"]) <= {""}
+        assert arm["tuned_trial"] == confirmed["confirmed"].idxmin()
+        assert arm["tuned_value"] == scores[arm["tuned_trial"]]
+        epochs = records.epochs[records.epochs["run_id"].isin(confirmed["confirmation"])]
+        assert set(epochs.groupby("run_id")["epoch"].max()) == {3}
+    assert set(records.repeated["replicate"]) == {1}
+    assert (records.repeated.groupby("search")["confirmation"].apply(lambda ids: (ids != "").sum()) == 2).all()
+
+
+def test_show_tells_of_each_confirmation(carried_out):
+    for arm in show(carried_out.folder)["arms"]:
+        confirmed = [trial for trial in arm["trials"] if "confirmation" in trial]
+        assert len(confirmed) == 2
+        best = min(confirmed, key=lambda trial: trial["confirmation"]["value"])
+        assert best["number"] == arm["tuned"]["trial"]
+        assert {trial["confirmation"]["state"] for trial in confirmed} == {"done"}
