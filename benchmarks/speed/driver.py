@@ -32,7 +32,7 @@ from harness.records import Store
 from harness.run import driver as drivers
 from harness.run.description import describe_run
 from harness.run.prepare import Prepared, Request, prepare
-from harness.run.search import study
+from harness.run.search import trials as searching
 from harness.run.search.optuna_study import OptunaStudy
 
 EPOCHS = 8  # of every trial
@@ -122,7 +122,7 @@ def opened(folder: Path, trials: int, workers: int, sampler: str) -> Prepared:
 def measure(folder: Path, trials: int, workers: int, sampler: str, profile: str) -> str:
     """Return a line on a search of so many trials."""
     optuna = Stopwatch()
-    for owner, names in ((OptunaStudy, ("prepare", "ask", "end", "decide")), (study, ("write_study",))):
+    for owner, names in ((OptunaStudy, ("prepare", "ask", "end", "decide")), (searching, ("write_study",))):
         for name in names:
             setattr(owner, name, optuna.around(getattr(owner, name)))
     setting = opened(folder, trials, workers, sampler)

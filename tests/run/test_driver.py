@@ -59,7 +59,7 @@ class Made:
         while self.runs:
             run = self.runs.pop(0)
             self.order.append(run)
-            metrics = {"tune_accuracy": 0.5, "test_accuracy": 0.5}
+            metrics = {"tune_loss": 0.5, "tune_accuracy": 0.5, "test_accuracy": 0.5}
             yield run.id, Epoch(1, 1, 0.1, 0.1, metrics, lambda: State({}, {}))
             yield "unknown", Done(metrics)  # of no run that is under way: it is passed over
             yield run.id, Done(metrics)
