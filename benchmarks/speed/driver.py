@@ -70,7 +70,12 @@ class Simulated:
         """Yield an epoch of each run in turn."""
         while self._under_way:
             run, number = self._under_way.popleft()
-            metrics = {"running_loss": 0.5, "tune_accuracy": _score(run, number), "tune_loss": 0.4, "tune_error": 0.1}
+            metrics = {
+                "running_loss": 0.5,
+                "tune_accuracy": _score(run, number),
+                "tune_loss": 1 - _score(run, number),
+                "tune_error": 0.1,
+            }
             yield run.id, Epoch(number, 18 * number, 0.1 * number, 0.01, metrics)
             if number == run.epochs:
                 yield run.id, Done(metrics)

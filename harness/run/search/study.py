@@ -58,7 +58,7 @@ class Search(Trials):
         if self.finished:
             return 0
         confirming = {each.run.id for each in self._confirmations or ()}
-        trainings = self.left - sum(run_id in self._numbers_by_run for run_id in under_way)
+        trainings = max(0, self.left - sum(run_id in self._numbers_by_run for run_id in under_way))
         again = self.confirmations_left - sum(run_id in confirming for run_id in under_way)
         whole = self.competitor.benchmark.compare.epochs
         return round(trainings * budget.expected_epochs(self.competitor)) + again * whole
