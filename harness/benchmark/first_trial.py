@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.benchmark.arms import Competitor
-from harness.benchmark.spaces import SCHEDULE
+from harness.benchmark.spaces import DECAY, SCHEDULE
 
 
 def first_trial(competitor: Competitor) -> dict[str, Any]:
@@ -30,9 +30,9 @@ def moved_defaults(competitor: Competitor) -> dict[str, tuple[Any, Any]]:
 
 
 def _plugin_defaults(competitor: Competitor) -> dict[str, Any]:
-    """Return the defaults of the optimizer and of the schedule, named as in the arm's space."""
+    """Return the defaults of the optimizer and of the schedule, named as in the arm's space; a weight decay's is 0."""
     schedule = {f"{SCHEDULE}{name}": value for name, value in competitor.scheduler.defaults.items()}
-    return {**competitor.optimizer.defaults, **schedule}
+    return {DECAY: 0.0, **competitor.optimizer.defaults, **schedule}
 
 
 def _defaults(competitor: Competitor) -> dict[str, Any]:

@@ -96,11 +96,11 @@ def _arm_lines(arm: Mapping[str, Any], replicates: int) -> list[str]:
 
 def _first_trial_line(arm: Mapping[str, Any]) -> str:
     """Return what the first trial of each search of an arm is, and which defaults its space does not contain."""
-    from harness.console.numbers import assignments, joined, setting
+    from harness.console.numbers import assignments
 
-    line = f"    trial 1 has the defaults: {assignments(arm['first_trial'])}"
-    moved = [f"{name} {setting(default)} lies outside" for name, (default, _) in arm["moved_defaults"].items()]
-    return f"{line} ({joined(moved)})" if moved else line
+    line = f"    each search begins with the defaults: {assignments(arm['first_trial'])}"
+    moved = assignments({name: default for name, (default, _) in arm["moved_defaults"].items()})
+    return f"{line} (the nearest to {moved})" if moved else line
 
 
 def _budget(arm: Mapping[str, Any]) -> str:

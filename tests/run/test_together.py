@@ -93,7 +93,8 @@ def searched(benchmark_file, registry, tmp_path, monkeypatch):
     folders = iter(range(1000))
 
     def search(room, seed, *replacements, folder=None, dies_after=math.inf):
-        benchmark, source = load(benchmark_file(*replacements))
+        by_accuracy = ("[compare]", 'metric = "accuracy"\n[compare]')
+        benchmark, source = load(benchmark_file(by_accuracy, *replacements))
         setting = Setting(resolve(benchmark, source, registry), data, Device("cpu", "fp32", 1))
         executor = AnyOrder(room, seed, dies_after)
         with Store(tmp_path / (folder or str(next(folders)))) as store:
@@ -168,6 +169,7 @@ BUDGETS = {
     "seconds": (("trials = 3", 'unit = "seconds"\nbudget = 9.5\ntogether = 3'), (TAIL, "")),
     "replicates": (("trials = 3", "trials = 5\ntogether = 2\nseeds = 2"), ("looks = [1]", "looks = [2]"), (TAIL, "")),
     "one at a time": (("trials = 3", "trials = 6"),),
+    "confirmed": (("trials = 3", "trials = 6\ntogether = 3"), ("confirm = 0", "confirm = 3"), ("epochs = 2\n", "epochs = 3\n")),
 }  # fmt: skip
 CASES = {**SAMPLERS, **PRUNERS, **BUDGETS}
 

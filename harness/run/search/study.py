@@ -37,9 +37,8 @@ class Search(Trials):
 
     def __init__(self, setting: Setting, competitor: Competitor, store: Store, replicate: int = 0) -> None:
         super().__init__(setting, competitor, store, replicate)
-        self._confirmations: tuple[Confirmation, ...] | None = (
-            None  # the best trial's first, once all trials have ended
-        )
+        self._confirmations: tuple[Confirmation, ...] | None = None  # the best one first; once all trials have ended
+        self._to_end: set[str] = set()  # the ids of those that have not ended
         self._enter_confirmations()
 
     @property
@@ -52,14 +51,14 @@ class Search(Trials):
         """How many confirmations are still to be trained, or are being trained; at the most where trials go on."""
         if self._confirmations is None:
             return self._options.confirm
-        return sum(self._row(each)["state"] not in schema.ENDED for each in self._confirmations)
+        return len(self._to_end)
 
     def epochs_left(self, under_way: Collection[str]) -> int:
         """Return about how many epochs are still to train in runs that are not among those under way, which are ids."""
         if self.finished:
             return 0
         confirming = {each.run.id for each in self._confirmations or ()}
-        trainings = self.left - sum(run_id in self._numbers_by_run for run_id in under_way)
+        trainings = max(0, self.left - sum(run_id in self._numbers_by_run for run_id in under_way))
         again = self.confirmations_left - sum(run_id in confirming for run_id in under_way)
         whole = self.competitor.benchmark.compare.epochs
         return round(trainings * budget.expected_epochs(self.competitor)) + again * whole
@@ -88,6 +87,7 @@ class Search(Trials):
         A confirmation is a row like a trial's, with its number, and ``confirms`` is true.
         """
         ended = super().tell(run_id)
+        self._to_end.discard(run_id)
         self._enter_confirmations()
         return ended + [self._outcome(each) for each in self._confirmations or () if each.run.id == run_id]
 
@@ -126,7 +126,9 @@ class Search(Trials):
         runs = [each.run for each in self._confirmations]
         self._store.add_runs(runs, str(environment(self.setting.device)["hash"]))
         self._store.note_confirmations(self.study, {each.trial["number"]: each.run.id for each in self._confirmations})
-        self._ready += [each.run for each in self._confirmations if self._row(each)["state"] == schema.WAITING]
+        waiting = [each.run for each in self._confirmations if self._row(each)["state"] == schema.WAITING]
+        self._to_end.update(run.id for run in waiting)
+        self._ready += waiting
 
     def _to_confirm(self, ranked: Iterable[Mapping[str, Any]]) -> list[Confirmation]:
         """Return the confirmations of the best trials; two trials that differ in their epochs alone have one."""
