@@ -46,7 +46,7 @@ BARE = ('formats = ["text"]', "formats = []")
 EVERYTHING = (
     ("name = ", 'plugins = ["probe.py"]\nname = '),
     ("seeds = 2", 'seeds = 3\naa = true\nlabel_noise = 0.5\ntwins = 1\nuntuned = 2\nprobes = ["pairs", "fails"]'),
-    ("trials = 3", "trials = 2\nseeds = 2\nconfirm = 0"),
+    ("trials = 3", "trials = 2\nseeds = 2"),
     ("looks = [1]", "looks = [2]"),
     BARE,
 )

@@ -24,7 +24,7 @@ def said(monkeypatch):
 @pytest.fixture
 def opened(benchmark_file, tmp_path, said):
     """Return a driver that is not open yet, and its store."""
-    small = (("trials = 3", "trials = 1\nconfirm = 0"), ("seeds = 2", "seeds = 1"), ("looks = [1]", "looks = [1, 2]"))
+    small = (("trials = 3", "trials = 1"), ("seeds = 2", "seeds = 1"), ("looks = [1]", "looks = [1, 2]"))
     setting = prepare(Request(benchmark_file(*small)), Reporter())
     said.clear()
     with Store(tmp_path / "run") as store:

@@ -22,7 +22,7 @@ from harness.run.prepare import Request
 from harness.run.start import run
 
 SMALL = (
-    ("trials = 3", "trials = 1\nconfirm = 0"),
+    ("trials = 3", "trials = 1"),
     ("seeds = 2", 'seeds = 1\nuntuned = 0\ngate = false\nprobes = ["gradient_norm", "distance"]'),
     ('formats = ["text"]', "formats = []"),
 )
