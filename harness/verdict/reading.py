@@ -37,7 +37,7 @@ PAIR = (
     "label_half_margin", "label_double_margin", "seeds", "seeds_missing", "seeds_needed", "unit_kind", "covers", "controls",
 )  # fmt: skip
 GATE = (
-    "arm", "state", "reason", "gradient", "gradient_limit", "train_error", "fit", "train_loss", "restarted", "gain",
+    "arm", "state", "reason", "gradient", "gradient_limit", "train_error", "fit", "objective", "restarted", "gain",
     "gain_limit",
 )  # fmt: skip
 COUNTS = ("arms", "searches", "twins", "trials")  # columns of whole numbers, besides those of seeds
