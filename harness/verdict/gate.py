@@ -59,6 +59,8 @@ def judge_gate(network: Network, arm: str, meta: Meta) -> Gate:
     runs, metrics = network.done_runs(arm), meta.metrics
     if not runs:
         return Gate(UNJUDGED, "no run ended well")
+    if meta.benchmark["search"].get("objective", "common") != "common":
+        return Gate(UNJUDGED, "each arm may have an objective of its own")
     if network.convex:
         has_classes = bool(meta.data.get("classes")) or "accuracy" in metrics
         return _judge_convex(list(runs.values()), network.protocol, has_classes)
