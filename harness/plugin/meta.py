@@ -1,4 +1,4 @@
-"""What a run is about, as its records note it: ``Meta``, one attribute a note, and ``Deciding``, the metric that decides."""
+"""What a run is about, as its records note it: ``Meta``, one attribute a note, and ``Deciding``, a metric that decides."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness.console.numbers import measure
 from harness.errors import arguments
 
 Goal = Literal["min", "max"]
+LOSS = "loss"  # the metric that every task has: the mean of its loss over the examples of a split
 
 
 def sign_of(goal: str) -> int:
@@ -32,7 +33,7 @@ def sign_of(goal: str) -> int:
 
 @dataclass(frozen=True)
 class Deciding:
-    """The metric by which trials are chosen and arms are ranked.
+    """A metric that decides: among arms on the test split, or among the trials of a search on the tune split.
 
     >>> deciding = Deciding(name="accuracy", goal="max", unit="%")
     >>> deciding.column, deciding.text(0.9125)
@@ -105,7 +106,8 @@ class Meta:
     benchmark: Mapping[str, Any]  # the resolved benchmark file, by section
     data: Mapping[str, Any]  # name, source, notice, fingerprint, classes, counts by split, input_shape, ...
     metrics: Mapping[str, Mapping[str, Any]]  # by metric: goal ("min" or "max"), unit, each (a mean over examples)
-    metric: str  # the name of the metric that decides
+    metric: str  # the name of the metric that ranks arms, on the test split
+    search_metric: str  # the name of the metric that scores trials, on the tune split
     arms: Sequence[str]  # the names of the competitors, in the order of the benchmark
     spaces: Mapping[str, Mapping[str, Any]]  # by arm and hyperparameter: low, high, log; choices; or fixed
     environment: Mapping[str, Any] = field(default_factory=dict)  # hash, versions, hardware, ... of the last work
@@ -156,9 +158,16 @@ class Meta:
 
     @property
     def deciding(self) -> Deciding:
-        """The metric that decides."""
-        metric = self.metrics[self.metric]
-        return Deciding(self.metric, metric["goal"], str(metric["unit"]))
+        """The metric that ranks arms, on the test split."""
+        return self._decides(self.metric)
+
+    @property
+    def searched(self) -> Deciding:
+        """The metric that scores the trials of a search, on the tune split."""
+        return self._decides(self.search_metric)
+
+    def _decides(self, name: str) -> Deciding:
+        return Deciding(name, self.metrics[name]["goal"], str(self.metrics[name]["unit"]))
 
     def penalty_lines(self) -> list[str]:
         """Return a line for each network whose scale-free tensors matter to its objective."""

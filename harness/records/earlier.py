@@ -59,27 +59,31 @@ class EarlierRun:
         return replace(self, row=row, epochs=self.epochs[:epoch], files={}, decision=decision)
 
 
-def ended_runs(folder: Path, fingerprint: str, metric: str, environment: str) -> dict[str, str]:
+def ended_runs(folder: Path, fingerprint: str, metrics: Mapping[str, str], environment: str) -> dict[str, str]:
     """Return the runs of a folder that can be taken over, with their recipes as JSON.
 
     There are none where it cannot be read, is in use, or has other data.
 
-    They ended in this environment, on these data, and with this deciding metric, which says when a run has diverged.
+    They ended in this environment, on these data, and with the metric of their phase in ``metrics``, which says when a run
+    has diverged.
     """
     try:
         if not _is_closed(folder):
             return {}
         with database.reading(folder) as db:
-            if _noted(db, "schema_version") != schema.VERSION or _noted(db, "metric") != metric:
+            if _noted(db, "schema_version") != schema.VERSION:
                 return {}
+            noted = {"search": _noted(db, "search_metric"), "compare": _noted(db, "metric")}
+            phases = [phase for phase, metric in metrics.items() if noted[phase] == metric]
             if _noted(db, "data")["fingerprint"] != fingerprint:
                 return {}
             changed = _noted(db, schema.CHANGES) or {}  # runs in which a plugin changed settings of the process
-            states = ", ".join("?" * len(TAKEN))
+            marks = [", ".join("?" * len(values)) for values in (TAKEN, phases)]
             imported = (_noted(db, "baseline") or {}).get("names", [])  # trained on another machine
             rows = db.execute(
-                f"SELECT run_id, recipe, arm FROM runs WHERE environment = ? AND state IN ({states}) ORDER BY run_id",
-                (environment, *TAKEN),
+                "SELECT run_id, recipe, arm FROM runs "
+                f"WHERE environment = ? AND state IN ({marks[0]}) AND phase IN ({marks[1]}) ORDER BY run_id",
+                (environment, *TAKEN, *phases),
             ).fetchall()
     except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -173,7 +173,7 @@ def probed(folder: Path, probe: str, version: str, *run_ids: str) -> Path:
 
 
 def targets(folder: Path) -> Path:
-    """Return where the test targets are, beside the predictions."""
+    """Return where the targets are, beside the predictions: ``targets`` of test, and ``tune``."""
     return folder / "predictions" / "targets.safetensors"
 
 

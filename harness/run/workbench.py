@@ -107,7 +107,7 @@ class Bench:
             tune=self._split(run, "tune"),
             test=self._split(run, "test") if compared else None,
             mirrored=self._mirrored(run) if run.tta else None,
-            metric=use.metric,
+            metric=use.metric_by_phase[run.phase],
             origin=partial(self.solution, run.follows) if run.follows else None,
         )
         return assemble(run, ingredients, use.device, weights)
