@@ -91,16 +91,29 @@ CASES = {
         lambda: pooled(nn.Conv2d(3, 4, 3, bias=False), zero_gain(nn.BatchNorm2d(4)), nn.Tanh()), FILTERS,
     ),
     "a group norm": (lambda: pooled(nn.Conv2d(3, 4, 3, bias=False), nn.GroupNorm(1, 4), nn.Tanh()), {"0.weight": "tensor"}),
-    "a bias before a group norm": (lambda: pooled(zero_bias(nn.Conv2d(3, 4, 3)), nn.GroupNorm(1, 4), nn.Tanh()), {}),
+    "a bias before a group norm": (
+        lambda: pooled(zero_bias(nn.Conv2d(3, 4, 3)), nn.GroupNorm(1, 4), nn.Tanh()), {"0.weight": "group", "0.bias": "group"},
+    ),
     "an instance norm": (lambda: pooled(nn.Conv2d(3, 4, 3, bias=False), nn.InstanceNorm2d(4), nn.ReLU()), FILTERS),
     "divided by its length": (lambda: pooled(Sphere(), nn.Tanh()), FILTERS),
     "no norm": (lambda: pooled(zero_bias(nn.Conv2d(3, 4, 3)), nn.ReLU(), zero_bias(nn.Conv2d(4, 4, 3)), nn.Tanh()), {}),
     "a branch next to zero": (lambda: pooled(Branch(1e-6), nn.Tanh()), {}),
     "a branch at zero": (lambda: pooled(Branch(0.0), nn.Tanh()), {}),
     "float32 alone": (lambda: pooled(Single(), nn.ReLU()), {"0.conv.weight": "filter"}),
+    "a norm before another one": (
+        lambda: pooled(
+            nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(),
+            nn.Conv2d(4, 5, 3, bias=False), nn.BatchNorm2d(5), nn.ReLU(),
+        ),
+        {"0.weight": "filter", "1.weight": "group", "1.bias": "group", "3.weight": "filter"},
+    ),
+    "weight and bias before a layer norm": (
+        lambda: pooled(nn.Conv2d(3, 4, 3), nn.LayerNorm([4, 6, 6], elementwise_affine=False), nn.Tanh()),
+        {"0.weight": "group", "0.bias": "group"},
+    ),
     "two in a row": (
         lambda: pooled(
-            nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.LayerNorm([4, 4, 4])
+            nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Tanh()
         ),
         FILTERS,
     ),
@@ -129,16 +142,59 @@ def test_statistics_that_are_fixed_make_nothing_scale_free(parts_of):
     assert parts_of(backbone=built(network), batch_norm="frozen").scale_free.units == {}
 
 
-@pytest.mark.parametrize("name", ["lesson_cnn", "resnet18", "vit_tiny_patch16_224"])
-def test_of_a_built_in_network_the_convolutions_are_scale_free_and_a_transformer_has_none(parts_of, registry, name):
+def test_of_lesson_cnn_the_convolutions_are_free_and_all_norms_but_the_last(parts_of, registry):
+    """The gain and the shift of a norm are taken away by the next one; the last one is before a linear layer."""
     from harness.plugin.contracts import Backbone
 
-    build = registry.get("backbone", name, Backbone).build if name != "vit_tiny_patch16_224" else tiny_transformer
-    units = parts_of(backbone=build).scale_free.units
-    convolutions = [
-        n for n, p in build((3, 8, 8), 2).named_parameters() if p.ndim == 4 and name != "vit_tiny_patch16_224"
-    ]
-    assert dict(units) == dict.fromkeys(convolutions, "filter")
+    found = parts_of(backbone=registry.get("backbone", "lesson_cnn", Backbone).build).scale_free
+    filters = ["0.weight", "4.weight", "8.weight", "12.weight", "15.weight"]
+    assert [name for name, unit in found.units.items() if unit == "filter"] == filters
+    assert found.groups == [[f"{norm}.weight", f"{norm}.bias"] for norm in (2, 6, 10, 13)]
+
+
+def test_the_norms_that_write_to_one_stream_are_free_together(parts_of):
+    """In a residual network the stream is normalised by the branches that read it, and by the next stage."""
+    found = parts_of(backbone=built(Stages)).scale_free
+    groups = {tuple(sorted(group)) for group in found.groups}
+    assert groups == {
+        ("branch_norm.bias", "branch_norm.weight", "stem_norm.bias", "stem_norm.weight"),
+        ("inner_norm.bias", "inner_norm.weight"),
+    }
+
+
+class Stages(nn.Module):
+    """A stem, a residual block of two convolutions, and a next stage that begins with a convolution and a norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.stem_norm = nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4)
+        self.inner, self.inner_norm = nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
+        self.branch, self.branch_norm = nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
+        self.next, self.next_norm = nn.Conv2d(4, 6, 3, bias=False), nn.BatchNorm2d(6)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x):
+        x = torch.relu(self.stem_norm(self.stem(x)))
+        inside = torch.relu(self.inner_norm(self.inner(x)))
+        x = torch.relu(x + self.branch_norm(self.branch(inside)))
+        return self.head(torch.relu(self.next_norm(self.next(x))).mean((2, 3)))
+
+
+def test_a_transformer_that_normalises_before_its_layers_has_no_scale_free_tensor(parts_of):
+    assert parts_of(backbone=tiny_transformer).scale_free.units == {}
+
+
+def test_a_group_that_is_multiplied_leaves_the_outputs_as_they_are_and_the_objective_not(parts_of):
+    """What the penalty would do with them: a tenth of the scale, the same network, a lower objective."""
+    parts = parts_of(backbone=built(CASES["a norm before another one"][0]), l2_on="all", l2=0.1)
+    inputs = parts.ingredients.train.batch(slice(0, 16))[0]
+    parts.switch("train")
+    with torch.no_grad():
+        before = parts.model(inputs)
+        for name, parameter in parts.model.named_parameters():
+            if name in parts.scale_free.units:
+                parameter *= 0.1
+        torch.testing.assert_close(parts.model(inputs), before, rtol=0, atol=0.02)
 
 
 def tiny_transformer(shape, outputs):
@@ -208,5 +264,5 @@ def test_the_first_epoch_says_which_tensors_are_scale_free_and_later_ones_do_not
     network, _ = CASES["batch norm"]
     parts = parts_of(backbone=built(network))
     first, *later = train(parts.run, parts)
-    assert first.scale_free == {"tensors": FILTERS, "problem": ""}
+    assert first.scale_free == {"tensors": FILTERS, "groups": [], "problem": ""}
     assert [epoch.scale_free for epoch in later] == [None, None]
