@@ -78,7 +78,7 @@ _known: dict[object, ScaleFree] = {}  # that were tested in this process, by wha
 def find_scale_free(run: Run, ingredients: Ingredients) -> ScaleFree:
     """Return the scale-free tensors of a run's network. It is tested once in a process, and leaves no trace there."""
     backbone, train = ingredients.backbone, ingredients.train
-    source = tuple(run.plugins.items()) or backbone.build
+    source = tuple(run.plugins.get(kind) for kind in ("backbone", "head")) if run.plugins else backbone.build
     shape = (train.input_shape, ingredients.outputs, run.batch_norm, run.weights, run.data)
     key = (run.arm.network, source, *shape)
     if key not in _known:
