@@ -1,0 +1,133 @@
+"""How near an optimizer is to the edge of its own stability: the rate times the largest eigenvalue of P^-1 H.
+
+P is what the optimizer divides the gradient by. SGD divides by nothing, and Adam by the root of the mean squared gradient,
+so the curvature that limits the one does not limit the other. Networks of different optimizers can therefore differ in
+sharpness, and each still be as sharp as its optimizer allows. See ``_curvature/preconditioner.py`` for the sources and the
+limits. It describes and never decides.
+
+What is measured is not what was trained with, in three ways. A run keeps no state of its optimizer, so P is computed anew
+from the gradients at the final weights, over the batches of the train split. Images are not augmented. The rate is the
+peak of the schedule: at the end of most schedules it is nearly zero, and says nothing of where the training went.
+Only full-batch training ends at the edge. Noise of small batches keeps a network below it, so a ratio below 1 is no
+surprise, and one above 1 says that the curvature grew after the rate had fallen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness import Int, Probe, hookimpl
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness import Parts
+
+SEED = 0  # of the vector that Lanczos begins with
+
+
+def measure(parts: Parts, images: int = 512, lanczos: int = 30) -> Mapping[str, float]:
+    """Return the eigenvalue and the limit; nothing for an optimizer whose rule is not known, or that has no rate.
+
+    ``eigenvalue``: the largest one of P^-1 H, where H is the Hessian of the objective, with its penalty, on ``images`` train
+    examples; where layers have rates of their own, each counts by its rate as a part of the head's. ``residual``: its
+    relative residual; above .01 it has not converged, and more ``lanczos`` steps are wanted. ``rate``: the learning rate at
+    the schedule's peak. ``times_rate``: their product. ``limit``: what that must stay below for the optimizer to come to
+    rest. ``ratio``: ``times_rate / limit``, 1 at the edge of stability.
+
+    It takes ``lanczos + 1`` products with the Hessian, each about as much work as four gradients on these images, and one
+    gradient of the train split. Batch norm takes the statistics of each batch, as in training.
+    """
+    import torch
+
+    from harness_plugins.probes._curvature.lanczos import extremes, signs, tridiagonalise
+    from harness_plugins.probes._curvature.landscape import Landscape, batch_statistics, exact
+    from harness_plugins.probes._curvature.preconditioner import gradient_moments, rule_of
+    from harness_plugins.probes._images import Images
+
+    use, run, network = parts.ingredients, parts.run, parts.model
+    settings: dict[str, Any] = use.optimizer.settings(run.optimizer)
+    rule = rule_of(use.optimizer.build([torch.nn.Parameter(torch.zeros(2, 2))], **settings))
+    if rule is None or "lr" not in settings:
+        return {}
+    rows = batches_of(parts)
+    fewest = rows[: max(1, images // len(rows[0]))]
+    statistics = batch_statistics(network) if run.batch_norm == "train" else contextlib.nullcontext()
+    with exact(network), statistics:
+        loss = Landscape(network, Images(use.train, fewest), use.task.loss)
+        weights, penalty = loss.weights(), penalties(parts)
+        moments = gradient_moments(loss, map(use.train.batch, rows), penalty)
+        root = (rate_parts(parts) / rule.divisors(*moments)).sqrt()
+        hessian = loss.hessian(weights)
+
+        def product(vector: torch.Tensor) -> torch.Tensor:
+            return root * (hessian(root * vector) + penalty * root * vector)
+
+        start = signs(len(weights), weights, torch.Generator().manual_seed(SEED))
+        ends = extremes(product, tridiagonalise(product, start, lanczos))
+    rate = float(settings["lr"])
+    return {
+        "eigenvalue": ends.largest,
+        "residual": ends.residual,
+        "rate": rate,
+        "times_rate": rate * ends.largest,
+        "limit": rule.limit,
+        "ratio": rate * ends.largest / rule.limit,
+        "images": float(sum(map(len, fewest))),
+    }
+
+
+def batches_of(parts: Parts) -> list[torch.Tensor]:
+    """Return the rows of the train split in batches of the run's size, in an order that depends on nothing but their number.
+
+    What is left over is left out, as in training.
+    """
+    import torch
+
+    from harness_plugins.probes._curvature.landscape import SEED as ORDER
+
+    train = parts.ingredients.train
+    size = min(parts.run.batch_size, len(train))
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(ORDER)).to(train.device)
+    return [batch for batch in order.split(size) if len(batch) == size]
+
+
+def penalties(parts: Parts) -> torch.Tensor:
+    """Return the L2 penalty of each weight ``[d]``."""
+    import torch
+
+    l2 = parts.run.l2
+    return torch.cat([torch.full_like(p.detach().reshape(-1), l2) for p in parts.model.parameters()])
+
+
+def rate_parts(parts: Parts) -> torch.Tensor:
+    """Return each weight's learning rate as a part of the head's ``[d]``; 0 where it is not trained."""
+    import torch
+
+    factors = dict(_factors(parts))
+    return torch.cat(
+        [torch.full_like(p.detach().reshape(-1), factors.get(id(p), 0.0)) for p in parts.model.parameters()]
+    )
+
+
+def _factors(parts: Parts) -> Iterator[tuple[int, float]]:
+    """Yield the id of every trained parameter, and its rate as a part of the head's."""
+    groups = parts.ingredients.backbone.groups
+    if parts.run.layer_factor == 1 or groups is None:
+        yield from ((id(parameter), 1.0) for parameter in parts.model.parameters() if parameter.requires_grad)
+        return
+    for depth, group in enumerate(reversed(groups(parts.model))):
+        yield from ((id(parameter), parts.run.layer_factor**depth) for parameter in group)
+
+
+@hookimpl
+def harness_probes() -> list[Probe]:
+    """Offer stability."""
+    return [
+        Probe(
+            name="stability", measure=measure, costly=True, options={"images": 512, "lanczos": 30},
+            limits={"images": Int(1, 1_000_000), "lanczos": Int(1, 10_000)}, reference="arXiv:2207.14484",
+        )
+    ]  # fmt: skip
