@@ -105,6 +105,9 @@ class FolderRecords(Records):
         return load_arrays(file) if file.is_file() else {}
 
 
+NEEDED = frozenset(
+    ("benchmark", "data", "metrics", "metric", "search_metric", "arms", "spaces", "environment", "command")
+)  # keys of the table ``meta`` without which a run has not begun
 _STARTING = (
     "{}: must be a run with something recorded, got one in its first moment; look again in a while, or let the same "
     "'harness run' go on"
@@ -161,7 +164,7 @@ def _opened(folder: Path) -> FolderRecords:
 def _meta(folder: Path, db: sqlite3.Connection) -> Meta:
     """Return what the run is about; raises RunFolderError where it has not begun, and TypeError for damaged notes."""
     notes = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")}
-    if {"benchmark", "data", "metrics", "metric", "arms", "spaces", "environment", "command"} - set(notes):
+    if NEEDED - set(notes):
         raise RunFolderError(_STARTING.format(folder))
     if unknown := sorted(set(notes) - KEYS):
         raise TypeError(f"the key '{unknown[0]:.80}' in the table 'meta'")

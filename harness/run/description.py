@@ -32,6 +32,7 @@ def describe_run(store: Store, setting: Prepared) -> None:
             "weights": _weights(setting),
             "metrics": _metrics(setting),
             "metric": plan.metric,
+            "search_metric": plan.searched.name,
             "constant": constant_scores(plan.task, setting.data),
             "arms": [c.name for c in plan.competitors],
             "spaces": {c.name: describe_space(c) for c in plan.competitors},
