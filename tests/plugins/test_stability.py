@@ -139,7 +139,7 @@ def dense(parts, rows, l2):
 @pytest.mark.parametrize("l2", [0.0, 0.01])
 @pytest.mark.parametrize(("optimizer", "limit"), [(SGD, 2.0), (ADAM, 38.0)])
 def test_the_eigenvalue_is_that_of_the_dense_matrix_over_what_the_optimizer_divides_by(optimizer, limit, l2):
-    parts = cnn(optimizer, {"lr": 0.02}, l2=l2)
+    parts = cnn(optimizer, {"lr": 0.02}, l2=l2, l2_on="all")
     found = stability.measure(parts, images=48, lanczos=60)
     hessian, gradients = dense(parts, stability.batches_of(parts), l2)
     divisors = (gradients**2).mean(0).sqrt() + 1e-8 if optimizer is ADAM else torch.ones(len(hessian))
@@ -151,6 +151,20 @@ def test_the_eigenvalue_is_that_of_the_dense_matrix_over_what_the_optimizer_divi
     assert found["times_rate"] == pytest.approx(0.02 * found["eigenvalue"])
     assert found["ratio"] == pytest.approx(found["times_rate"] / limit)
     assert found["images"] == 48
+
+
+def test_the_penalty_leaves_scale_free_weights_alone_as_the_objective_does():
+    parts = cnn(SGD, {"lr": 0.1}, l2=0.01)
+    free = [name for name in dict(parts.model.named_parameters()) if name in parts.scale_free.units]
+    assert free  # the convolutions before batch norm
+    for name, part in zip(
+        dict(parts.model.named_parameters()),
+        stability.penalties(parts).split([p.numel() for p in parts.model.parameters()]),
+        strict=True,
+    ):
+        assert (part == (0.0 if name in free else torch.tensor(0.01))).all()
+    parts.run = replace(parts.run, l2_on="all")
+    assert (stability.penalties(parts) == torch.tensor(0.01)).all()
 
 
 def test_the_network_is_left_alone_and_the_answer_is_the_same_again():

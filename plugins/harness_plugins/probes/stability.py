@@ -95,11 +95,16 @@ def batches_of(parts: Parts) -> list[torch.Tensor]:
 
 
 def penalties(parts: Parts) -> torch.Tensor:
-    """Return the L2 penalty of each weight ``[d]``."""
+    """Return the L2 penalty of each weight ``[d]``; it is 0 for the scale-free ones where the objective leaves them alone."""
     import torch
 
-    l2 = parts.run.l2
-    return torch.cat([torch.full_like(p.detach().reshape(-1), l2) for p in parts.model.parameters()])
+    free = parts.scale_free.units if parts.run.l2 and parts.run.l2_on == "not_scale_free" else ()
+    return torch.cat(
+        [
+            torch.full_like(p.detach().reshape(-1), 0.0 if name in free else parts.run.l2)
+            for name, p in parts.model.named_parameters()
+        ]
+    )
 
 
 def rate_parts(parts: Parts) -> torch.Tensor:
