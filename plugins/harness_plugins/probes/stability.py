@@ -15,7 +15,7 @@ surprise, and one above 1 says that the curvature grew after the rate had fallen
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import Int, Probe, hookimpl
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import torch
 
     from harness import Parts
+    from harness_plugins.probes._curvature.lanczos import Extremes
+    from harness_plugins.probes._curvature.landscape import Landscape
 
 SEED = 0  # of the vector that Lanczos begins with
 
@@ -42,31 +44,19 @@ def measure(parts: Parts, images: int = 512, lanczos: int = 30) -> Mapping[str, 
     """
     import torch
 
-    from harness_plugins.probes._curvature.lanczos import extremes, signs, tridiagonalise
-    from harness_plugins.probes._curvature.landscape import Landscape, batch_statistics, exact
     from harness_plugins.probes._curvature.preconditioner import gradient_moments, rule_of
-    from harness_plugins.probes._images import Images
 
-    use, run, network = parts.ingredients, parts.run, parts.model
+    use, run = parts.ingredients, parts.run
     settings: dict[str, Any] = use.optimizer.settings(run.optimizer)
     rule = rule_of(use.optimizer.build([torch.nn.Parameter(torch.zeros(2, 2))], **settings))
     if rule is None or "lr" not in settings:
         return {}
     rows = batches_of(parts)
     fewest = rows[: max(1, images // len(rows[0]))]
-    statistics = batch_statistics(network) if run.batch_norm == "train" else contextlib.nullcontext()
-    with exact(network), statistics:
-        loss = Landscape(network, Images(use.train, fewest), use.task.loss)
-        weights, penalty = loss.weights(), penalties(parts)
-        moments = gradient_moments(loss, map(use.train.batch, rows), penalty)
-        root = (rate_parts(parts) / rule.divisors(*moments)).sqrt()
-        hessian = loss.hessian(weights)
-
-        def product(vector: torch.Tensor) -> torch.Tensor:
-            return root * (hessian(root * vector) + penalty * root * vector)
-
-        start = signs(len(weights), weights, torch.Generator().manual_seed(SEED))
-        ends = extremes(product, tridiagonalise(product, start, lanczos))
+    penalty = penalties(parts)
+    with objective_landscape(parts, fewest) as loss:
+        divisors = rule.divisors(*gradient_moments(loss, map(use.train.batch, rows), penalty))
+        ends = largest(loss, rate_parts(parts) / divisors, penalty, lanczos)
     rate = float(settings["lr"])
     return {
         "eigenvalue": ends.largest,
@@ -77,6 +67,37 @@ def measure(parts: Parts, images: int = 512, lanczos: int = 30) -> Mapping[str, 
         "ratio": rate * ends.largest / rule.limit,
         "images": float(sum(map(len, fewest))),
     }
+
+
+@contextlib.contextmanager
+def objective_landscape(parts: Parts, rows: Sequence[torch.Tensor]) -> Iterator[Landscape]:
+    """Yield the train loss on these rows, batch by batch; batch norm is in the mode that the run trains it in."""
+    from harness_plugins.probes._curvature.landscape import Landscape, batch_statistics, exact
+    from harness_plugins.probes._images import Images
+
+    network, use = parts.model, parts.ingredients
+    in_training = batch_statistics(network) if parts.run.batch_norm == "train" else contextlib.nullcontext()
+    with exact(network), in_training:
+        yield Landscape(network, Images(use.train, rows), use.task.loss)
+
+
+def largest(loss: Landscape, rates: torch.Tensor, penalty: torch.Tensor, lanczos: int) -> Extremes:
+    """Return the ends of the spectrum of ``diag(rates [d]) (H + diag(penalty [d]))`` at the network's weights.
+
+    It has the eigenvalues of the symmetric matrix with the root of ``rates`` on both sides, and that is what is looked at.
+    """
+    import torch
+
+    from harness_plugins.probes._curvature.lanczos import extremes, signs, tridiagonalise
+
+    weights, root = loss.weights(), rates.sqrt()
+    hessian = loss.hessian(weights)
+
+    def product(vector: torch.Tensor) -> torch.Tensor:
+        return root * (hessian(root * vector) + penalty * root * vector)
+
+    start = signs(len(weights), weights, torch.Generator().manual_seed(SEED))
+    return extremes(product, tridiagonalise(product, start, lanczos))
 
 
 def batches_of(parts: Parts) -> list[torch.Tensor]:
