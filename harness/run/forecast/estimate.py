@@ -91,7 +91,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     costs = [_cost_of_arm(setting, competitor, planned, pace) for competitor in setting.plan.competitors]
     arms = [_arm_row(cost, planned) for cost in costs]
     probes = probe_costs(setting, planned)
-    folder = request.out / setting.folder_name
+    folder = request.place / setting.folder_name
     earlier = earlier_runs(setting, folder, run_folders)
     begun = earlier_runs(setting, folder.parent, [folder])
     there = foreseen_recipes(setting, earlier) | foreseen_recipes(setting, begun)
