@@ -83,7 +83,7 @@ def _meta(arms: list[Arm], tested: int) -> dict[str, Any]:
             "left_out": [], "skipped": {}, "excluded": {"file": ""}, "counts": {"train": 1024, "tune": 512, "test": tested},
             "input_shape": [32, 32, 3],
         },
-        "weights": {}, "metrics": METRICS, "metric": "accuracy", "arms": names, "plugins": {}, "broken_plugins": {},
+        "weights": {}, "metrics": METRICS, "metric": "accuracy", "search_metric": "accuracy", "arms": names, "plugins": {}, "broken_plugins": {},
         "spaces": dict.fromkeys(names, SPACE), "references": {arm.optimizer: "" for arm in arms},
     }  # fmt: skip
 

@@ -114,13 +114,16 @@ def _replace_aa(cut: _Cut) -> list[str]:
 
 
 def _cap_twins(cut: _Cut) -> list[str]:
-    """Let each seed have one twin when ``--set`` asks for fewer seeds than twins; return the notice."""
-    twins, seeds = cut.value("compare", "twins"), cut.value("compare", "seeds")
-    fewer = cut.changed_by_set("compare", "seeds") and not cut.set_by_hand("compare", "twins")
-    if not (fewer and _is_count(twins) and _is_count(seeds) and twins > seeds):
+    """Let each seed of the first look have one twin when ``--set`` asks for fewer seeds than twins; return the notice."""
+    twins, seeds, looks = (cut.value("compare", key) for key in ("twins", "seeds", "looks"))
+    first = looks[0] if isinstance(looks, list) and looks else None
+    changed = any(cut.changed_by_set("compare", key) for key in ("seeds", "looks"))
+    if not changed or cut.set_by_hand("compare", "twins") or not all(map(_is_count, (twins, seeds, first))):
         return []
-    cut.values["compare"]["twins"] = seeds
-    return [f"compare.twins is {twins}, but there are {seeds} seeds: each seed has its twin"]
+    if twins <= seeds * first:
+        return []
+    cut.values["compare"]["twins"] = seeds * first
+    return [f"compare.twins is {twins}, but the first look has {seeds * first} seeds: each seed has its twin"]
 
 
 class _Cut:

@@ -53,7 +53,7 @@ optimizers = ["sgd", "adam"]
 trials = 6
 
 [compare]
-seeds = 6
+looks = [6, 12]
 ```
 
 `harness new benchmark first` writes such a file with every other key in it as a comment. `harness run first.toml` carries
@@ -62,7 +62,7 @@ it out, and `harness plan first.toml` says beforehand what it will do and how lo
 ## Profiles and `--set`
 
 `[profiles.NAME.SECTION]` holds other values for the same keys. `harness run FILE.toml --profile NAME` lays them over the
-file. `--set KEY=VALUE` lays single values over both, as in `--set compare.seeds=12`, and may be given several times. Its
+file. `--set KEY=VALUE` lays single values over both, as in `--set compare.epochs=20`, and may be given several times. Its
 value is TOML; what is not TOML is taken as a string. A table is merged key by key, and anything else is replaced.
 
 The file must be right as it stands and with each of its profiles. A setting that `--set` or a profile leaves without a

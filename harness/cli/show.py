@@ -99,6 +99,7 @@ def describe_results(
         "state": "finished" if is_over(records) else "unfinished",
         **headline,
         "metric": records.meta.metric,
+        "search_metric": records.meta.search_metric,
         "metrics": records.meta.metrics,
         "constant": records.meta.constant,
         **alarms,

@@ -52,6 +52,15 @@ class FolderRecords(Records):
         """The test targets ``[N, ...]``."""
         return load_arrays(schema.targets(self.folder))["targets"]
 
+    @cached_property
+    def tune_targets(self) -> NDArray[Any]:
+        """The targets of the tune split ``[N, ...]``; raises RunFolderError where they are missing."""
+        file = schema.targets(self.folder)
+        arrays = load_arrays(file)
+        if "tune" not in arrays:
+            raise RunFolderError(f"{file}: must have the targets of the tune split, got none")
+        return arrays["tune"]
+
     @property
     def out_of_fold(self) -> NDArray[np.float32] | None:
         """Predictions ``[N, ...]`` of the train split, each by a model trained without it; None without ``compare.folds``."""
@@ -97,6 +106,9 @@ class FolderRecords(Records):
         return load_arrays(file) if file.is_file() else {}
 
 
+NEEDED = frozenset(
+    ("benchmark", "data", "metrics", "metric", "search_metric", "arms", "spaces", "environment", "command")
+)  # keys of the table ``meta`` without which a run has not begun
 _STARTING = (
     "{}: must be a run with something recorded, got one in its first moment; look again in a while, or let the same "
     "'harness run' go on"
@@ -156,7 +168,7 @@ def _opened(folder: Path) -> FolderRecords:
 def _meta(folder: Path, db: sqlite3.Connection) -> Meta:
     """Return what the run is about; raises RunFolderError where it has not begun, and TypeError for damaged notes."""
     notes = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")}
-    if {"benchmark", "data", "metrics", "metric", "arms", "spaces", "environment", "command"} - set(notes):
+    if NEEDED - set(notes):
         raise RunFolderError(_STARTING.format(folder))
     if unknown := sorted(set(notes) - KEYS):
         raise TypeError(f"the key '{unknown[0]:.80}' in the table 'meta'")

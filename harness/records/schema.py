@@ -27,6 +27,7 @@ from harness.errors import RunFolderError
 
 VERSION = 5  # of these tables; stands in meta as schema_version
 UNREPEATABLE = "unrepeatable"  # the key in meta of operations without a deterministic form, names by run
+SCALE_FREE = "scale_free"  # the key in meta of the networks' scale-free tensors, by network
 CHANGES = "changed_settings"  # the key in meta of what plugins changed of the process, lines by run; "" for no run
 
 TABLES = """
@@ -172,7 +173,7 @@ def probed(folder: Path, probe: str, version: str, *run_ids: str) -> Path:
 
 
 def targets(folder: Path) -> Path:
-    """Return where the test targets are, beside the predictions."""
+    """Return where the targets are, beside the predictions: ``targets`` of test, and ``tune``."""
     return folder / "predictions" / "targets.safetensors"
 
 

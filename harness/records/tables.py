@@ -57,7 +57,7 @@ def first_searches(trials: DataFrame, meta: Meta) -> DataFrame:
 
 
 def further_searches(trials: DataFrame, meta: Meta) -> DataFrame:
-    """Return the trials of the searches that are no arm's first: replicates, and the A/A arm's, which counts as 0."""
+    """Return the trials of the searches that are no arm's first: of later replicates, and all of the A/A arm."""
     if trials.empty:
         return empty_table("repeated")
     controls = {name: str(role["of"]) for name, role in meta.roles.items()}

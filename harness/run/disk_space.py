@@ -80,11 +80,12 @@ def room_of(
 def room_for(setting: Setting) -> Room:
     """Return the room for the whole benchmark, without a step of training; plugins that fail take none."""
     planned, weights = planned_cells(setting), _weights(setting)
+    replicates = setting.plan.benchmark.compare.looks[0]
     trials, epochs = 0, 0.0
     for competitor in setting.plan.competitors:
         of_arm = [entry for entry in planned if entry.of == competitor.name]
-        searches = competitor.benchmark.search.replicates + any(entry.role == "aa" for entry in of_arm)
-        search_trials, search_epochs = expected(competitor, searches)
+        searches = 1 + any(entry.role == "aa" for entry in of_arm)
+        search_trials, search_epochs = expected(competitor, searches * replicates)
         trials += search_trials
         epochs += search_epochs + sum(entry.run.epochs for entry in of_arm)
     return room_of(setting, planned, weights, trials, epochs)

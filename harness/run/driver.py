@@ -148,7 +148,7 @@ class Driver:
 
     def _say_trial(self, search: Search, run: Run, trial: dict[str, Any]) -> None:
         """Say how a trial ended; its score is the mean of its runs."""
-        row = {**trial, "metrics": {f"tune_{self.setting.plan.metric}": trial["value"]}}
+        row = {**trial, "metrics": {self.setting.plan.searched.tune_column: trial["value"]}}
         self._say_outcome(run, row, search.label(trial["number"]))
 
     def _say_end(self, run: Run) -> None:

@@ -13,6 +13,7 @@ from typing import Protocol, cast
 from harness.console import interruption
 from harness.console.progress import Reporter
 from harness.errors import RunFolderError
+from harness.plugin.meta import penalty_line
 from harness.plugin.process_settings import kept_apart
 from harness.plugin.runs import (
     Done,
@@ -242,12 +243,16 @@ class EventLoop:
             work.epochs = event.number
 
     def _say_way(self, run_id: str, event: Event) -> None:
-        """Say how a GPU takes the steps of an arm, and what of them cannot be repeated to the last bit, each once."""
+        """Say once how a GPU takes an arm's steps, which of them cannot be repeated, and what its penalty leaves out."""
         if not isinstance(event, Epoch) or run_id not in self.under_way:
             return
         arm = self.under_way[run_id].run.arm.name
-        unrepeatable = [f"{name} has no deterministic form on this GPU" for name in event.unrepeatable]
-        for line in ([f"{arm}: {event.way}"] if event.way else []) + [f"{arm}: {line}" for line in unrepeatable]:
+        lines = [f"{arm}: {event.way}"] if event.way else []
+        lines += [f"{arm}: {name} has no deterministic form on this GPU" for name in event.unrepeatable]
+        run = self.under_way[run_id].run
+        if event.scale_free and (line := penalty_line(run.arm.network, {**event.scale_free, **run.recipe()})):
+            lines.append(f"note: {line}")
+        for line in lines:
             if line not in self._ways:
                 self._ways.add(line)
                 self._reporter.say(line)

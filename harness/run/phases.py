@@ -59,12 +59,12 @@ class Tune:
         return sum(search.left for search in self.searches)
 
     @property
-    def chosen(self) -> dict[str, list[dict[str, Any] | None]]:
-        """The parameters that each search of an arm has chosen, by arm; None of one that has not ended, or found nothing."""
-        chosen: dict[str, list[dict[str, Any] | None]] = {}
+    def chosen(self) -> list[dict[str, dict[str, Any] | None]]:
+        """By replicate and arm the parameters that the search has chosen; None of one that has not ended, or has no result."""
+        chosen: dict[int, dict[str, dict[str, Any] | None]] = {}
         for search in self.searches:
-            chosen.setdefault(search.arm, []).append(search.chosen)
-        return chosen
+            chosen.setdefault(search.replicate, {})[search.arm] = search.chosen
+        return [chosen[replicate] for replicate in sorted(chosen)]
 
     def next(self) -> Run | None:
         """Return the next run of the search that has asked least."""
@@ -108,12 +108,10 @@ class Tune:
 
 
 def _searched(setting: Setting) -> Iterable[tuple[Competitor, int]]:
-    """Yield what is searched: every arm and every A/A control once, then the replicates of each arm."""
+    """Yield what is searched: every arm and every A/A control, once in each replicate."""
     plan = setting.plan
-    for competitor in (*plan.competitors, *plan.controls_of("aa")):
-        yield competitor, 0
-    for replicate in range(1, plan.benchmark.search.replicates):
-        for competitor in plan.competitors:
+    for replicate in range(plan.benchmark.compare.looks[0]):
+        for competitor in (*plan.competitors, *plan.controls_of("aa")):
             yield competitor, replicate
 
 
@@ -176,7 +174,12 @@ class Retrain(Unpruned):
     @property
     def left(self) -> int:
         """How many runs are still to do; before they are entered, those of the restarts are among them."""
-        return len(self.waiting) if self.entered else count_comparison_runs(self._setting) - self._ended_before
+        return (
+            len(self.waiting)
+            if self.entered
+            else count_comparison_runs(self._setting, self._setting.plan.benchmark.compare.looks[0])
+            - self._ended_before
+        )
 
     def next(self) -> Run | None:
         """Return the next run, once all searches have ended."""

@@ -21,8 +21,9 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
     imported = store.noted("baseline") or {}  # what was trained elsewhere is compared too
     arms = [str(arm) for arm in (*(store.noted("arms") or ()), *imported.get("arms", ()))]
     protocol = protocols.resolve(
-        as_plain(plan.benchmark), arms, tuple(plan.task.metrics), plan.probe_versions, store.noted("extensions") or ()
-    )
+        as_plain(plan.benchmark), arms, tuple(plan.task.metrics), plan.probe_versions, store.noted("extensions") or (),
+        len(setting.data.classes),
+    )  # fmt: skip
     protocols.register(store, protocol, store.compared(imported.get("names", ())) + ended_elsewhere)
     if protocol.hash in {entry["hash"] for entry in registered}:
         return

@@ -50,8 +50,8 @@ def earlier_runs(setting: Setting, own: Path, folders: Sequence[Path]) -> Earlie
     for folder in folders:
         if folder.resolve() == own.resolve():
             continue
-        metric, hardware = setting.plan.metric, str(environment(setting.device)["hash"])
-        for run_id, recipe in ended_runs(folder, setting.data.fingerprint, metric, hardware).items():
+        metrics, hardware = setting.plan.metric_by_phase, str(environment(setting.device)["hash"])
+        for run_id, recipe in ended_runs(folder, setting.data.fingerprint, metrics, hardware).items():
             folders_of_run.setdefault(run_id, []).append(folder)
             recipes[run_id] = recipe
     return EarlierRuns(folders_of_run, recipes)
@@ -95,10 +95,10 @@ def _possible_ids(setting: Setting, recipe: Mapping[str, Any]) -> set[str]:
         if not all(_has(space, params.get(name)) for name, space in competitor.space.items()):
             return set()
         search = plan.benchmark.search
-        trials = itertools.product(range(search.replicates), range(search.seeds))
+        trials = itertools.product(range(plan.benchmark.compare.looks[-1]), range(search.seeds))
         return {setting.search_run(competitor, params, replicate, seed).id for replicate, seed in trials}
     seed = int(recipe["init_seed"])
-    if seed >= plan.benchmark.compare.seeds:
+    if seed >= plan.benchmark.compare.seeds * plan.benchmark.compare.looks[-1]:
         return set()
     runs = [setting.compare_run(competitor, params, seed, snapshots) for snapshots in (True, False)]
     runs += [replace(run, order_seed=seed + OTHER_ORDER) for run in runs]

@@ -167,5 +167,5 @@ def _unequal_classes_line(constant: Mapping[str, Any]) -> str:
         return ""
     return (
         f"note: classes are unequal: always answering '{constant['answer']}' gives a test accuracy of {measure(score, '%')}; "
-        'search.metric = "balanced_accuracy" counts every class alike'
+        'compare.metric = "balanced_accuracy" counts every class alike'
     )

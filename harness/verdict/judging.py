@@ -17,7 +17,7 @@ from itertools import product
 
 from harness.records import Records
 from harness.statistics.intervals import half_width, jackknife_se
-from harness.statistics.labels import Label, seeds_needed, together
+from harness.statistics.labels import Label, replicates_needed, together
 from harness.verdict.arms import short_name
 from harness.verdict.design import ARMS, CONTROLS, Network
 from harness.verdict.entries import Entry
@@ -191,4 +191,4 @@ def units_needed(entry: Entry) -> int | None:
     if judged.label != "inconclusive" or not entry.measured or judged.detail in entry.demotions.values():
         return None
     rivals = max(len(entry.network.arm_pairs), 1)
-    return seeds_needed(entry.estimate, entry.margin(), rivals, alpha=entry.network.protocol.alpha)
+    return replicates_needed(entry.estimate, entry.margin(), rivals, level=entry.network.protocol.alpha)

@@ -1,4 +1,7 @@
-"""Tuning alarms that follow from an arm's tune scores in the comparison: special case, defaults and chance."""
+"""Tuning alarms that follow from an arm's tune scores in the comparison: special case, defaults and chance.
+
+They go by the metric that ranks the arms, for they guard that ranking; the verdict's margins are of it too.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def loss_to_special_case(records: Records, arm: str) -> Loss:
 
     losses: list[Loss] = []
     for special in () if is_convex(records, arm) else special_cases(records, arm):
-        general_scores, special_scores = final_scores(records, arm), final_scores(records, special)
+        general_scores, special_scores = (final_scores(records, name, records.deciding) for name in (arm, special))
         seeds = sorted(general_scores.keys() & special_scores.keys())
         if len(seeds) > 1:
             differences = [special_scores[seed] - general_scores[seed] for seed in seeds]
@@ -53,12 +56,12 @@ def loss_to_defaults(records: Records, arm: str, registered: Registered | None) 
     """
     import numpy as np
 
-    rows, name = records.comparison, str(records.meta.metric)
+    rows, name = records.comparison, records.deciding.name
     untuned = rows[(rows["role"] == "untuned") & rows["of"].isin(arms_alike(records, arm)) & (rows["state"] == "done")]
     values = zip(untuned["init_seed"], untuned.get(f"tune_{name}", ()), strict=False)
     defaults = {int(seed): records.deciding.sign * float(value) for seed, value in values}
     defaults = {seed: value for seed, value in defaults.items() if math.isfinite(value)}
-    tuned = final_scores(records, arm)
+    tuned = final_scores(records, arm, records.deciding)
     if not tuned or not defaults or registered is None or is_convex(records, arm):
         return Loss()
     mean = float(np.mean(list(defaults.values())))
@@ -76,7 +79,8 @@ def loss_to_constant(records: Records, arm: str) -> Loss:
     """
     import numpy as np
 
-    constant, tuned = constant_score(records, "tune", str(records.meta.metric)), final_scores(records, arm)
+    constant = constant_score(records, "tune", records.deciding.name)
+    tuned = final_scores(records, arm, records.deciding)
     if constant is None or not tuned:
         return Loss()
     lead = records.deciding.sign * constant.score - float(np.mean(list(tuned.values())))

@@ -192,4 +192,4 @@ def _signed_values(records: Records, trials: DataFrame) -> NDArray[np.float64]:
     """Return the trials' scores, higher is better, NaN for a trial without one."""
     import numpy as np
 
-    return records.deciding.sign * trials["value"].to_numpy(dtype=float, na_value=np.nan)
+    return records.searched.sign * trials["value"].to_numpy(dtype=float, na_value=np.nan)

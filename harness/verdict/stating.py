@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.statistics.labels import MOST_SEEDS, Label, Statement, overall
+from harness.statistics.labels import MOST_REPLICATES, Label, Statement, overall
 from harness.verdict.arms import short_name
 from harness.verdict.design import ARMS, CONTROLS
 from harness.verdict.entries import DOUBLE, HALF, Entry
@@ -211,7 +211,7 @@ def _needed_text(entry: Entry) -> str:
     return (
         f"about {count} {kind} would settle it"
         if count
-        else f"no number of {kind} up to {MOST_SEEDS} is sure to settle it"
+        else f"no number of {kind} up to {MOST_REPLICATES} is sure to settle it"
     )
 
 

@@ -41,7 +41,7 @@ def scores(records: Records, arm: str) -> NDArray[np.float64]:
     trials = records.trials[records.trials["arm"] == arm].sort_values("number")
     spent = trials[trials["state"].isin(SPENT)]
     values = spent["value"].where(spent["state"] == "done").to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.isfinite(values), records.deciding.sign * values, -np.inf)
+    return np.where(np.isfinite(values), records.searched.sign * values, -np.inf)
 
 
 @lru_cache(maxsize=4)  # most arms have equally many trials

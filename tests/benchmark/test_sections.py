@@ -39,7 +39,7 @@ from harness.errors import BenchmarkError
         ("trials = 3", "trials = 1000001", r"search\.trials: must be a whole number >= 1 and <= 1000000, got 1000001"),
         ("epochs = [1, 2]", "epochs = [1, 1000001]", r"tiny\.toml:14: search\.epochs: must be a whole number >= 1 and <= 1000000, got 1000001"),
         ("epochs = [1, 2]", "epochs = [0, 1]", r"tiny\.toml:14: search\.epochs: must be a whole number >= 1 and <= 1000000, got 0"),
-        ("seeds = 2", "seeds = 1000001", r"compare\.seeds: must be a whole number >= 1 and <= 1000000, got 1000001"),
+        ("seeds = 2", "seeds = 1001", r"compare\.seeds: must be a whole number >= 1 and <= 1000, got 1001"),
         ("batch_size = 16", "batch_size = 1000001", r"train\.batch_size: must be a whole number >= 1 and <= 1000000, got 1000001"),
         ("threads = 1", "threads = 4097", r"train\.threads: must be a whole number >= 0 and <= 4096, got 4097"),
         ("seeds = 2", "seeds = 2\nkeep_weights = true", r"compare\.keep_weights: must be a known key"),

@@ -53,6 +53,7 @@ threads = 1
 trials = 2
 epochs = [2]
 [compare]
+looks = [1]
 seeds = 1
 epochs = 2
 untuned = 0

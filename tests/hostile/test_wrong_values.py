@@ -521,7 +521,7 @@ TOGETHER = {
     "equal formats": ('[report]\nformats = ["html", "html"]', "report.formats: must name each only once, got 'html' twice"),
     "an accuracy of 99": ('[report]\ntarget = { metric = "accuracy", value = 99 }', "report.target.value: must be a number >= 0 and <= 1 for the metric 'accuracy', got 99"),
     "a loss below zero": ('[report]\ntarget = { metric = "loss", value = -1 }', "report.target.value: must be a number >= 0 for the metric 'loss', got -1"),
-    "more twins than seeds": ("[compare]\ntwins = 3", "compare.twins: must be at most compare.seeds, which is 2, for each is the twin of a seed, got 3"),
+    "more twins than seeds": ("[compare]\ntwins = 3", "compare.twins: must be at most 2, the seeds of the first look (compare.seeds times compare.looks[0]), got 3"),
     "a margin for everything": ("[verdict.margins]\nfunction = 1e308", "verdict.margins.function: must be a number > 1 and <= 10, got 1e+308"),
     "a floor for everything": ("[verdict.floors]\nsharpness = 1e308", "verdict.floors.sharpness: must be a number >= 0 and <= 1, got 1e+308"),
     "a gate for everything": ("[verdict.gate]\nnats = 1e308", "verdict.gate.nats: must be a number >= 0 and <= 1, got 1e+308"),

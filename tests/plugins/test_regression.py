@@ -302,6 +302,7 @@ epochs = [2, 4]
 sampler = "random"
 space.adam.lr = { low = 1e-3, high = 3e-2, log = true }
 [compare]
+looks = [1]
 seeds = 2
 epochs = 10
 [report]

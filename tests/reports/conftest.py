@@ -172,6 +172,7 @@ def build(
         **notes,
         metrics=dict(metrics),
         metric=deciding,
+        search_metric=deciding,
         arms=[part[0] for part in parts],
         spaces={part[0]: dict(SPACE) for part in parts},
         compare_runs=[run["run_id"] for run, _ in pairs],

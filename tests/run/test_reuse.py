@@ -43,6 +43,7 @@ threads = 1
 trials = 1
 epochs = [1]
 [compare]
+looks = [1]
 seeds = 1
 epochs = 1
 probes = []

@@ -139,6 +139,18 @@ EXAMPLES: Mapping[str, Example] = {
     "representation.cka_distance": Example({"similarity": 0.5}, ("similarity",), also=("similarity",)),
     "representation.procrustes": Example(REPRESENTED, scaled=("one", "other")),
     "representation.without_largest": Example(HUNDRED),
+    "representation.within_classes": Example(
+        {"whole": REPRESENTED["one"], "labels": np.arange(12) % 3}, scaled=("whole",), degree=None
+    ),
+    "calibration.calibrate": Example(
+        {"tune": CLASSES[0], "tune_labels": LABELS, "test": CLASSES[1], "test_labels": LABELS}, ("tune", "test")
+    ),
+    "calibration.fit_temperature": Example({"probabilities": CLASSES[0], "labels": LABELS}, ("probabilities",)),
+    "calibration.calibrated": Example(
+        {"probabilities": CLASSES[0], "temperature": 1.7}, ("probabilities", "temperature"), also=("temperature",)
+    ),
+    "calibration.log_loss": Example({"probabilities": CLASSES[0], "labels": LABELS}, ("probabilities",)),
+    "calibration.brier": Example({"probabilities": CLASSES[0], "labels": LABELS}, ("probabilities",)),
 }  # fmt: skip
 
 
@@ -389,6 +401,6 @@ def test_whole_numbers_and_half_precision_are_the_same_numbers(name):
             for argument in example.data
             if isinstance(example.arguments[argument], np.ndarray) and argument not in ("n", "part", "signs")
         }
-        if plain and "predictions" not in plain:
+        if plain and not {"predictions", "probabilities", "tune"} & plain.keys():  # which add up to 1
             expected = flat(call(name, **plain))
             np.testing.assert_array_equal(flat(call(name, **{k: v.astype(kind) for k, v in plain.items()})), expected)

@@ -8,9 +8,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from harness.statistics import power
+from harness.statistics import cloud as power
 from harness.statistics.pairwise import jackknife
-from harness.statistics.power import all_similar, log_rho_and_se, seeds_for_better
+from harness.statistics.cloud import all_similar, log_rho_and_se, seeds_for_better
 
 
 @pytest.mark.parametrize(("seeds", "expected"), [(4, 0.17), (5, 0.38), (6, 0.58), (8, 0.86), (10, 0.98)])

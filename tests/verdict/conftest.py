@@ -198,7 +198,7 @@ class World:
                 "compare": {"seeds": self.seeds, "fit": 0.01}, "verdict": VERDICT,
             },
             data={"name": "points", "counts": {"tune": 500}, "classes": ["cat", "dog"], "notice": ""},
-            metrics=METRICS, metric="accuracy", arms=arms, convex={self.network: self.convex},
+            metrics=METRICS, metric="accuracy", search_metric="accuracy", arms=arms, convex={self.network: self.convex},
             spaces={arm: {"lr": {"low": 1e-4, "high": 1.0, "log": True}} for arm in arms},
         )  # fmt: skip
 

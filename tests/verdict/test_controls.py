@@ -66,7 +66,7 @@ def compared(world, solutions, data, gradient, start):
             )  # fmt: skip
     metrics = {"mse": {"goal": "min", "unit": ""}, "loss": {"goal": "min", "unit": ""}}
     data_of_numbers = {**records.meta.data, "classes": []}
-    meta = replace(records.meta, metrics=metrics, metric="mse", data=data_of_numbers)
+    meta = replace(records.meta, metrics=metrics, metric="mse", search_metric="mse", data=data_of_numbers)
     more = {
         "comparison": pd.DataFrame(rows),
         "kept": kept,

@@ -19,7 +19,16 @@ METRICS = ["accuracy", "error", "loss"]
 def meta_of(benchmark, **notes):
     """Return what a run of that benchmark is about."""
     metrics = {key: {} for key in METRICS}
-    return Meta(benchmark=benchmark, data={}, metrics=metrics, metric="accuracy", arms=ARMS, spaces={}, **notes)
+    return Meta(
+        benchmark=benchmark,
+        data={},
+        metrics=metrics,
+        metric="accuracy",
+        search_metric="loss",
+        arms=ARMS,
+        spaces={},
+        **notes,
+    )
 
 
 class Notes:

@@ -233,6 +233,7 @@ epochs = [1, 3]
 together = 2
 sampler_options = {{ n_startup_trials = 2 }}
 [compare]
+looks = [1]
 seeds = 4
 epochs = {epochs}
 untuned = 0

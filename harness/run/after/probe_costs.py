@@ -20,19 +20,11 @@ DEAR = 5.0  # seconds: a measurement that takes longer is not repeated to be tim
 
 
 def planned_cells(setting: Setting) -> list[ComparisonRun]:
-    """Return the comparison as it will be if every search chooses something: the first one the middle of the space.
-
-    Further searches of an arm choose something else, for equal parameters would be equal runs.
-    """
-    searches = setting.plan.benchmark.search.replicates
-    chosen = {}
-    for competitor in (*setting.plan.competitors, *setting.plan.controls_of("aa")):
-        places = [0.5, *((number + 1) / (searches + 1) * 0.5 for number in range(searches - 1))]
-        chosen[competitor.name] = [
-            {name: inside(space, place) for name, space in competitor.space.items()} for place in places
-        ]
-    found = comparison_runs(setting, chosen)
-    return [*found, *restart_runs(setting, found)]
+    """Return the comparison up to the first look, as it will be if every search chooses the middle of the space."""
+    searched = (*setting.plan.competitors, *setting.plan.controls_of("aa"))
+    chosen = {arm.name: {name: inside(space) for name, space in arm.space.items()} for arm in searched}
+    planned = comparison_runs(setting, [chosen] * setting.plan.benchmark.compare.looks[0])
+    return [*planned, *restart_runs(setting, planned)]
 
 
 def inside(space: Any, place: float = 0.5) -> Any:

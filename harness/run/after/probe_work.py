@@ -1,7 +1,6 @@
 """What a probe can measure: groups of networks, pairs or triples, each of which treats all arms and seeds alike.
 
-A probe that is not costly measures every solution of the arms, of their further searches and of the controls that were
-tuned. A costly one makes as many measurements as ``compare.probe_sizes`` asks for, all where it is not named there. The
+A probe that is not costly measures every solution of the arms and of the controls that were tuned. A costly one makes as many measurements as ``compare.probe_sizes`` asks for, all where it is not named there. The
 first seeds of all arms are measured, or the pairs of seeds that are the same distance apart in a circle of all seeds: so
 every arm and every seed is in as many measurements as any other, whatever is left out.
 """
@@ -87,8 +86,8 @@ def work_of(probe: Probe, setting: Setting, cells: Sequence[ComparisonRun]) -> W
 
 
 def _every_solution(cells: Sequence[ComparisonRun]) -> list[list[Runs]]:
-    """Return every solution of the arms, of their further searches and of the tuned controls, a group a seed."""
-    runs = {cell.run.id: cell.run for cell in cells if cell.role in (*COMPARED, "replicate")}
+    """Return every solution of the arms and of the tuned controls, a group a seed."""
+    runs = {cell.run.id: cell.run for cell in cells if cell.role in COMPARED}
     by_seed: dict[int, list[Runs]] = {}
     for run in runs.values():
         by_seed.setdefault(run.init_seed, []).append((run,))

@@ -29,7 +29,7 @@ from harness.plugin.runs import Arm, digest
 from harness.records import Records, database, files, open_records, schema
 
 FORMAT, VERSION = "optimizer-harness baseline", 2
-ROLES = ("fresh", "replicate", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
+ROLES = ("fresh", "twin", "restart", "untuned")  # not the controls that another run makes for its own arms
 KEYS = {
     "searches": ("position", "study"),
     "asks": ("study", "number"),
@@ -40,6 +40,7 @@ KEYS = {
 LEFT_OUT = ("trial_attrs", "study_attrs", "pruner_notes", "traceback")  # Optuna's, and what is of the machine
 KEPT = (
     "metric",
+    "search_metric",
     "metrics",
     "environment",
     "arms",
@@ -51,7 +52,7 @@ KEPT = (
 )  # of meta, as it is
 NEEDED = {
     "run", "made", "solutions", "benchmark", "data", "weights", "environments", "plugins", "roles", "cells", "arms", "left_out",
-    "spaces", "optimizers", "metric", "metrics", "environment", "references", "convex",
+    "spaces", "optimizers", "metric", "search_metric", "metrics", "environment", "references", "convex",
 }  # fmt: skip
 MOST = 2 * 10**9  # bytes of one member: more is no baseline
 MOST_TEXT = 2**28  # bytes of baseline.json

@@ -148,8 +148,8 @@ def _middle_run(setting: Setting, competitor: Competitor) -> Run:
 
 def _cost_of_arm(setting: Setting, competitor: Competitor, planned: Sequence[ComparisonRun], pace: Pace) -> ArmCost:
     """Return the cost of an arm; of one whose plugins fail the ``problem`` names the plugin and the reason."""
-    searches = competitor.benchmark.search.replicates
-    searches += any(one.role == "aa" and one.of == competitor.name for one in planned)
+    again = any(one.role == "aa" and one.of == competitor.name for one in planned)
+    searches = (1 + again) * competitor.benchmark.compare.looks[0]
     try:
         timing = time_arm(setting, _middle_run(setting, competitor), pace)
     except PluginError as error:

@@ -34,7 +34,7 @@ def study_name(arm: str, replicate: int = 0) -> str:
 
 def directions(plan: Plan) -> list[Literal["minimize", "maximize"]]:
     """Return Optuna's words for the search's objectives, the score first."""
-    score: Literal["minimize", "maximize"] = "maximize" if plan.goal.goal == "max" else "minimize"
+    score: Literal["minimize", "maximize"] = "maximize" if plan.searched.goal == "max" else "minimize"
     return [score if name == "score" else "minimize" for name in plan.benchmark.search.objectives]
 
 

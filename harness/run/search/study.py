@@ -232,7 +232,7 @@ class Search:
 
     def best(self) -> dict[str, Any] | None:
         """Return the best of the trials that ended well, the earliest among equals; None where there is none."""
-        sign = self.setting.plan.goal.sign
+        sign = self.setting.plan.searched.sign
         good = [ask for ask in self.trials if ask["state"] == schema.DONE]
         return max(good, key=lambda ask: (sign * ask["value"], -ask["number"]), default=None)
 
@@ -258,7 +258,7 @@ class Search:
 
     @property
     def _metric(self) -> str:
-        return f"tune_{self.setting.plan.metric}"
+        return self.setting.plan.searched.tune_column
 
     def _note_asked(self, ask: Mapping[str, Any]) -> None:
         """Note which runs a trial has, and what it tries."""

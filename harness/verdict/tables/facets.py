@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 COLUMNS = (
     "hash", "regime", "network", "facet", "measure", "primary", "arm", "other", "pair", "scale", "unit", "estimate", "low",
     "high", "se", "rho", "rho_low", "rho_high", "within", "within_other", "distance", "distance_high", "margin", "floor",
-    "below_floor", "p_same", "p_different", "p_same_holm", "p_different_holm", "p_different_overall", "label", "detail",
-    "label_half_margin", "label_double_margin", "seeds", "seeds_missing", "seeds_needed", "unit_kind", "covers",
+    "below_floor", "p_same", "p_different", "p_different_holm", "p_different_overall", "p_permuted", "p_within", "p_above",
+    "p_below", "sd_searches", "sd_seeds", "single_different", "single_reverse", "label", "detail", "label_half_margin",
+    "label_double_margin", "look", "looks", "level", "replicates", "replicates_lost", "replicates_needed", "covers",
     "controls",
 )  # fmt: skip
 

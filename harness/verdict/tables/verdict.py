@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 STATEMENTS = ("statement", "statement_half_margins", "statement_double_margins")
+LOOK_OF = "look_"  # before a facet: the column of the look at which it got its word
 COLUMNS = (
-    "hash", "registered", "standing", "scope", "regime", "network", "statement", *FACETS, "statement_half_margins",
-    "statement_double_margins", "exploratory", "power", "arms", "seeds", "seeds_promised", "searches", "twins", "trials", "claim",
-    "aa", "different", "cells", "reasons", "dataset",
+    "hash", "registered", "standing", "scope", "regime", "network", "statement", *FACETS,
+    *(f"{LOOK_OF}{facet}" for facet in FACETS), "statement_half_margins", "statement_double_margins", "exploratory", "power",
+    "arms", "look", "looks", "level", "replicates", "replicates_promised", "replicates_ended", "replicates_lost",
+    "seeds_per_replicate", "twins", "trials", "aa", "different", "cells", "lines", "doubts", "reasons", "dataset",
 )  # fmt: skip
 
 

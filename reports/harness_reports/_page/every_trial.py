@@ -21,7 +21,7 @@ OWN_COLUMNS = ("lr", "epochs")  # parameters that have a column of their own
 
 def every_trial(page: Page) -> dict[str, Any]:
     """Return ``rows``, the first trials as strings, ``all``, how many there are, and ``json``, all of them for the script."""
-    records, unit = page.records, page.outcome.deciding.unit
+    records, unit = page.records, page.outcome.searched.unit
     chosen = dict(zip(records.arms["arm"], records.arms["tuned_trial"], strict=True))
     curves, arms, states = small_curves(records), list(page.looks), list(dict.fromkeys(records.trials["state"]))
     names = _parameter_names(records, arms)
@@ -93,7 +93,7 @@ def small_curves(records: Records) -> dict[str, list[int]]:
     """
     import numpy as np
 
-    metric, runs = records.deciding.tune_column, set(records.trials["run_id"])
+    metric, runs = records.searched.tune_column, set(records.trials["run_id"])
     if metric not in records.epochs:
         return {}
     epochs = records.epochs[records.epochs["run_id"].isin(runs)].sort_values(["run_id", "epoch"], kind="stable")

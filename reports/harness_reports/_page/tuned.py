@@ -34,8 +34,8 @@ def _arm_card(page: Page, arm: str) -> dict[str, Any]:
         rows.append({**_parameter_row(name, searched, params), "edge": edge and name == "lr"})
     says = "nothing chosen"
     if params:
-        score = page.outcome.deciding.text(float(row["tuned_value"]))
-        says = f"trial {int(row['tuned_trial'])}, {page.outcome.tune_title} {score}"
+        score = page.outcome.searched.text(float(row["tuned_value"]))
+        says = f"trial {int(row['tuned_trial'])}, {page.outcome.trial_title} {score}"
     reference = records.meta.references.get(row["optimizer"], "")
     return {"arm": arm, "look": page.looks[arm], "rows": rows, "says": says, "reference": reference}
 

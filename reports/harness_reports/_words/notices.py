@@ -33,6 +33,7 @@ def notices(outcome: Outcome) -> list[Notice]:
         *(Notice("note", line) for line in outcome.results.left_out),
         *_about_comparison(outcome),
         *(Notice("warn", f"{note}.") for note in fairness_notes(records)),
+        *(Notice("note", f"{line}.") for line in records.meta.penalty_lines()),
         *_about_values(outcome),
         *_about_tuning(outcome),
         *_about_searches(outcome),

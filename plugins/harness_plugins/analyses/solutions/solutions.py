@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PROBED = {  # column: names of the numbers, of which the first known one counts
-    "sharpness": ("sharpness.value",),
+    "sharpness": ("sharpness.value_0.001",),
     "lambda_max": ("hessian.lambda_max",),
     "lambda_max_residual": ("hessian.lambda_max_residual",),
     "trace": ("hessian.trace",),
@@ -35,7 +35,7 @@ def compute(records: Records) -> DataFrame:
 
     - ``kind`` is "arm", "aa" or "different"; ``of`` is the arm that a control belongs to.
     - ``score`` is the deciding metric on test.
-    - ``sharpness`` is adaptive and worst-case, in the task's loss.
+    - ``sharpness`` is adaptive and worst-case, in the task's loss, where every weight moves by a thousandth of itself.
     - ``lambda_max`` is the largest eigenvalue of the Hessian of the train loss, with its relative residual; ``trace`` is the
       Hessian's trace, with its standard error.
     - ``weight_norm``, and ``moved`` from the initial weights, are Euclidean.
