@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.benchmark.lines import Path_, refusal
+from harness.benchmark.sections.workload import WorkloadSection
 from harness.errors import did_you_mean, shown
 
 WORKLOAD = "workload"  # the name of the list of tables
 SECTIONS = ("data", "train", "search", "compare", "heads", "verdict")  # that a workload may change
-OWN = ("name", "optional")  # keys of the table itself
+OWN = tuple(WorkloadSection.model_fields)  # keys of the table itself
 MOST = 100
 
 

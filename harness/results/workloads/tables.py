@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.plugin.contracts import Results
 from harness.records.workloads import Member, Workbook
+from harness.verdict.doubts import Doubt, ranked, read_doubts
 from harness.verdict.pooling import AGREEMENT, PREDICTION, PooledVerdict, Together, plain_effect, pool
 from harness.verdict.protocol import FACETS, standing_protocol
 from harness.verdict.reading import ProtocolVerdict
@@ -69,18 +70,20 @@ def _stated(verdict: ProtocolVerdict | None) -> dict[str, Any]:
     if verdict is None:
         return {"statement": NO_VERDICT, **dict.fromkeys(FACETS, "not measured"), "doubt": ""}
     row = verdict.pooled
-    doubts = [line for network in verdict.networks for line in str(network.row.get("doubts", "")).splitlines() if line]
     return {
         "statement": str(row["statement"]),
         **{facet: str(row[facet]) for facet in FACETS},
         "replicates": int(row["replicates"]),
-        "doubt": gravest(doubts),
+        "doubt": _gravest_doubt(verdict),
     }
 
 
-def gravest(doubts: Sequence[str]) -> str:
-    """Return the gravest of the doubts of a run's networks, which stand in that order for each network; "" for none."""
-    return doubts[0] if doubts else ""
+def _gravest_doubt(verdict: ProtocolVerdict) -> str:
+    """Return the gravest doubt about any of a run's networks, without its kind; "" for none."""
+    doubts: list[Doubt] = []
+    for network in verdict.networks:
+        doubts += read_doubts(str(network.row["doubts"]))
+    return next((doubt.text for doubt in ranked(doubts)), "")
 
 
 def pooled_tables(verdicts: Mapping[str, ProtocolVerdict], level: float) -> dict[str, DataFrame]:

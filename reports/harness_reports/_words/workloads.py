@@ -85,7 +85,7 @@ def members(workloads: Workloads, extension: str = "html") -> list[Member]:
                 about=_about(row),
                 statement=str(row["statement"]),
                 words=[str(row[facet]) for facet in FACETS],
-                doubt=str(row["doubt"]).partition(": ")[2] or str(row["doubt"]),
+                doubt=str(row["doubt"]),
                 problem=str(row["problem"]),
             )
         )
