@@ -70,8 +70,8 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = (), 
     written = [copy_table(table) for table in (values, *(w.table for w in workloads), *profiles.values())]
     laid: dict[str, Any] = {}
     if workload is not None:
-        found = find_workload(workload, workloads, str(file))
-        _lay_table(found.table, found.key, values, places, laid)
+        table = find_workload(workload, workloads, str(file))
+        _lay_table(table.table, table.key, values, places, laid)
     if profile is not None:
         if profile not in profiles:
             hint = did_you_mean(profile, profiles) or "the file has none"
@@ -80,7 +80,7 @@ def read(file: Path, profile: str | None = None, overrides: Sequence[str] = (), 
     chosen = copy_table(values)
     places = _lay_overrides(overrides, values, places)
     if workload is not None:  # the name of the file is that of all its workloads
-        values["name"], places[("name",)] = workload, places.get((*found.key, "name"), str(file))
+        values["name"], places[("name",)] = workload, places.get((*table.key, "name"), str(file))
     return Source(str(file), values, places, chosen, written, laid, tuple(profiles), workloads)
 
 

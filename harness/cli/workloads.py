@@ -88,7 +88,7 @@ def workloads_lines(document: Mapping[str, Any]) -> list[str]:
         f"{document['name']}: {document['state']}; {counts}",
         f"do the optimizers reach the same minimum, over workloads? {document['statement']}{basis}",
     ]
-    lines += [f"  {facet}: {about['word']} ({about['rests_on']})" for facet, about in document["facets"].items()]
+    lines += [f"  {facet}: {basis['word']} ({basis['rests_on']})" for facet, basis in document["facets"].items()]
     lines += [f"    {_pooled_line(row)}" for row in document["pooled"] if "mean" in row]
     lines += [_member_line(member, document) for member in document["workloads"]]
     return [*lines, *(f"warning: {problem}" for problem in document["problems"])]

@@ -37,7 +37,7 @@ class Workbook:
 
     def with_member(self, member: Member) -> Workbook:
         """Return a copy in which this member takes the place of the one of its name."""
-        members = (member if each.name == member.name else each for each in self.members)
+        members = (member if member.name == before.name else before for before in self.members)
         return replace(self, members=tuple(members))
 
 
@@ -89,8 +89,8 @@ def _texts(values: Sequence[Any]) -> tuple[str, ...]:
 
 def run_folders(folder: Path) -> dict[str, Path]:
     """Return the run folders that are there, by the names of their workloads."""
-    found = {member.name: folder / member.folder for member in read_workbook(folder).members if member.folder}
-    return {name: path for name, path in found.items() if (path / "run.db").is_file()}
+    folders = {member.name: folder / member.folder for member in read_workbook(folder).members if member.folder}
+    return {name: path for name, path in folders.items() if (path / "run.db").is_file()}
 
 
 @contextmanager

@@ -38,10 +38,10 @@ def run_file(
     ``closing_together`` those of all.
     """
     check_out_folder(request.out)
-    found = _load(request, reporter)
-    if found is None:
+    loaded = _load(request, reporter)
+    if loaded is None:
         return run(request, reporter, command, closing)
-    file, registry = found
+    file, registry = loaded
     folder = request.out / file.folder_name
     with held(folder):
         _begin(folder, file, command)
@@ -90,7 +90,8 @@ def _begin(folder: Path, file: WorkloadFile, command: Sequence[str]) -> None:
     if has_workloads(folder):
         before = {member.name: member for member in read_workbook(folder).members}
     members = tuple(
-        replace(before.get(each.name, Member(each.name)), optional=each.optional) for each in file.workloads
+        replace(before.get(workload.name, Member(workload.name)), optional=workload.optional)
+        for workload in file.workloads
     )
     words = tuple(impersonal(printable(word)) for word in command)
     write_workbook(folder, Workbook(file.name, members, words))
@@ -120,7 +121,7 @@ def _carry_out(
 def _note_end(folder: Path, workload: Workload, outcome: _Outcome) -> None:
     """Write down why a workload could not be carried out, or that nothing is in its way any more."""
     book = read_workbook(folder)
-    member = next(each for each in book.members if each.name == workload.name)
+    (member,) = (member for member in book.members if member.name == workload.name)
     problem = impersonal(str(outcome.error)) if outcome.error else ""
     if member.problem != problem:
         write_workbook(folder, book.with_member(replace(member, problem=problem)))
@@ -141,10 +142,10 @@ def estimate_file(request: Request, reporter: Reporter) -> dict[str, Any]:
 
     A workload that cannot be opened has a ``problem`` instead of an estimate.
     """
-    found = _load(request, reporter)
-    if found is None:
+    loaded = _load(request, reporter)
+    if loaded is None:
         return estimate(request, reporter)
-    file, _ = found
+    file, _ = loaded
     folder = request.out / file.folder_name
     rows: list[dict[str, Any]] = []
     for workload in _chosen(file, request):

@@ -62,8 +62,8 @@ class Effect:
     @property
     def usable(self) -> bool:
         """Whether it can be pooled."""
-        known = math.isfinite(self.value) and math.isfinite(self.se)
-        return known and not self.below_floor and not self.barred
+        is_finite = math.isfinite(self.value) and math.isfinite(self.se)
+        return is_finite and not self.below_floor and not self.barred
 
 
 @dataclass(frozen=True)
@@ -138,19 +138,19 @@ def effects_of(workload: str, verdict: ProtocolVerdict) -> list[Effect]:
 def _effect(workload: str, row: Row) -> Effect:
     """Return the effect of a row of the table ``facets``, its pair in the order of the alphabet."""
     role, sign = ROLES.get(str(row["measure"]), (str(row["measure"]), -1 if row["measure"] in BETTER_IS_LESS else 1))
-    one, other = short_name(str(row["arm"])), short_name(str(row["other"]))
+    first, second = short_name(str(row["arm"])), short_name(str(row["other"]))
     two_sided, margin = row["scale"] in TWO_SIDED, float(row["margin"])
-    known = math.isfinite(margin) and margin > 0
-    value = float(row["estimate"]) / margin if known else math.nan
+    has_margin = math.isfinite(margin) and margin > 0
+    value = float(row["estimate"]) / margin if has_margin else math.nan
     if two_sided:
-        value *= sign * (-1 if one > other else 1)
+        value *= sign * (-1 if first > second else 1)
     return Effect(
         workload=workload,
         facet=str(row["facet"]),
         role=role,
-        pair=(min(one, other), max(one, other)),
+        pair=(min(first, second), max(first, second)),
         value=value,
-        se=float(row["se"]) / margin if known else math.nan,
+        se=float(row["se"]) / margin if has_margin else math.nan,
         two_sided=two_sided,
         label=str(row["label"]),
         below_floor=bool(row["below_floor"]),

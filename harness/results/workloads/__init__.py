@@ -44,12 +44,12 @@ def open_workloads(folder: Path, registry: Registry) -> Workloads:
             problems += [f"{name}: {problem}" for problem in results[name].problems]
         across, failed = _across(runs, registry)
     folders = {member.name: member.folder for member in workbook.members if member.name in runs}
-    own = _own_tables(workbook, results, unread)
+    verdict_tables = _verdict_tables(workbook, results, unread)
     return Workloads(
         impersonal(workbook.name),
         runs,
         folders,
-        {name: impersonal_table(table) for name, table in {**across, **own}.items()},
+        {name: impersonal_table(table) for name, table in {**across, **verdict_tables}.items()},
         tuple(impersonal([*problems, *failed])),
     )
 
@@ -66,7 +66,9 @@ def _read_runs(folder: Path) -> tuple[dict[str, Records], dict[str, str]]:
     return runs, unread
 
 
-def _own_tables(workbook: Workbook, results: Mapping[str, Results], unread: Mapping[str, str]) -> dict[str, DataFrame]:
+def _verdict_tables(
+    workbook: Workbook, results: Mapping[str, Results], unread: Mapping[str, str]
+) -> dict[str, DataFrame]:
     """Return the tables of the verdict, which are the core's own."""
     verdicts = {}
     for name, result in results.items():
@@ -80,15 +82,15 @@ def _own_tables(workbook: Workbook, results: Mapping[str, Results], unread: Mapp
 
 def _across(runs: Mapping[str, Records], registry: Registry) -> tuple[dict[str, DataFrame], list[str]]:
     """Return the table of each analysis that has one of several runs, and a line for each that failed."""
-    found: dict[str, DataFrame] = {}
+    across: dict[str, DataFrame] = {}
     failed: list[str] = []
     for analysis in registry.all("analysis"):
         if isinstance(analysis, Analysis) and analysis.across is not None:
             try:
-                found[analysis.name] = _computed(analysis, runs, failed)
+                across[analysis.name] = _computed(analysis, runs, failed)
             except PluginFailed as error:
                 failed.append(f"analysis '{analysis.name}' failed across workloads: {error.why}")
-    return found, failed
+    return across, failed
 
 
 def _computed(analysis: Analysis, runs: Mapping[str, Records], notes: list[str]) -> DataFrame:

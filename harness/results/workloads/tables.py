@@ -44,19 +44,19 @@ def workloads_table(
     for member in workbook.members:
         result, verdict = results.get(member.name), verdicts.get(member.name)
         problem = member.problem or unread.get(member.name, "")
-        rows.append({**_about(member, result, problem), **_stated(verdict)})
+        rows.append({**_facts(member, result, problem), **_stated(verdict)})
     return pd.DataFrame(rows, columns=list(WORKLOADS))
 
 
-def _about(member: Member, result: Results | None, problem: str) -> dict[str, Any]:
+def _facts(member: Member, result: Results | None, problem: str) -> dict[str, Any]:
     """Return what a run is of; nothing where there is no run."""
-    about = {"workload": member.name, "folder": member.folder if result else "", "problem": problem}
+    facts = {"workload": member.name, "folder": member.folder if result else "", "problem": problem}
     if result is None:
-        return {**about, "dataset": "", "networks": "", "regime": "", "arms": 0, "replicates": 0}
+        return {**facts, "dataset": "", "networks": "", "regime": "", "arms": 0, "replicates": 0}
     meta, arms = result.records.meta, result.records.arms
     networks = dict.fromkeys(str(network) for network in arms["network"]) if "network" in arms else {}
     return {
-        **about,
+        **facts,
         "dataset": str(meta.data["name"]),
         "networks": ", ".join(networks),
         "regime": str(meta.benchmark["train"]["regime"]),
@@ -126,5 +126,5 @@ def level_of(results: Iterable[Results]) -> float:
     number; where the runs' protocols differ, the smallest one holds.
     """
     registered = [standing_protocol(result.records.meta) for result in results]
-    protocols = [each.protocol for each in registered if each]
+    protocols = [entry.protocol for entry in registered if entry]
     return min((protocol.alpha / len(protocol.looks) for protocol in protocols), default=1.0)

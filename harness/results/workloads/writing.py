@@ -56,13 +56,13 @@ def write_common_reports(folder: Path, formats: Iterable[str], registry: Registr
 def _rendered(report: Report, render: Callable[[Workloads], str], workloads: Workloads) -> bytes:
     """Return the common report's text, from workloads of its own; raises PluginFailed where there is none."""
     who = f"report '{report.name}'"
-    own = replace(
+    copies = replace(
         workloads,
         records={name: records.own() for name, records in workloads.records.items()},
         tables={name: copied(table) for name, table in workloads.tables.items()},
     )
     with Boundary("report", report.name, "render", everything=True), kept(who), quiet_libraries():
-        text = render(own)
+        text = render(copies)
         if not isinstance(text, str):
             raise TypeError(f"workloads() must return a text, got {type(text).__name__}")
         return encodable(text).encode()

@@ -33,8 +33,8 @@ def open_digits(request: DataRequest) -> Data:
     inputs32 = ((inputs - train.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).astype(np.float32)
 
     def split(name: str) -> Split:
-        chosen = rows[name]
-        return Split(inputs32[chosen], targets[chosen], tuple(f"digit {row}" for row in chosen))
+        of_split = rows[name]
+        return Split(inputs32[of_split], targets[of_split], tuple(f"digit {row}" for row in of_split))
 
     contents = hashlib.sha256(inputs.tobytes() + targets.tobytes()).hexdigest()
     return Data(
@@ -42,7 +42,7 @@ def open_digits(request: DataRequest) -> Data:
         train=split("train"),
         tune=split("tune"),
         test=split("test"),
-        fingerprint=digest(["digits", contents, {name: chosen.tolist() for name, chosen in rows.items()}]),
+        fingerprint=digest(["digits", contents, {name: of_split.tolist() for name, of_split in rows.items()}]),
         source=f"scikit-learn's load_digits, split by seed {request.seed}; standardised by the train split",
         classes=CLASSES,
     )

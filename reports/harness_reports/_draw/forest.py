@@ -42,11 +42,11 @@ def _draw_row(
     axes: Axes, row: Mapping[str, Any], effects: DataFrame, place: int, group: str, tips: dict[str, list[str]]
 ) -> None:
     """Draw the workloads of one pair on one measure, and their mean where there is one."""
-    chosen = effects
+    of_row = effects
     for column in ("measure", "arm", "other"):
-        chosen = chosen[chosen[column] == row[column]]
-    axes.scatter(chosen["effect"], [place + 0.2] * len(chosen), s=16, color=DOT, alpha=0.75, lw=0, gid=group)
-    names = zip(chosen["workload"], chosen["effect"], strict=True)
+        of_row = of_row[of_row[column] == row[column]]
+    axes.scatter(of_row["effect"], [place + 0.2] * len(of_row), s=16, color=DOT, alpha=0.75, lw=0, gid=group)
+    names = zip(of_row["workload"], of_row["effect"], strict=True)
     tips[group] = [f"{workload}: {numbers.number(float(effect))} margins" for workload, effect in names]
     if row["mean"] == row["mean"]:
         height = place + 0.02

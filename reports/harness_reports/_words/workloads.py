@@ -107,7 +107,7 @@ def pooled_rows(workloads: Workloads) -> list[dict[str, str]]:
 
 
 def _pooled_row(row: Mapping[str, Any]) -> dict[str, str]:
-    known = row["mean"] == row["mean"]
+    pooled = row["mean"] == row["mean"]
     return {
         "facet": str(row["facet"]),
         "measure": str(row["measure"]),
@@ -115,9 +115,9 @@ def _pooled_row(row: Mapping[str, Any]) -> dict[str, str]:
         "word": str(row["word"]),
         "basis": str(row["rests_on"]),
         "workloads": str(int(row["workloads"])),
-        "mean": _span(row["mean"], row["low"], row["high"]) if known else numbers.NOTHING,
-        "predicted": _ends(row["predicted_low"], row["predicted_high"]) if known else numbers.NOTHING,
-        "tau": numbers.number(float(row["tau"])) if known else numbers.NOTHING,
+        "mean": _span(row["mean"], row["low"], row["high"]) if pooled else numbers.NOTHING,
+        "predicted": _ends(row["predicted_low"], row["predicted_high"]) if pooled else numbers.NOTHING,
+        "tau": numbers.number(float(row["tau"])) if pooled else numbers.NOTHING,
         "p_within": numbers.p_value(row["p_within"]),
         "p_beyond": numbers.p_value(row["p_beyond"]),
     }
@@ -125,11 +125,11 @@ def _pooled_row(row: Mapping[str, Any]) -> dict[str, str]:
 
 def pair_name(row: Mapping[str, Any]) -> str:
     """Return two arms without the schedule that they share."""
-    one, other = str(row["arm"]), str(row["other"])
-    schedule = one.rpartition("/")[2]
-    if other.endswith(f"/{schedule}"):
-        one, other = (name.removesuffix(f"/{schedule}") for name in (one, other))
-    return f"{one} and {other}"
+    first, second = str(row["arm"]), str(row["other"])
+    schedule = first.rpartition("/")[2]
+    if second.endswith(f"/{schedule}"):
+        first, second = (name.removesuffix(f"/{schedule}") for name in (first, second))
+    return f"{first} and {second}"
 
 
 def _span(middle: float, low: float, high: float) -> str:
@@ -151,11 +151,11 @@ def no_ranks(workloads: Workloads) -> str:
 
 def lines(workloads: Workloads) -> list[str]:
     """Return the answer, the word of each facet and the statement of each workload, a line each."""
-    found = [question(workloads), answer(workloads)]
-    found += [f"{each.facet}: {each.word} ({each.basis})" for each in facet_words(workloads) if each.basis]
+    sentences = [question(workloads), answer(workloads)]
+    sentences += [f"{entry.facet}: {entry.word} ({entry.basis})" for entry in facet_words(workloads) if entry.basis]
     for member in members(workloads):
-        found.append(f"{member.name}: {member.problem or member.statement}")
-    return found
+        sentences.append(f"{member.name}: {member.problem or member.statement}")
+    return sentences
 
 
 def problems(workloads: Workloads) -> Sequence[str]:

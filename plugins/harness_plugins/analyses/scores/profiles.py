@@ -38,8 +38,10 @@ def across(workloads: Mapping[str, Records]) -> DataFrame:
     import pandas as pd
 
     tables = [_medians(records, name) for name, records in workloads.items()]
-    known = [table for table in tables if len(table)]
-    return _profile_table(pd.concat(known, ignore_index=True)) if known else pd.DataFrame(columns=list(COLUMNS))
+    with_times = [table for table in tables if len(table)]
+    return (
+        _profile_table(pd.concat(with_times, ignore_index=True)) if with_times else pd.DataFrame(columns=list(COLUMNS))
+    )
 
 
 def _medians(records: Records, workload: str = "") -> DataFrame:
