@@ -21,6 +21,7 @@ import pytest
 import harness.statistics
 from harness.statistics.labels import Margin
 from harness.statistics.pairwise import Estimate, arrangements, between, excess
+from harness.statistics.pooling import random_effects
 from harness.statistics.representation import Representation, represent
 from harness.statistics.scatter import NumbersScatter
 
@@ -62,6 +63,7 @@ X, Y = RANDOM.standard_normal((12, 3)), RANDOM.standard_normal((12, 4))
 BLOCKS = {"aa": square(), "bb": square(), "ab": distances(5, 5)}
 ESTIMATE = Estimate(0.1, 0.0, 0.2, 0.05, 8)
 SCATTER = NumbersScatter(covariance=((0.04,),), margins=(0.5,))
+POOLED = random_effects(A, np.full(6, 0.2))
 P_VALUES = [0.01, 0.04, 0.03, 0.5]
 ARRANGED = np.abs(RANDOM.standard_normal((3, 16))) + 1
 REPRESENTED = {"one": represent(X), "other": represent(Y)}
@@ -125,6 +127,14 @@ EXAMPLES: Mapping[str, Example] = {
         {**BLOCKS, "signs": arrangements(5)}, ("aa", "bb", "ab"), True, tuple(BLOCKS), 1
     ),
     "pairwise.arrangements": Example({"seeds": 4}),
+    "pooling.paule_mandel": Example(
+        {"effects": A, "errors": np.full(6, 0.2)}, ("effects", "errors"), scaled=("effects", "errors"), degree=1
+    ),
+    "pooling.random_effects": Example(
+        {"effects": A, "errors": np.full(6, 0.2)}, ("effects", "errors"), scaled=("effects", "errors"), degree=1
+    ),
+    "pooling.within_p": Example({"pooled": POOLED, "margin": 5.0}, ("margin",), also=("margin",)),
+    "pooling.beyond_p": Example({"pooled": POOLED, "margin": 2.0}, ("margin",), also=("margin",)),
     "cloud.all_similar": Example(
         {"arms": 2, "seeds": 4, "primaries": 1, "runs": 20}, also=("margin", "circle")
     ),
@@ -200,7 +210,7 @@ def call(name: str, **changed: Any) -> Any:
     return FUNCTIONS[name](**{**EXAMPLES[name].arguments, **changed})
 
 
-COUNTS = ("seeds", "df")  # fields of results that count something, so that they are in no unit
+COUNTS = ("seeds", "df", "studies")  # fields of results that count something, so that they are in no unit
 
 
 def flat(result: Any) -> Any:

@@ -59,7 +59,9 @@ def at_most(part, worlds):
 
 
 @pytest.mark.parametrize(("searches", "similar", "different_at_twice"), [(0.003, 0.91, 0.98), (0.005, 0.32, 0.82)])
-def test_the_looks_have_the_published_operating_characteristics(science, accuracy_words, searches, similar, different_at_twice):
+def test_the_looks_have_the_published_operating_characteristics(
+    science, accuracy_words, searches, similar, different_at_twice
+):
     worlds, scatter = 60, science.Accuracy(searches)
     equal, twice = accuracy_words(worlds, scatter), accuracy_words(worlds, scatter, ahead=(2 * MARGIN,))
     assert equal["different"] <= at_most(0.005, worlds)
