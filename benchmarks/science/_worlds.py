@@ -331,11 +331,12 @@ class Everything:
     seeds: int = 2
     searches: float = 0.5  # SD of a search's part of a point, in SDs of a seed's
     dimensions: int = 100
-    examples: int = 300
+    examples: int = 600
     accuracy: float = 0.001  # SD over seeds
     wider: Mapping[str, float] = field(default_factory=dict)  # facet -> how many times as widely the last arm scatters
     away: Mapping[str, float] = field(default_factory=dict)  # facet -> how far the last arm lies away
     barrier: float = 0.0  # added to every barrier
+    unsure: float = 0.5  # how much a point moves a logit, of which the examples' own scatter by 3
     hotter: float = 1.0  # how many times as large the last arm's logits are
 
     def draw(self, random: np.random.Generator) -> World:
@@ -384,6 +385,6 @@ class Everything:
         """Return logits [k, R, S, N] and the targets [N] of one split."""
         axes = random.standard_normal((self.dimensions, self.examples)) / math.sqrt(self.dimensions)
         base = random.normal(0, 3, self.examples)
-        logits = base + points @ axes
+        logits = base + self.unsure * (points @ axes)
         logits[-1] *= self.hotter
         return logits, (base > 0).astype(float)

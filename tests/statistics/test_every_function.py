@@ -161,7 +161,7 @@ EXAMPLES: Mapping[str, Example] = {
     "scatter.numbers_scatter": Example({"numbers": distances(3, 5, 2), "margins": [0.1, 0.2]}, ("numbers",), True),
     "scatter.distances_scatter": Example(
         {"within": np.stack([[square(), square()], [square(), square()]])}, ("within",), True,
-        also=("floors", "log_rho", "log_scatter", "excess", "between"),
+        also=("floors", "log_rho", "log_scatter", "excess", "between", "apart"),
     ),
     "scatter.cloud_parts": Example({"spread": 0.2}, scaled=("spread",), degree=1, also=("spread",)),
     "variance.components": Example({"numbers": distances(5, 3) + np.arange(5)[:, None]}, ("numbers",), True, ("numbers",), 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -104,6 +105,11 @@ def test_the_scatter_of_a_look_gives_the_power_of_the_truth():
     measured = distances_scatter(np.stack([within, 2 * within]), log_rho=LOG_RHO, log_scatter=LOG_SCATTER)
     expected = supported({"function": cloud_scatter(40)}, 3, [9]).supported
     assert supported({"function": measured}, 3, [9]).supported == pytest.approx(expected, abs=0.05)
+
+
+def test_fewer_pairs_show_less():
+    shown = [supported({"f": replace(cloud_scatter(60), apart=apart)}, 2, [8]).supported for apart in (1, 2, 4, None)]
+    assert shown[0] < shown[1] < shown[2] == shown[3]
 
 
 def test_independent_measures_are_similar_together_less_often():
