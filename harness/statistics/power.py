@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import arguments
-from harness.statistics.cloud import all_similar, log_rho_and_se, seeds_for_better  # noqa: F401
 from harness.statistics.intervals import jackknife_se
 from harness.statistics.labels import ALPHA
 from harness.statistics.looks import levels, rising
@@ -120,6 +119,37 @@ def supported(
     counts, alpha = tuple(rising("looks", looks)), arguments.share("alpha", alpha)
     similar = {facet: _similar(scatter, arms, counts, alpha, worlds) for facet, scatter in facets.items()}
     return Power(math.prod(similar.values()), similar)
+
+
+def replicates_for_better(probability: float = 0.75, alpha: float = 0.05, power: float = 0.95) -> int:
+    """Return how many pairs of runs show that P(A > B) is above 1/2.
+
+    n = ((z(1-alpha) + z(power)) / (sqrt(6) (1/2 - probability)))^2.
+
+    Args:
+        probability: The true P(A > B), in (0.5, 1].
+        alpha: The level of the one-sided test, in (0, 1).
+        power: The probability of finding it, in (0, 1).
+
+    Returns:
+        The number of pairs.
+
+    Raises:
+        ValueError: The probability is not above 1/2.
+
+    Source: Noether 1987, doi:10.1080/01621459.1987.10478478.
+
+    >>> replicates_for_better(0.75)
+    29
+    """
+    from scipy import stats
+
+    probability = arguments.number("probability", probability, 0.5, 1.0)
+    if probability == 0.5:
+        raise ValueError("probability: must be above 0.5, got 0.5")
+    alpha, power = arguments.share("alpha", alpha), arguments.share("power", power)
+    reach = max(0.0, float(stats.norm.ppf(1 - alpha) + stats.norm.ppf(power)))
+    return math.ceil((reach / (math.sqrt(6) * (0.5 - probability))) ** 2)
 
 
 @lru_cache(maxsize=64)
