@@ -56,7 +56,7 @@ def test_a_protocol_whose_measurements_were_replaced_is_not_judged(world, what):
     if what == "search":
         meta.benchmark["search"] = {**meta.benchmark["search"], "trials": 9}
     elif what == "extension":
-        extension = {"arm": meta.arms[0], "why": ["edge"], "ranges": {}, "extra": 2.0, "after": 5}
+        extension = {"arm": meta.arms[0], "why": ["edge"], "ranges": {}, "extra": 2.0, "after": [5]}
         meta = replace(meta, extensions=[extension])
     elif what == "options":
         meta.benchmark["compare"] |= {"probe_options": {"sharpness": {"steps": 3}}}
