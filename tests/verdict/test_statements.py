@@ -31,7 +31,7 @@ def registered(meta, **changes):
 
 
 def test_changed_margins_are_a_new_verdict_beside_the_old_one(world):
-    records = world(replicates=12, shift={("adam", "function"): 2.2}).records()
+    records = world(replicates=12, shift={("adam", "function"): 4.0}).records()
     notes = Notes()
     first = register(notes, registered(records.meta), 0)
     second = register(notes, registered(records.meta, margins={"function": 2.0, "scatter": 2.0}), 24)
