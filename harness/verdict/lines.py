@@ -28,8 +28,14 @@ NAMES = {
     "train_loss": "train loss",
     "calibrated_loss": "calibrated test loss",
     "test_loss": "test loss",
+    "root_jsd": "root JSD",
+    "prediction_distance": "prediction distance",
     "function_scatter": "predictions",
-    "representation_scatter": "representation",
+    "cka_penultimate": "CKA distance",
+    "cka_within_penultimate": "CKA distance within classes",
+    "procrustes_penultimate": "Procrustes distance",
+    "procrustes_within_penultimate": "Procrustes distance within classes",
+    "representation_scatter": "representations",
 }  # of measures, in words
 
 
@@ -123,7 +129,7 @@ def _size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], s
     """Return how far two arms are apart, in words, and a function that writes the margin in the same unit."""
     one, other = (arm_text(network, arm) for arm in (entry.pair.one, entry.pair.other))
     measure, estimate = entry.measure, entry.estimate
-    name = NAMES.get(measure.name, measure.name.replace("_", " "))
+    name = NAMES.get(measure.name, measure.name)
     if measure.scale == "difference" or (measure.is_log and entry.margin().two_sided):
         first_leads = (estimate.value >= 0) == (measure.name == "accuracy" or measure.facet != "loss")
         one, other = (one, other) if first_leads else (other, one)
