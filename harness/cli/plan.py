@@ -19,6 +19,7 @@ from harness.cli.options import (
     Profile,
     Reuse,
     RunsFolder,
+    WorkloadName,
     print_result,
 )
 from harness.console.numbers import counted, duration
@@ -35,12 +36,13 @@ def command(
     set_: Overrides = None,
     reuse: Reuse = None,
     no_reuse: NoReuse = False,
+    workload: WorkloadName = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run would do, how long it would take here and how much disk, before anything is spent."""
     from harness.console.progress import Reporter
-    from harness.run.forecast.estimate import estimate
     from harness.run.prepare import Request
+    from harness.run.workloads import estimate_file
 
     request = Request(
         file,
@@ -52,10 +54,33 @@ def command(
         tuple(set_ or ()),
         reuse=reuse,
         no_reuse=no_reuse,
+        workload=workload,
     )
-    document = estimate(request, Reporter(quiet=as_json))
-    print_result(document, lines(document), as_json)
-    raise typer.Exit(1 if any(arm["problem"] for arm in document["arms"]) else 0)
+    document = estimate_file(request, Reporter(quiet=as_json))
+    several = "workloads" in document
+    print_result(document, _lines_of_all(document) if several else lines(document), as_json)
+    rows = document["workloads"] if several else [document]
+    raise typer.Exit(1 if any(map(_has_problem, rows)) else 0)
+
+
+def _has_problem(row: Mapping[str, Any]) -> bool:
+    """Return whether an arm cannot be estimated, or a workload that is not optional cannot be opened."""
+    if "problem" in row:
+        return not row["optional"]
+    return any(arm["problem"] for arm in row["arms"])
+
+
+def _lines_of_all(document: Mapping[str, Any]) -> list[str]:
+    """Return the estimate of several workloads for a person."""
+    out = []
+    for row in document["workloads"]:
+        out.append(f"workload {row['workload']}")
+        out += [f"  left out: {row['problem']}"] if "problem" in row else [f"  {line}" for line in lines(row)]
+    opened = sum("problem" not in row for row in document["workloads"])
+    room = disk.size(document["bytes"])
+    counts = f"{counted(opened, 'workload')}, {counted(document['runs'], 'run')}"
+    line = f"in all {counts}, about {duration(document['seconds_wall'])} and {room} in {document['folder']}"
+    return [*out, line + (" (already begun)" if document["exists"] else "")]
 
 
 def lines(document: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.options import AsJson, RunFolder, print_result
+from harness.cli.options import AnyRunFolder, AsJson, print_result
 from harness.cli.run_state import is_over, left_out
 
 if TYPE_CHECKING:
@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from harness.records import Records
 
 
-def command(folder: RunFolder, as_json: AsJson = False) -> None:
-    """Say what of a run is done and what is left."""
-    document = status(folder)
-    print_result(document, status_lines(document), as_json)
+def command(folder: AnyRunFolder, as_json: AsJson = False) -> None:
+    """Say what of a run, or of several workloads, is done and what is left."""
+    from harness.cli import workloads
+    from harness.records.workloads import has_workloads
+
+    if has_workloads(folder):
+        document = workloads.status_of_workloads(folder)
+        print_result(document, workloads.status_lines(document), as_json)
+    else:
+        document = status(folder)
+        print_result(document, status_lines(document), as_json)
 
 
 def status(folder: Path) -> dict[str, Any]:

@@ -87,10 +87,10 @@ def penalty_line(network: str, tested: Mapping[str, Any]) -> str:
     some = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
     if tested["l2_on"] == "all":
         return (
-            f"{network}: its objective has no minimum, because the L2 is on tensors whose scale changes no output "
+            f"{network}: its objective has no minimum, because the L2 is on tensors whose scales change no output "
             f"({some}); see train.l2_on"
         )
-    return f"{network}: the L2 is not on tensors whose scale changes no output ({some}); see train.l2_on"
+    return f"{network}: the L2 is not on tensors whose scales change no output ({some}); see train.l2_on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class Meta:
 
     scale_free: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
-    )  # by network: its scale-free ``tensors``, each with its unit; ``problem``; the ``l2`` and what it is on (``l2_on``)
+    )  # by network: its scale-free ``tensors``, each with its unit; ``groups``; ``problem``; ``l2``, and what that is on, ``l2_on``
 
     range_tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: where its search is centred
     exhausted: Mapping[str, int] = field(default_factory=dict)  # by search that tried all: its number of combinations

@@ -22,6 +22,7 @@ from harness.errors import RunFolderError
 from harness.plugin.runs import Arm, Run
 from harness.records import schema
 from harness.records.earlier import EarlierRun, ended_runs, is_sound, read_run
+from harness.records.workloads import has_workloads
 from harness.training.device import environment
 
 
@@ -149,7 +150,10 @@ def _kind(path: Path) -> str:
 
 
 def _run_folders(folder: Path) -> list[Path]:
-    """Return the run folders in a folder, by their names."""
+    """Return the run folders in a folder, and those in its folders of several workloads, by their names."""
     if not folder.is_dir():
         return []
-    return sorted(inner for inner in folder.iterdir() if schema.database(inner).is_file())
+    inner = sorted(folder.iterdir())
+    for common in filter(has_workloads, list(inner)):
+        inner += sorted(common.iterdir())
+    return [place for place in inner if schema.database(place).is_file()]

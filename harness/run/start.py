@@ -34,16 +34,19 @@ def run(
     reporter: Reporter,
     command: Sequence[str] = (),
     closing: Callable[[Results, Registry, float], Sequence[str]] | None = None,
+    opened: Callable[[str], object] = lambda folder_name: None,
 ) -> int:
     """Carry out a benchmark and write its reports; return 0, or 1 where a run, a measurement, an analysis or a report failed.
 
-    ``closing`` makes the last lines from the results, the plugins and the seconds it all took.
+    ``closing`` makes the last lines from the results, the plugins and the seconds it all took. ``opened`` is called with the
+    name of the run folder when nothing more can be wrong with the input.
     """
     began = time.monotonic()
     check_out_folder(request.out)
     reusable_folders(request.out, request.reuse, request.no_reuse)  # refuses a wrong --reuse before anything is opened
     setting = prepare(request, reporter, journal=True)
     with contextlib.closing(setting.attempts):
+        opened(setting.folder_name)
         failures, written = _run_in_folder(setting, request, reporter, command)
     failures += [*written.failures, *take_notes()]  # a report may have changed settings too
     for line in failures:
@@ -59,7 +62,7 @@ def _run_in_folder(
     setting: Prepared, request: Request, reporter: Reporter, command: Sequence[str]
 ) -> tuple[list[str], Written]:
     """Carry the benchmark out in its run folder; return a line for whatever went wrong, and the reports."""
-    folder = request.out / setting.folder_name
+    folder = request.place / setting.folder_name
     earlier = earlier_runs(setting, folder, reusable_folders(request.out, request.reuse, request.no_reuse))
     with (
         naming_need(setting, folder),

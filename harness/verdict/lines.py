@@ -71,8 +71,10 @@ def compact(value: float, digits: int = 2) -> str:
 
 
 def _fixed(value: float, decimals: int) -> str:
-    """Return a number with so many decimals and without the zero before its point: .8, 2.0."""
-    return _without_zero(f"{value:.{decimals}f}") if math.isfinite(value) else "?"
+    """Return a number with so many decimals, without the zero before its point and without a sign where it is 0: .8, 2.0."""
+    if not math.isfinite(value):
+        return "?"
+    return _without_zero(f"{round(value, decimals) + 0.0:.{decimals}f}")
 
 
 def _without_zero(text: str) -> str:
@@ -150,7 +152,9 @@ def _turned(estimate: Estimate) -> Estimate:
 
 
 def _points(estimate: Estimate) -> str:
-    value, low, high = (_fixed(POINTS * number, 1) for number in (estimate.value, estimate.low, estimate.high))
+    width = POINTS * (estimate.high - estimate.low)
+    decimals = min(4, max(1, 1 - math.floor(math.log10(width)))) if 0 < width < 1 else 1
+    value, low, high = (_fixed(POINTS * number, decimals) for number in (estimate.value, estimate.low, estimate.high))
     return f"{value} points [{low}, {high}]"
 
 

@@ -42,7 +42,7 @@ PAIR = (
     "controls",
 )  # fmt: skip
 GATE = (
-    "arm", "state", "reason", "gradient", "gradient_limit", "train_error", "fit", "train_loss", "restarted", "gain",
+    "arm", "state", "reason", "gradient", "gradient_limit", "train_error", "fit", "objective", "restarted", "gain",
     "gain_limit",
 )  # fmt: skip
 COUNTS = (

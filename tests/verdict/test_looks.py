@@ -18,7 +18,7 @@ FACETS = ("loss", "function", "representation", "connectivity", "geometry")
 
 def fresh(records):
     """Return the records without what was worked out of others."""
-    return type(records)(**{**vars(records), "comparison": records.comparison})
+    return replace(records)
 
 
 def changed(records, where, **columns):
@@ -119,7 +119,7 @@ def test_a_facet_that_is_open_goes_on_to_the_next_look(world, stated):
 @pytest.mark.parametrize(("looks", "label"), [((6,), "similar"), ((6, 24), "inconclusive")])
 def test_an_early_look_has_a_level_of_its_own(world, looks, label):
     """The interval of two looks is wider: what is similar at .05 is not at .0063."""
-    records = world(replicates=6, looks=looks, scatter=0.006, seed=3).records()
+    records = world(replicates=6, looks=looks, scatter=0.003, seed=2).records()
     found = row(records, "accuracy")
     assert levels([6, 24])[0] < found["p_same"] < 0.05
     assert (found["label"], found["level"]) == (label, pytest.approx(levels(looks)[0]))
@@ -168,7 +168,7 @@ def test_a_facet_that_can_get_no_word_keeps_nobody_waiting(world, labels):
     gated = world(replicates=8, looks=(8, 24), restart_gain={"adam": 0.1}).records()
     assert set(labels(gated, "function")) == {"inconclusive"}
     assert settled(gated)
-    unmeasured = world(replicates=20, looks=(20, 24), probes=())
+    unmeasured = world(replicates=20, looks=(20, 24), seed=1, probes=())
     assert settled(unmeasured.records())
 
 

@@ -76,7 +76,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
     run_folders = reusable_folders(request.out, request.reuse, request.no_reuse)
     setting = prepare(request, reporter)
     opening = time.monotonic() - began
-    folder, looks = request.out / setting.folder_name, setting.plan.benchmark.compare.looks
+    folder, looks = request.place / setting.folder_name, setting.plan.benchmark.compare.looks
     replicates = look_of(looks, _begun(folder))
     busy, pace = device.contention(setting.device), _pace(setting)
     timed = [_timed(setting, competitor, pace) for competitor in setting.plan.competitors]

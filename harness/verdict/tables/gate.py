@@ -1,8 +1,8 @@
 """Is every arm at a minimum? If an arm is not, only its loss is compared, for it has no minimum to compare.
 
-- A convex network: the gradient of the whole objective, as a part of its start, is at most ``gradient_limit`` in every run.
-- Any other network: the un-augmented train error is at most ``fit``. A run that went on, from the peak of its schedule for a
-  fifth of its steps, lowered the train loss by less than ``gain_limit``: 5 % or .005 nats, whichever is more.
+- Any network: the gradient of the whole objective, as a part of its start, is at most ``gradient_limit`` in every run.
+- One that is not convex: the un-augmented train error is at most ``fit``, too. A run that went on, from the peak of its
+  schedule for a fifth of its steps, lowered the objective by less than ``gain_limit``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 COLUMNS = (
-    "hash", "network", "convex", "arm", "state", "reason", "gradient", "gradient_limit", "train_error", "fit", "train_loss",
+    "hash", "network", "convex", "arm", "state", "reason", "gradient", "gradient_limit", "train_error", "fit", "objective",
     "restarted", "gain", "gain_limit", "replicates",
 )  # fmt: skip
 
@@ -29,10 +29,10 @@ COLUMNS = (
 def compute(records: Records) -> DataFrame:
     """Return a row per protocol (``hash``), network and arm: its ``state``, and what it was judged by.
 
-    It is judged once, by the replicates of the first look. The state is "at a minimum", "not at a minimum" or "not judged", which counts as not at one; ``reason`` says why. A number
-    that has no part in it is NaN. ``gradient`` is the largest over the runs and ``train_error`` the mean over them. For the
-    run that went on, ``train_loss`` is its train loss before, without the regulariser, ``restarted`` the same after, and
-    ``gain`` the difference.
+    Each arm is judged once, by the replicates of the first look. The state is "at a minimum", "not at a minimum" or "not
+    judged", which counts as not at one; ``reason`` says why. A number that has no part in it is NaN. ``gradient`` is the
+    largest over the runs and ``train_error`` the mean over them. For the run that went on, ``objective`` is its objective
+    before, on the un-augmented train split, ``restarted`` the same after, and ``gain`` the difference.
     """
     import pandas as pd
 
@@ -49,8 +49,8 @@ def _row(network: Network, arm: str, gate: Gate) -> dict[str, Any]:
     protocol = network.protocol
     return {
         "network": network.name, "convex": network.convex, "arm": arm, "state": gate.state, "reason": gate.reason,
-        "gradient": gate.gradient, "gradient_limit": protocol.gate["gradient"] if network.convex else math.nan,
-        "train_error": gate.error, "fit": math.nan if network.convex else protocol.fit, "train_loss": gate.loss,
+        "gradient": gate.gradient, "gradient_limit": protocol.gate["gradient" if network.convex else "stationary"],
+        "train_error": gate.error, "fit": math.nan if network.convex else protocol.fit, "objective": gate.objective,
         "restarted": gate.restarted, "gain": gate.gain, "gain_limit": gate.gain_limit,
         "replicates": len(network.replicates),
     }  # fmt: skip

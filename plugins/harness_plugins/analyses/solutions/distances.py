@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FUNCTION = ("disagreement", "root_jsd", "prediction_distance")
 LAYERS = ("block1", "block2", "block3", "penultimate")
 PROBED = {
-    "representation": tuple(f"cka_{layer}" for layer in LAYERS),
+    "representation": (*(f"cka_{layer}" for layer in LAYERS), "cka_within_penultimate"),
     "connectivity": tuple(
         f"{way}_{what}" for way in ("naive", "aligned", "repaired") for what in ("loss", "error")
     ),
@@ -44,7 +44,8 @@ def compute(records: Records) -> DataFrame:
 
     - Measures of the function: disagreement, in parts of the test examples, and root_jsd, in root nats; or
       prediction_distance, in SDs of the test targets.
-    - Measures of the representation: cka_block1 to cka_penultimate, sqrt(1 - CKA).
+    - Measures of the representation: cka_block1 to cka_penultimate, sqrt(1 - CKA); cka_within_penultimate is the same with
+      the means of the classes taken away.
     - Measures of connectivity: barriers in the task's loss and in error, ``naive``, ``aligned`` and ``repaired``.
 
     A pair that was not measured has no row, nor has a barrier that cannot be trusted. A network with more than 400 solutions
