@@ -134,7 +134,7 @@ def measure(folder: Path, trials: int, workers: int, sampler: str, profile: str)
     marks: list[tuple[float, float]] = []  # of the processor after each event, in all and inside Optuna
     with Store(folder / "records") as store, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         describe_run(store, setting)
-        driver = drivers.Driver(setting, store, Reporter(), only_search=True).open()
+        driver = drivers.Driver(setting, store, Reporter(), only_search=True).go_on_to(1)
         append = store.append
 
         def marked(*arguments: Any) -> None:

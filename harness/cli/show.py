@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.cli.options import AsJson, Blocked, PluginFiles, RunFolder, print_result
+from harness.cli.options import AnyRunFolder, AsJson, Blocked, PluginFiles, print_result
 from harness.cli.run_state import is_over, left_out
 from harness.console.numbers import assignments, counted, duration, measure, plain
 
@@ -28,12 +28,19 @@ WIDTH = 80  # columns of the lines that a run ends with
 BEST = 3  # arms that these lines name
 
 
-def command(folder: RunFolder, plugin: PluginFiles = None, block: Blocked = None, as_json: AsJson = False) -> None:
-    """Show a run's results."""
+def command(folder: AnyRunFolder, plugin: PluginFiles = None, block: Blocked = None, as_json: AsJson = False) -> None:
+    """Show a run's results, or those of several workloads."""
+    from harness.cli.workloads import show_workloads, workloads_lines
     from harness.plugin.discovery import discover
+    from harness.records.workloads import has_workloads
 
-    document = show(folder, discover(plugin or [], block or []))
-    print_result(document, show_lines(document), as_json)
+    registry = discover(plugin or [], block or [])
+    if has_workloads(folder):
+        document = show_workloads(folder, registry)
+        print_result(document, workloads_lines(document), as_json)
+    else:
+        document = show(folder, registry)
+        print_result(document, show_lines(document), as_json)
     raise typer.Exit(1 if document["problems"] else 0)
 
 

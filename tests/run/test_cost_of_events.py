@@ -83,7 +83,9 @@ def costs(benchmark_file, registry, tmp_path, monkeypatch):
         plan = replace(plan, executor=Executor("simulated", build=Simulated, options={"room": workers}))
         costs = Costs()
         with Store(tmp_path / str(next(folders))) as store:
-            driver = Driver(Setting(plan, data, Device("cpu", "fp32", 1)), store, Reporter(quiet=True), True).open()
+            driver = Driver(Setting(plan, data, Device("cpu", "fp32", 1)), store, Reporter(quiet=True), True).go_on_to(
+                1
+            )
             store.db.set_trace_callback(lambda statement: costs.update(["statements"]))
             sys.setprofile(costs.note_call)
             try:

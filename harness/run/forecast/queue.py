@@ -1,7 +1,7 @@
 """How long a benchmark takes with so many workers: they work through the plan as the driver hands it out, on paper.
 
-A search waits for its trials before it asks the next ones, searches wait for no other search, and the comparison waits
-for all of them. So a worker may have nothing to do for a while, and the time is not the work divided by the workers.
+A search waits for its trials before it asks the next ones, searches wait for no other search, and the comparison is taken
+to wait for all of them, though a replicate's waits for its own alone. So a worker may have nothing to do for a while, and the time is not the work divided by the workers.
 """
 
 from __future__ import annotations

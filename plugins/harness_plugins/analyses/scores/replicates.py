@@ -22,7 +22,7 @@ COLUMNS = ("arm", "replicates", "seeds", "mean", "low", "high", "sd_tuning", "sd
 
 
 def compute(records: Records) -> DataFrame:
-    """Return a row per arm that was searched more than once, of the deciding test metric.
+    """Return a row per arm with more than one replicate, of the deciding test metric.
 
     ``mean`` is over replicates, each the mean of its seeds, with its 95 % interval ``low`` to ``high``. The unit of the interval
     is the replicate; where all replicates are equal, it is the test example. ``sd_tuning`` is the SD between searches after the
