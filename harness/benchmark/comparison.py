@@ -1,7 +1,7 @@
 """Which runs the comparison consists of: the arms' own runs, and the controls that say what the comparison can tell.
 
-A comparison run is a run and the role that it has. Two of them may name the same run, as when two searches of an arm
-chose the same parameters.
+The comparison grows by replicates. In each of them every arm is retrained with what its own search of that replicate has
+chosen, under seeds that all arms share. A comparison run is a run and the role that it has there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.benchmark.plan import OTHER_ORDER, Setting
 from harness.plugin.runs import Run
 
 LONGER = 0.2  # of a run's epochs, for which a restart goes on
-Chosen = Mapping[str, Sequence[Mapping[str, Any] | None]]  # by arm: the parameters of each search, None without any
+Chosen = Mapping[str, Mapping[str, Any] | None]  # by arm: what its search of a replicate chose, None without any
 
 
 @dataclass(frozen=True)
@@ -42,66 +42,72 @@ class ComparisonRun:
         }
 
 
-def comparison_runs(setting: Setting, chosen: Chosen) -> list[ComparisonRun]:
-    """Return the comparison without its restarts, in the order in which it is carried out.
+def comparison_runs(setting: Setting, chosen: Sequence[Chosen]) -> list[ComparisonRun]:
+    """Return the comparison without its restarts: what was ``chosen`` is given for each replicate, in their order."""
+    planned: list[ComparisonRun] = []
+    for replicate, of_replicate in enumerate(chosen):
+        planned += replicate_runs(setting, of_replicate, replicate)
+    return planned
+
+
+def replicate_runs(setting: Setting, chosen: Chosen, replicate: int) -> list[ComparisonRun]:
+    """Return the runs of one replicate, in the order in which they are carried out.
 
     It goes seed by seed, so that a comparison that is stopped early has equal seeds for all arms. What matters most
     comes first.
     """
     planned: list[ComparisonRun] = []
-    for seed in range(setting.plan.benchmark.compare.seeds):
+    for seed in setting.seeds_of(replicate):
         planned += _runs_of_seed(setting, chosen, seed)
-    planned += _replicate_runs(setting, chosen)
-    planned += _untuned_runs(setting)
+    for seed in setting.seeds_of(replicate):
+        planned += _untuned_runs(setting, seed)
     return planned
 
 
-def count_comparison_runs(setting: Setting) -> int:
-    """Return how many runs the comparison has, restarts included, if every search ends with parameters."""
+def count_comparison_runs(setting: Setting, replicates: int) -> int:
+    """Return how many runs so many replicates have, restarts included, if every search ends with parameters."""
+    runs = sum(count_replicate_runs(setting, replicate) for replicate in range(replicates))
+    return runs + len(arms_to_restart(setting))
+
+
+def count_replicate_runs(setting: Setting, replicate: int) -> int:
+    """Return how many runs a replicate has, if every search ends with parameters."""
     plan, compare = setting.plan, setting.plan.benchmark.compare
-    arms = len(plan.competitors)
-    controls = len(plan.controls_of("aa")) + len(plan.controls_of("different"))
-    seeded = compare.seeds * (arms * plan.benchmark.search.replicates + controls)
-    untuned = min(compare.untuned, compare.seeds) * len(plan.controls_of("untuned"))
-    twins = min(compare.twins, compare.seeds) * arms
-    return seeded + untuned + twins + len(_arms_to_restart(setting))
+    tuned = len(plan.competitors) + len(plan.controls_of("aa")) + len(plan.controls_of("different"))
+    seeds = setting.seeds_of(replicate)
+    twins = sum(seed < compare.twins for seed in seeds) * len(plan.competitors)
+    untuned = sum(seed < _untuned_seeds(setting) for seed in seeds) * len(plan.controls_of("untuned"))
+    return len(seeds) * tuned + twins + untuned
 
 
 def _runs_of_seed(setting: Setting, chosen: Chosen, seed: int) -> Iterator[ComparisonRun]:
     """Yield the runs of one comparison seed: of each arm, of its twin, and of the controls that were tuned."""
-    plan = setting.plan
-    twins = plan.benchmark.compare.twins
+    plan, replicate = setting.plan, setting.replicate_of(seed)
     for competitor in plan.competitors:
-        if (params := chosen[competitor.name][0]) is not None:
-            yield ComparisonRun(setting.compare_run(competitor, params, seed), "fresh", competitor.name)
-    for competitor in plan.competitors if seed < twins else ():
-        if (params := chosen[competitor.name][0]) is not None:
+        if (params := chosen[competitor.name]) is not None:
+            yield ComparisonRun(setting.compare_run(competitor, params, seed), "fresh", competitor.name, replicate)
+    for competitor in plan.competitors if seed < plan.benchmark.compare.twins else ():
+        if (params := chosen[competitor.name]) is not None:
             run = setting.compare_run(competitor, params, seed, snapshots=False)
-            yield ComparisonRun(replace(run, order_seed=seed + OTHER_ORDER), "twin", competitor.name)
+            twin = replace(run, order_seed=seed + OTHER_ORDER)
+            yield ComparisonRun(twin, "twin", competitor.name, replicate)
     for control in (*plan.controls_of("aa"), *plan.controls_of("different")):
         tuned = control.name if control.role == "aa" else control.of
-        if (params := chosen[tuned][0]) is not None:
-            yield ComparisonRun(setting.compare_run(control, params, seed), control.role, control.of)
+        if (params := chosen[tuned]) is not None:
+            yield ComparisonRun(setting.compare_run(control, params, seed), control.role, control.of, replicate)
 
 
-def _replicate_runs(setting: Setting, chosen: Chosen) -> Iterator[ComparisonRun]:
-    """Yield the runs with the parameters that each arm's further searches chose."""
-    for competitor in setting.plan.competitors:
-        for replicate, params in list(enumerate(chosen[competitor.name]))[1:]:
-            if params is None:
-                continue
-            for seed in range(setting.plan.benchmark.compare.seeds):
-                run = setting.compare_run(competitor, params, seed)
-                yield ComparisonRun(run, "replicate", competitor.name, replicate)
+def _untuned_runs(setting: Setting, seed: int) -> Iterator[ComparisonRun]:
+    """Yield the runs of each optimizer with its own defaults, where the seed is one of the first that they have."""
+    for control in setting.plan.controls_of("untuned") if seed < _untuned_seeds(setting) else ():
+        run = setting.compare_run(replace(control, fixed={}), {}, seed, snapshots=False)
+        yield ComparisonRun(run, "untuned", control.of, setting.replicate_of(seed))
 
 
-def _untuned_runs(setting: Setting) -> Iterator[ComparisonRun]:
-    """Yield the runs of each optimizer with its own defaults."""
+def _untuned_seeds(setting: Setting) -> int:
+    """Return under how many of the first seeds the optimizers' defaults are trained; no later look adds to them."""
     compare = setting.plan.benchmark.compare
-    for control in setting.plan.controls_of("untuned"):
-        for seed in range(min(compare.untuned, compare.seeds)):
-            run = setting.compare_run(replace(control, fixed={}), {}, seed, snapshots=False)
-            yield ComparisonRun(run, "untuned", control.of)
+    return min(compare.untuned, compare.first_seeds)
 
 
 def restart_runs(setting: Setting, done: Sequence[ComparisonRun]) -> list[ComparisonRun]:
@@ -111,14 +117,14 @@ def restart_runs(setting: Setting, done: Sequence[ComparisonRun]) -> list[Compar
     restart: it is at its minimum where the gradient is zero, and nowhere else.
     """
     restarts = []
-    for competitor in _arms_to_restart(setting):
-        fresh = [planned.run for planned in done if planned.role == "fresh" and planned.of == competitor.name]
+    for competitor in arms_to_restart(setting):
+        fresh = [planned for planned in done if planned.role == "fresh" and planned.of == competitor.name]
         if not fresh:
             continue
-        before = fresh[0]
+        before = fresh[0].run
         run = replace(
             before,
-            epochs=max(1, math.ceil(before.epochs * LONGER)),
+            epochs=epochs_longer(before.epochs),
             order_seed=before.order_seed + OTHER_ORDER,
             head_epochs=0,
             snapshots=False,
@@ -126,11 +132,16 @@ def restart_runs(setting: Setting, done: Sequence[ComparisonRun]) -> list[Compar
             follows=before.id,
             plugins=competitor.plugins,
         )
-        restarts.append(ComparisonRun(run, "restart", competitor.name))
+        restarts.append(ComparisonRun(run, "restart", competitor.name, fresh[0].replicate))
     return restarts
 
 
-def _arms_to_restart(setting: Setting) -> list[Competitor]:
+def epochs_longer(epochs: int) -> int:
+    """Return for how many epochs a restart goes on from a run of so many."""
+    return max(1, math.ceil(epochs * LONGER))
+
+
+def arms_to_restart(setting: Setting) -> list[Competitor]:
     """Return the arms that the gate asks for a restart: all that are not convex."""
     if not setting.plan.benchmark.compare.gate:
         return []

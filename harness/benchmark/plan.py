@@ -36,13 +36,13 @@ from harness.plugin.contracts import (
     Task,
     Weights,
 )
+from harness.plugin.meta import Deciding
 from harness.plugin.registry import Registry
 from harness.plugin.runs import Arm, Run, digest
 from harness.training.device import Device, Precision
 from harness.training.pretrained import Fit, find_weights
 
 SEARCH_SEED = 1_000_000  # search runs are seeded from here on, so never like a comparison run
-NEXT_SEARCH, NEXT_SEED = 1_000_003, 1_009  # from one search of an arm to the next, and from one seed of a trial
 OTHER_ORDER = 500_000_000  # comparison runs that must see the examples in another order are seeded from here on
 
 
@@ -57,7 +57,7 @@ class Plan:
     probes: tuple[Probe, ...]  # with their options
     competitors: tuple[Competitor, ...]
     controls: tuple[Competitor, ...]
-    metric: str  # the deciding metric
+    metric: str  # the one that ranks arms, on the test split
     backbones: Mapping[str, Backbone]
     weights: Mapping[str, Weights]  # by backbone; empty in the regime "scratch"
     probe_versions: Mapping[str, str]  # by probe: hash of its source and options; a corrected one measures again
@@ -65,8 +65,20 @@ class Plan:
 
     @property
     def goal(self) -> Metric:
-        """The deciding metric."""
+        """The metric that ranks arms."""
         return self.task.metrics[self.metric]
+
+    @property
+    def searched(self) -> Deciding:
+        """The metric that scores the trials of every search, on the tune split."""
+        name = self.benchmark.search.metric
+        known = self.task.metrics.get(name)
+        return Deciding(name, known.goal, known.unit) if known else Deciding(name, "min", "")
+
+    @property
+    def metric_by_phase(self) -> Mapping[str, str]:
+        """The metric that says how a run did, by the run's phase; it must be finite."""
+        return {"search": self.searched.name, "compare": self.metric}
 
     @property
     def sources(self) -> Mapping[str, str]:
@@ -115,10 +127,39 @@ class Setting:
         return f"{self.plan.benchmark.name}-{digest(key)[:8]}"
 
     def search_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0, seed: int = 0) -> Run:
-        """Return the run of a trial under one of its seeds, in one of the arm's searches."""
-        number = replicate + (100 if competitor.role == "aa" else 0)  # there are at most 100 replicates
-        seed = SEARCH_SEED + self.plan.benchmark.search.seed + NEXT_SEARCH * number + NEXT_SEED * seed
-        return self._run("search", competitor, params, int(params["epochs"]), seed)
+        """Return the run of a trial under one of its seeds, in an arm's search of one replicate."""
+        drawn = self._search_seed(competitor, replicate, seed)
+        return self._run("search", competitor, params, int(params["epochs"]), drawn)
+
+    def _search_seed(self, competitor: Competitor, replicate: int, place: int | str) -> int:
+        """Return an even seed that comes from the arm, the replicate and the place in its search.
+
+        So no two searches share one, and the seeds of the comparison, which are small, are not among them.
+        """
+        key = [self.plan.benchmark.search.seed, competitor.name, replicate, place]
+        return SEARCH_SEED + 2 * (int(digest(key)[:12], 16) % ((OTHER_ORDER - SEARCH_SEED) // 2))
+
+    @staticmethod
+    def confirms(recipe: Mapping[str, Any]) -> bool:
+        """Return whether a run of a search, by its recipe, is a confirmation and no trial."""
+        return bool(recipe["phase"] == "search" and recipe["init_seed"] % 2)
+
+    def confirmation_run(self, competitor: Competitor, params: Mapping[str, Any], replicate: int = 0) -> Run:
+        """Return the run that trains a trial once more, as long as the comparison, in one of the arm's searches.
+
+        Its seed is the search's and odd, and those of trials are even: so none of them has it, and no comparison run.
+        """
+        seed = self._search_seed(competitor, replicate, "confirmation") + 1
+        return self._run("search", competitor, params, competitor.benchmark.compare.epochs, seed)
+
+    def seeds_of(self, replicate: int) -> range:
+        """Return the comparison seeds of a replicate, which all arms share."""
+        seeds = self.plan.benchmark.compare.seeds
+        return range(seeds * replicate, seeds * (replicate + 1))
+
+    def replicate_of(self, seed: int) -> int:
+        """Return the replicate that a comparison seed belongs to."""
+        return seed // self.plan.benchmark.compare.seeds
 
     def compare_run(self, competitor: Competitor, params: Mapping[str, Any], seed: int, snapshots: bool = True) -> Run:
         """Return the run that retrains an arm with its tuned parameters under one comparison seed."""
@@ -142,6 +183,7 @@ class Setting:
             epochs=epochs,
             batch_size=batch_size,
             l2=train.l2,
+            l2_on=train.l2_on,
             augment=tuple(train.augment),
             precision=self.precision_of(competitor.arm),
             task=self.plan.task.name,
@@ -190,7 +232,7 @@ def resolve(benchmark: Benchmark, source: Source, registry: Registry) -> Plan:
         probes=probes,
         competitors=competitors,
         controls=resolve_controls(competitors, benchmark, source),
-        metric=benchmark.search.metric or next(iter(task.metrics)),
+        metric=benchmark.compare.metric or next(iter(task.metrics)),
         backbones=networks.backbones,
         weights=networks.weights,
         probe_versions=_probe_versions(benchmark, registry),

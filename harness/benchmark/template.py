@@ -22,6 +22,7 @@ SMALL: Mapping[Key, Any] = {
     ("train", "threads"): 1,  # more wait for each other with a network this small
     ("search", "trials"): 4,
     ("search", "epochs"): [2, 4],
+    ("compare", "looks"): [1],
     ("compare", "seeds"): 3,
     ("compare", "epochs"): 6,
 }
@@ -33,7 +34,7 @@ BEGINNING = """\
 #     harness run {name}.toml      carries it out, and writes the report
 #
 # As it stands it compares two optimizers on drawings of cats and dogs, in about a minute. That is long enough to see a
-# report, and far too short for a verdict: raise search.trials, compare.seeds and compare.epochs for one.
+# report, and far too short for a verdict: raise search.trials, compare.looks and compare.epochs for one.
 #
 # Every other key stands here as a comment, with its meaning and its default. To change one, take the "#" away and write
 # another value. docs/benchmark-file.md says more about each.

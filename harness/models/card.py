@@ -196,7 +196,10 @@ def _training_text(model: Mapping[str, Any]) -> str:
         ("found by", f"{budget}, sampler {search['sampler']}, on the tune split"),
         ("epochs", recipe["epochs"]),
         ("batch size", f"{recipe['batch_size']} (at most all photos)"),
-        ("L2", recipe["l2"]),
+        (
+            "L2",
+            f"{recipe['l2']} on {'all weights' if recipe['l2_on'] == 'all' else 'all weights that are not scale-free'}",
+        ),
         ("augmentation", ", ".join(recipe["augment"]) or "none"),
         *_stage_rows(model),
         ("pretrained weights", Markdown(f"SHA-256 {markdown_code(used['sha256'][:16])}") if used else "none"),

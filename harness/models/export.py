@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # Parts of a run's recipe that a card shows: they were in force when the model was trained.
 RECIPE = (
-    "optimizer", "scheduler", "epochs", "batch_size", "l2", "augment", "precision", "head_epochs", "layer_factor", "batch_norm",
+    "optimizer", "scheduler", "epochs", "batch_size", "l2", "l2_on", "augment", "precision", "head_epochs", "layer_factor", "batch_norm",
 )  # fmt: skip
 
 

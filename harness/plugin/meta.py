@@ -1,4 +1,4 @@
-"""What a run is about, as its records note it: ``Meta``, one attribute a note, and ``Deciding``, the metric that decides."""
+"""What a run is about, as its records note it: ``Meta``, one attribute a note, and ``Deciding``, a metric that decides."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness.console.numbers import measure
 from harness.errors import arguments
 
 Goal = Literal["min", "max"]
+LOSS = "loss"  # the metric that every task has: the mean of its loss over the examples of a split
 
 
 def sign_of(goal: str) -> int:
@@ -32,7 +33,7 @@ def sign_of(goal: str) -> int:
 
 @dataclass(frozen=True)
 class Deciding:
-    """The metric by which trials are chosen and arms are ranked.
+    """A metric that decides: among arms on the test split, or among the trials of a search on the tune split.
 
     >>> deciding = Deciding(name="accuracy", goal="max", unit="%")
     >>> deciding.column, deciding.text(0.9125)
@@ -68,6 +69,30 @@ class Deciding:
         return measure(value, self.unit)
 
 
+NAMED = 8  # tensors that a line names
+
+
+def penalty_line(network: str, tested: Mapping[str, Any]) -> str:
+    """Return what the penalty has to do with a network's scale-free tensors, "" where it has nothing to do with any.
+
+    ``tested`` is the network's value in ``Meta.scale_free``.
+    """
+    if not tested["l2"]:
+        return ""
+    if tested["problem"]:
+        return f"{network}: the L2 is on all tensors, because their scales could not be tested ({tested['problem']})"
+    names = list(tested["tensors"])
+    if not names:
+        return ""
+    some = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    if tested["l2_on"] == "all":
+        return (
+            f"{network}: its objective has no minimum, because the L2 is on tensors whose scales change no output "
+            f"({some}); see train.l2_on"
+        )
+    return f"{network}: the L2 is not on tensors whose scales change no output ({some}); see train.l2_on"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Meta:
     """What a run is about: a value for each key of the table ``meta``. Its values are plain, as JSON has them.
@@ -81,7 +106,8 @@ class Meta:
     benchmark: Mapping[str, Any]  # the resolved benchmark file, by section
     data: Mapping[str, Any]  # name, source, notice, fingerprint, classes, counts by split, input_shape, ...
     metrics: Mapping[str, Mapping[str, Any]]  # by metric: goal ("min" or "max"), unit, each (a mean over examples)
-    metric: str  # the name of the metric that decides
+    metric: str  # the name of the metric that ranks arms, on the test split
+    search_metric: str  # the name of the metric that scores trials, on the tune split
     arms: Sequence[str]  # the names of the competitors, in the order of the benchmark
     spaces: Mapping[str, Mapping[str, Any]]  # by arm and hyperparameter: low, high, log; choices; or fixed
     environment: Mapping[str, Any] = field(default_factory=dict)  # hash, versions, hardware, ... of the last work
@@ -104,6 +130,10 @@ class Meta:
         default_factory=dict
     )  # by run: operations without a deterministic form
 
+    scale_free: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # by network: its scale-free ``tensors``, each with its unit; ``groups``; ``problem``; ``l2``, and what that is on, ``l2_on``
+
     range_tests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by arm: where its search is centred
     exhausted: Mapping[str, int] = field(default_factory=dict)  # by search that tried all: its number of combinations
     counted: Mapping[str, int] = field(default_factory=dict)  # by search whose budget is not in trials: how many count
@@ -113,6 +143,9 @@ class Meta:
     compare_runs: Sequence[str] | None = None  # those that rank the arms; None before the comparison is planned
     baseline: Mapping[str, Any] | None = None  # what another run's file brought in
 
+    looks: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # replicates: how many the run goes to; ended: why it goes no further, "" before that; left_out: a sentence
     measurements: Mapping[str, int] = field(
         default_factory=dict
     )  # by probe: how many it is to make, as far as is known
@@ -128,9 +161,34 @@ class Meta:
 
     @property
     def deciding(self) -> Deciding:
-        """The metric that decides."""
-        metric = self.metrics[self.metric]
-        return Deciding(self.metric, metric["goal"], str(metric["unit"]))
+        """The metric that ranks arms, on the test split."""
+        return self._decides(self.metric)
+
+    @property
+    def searched(self) -> Deciding:
+        """The metric that scores the trials of a search, on the tune split."""
+        return self._decides(self.search_metric)
+
+    def _decides(self, name: str) -> Deciding:
+        return Deciding(name, self.metrics[name]["goal"], str(self.metrics[name]["unit"]))
+
+    def penalty_lines(self) -> list[str]:
+        """Return a line for each network whose scale-free tensors matter to its objective."""
+        return [line for network, tested in self.scale_free.items() if (line := penalty_line(network, tested))]
+
+    @property
+    def planned_replicates(self) -> int:
+        """How many replicates there are up to the look that the run goes to, as far as that is known."""
+        return int(self.looks.get("replicates", self.benchmark["compare"].get("looks", [1])[0]))
+
+    @property
+    def planned_seeds(self) -> int:
+        """How many comparison seeds each arm has up to that look.
+
+        >>> records.meta.planned_seeds
+        2
+        """
+        return self.planned_replicates * int(self.benchmark["compare"]["seeds"])
 
     def sign(self, metric: str) -> int:
         """Return what a metric's value is multiplied by so that more is better: 1 or -1."""

@@ -95,7 +95,7 @@ class Run:
     scheduler: Mapping[str, Any]  # the schedule's
     epochs: int
     batch_size: int
-    l2: float  # the objective is loss + l2/2 * |parameters|^2
+    l2: float  # the objective is loss + l2/2 * |penalised parameters|^2
     augment: tuple[str, ...]
     precision: Literal["fp32", "bf16"]
     task: str
@@ -103,6 +103,7 @@ class Run:
     order_seed: int  # of batch order, augmentation and dropout
     data: str  # fingerprint
     plugins: Mapping[str, str]  # SHA-256 of the source file of every plugin that takes part
+    l2_on: Literal["not_scale_free", "all"] = "not_scale_free"  # which parameters are penalised
     weights: str = ""  # SHA-256 of the pretrained weights; empty when trained from scratch
     head_epochs: int = 0  # so many first epochs train the head alone
     layer_factor: float = 1.0  # of the learning rate, from a layer group to the one before it
@@ -182,6 +183,7 @@ class Epoch:
     changed: tuple[str, ...] = ()  # settings of the process that the run changed since its last event, a line each
     way: str = ""  # how a GPU takes the steps, and why not in a faster way; a line, empty on a CPU
     unrepeatable: tuple[str, ...] = ()  # the operations of the run that have no deterministic form on its GPU
+    scale_free: Mapping[str, Any] | None = None  # the scale-free tensors of its network; with the first epoch alone
     ends_run = False
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.plugin.runs import PrunerDecision, digest
+from harness.plugin.runs import Arm, PrunerDecision, digest
 from harness.records import database, promised, schema
 
 TAKEN = (
@@ -33,6 +33,7 @@ class EarlierRun:
     row: Mapping[str, Any]  # of the table ``runs``, with its metrics as a dict
     epochs: Sequence[Mapping[str, Any]]  # rows of the table ``epochs``, with their metrics as dicts
     files: Mapping[str, str]  # the SHA-256 of each file, by its place in the folder
+    scale_free: Mapping[str, Any] | None = None  # which tensors of its network are, where the folder notes it
     decision: PrunerDecision | None = None  # on its last epoch, by the pruner of the search that takes it over
 
     @property
@@ -58,27 +59,31 @@ class EarlierRun:
         return replace(self, row=row, epochs=self.epochs[:epoch], files={}, decision=decision)
 
 
-def ended_runs(folder: Path, fingerprint: str, metric: str, environment: str) -> dict[str, str]:
+def ended_runs(folder: Path, fingerprint: str, metrics: Mapping[str, str], environment: str) -> dict[str, str]:
     """Return the runs of a folder that can be taken over, with their recipes as JSON.
 
     There are none where it cannot be read, is in use, or has other data.
 
-    They ended in this environment, on these data, and with this deciding metric, which says when a run has diverged.
+    They ended in this environment, on these data, and with the metric of their phase in ``metrics``, which says when a run
+    has diverged.
     """
     try:
         if not _is_closed(folder):
             return {}
         with database.reading(folder) as db:
-            if _noted(db, "schema_version") != schema.VERSION or _noted(db, "metric") != metric:
+            if _noted(db, "schema_version") != schema.VERSION:
                 return {}
+            noted = {"search": _noted(db, "search_metric"), "compare": _noted(db, "metric")}
+            phases = [phase for phase, metric in metrics.items() if noted[phase] == metric]
             if _noted(db, "data")["fingerprint"] != fingerprint:
                 return {}
             changed = _noted(db, schema.CHANGES) or {}  # runs in which a plugin changed settings of the process
-            states = ", ".join("?" * len(TAKEN))
+            marks = [", ".join("?" * len(values)) for values in (TAKEN, phases)]
             imported = (_noted(db, "baseline") or {}).get("names", [])  # trained on another machine
             rows = db.execute(
-                f"SELECT run_id, recipe, arm FROM runs WHERE environment = ? AND state IN ({states}) ORDER BY run_id",
-                (environment, *TAKEN),
+                "SELECT run_id, recipe, arm FROM runs "
+                f"WHERE environment = ? AND state IN ({marks[0]}) AND phase IN ({marks[1]}) ORDER BY run_id",
+                (environment, *TAKEN, *phases),
             ).fetchall()
     except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -104,6 +109,7 @@ def read_run(folder: Path, run_id: str) -> EarlierRun | None:
             epoch_rows = db.execute("SELECT * FROM epochs WHERE run_id = ? ORDER BY epoch", (run_id,)).fetchall()
             files = dict(db.execute("SELECT file, sha256 FROM files WHERE run_id = ?", (run_id,)).fetchall())
             lacking = promised.lacking(folder, db, runs=[run_id])
+            scale_free = _noted(db, schema.SCALE_FREE) or {}
     except (HarnessError, OSError, sqlite3.Error, ValueError, KeyError, TypeError):
         return None
     epochs = [_plain(epoch) for epoch in epoch_rows]
@@ -114,7 +120,8 @@ def read_run(folder: Path, run_id: str) -> EarlierRun | None:
         return None
     if row["state"] != schema.DONE:
         files = {}  # none of them is promised
-    return EarlierRun(folder, row, epochs, files) if all(_is_of(file, run_id) for file in files) else None
+    tested = scale_free.get(Arm(**recipe["arm"]).network)
+    return EarlierRun(folder, row, epochs, files, tested) if all(_is_of(file, run_id) for file in files) else None
 
 
 def _noted(db: sqlite3.Connection, key: str) -> Any:

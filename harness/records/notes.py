@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
+from harness.plugin.runs import Arm
 from harness.records import files, schema
 from harness.records.opening import OpenFolder
 
@@ -97,6 +98,21 @@ class NoteTables(OpenFolder):
         noted: dict[str, list[str]] = (self.noted(schema.UNREPEATABLE) or {}) if operations else {}
         if operations and noted.get(run_id) != [*operations]:
             self.note(schema.UNREPEATABLE, {**noted, run_id: [*operations]})
+
+    def note_scale_free(self, tested: Mapping[str, Any] | None, recipe: Mapping[str, Any]) -> None:
+        """Note which tensors of a run's network are scale-free, and how its objective penalises them.
+
+        The first run of a network says it. A line says where a later run, perhaps of another machine, has it otherwise.
+        """
+        if tested is None:
+            return
+        network = Arm(**recipe["arm"]).network
+        noted: dict[str, dict[str, Any]] = self.noted(schema.SCALE_FREE) or {}
+        if network not in noted:
+            about = {**tested, "l2": recipe["l2"], "l2_on": recipe["l2_on"]}
+            self.note(schema.SCALE_FREE, {**noted, network: about})
+        elif noted[network]["tensors"] != tested["tensors"]:
+            self.warn(f"{network}: other tensors of it are scale-free in one run than in another; see train.l2_on")
 
     def changes(self) -> list[str]:
         """Return every such line once, with the number of runs that it belongs to."""

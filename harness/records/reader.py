@@ -18,6 +18,7 @@ from harness.records import database, promised, schema, tables
 from harness.records.checked import load_arrays
 from harness.records.imported import with_imported
 from harness.records.pictures import made_again
+from harness.records.workloads import has_workloads, run_folders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +51,15 @@ class FolderRecords(Records):
     def targets(self) -> NDArray[Any]:
         """The test targets ``[N, ...]``."""
         return load_arrays(schema.targets(self.folder))["targets"]
+
+    @cached_property
+    def tune_targets(self) -> NDArray[Any]:
+        """The targets of the tune split ``[N, ...]``; raises RunFolderError where they are missing."""
+        file = schema.targets(self.folder)
+        arrays = load_arrays(file)
+        if "tune" not in arrays:
+            raise RunFolderError(f"{file}: must have the targets of the tune split, got none")
+        return arrays["tune"]
 
     @property
     def out_of_fold(self) -> NDArray[np.float32] | None:
@@ -96,6 +106,9 @@ class FolderRecords(Records):
         return load_arrays(file) if file.is_file() else {}
 
 
+NEEDED = frozenset(
+    ("benchmark", "data", "metrics", "metric", "search_metric", "arms", "spaces", "environment", "command")
+)  # keys of the table ``meta`` without which a run has not begun
 _STARTING = (
     "{}: must be a run with something recorded, got one in its first moment; look again in a while, or let the same "
     "'harness run' go on"
@@ -104,6 +117,9 @@ _STARTING = (
 
 def open_records(folder: Path) -> FolderRecords:
     """Return the records of a run folder; raises RunFolderError where it is none."""
+    if has_workloads(folder):
+        inner = ", ".join(f"'{run}'" for run in run_folders(folder).values()) or "no run yet"
+        raise RunFolderError(f"{folder}: must be one run folder, got a folder of several workloads; it has {inner}")
     if not schema.database(folder).is_file():
         raise RunFolderError(
             f"{folder}: must be a run folder, got {'no run.db in it' if folder.is_dir() else 'nothing there'}; check the path"
@@ -152,7 +168,7 @@ def _opened(folder: Path) -> FolderRecords:
 def _meta(folder: Path, db: sqlite3.Connection) -> Meta:
     """Return what the run is about; raises RunFolderError where it has not begun, and TypeError for damaged notes."""
     notes = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM meta")}
-    if {"benchmark", "data", "metrics", "metric", "arms", "spaces", "environment", "command"} - set(notes):
+    if NEEDED - set(notes):
         raise RunFolderError(_STARTING.format(folder))
     if unknown := sorted(set(notes) - KEYS):
         raise TypeError(f"the key '{unknown[0]:.80}' in the table 'meta'")

@@ -87,6 +87,12 @@ class Store(SearchTables, ResultTables):
                 ],
             )  # fmt: skip
 
+    def seconds_trained(self) -> float:
+        """Return the seconds of training of all runs that were trained for this run folder, added up over all workers."""
+        imported = (self.noted("baseline") or {}).get("names", ())
+        rows = self.db.execute("SELECT arm, sum(seconds) FROM runs WHERE taken_from = '' GROUP BY arm").fetchall()
+        return float(sum(seconds or 0.0 for arm, seconds in rows if arm not in imported))
+
     def append(self, run_id: str, event: Event, decision: PrunerDecision | None = None) -> None:
         """Write one event, with what the pruner says of it.
 
@@ -96,6 +102,8 @@ class Store(SearchTables, ResultTables):
         match event:
             case Epoch():
                 self.note_unrepeatable(event.unrepeatable, run_id)
+                if event.scale_free is not None:
+                    self.note_scale_free(event.scale_free, self._recipe(run_id))
                 self._append_epoch(run_id, event, decision)
             case Done():
                 written = self._write_files(run_id, event)
@@ -104,6 +112,11 @@ class Store(SearchTables, ResultTables):
             case Failed():
                 state = schema.DIVERGED if event.kind == "diverged" else schema.FAILED
                 self._end(run_id, state, event.reason, event.traceback, {})
+
+    def _recipe(self, run_id: str) -> dict[str, Any]:
+        """Return the recipe of a run, as plain values."""
+        (recipe,) = self.db.execute("SELECT recipe FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        return dict(json.loads(recipe))
 
     def _write_files(self, run_id: str, done: Done) -> list[Path]:
         """Write a run's files, and return their places."""
@@ -168,6 +181,7 @@ class Store(SearchTables, ResultTables):
         for place, sha256 in earlier.files.items():
             files.copy(schema.inside(earlier.folder, place), schema.inside(self.folder, place), sha256)
         with self._transaction():
+            self.note_scale_free(earlier.scale_free, json.loads(row["recipe"]))
             self.db.execute("DELETE FROM epochs WHERE run_id = ?", (run_id,))
             self.db.executemany(
                 "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)",

@@ -20,7 +20,7 @@ from harness.training.constant_answer import constant_scores
 
 
 def describe_run(store: Store, setting: Prepared) -> None:
-    """Write down what the run is about: data, weights, metrics, arms and plugins, and the test targets."""
+    """Write down what the run is about: data, weights, metrics, arms and plugins, and the targets that predictions are scored by."""
     plan = setting.plan
     plugins: dict[str, Any] = {}
     for entries in setting.registry.offers.values():
@@ -32,6 +32,7 @@ def describe_run(store: Store, setting: Prepared) -> None:
             "weights": _weights(setting),
             "metrics": _metrics(setting),
             "metric": plan.metric,
+            "search_metric": plan.searched.name,
             "constant": constant_scores(plan.task, setting.data),
             "arms": [c.name for c in plan.competitors],
             "spaces": {c.name: describe_space(c) for c in plan.competitors},
@@ -50,7 +51,8 @@ def describe_run(store: Store, setting: Prepared) -> None:
     )
     name_examples(setting.data, store)
     if not schema.targets(store.folder).is_file():
-        save_arrays(schema.targets(store.folder), {"targets": setting.data.test.targets})
+        targets = {"targets": setting.data.test.targets, "tune": setting.data.tune.targets}
+        save_arrays(schema.targets(store.folder), targets)
         store.promise([schema.targets(store.folder)])
 
 

@@ -31,7 +31,7 @@ class Materials:
     """The plugins, the data and the device of a benchmark."""
 
     task: Task
-    metric: str  # the deciding one
+    metric_by_phase: Mapping[str, str]  # that says how a run did
     device: Device
     data: Data
     features: Mapping[str, Data]  # by backbone, where heads are trained
@@ -76,7 +76,7 @@ def materials_of(setting: Setting) -> Materials:
 
     return Materials(
         task=plan.task,
-        metric=plan.metric,
+        metric_by_phase=plan.metric_by_phase,
         device=setting.device,
         data=setting.data,
         features=setting.features,

@@ -19,8 +19,10 @@ def outcome_line(plan: Plan, run: Run, row: Mapping[str, Any], label: str, taken
     origin = f", taken from {taken_from}" if taken_from else ""
     settings = numbers.assignments({**run.optimizer, **run.scheduler, "epochs": run.epochs})
     if row["state"] == schema.DONE:
-        name = f"{'tune' if run.phase == 'search' else 'test'}_{plan.metric}"
-        result = f"{name.replace('_', ' ')} {numbers.measure(row['metrics'][name], plan.goal.unit)}"
+        column, unit = plan.searched.tune_column, plan.searched.unit
+        if run.phase == "compare":
+            column, unit = f"test_{plan.metric}", plan.goal.unit
+        result = f"{column.replace('_', ' ')} {numbers.measure(row['metrics'][column], unit)}"
     else:
         result = f"{row['state']}: {row['reason']}" if row["reason"] else row["state"]
     return f"{label:>12}  {run.arm.name}  {result}  ({settings}; {numbers.duration(row['seconds'])}{origin})"
@@ -40,8 +42,7 @@ def run_label(runs: Sequence[ComparisonRun], run: Run) -> str:
     """Return in two words which run of its arm a run of the comparison is."""
     entry = next((entry for entry in runs if entry.run.id == run.id), None)
     kind = entry.role if entry and entry.role in ("restart", "twin") else "seed"
-    search = f"search {entry.replicate + 1}, " if entry and entry.replicate else ""
-    return f"{search}{kind} {run.init_seed}"
+    return f"{kind} {run.init_seed}"
 
 
 def search_failures(searches: Sequence[Search]) -> list[str]:
@@ -52,6 +53,8 @@ def search_failures(searches: Sequence[Search]) -> list[str]:
         lines += [f"{search.study}: trial {trial['number']} failed: {trial['reason']}" for trial in failed[:1]]
         if len(failed) > 1:
             lines.append(f"{search.study}: {len(failed)} of {len(search.trials)} trials failed")
+        for outcome in search.failed_confirmations():
+            lines.append(f"{search.study}: the confirmation of trial {outcome['number']} failed: {outcome['reason']}")
         if search.finished and search.best() is None:
             lines.append(f"{search.study}: no trial ended well, so it cannot be compared")
     return lines

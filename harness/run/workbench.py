@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -91,8 +91,6 @@ class Bench:
 
         The network has these weights, or those of the run that it follows, or its initial ones.
         """
-        if weights is None and run.follows:
-            weights = self.solution(run.follows)
         use = self.materials
         plugins = use.plugins_of(run.arm)
         with Boundary("task", use.task.name, "say how many outputs it needs"):
@@ -109,7 +107,8 @@ class Bench:
             tune=self._split(run, "tune"),
             test=self._split(run, "test") if compared else None,
             mirrored=self._mirrored(run) if run.tta else None,
-            metric=use.metric,
+            metric=use.metric_by_phase[run.phase],
+            origin=partial(self.solution, run.follows) if run.follows else None,
         )
         return assemble(run, ingredients, use.device, weights)
 

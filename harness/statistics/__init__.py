@@ -1,13 +1,17 @@
-"""The statistics of a comparison: pure functions of numbers, with the seed as the unit of inference.
+"""The statistics of a comparison: pure functions of numbers, with the replicate as the unit of inference.
 
-Which module has which formula:
+A replicate is one search of every arm, with a few seeds that all arms share. Which module has which formula:
 
 - ``function`` and ``representation``: how far apart two networks are.
-- ``pairwise``: two arms compared by such a distance. ``paired``: two arms compared by one number per network.
+- ``pairwise``: two arms compared by such a distance. ``paired``: two arms compared by one number per replicate.
+- ``permuted``: the names of two arms, permuted over all of their networks.
+- ``labels``: from intervals and p-values to words. ``looks``: the level of each look of several.
+- ``posterior``: how probable it is that a difference lies within its margin.
+- ``variance``: the scatter between searches and between seeds. ``crossed``: means over seeds and examples at once.
+- ``calibration``: class probabilities brought to the right temperature, and what they are worth then.
 - ``omnibus``: all arms at once. ``joint``: p-values adjusted for several measures and several pairs.
-- ``crossed``: means over seeds and examples at once.
 - ``intervals``: Student's interval, intervals of proportions, the jackknife. ``scale``: numbers far from 1.
-- ``labels``: from intervals and p-values to words. ``power``: what a design can show before it is run.
+- ``power``: what a design can show. ``scatter``: how the measures scatter, from which that follows.
 
 Arrays are given as anything that numpy takes. A wrong argument raises TypeError or ValueError, whose line names it.
 """

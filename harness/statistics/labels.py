@@ -1,7 +1,7 @@
 """From intervals and p-values to words, and from words to the overall statement. Never from the absence of evidence.
 
-Only an equivalence test says "similar". Only a difference test whose interval lies outside the margin says "different".
-Everything else is inconclusive, with the number of seeds that would settle it.
+Only an equivalence test says "similar": the true value lies within the margin. Only a minimum-effect test says "different":
+the true value lies beyond the margin. Everything else is inconclusive, with the number of replicates that would settle it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.statistics.pairwise import Estimate
 Label = Literal["similar", "different", "inconclusive"]
 Statement = Literal["supported", "value only", "refuted", "inconclusive"]
 ALPHA = 0.05
-MOST_SEEDS = 999  # beyond which no number of seeds is named
+MOST_REPLICATES = 999  # beyond which no number of replicates is named
 LABELS = ("similar", "different", "inconclusive")
 
 
@@ -48,22 +48,25 @@ class Judged:
 
 
 def judge(
-    estimate: Estimate, margin: Margin, p_same: float, p_different: float, negligible: bool = False,
-    alpha: float = ALPHA,
+    estimate: Estimate, margin: Margin, p_same: float, p_different: float, negligible: bool = False, level: float = ALPHA,
+    p_names: float = 0.0, alpha: float = ALPHA,
 ) -> Judged:  # fmt: skip
-    """Return the label of an estimate from its margin and its two p-values.
+    """Return the label of an estimate from its margin and its p-values.
 
     Args:
         estimate: The estimate with its interval.
         margin: How large it may be and still not matter, in the estimate's unit.
         p_same: The p-value of the equivalence test, in [0, 1]; NaN shows nothing.
-        p_different: The p-value of the difference test, in [0, 1]; NaN shows nothing. Both are adjusted as the caller needs.
+        p_different: The p-value of the minimum-effect test, in [0, 1]; NaN shows nothing. Both are adjusted as the caller
+            needs.
         negligible: Whether the distance itself lies below its floor.
-        alpha: The level of both tests, in (0, 1).
+        level: The level of both tests at this look, in (0, 1).
+        p_names: The p-value of permuted names, in [0, 1], where the estimate is of distances; 0 for numbers.
+        alpha: The level of permuted names, in (0, 1).
 
     Returns:
-        "similar" where the equivalence test rejects or the distance is negligible, "different" where the difference test
-        rejects and the interval lies outside the margin, else "inconclusive".
+        "similar" where the equivalence test rejects or the distance is negligible, "different" where the minimum-effect test
+        rejects and the names matter, else "inconclusive". The detail says whether the interval excludes 0.
 
     >>> small, margin = Estimate(0.01, -0.01, 0.03, se=0.01, seeds=8), Margin(0.05, two_sided=True)
     >>> judge(small, margin, p_same=0.003, p_different=0.4).label
@@ -73,11 +76,12 @@ def judge(
     arguments.instance("margin", margin, Margin, "a Margin")
     p_same = arguments.number("p_same", p_same, 0, 1, nan=True)
     p_different = arguments.number("p_different", p_different, 0, 1, nan=True)
-    alpha = arguments.share("alpha", alpha)
-    detected = p_different < alpha
-    if arguments.flag("negligible", negligible) or p_same < alpha:
+    p_names = arguments.number("p_names", p_names, 0, 1, nan=True)
+    level, alpha = arguments.share("level", level), arguments.share("alpha", alpha)
+    detected = estimate.low > 0 or (margin.two_sided and estimate.high < 0)
+    if arguments.flag("negligible", negligible) or p_same < level:
         return Judged("similar", "detectable, negligible" if detected else "")
-    if detected and margin.outside(estimate):
+    if p_different < level and p_names < alpha:
         return Judged("different", "")
     return Judged("inconclusive", "detectable, size unresolved" if detected else "")
 
@@ -179,49 +183,47 @@ def overall(facets: Mapping[str, Label]) -> Statement:
     return "inconclusive"
 
 
-def seeds_needed(
-    estimate: Estimate, margin: Margin, comparisons: int = 1, power: float = 0.8, alpha: float = ALPHA
+def replicates_needed(
+    estimate: Estimate, margin: Margin, comparisons: int = 1, power: float = 0.8, level: float = ALPHA
 ) -> int | None:
-    """Return how many seeds would settle a comparison, if the truth is what was estimated.
+    """Return how many replicates would settle a comparison, if the truth is what was estimated.
 
-    The standard error is taken to shrink with the root of the seeds. Inside the margin it must shrink until the equivalence
-    test passes. Outside of it, it must shrink until the interval leaves the margin, and there must be enough seeds for a
-    permutation test of ``comparisons`` adjusted p-values to fall below alpha at all.
+    The standard error is taken to shrink with the root of the replicates. Inside the margin it must shrink until the
+    equivalence test passes. Outside of it, it must shrink until the minimum-effect test passes, which is adjusted for
+    ``comparisons`` p-values.
 
     Args:
         estimate: The estimate so far.
         margin: How large it may be and still not matter, in the estimate's unit.
-        comparisons: For how many p-values the difference test is adjusted, at least 1.
+        comparisons: For how many p-values the minimum-effect test is adjusted, at least 1.
         power: The probability of settling it, in (0, 1).
-        alpha: The level of the tests, in (0, 1).
+        level: The level of the tests, in (0, 1).
 
     Returns:
-        The number of seeds, in all. None where the estimate is not known, or more than 999 would be needed, as for an
+        The number of replicates, in all. None where the estimate is not known, or more than 999 would be needed, as for an
         estimate on the margin itself.
 
-    >>> seeds_needed(Estimate(0.01, -0.05, 0.07, se=0.03, seeds=8), Margin(0.05, two_sided=True))
+    >>> replicates_needed(Estimate(0.01, -0.05, 0.07, se=0.03, seeds=8), Margin(0.05, two_sided=True))
     30
     """
     arguments.instance("estimate", estimate, Estimate, "an Estimate")
     arguments.instance("margin", margin, Margin, "a Margin")
     comparisons = arguments.whole("comparisons", comparisons, 1)
-    power, alpha = arguments.share("power", power), arguments.share("alpha", alpha)
+    power, level = arguments.share("power", power), arguments.share("level", level)
     if not math.isfinite(estimate.se) or not math.isfinite(estimate.value):
         return None
-    distance = abs(margin.size - (abs(estimate.value) if margin.two_sided else estimate.value))
-    beyond = (abs(estimate.value) if margin.two_sided else estimate.value) > margin.size
-    for seeds in range(2, MOST_SEEDS + 1):
-        if beyond and 2.0 ** -(seeds - 1) * comparisons >= alpha:
-            continue
-        se = estimate.se * math.sqrt(estimate.seeds / seeds)
-        if distance > _reach(seeds, power, alpha) * se:
-            return max(seeds, estimate.seeds) if seeds <= estimate.seeds else seeds
+    size = abs(estimate.value) if margin.two_sided else estimate.value
+    adjusted = level / comparisons if size > margin.size else level
+    for count in range(2, MOST_REPLICATES + 1):
+        se = estimate.se * math.sqrt(estimate.seeds / count)
+        if abs(margin.size - size) > _reach(count, power, adjusted) * se:
+            return max(count, estimate.seeds)
     return None
 
 
 @cache
-def _reach(seeds: int, power: float, alpha: float) -> float:
-    """Return how many standard errors away a margin must lie for a test at alpha to have that power."""
+def _reach(replicates: int, power: float, level: float) -> float:
+    """Return how many standard errors away a margin must lie for a test at that level to have that power."""
     from scipy import stats
 
-    return float(stats.t.ppf(1 - alpha, seeds - 1) + stats.t.ppf(power, seeds - 1))
+    return float(stats.t.ppf(1 - level, replicates - 1) + stats.t.ppf(power, replicates - 1))

@@ -1,12 +1,11 @@
 """Two arms compared by a distance between trained networks: are they further apart than each is from itself?
 
-Networks of one seed start from equal weights. They are close for a reason that has nothing to do with the optimizers, so
-only pairs of different seeds are used, everywhere.
+Networks of one replicate share their seeds. They are close for a reason that has nothing to do with the optimizers, so
+only pairs of different replicates are used, everywhere.
 
-Shapes: S seeds. ``aa`` and ``bb`` ``[S, S]`` hold the distances between the networks of one arm. ``ab`` ``[S, S]`` holds
-those from network s of the first arm to network t of the second. NaN and infinity stand for a distance that was not
-measured. Means are over the measured distances. The permutation test uses a pair of seeds when all four of its distances
-were measured.
+Shapes: S replicates. ``aa`` and ``bb`` ``[S, S]`` hold the distances between the networks of one arm. ``ab`` ``[S, S]``
+holds those from network s of the first arm to network t of the second. NaN and infinity stand for a distance that was not
+measured. Means are over the measured distances.
 """
 
 from __future__ import annotations
@@ -65,12 +64,41 @@ def log_rho(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
     0.4055
     """
     aa, bb, ab = _blocks(aa, bb, ab)
-    within, between = (_across(aa) + _across(bb)) / 2, _across(ab)
-    if not (within > 0 and between > 0):
+    return _log_ratio(_across(ab), (_across(aa) + _across(bb)) / 2)
+
+
+def log_scatter(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
+    """Return log(W_a / W_b): the mean distance within the first arm over the mean distance within the second.
+
+    It sees what ``log_rho`` cannot: the networks of one arm may scatter more widely around the same centre.
+
+    Args:
+        aa: Distances ``[S, S]`` within the first arm.
+        bb: Distances ``[S, S]`` within the second arm.
+        ab: Distances ``[S, S]`` from the first arm to the second; they are checked, and not used.
+
+    Returns:
+        0 where both arms scatter alike, and log 2 where the first scatters twice as widely. NaN where one of the two means
+        is not positive.
+
+    Raises:
+        ValueError: The three matrices are not of one shape ``[S, S]``.
+
+    >>> narrow, wide = [[0.0, 2.0], [2.0, 0.0]], [[0.0, 3.0], [3.0, 0.0]]
+    >>> print(f"{log_scatter(wide, narrow, wide):.4f}")  # log(3 / 2)
+    0.4055
+    """
+    aa, bb, ab = _blocks(aa, bb, ab)
+    return _log_ratio(_across(aa), _across(bb))
+
+
+def _log_ratio(above: float, below: float) -> float:
+    """Return log(above / below); NaN where one of them is not positive."""
+    if not (above > 0 and below > 0):
         return float("nan")
     with np.errstate(over="ignore", under="ignore"):
-        ratio = between / within
-    return float(np.log(ratio)) if TINY < ratio < np.inf else float(np.log(between) - np.log(within))
+        ratio = above / below
+    return float(np.log(ratio)) if TINY < ratio < np.inf else float(np.log(above) - np.log(below))
 
 
 def excess(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
@@ -121,7 +149,7 @@ def between(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
 def jackknife(
     aa: Matrix, bb: Matrix, ab: Matrix, statistic: Callable[..., float] = log_rho, confidence: float = 0.9
 ) -> Estimate:
-    """Return a statistic of two arms with a t-interval from leaving out one seed, of both arms, at a time.
+    """Return a statistic of two arms with a t-interval from leaving out one replicate, of both arms, at a time.
 
     se^2 = (S-1)/S * sum over s of (theta without s - their mean)^2, with S - 1 degrees of freedom. Pairs of networks share
     networks, so they are never counted as independent.
@@ -134,7 +162,7 @@ def jackknife(
         confidence: The coverage of the interval, in (0, 1).
 
     Returns:
-        The estimate in the unit of the statistic. Below three seeds its interval is infinite.
+        The estimate in the unit of the statistic. Below three replicates its interval is infinite.
 
     Raises:
         ValueError: The three matrices are not of one shape ``[S, S]``.
@@ -150,18 +178,47 @@ def jackknife(
     aa, bb, ab = _blocks(aa, bb, ab)
     arguments.function("statistic", statistic)
     confidence = arguments.share("confidence", confidence)
-    seeds = len(ab)
-    value = statistic(aa, bb, ab) if seeds > 1 else float("nan")
-    if seeds < 3:
-        return Estimate(value, -np.inf, np.inf, float("nan"), seeds)
+    count = len(ab)
+    value = statistic(aa, bb, ab) if count > 1 else float("nan")
+    if count < 3:
+        return Estimate(value, -np.inf, np.inf, float("nan"), count)
+    se = float(jackknife_se(influence(aa, bb, ab, statistic)))
+    reach = float(half_width(se, count - 1, confidence))
+    return Estimate(value, value - reach, value + reach, se, count)
+
+
+def influence(aa: Matrix, bb: Matrix, ab: Matrix, statistic: Callable[..., float] = log_rho) -> Matrix:
+    """Return a statistic of two arms without each replicate in turn: what a single odd one does to it.
+
+    Args:
+        aa: Distances ``[S, S]`` within the first arm.
+        bb: Distances ``[S, S]`` within the second arm.
+        ab: Distances ``[S, S]`` from the first arm to the second.
+        statistic: A function of the three matrices, such as ``log_rho``, ``log_scatter``, ``excess`` or ``between``.
+
+    Returns:
+        Values ``[S]`` in the unit of the statistic, in entry s without replicate s of both arms. All are NaN with fewer than
+        three replicates.
+
+    Raises:
+        ValueError: The three matrices are not of one shape ``[S, S]``.
+
+    >>> import numpy as np
+    >>> within, across = np.full((3, 3), 2.0), np.array([[0.0, 3.0, 4.0], [3.0, 0.0, 5.0], [4.0, 5.0, 0.0]])
+    >>> print(influence(within, within, across, excess))
+    [3. 2. 1.]
+    """
+    aa, bb, ab = _blocks(aa, bb, ab)
+    arguments.function("statistic", statistic)
+    count = len(ab)
+    if count < 3:
+        return np.full(count, np.nan)
     values = []
-    for seed in range(seeds):
-        rest = np.delete(np.arange(seeds), seed)
+    for left_out in range(count):
+        rest = np.delete(np.arange(count), left_out)
         chosen = np.ix_(rest, rest)
         values.append(statistic(aa[chosen], bb[chosen], ab[chosen]))
-    se = float(jackknife_se(np.array(values)))
-    reach = float(half_width(se, seeds - 1, confidence))
-    return Estimate(value, value - reach, value + reach, se, seeds)
+    return np.array(values)
 
 
 def equivalence_p(estimate: Estimate, margin: float) -> float:
@@ -193,36 +250,33 @@ def equivalence_p(estimate: Estimate, margin: float) -> float:
     return float(stats.t.cdf((estimate.value - margin) / estimate.se, estimate.seeds - 1))
 
 
-def permutation_p(aa: Matrix, bb: Matrix, ab: Matrix, seed: int = 0) -> float:
-    """Return the p-value of "the optimizer's name does not matter", by swapping the names within seeds.
+def minimum_effect_p(estimate: Estimate, margin: float) -> float:
+    """Return the p-value of "the true value is ``margin`` or less", from a one-sided t-test: is it beyond the margin?
 
-    It is the share of arrangements whose energy is at least the actual one; see ``energies``. It is for one measure of
-    one's own. ``joint.together`` adjusts the p-values of several measures.
+    It is below alpha exactly where the lower end of the interval of coverage ``1 - 2 * alpha`` is above the margin.
 
     Args:
-        aa: Distances ``[S, S]`` within the first arm.
-        bb: Distances ``[S, S]`` within the second arm.
-        ab: Distances ``[S, S]`` from the first arm to the second.
-        seed: Of the arrangements, where they are drawn and not all counted.
+        estimate: What ``jackknife`` returned.
+        margin: The largest value that does not matter, in the estimate's unit.
 
     Returns:
-        The p-value, in (0, 1]; 1 where all four distances were measured for no pair of seeds.
+        The p-value, in [0, 1]. NaN for a NaN of the estimate or the margin. 1 where the standard error is not known,
+        because then nothing is shown.
 
-    Raises:
-        ValueError: The three matrices are not of one shape ``[S, S]``.
-
-    >>> import numpy as np
-    >>> within, across = np.full((4, 4), 1.0), np.full((4, 4), 9.0)
-    >>> permutation_p(within, within, across)  # the smallest that four seeds allow
-    0.125
+    >>> print(f"{minimum_effect_p(Estimate(0.12, 0.10, 0.14, se=0.01, seeds=8), margin=0.10):.4f}")
+    0.0428
     """
-    aa, bb, ab = _blocks(aa, bb, ab)
-    seed = arguments.whole("seed", seed)
-    seeds = len(ab)
-    if seeds < 2:
+    from scipy import stats
+
+    arguments.instance("estimate", estimate, Estimate, "an Estimate")
+    margin = arguments.number("margin", margin, nan=True)
+    if np.isnan(estimate.value) or np.isnan(margin):
+        return float("nan")
+    if not np.isfinite(estimate.se):
         return 1.0
-    arranged = energies(aa, bb, ab, arrangements(seeds, seed))
-    return float((arranged >= arranged[0] - 1e-12 * np.abs(_gain(aa, bb, ab)).sum()).mean())
+    if estimate.se == 0:
+        return 0.0 if estimate.value > margin else 1.0
+    return float(stats.t.sf((estimate.value - margin) / estimate.se, estimate.seeds - 1))
 
 
 def energies(aa: Matrix, bb: Matrix, ab: Matrix, signs: Matrix) -> Matrix:
@@ -300,13 +354,13 @@ def arrangements(seeds: int, seed: int = 0) -> Matrix:
 
 
 def _across(distances: Matrix) -> float:
-    """Return the mean over the known pairs of different seeds; nan where there are none."""
+    """Return the mean over the known pairs of different replicates; nan where there are none."""
     measured = np.isfinite(distances) & ~np.eye(len(distances), dtype=bool)
     return float(distances[measured].mean()) if measured.any() else float("nan")
 
 
 def _blocks(aa: object, bb: object, ab: object) -> tuple[Matrix, Matrix, Matrix]:
-    """Return the three blocks of distances, each [S, S] with the same S; of no seeds nothing is known."""
+    """Return the three blocks of distances, each [S, S] with the same S; of no replicates nothing is known."""
     within_first, within_second, across = arguments.arrays(*_named(aa, bb, ab), empty=True)
     return within_first, within_second, across
 

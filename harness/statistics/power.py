@@ -1,13 +1,27 @@
-"""What a design can show: the probability that identical arms come out similar, by simulation.
+"""What a design can show: the probability that identical arms come out similar in every facet, by simulation.
 
-Each network is a point drawn from a Gaussian in d dimensions, and its distance to others is Euclidean. Identical arms
-differ by nothing but the draw. The number of dimensions sets how much the distances between networks of one arm scatter:
-with 20, the ratio of two mean distances at eight seeds has a standard error of about 3 %.
+A world is a comparison of identical arms, drawn from the scatter of their measures (``scatter`` says what is drawn). Each
+facet of a world is judged as the verdict judges it, look by look:
+
+- *similar* at the first look at which every pair of arms passes the equivalence test on every measure, or lies below its
+  floor;
+- *different*, and so never similar, if Holm's smallest minimum-effect p was below the level at an earlier look.
+
+The facets of a world are drawn independently of each other, so the statement's probability is the product of theirs. Floors
+of numbers and lost replicates have no part in it.
+
+    facet                    its scatter
+    loss, geometry           NumbersScatter: of the numbers per replicate that are compared, in their scales
+    function,                DistancesScatter with the margins log_rho and log_scatter
+    representation
+    connectivity             DistancesScatter with the margins excess and between
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -15,182 +29,242 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import arguments
+from harness.statistics.cloud import all_similar, log_rho_and_se, seeds_for_better  # noqa: F401
 from harness.statistics.intervals import jackknife_se
 from harness.statistics.labels import ALPHA
+from harness.statistics.looks import levels, rising
+from harness.statistics.scatter import DistancesScatter, NumbersScatter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Statistic = tuple[Array, Array]  # of all worlds: values [W] and standard errors [W]
 
-DIMENSIONS = 20
-RUNS = 4_000
-FEWEST_RUNS, EASY = 1_000, 80  # of many networks fewer runs are simulated: the time goes with their square
-MOST_DISTANCES, LEAST_RUNS = 250 * 10**6, 100  # of more than 500 networks still fewer, or it would take minutes
-HELD = 250  # runs at a time: what they need fits into a processor's cache
-ROOM = 2**22  # distances at a time, 32 MiB of them, where one run alone has not more
-MOST_RUNS = 10**6
-MOST_NETWORKS = 1_500  # 18 MB of distances in a single run
+WORLDS = 2_000
+MOST_WORLDS, MOST_ARMS = 10**6, 20
+FEWEST = 3  # replicates; with fewer there is no estimate
+HELD = 100  # worlds at a time
+MOST_DIMENSIONS = 64  # of a cloud: in more of them the parts of pairs are as good as normal
 
 
-def all_similar(
-    arms: int,
-    seeds: int,
-    primaries: int,
-    margin: float = math.log(1.10),
-    runs: int = RUNS,
-    alpha: float = ALPHA,
-    circle: int | None = None,
-) -> float:
-    """Return the probability that every pair of identical arms comes out similar on independent measures.
+@dataclass(frozen=True)
+class Power:
+    """The probability that identical arms come out similar in all facets, and in each of them."""
 
-    One measure's probability is known to within 0.016 (two standard errors of 4,000 simulations). More than 80 networks are
-    simulated less often: up to 500 networks at least 1,000 times (0.032), more of them at least 100 times (0.1). More than
-    1,500 networks have the value of as many seeds as make 1,500, which more seeds can only raise. Equal arguments give equal
-    results.
+    supported: float
+    similar: Mapping[str, float]  # by facet
+
+
+@dataclass(frozen=True)
+class _Test:
+    """One pair of arms on one measure, in all worlds."""
+
+    estimate: Statistic
+    margin: float
+    two_sided: bool
+    distance: Statistic | None = None  # that is compared with the floor
+    floor: float = 0.0
+
+    def are_same(self, quantile: float) -> NDArray[np.bool_]:
+        """Return the worlds in which the pair passes the equivalence test, or lies below its floor."""
+        value, se = self.estimate
+        same: NDArray[np.bool_] = (np.abs(value) if self.two_sided else value) + quantile * se < self.margin
+        if self.distance is not None and self.floor > 0:
+            same |= np.abs(self.distance[0]) + quantile * self.distance[1] < self.floor
+        return same
+
+    def different_p(self, free: int) -> Array:
+        """Return the minimum-effect p of every world."""
+        from scipy import stats
+
+        value, se = self.estimate
+        size = np.abs(value) if self.two_sided else value
+        beyond = [size - self.margin, *([size + self.margin] if self.two_sided else [])]
+        t = [np.divide(each, se, out=np.where(each > 0, np.inf, -np.inf), where=se > 0) for each in beyond]
+        p: Array = np.sum([stats.t.sf(each, free) for each in t], axis=0)
+        return p
+
+
+def supported(
+    facets: Mapping[str, NumbersScatter | DistancesScatter], arms: int, looks: Sequence[int], alpha: float = ALPHA,
+    worlds: int = WORLDS,
+) -> Power:  # fmt: skip
+    """Return the probability that the statement on identical arms comes out "supported", over all looks.
+
+    A facet's probability is known to within .022 (two standard errors of 2,000 worlds). Equal arguments give equal results.
 
     Args:
-        arms: How many identical arms, at least 1.
-        seeds: How many seeds; fewer than three can show nothing, which is 0.
-        primaries: How many independent measures.
-        margin: The margin of log rho.
-        runs: How many simulations, from 1 to 1,000,000.
-        alpha: The level of the equivalence test, in (0, 1).
-        circle: Only pairs of seeds up to this far apart in a circle of all seeds are measured; None for all pairs.
+        facets: How the measures of each facet scatter, by its name. Only these facets have to be similar.
+        arms: How many identical arms there are, from 2 to 20.
+        looks: The numbers of replicates at which the verdict is looked at, rising.
+        alpha: The level of all looks together, in (0, 1).
+        worlds: How many comparisons are simulated, from 1 to 1,000,000.
 
     Returns:
-        A probability, in [0, 1].
+        The probabilities, in [0, 1]; NaN where a facet's scatter is not finite.
 
     Raises:
         ValueError: An argument is out of its range.
 
-    >>> 0.5 < all_similar(arms=2, seeds=8, primaries=1, runs=200) <= 1
+    >>> accuracy = NumbersScatter(covariance=((0.003**2,),), margins=(0.005,))
+    >>> power = supported({"loss": accuracy}, arms=2, looks=[6, 12], worlds=400)
+    >>> 0.5 < power.supported == power.similar["loss"] < 1
     True
     """
-    arms, seeds = arguments.whole("arms", arms, 1), arguments.whole("seeds", seeds)
-    seeds = min(seeds, MOST_NETWORKS // arms)
-    primaries, runs = arguments.whole("primaries", primaries), arguments.whole("runs", runs, 1, MOST_RUNS)
-    margin, alpha = arguments.number("margin", margin), arguments.share("alpha", alpha)
-    circle = None if circle is None else arguments.whole("circle", circle)
-    if seeds < 3 or circle == 0:
-        return 0.0
-    half_circle = seeds // 2
-    return (
-        _one_similar(arms, seeds, margin, runs, alpha, half_circle if circle is None else min(circle, half_circle))
-        ** primaries
-    )
+    arguments.instance("facets", facets, Mapping, "a mapping of scatters by facet")
+    for scatter in facets.values():
+        kinds = (NumbersScatter, DistancesScatter)
+        arguments.instance("facets", scatter, kinds, "a NumbersScatter or a DistancesScatter for each facet")
+    arms, worlds = arguments.whole("arms", arms, 2, MOST_ARMS), arguments.whole("worlds", worlds, 1, MOST_WORLDS)
+    counts, alpha = tuple(rising("looks", looks)), arguments.share("alpha", alpha)
+    similar = {facet: _similar(scatter, arms, counts, alpha, worlds) for facet, scatter in facets.items()}
+    return Power(math.prod(similar.values()), similar)
 
 
 @lru_cache(maxsize=64)
-def _one_similar(arms: int, seeds: int, margin: float, runs: int, alpha: float, circle: int) -> float:
-    """Return the same of one measure."""
+def _similar(
+    scatter: NumbersScatter | DistancesScatter, arms: int, looks: tuple[int, ...], alpha: float, worlds: int
+) -> float:
+    """Return the probability that a facet of identical arms comes out similar."""
+    if not all(map(math.isfinite, _drawn(scatter))):
+        return math.nan
+    random, count = np.random.default_rng([arms, looks[-1]]), 0
+    for start in range(0, worlds, HELD):
+        held = min(HELD, worlds - start)
+        if isinstance(scatter, NumbersScatter):
+            world: _Numbers | _Distances = _Numbers(scatter, _numbers(random, scatter, (held, arms, looks[-1])))
+        else:
+            world = _Distances(scatter, arms, _distances(random, scatter, held, arms * looks[-1]))
+        count += int(_end_similar(world, looks, alpha, held).sum())
+    return count / worlds
+
+
+def _drawn(scatter: NumbersScatter | DistancesScatter) -> Iterator[float]:
+    """Yield all numbers from which worlds are drawn."""
+    if isinstance(scatter, NumbersScatter):
+        for row in scatter.covariance:
+            yield from row
+    else:
+        yield from (*scatter.means, *scatter.networks, *scatter.pairs, scatter.correlation)
+
+
+def _end_similar(world: _Numbers | _Distances, looks: tuple[int, ...], alpha: float, held: int) -> NDArray[np.bool_]:
+    """Return the worlds whose facet gets the word "similar", at whichever look."""
     from scipy import stats
 
-    steps = np.abs(np.arange(seeds)[:, None] - np.arange(seeds))
-    measured = (np.minimum(steps, seeds - steps) <= circle).astype(float)  # alike for all seeds: counts still fall out
-    random = np.random.default_rng([arms, seeds])
-    networks = arms * seeds
-    least = min(FEWEST_RUNS, max(LEAST_RUNS, MOST_DISTANCES // networks**2))
-    runs = max(min(runs, least), math.floor(runs * min(1.0, (EASY / networks) ** 2)))
-    block = max(1, min(HELD, ROOM // networks**2))  # the random numbers are the same whatever its size
-    quantile = float(stats.t.ppf(1 - alpha, seeds - 1))
-    similar = 0
-    for start in range(0, runs, block):
-        held = min(block, runs - start)
-        distances = _distances(random.standard_normal((held, networks, DIMENSIONS)))
-        distances = distances.reshape(held, arms, seeds, arms, seeds)
-        if circle < seeds // 2:
-            distances *= measured[:, None, :]
-        all_alike = np.ones(held, dtype=bool)
-        for a, b in combinations(range(arms), 2):
-            value, se = log_rho_and_se(distances[:, a, :, a], distances[:, b, :, b], distances[:, a, :, b])
-            all_alike &= value + quantile * se < margin
-        similar += int(all_alike.sum())
-    return similar / runs
+    undecided, similar = np.ones(held, dtype=bool), np.zeros(held, dtype=bool)
+    for replicates, level in zip(looks, levels(looks, alpha), strict=True):
+        if replicates < FEWEST or not undecided.any():
+            continue
+        tests = list(world.tests(replicates))
+        quantile = float(stats.t.ppf(1 - level, replicates - 1))
+        same = np.logical_and.reduce([test.are_same(quantile) for test in tests])
+        smallest = np.minimum.reduce([test.different_p(replicates - 1) for test in tests])
+        similar |= undecided & same
+        undecided &= ~same & ~(smallest * len(tests) < level)
+    return similar
 
 
-def seeds_for_better(probability: float = 0.75, alpha: float = 0.05, power: float = 0.95) -> int:
-    """Return how many pairs of runs show that P(A > B) is above 1/2.
+# --- worlds of numbers
 
-    n = ((z(1-alpha) + z(power)) / (sqrt(6) (1/2 - probability)))^2.
 
-    Args:
-        probability: The true P(A > B), in (0.5, 1].
-        alpha: The level of the one-sided test, in (0, 1).
-        power: The probability of finding it, in (0, 1).
+@dataclass(frozen=True)
+class _Numbers:
+    """Worlds of numbers ``values`` [W, k, R, M]."""
 
-    Returns:
-        The number of pairs.
+    scatter: NumbersScatter
+    values: Array
 
-    Raises:
-        ValueError: The probability is not above 1/2.
+    def tests(self, replicates: int) -> Iterator[_Test]:
+        """Yield the tests of all pairs and measures over the first replicates."""
+        for one, other in combinations(range(self.values.shape[1]), 2):
+            differences = self.values[:, one, :replicates] - self.values[:, other, :replicates]
+            means, errors = differences.mean(axis=1), differences.std(axis=1, ddof=1) / math.sqrt(replicates)
+            for measure, margin in enumerate(self.scatter.margins):
+                yield _Test((means[:, measure], errors[:, measure]), margin, two_sided=True)
 
-    Source: Noether 1987, doi:10.1080/01621459.1987.10478478.
 
-    >>> seeds_for_better(0.75)
-    29
+def _numbers(random: np.random.Generator, scatter: NumbersScatter, shape: tuple[int, int, int]) -> Array:
+    """Return draws [W, k, R, M] with the covariance of the scatter."""
+    values, vectors = np.linalg.eigh(np.array(scatter.covariance))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    drawn: Array = random.standard_normal((*shape, len(values))) @ root.T
+    return drawn
+
+
+# --- worlds of distances
+
+
+@dataclass(frozen=True)
+class _Distances:
+    """Worlds of distances by measure, each [W, N, N] between the N networks of all arms, arm by arm."""
+
+    scatter: DistancesScatter
+    arms: int
+    matrices: Sequence[Array]
+
+    def tests(self, replicates: int) -> Iterator[_Test]:
+        """Yield the tests of all pairs and measures over the first replicates."""
+        scatter, floors = self.scatter, self.scatter.floors or (0.0,) * len(self.matrices)
+        for place, (matrix, floor) in enumerate(zip(self.matrices, floors, strict=True)):
+            worlds, every = len(matrix), matrix.shape[1] // self.arms
+            arms = matrix.reshape(worlds, self.arms, every, self.arms, every)[:, :, :replicates, :, :replicates]
+            within = [_means(arms[:, arm, :, arm]) for arm in range(self.arms)]
+            for a, b in combinations(range(self.arms), 2):
+                between, both = _means(arms[:, a, :, b]), (within[a] + within[b]) / 2
+                distance = _jackknife(between)
+                if math.isfinite(scatter.log_rho):
+                    log_rho = _jackknife(_logs(between) - _logs(both))
+                    yield _Test(log_rho, scatter.log_rho, False, distance, floor)
+                if math.isfinite(scatter.log_scatter) and place == 0:
+                    ratio = _jackknife(_logs(within[a]) - _logs(within[b]))
+                    yield _Test(ratio, scatter.log_scatter, True, _jackknife(within[a] - within[b]), floor)
+                if math.isfinite(scatter.excess):
+                    yield _Test(_jackknife(between - both), scatter.excess, False, distance, floor)
+                if math.isfinite(scatter.between):
+                    yield _Test(distance, scatter.between, False, distance, floor)
+
+
+def _distances(random: np.random.Generator, scatter: DistancesScatter, held: int, networks: int) -> list[Array]:
+    """Return distances [W, N, N] between N networks, by measure.
+
+    A pair's part is the inner product of two points of a cloud, in as many dimensions as its size says. Of several measures
+    the points and the networks' parts are as alike as the distances are correlated.
     """
-    from scipy import stats
-
-    probability = arguments.number("probability", probability, 0.5, 1.0)
-    if probability == 0.5:
-        raise ValueError("probability: must be above 0.5, got 0.5")
-    alpha, power = arguments.share("alpha", alpha), arguments.share("power", power)
-    reach = max(0.0, float(stats.norm.ppf(1 - alpha) + stats.norm.ppf(power)))
-    return math.ceil((reach / (math.sqrt(6) * (0.5 - probability))) ** 2)
-
-
-def log_rho_and_se(aa: Array, bb: Array, ab: Array) -> tuple[Array, Array]:
-    """Return log rho and its jackknife standard error, of many comparisons at once.
-
-    Args:
-        aa: Distances ``[R, S, S]`` within the first arm, of R comparisons with S seeds.
-        bb: Distances ``[R, S, S]`` within the second arm.
-        ab: Distances ``[R, S, S]`` from the first arm to the second.
-
-    Returns:
-        Values ``[R]`` and standard errors ``[R]``, as ``pairwise.jackknife`` has them one at a time. NaN where a distance is
-        not finite, or a sum of distances is not positive.
-
-    Raises:
-        ValueError: The shapes do not agree.
-
-    >>> import numpy as np
-    >>> value, se = log_rho_and_se(np.full((1, 3, 3), 2.0), np.full((1, 3, 3), 2.0), np.full((1, 3, 3), 3.0))
-    >>> print(value.round(4), se)
-    [0.4055] [0.]
-    """
-    aa, bb, ab = arguments.arrays(("aa", aa, "R S S"), ("bb", bb, "R S S"), ("ab", ab, "R S S"))
-    within_all, within_less = _sums((aa + bb) / 2)
-    between_all, between_less = _sums(ab)
-    value = _log_ratio(between_all, within_all)
-    without = _log_ratio(between_less, within_less)  # the counts of pairs are equal and fall out
-    return value, jackknife_se(without)
+    parts = [pair / mean for pair, mean in zip(scatter.pairs, scatter.means, strict=True) if mean > 0 and pair > 0]
+    dimensions = MOST_DIMENSIONS
+    if parts:
+        dimensions = min(MOST_DIMENSIONS, max(1, round(1 / (4 * float(np.mean(parts)) ** 2))))
+    alike = math.sqrt(scatter.correlation)  # of points: a product of two of them is then as correlated as asked
+    common = random.standard_normal((held, networks, dimensions)), random.standard_normal((held, networks))
+    matrices = []
+    for mean, network, pair in zip(scatter.means, scatter.networks, scatter.pairs, strict=True):
+        points, places = (random.standard_normal(shared.shape) for shared in common)
+        points = math.sqrt(alike) * common[0] + math.sqrt(1 - alike) * points
+        places = math.sqrt(scatter.correlation) * common[1] + math.sqrt(1 - scatter.correlation) * places
+        products = points @ points.swapaxes(-1, -2)
+        products *= -pair / math.sqrt(dimensions)
+        products += mean + network * (places[:, :, None] + places[:, None, :])
+        matrices.append(np.maximum(products, 0.0))
+    return matrices
 
 
-def _log_ratio(above: Array, below: Array) -> Array:
-    """Return log(above / below); NaN where one of them is not positive and finite."""
-    valid = (above > 0) & (below > 0) & np.isfinite(above) & np.isfinite(below)
-    ratio = np.divide(above, below, out=np.full_like(above, np.nan), where=valid)
-    logs: Array = np.log(ratio)
-    return logs
+def _means(distances: Array) -> Array:
+    """Return means over pairs of different replicates [W, 1 + R]: of all, and without each replicate in turn."""
+    count = distances.shape[1]
+    diagonal = np.einsum("wss->ws", distances)
+    total = distances.sum(axis=(1, 2)) - diagonal.sum(axis=1)
+    of_each = distances.sum(axis=1) + distances.sum(axis=2) - 2 * diagonal
+    without = (total[:, None] - of_each) / ((count - 1) * (count - 2))
+    return np.concatenate([total[:, None] / (count * (count - 1)), without], axis=1)
 
 
-def _sums(distances: Array) -> tuple[Array, Array]:
-    """Return the sums over pairs of different seeds: of all [R], and without each seed in turn [R, S]."""
-    diagonal = np.einsum("rss->rs", distances)
-    with np.errstate(invalid="ignore"):  # infinity less infinity is NaN
-        total = distances.sum(axis=(1, 2)) - diagonal.sum(axis=1)
-        of_seed = distances.sum(axis=1) + distances.sum(axis=2) - 2 * diagonal
-        return total, total[:, None] - of_seed
+def _logs(means: Array) -> Array:
+    """Return logarithms; minus infinity where a mean is 0."""
+    return np.log(means, out=np.full_like(means, -np.inf), where=means > 0)
 
 
-def _distances(points: Array) -> Array:
-    """Return the Euclidean distances [R, N, N] between points [R, N, d]."""
-    squares = (points**2).sum(axis=-1)
-    product = points @ points.swapaxes(-1, -2)
-    product *= 2
-    distances: Array = squares[:, :, None] + squares[:, None, :]  # in place from here: it is the largest array there is
-    distances -= product
-    np.maximum(0.0, distances, out=distances)
-    return np.sqrt(distances, out=distances)
+def _jackknife(values: Array) -> Statistic:
+    """Return a statistic [W] and its standard error [W], from its values [W, 1 + R] with and without each replicate."""
+    return values[:, 0], jackknife_se(values[:, 1:])

@@ -3,6 +3,9 @@
 Activations are ``[n, p]`` of one layer, a row an example. The two networks' layers need not be of one width. Neither
 distance sees a rotation, a shift or a common scale, so neither sees a permutation of units.
 
+Of a network that tells few classes apart, both see mostly which class an example has. ``within_classes`` takes the means
+of the classes away, and what is left is how a network sees the examples of one class.
+
 The biased CKA is left out on purpose. It grows with p / n, and is 0.5 for unrelated Gaussian activations with
 n = p = 100 (Murphy et al. 2024, arXiv:2405.01012).
 """
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 FEWEST = 4  # examples that the unbiased estimate can be made of
 ROUNDING = 1e-12  # of a mean, relative
+COLLAPSED = 1e-5  # of the length: what is left within the classes is the rounding of float32 activations
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Representation:
 
     rows: Matrix  # [n, p], p <= n, divided by 2 ** exponent
     exponent: int = 0
+    sizes: tuple[int, ...] = ()  # of the classes whose means were taken away, in the order of the rows; () for none
 
     @cached_property
     def own(self) -> float:
@@ -89,12 +94,52 @@ def represent(activations: ArrayLike) -> Representation:
     return Representation(rows, exponent)
 
 
+def within_classes(whole: Representation, labels: ArrayLike) -> Representation:
+    """Return activations without the means of their classes.
+
+    Classes of fewer than four examples are left out. The examples are in another order after it: by class.
+
+    Args:
+        whole: Activations of n examples, from ``represent``.
+        labels: Class numbers ``[n]``.
+
+    Returns:
+        A value that ``cka`` and ``procrustes`` take together with another one of the same examples and labels. It is zero,
+        so that every similarity and distance of it is NaN, where no more is left than rounding in float32: a network whose
+        representation is the labels alone.
+
+    Raises:
+        ValueError: The labels are not n whole numbers, or no class has four examples.
+
+    >>> whole = represent([[0.0], [1.0], [2.0], [3.0], [10.0], [12.0], [14.0], [16.0]])
+    >>> print(within_classes(whole, [0, 0, 0, 0, 1, 1, 1, 1]).rows.ravel() * 32)
+    [-1.5 -0.5  0.5  1.5 -3.  -1.   1.   3. ]
+    """
+    whole = arguments.instance("whole", whole, Representation, "a Representation, which represent() returns")
+    (classes,) = arguments.arrays(("labels", labels, "n"))
+    if len(classes) != len(whole.rows):
+        raise ValueError(f"labels: must be [{len(whole.rows)}], one an example, got {arguments.describe(classes)}")
+    if not np.isfinite(classes).all() or (classes != np.floor(classes)).any():
+        raise ValueError(f"labels: must be whole numbers, got {arguments.describe(classes)} with others among them")
+    known, counts = np.unique(classes, return_counts=True)
+    members = [np.flatnonzero(classes == label) for label in known[counts >= FEWEST]]
+    if not members:
+        raise ValueError(f"labels: must have {FEWEST} examples or more of a class, got {counts.max()} at most")
+    rows = np.concatenate([whole.rows[of_class] - whole.rows[of_class].mean(0) for of_class in members])
+    if np.linalg.norm(rows) <= COLLAPSED * np.linalg.norm(whole.rows):
+        rows[:] = 0
+    return Representation(rows, whole.exponent, tuple(map(len, members)))
+
+
 def hsic(one: Representation, other: Representation) -> float:
     """Return HSIC_1, the unbiased estimate of the Hilbert-Schmidt independence criterion with linear kernels.
 
     [tr(K'L') + (1'K'1)(1'L'1) / ((n-1)(n-2)) - 2 * 1'K'L'1 / (n-2)] / (n(n-3)), with K = XX' and L = YY', where ' on K and L
     takes the diagonal away. It is computed from X'Y ``[p, q]`` in O(npq), so no n x n numbers are held: a shift does not
     change it, and the rows of a centred K add up to zero, those of K' therefore to minus its diagonal.
+
+    It estimates the squared length of the covariance of X and Y. Within classes it is that of their pooled covariance:
+    products of two classes' covariances, and HSIC_1 within each class, so it has no bias either.
 
     Args:
         one: Activations of n examples, from ``represent``.
@@ -118,10 +163,25 @@ def hsic(one: Representation, other: Representation) -> float:
 
 
 def _hsic(one: Representation, other: Representation) -> float:
-    """Return HSIC_1 of the rows."""
-    n = len(one.rows)
-    k, diagonal = one.squares, other.squares
-    trace = np.square(one.rows.T @ other.rows).sum() - k @ diagonal
+    """Return HSIC_1 of the rows; of classes, the estimate of the squared length of their pooled covariance."""
+    if not one.sizes:
+        return _hsic_of_class(one.rows.T @ other.rows, one.squares, other.squares)
+    total: Matrix = np.zeros((one.rows.shape[1], other.rows.shape[1]))
+    correction, start = 0.0, 0
+    for size in one.sizes:
+        of_class = slice(start, start + size)
+        product = one.rows[of_class].T @ other.rows[of_class]
+        total += product
+        unbiased = _hsic_of_class(product, one.squares[of_class], other.squares[of_class])
+        correction += (size - 1) ** 2 * unbiased - float(np.square(product).sum())
+        start += size
+    return float((np.square(total).sum() + correction) / (start - len(one.sizes)) ** 2)
+
+
+def _hsic_of_class(product: Matrix, k: Matrix, diagonal: Matrix) -> float:
+    """Return HSIC_1 of n centred examples, from X'Y [p, q] and the diagonals [n] of K and L."""
+    n = len(k)
+    trace = np.square(product).sum() - k @ diagonal
     return float(
         (trace + k.sum() * diagonal.sum() / ((n - 1) * (n - 2)) - 2 * (k @ diagonal) / (n - 2)) / (n * (n - 3))
     )
@@ -237,7 +297,9 @@ def without_largest(
 
 def _rest(whole: Representation, remaining: NDArray[np.bool_]) -> Representation:
     rest = represent(whole.rows[remaining])
-    return Representation(rest.rows, rest.exponent + whole.exponent)
+    if whole.sizes:
+        rest = within_classes(rest, np.repeat(np.arange(len(whole.sizes)), whole.sizes)[remaining])
+    return Representation(rest.rows, rest.exponent + whole.exponent, rest.sizes)
 
 
 def _pair(one: object, other: object) -> tuple[Representation, Representation]:
@@ -246,6 +308,11 @@ def _pair(one: object, other: object) -> tuple[Representation, Representation]:
     second = arguments.instance("other", other, Representation, "a Representation, which represent() returns")
     if len(first.rows) != len(second.rows):
         raise ValueError(f"other: must be of {len(first.rows)} examples as one is, got {len(second.rows)}")
+    if first.sizes != second.sizes:
+        raise ValueError(
+            f"other: must be without the means of the same classes as one is, got classes of {list(second.sizes)} examples "
+            f"for {list(first.sizes)}"
+        )
     return first, second
 
 

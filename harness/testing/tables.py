@@ -40,6 +40,7 @@ trials = 2
 epochs = [1, 2]
 sampler_options = { n_startup_trials = 2 }
 [compare]
+looks = [1]
 seeds = 2
 epochs = 2
 [report]

@@ -40,6 +40,9 @@ class AtWork(Protocol):
     way: Way | None  # how the steps are taken on a device with graphs; None before the second one
     unrepeatable: dict[str, None]  # operations that have no deterministic form
 
+    def beginning(self) -> torch.nn.Module:
+        """Return a network with the weights that this run began with."""
+
     @property
     def captured(self) -> bool:
         """Whether the optimizer is built so that a graph can have its steps."""

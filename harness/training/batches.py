@@ -150,6 +150,11 @@ class Batches:
         for drawn in self._drawn(epoch):
             yield self.make({name: tensor.to(self.split.device) for name, tensor in drawn.items()})
 
+    def whole(self, epoch: int) -> Iterator[tuple[torch.Tensor, Targets]]:
+        """Yield the batches of an epoch as ``of`` does, with no example left out: the last batch has the rest too."""
+        for drawn in self._drawn(epoch, whole=True):
+            yield self.make({name: tensor.to(self.split.device) for name, tensor in drawn.items()})
+
     def draw(self, epoch: int) -> dict[str, torch.Tensor]:
         """Return all that is random in an epoch, on the CPU; row ``s`` of every tensor is what ``make`` takes for step ``s``."""
         steps = list(self._drawn(epoch))
@@ -163,12 +168,14 @@ class Batches:
             inputs = transform(inputs, drawn, -self.split.shift * self.split.scale)
         return mix_batch(inputs, self.split.stored_targets.index_select(0, chosen), drawn)
 
-    def _drawn(self, epoch: int) -> Iterator[dict[str, torch.Tensor]]:
+    def _drawn(self, epoch: int, whole: bool = False) -> Iterator[dict[str, torch.Tensor]]:
         """Yield what is random in every batch of an epoch: which examples it has, ``chosen [B]``, and their augmentation."""
         seed_all(mix_seeds(self.seed, epoch, 1))  # for dropout, and whatever else a plugin draws
         random = torch.Generator().manual_seed(mix_seeds(self.seed, epoch))
         order = torch.randperm(len(self.split), generator=random)
         height, width = self.split.stored_inputs.shape[1:3] if self.augment else (0, 0)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            augmented = draw(self.batch_size, (height, width), self.augment, random) if self.augment else {}
-            yield {"chosen": order[start : start + self.batch_size], **augmented}
+        for batch in range(len(self)):
+            start, end = batch * self.batch_size, (batch + 1) * self.batch_size
+            chosen = order[start : None if whole and batch == len(self) - 1 else end]
+            augmented = draw(len(chosen), (height, width), self.augment, random) if self.augment else {}
+            yield {"chosen": chosen, **augmented}

@@ -18,6 +18,7 @@ from harness.training.repeatable import noticed
 from harness.training.scoring import score_on_device, score_predictions
 
 if TYPE_CHECKING:
+    from harness.plugin.contracts import Task
     from harness.training.at_work import AtWork
     from harness.training.batches import Resident
     from harness.training.device import Device
@@ -32,7 +33,8 @@ def predict_with_loss(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return the predictions of a split, and the sum of the task's losses unless the task has a metric of that name.
 
-    Model and optimizer must be switched to ``eval``. With ``exact`` it computes in float32 whatever the training does.
+    Model and optimizer must be switched to ``eval``. With ``exact`` it computes in float32 whatever the training does, and the
+    losses are summed in any case.
     """
     task, objective = parts.ingredients.task, parts.objective
     predictions, losses = [], []
@@ -42,7 +44,7 @@ def predict_with_loss(
             outputs = parts.model(inputs).float()
         with Boundary("task", task.name, "predict"):
             predictions.append(task.predict(outputs.clone()))  # the loss is of the outputs as they are
-        if "loss" not in task.metrics:
+        if exact or "loss" not in task.metrics:
             with objective.loss_of:
                 losses.append(task.loss(outputs, targets) * len(inputs))
     return torch.cat(predictions), torch.stack(losses).sum() if losses else None
@@ -51,8 +53,17 @@ def predict_with_loss(
 def measure(parts: AtWork, split: Resident, prefix: str, exact: bool = False) -> tuple[torch.Tensor, dict[str, float]]:
     """Return the predictions of a split, and its metrics: the task's, and the loss unless the task has it as a metric."""
     predictions, loss = predict_with_loss(parts, split, exact)
-    metrics = score_predictions(parts.ingredients.task, predictions, split, prefix)
-    return predictions, metrics if loss is None else {**metrics, f"{prefix}_loss": float(loss) / len(split)}
+    return predictions, score_with_loss(parts.ingredients.task, predictions, loss, split, prefix)
+
+
+def score_with_loss(
+    task: Task, predictions: torch.Tensor, loss: torch.Tensor | None, split: Resident, prefix: str
+) -> dict[str, float]:
+    """Return the metrics of predictions for a split, with the mean of the losses where the task has no metric of that name."""
+    metrics = score_predictions(task, predictions, split, prefix)
+    if loss is not None:
+        metrics.setdefault(f"{prefix}_loss", float(loss) / len(split))
+    return metrics
 
 
 def are_finite(predictions: torch.Tensor) -> bool:

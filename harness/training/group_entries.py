@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from harness.errors import PluginError
+
 OF_SCHEDULES = ("params", "lr", "initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum")
 Groups = Sequence[Mapping[str, Any]]
 
@@ -34,6 +36,20 @@ def changed_entries(before: Groups, after: Groups) -> list[str]:
                 numbers, new_numbers = _list_numbers(name, value), _list_numbers(name, now)
                 changed |= {entry: None for entry, number in numbers.items() if new_numbers.get(entry) != number}
     return list(changed)
+
+
+def moved_entries(before: Groups, after: Groups, chosen: Iterable[str]) -> list[str]:
+    """Return the entries that a schedule has changed beside the rate.
+
+    Raises PluginError where one of them was ``chosen``, by the search or by the benchmark: the records would name a value that
+    was not in force.
+    """
+    moved = changed_entries(before, after)
+    for entry in moved:
+        if hyperparameter := overwritten_setting(entry, chosen):
+            old, new = value_of(before, entry), value_of(after, entry)
+            raise PluginError(refusal_text(entry, hyperparameter, f"{new:.4g} for {old:.4g}"))
+    return moved
 
 
 def value_of(groups: Groups, entry: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,10 @@ class Ingredients:
     test: Resident | None
     weights: Weights | None = None  # that the network starts from
     mirrored: Resident | None = None  # the test split with its images mirrored, for test-time augmentation
-    metric: str = ""  # of the tune split, that decides the search; empty for the task's first one
+    metric: str = ""  # that says how the run did, and must be finite; empty for the task's first one
+    origin: Callable[[], Mapping[str, torch.Tensor]] | None = (
+        None  # returns the weights of the run that this one follows
+    )
 
 
 class Clock:
@@ -74,9 +78,15 @@ class Clock:
 
 
 def build_network(run: Run, ingredients: Ingredients) -> torch.nn.Module:
-    """Return a new network with the weights that the run's seed, or its pretrained file, gives it."""
+    """Return a new network with the weights that the run begins with.
+
+    They come from its seed, from its pretrained file, or from the run that it follows.
+    """
     seed_all(mix_seeds(run.init_seed))
     start = () if ingredients.weights is None else (ingredients.weights,)
     shape, outputs = ingredients.train.input_shape, ingredients.outputs
     with Boundary("backbone", ingredients.backbone.name, "build"):
-        return ingredients.backbone.build(shape, outputs, *start)
+        network: torch.nn.Module = ingredients.backbone.build(shape, outputs, *start)
+    if ingredients.origin is not None:
+        network.load_state_dict(ingredients.origin())
+    return network

@@ -1,10 +1,14 @@
-"""The objective of a run, ``loss + l2/2 * |parameters|^2``, on a batch: its value and its gradients."""
+"""The objective of a run, ``loss + l2/2 * |penalised|^2``, on a batch: its value and its gradients.
+
+Penalised are all parameters that are trained, and with ``l2_on = "not_scale_free"`` those of them that are not scale-free
+(``harness.training.scale_free``).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,16 +23,28 @@ if TYPE_CHECKING:
 
 
 class Objective:
-    """The objective of a network, as a function of the parameters that a stage trains."""
+    """The objective of a network, as a function of the parameters that a stage trains.
 
-    def __init__(self, run: Run, ingredients: Ingredients, device: Device, model: torch.nn.Module) -> None:
+    ``free`` are the names of the parameters that are never penalised.
+    """
+
+    def __init__(
+        self, run: Run, ingredients: Ingredients, device: Device, model: torch.nn.Module, free: Collection[str] = ()
+    ) -> None:
         self.run, self.model, self.device = run, model, device
         self.parameters: Sequence[torch.nn.Parameter] = ()  # those that are trained
+        self.penalised: Sequence[torch.nn.Parameter] = ()  # those of them that the penalty pulls towards zero
+        self._free = {id(parameter) for name, parameter in model.named_parameters() if name in free}
         self.forward = Boundary("backbone", ingredients.backbone.name, "map inputs to outputs")
         self.loss_of = Boundary("task", ingredients.task.name, "have a loss")
         self._task = ingredients.task
         self._offer = ingredients.optimizer
         self._backward = Boundary("backbone", ingredients.backbone.name, "be differentiated")
+
+    def train(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+        """Take the parameters that are trained from here on."""
+        self.parameters = parameters
+        self.penalised = [p for p in parameters if id(p) not in self._free] if self.run.l2 else []
 
     def differentiate(self, inputs: torch.Tensor, targets: Targets) -> tuple[torch.Tensor, torch.Tensor]:
         """Set the gradients of the objective on a batch, which must be None or zero before.
@@ -71,20 +87,20 @@ class Objective:
 
         Added by hand, as autograd would, but without a graph node per parameter.
         """
-        if not self.run.l2:
+        penalised: list[torch.Tensor] = [p for p in self.penalised if p.grad is not None]
+        if not penalised:
             return 0.0
-        trained: list[torch.Tensor] = [p for p in self.parameters if p.grad is not None]
         with torch.no_grad():
-            torch._foreach_add_([p.grad for p in trained if p.grad is not None], trained, alpha=self.run.l2)
+            torch._foreach_add_([p.grad for p in penalised if p.grad is not None], penalised, alpha=self.run.l2)
             if not self._offer.closure:
                 return 0.0
-            return self.run.l2 / 2 * torch.stack(torch._foreach_norm(trained)).square().sum()
+            return self.run.l2 / 2 * torch.stack(torch._foreach_norm(penalised)).square().sum()
 
     def _differentiate_twice(self, loss: torch.Tensor) -> torch.Tensor:
         """Set the objective's gradients with a graph of their own, to be differentiated again; return its value."""
         trained = [p for p in self.parameters if p.requires_grad]
-        if self.run.l2:
-            loss = loss + self.run.l2 / 2 * torch.stack([p.square().sum() for p in trained]).sum()
+        if self.penalised:
+            loss = loss + self.run.l2 / 2 * torch.stack([p.square().sum() for p in self.penalised]).sum()
         gradients = torch.autograd.grad(loss, trained, create_graph=True, allow_unused=True)
         for parameter, gradient in zip(trained, gradients, strict=True):
             parameter.grad = gradient

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
 
-from harness.errors import Diverged, PluginError
+from harness.errors import Diverged
 from harness.plugin.boundary import Boundary
 from harness.plugin.contracts import DeviceSplit, Schedule
 from harness.plugin.runs import Done, Epoch, Run, State
@@ -26,6 +25,7 @@ from harness.training.graphs import Recorder, recorder_for
 from harness.training.ingredients import Clock, Ingredients, build_network
 from harness.training.objective import Objective
 from harness.training.pauses import GLANCE, GLANCES, Pause
+from harness.training.scale_free import ScaleFree, find_scale_free
 from harness.training.scoring import find_not_finite
 from harness.training.snapshots import Snapshots, cycle_epochs
 from harness.training.stages import (
@@ -43,6 +43,7 @@ from harness.training.state import load_state, state_of
 from harness.training.stepping import DeviceSteps
 from harness.training.turns import Turn
 from harness.training.ways import Way
+from harness.training.whole_objective import gradient_of
 
 
 @dataclass
@@ -78,7 +79,8 @@ class Parts:
         self.stepping = Boundary("optimizer", use.optimizer.name, "step")
         self._scheduling = Boundary("scheduler", use.scheduler.name, "step")
         self._switching = Boundary("optimizer", use.optimizer.name, "switch between training and evaluation")
-        self.objective = Objective(self.run, use, self.device, self.model)
+        free = self.scale_free.units if self.run.l2 and self.run.l2_on == "not_scale_free" else ()
+        self.objective = Objective(self.run, use, self.device, self.model, free)
         self.running_loss = torch.zeros((), device=self.device.name)
         self._enter(stage_of(self.run, 1))
         self.snapshots = Snapshots(cycle_epochs(self.run, self.ingredients.scheduler, len(self.batches))[:-1])
@@ -97,6 +99,11 @@ class Parts:
         device, shape = self.device.name, self.ingredients.train.input_shape
         return run.arm, run.task, run.precision, run.batch_norm, tuple(run.plugins.items()), device, shape, shapes
 
+    @cached_property
+    def scale_free(self) -> ScaleFree:
+        """Which of the network's tensors are scale-free, as a test of them showed."""
+        return find_scale_free(self.run, self.ingredients)
+
     def _enter(self, stage: Stage) -> None:
         """Choose what is trained from here on, with a new optimizer and a new schedule."""
         use, run = self.ingredients, self.run
@@ -106,7 +113,8 @@ class Parts:
         seed_all(mix_seeds(run.init_seed, stage.head_only))  # an optimizer that draws does so alike after a resume
         self.stage = stage
         self._device_steps = self.way = None
-        self.parameters = self.objective.parameters = train_only(groups, self.groups)
+        self.parameters = train_only(groups, self.groups)
+        self.objective.train(self.parameters)
         if self.captured and self.recorder is not None and self.recorder.static:
             settings |= use.optimizer.captured or {}
         with Boundary("optimizer", use.optimizer.name, "build"):
@@ -195,20 +203,9 @@ class Parts:
             self._note_moved(before)
 
     def _note_moved(self, before: group_entries.Groups) -> None:
-        """Note which entries of the groups, beside the rate, the schedule has changed.
-
-        Raises PluginError where one of them was searched, or pinned by the benchmark: the records would name a value
-        that was not in force.
-        """
-        for entry in group_entries.changed_entries(before, self.optimizer.param_groups):
-            self.moved[entry] = None
-            if chosen := group_entries.overwritten_setting(entry, self.run.optimizer):
-                old, new = (group_entries.value_of(groups, entry) for groups in (before, self.optimizer.param_groups))
-                raise PluginError(group_entries.refusal_text(entry, chosen, f"{new:.4g} for {old:.4g}"))
-
-    def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """Return the context of the run's precision."""
-        return self.objective.autocast()
+        """Note which entries of the groups, beside the rate, the schedule has changed."""
+        after = self.optimizer.param_groups
+        self.moved |= dict.fromkeys(group_entries.moved_entries(before, after, self.run.optimizer))
 
     def record(self, epoch: int) -> Iterator[Epoch | Pause]:
         """Yield the record of this epoch, and a pause until its numbers have come from the device.
@@ -254,7 +251,8 @@ class Parts:
             self.snapshots.add(epoch, self.predict(self.ingredients.test, exact=True))
             snapshot = self.model.state_dict
         state, way = partial(self.state, epoch), self.way.line if self.way else ""
-        record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot)
+        scales = self.scale_free.plain() if epoch == 1 else None
+        record = Epoch(epoch, steps, self.clock.seconds, lr, self.metrics, state, snapshot, scale_free=scales)
         return replace(record, way=way, unrepeatable=(*self.unrepeatable,)) if way or self.unrepeatable else record
 
     def evaluate(self, split: Resident, prefix: str) -> dict[str, float]:
@@ -289,6 +287,10 @@ class Parts:
         with torch.random.fork_rng(devices):
             return build_network(self.run, self.ingredients)
 
+    def objective_gradient(self, network: torch.nn.Module) -> dict[str, torch.Tensor]:
+        """Return the gradient of the run's whole objective at a network's weights, by the name of the parameter."""
+        return gradient_of(self, network)
+
     def state(self, epoch: int) -> State:
         """Return a copy of everything from which training goes on after ``epoch``."""
         return state_of(self, epoch)
@@ -317,7 +319,9 @@ def assemble(
     weights: Mapping[str, torch.Tensor] | None = None,
     recorder: Recorder | None = None,
 ) -> Parts:
-    """Return the run's parts, with the initial weights that ``run.init_seed`` gives, the same for every arm, or these.
+    """Return the run's parts, with the weights that it begins with, or these.
+
+    Those of ``run.init_seed`` are the same for every arm.
 
     A ``recorder`` takes the place of the one that the device has.
 
@@ -325,7 +329,7 @@ def assemble(
     """
     turn = Turn(device)
     turn.take_generators()
-    model: Any = build_network(run, ingredients)
+    model: Any = build_network(run, ingredients if weights is None else replace(ingredients, origin=None))
     if weights is not None:
         model.load_state_dict(weights)
     model = model.to(device.name)

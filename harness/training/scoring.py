@@ -37,7 +37,7 @@ def score_on_device(task: Task, predictions: torch.Tensor, split: Resident) -> l
 
 
 def find_not_finite(ingredients: Ingredients, finite: bool, metrics: Mapping[str, float], prefix: str) -> str:
-    """Return a line on the predictions, or on the deciding metric, where they are not ``finite``; "" where both are.
+    """Return a line on the predictions, or on the metric that decides, where they are not ``finite``; "" where both are.
 
     Another metric may be undefined, as an F1 score without positives is; it is recorded as missing.
     """

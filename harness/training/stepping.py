@@ -219,7 +219,7 @@ class DeviceSteps:
             (name, value if isinstance(value, bool | str) else value == 0) for name, value in run.optimizer.items()
         )
         drawn = tuple((name, tensor.shape[1:], tensor.dtype) for name, tensor in self._drawn.items())
-        return type(self._recorder), *self._parts.decisive, bool(run.l2), self.ahead, tuple(settings), drawn
+        return type(self._recorder), *self._parts.decisive, bool(run.l2), run.l2_on, self.ahead, tuple(settings), drawn
 
     def _try(self, name: WayName, compare: bool) -> str:
         """Record the steps in a way; return why that cannot be, or "". Whatever happens, the training is where it was."""

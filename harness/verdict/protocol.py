@@ -1,4 +1,4 @@
-"""What a comparison promises before it is made: rules, arms, seeds, search, controls and measurements, hashed.
+"""What a comparison promises before it is made: rules, looks, arms, search, controls and measurements, hashed.
 
 Whoever sees the results first and chooses the margins afterwards can have any verdict. So the protocol is resolved from
 the benchmark, hashed and entered in the records before the first comparison run. A protocol that is changed later is entered
@@ -23,17 +23,22 @@ BEFORE = "before the comparison"
 NEVER = "never; read from the benchmark file as it stands"
 
 CLASSES: Mapping[str, tuple[str, ...]] = {
-    "loss": ("accuracy", "test_loss", "train_loss"),
-    "function": ("disagreement", "root_jsd"),
-    "representation": ("cka_penultimate", "procrustes_penultimate"),
-    "connectivity": ("aligned_error",),
-    "geometry": ("sharpness",),
+    "loss": ("objective", "train_loss", "accuracy", "calibrated_loss"),
+    "function": ("disagreement", "root_jsd", "function_scatter"),
+    "representation": ("cka_penultimate", "procrustes_penultimate", "representation_scatter"),
+    "connectivity": ("barrier", "excess_barrier"),
+    "geometry": ("sharpness_001", "sharpness_002", "sharpness_005"),
 }  # the primary measures of each facet where what is learned are classes
+FEW_CLASSES: Mapping[str, tuple[str, ...]] = {
+    **CLASSES,
+    "representation": ("cka_within_penultimate", "procrustes_within_penultimate", "representation_scatter"),
+}  # the same of few classes: their means, which say how far the classes have collapsed, are taken away
 NUMBERS: Mapping[str, tuple[str, ...]] = {
     **CLASSES,
-    "loss": ("test_loss", "train_loss"),
-    "function": ("prediction_distance",),
+    "loss": ("objective", "train_loss", "test_loss"),
+    "function": ("prediction_distance", "function_scatter"),
 }  # the same where numbers are learned
+FEW = 10  # classes
 FACETS = tuple(CLASSES)
 PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
 VERSION = 16  # digits of a probe's version, as its measurements have it
@@ -60,10 +65,11 @@ class Protocol:
 
     margins: Mapping[str, float]  # by measure or facet; their units stand in ``[verdict.margins]``
     floors: Mapping[str, float]  # distances below which nothing matters, whatever the ratio
-    gate: Mapping[str, float]  # limits that an arm at a minimum keeps: gain, nats, gradient
+    gate: Mapping[str, float]  # limits that an arm at a minimum keeps; see ``[verdict.gate]``
     fit: float  # the largest un-augmented train error of a network at a minimum
-    alpha: float  # the level of every test
-    seeds: int  # of the comparison
+    alpha: float  # the level of all looks together
+    looks: tuple[int, ...]  # after how many replicates the verdict is looked at, rising
+    seeds: int  # of the comparison, in each replicate
     arms: tuple[str, ...]  # their names
     primaries: Mapping[str, tuple[str, ...]]  # by facet
     design: Mapping[str, Any] = field(default_factory=dict)  # what is searched and measured
@@ -72,7 +78,19 @@ class Protocol:
     def plain(self) -> dict[str, Any]:
         """Return it as plain values; equal protocols have equal JSON."""
         lists = {facet: list(names) for facet, names in self.primaries.items()}
-        return {**asdict(self), "arms": list(self.arms), "primaries": lists}
+        return {**asdict(self), "looks": list(self.looks), "arms": list(self.arms), "primaries": lists}
+
+    @property
+    def most_replicates(self) -> int:
+        """How many replicates count at the last look; no more are run."""
+        return self.looks[-1]
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The level of the tests at each look; their sum is ``alpha``."""
+        from harness.statistics.looks import levels
+
+        return tuple(levels(self.looks, self.alpha))
 
     def distances(self, convex: bool = False) -> int:
         """Return how many primary measures are ratios of distances: the power of a design is computed for these.
@@ -94,7 +112,7 @@ class Protocol:
         circles = {"function": None} if convex else {"function": None, "representation": circle}
         for facet, apart in circles.items():
             count, margin = len(self.primaries[facet]), math.log(self.margins[facet])
-            power *= all_similar(arms, self.seeds, count, margin, alpha=self.alpha, circle=apart)
+            power *= all_similar(arms, self.most_replicates, count, margin, alpha=self.alpha, circle=apart)
         return power
 
     def margin_in(self, unit: str, mean: float, factor: float = 1.0) -> float:
@@ -151,22 +169,25 @@ def resolve(
     metrics: Sequence[str],
     versions: Mapping[str, str] | None = None,
     extensions: Sequence[Mapping[str, Any]] = (),
+    classes: int = 0,
 ) -> Protocol:
     """Return the protocol of a resolved benchmark (plain values), its arms, and the names of the task's metrics.
 
     Its design has the ``versions`` of the probes by name, as far as they are known, and the ``extensions`` of
-    searches that were noted so far.
+    searches that were noted so far. ``classes`` is how many classes the data have, 0 where numbers are learned.
     """
     verdict = benchmark["verdict"]
+    of_classes = FEW_CLASSES if 0 < classes <= FEW else CLASSES
     return Protocol(
         margins=dict(verdict["margins"]),
         floors=dict(verdict["floors"]),
         gate=dict(verdict["gate"]),
         fit=float(benchmark["compare"]["fit"]),
         alpha=float(verdict["alpha"]),
+        looks=tuple(benchmark["compare"]["looks"]),
         seeds=int(benchmark["compare"]["seeds"]),
         arms=tuple(arms),
-        primaries=dict(CLASSES if "accuracy" in metrics else NUMBERS),
+        primaries=dict(of_classes if "accuracy" in metrics else NUMBERS),
         design=_design(benchmark, versions or {}, extensions),
     )
 
@@ -257,7 +278,8 @@ def registered_protocols(meta: Meta) -> list[Registered]:
         return [Registered(_read(entry["protocol"]), str(entry["registered"])) for entry in meta.protocols]
     if "verdict" not in meta.benchmark:
         return []
-    described = resolve(meta.benchmark, meta.arms, tuple(meta.metrics), _versions(meta), meta.extensions)
+    classes = len(meta.data.get("classes") or ())
+    described = resolve(meta.benchmark, meta.arms, tuple(meta.metrics), _versions(meta), meta.extensions, classes)
     return [Registered(described, NEVER)]
 
 
@@ -299,4 +321,4 @@ def standing_first(meta: Meta, hashes: Iterable[str]) -> list[str]:
 def _read(plain: Mapping[str, Any]) -> Protocol:
     """Return the protocol of plain values, as ``plain`` makes them."""
     primaries = {facet: tuple(names) for facet, names in plain["primaries"].items()}
-    return Protocol(**{**plain, "arms": tuple(plain["arms"]), "primaries": primaries})
+    return Protocol(**{**plain, "looks": tuple(plain["looks"]), "arms": tuple(plain["arms"]), "primaries": primaries})

@@ -151,13 +151,15 @@ def _tuned_table(outcome: Outcome) -> str:
     records, lines = outcome.records, []
     for row in records.arms.to_dict("records"):
         if row["tuned_params"]:
-            score = outcome.deciding.text(float(row["tuned_value"]))
+            score = outcome.searched.text(float(row["tuned_value"]))
             label, params = escaped(outcome.labels[row["arm"]]), _params_in_line(row["tuned_params"])
             lines.append([label, params, escaped_number(score)])
     if not lines:
         return ""
-    caption = f"Tuned hyperparameters of {records.name}, and the {outcome.tune_title} they were chosen by."
-    heads = [escaped(head) for head in ("arm", "hyperparameters", outcome.tune_title)]
+    caption = (
+        f"Tuned hyperparameters of {records.name}, and the {outcome.trial_title} of the trials that they come from."
+    )
+    heads = [escaped(head) for head in ("arm", "hyperparameters", outcome.trial_title)]
     return floating_table(escaped(caption), _table_label(records, "tuned"), heads, r"lp{0.55\linewidth}r", lines)
 
 

@@ -65,7 +65,7 @@ def test_the_deciding_metric_knows_its_columns_sign_and_words(deciding, sign, va
 
 
 def test_what_a_run_is_about_has_no_other_keys():
-    meta = Meta(benchmark={}, data={}, metrics={}, metric="accuracy", arms=[], spaces={})
+    meta = Meta(benchmark={}, data={}, metrics={}, metric="accuracy", search_metric="loss", arms=[], spaces={})
     with pytest.raises(AttributeError):
         _ = meta.metrik
     with pytest.raises(AttributeError):

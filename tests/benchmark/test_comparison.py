@@ -28,6 +28,7 @@ PARAMS = {
 CONTROLS = "aa = true\nlabel_noise = 0.5\ntwins = 1\nuntuned = 1\nprobes = []\n"
 PLAIN = "untuned = 0\ngate = false\nprobes = []\n"
 TIMES = ("trials = 3", "trials = 1")
+TWO = ("looks = [1]", "looks = [2]")
 
 
 @pytest.fixture
@@ -43,11 +44,11 @@ def setting(benchmark_file, registry):
 
 
 def chosen(setting):
-    """Return the same parameters for every search of every arm."""
+    """Return the parameters that the searches of each replicate up to the first look might choose, by arm."""
     searches = [*setting.plan.competitors, *setting.plan.controls_of("aa")]
-    many = setting.plan.benchmark.search.replicates
     own = {c.name: PARAMS[c.name if c.role == "arm" else c.of] for c in searches}
-    return {arm: [{**params, "lr": params["lr"] * (1 + k)} for k in range(many)] for arm, params in own.items()}
+    looks = setting.plan.benchmark.compare.looks
+    return [{arm: {**params, "lr": params["lr"] * (1 + r)} for arm, params in own.items()} for r in range(looks[0])]
 
 
 def of_role(planned_runs, role):
@@ -55,32 +56,56 @@ def of_role(planned_runs, role):
 
 
 def test_what_there_is_and_how_much_of_it(setting):
-    made = setting(("seeds = 2", f"seeds = 3\n{CONTROLS}"), ("trials = 3", "trials = 3\nreplicates = 2"))
+    made = setting(("seeds = 2", f"seeds = 3\n{CONTROLS}"), TWO)
     planned_runs = comparison_runs(made, chosen(made))
-    roles = {
-        role: len(of_role(planned_runs, role)) for role in ("fresh", "replicate", "twin", "aa", "different", "untuned")
-    }
-    assert roles == {"fresh": 6, "replicate": 6, "twin": 2, "aa": 3, "different": 3, "untuned": 2}
+    roles = {role: len(of_role(planned_runs, role)) for role in ("fresh", "twin", "aa", "different", "untuned")}
+    assert roles == {"fresh": 12, "twin": 2, "aa": 6, "different": 6, "untuned": 2}
     assert (
-        count_comparison_runs(made)
+        count_comparison_runs(made, 2)
         == len(planned_runs) + len(restart_runs(made, planned_runs))
         == len(planned_runs) + 2
     )
 
 
 def test_the_first_runs_give_all_arms_equal_seeds(setting):
-    made = setting(("seeds = 2", f"seeds = 3\n{CONTROLS}"))
+    made = setting(("seeds = 2", f"seeds = 3\n{CONTROLS}"), TWO)
     order = [
-        (planned.of, planned.run.init_seed)
+        (planned.of, planned.replicate, planned.run.init_seed)
         for planned in comparison_runs(made, chosen(made))
         if planned.role == "fresh"
     ]
-    assert order == [(arm, seed) for seed in range(3) for arm in (SGD, ADAM)]
+    assert order == [(arm, seed // 3, seed) for seed in range(6) for arm in (SGD, ADAM)]
+
+
+def test_each_replicate_retrains_what_its_own_searches_chose(setting):
+    made = setting(("seeds = 2", f"seeds = 2\n{CONTROLS}"), TWO)
+    rates = {SGD: {0: 0.1, 1: 0.2}, ADAM: {0: 1e-3, 1: 2e-3}}
+    for planned in comparison_runs(made, chosen(made)):
+        if planned.role != "untuned":
+            assert planned.run.optimizer["lr"] == pytest.approx(rates[planned.of][planned.replicate])
+        assert planned.replicate == planned.run.init_seed // 2
+
+
+def test_no_two_searches_share_a_seed_and_none_has_a_seed_of_the_comparison(setting):
+    made = setting(("seeds = 2", f"seeds = 1000\n{CONTROLS}"), ("looks = [1]", "looks = [1, 100]"))
+    searched = [*made.plan.competitors, *made.plan.controls_of("aa")]
+    runs = [
+        made.search_run(arm, PARAMS[arm.of or arm.name], replicate, seed)
+        for arm in searched
+        for replicate in range(100)
+        for seed in range(3)
+    ]
+    last = made.seeds_of(99)[-1]
+    assert len({run.init_seed for run in runs}) == len({run.order_seed for run in runs}) == len(runs)
+    compared = {*range(last + 1), *range(OTHER_ORDER, OTHER_ORDER + last + 1)}
+    assert not compared & {seed for run in runs for seed in (run.init_seed, run.order_seed)}
+    assert max(run.order_seed for run in runs) < 2**31
 
 
 def test_a_search_without_a_result_leaves_its_arm_out_and_the_others_in(setting):
     made = setting(("seeds = 2", f"seeds = 2\n{CONTROLS}"))
-    planned_runs = comparison_runs(made, chosen(made) | {ADAM: [None]})
+    (found,) = chosen(made)
+    planned_runs = comparison_runs(made, [found | {ADAM: None}])
     assert {planned.of for planned in planned_runs if planned.role != "untuned"} == {SGD}
     assert {planned.of for planned in of_role(planned_runs, "untuned")} == {SGD, ADAM}
 
@@ -92,7 +117,7 @@ def test_the_aa_arm_has_a_search_of_its_own_the_same_starts_and_other_orders(set
     assert (control.of, control.space, control.name) == (SGD, arm.space, "lesson_cnn/sgd~again/cosine")
     assert made.search_run(control, PARAMS[SGD]).init_seed != made.search_run(arm, PARAMS[SGD]).init_seed
     own = {"lr": 0.05, "momentum": 0.8, "nesterov": False, "epochs": 1}
-    planned_runs = comparison_runs(made, chosen(made) | {control.name: [own]})
+    planned_runs = comparison_runs(made, [chosen(made)[0] | {control.name: own}])
     fresh = [planned.run for planned in of_role(planned_runs, "fresh") if planned.of == SGD]
     for one, other in zip(fresh, [planned.run for planned in of_role(planned_runs, "aa")], strict=True):
         assert one.init_seed == other.init_seed
@@ -167,8 +192,8 @@ def test_a_restart_follows_the_first_seed_that_ended_well_for_a_fifth_of_its_ste
 
 def test_a_convex_arm_has_no_restart(setting):
     made = setting(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]\nbackbones = ["linear"]'))
-    params = {"linear/sgd/cosine": [PARAMS[SGD]]}
-    assert restart_runs(made, comparison_runs(made, params)) == []
+    params = {"linear/sgd/cosine": PARAMS[SGD]}
+    assert restart_runs(made, comparison_runs(made, [params])) == []
 
 
 # --- carried out ---------------------------------------------------------------------------------------------
@@ -205,7 +230,7 @@ def rows(records):
 def test_another_replicate_repeats_no_finished_trial(carry_out):
     one, _ = carry_out(TIMES, ("seeds = 2", f"seeds = 2\n{PLAIN}"))
     before = rows(one)
-    two, said = carry_out(("trials = 3", "trials = 1\nreplicates = 2"), ("seeds = 2", f"seeds = 2\n{PLAIN}"))
+    two, said = carry_out(TIMES, TWO, ("seeds = 2", f"seeds = 2\n{PLAIN}"))
     assert two.folder == one.folder
     after = rows(two)
     assert {run_id: after[run_id] for run_id in before} == before
@@ -213,9 +238,9 @@ def test_another_replicate_repeats_no_finished_trial(carry_out):
     assert any(line.startswith("6 runs to do") for line in said)
     assert one.trials.equals(two.trials)
     assert set(two.repeated["replicate"]) == {1}
-    assert (two.comparison["role"] == "replicate").sum() == 4
-    assert len(two.compared()) == len(one.compared()) == 4  # the arms' own runs are as many as before
-    again, said = carry_out(("trials = 3", "trials = 1\nreplicates = 2"), ("seeds = 2", f"seeds = 2\n{PLAIN}"))
+    assert len(one.compared()) == 4
+    assert two.comparison["replicate"].tolist() == [0] * 4 + [1] * 4
+    again, said = carry_out(TIMES, TWO, ("seeds = 2", f"seeds = 2\n{PLAIN}"))
     assert rows(again) == after
     assert any(line.startswith("nothing left to do") for line in said)
 
@@ -291,7 +316,7 @@ def test_a_restart_goes_on_from_the_final_weights(bench):
     parts = bench_of.parts(first)
     lived = list(train(first, parts))
     finals[first.id] = {name: tensor.clone() for name, tensor in parts.model.state_dict().items()}
-    (planned,) = restart_runs(setting, comparison_runs(setting, {SGD: [PARAMS[SGD]], ADAM: [None]}))
+    (planned,) = restart_runs(setting, comparison_runs(setting, [{SGD: PARAMS[SGD], ADAM: None}]))
     again = bench_of.parts(planned.run)
     assert planned.run.follows == first.id
     assert all(torch.equal(tensor, finals[first.id][name]) for name, tensor in again.model.state_dict().items())
@@ -305,11 +330,3 @@ def test_a_restart_goes_on_from_the_final_weights(bench):
     (begun,) = train(replace(slow, follows=""), fresh)
     assert epoch.metrics["running_loss"] == pytest.approx(lived[-1].metrics["running_loss"], rel=0.1)
     assert epoch.metrics["running_loss"] < begun.metrics["running_loss"]
-
-
-def test_a_replicate_that_chose_the_same_is_one_run_and_two_roles(setting):
-    made = setting(("trials = 3", "trials = 3\nreplicates = 2"), ("seeds = 2", f"seeds = 2\n{PLAIN}"))
-    same = {arm: [params, params] for arm, params in PARAMS.items()}
-    planned_runs = comparison_runs(made, same)
-    assert len(planned_runs) == 8
-    assert len({planned.run.id for planned in planned_runs}) == 4

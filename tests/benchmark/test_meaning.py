@@ -76,11 +76,11 @@ def test_the_keys_of_an_open_table_mean_what_the_table_means():
 # --- what is derived ------------------------------------------------------------------------------------------
 
 OUT = {
-    "search.trials", "search.unit", "search.budget", "search.replicates",
+    "search.trials", "search.unit", "search.budget",
     "train.executor", "train.executor_options", "train.threads", "train.workers", "train.crew",
     "train.max_seconds", "train.max_memory",
     "data.exclude",
-    "compare.seeds", "compare.untuned", "compare.twins", "compare.aa", "compare.label_noise", "compare.gate",
+    "compare.looks", "compare.seeds", "compare.budget", "compare.untuned", "compare.twins", "compare.aa", "compare.label_noise", "compare.gate",
     "compare.fit", "compare.probes", "compare.probe_options", "compare.probe_sizes", "compare.probe_budget",
     "compare.probe_budgets", "compare.snapshots", "compare.confirm", "compare.folds",
     "plugins", "block",
@@ -114,10 +114,10 @@ def test_the_design_of_a_protocol_is_the_search_and_the_controls():
     plain = as_plain(Benchmark(name="any"))
     design = protocol.resolve(plain, ["a/sgd/cosine"], ["accuracy"]).design
     assert design["compare"].keys() == {"aa", "label_noise", "gate", "twins"}
-    assert design["search"].keys() == {"trials", "together", "seeds", "objective", "replicates"}
+    assert design["search"].keys() == {"trials", "together", "seeds", "objective"}
     plain["search"] |= {"unit": "epochs", "budget": 9.0}
     design = protocol.resolve(plain, ["a/sgd/cosine"], ["accuracy"]).design
-    assert design["search"].keys() == {"unit", "budget", "together", "seeds", "objective", "replicates"}
+    assert design["search"].keys() == {"unit", "budget", "together", "seeds", "objective"}
     assert protocol._shown_keys() == {"compare.twins"}
 
 

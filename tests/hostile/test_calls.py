@@ -164,7 +164,7 @@ def valid(monkeypatch, tmp_path, registry):
         made_zip.writestr("a.jpg", b"")
     made = {
         "archive": open_archive(tmp_path / "photos.zip"),
-        "meta": Meta(benchmark={}, data={}, metrics={}, metric="", arms=[], spaces={}),
+        "meta": Meta(benchmark={}, data={}, metrics={}, metric="", search_metric="", arms=[], spaces={}),
         "offer": registry.get("optimizer", "sgd", Optimizer),
         "job": run_of(),
         "workbench": SimpleNamespace(parts=lambda run: fail(), state=lambda run: None),

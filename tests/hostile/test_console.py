@@ -309,6 +309,7 @@ threads = 1
 trials = 1
 epochs = [1]
 [compare]
+looks = [1]
 seeds = 2
 epochs = 1
 untuned = 0

@@ -250,6 +250,7 @@ trials = 1
 epochs = [8]
 objective = "free"
 [compare]
+looks = [1]
 seeds = 1
 epochs = 1
 probes = [{probes}]

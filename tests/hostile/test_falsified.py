@@ -536,6 +536,7 @@ trials = 1
 epochs = [2]
 metric = "accuracy"
 [compare]
+looks = [1]
 seeds = 1
 epochs = 2
 untuned = 0

@@ -56,6 +56,7 @@ max_memory = 1.5
 trials = 1
 epochs = [2]
 [compare]
+looks = [1]
 seeds = 1
 epochs = 2
 untuned = 0

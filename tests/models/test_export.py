@@ -48,6 +48,7 @@ threads = 1
 trials = 1
 epochs = [1, 2]
 [compare]
+looks = [1]
 seeds = 3
 epochs = 2
 probes = []
@@ -203,6 +204,7 @@ epochs = [1]
 lr = 0.003
 beta1 = {{ low = 0.8, high = 0.9 }}
 [compare]
+looks = [1]
 seeds = 2
 epochs = 2
 probes = []

@@ -44,6 +44,7 @@ threads = 1
 trials = 1
 epochs = [1, 2]
 [compare]
+looks = [1]
 seeds = 2
 epochs = 2
 probes = []

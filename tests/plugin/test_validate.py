@@ -160,7 +160,7 @@ class Empty(FolderRecords):
     lacking = ()
 
 
-META = Meta(benchmark={}, data={}, metrics={}, metric="", arms=(), spaces={})
+META = Meta(benchmark={}, data={}, metrics={}, metric="", search_metric="", arms=(), spaces={})
 EMPTY = Empty(Path(), META, *(pd.DataFrame() for _ in fields(FolderRecords)[2:]))
 
 

@@ -19,18 +19,20 @@ from harness.training.batches import put_on_device
 from harness.training.ingredients import Ingredients
 from harness.training.parts import assemble
 
-ALL = {f"{distance}_{where}" for distance in ("cka", "procrustes") for where in ("block1", "block2", "block3")} | {
-    "cka_penultimate", "procrustes_penultimate", "cka_penultimate_trimmed", "cka_value_penultimate", "images",
-}  # fmt: skip
+LAYERS = ("block1", "block2", "block3", "penultimate")
+PLAIN = {f"{distance}_{layer}" for distance in ("cka", "procrustes") for layer in LAYERS}
+WITHIN = {name.replace("_", "_within_") for name in PLAIN}
+ALL = PLAIN | WITHIN | {"cka_penultimate_trimmed", "cka_value_penultimate", "images"}
 
 
 @pytest.fixture
 def parts_of(registry):
     """Return a function from a way to build a network and a seed to the parts of a run on 60 small images."""
 
-    def make(build, seed=1, size=16, count=60):
+    def make(build, seed=1, size=16, count=60, targets=None):
         pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-        data = put_on_device(Split(pixels, np.arange(count) % 2, tuple(map(str, range(count)))), CPU)
+        targets = np.arange(count) % 2 if targets is None else targets
+        data = put_on_device(Split(pixels, targets, tuple(map(str, range(count)))), CPU)
         use = Ingredients(registry.get("task", "classification", Task), Backbone("net", build), SGD, STEADY, 2, data, data, data)  # fmt: skip
         parts = assemble(run_of(SGD, NETWORK, STEADY, 1, init_seed=seed), use, CPU)
         parts.model.eval()
@@ -174,6 +176,44 @@ def test_its_numbers_are_the_textbooks_of_the_networks_activations(parts_of):
     assert found["images"] == 60
 
 
+def test_within_classes_it_is_of_what_the_means_of_the_classes_leave(parts_of):
+    """With the example's own two classes: the means are taken away by hand, and each class is centred."""
+    parts = [parts_of(lesson_cnn.build, seed) for seed in (1, 2)]
+    found = measure(*parts)
+    with torch.no_grad():
+        x, y = (each.model[:20](images(each)).double().numpy() for each in parts)
+    x, y = (np.concatenate([each[label::2] - each[label::2].mean(0) for label in (0, 1)]) for each in (x, y))
+    nuclear = np.linalg.norm(x.T @ y, "nuc") / np.linalg.norm(x) / np.linalg.norm(y)
+    assert found["procrustes_within_penultimate"] == pytest.approx(np.sqrt(2 - 2 * nuclear), abs=1e-5)
+    assert found["cka_within_penultimate"] == pytest.approx(
+        np.sqrt(1 - textbook_cka(x, y)), abs=0.02
+    )  # but for its bias
+
+
+@pytest.mark.parametrize("targets", [np.linspace(0, 1, 60, dtype=np.float32), np.eye(60, dtype=np.float32)])
+def test_targets_that_are_no_classes_have_nothing_within(parts_of, targets):
+    found = measure(*(parts_of(mlp.build, seed, targets=targets) for seed in (1, 2)))
+    assert "cka_penultimate" in found
+    assert not WITHIN & set(found)
+
+
+def test_a_network_whose_representation_is_its_labels_is_at_no_known_distance_within(parts_of):
+    class Labels(nn.Module):
+        """Its hidden layer is the class alone, which the first pixel tells."""
+
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(768, 3, bias=False), nn.Linear(3, 2)
+
+        def forward(self, x):
+            known = torch.arange(len(x)).remainder(2).to(x)[:, None]  # of the rows 0, 1, 2, ...
+            return self.last(self.first(x.flatten(1)) * 0 + torch.cat([known, 1 - known, known], 1))
+
+    found = measure(*(parts_of(lambda *_: Labels(), seed) for seed in (1, 2)))
+    assert found["cka_penultimate"] == pytest.approx(0, abs=1e-6)
+    assert not WITHIN & set(found)
+
+
 def distances(found):
     return {name: number for name, number in found.items() if name not in ("images", "cka_value_penultimate")}
 
@@ -232,7 +272,7 @@ def test_fewer_images_are_a_part_of_all(parts_of):
     assert measure(parts_of(mlp.build, 1), parts_of(mlp.build, 2), images=20)["images"] == 20
     few = measure(parts_of(mlp.build, 1), parts_of(mlp.build, 2), images=4)
     assert {"cka_penultimate", "procrustes_penultimate"} <= set(few)  # too few to leave some out
-    assert "cka_penultimate_trimmed" not in few
+    assert not {"cka_penultimate_trimmed", "cka_within_penultimate"} & set(few)  # nor are there four of a class
     assert measure(parts_of(mlp.build, 1), parts_of(mlp.build, 2), images=3) == {}
     assert measure(parts_of(mlp.build, 1, count=3), parts_of(mlp.build, 2, count=3)) == {}
 

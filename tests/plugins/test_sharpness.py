@@ -42,7 +42,7 @@ def perceptron(outputs=3):
 
 
 def worst(loss, scale, rho=0.001, steps=20):
-    found = sharpness.worst_case(loss, loss.visit(loss.weights()), scale, rho, steps)
+    (found,) = sharpness.worst_cases(loss, loss.visit(loss.weights()), scale, [rho], steps)
     first_order = rho * float((loss.weights() * found.slope).abs().sum())
     return found.best - found.start, first_order
 
@@ -179,6 +179,23 @@ def test_for_a_small_radius_it_is_the_first_order():
 
 
 @pytest.mark.parametrize("room", [0, 2**30])
+def test_several_radii_share_the_start_and_are_each_what_they_are_alone(room, monkeypatch):
+    monkeypatch.setattr(curvature, "KEPT", room)
+    loss, steps, forward = landscape(perceptron(), normal(40, 6), torch.arange(40) % 3, 40), 9, []
+    run = loss.network.forward
+    monkeypatch.setattr(loss.network, "forward", lambda inputs: forward.append(1) or run(inputs))
+    together = sharpness.worst_cases(loss, loss.visit(loss.weights()), Scale.OWN_LENGTH, sharpness.RHOS, steps)
+    backward = 1 + 3 * (steps - 1)
+    assert len(forward) == 3 * steps + 1 + (0 if room else backward)
+    for rho, found in zip(sharpness.RHOS, together, strict=True):
+        (alone,) = sharpness.worst_cases(loss, loss.visit(loss.weights()), Scale.OWN_LENGTH, [rho], steps)
+        assert (alone.start, alone.best) == (found.start, found.best)
+        assert torch.equal(alone.where, found.where)
+        assert bool(((found.where - loss.weights()).abs() <= rho * loss.weights().abs() * (1 + 1e-12)).all())
+    assert together[0].best < together[1].best < together[2].best
+
+
+@pytest.mark.parametrize("room", [0, 2**30])
 def test_what_is_kept_for_a_gradient_changes_no_bit_of_it(room, monkeypatch):
     monkeypatch.setattr(curvature, "KEPT", room)
     network, inputs, targets = perceptron(), normal(23, 6), torch.arange(23) % 3
@@ -240,7 +257,9 @@ def test_the_probe_measures_and_leaves_the_network_alone(classes, scale):
     assert parts.model.training
     assert all(parameter.grad is None for parameter in parts.model.parameters())
     assert all(type(number) is float and math.isfinite(number) for number in found.values())
-    assert 0 < found["value"] < 20 * found["first_order"]
+    for rho in ("0.001", "0.002", "0.005"):
+        assert 0 < found[f"value_{rho}"] < 20 * found[f"first_order_{rho}"]
+    assert found["first_order_0.005"] == pytest.approx(5 * found["first_order_0.001"])
     assert found["scale"] == scale
     assert found["images"] == 60
     assert found == sharpness.measure(parts, images=60, steps=10)

@@ -26,7 +26,14 @@ MEANS = [
 def folder(tmp_path):
     """Return a run folder with two comparison runs of the classes, one of them with predictions that are not numbers."""
     arm = Arm("lesson_cnn", "sgd", "cosine")
-    meta = {"arms": [arm.name], "spaces": {arm.name: {}}, "metrics": {}, "metric": "accuracy", "data": {}}
+    meta = {
+        "arms": [arm.name],
+        "spaces": {arm.name: {}},
+        "metrics": {},
+        "metric": "accuracy",
+        "search_metric": "loss",
+        "data": {},
+    }
     runs = [
         Run("compare", arm, {}, {}, 1, 8, 0.0, (), "fp32", "classification", seed, seed, "0", {}) for seed in range(2)
     ]

@@ -172,6 +172,7 @@ def build(
         **notes,
         metrics=dict(metrics),
         metric=deciding,
+        search_metric=deciding,
         arms=[part[0] for part in parts],
         spaces={part[0]: dict(SPACE) for part in parts},
         compare_runs=[run["run_id"] for run, _ in pairs],
@@ -192,7 +193,7 @@ def build(
         folder=Path("runs/made-up-01234567"),
         meta=meta,
         arms=pd.DataFrame(arms, columns=columns),
-        trials=pd.DataFrame(asks, columns=TRIAL),
+        trials=pd.DataFrame(asks, columns=TRIAL).assign(confirmation="", confirmation_state="", confirmed=np.nan),
         runs=pd.DataFrame([run for run, _ in pairs]) if pairs else pd.DataFrame(columns=RUN),
         epochs=pd.DataFrame([row for _, rows in pairs for row in rows]) if pairs else pd.DataFrame(columns=EPOCH),
     )

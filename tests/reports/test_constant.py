@@ -120,7 +120,7 @@ def test_of_two_equal_classes_no_arm_is_better_than_guessing(without_signal, sho
 
 
 def test_a_balanced_accuracy_decides(without_signal, shown):
-    folder, _ = without_signal(5, 'search.metric="balanced_accuracy"')
+    folder, _ = without_signal(5, 'compare.metric="balanced_accuracy"')
     assert "better than always answering “cat” (50.00 %)." in shown(folder).splitlines()[2]
     assert {row["alarm"] for row in json.loads(shown(folder, "--json"))["alarms"]} >= {"chance"}
     assert open_records(folder).meta.metric == "balanced_accuracy"

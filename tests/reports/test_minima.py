@@ -101,7 +101,7 @@ def measured(rows, arms, probes, random):
     found, arrays = [], {}
     for row in rows:
         if "sharpness" in probes:
-            found.append(("sharpness", row["run_id"], "", "", "value", 0.001 * (row["seed"] + 1)))
+            found.append(("sharpness", row["run_id"], "", "", "value_0.001", 0.001 * (row["seed"] + 1)))
         if "hessian" in probes:
             nodes = np.array([-1.0, 0.0, 10.0 + row["seed"]])
             arrays["hessian", row["run_id"]] = {"nodes": nodes, "weights": np.array([0.05, 0.9, 0.05])}

@@ -43,6 +43,7 @@ trials = 2
 epochs = [1, 2]
 sampler = "random"
 [compare]
+looks = [1]
 seeds = 3
 epochs = 2
 untuned = 1
@@ -211,7 +212,8 @@ def refusal(folder, optimizers, text, *overrides):
     ("override", "said"),
     [
         ("data.seed=1", "in its data, got data "),
-        ("search.metric=mae", 'in its task, got metric "mse" there and "mae" here'),
+        ("compare.metric=mae", 'in its task, got metric "mse" there and "mae" here'),
+        ("search.metric=mae", 'in its task, got search_metric "loss" there and "mae" here'),
         ("search.trials=3", "in its budget and training, got search.trials 2 there and 3 here"),
         ("search.sampler=tpe", 'got search.sampler "random" there and "tpe" here'),
         ("compare.seeds=4", "got compare.seeds 3 there and 4 here"),
@@ -396,7 +398,7 @@ FREE = {
         "executor", "executor_options", "workers", "crew", "max_seconds", "max_memory",
     },
     "compare": {
-        "untuned", "twins", "aa", "label_noise", "gate", "fit", "probes", "probe_options", "probe_sizes",
+        "metric", "untuned", "twins", "aa", "label_noise", "gate", "fit", "probes", "probe_options", "probe_sizes",
         "probe_budget", "probe_budgets", "snapshots", "confirm", "folds",
     },
 }  # fmt: skip

@@ -42,6 +42,7 @@ epochs = [1]
 [search.space.sgd]
 lr = 0.1
 [compare]
+looks = [1]
 seeds = 2
 epochs = 3
 probes = []

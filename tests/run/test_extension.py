@@ -85,6 +85,7 @@ nesterov = false
 [search.space.adam]
 beta1 = 0.9
 [compare]
+looks = [1]
 seeds = 5
 epochs = 5
 probes = []

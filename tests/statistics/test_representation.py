@@ -11,6 +11,7 @@ from harness.statistics.representation import (
     hsic,
     procrustes,
     represent,
+    within_classes,
     without_largest,
 )
 
@@ -150,3 +151,126 @@ def test_what_says_the_same_of_all_examples_has_no_distance(random, level):
 def test_what_is_no_table_of_four_examples_is_refused(given):
     with pytest.raises(ValueError, match=r"activations: must be \[n, p\]( of 4 examples or more)?, got \["):
         represent(given)
+
+
+# --- within classes
+
+
+def within(x, labels):
+    return within_classes(represent(x), labels)
+
+
+def class_means(random, labels, width=20):
+    """Return activations [n, width] that say nothing but the class, far apart."""
+    return 5 * random.standard_normal((max(labels) + 1, width))[labels]
+
+
+def pooled_square(x, y, labels):
+    """The squared length of the pooled covariance without bias, written out: a mean over pairs of different examples."""
+    known, n = np.unique(labels), len(labels)
+    total = 0.0
+    for one in known:
+        for other in known:
+            a, b = (np.flatnonzero(labels == label) for label in (one, other))
+            weight = (len(a) - 1) * (len(b) - 1) / (n - len(known)) ** 2
+            if one == other:
+                total += weight * textbook_hsic(x[a], y[a])
+            else:
+                covariances = [(x[r] - x[r].mean(0)).T @ (y[r] - y[r].mean(0)) / (len(r) - 1) for r in (a, b)]
+                total += weight * (covariances[0] * covariances[1]).sum()
+    return total
+
+
+@pytest.mark.parametrize(("p", "q"), [(5, 8), (60, 9), (70, 90)])
+def test_within_classes_it_is_the_estimate_written_out(random, p, q):
+    labels = np.repeat([2, 0, 7], [9, 21, 14])[random.permutation(44)]
+    x, y = related(random, 44, p, q)
+    found = hsic(within(x, labels), within(y, labels))
+    assert found == pytest.approx(pooled_square(x, y, labels), rel=1e-9)
+    expected = found / np.sqrt(pooled_square(x, x, labels) * pooled_square(y, y, labels))
+    assert cka(within(x, labels), within(y, labels)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_one_class_is_the_whole(random):
+    x, y = related(random)
+    labels = np.full(200, 3)
+    for measure in (hsic, cka, procrustes):
+        assert measure(within(x, labels), within(y, labels)) == pytest.approx(of(x, y, measure), rel=1e-12)
+
+
+def test_equal_means_of_classes_hide_what_is_within_them(random):
+    labels = np.arange(400) % 10
+    means = class_means(random, labels)
+    x, y = (means + random.standard_normal(means.shape) for _ in "xy")
+    assert of(x, y) > 0.97
+    assert cka(within(x, labels), within(y, labels)) == pytest.approx(0, abs=0.03)
+    assert procrustes(within(x, labels), within(y, labels)) > 1 > 3 * of(x, y, procrustes)
+
+
+def test_other_means_of_classes_are_not_seen(random):
+    labels = np.arange(400) % 10
+    x = random.standard_normal((400, 20))
+    y = 3 * x @ rotation(random, 20) + class_means(random, labels)
+    assert of(x, y) < 0.5
+    assert cka(within(x, labels), within(y, labels)) == pytest.approx(1, abs=1e-9)
+    assert procrustes(within(x, labels), within(y, labels)) < 1e-6
+
+
+def test_unrelated_structure_within_small_classes_is_not_taken_for_related(random):
+    """Taking the means away alone would leave a CKA of .07 here, because it makes the examples depend on each other."""
+    labels = np.arange(60) % 6
+    pairs = [[within(random.standard_normal((60, 50)), labels) for _ in "xy"] for _ in range(100)]
+    values = [cka(one, other) for one, other in pairs]
+    assert np.mean(values) == pytest.approx(0, abs=3 * np.std(values) / 10)
+    assert np.mean([cka(represent(one.rows), represent(other.rows)) for one, other in pairs]) > 0.05
+
+
+@pytest.mark.parametrize("width", [3, 30])
+def test_of_a_representation_that_is_the_labels_nothing_is_left(random, width):
+    labels = np.arange(40) % 4
+    collapsed = (class_means(random, labels, width) + 1e-6 * random.standard_normal((40, width))).astype(np.float32)
+    other = random.standard_normal((40, 7))
+    for measure in (cka, procrustes):
+        assert np.isnan(measure(within(collapsed, labels), within(other, labels)))
+        assert np.isnan(measure(within(collapsed, labels), within(collapsed, labels)))
+
+
+def test_classes_of_fewer_than_four_examples_are_left_out(random):
+    x, y = related(random, 30)
+    labels = np.array([0] * 14 + [1] * 3 + [2] * 13)
+    known = labels != 1
+    found = [cka(within(x[r], labels[r]), within(y[r], labels[r])) for r in (known, slice(None))]
+    means = [within(each, labels) for each in (x, y)]
+    assert means[0].sizes == (14, 13)
+    assert found[0] == pytest.approx(found[1], rel=1e-9)
+    with pytest.raises(ValueError, match="labels: must have 4 examples or more of a class, got 3 at most"):
+        within(x, np.arange(30) // 3)
+
+
+def test_the_largest_are_left_out_class_by_class(random):
+    x, y = related(random, 300)
+    labels = np.arange(300) % 3
+    x[17] += 1e3
+    rest, other = without_largest(within(x, labels), within(y, labels))
+    assert sum(rest.sizes) == len(rest.rows) == len(other.rows)
+    for start, size in zip(np.cumsum((0, *rest.sizes)), rest.sizes, strict=False):
+        assert np.abs(rest.rows[start : start + size].mean(0)).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [
+        (np.arange(29) % 3, r"labels: must be \[30\], one an example, got \[29\]"),
+        (np.full(30, 0.5), r"labels: must be whole numbers, got \[30\] with others among them"),
+        (np.full(30, np.nan), r"labels: must be whole numbers, got \[30\] with others among them"),
+    ],
+)
+def test_labels_that_are_none_are_refused(random, labels, line):
+    with pytest.raises(ValueError, match=line):
+        within(random.standard_normal((30, 4)), labels)
+
+
+def test_what_is_without_means_is_not_compared_with_what_has_them(random):
+    x, labels = random.standard_normal((30, 4)), np.arange(30) % 3
+    with pytest.raises(ValueError, match="other: must be without the means of the same classes as one is"):
+        cka(represent(x), within(x, labels))

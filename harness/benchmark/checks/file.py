@@ -126,11 +126,11 @@ def check_head_stage(benchmark: Benchmark, source: Source) -> None:
 
 
 def check_twins(benchmark: Benchmark, source: Source) -> None:
-    """Refuse more twins than there are seeds."""
+    """Refuse more twins than the first look has seeds."""
     compare = benchmark.compare
-    if compare.twins > compare.seeds:
-        must = f"be at most compare.seeds, which is {compare.seeds}, for each is the twin of a seed"
-        raise source.refusal(("compare", "twins"), must, str(compare.twins))
+    if compare.twins > compare.first_seeds:
+        must = f"be at most {compare.first_seeds}, the seeds of the first look (compare.seeds times compare.looks[0])"
+        raise source.refusal(("compare", "twins"), must, str(compare.twins), "each is the twin of a seed")
 
 
 def check_baseline(benchmark: Benchmark, source: Source) -> None:

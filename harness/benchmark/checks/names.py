@@ -11,6 +11,7 @@ from harness.benchmark.sections import Benchmark
 from harness.benchmark.toml import Source
 from harness.errors import BenchmarkError, did_you_mean, shown
 from harness.plugin.contracts import Backbone, Dataset, Executor, Metric, Optimizer, Probe, Report, Scheduler, Task
+from harness.plugin.meta import LOSS
 from harness.plugin.registry import Registry
 from harness.plugin.validate import clash, fault
 
@@ -31,14 +32,18 @@ def check_options(offer: Dataset | Executor | Probe, options: Mapping[str, Any],
 
 
 def check_metrics(benchmark: Benchmark, task: Task, source: Source) -> None:
-    """Refuse a deciding metric or a target that the task does not have, and a target that cannot be reached."""
+    """Refuse a metric or a target that the task does not have, and a target that cannot be reached.
+
+    Every task has a loss, by which trials may be scored, whether it is among the task's metrics or not.
+    """
     target = benchmark.report.target
-    for key, name in (
-        (("search", "metric"), benchmark.search.metric),
-        (("report", "target", "metric"), target.get("metric", "")),
+    for key, name, known in (
+        (("search", "metric"), benchmark.search.metric, {*task.metrics, LOSS}),
+        (("compare", "metric"), benchmark.compare.metric, set(task.metrics)),
+        (("report", "target", "metric"), target.get("metric", ""), set(task.metrics)),
     ):
-        if name and name not in task.metrics:
-            hint = did_you_mean(name, task.metrics)
+        if name and name not in known:
+            hint = did_you_mean(name, known)
             raise source.refusal(key, f"be a metric of task '{task.name}'", shown(name), hint)
     if target:
         _check_target_value(target["metric"], task.metrics[target["metric"]], target["value"], source)

@@ -7,31 +7,63 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from harness.benchmark.keys import NameOf
-from harness.benchmark.meaning import BESIDE, CONTROL, MEASURED, RECIPE, RULE, Effect, Meaning
+from harness.benchmark.meaning import APART, BESIDE, CONTROL, MEASURED, RECIPE, RULE, Effect, Meaning
 from harness.benchmark.sections.base import Count, CountOrNone, Name, Names, Options, Seconds, Section
 
 
 class CompareSection(Section):
     """``[compare]``: how the tuned arms are retrained and compared."""
 
-    seeds: Annotated[
-        Count,
+    looks: Annotated[
+        list[Annotated[int, Field(ge=1, le=100)]],
+        Field(min_length=1, max_length=100),
         Meaning(
-            "The number of seeds that each tuned arm is retrained under, in all. With fewer than six, no two "
-            "arms can be called different.",
-            12,
+            "After how many replicates the verdict is looked at. A replicate is a search of its own for every arm and "
+            "`compare.seeds` retrainings of what that search chose. After each look the run stops if every facet has its "
+            "word, or goes on to the next look. The last one is the most replicates that are run. With a single "
+            "replicate there is a leaderboard, and no verdict about optimizers.",
+            [6, 9, 12, 16, 24],
             Effect("total", "equal", "rule", compared=True),
         ),
-    ] = 8
+    ] = [6]
+    seeds: Annotated[
+        int,
+        Field(ge=1, le=1000),
+        Meaning(
+            "The number of seeds that each tuned arm is retrained under in every replicate. All arms share them.",
+            3,
+            Effect("total", "equal", "rule", compared=True),
+        ),
+    ] = 2
+    budget: Annotated[
+        Seconds | None,
+        Meaning(
+            "A limit in seconds of training, added up over all workers. When it is used up, no further replicate begins. "
+            "The same command with a larger limit goes on.",
+            3600.0,
+            BESIDE,
+        ),
+    ] = None
     epochs: Annotated[
         Count,
         Meaning("The epochs of every retraining, the same for all arms: enough to reach a minimum.", 100, RECIPE),
     ] = 40
+    metric: Annotated[
+        str,
+        NameOf("metric"),
+        Field(max_length=100),
+        Meaning(
+            "The deciding metric, which ranks the arms on the test split. Empty takes the task's first metric. "
+            "`search.metric` scores trials.",
+            "balanced_accuracy",
+            APART,
+        ),
+    ] = ""
     untuned: Annotated[
         CountOrNone,
         Meaning(
-            "The number of seeds that each optimizer is also trained under with its own defaults. It shows what tuning "
-            "was worth. 0 is for none.",
+            "The number of first seeds that each optimizer is also trained under with its own defaults. It shows what "
+            "tuning was worth. 0 is for none.",
             5,
             BESIDE,
         ),
@@ -39,8 +71,7 @@ class CompareSection(Section):
     twins: Annotated[
         CountOrNone,
         Meaning(
-            "The number of first seeds that are trained once more, with the same initial weights and another order of "
-            "the examples. At most `compare.seeds`.",
+            "The number of first seeds that are trained once more, with the same initial weights and X",
             3,
             Effect("out", "free", "shown", compared=True),
         ),
@@ -158,9 +189,21 @@ class CompareSection(Section):
         ),
     ] = 0
 
+    @field_validator("looks")
+    @classmethod
+    def _rising(cls, looks: list[int]) -> list[int]:
+        if looks != sorted(set(looks)):
+            raise ValueError(f"must be whole numbers that rise, got {looks}")
+        return looks
+
     @field_validator("folds")
     @classmethod
     def _two_or_none(cls, folds: int) -> int:
         if folds == 1:
             raise ValueError("must be 0 (none), or 2 or more, got 1")
         return folds
+
+    @property
+    def first_seeds(self) -> int:
+        """The number of seeds up to the first look, under which controls that need no search are trained."""
+        return self.seeds * self.looks[0]

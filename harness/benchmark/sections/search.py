@@ -69,8 +69,9 @@ class SearchSection(Section):
     objective: Annotated[
         Literal["common", "free"],
         Meaning(
-            'Whether all arms minimise the same function ("common"), or each may have a weight decay of its own '
-            '("free"). With "free" there is a leaderboard, and no verdict on minima.',
+            'Whether all arms minimise the same function ("common"), or each has a weight decay of its own, which is then '
+            'tuned like its other hyperparameters ("free"), beside the penalty `train.l2`. With "free" minima are not '
+            "compared: there is a leaderboard.",
             "free",
             DESIGN,
         ),
@@ -85,15 +86,6 @@ class SearchSection(Section):
             RECIPE,
         ),
     ] = ["score"]
-    replicates: Annotated[
-        int,
-        Field(ge=1, le=100),  # those of controls begin at 100
-        Meaning(
-            "The number of whole searches of each arm, with different seeds. More than one measures the luck in tuning.",
-            3,
-            BUDGET,
-        ),
-    ] = 1
     sampler: Annotated[
         Name,
         NameOf("sampler"),
@@ -159,14 +151,26 @@ class SearchSection(Section):
     metric: Annotated[
         str,
         NameOf("metric"),
-        Field(max_length=100),
+        Field(min_length=1, max_length=100),
         Meaning(
-            "The deciding metric: it scores trials on the tune split and arms on the test split. Empty takes the task's "
-            "first metric.",
+            "The metric that scores trials, on the tune split: a metric of the task, or `loss`, which every task has. "
+            "The sampler and the pruner go by it, and so does the choice among the trials. `compare.metric` ranks the "
+            "arms.",
             "accuracy",
             APART,
         ),
-    ] = ""
+    ] = "loss"
+    confirm: Annotated[
+        int,
+        Field(ge=0, le=100),
+        Meaning(
+            "The number of a search's best trials that are trained once more, for `compare.epochs` and under a seed of "
+            "their own on the tune split, before one of them is chosen. They are trained beside the budget, equally many "
+            "for every arm. 0 chooses the best trial as it is.",
+            3,
+            BUDGET,
+        ),
+    ] = 2
     lr_range_test: Annotated[
         bool,
         Meaning(

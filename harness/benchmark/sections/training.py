@@ -166,11 +166,22 @@ class TrainSection(Section):
         Penalty,
         Meaning(
             "The strength of the L2 penalty, λ in loss + λ/2 · |weights|². It is part of the objective that all arms "
-            "have in common.",
+            "have in common. `train.l2_on` says which weights it is on.",
             1e-4,
             RECIPE,
         ),
     ] = 5e-4
+    l2_on: Annotated[
+        Literal["not_scale_free", "all"],
+        Meaning(
+            'Which weights the L2 penalty is on: all (`"all"`), or all but the scale-free ones (`"not_scale_free"`). A '
+            "tensor is scale-free if the network computes the same however long it is, as a convolution before batch norm. "
+            "A penalty on its length has no minimum. A test of the network finds these tensors, and those that are "
+            "scale-free together.",
+            "all",
+            RECIPE,
+        ),
+    ] = "not_scale_free"
     augment: Annotated[
         list[Augmentation],
         Field(max_length=8),

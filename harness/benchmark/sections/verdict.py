@@ -36,6 +36,15 @@ class MarginsSection(Section):
             RULE,
         ),
     ] = 0.02
+    objective: Annotated[
+        Nats,
+        Meaning(
+            "The margin of the objective, which is the train loss with its penalty, in nats; for regression, as a part of "
+            "the variance of the targets.",
+            0.05,
+            RULE,
+        ),
+    ] = 0.02
     function: Annotated[
         Ratio,
         Meaning(
@@ -52,9 +61,23 @@ class MarginsSection(Section):
             RULE,
         ),
     ] = 1.10
+    scatter: Annotated[
+        Ratio,
+        Meaning(
+            "The margin of how widely an arm's networks scatter, in predictions and in representations, as a ratio of two "
+            "arms.",
+            1.5,
+            RULE,
+        ),
+    ] = 1.25
     barrier: Annotated[
         Part,
-        Meaning("The margin of the error barrier, as a part of 1: between two arms less within an arm.", 0.05, RULE),
+        Meaning(
+            "The margin of the error barrier between two arms, as a part of 1, and of how much higher it is than within "
+            "an arm.",
+            0.05,
+            RULE,
+        ),
     ] = 0.02
     sharpness: Annotated[Ratio, Meaning("The margin of sharpness, as a ratio of two arms.", 1.5, RULE)] = 1.25
 
@@ -86,11 +109,29 @@ class GateSection(Section):
 
     gain: Annotated[
         Part,
-        Meaning("The largest part of the train loss by which a restart may lower it.", 0.1, RULE),
+        Meaning("The largest part of the objective by which a restart may lower it.", 0.1, RULE),
     ] = 0.05
+    spread: Annotated[
+        PartOrNone,
+        Meaning(
+            "A fall of the objective up to this part of its spread, between the starts of the arms and their ends, is allowed "
+            "whatever part of the objective it is.",
+            0.01,
+            RULE,
+        ),
+    ] = 0.001
+    stationary: Annotated[
+        Part,
+        Meaning(
+            "The largest norm of the full gradient, without its part along scale-free directions, as a part of its norm "
+            "at the start of training.",
+            0.2,
+            RULE,
+        ),
+    ] = 0.1
     nats: Annotated[
         NatsOrNone,
-        Meaning("A fall of the train loss up to this, in nats, is allowed whatever part it is.", 0.01, RULE),
+        Meaning("For convex networks: how far the objective may lie above its minimum, in nats.", 0.01, RULE),
     ] = 0.005
     gradient: Annotated[
         float,

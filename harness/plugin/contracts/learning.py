@@ -82,7 +82,7 @@ def _copy(array: Any) -> Any:
 class Task:
     """What is to be learned: a loss, what a prediction is, and how predictions are scored.
 
-    The first metric decides the search, unless the benchmark names another.
+    The first metric ranks the arms, unless the benchmark names another.
 
     >>> import torch
     >>> task = Task(

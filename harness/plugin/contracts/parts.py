@@ -6,7 +6,7 @@ the harness builds are in ``harness.training.parts``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -97,6 +97,18 @@ class ComputeDevice(Protocol):
         """``cpu`` or ``cuda``."""
 
 
+class ScaleFree(Protocol):
+    """The scale-free tensors of a network, as a test of its outputs showed."""
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """By the parameter's name what is scale-free: a slice of the first axis ("filter"), the "tensor", or its "group"."""
+
+    @property
+    def groups(self) -> Sequence[Sequence[str]]:
+        """The names of parameters that are scale-free together: the gain and the shift of a batch norm before another one."""
+
+
 class Parts(Protocol):
     """A trained network and what it was made from; probes measure it.
 
@@ -129,8 +141,20 @@ class Parts(Protocol):
     def predict(self, split: DeviceSplit, exact: bool = False) -> torch.Tensor:
         """Return predictions ``[N, ...]`` of a split in float32; ``exact`` computes in float32 too."""
 
+    @property
+    def scale_free(self) -> ScaleFree:
+        """Which of the network's tensors are scale-free: multiplied by any number, they give the same outputs."""
+
     def beginning(self) -> torch.nn.Module:
         """Return a new network with the weights that the run began with, on the CPU."""
+
+    def objective_gradient(self, network: torch.nn.Module) -> Mapping[str, torch.Tensor]:
+        """Return the gradient of the run's whole objective at a network's weights, by the parameter's name.
+
+        The network is built as the run's own is, such as ``beginning()``, and lies on ``device``. It is left as it was. Its
+        batch norm takes the statistics of each batch, as in training, and the batches are those of one epoch in which no
+        example is left out.
+        """
 
 
 class Batches(Protocol):

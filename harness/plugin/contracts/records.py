@@ -43,7 +43,9 @@ class Records(ABC):
 
     ``arms``    arm, backbone, optimizer, scheduler, tuned_trial, tuned_value, tuned_params (a dict)
     ``trials``  arm, number, state, value, reason, run_id, seconds, trained (epochs, of all its seeds), params (a dict),
-                epochs (that one seed is to train)
+                epochs (that one seed is to train); and of the run that trained it once more at full length, before the
+                search chose, confirmation (its run_id, "" for none), confirmation_state ("" for none) and confirmed (its
+                score, NaN where it did not end well)
     ``runs``    run_id, arm, phase, seed, precision, state, reason, seconds, started, ended, environment, taken_from (the
                 run folder that it was trained in, "" where that is this one), and a column a
                 metric; of the comparison, only the runs of the arms' tuned parameters
@@ -52,14 +54,13 @@ class Records(ABC):
     ``paths``   arm, landscape, step, gradients, x, y, value, lr, problem: each arm's optimizer over two parameters
     ``examples``  split, row, name, target, excluded: every photo, where the data are photos of classes
     ``comparison``  every run of the comparison, controls too: the columns of ``runs``, and role, of, replicate,
-                init_seed, order_seed. The role is "fresh" (those that ``runs`` has), "replicate" (of another search of
-                the arm), "twin" (the same initial weights, another order), "restart" (20 % more steps), "untuned" (the
-                optimizer's own defaults), "aa" (an arm under an alias) or "different" (trained with label noise);
-                ``of`` is the arm that a control belongs to
+                init_seed, order_seed. The role is "fresh" (those that ``runs`` has), "twin" (the same initial weights,
+                another order), "restart" (20 % more steps), "untuned" (the optimizer's own defaults), "aa" (an arm
+                under an alias) or "different" (trained with label noise); ``of`` is the arm that a control belongs to
     ``measured``  probe, one, other, third, name, value: what probes measured; one, other and third are run_ids,
                 "" where there are fewer
     ``repeated``  the trials of searches that are no arm's first: the columns of ``trials`` but epochs, and search, the
-                arm it belongs to, and replicate; of an A/A arm the replicate is 0
+                study, the arm it belongs to, the replicate, and control (the A/A arm's name, "" for an arm's own search)
 
     >>> scores = records.compared()  # a row per arm and seed
     >>> scores.groupby("arm")["test_accuracy"].mean().between(0, 1).all()
@@ -107,14 +108,20 @@ class Records(ABC):
 
     @property
     def deciding(self) -> Deciding:
-        """The metric by which trials are chosen and arms are ranked."""
+        """The metric that ranks arms, on the test split (``compare.metric``)."""
         return self.meta.deciding
 
+    @property
+    def searched(self) -> Deciding:
+        """The metric that scores the trials of a search, on the tune split (``search.metric``)."""
+        return self.meta.searched
+
     def search_over(self, arm: str) -> bool:
-        """Return whether an arm's (first) search has spent its budget and none of its trials is under way."""
+        """Return whether an arm's (first) search has spent its budget and nothing of it is under way."""
         search, trials = self.meta.benchmark["search"], self.trials[self.trials["arm"] == arm]
         all_asked = len(trials) >= self.trials_wanted(arm) if search["unit"] == "trials" else arm in self.meta.counted
-        return all_asked and not (trials["state"] == "waiting").any()
+        under_way = (trials["state"] == "waiting") | (trials["confirmation_state"] == "waiting")
+        return all_asked and not under_way.any()
 
     def trials_wanted(self, arm: str) -> int:
         """Return how many trials an arm is to have; those it has where the budget is not in trials, or was too large."""
@@ -188,6 +195,11 @@ class Records(ABC):
     @abstractmethod
     def targets(self) -> NDArray[Any]:
         """The test targets ``[N, ...]``."""
+
+    @property
+    @abstractmethod
+    def tune_targets(self) -> NDArray[Any]:
+        """The targets of the tune split ``[N, ...]``; raises RunFolderError where they are missing."""
 
     @property
     @abstractmethod

@@ -103,7 +103,7 @@ def _common_metric(records: Sequence[Records], labels: Sequence[str]) -> Decidin
     if len({(metric.name, metric.goal) for metric in metrics}) > 1:
         pairs = ", ".join(f"{metric.name} in {label}" for metric, label in zip(metrics, labels, strict=True))
         raise HarnessError(
-            f"compare: must be runs decided by one metric, got {pairs}; compare runs of one search.metric"
+            f"compare: must be runs decided by one metric, got {pairs}; compare runs of one compare.metric"
         )
     return metrics[0]
 

@@ -21,5 +21,5 @@ def imported_runs(setting: Setting, store: Store) -> list[ComparisonRun]:
         recipe = json.loads(row["recipe"])
         run = Run(**{**recipe, "arm": Arm(**recipe["arm"]), "augment": tuple(recipe["augment"])})
         if run.id == entry["run_id"]:  # a recipe of another release may say less than a run says now
-            runs.append(ComparisonRun(run, "fresh", entry["of"]))
+            runs.append(ComparisonRun(run, "fresh", entry["of"], int(entry["replicate"])))
     return runs

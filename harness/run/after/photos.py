@@ -58,7 +58,7 @@ def record_photos(setting: Setting, driver: Driver, store: Store, registry: Regi
 
 def _folds(setting: Setting, driver: Driver, store: Store, reporter: Reporter) -> list[str]:
     """Predict the train split with the arm that did best on tune; the test split has no say."""
-    sign = setting.plan.goal.sign
+    sign = setting.plan.searched.sign
     arms = {competitor.name for competitor in setting.plan.competitors}
     searches = [search for search in driver.searches if search.arm in arms]
     tuned = [(search.arm, best) for search in searches if (best := search.best()) is not None]

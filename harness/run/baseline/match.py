@@ -98,9 +98,11 @@ def _data_differences(baseline: Baseline, setting: Setting) -> list[str]:
 
 
 def _task_differences(baseline: Baseline, plan: Plan, arms: Sequence[str], where: str) -> list[str]:
-    """Return what differs in the task, its deciding metric, and the sources of the networks of one name."""
-    theirs = {"metric": baseline.about["metric"], "task": _benchmark(baseline, where)["train"]["task"]}
-    differences = _differences(theirs, {"metric": plan.metric, "task": plan.task.name})
+    """Return what differs in the task, in the metrics that decide, and in the sources of the networks of one name."""
+    theirs = {name: baseline.about[name] for name in ("metric", "search_metric")}
+    theirs["task"] = _benchmark(baseline, where)["train"]["task"]
+    ours = {"metric": plan.metric, "search_metric": plan.searched.name, "task": plan.task.name}
+    differences = _differences(theirs, ours)
     plugins_of_network = {(c.arm.backbone, c.arm.head): c.plugins for c in plan.competitors}
     sources = set()
     for row in baseline.tables["runs"]:

@@ -25,7 +25,8 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
     """
     plan = setting.plan
     arms = [*(competitor.name for competitor in plan.competitors), *imported]
-    protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics))
+    classes = len(setting.data.classes)
+    protocol = protocols.resolve(as_plain(plan.benchmark), arms, tuple(plan.task.metrics), classes=classes)
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
     rows = []
     for network, count in Counter(split_arm_name(arm).network for arm in arms).items():
@@ -36,7 +37,7 @@ def power(setting: Setting, imported: Sequence[str] = (), circle: int | None = N
             {
                 "network": network,
                 "arms": count,
-                "seeds": protocol.seeds,
+                "replicates": protocol.most_replicates,
                 "supported_if_identical": probability,
                 "exploratory": probability < protocols.EXPLORATORY,
             }

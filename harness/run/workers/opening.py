@@ -42,7 +42,7 @@ class BenchmarkOpening:
     modules: Mapping[str, str]  # the plugins that take part, each with its origin
     files: Mapping[Path, bytes]  # loose plugin files that take part, and what was in them
     task: str
-    metric: str
+    metric_by_phase: Mapping[str, str]
     probes: Mapping[str, Mapping[str, Any]]  # with all their options
     probe_versions: Mapping[str, str]
     probe_options: Mapping[str, Mapping[str, Any]]  # those that the benchmark gives them, which are in the version
@@ -76,7 +76,7 @@ class BenchmarkOpening:
         probes = {name: replace(registry.get("probe", name, Probe), options=self.probes[name]) for name in self.probes}
         materials = Materials(
             task=registry.get("task", self.task, Task),
-            metric=self.metric,
+            metric_by_phase=self.metric_by_phase,
             device=device,
             data=_read_only(self.data),
             features={name: _read_only(data) for name, data in self.features.items()},
@@ -107,7 +107,7 @@ def opening_of(setting: Setting, registry: Registry, staffing: Staffing, sys_pat
         modules=modules,
         files=files,
         task=plan.task.name,
-        metric=plan.metric,
+        metric_by_phase=plan.metric_by_phase,
         probes={probe.name: probe.options for probe in plan.probes},
         probe_versions=plan.probe_versions,
         probe_options=plan.benchmark.compare.probe_options,

@@ -49,6 +49,6 @@ def accuracy(predictions: NDArray[np.float32], targets: NDArray[np.int64]) -> fl
 
 @hookimpl
 def harness_tasks() -> list[Task]:
-    """Offer newcomer; its first metric decides the search."""
+    """Offer newcomer; its first metric ranks the arms."""
     metrics = {"accuracy": Metric(accuracy, "max", "%", each=right)}
     return [Task(name="newcomer", outputs=outputs, loss=loss, predict=predict, metrics=metrics)]

@@ -1,15 +1,18 @@
-"""The length of the objective's full gradient at the solution, on the un-augmented train split.
+"""How long the gradient of the objective is at the solution: at a minimum it is zero.
 
-At a minimum it is zero; how small is small depends on the network's scale, so in general it is shown and never judged.
-A convex network is the exception, and is judged by two more numbers:
+- ``value``: the length of the gradient of the whole objective, ``loss + l2/2 * |penalised parameters|^2``, over one epoch of
+  batches as training sees them.
+- ``relative``: the same as a part of the length at the initial weights. The verdict's gate judges this.
+- ``excess``, for a convex network with an L2 on all its parameters: how far the objective can be above its minimum. With an
+  L2 of ``m`` the objective f is m-strongly convex, so ``f(w) - min f <= |gradient|^2 / (2 m)`` (Polyak 1963; Boyd &
+  Vandenberghe 2004, eq. 9.9). Without L2 there is no bound, and on separable data no minimum either: the gradient then
+  shrinks for ever, below any tolerance, while the weights grow and different optimizers stop in different places.
 
-- ``relative``: the length as a part of that at the initial weights.
-- ``excess``: how far the objective can be above its minimum. With an L2 of ``m`` the objective f is m-strongly convex, so
-  ``f(w) - min f <= |gradient|^2 / (2 m)`` (Polyak 1963; Boyd & Vandenberghe 2004, eq. 9.9). Without L2 there is no bound,
-  and on separable data no minimum either: the gradient then shrinks for ever, below any tolerance, while the weights grow
-  and different optimizers stop in different places. So a small ``relative`` alone says nothing there.
-
-Elsewhere neither is given: batch norm's statistics at the initial weights are those of no data.
+A scale-free tensor, such as a convolution before batch norm, can have any length, and its gradient is the longer the shorter
+it is. So it is measured at length 1: its gradient is multiplied by the tensor's length. The part of the gradient along the
+tensor itself is left out, because it changes the length and no output. Where each filter is scale-free by itself, this is
+done filter by filter, and tensors that are so together are taken for one. What is left does not depend on the lengths at
+which an optimizer has left them.
 """
 
 from __future__ import annotations
@@ -24,39 +27,45 @@ if TYPE_CHECKING:
 
     from harness import Parts
 
-BATCH = 512  # examples of which the gradients are added up
-
 
 def measure(parts: Parts) -> Mapping[str, float]:
-    """Return ``value``: the Euclidean norm of the gradient of ``loss + l2/2 * |parameters|^2``, in float32.
-
-    For a convex network also ``relative``, in parts of its start, and, with an L2, ``excess`` in the loss's units.
-    """
+    """Return ``value``, ``relative`` (in parts of its start) and, where there is that bound, ``excess`` in the loss's units."""
     value = gradient_norm(parts, parts.model)
-    if not parts.ingredients.backbone.convex:
-        return {"value": value}
-    beginning = parts.beginning().to(parts.device.name)
-    numbers = {"value": value, "relative": value / gradient_norm(parts, beginning)}
-    if parts.run.l2:
+    start = gradient_norm(parts, parts.beginning().to(parts.device.name))
+    numbers = {"value": value, "relative": value / start if start else float(value > 0)}
+    if parts.ingredients.backbone.convex and parts.run.l2 and not parts.scale_free.units:
         numbers["excess"] = value**2 / (2 * parts.run.l2)
     return numbers
 
 
 def gradient_norm(parts: Parts, network: torch.nn.Module) -> float:
-    """Return the norm of the objective's gradient at a network's weights, over the whole un-augmented train split."""
+    """Return the length of the objective's gradient at a network's weights, with scale-free tensors at length 1."""
     import torch
 
-    train, l2 = parts.ingredients.train, parts.run.l2
-    network.eval()
-    network.zero_grad(set_to_none=True)
-    for start in range(0, len(train), BATCH):
-        inputs, targets = train.batch(slice(start, start + BATCH))
-        loss = parts.ingredients.task.loss(network(inputs).float(), targets)
-        (loss * len(inputs) / len(train)).backward()  # type: ignore[no-untyped-call]
-    trained = [parameter for parameter in network.parameters() if parameter.grad is not None]
-    norms = [torch.norm(parameter.grad + l2 * parameter.detach()) for parameter in trained]  # type: ignore[operator]
-    network.zero_grad(set_to_none=True)
-    return float(torch.stack(norms).norm())
+    weights = {name: weight.detach() for name, weight in network.named_parameters()}
+    gradients, free = dict(parts.objective_gradient(network)), parts.scale_free
+    lengths = []
+    for group in free.groups:
+        names = [name for name in group if name in gradients]
+        together = [torch.cat([tensors[name].flatten() for name in names]) for tensors in (gradients, weights)]
+        lengths.append(on_sphere(*together, units=1).norm())
+    for name, gradient in gradients.items():
+        weight, unit = weights[name], free.units.get(name)
+        if unit is None:
+            lengths.append(gradient.double().norm())
+        elif unit != "group":
+            lengths.append(on_sphere(gradient, weight, len(weight) if unit == "filter" and weight.ndim else 1).norm())
+    return float(torch.stack(lengths).norm())
+
+
+def on_sphere(gradient: torch.Tensor, weight: torch.Tensor, units: int) -> torch.Tensor:
+    """Return the gradient ``[units, n]`` by a weight's direction, where each of its ``units`` has length 1."""
+    import torch
+
+    gradient, weight = gradient.double().reshape(units, -1), weight.double().reshape(units, -1)
+    length = weight.norm(dim=1, keepdim=True)
+    direction = torch.where(length > 0, weight / length, 0.0)
+    return length * (gradient - (gradient * direction).sum(dim=1, keepdim=True) * direction)
 
 
 @hookimpl

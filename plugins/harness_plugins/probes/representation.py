@@ -4,6 +4,9 @@ Sources: the unbiased CKA of Nguyen et al. 2021, arXiv:2010.15327; the Procruste
 arXiv:2108.01661. What differs: activations are averaged over the image or the tokens first, so that networks are asked
 what they see, and not where.
 
+Of few classes, the representation before the last layer is mostly the labels, and so are its distances. So each is
+measured once more with the means of the classes taken away: how the examples of one class lie to each other.
+
 It measures nothing where there is no hidden layer: a linear head has the features it was given, and so has any other.
 """
 
@@ -32,7 +35,10 @@ def measure(one: Parts, other: Parts, images: int = IMAGES) -> Mapping[str, floa
     depth; a network of few layers has fewer. ``cka_penultimate_trimmed`` leaves out the images that are among the 1 %
     of the largest norm in either network; ``cka_value_penultimate`` is CKA_u itself; ``images`` how many there were.
 
-    A distance to a representation that is the same for all images is not known, and left out.
+    ``cka_within_penultimate``, ``procrustes_within_penultimate``, ``cka_within_block1`` and so on are the same with the
+    means of the classes taken away, where the targets are classes of which one has four images.
+
+    A distance to a representation that is the same for all images, or all images of a class, is not known, and left out.
     """
     from harness.statistics.representation import FEWEST, cka, cka_distance, procrustes, without_largest
 
@@ -55,7 +61,10 @@ def measure(one: Parts, other: Parts, images: int = IMAGES) -> Mapping[str, floa
 
 
 def represented(parts: Parts, images: int) -> dict[str, Representation]:
-    """Return ``block1``, ..., ``penultimate`` of a network, from where they are kept if it was asked before."""
+    """Return ``block1``, ..., ``penultimate`` of a network, and ``within_block1``, ..., ``within_penultimate``.
+
+    They come from where they are kept if the network was asked before.
+    """
     key = f"representation.{images}"
     if key not in parts.probe_cache:
         parts.probe_cache[key] = _represent(parts, images)
@@ -66,7 +75,7 @@ def represented(parts: Parts, images: int) -> dict[str, Representation]:
 def _represent(parts: Parts, images: int) -> dict[str, Representation]:
     import torch
 
-    from harness.statistics.representation import FEWEST, represent
+    from harness.statistics.representation import FEWEST, represent, within_classes
     from harness_plugins.probes._blocks import BATCH, activations, places
 
     split = parts.ingredients.test
@@ -85,7 +94,20 @@ def _represent(parts: Parts, images: int) -> dict[str, Representation]:
         for module, training in modes.items():
             module.training = training
     names = [*(f"block{number}" for number in range(1, len(outputs))), "penultimate"]
-    return {name: represent(output.numpy()) for name, output in zip(names, outputs, strict=True)}
+    whole = {name: represent(output.numpy()) for name, output in zip(names, outputs, strict=True)}
+    labels = split.targets[rows].cpu()
+    if not _are_classes(labels):
+        return whole
+    return whole | {f"within_{name}": within_classes(each, labels.numpy()) for name, each in whole.items()}
+
+
+def _are_classes(targets: torch.Tensor) -> bool:
+    """Return whether targets ``[N, ...]`` are class numbers, with as many examples of one class as it takes."""
+    from harness.statistics.representation import FEWEST
+
+    if targets.ndim != 1 or targets.is_floating_point():
+        return False
+    return int(targets.unique(return_counts=True)[1].max()) >= FEWEST
 
 
 def chosen(rows: int, images: int) -> torch.Tensor:

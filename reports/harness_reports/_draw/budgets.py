@@ -57,10 +57,10 @@ def budget_panel(outcome: Outcome, table: DataFrame, arm: str, looks: Mapping[st
         marker = "o" if rows["expected"].notna().sum() == 1 else ""  # one point makes no line
         axes.fill_between(rows["budget"], rows["low"], rows["high"], color=look.color, alpha=0.18, lw=0)
         axes.plot(rows["budget"], rows["expected"], color=look.color, lw=2, marker=marker, ms=4, drawstyle=step)
-        _set_y_ends(axes, table, outcome.deciding.goal, outcome.deciding.unit)
+        _set_y_ends(axes, table, outcome.searched.goal, outcome.searched.unit)
         _set_trials_axis(axes, table)
-        name_y_axis(axes, outcome.tune_title, outcome.deciding.unit)
-        described = f"{look.label}: best {outcome.tune_title} to be expected against trials"
+        name_y_axis(axes, outcome.trial_title, outcome.searched.unit)
+        described = f"{look.label}: best {outcome.trial_title} to be expected against trials"
         return to_svg(figure, name, described, {}, rows)
 
 

@@ -67,13 +67,13 @@ def learning_rates(outcome: Outcome, looks: Mapping[str, ArmLook], views: Views)
             traces.append(
                 {
                     "type": "scatter", "mode": "markers", "name": look.label, "x": trials["lr"],
-                    "y": trials["value"] * scale_of(outcome.deciding.unit), "customdata": trials["number"], "hovertext": look.label,
+                    "y": trials["value"] * scale_of(outcome.searched.unit), "customdata": trials["number"], "hovertext": look.label,
                     "marker": {"color": look.color, "size": sizes, "opacity": 0.8, "line": {"width": 0}},
                     "hovertemplate": hover,
                 }
             )  # fmt: skip
     x_axis = {"type": "log", "title": {"text": "learning rate"}, "exponentformat": "power"}
-    y_axis = {"title": {"text": titled(outcome.deciding.tune_column, outcome.deciding.unit)}}
+    y_axis = {"title": {"text": titled(outcome.searched.tune_column, outcome.searched.unit)}}
     note = "A dot a trial that has a score; the chosen ones are larger."
     return views.add("learning rates of all arms", traces, {"xaxis": x_axis, "yaxis": y_axis}, note)
 
@@ -90,11 +90,11 @@ def budget_curves(outcome: Outcome, looks: Mapping[str, ArmLook], views: Views) 
             traces.append(
                 {
                     "type": "scatter", "mode": "lines+markers", "name": look.label, "x": rows["budget"],
-                    "y": rows["expected"] * scale_of(outcome.deciding.unit), "line": {"color": look.color}, "marker": {"size": 4},
+                    "y": rows["expected"] * scale_of(outcome.searched.unit), "line": {"color": look.color}, "marker": {"size": 4},
                     "hovertext": look.label, "hovertemplate": Markup("%{hovertext}<br>%{x} trials: %{y:.4g}<extra></extra>"),
                 }
             )  # fmt: skip
-    y_axis = {"title": {"text": f"best {titled(outcome.deciding.tune_column, outcome.deciding.unit)}"}}
+    y_axis = {"title": {"text": f"best {titled(outcome.searched.tune_column, outcome.searched.unit)}"}}
     return views.add("budget curves of all arms", traces, {"xaxis": {"title": {"text": "trials"}}, "yaxis": y_axis})
 
 

@@ -24,11 +24,11 @@ def pareto_panel(
     outcome: Outcome, trials: DataFrame, front: DataFrame, looks: Mapping[str, ArmLook], name: str
 ) -> Markup:
     """Return every trial of a network, score against seconds, and the line of those that no other trial beats."""
-    title, unit = outcome.tune_title, outcome.deciding.unit
+    title, unit = outcome.trial_title, outcome.searched.unit
     with house_style():
         figure, axes = new_panel(2.7)
         axes.plot(front["seconds"], front["score"], color=MUTED, lw=1, drawstyle="steps-post", zorder=1)
-        low, high = score_limits(trials["score"].to_numpy(dtype=float), outcome.deciding.goal, unit)
+        low, high = score_limits(trials["score"].to_numpy(dtype=float), outcome.searched.goal, unit)
         axes.set_ylim(low, high)
         log = needs_log_axis(trials["seconds"])
         drawn = trials[trials["score"].between(low, high) & ((trials["seconds"] > 0) | (not log))]

@@ -61,7 +61,7 @@ def scored_trials(outcome: Outcome, arm: str) -> DataFrame:
     trials = trials[np.isfinite(values.to_numpy(dtype=float))]
     if len(trials) <= MOST_LINES:
         return trials
-    ordered = trials.sort_values("value", ascending=outcome.deciding.goal == "min", kind="stable")
+    ordered = trials.sort_values("value", ascending=outcome.searched.goal == "min", kind="stable")
     best = MOST_LINES // 4
     spread = np.linspace(best, len(ordered) - 1, MOST_LINES - best).round().astype(int)
     chosen: DataFrame = ordered.iloc[[*range(best), *spread]].sort_values("number")
@@ -91,7 +91,7 @@ def parallel_coordinates(outcome: Outcome, arm: str, trials: DataFrame, views: V
         return Markup("")
     score = _score_axis(outcome, trials)
     places = [float(place or 0) for place in score.places]
-    quality = places if outcome.deciding.goal == "max" else [1 - place for place in places]
+    quality = places if outcome.searched.goal == "max" else [1 - place for place in places]
     coordinates.append(score)
     traces = [_shade_lines(shade, quality, coordinates, list(trials["number"])) for shade in range(SHADES)]
     remark = f" {len(trials)} of its trials, the best among them." if len(trials) == MOST_LINES else ""
@@ -146,9 +146,9 @@ def _score_axis(outcome: Outcome, trials: DataFrame) -> Coordinate:
     scores = trials["value"].to_numpy(dtype=float)
     low, high = float(scores.min()), float(scores.max())
     places = [(float(score) - low) / ((high - low) or 1.0) for score in scores]
-    ends = [numbers.setting(float(end) * scale_of(outcome.deciding.unit)) for end in (low, high)]
+    ends = [numbers.setting(float(end) * scale_of(outcome.searched.unit)) for end in (low, high)]
     return Coordinate(
-        titled(outcome.deciding.tune_column, outcome.deciding.unit), places, [(0.0, ends[0]), (1.0, ends[1])]
+        titled(outcome.searched.tune_column, outcome.searched.unit), places, [(0.0, ends[0]), (1.0, ends[1])]
     )
 
 
@@ -199,7 +199,7 @@ def study_of(outcome: Outcome, arm: str, trials: DataFrame) -> Study:
     import optuna
     from optuna.trial import create_trial
 
-    direction: Literal["maximize", "minimize"] = "maximize" if outcome.deciding.goal == "max" else "minimize"
+    direction: Literal["maximize", "minimize"] = "maximize" if outcome.searched.goal == "max" else "minimize"
     recorded = outcome.records.meta.spaces.get(arm, {})
     spaces = {name: _optuna_distribution(space) for name, space in recorded.items() if "fixed" not in space}
     with _quiet_optuna():
@@ -219,7 +219,7 @@ def _optuna_plots(outcome: Outcome, arm: str, trials: DataFrame, views: Views) -
     study = study_of(outcome, arm, trials)
     if not _any_varies(study):
         return []
-    score = titled(outcome.deciding.tune_column, "")
+    score = titled(outcome.searched.tune_column, "")
     with _quiet_optuna():
         plots = [
             ("slices, by Optuna", visualization.plot_slice(study, target_name=score)),

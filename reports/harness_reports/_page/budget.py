@@ -15,6 +15,8 @@ from harness_reports._words import alarms
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from harness_reports._words.outcome import Outcome
+
 HEADS = {
     "edge": "learning rate at the edge",
     "rising": "scores rise to that edge",
@@ -38,7 +40,7 @@ def budget_and_tuning(page: Page) -> dict[str, Any] | None:
 
 def _alarm_table(page: Page) -> dict[str, Any] | None:
     """Return a row per arm with a cell per alarm; None where the analysis is missing."""
-    rows, unit = page.outcome.rows("alarms"), page.outcome.deciding.unit
+    rows, outcome = page.outcome.rows("alarms"), page.outcome
     if not rows:
         return None
     by_arm: dict[str, dict[str, dict[str, Any]]] = {}
@@ -55,15 +57,16 @@ def _alarm_table(page: Page) -> dict[str, Any] | None:
                 {
                     "look": look,
                     "doubt": any(row["state"] == "alarm" for row in of_arm.values()),
-                    "noise": numbers.difference(noise, unit) if noise >= 0 else numbers.NOTHING,
-                    "cells": [_alarm_cell(of_arm[kind], unit) for kind in kinds if kind in of_arm],
+                    "noise": numbers.difference(noise, outcome.searched.unit) if noise >= 0 else numbers.NOTHING,
+                    "cells": [_alarm_cell(of_arm[kind], outcome) for kind in kinds if kind in of_arm],
                 }
             )
     return {"heads": [HEADS[kind] for kind in kinds], "label": alarms.LABEL, "rows": lines}
 
 
-def _alarm_cell(row: Mapping[str, Any], unit: str) -> dict[str, Any]:
+def _alarm_cell(row: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
     """Return one alarm of an arm in words, and whether it is raised."""
+    unit = (outcome.deciding if row["alarm"] in alarms.GRAVE else outcome.searched).unit
     text = numbers.NOTHING if row["state"] == "not judged" else _alarm_value(row["alarm"], row["value"], unit)
     return {"text": text, "alarm": row["state"] == "alarm"}
 
@@ -147,7 +150,7 @@ def sensitivity(page: Page) -> list[dict[str, Any]]:
         parts = None if importances is None else importances[importances["arm"] == arm]
         row = dict.fromkeys(("range", "decades", "tolerance", "importances"), numbers.NOTHING)
         if region is not None and _has_rows(region):
-            row |= _region_cells(region.iloc[0], page.outcome.deciding.unit)
+            row |= _region_cells(region.iloc[0], page.outcome.searched.unit)
         if parts is not None and _has_rows(parts):
             row["importances"] = _importances_in_words(parts)
         if _has_rows(region) or _has_rows(parts):

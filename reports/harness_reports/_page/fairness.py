@@ -59,7 +59,7 @@ def extensions(page: Page) -> list[dict[str, Any]]:
                 "look": page.looks[extension["arm"]],
                 "why": numbers.joined([REASONS.get(alarm, alarm) for alarm in extension["why"]]),
                 "what": numbers.joined([*changes, f"{extra} more"]),
-                "after": numbers.counted(int(extension["after"]), "trial"),
+                "after": numbers.counted(sum(extension["after"]), "trial"),
             }
         )
     return rows
@@ -153,7 +153,7 @@ def _pareto_panels(page: Page) -> dict[str, Any] | None:
 
 def _trial_row(page: Page, row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a trial that nothing beats."""
-    score, seconds = page.outcome.deciding.text(row["score"]), numbers.duration(float(row["seconds"]))
+    score, seconds = page.outcome.searched.text(row["score"]), numbers.duration(float(row["seconds"]))
     return {"look": page.looks[row["arm"]], "number": row["number"], "score": score, "seconds": seconds}
 
 

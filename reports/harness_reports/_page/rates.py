@@ -37,7 +37,7 @@ def rate_panels(page: Page) -> list[dict[str, Any]]:
     outcome, table = page.outcome, page.results.tables.get("sensitivity")
     if table is None:
         return []
-    scale = shared_scale(table, outcome.deciding.goal, outcome.deciding.unit, outcome.tune_title)
+    scale = shared_scale(table, outcome.searched.goal, outcome.searched.unit, outcome.trial_title)
     regions = page.results.tables.get("regions")
     panels = []
     for i, (arm, look) in enumerate(page.looks.items()):

@@ -33,6 +33,7 @@ def notices(outcome: Outcome) -> list[Notice]:
         *(Notice("note", line) for line in outcome.results.left_out),
         *_about_comparison(outcome),
         *(Notice("warn", f"{note}.") for note in fairness_notes(records)),
+        *(Notice("note", f"{line}.") for line in records.meta.penalty_lines()),
         *_about_values(outcome),
         *_about_tuning(outcome),
         *_about_searches(outcome),
@@ -51,7 +52,7 @@ def fairness_notes(records: Records) -> list[str]:
 
 def _about_comparison(outcome: Outcome) -> list[Notice]:
     """Return what happened to the seeds of each arm."""
-    runs, seeds = outcome.records.compared(), int(outcome.records.meta.benchmark["compare"]["seeds"])
+    runs, seeds = outcome.records.compared(), outcome.records.meta.planned_seeds
     if runs.empty:
         return [Notice("warn", "The comparison has not been run: no arm has been retrained yet.")]
     planned, notices = numbers.counted(seeds, "seed"), []

@@ -41,8 +41,13 @@ class Outcome:
 
     @property
     def deciding(self) -> Deciding:
-        """The metric that decides."""
+        """The metric that ranks the arms, on the test split."""
         return self.records.deciding
+
+    @property
+    def searched(self) -> Deciding:
+        """The metric that scores the trials, on the tune split."""
+        return self.records.searched
 
     @property
     def test_title(self) -> str:
@@ -51,8 +56,13 @@ class Outcome:
 
     @property
     def tune_title(self) -> str:
-        """The deciding metric on the tune split, in words; searches choose by it."""
+        """The deciding metric on the tune split, in words; it chooses the winner."""
         return names.metric_title(self.deciding.tune_column)
+
+    @property
+    def trial_title(self) -> str:
+        """The metric that scores trials, on the tune split, in words; searches choose by it."""
+        return names.metric_title(self.searched.tune_column)
 
     @property
     def loss_unit(self) -> str:

@@ -34,7 +34,7 @@ def compute(records: Records) -> DataFrame:
             "seconds": done["seconds"].astype(float),
         }
     ).reset_index(drop=True)
-    scores = records.deciding.sign * table["score"].to_numpy()
+    scores = records.searched.sign * table["score"].to_numpy()
     for column, by in (("front", "arm"), ("front_of_all", "network")):
         table[column] = False
         for rows in table.groupby(by, sort=False).indices.values():

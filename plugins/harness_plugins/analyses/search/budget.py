@@ -49,7 +49,7 @@ def _rows(records: Records, arm: str, values: NDArray[np.float64], worst: float)
     """Return an arm's rows, a trial without a score counting as the ``worst`` one."""
     import numpy as np
 
-    deciding, lost = records.deciding, int(np.isinf(values).sum())
+    metric, lost = records.searched, int(np.isinf(values).sum())
     if exchangeable(records):
         curve, low, high = expected(np.where(np.isfinite(values), values, worst), digest([arm]))
         empty = chances(len(values))[:, :lost].sum(axis=1)
@@ -60,9 +60,9 @@ def _rows(records: Records, arm: str, values: NDArray[np.float64], worst: float)
         curve = np.where(np.isfinite(curve), curve, np.nan)
         low = high = np.full(len(values), np.nan)
         estimate = SO_FAR
-    band = (low, high) if deciding.sign > 0 else (-high, -low)
-    band = _widened(deciding.sign * curve, *band, records.examples_of(deciding.tune_column))
-    columns = zip(deciding.sign * curve, *band, empty, strict=True)
+    band = (low, high) if metric.sign > 0 else (-high, -low)
+    band = _widened(metric.sign * curve, *band, records.examples_of(metric.tune_column))
+    columns = zip(metric.sign * curve, *band, empty, strict=True)
     return [(arm, k, *map(float, row), len(values), lost, estimate) for k, row in enumerate(columns, 1)]
 
 

@@ -35,13 +35,13 @@ def compute(records: Records) -> DataFrame:
     import pandas as pd
 
     rows: list[tuple[Any, ...]] = []
-    sign = records.deciding.sign
+    sign = records.searched.sign
     for arm in map(str, records.arms["arm"]):
         rates, values = _by_rate(records, arm)
         if not np.isfinite(values).any():
             continue
         best = float(values.max())
-        tolerance = POINTS if records.deciding.is_share else PART * abs(best)
+        tolerance = POINTS if records.searched.is_share else PART * abs(best)
         ends = records.meta.spaces.get(arm, {}).get("lr", {})
         bounds = float(ends.get("low", rates[0])), float(ends.get("high", rates[-1]))
         region = (sign * best, tolerance, *width(rates, values, tolerance, bounds), len(rates))
