@@ -98,38 +98,63 @@ def lines(document: Mapping[str, Any]) -> list[str]:
     for run_folder, number in document["taken"].items():
         out.append(f"  up to {counted(number, 'run')} will be taken from {run_folder}, where they were trained before")
     for arm in document["arms"]:
-        out += _arm_lines(arm)
+        out += _arm_lines(arm, document["replicates"])
     out += [f"  {probe_line(probe)}" for probe in document["probes"]]
     out += [_power_line(row) for row in document["power"]]
     out.append(f"  the cache holds {disk.size(document['bytes_cached'])} of these data, in {cache_folder()}")
     out.append(f"  this estimate took {duration(document['seconds_planning'])}")
     out.append(_total_line(document))
+    out += [_most_line(document)] if document["most"]["replicates"] > document["replicates"] else []
     return [*out, *([f"warning: {document['little_room']}"] if document["little_room"] else [])]
 
 
-def _arm_lines(arm: Mapping[str, Any]) -> list[str]:
+def _arm_lines(arm: Mapping[str, Any], replicates: int) -> list[str]:
     if arm["problem"]:
         return [f"  {arm['arm']}: cannot be estimated: {arm['problem']}"]
     line = (
-        f"  {arm['arm']}: {_budget(arm)}, {counted(arm['seeds'], 'seed')}, about {arm['epochs']:.0f} epochs "
+        f"  {arm['arm']}: {_budget(arm)}, {counted(arm['seeds'] * replicates, 'seed')}, about {arm['epochs']:.0f} epochs "
         f"at {arm['examples_per_second']:,.0f} examples/s: {duration(arm['seconds'])}, {arm['parameters']:,} parameters"
     )
     controls = [f"{count} {role}" for role, count in arm["comparison"].items() if role != "fresh"]
-    return [line, *([f"    beside its seeds: {', '.join(controls)}"] if controls else [])]
+    return [line, _first_trial_line(arm), *([f"    beside its seeds: {', '.join(controls)}"] if controls else [])]
+
+
+def _first_trial_line(arm: Mapping[str, Any]) -> str:
+    """Return what the first trial of each search of an arm is, and which defaults its space does not contain."""
+    from harness.console.numbers import assignments
+
+    line = f"    each search begins with the defaults: {assignments(arm['first_trial'])}"
+    moved = assignments({name: default for name, (default, _) in arm["moved_defaults"].items()})
+    return f"{line} (the nearest to {moved})" if moved else line
 
 
 def _budget(arm: Mapping[str, Any]) -> str:
     trials = counted(arm["trials"], "trial")
     if arm["unit"] != "trials":
         trials = f"{arm['budget']:g} {arm['unit']} of search (about {trials})"
+    if arm["confirmations"]:
+        trials += f" and {counted(arm['confirmations'], 'confirmation')}"
     return f"{trials} in {arm['searches']} searches" if arm["searches"] > 1 else trials
 
 
 def _power_line(row: Mapping[str, Any]) -> str:
-    design = f"{row['arms']} arms of {row['network']}, {counted(row['seeds'], 'seed')}"
-    remark = "; exploratory: more seeds would show more" if row["exploratory"] else ""
+    design = f"{row['arms']} arms of {row['network']}, {counted(row['replicates'], 'replicate')}"
+    remark = "; exploratory: more replicates would show more" if row["exploratory"] else ""
     probability = f"P(supported if the arms are identical) at most {row['supported_if_identical']:.2f}"
     return f"  power, {design}: {probability}{remark}"
+
+
+def _most_line(document: Mapping[str, Any]) -> str:
+    """Return what all looks cost at the most."""
+    most, looks = document["most"], document["looks"]
+    time = duration(most["seconds_wall"])
+    if document["at_once"] > 1:
+        time = f"{duration(most['seconds'])} of work, done in about {time}"
+    return (
+        f"that is up to look {looks.index(document['replicates']) + 1} of {len(looks)} "
+        f"({counted(document['replicates'], 'replicate')}); all looks ({counted(most['replicates'], 'replicate')}): "
+        f"at the most {counted(most['runs'], 'run')}, about {time} and {disk.size(most['bytes'])}"
+    )
 
 
 def _total_line(document: Mapping[str, Any]) -> str:

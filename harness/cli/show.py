@@ -139,7 +139,16 @@ def _describe_trial(trial: Any, run: Any, records: Records) -> dict[str, Any]:
         "seconds": _finite(trial["seconds"]),
         "run_id": trial["run_id"],
         "metrics": _metrics(run, records),
+        **_describe_confirmation(trial),
     }
+
+
+def _describe_confirmation(trial: Any) -> dict[str, Any]:
+    """Return how the run ended that trained a trial once more before the search chose; nothing where there was none."""
+    if not trial["confirmation"]:
+        return {}
+    about = {"run_id": trial["confirmation"], "state": trial["confirmation_state"]}
+    return {"confirmation": {**about, "value": _finite(trial["confirmed"])}}
 
 
 def _describe_seed(run: Any, records: Records) -> dict[str, Any]:

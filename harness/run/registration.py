@@ -12,8 +12,8 @@ from harness.records import Store
 from harness.verdict import protocol as protocols
 
 
-def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_elsewhere: int = 0) -> None:
-    """Write the protocol down, where it is new, and say how likely the design is to support a claim.
+def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_elsewhere: int = 0) -> str:
+    """Write the protocol down, where it is new, say how likely the design is to support a claim, and return its hash.
 
     ``ended_elsewhere`` runs of the comparison will be taken from other run folders: their results were there before.
     """
@@ -26,7 +26,7 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
     )  # fmt: skip
     protocols.register(store, protocol, store.compared(imported.get("names", ())) + ended_elsewhere)
     if protocol.hash in {entry["hash"] for entry in registered}:
-        return
+        return protocol.hash
     arms_of_network = Counter(split_arm_name(arm).network for arm in arms)
     convex = {competitor.arm.network: competitor.network.convex for competitor in plan.competitors}
     powers = [
@@ -36,8 +36,9 @@ def register_protocol(setting: Setting, store: Store, reporter: Reporter, ended_
     ]
     if powers:
         lowest = min(powers)
-        exploratory = "; exploratory: more seeds would show more" if lowest < protocols.EXPLORATORY else ""
+        exploratory = "; exploratory: more replicates would show more" if lowest < protocols.EXPLORATORY else ""
         reporter.say(
             f"protocol {protocol.hash[:12]} registered: identical arms would come out similar with probability "
             f"{lowest:.2f}{exploratory}"
         )
+    return protocol.hash

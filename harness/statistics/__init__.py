@@ -11,7 +11,7 @@ A replicate is one search of every arm, with a few seeds that all arms share. Wh
 - ``calibration``: class probabilities brought to the right temperature, and what they are worth then.
 - ``omnibus``: all arms at once. ``joint``: p-values adjusted for several measures and several pairs.
 - ``intervals``: Student's interval, intervals of proportions, the jackknife. ``scale``: numbers far from 1.
-- ``power``: what a design can show before it is run.
+- ``power``: what a design can show. ``scatter``: how the measures scatter, from which that follows.
 
 Arrays are given as anything that numpy takes. A wrong argument raises TypeError or ValueError, whose line names it.
 """

@@ -149,7 +149,7 @@ def between(aa: Matrix, bb: Matrix, ab: Matrix) -> float:
 def jackknife(
     aa: Matrix, bb: Matrix, ab: Matrix, statistic: Callable[..., float] = log_rho, confidence: float = 0.9
 ) -> Estimate:
-    """Return a statistic of two arms with a t-interval from leaving out one seed, of both arms, at a time.
+    """Return a statistic of two arms with a t-interval from leaving out one replicate, of both arms, at a time.
 
     se^2 = (S-1)/S * sum over s of (theta without s - their mean)^2, with S - 1 degrees of freedom. Pairs of networks share
     networks, so they are never counted as independent.
@@ -162,7 +162,7 @@ def jackknife(
         confidence: The coverage of the interval, in (0, 1).
 
     Returns:
-        The estimate in the unit of the statistic. Below three seeds its interval is infinite.
+        The estimate in the unit of the statistic. Below three replicates its interval is infinite.
 
     Raises:
         ValueError: The three matrices are not of one shape ``[S, S]``.
@@ -178,13 +178,13 @@ def jackknife(
     aa, bb, ab = _blocks(aa, bb, ab)
     arguments.function("statistic", statistic)
     confidence = arguments.share("confidence", confidence)
-    seeds = len(ab)
-    value = statistic(aa, bb, ab) if seeds > 1 else float("nan")
-    if seeds < 3:
-        return Estimate(value, -np.inf, np.inf, float("nan"), seeds)
+    count = len(ab)
+    value = statistic(aa, bb, ab) if count > 1 else float("nan")
+    if count < 3:
+        return Estimate(value, -np.inf, np.inf, float("nan"), count)
     se = float(jackknife_se(influence(aa, bb, ab, statistic)))
-    reach = float(half_width(se, seeds - 1, confidence))
-    return Estimate(value, value - reach, value + reach, se, seeds)
+    reach = float(half_width(se, count - 1, confidence))
+    return Estimate(value, value - reach, value + reach, se, count)
 
 
 def influence(aa: Matrix, bb: Matrix, ab: Matrix, statistic: Callable[..., float] = log_rho) -> Matrix:
@@ -354,13 +354,13 @@ def arrangements(seeds: int, seed: int = 0) -> Matrix:
 
 
 def _across(distances: Matrix) -> float:
-    """Return the mean over the known pairs of different seeds; nan where there are none."""
+    """Return the mean over the known pairs of different replicates; nan where there are none."""
     measured = np.isfinite(distances) & ~np.eye(len(distances), dtype=bool)
     return float(distances[measured].mean()) if measured.any() else float("nan")
 
 
 def _blocks(aa: object, bb: object, ab: object) -> tuple[Matrix, Matrix, Matrix]:
-    """Return the three blocks of distances, each [S, S] with the same S; of no seeds nothing is known."""
+    """Return the three blocks of distances, each [S, S] with the same S; of no replicates nothing is known."""
     within_first, within_second, across = arguments.arrays(*_named(aa, bb, ab), empty=True)
     return within_first, within_second, across
 

@@ -63,7 +63,7 @@ class _Test:
     estimate: Statistic
     margin: float
     two_sided: bool
-    distance: Statistic | None = None
+    distance: Statistic | None = None  # that is compared with the floor
     floor: float = 0.0
 
     def are_same(self, quantile: float) -> NDArray[np.bool_]:
@@ -71,7 +71,7 @@ class _Test:
         value, se = self.estimate
         same: NDArray[np.bool_] = (np.abs(value) if self.two_sided else value) + quantile * se < self.margin
         if self.distance is not None and self.floor > 0:
-            same |= self.distance[0] + quantile * self.distance[1] < self.floor
+            same |= np.abs(self.distance[0]) + quantile * self.distance[1] < self.floor
         return same
 
     def different_p(self, free: int) -> Array:
@@ -79,9 +79,10 @@ class _Test:
         from scipy import stats
 
         value, se = self.estimate
-        beyond = (np.abs(value) if self.two_sided else value) - self.margin
-        t = np.divide(beyond, se, out=np.where(beyond > 0, np.inf, -np.inf), where=se > 0)
-        p: Array = stats.t.sf(t, free)
+        size = np.abs(value) if self.two_sided else value
+        beyond = [size - self.margin, *([size + self.margin] if self.two_sided else [])]
+        t = [np.divide(each, se, out=np.where(each > 0, np.inf, -np.inf), where=se > 0) for each in beyond]
+        p: Array = np.sum([stats.t.sf(each, free) for each in t], axis=0)
         return p
 
 
@@ -218,7 +219,7 @@ class _Distances:
                     yield _Test(log_rho, scatter.log_rho, False, distance, floor)
                 if math.isfinite(scatter.log_scatter) and place == 0:
                     ratio = _jackknife(_logs(within[a]) - _logs(within[b]))
-                    yield _Test(ratio, scatter.log_scatter, True, distance, floor)
+                    yield _Test(ratio, scatter.log_scatter, True, _jackknife(within[a] - within[b]), floor)
                 if math.isfinite(scatter.excess):
                     yield _Test(_jackknife(between - both), scatter.excess, False, distance, floor)
                 if math.isfinite(scatter.between):

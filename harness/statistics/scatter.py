@@ -129,6 +129,7 @@ def distances_scatter(
         raise ValueError(
             f"within: must be [M, k, R, R] of {FEWEST} replicates or more, got {arguments.describe(table)}"
         )
+    table = np.where(np.isfinite(table), table, np.nan)
     parts = [[_parts(distances) for distances in measure] for measure in table]
     means, networks, pairs = (np.array([[arm[i] for arm in measure] for measure in parts]) for i in range(3))
     return DistancesScatter(
@@ -198,9 +199,12 @@ def _correlation(table: Array) -> float:
     """Return the mean correlation of distances [M, k, R, R] by different measures, around their arms' means, in [0, 1]."""
     rows, columns = np.triu_indices(table.shape[-1], 1)
     values = table[:, :, rows, columns]
-    centred = (values - np.nanmean(values, axis=2, keepdims=True)).reshape(len(table), -1)
-    centred = centred[:, np.isfinite(centred).all(axis=0)]
-    if len(table) == 1 or centred.shape[1] < 2 or not centred.std(axis=1).all():
+    measured = np.isfinite(values).all(axis=0)  # [k, pairs], by every measure
+    centred = [values[:, arm, known] for arm, known in enumerate(measured)]
+    centred = [arm - arm.mean(axis=1, keepdims=True) for arm in centred if arm.shape[1] > 1]
+    if len(table) == 1 or not centred:
         return 1.0
-    matrix = np.corrcoef(centred)
-    return float(np.clip(matrix[np.triu_indices(len(table), 1)].mean(), 0.0, 1.0))
+    joined = np.concatenate(centred, axis=1)
+    if not joined.std(axis=1).all():
+        return 1.0
+    return float(np.clip(np.corrcoef(joined)[np.triu_indices(len(table), 1)].mean(), 0.0, 1.0))

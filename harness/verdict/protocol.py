@@ -41,7 +41,6 @@ NUMBERS: Mapping[str, tuple[str, ...]] = {
 FEW = 10  # classes
 FACETS = tuple(CLASSES)
 PROBES = {"representation": "representation", "connectivity": "connectivity", "geometry": "sharpness"}  # by facet
-DEFAULT_LOOKS = (6,)
 VERSION = 16  # digits of a probe's version, as its measurements have it
 
 
@@ -185,7 +184,7 @@ def resolve(
         gate=dict(verdict["gate"]),
         fit=float(benchmark["compare"]["fit"]),
         alpha=float(verdict["alpha"]),
-        looks=tuple(benchmark["compare"].get("looks", DEFAULT_LOOKS)),
+        looks=tuple(benchmark["compare"]["looks"]),
         seeds=int(benchmark["compare"]["seeds"]),
         arms=tuple(arms),
         primaries=dict(of_classes if "accuracy" in metrics else NUMBERS),

@@ -17,8 +17,9 @@ comparison.
   seconds, equal budgets are unequal numbers of trials: then it goes off if the arm got less budget than another arm, by more
   than a trial.
 - "special case": the arm lost to an arm that is a special case of it (the same optimizer, schedule and network, with
-  parameters pinned or ranges narrower) in the tune score of the comparison, by a one-sided paired t-test at 1 %.
-- "defaults": the mean of its tune scores in the comparison lies below that of its own optimizer with the defaults, untuned, by
+  parameters pinned or ranges narrower) in the tune score of the comparison, by a one-sided t-test at 1 % over the means of
+  replicates.
+- "defaults": the mean of its tune scores in the comparison, over all replicates, lies below that of its own optimizer with the defaults, untuned, by
   more than half the verdict's margin, whatever chance may do. A search that ends below the defaults has not done its work, and
   a verdict with that margin would take the search's failure for the optimizer's.
 - "chance": the mean of its tune scores is not shown to be better than a constant answer, which has learned nothing. It is not
@@ -71,20 +72,23 @@ def compute(records: Records) -> DataFrame:
     return judge_tuning(records, standing_protocol(records.meta))
 
 
-def judge_tuning(records: Records, registered: Registered | None) -> DataFrame:
-    """Return the table of ``compute`` with the margins of this protocol; without a protocol "defaults" is not judged."""
+def judge_tuning(records: Records, registered: Registered | None, replicates: int | None = None) -> DataFrame:
+    """Return the table of ``compute`` with the margins of this protocol; without a protocol "defaults" is not judged.
+
+    Scores in the comparison are those of the first so many ``replicates``, or of all where it is None.
+    """
     import pandas as pd
 
-    noises = seed_noise(records)
+    noises = seed_noise(records, replicates)
     arms = list(map(str, records.arms["arm"]))
     spendings = {arm: spending(records, arm) for arm in arms}
     rows: list[tuple[object, ...]] = []
     for arm in arms:
         noise, budget = noises[arm], shortfall(spendings, arm, noises)
         losses = {
-            "special case": loss_to_special_case(records, arm),
-            "defaults": loss_to_defaults(records, arm, registered),
-            "chance": loss_to_constant(records, arm),
+            "special case": loss_to_special_case(records, arm, replicates),
+            "defaults": loss_to_defaults(records, arm, registered, replicates),
+            "chance": loss_to_constant(records, arm, replicates),
         }
         tests: dict[str, tuple[float, float, str]] = {
             "edge": (edge(records, arm), noise, ""),
@@ -106,12 +110,16 @@ def _state(alarm: str, value: float, limit: float) -> str:
     return "alarm" if raised else "quiet"
 
 
-def raised_alarms(records: Records, registered: Registered) -> dict[str, list[str]]:
-    """Return the alarms that went off with a protocol's margins, by arm; none before anything was compared."""
+def raised_alarms(records: Records, registered: Registered, replicates: int | None = None) -> dict[str, list[str]]:
+    """Return the alarms that went off with a protocol's margins, by arm; none before anything was compared.
+
+    With so many ``replicates``, or with all where it is None. So a look at few of them is not judged by later ones.
+    """
     if not len(records.comparison):
         return {}
     margins = tuple(sorted(registered.protocol.margins.items()))
-    table = records.once(("tuning", margins), lambda: judge_tuning(records, registered))
+    key = ("tuning", margins, replicates)
+    table = records.once(key, lambda: judge_tuning(records, registered, replicates))
     raised: dict[str, list[str]] = {}
     for arm, alarm in table.loc[table["state"] == "alarm", ["arm", "alarm"]].itertuples(index=False):
         raised.setdefault(str(arm), []).append(str(alarm))

@@ -46,7 +46,6 @@ trials = 1
 [profiles.short.data]
 size = 24
 """
-MOONS = '[[workload]]\nname = "points"'
 
 
 @pytest.fixture
@@ -102,7 +101,10 @@ def test_the_common_folder_has_another_name_where_a_workload_is_another_and_the_
     assert name.startswith("both-")
     assert load_workloads(file(), None, ("search.trials=9", "compare.looks=[2]")).folder_name == name
     assert load_workloads(file(("size = 8", "size = 12"))).folder_name != name
-    assert load_workloads(file((MOONS, MOONS + "\n[workload.search]\nepochs = [3]\n"))).folder_name != name
+    assert (
+        load_workloads(file(("[workload.train]", "[workload.search]\nepochs = [3]\n[workload.train]"))).folder_name
+        != name
+    )
     small, points = (identity(benchmark) for benchmark in load_workloads(file()).benchmarks)
     assert small != points
 

@@ -141,7 +141,7 @@ def test_every_file_of_python_that_is_named_is_there(page, python_files):
 
 SCRIPTS = [
     path.relative_to(ROOT).as_posix()
-    for folder in ("benchmarks/speed", "docs/pictures")
+    for folder in ("benchmarks/speed", "benchmarks/science", "docs/pictures")
     for path in sorted((ROOT / folder).glob("*.py"))
 ]
 

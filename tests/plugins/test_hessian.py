@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -301,7 +299,6 @@ def test_the_probe_measures_the_network_and_leaves_it_alone():
     assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in parts.model.parameters())
     assert parts.model.training
     assert found["lambda_max_residual"] < 0.01
-    assert found["edge_ratio"] == pytest.approx(0.05 * found["lambda_max"] / 2)
     assert found["trace_se"] > 0
     assert found["lambda_min"] < found["lambda_max"]
     assert found["nodes"].shape == found["weights"].shape == (25,)
@@ -319,15 +316,6 @@ def test_the_probe_is_of_evaluation_mode_and_the_whole_split():
     product = one.hessian(one.weights())
     exact = extremes(product, tridiagonalise(product, normal(len(one.weights())), 40))
     assert found["lambda_max"] == pytest.approx(exact.largest, rel=1e-3)
-
-
-def test_the_learning_rate_of_the_edge_is_the_run_s_or_the_optimizer_s_own_if_there_is_one():
-    parts = trained()
-    parts.run = replace(parts.run, optimizer={})
-    found = hessian.measure(parts, images=8, lanczos=3, hutchinson=6, slq_probes=1)
-    assert found["edge_ratio"] == pytest.approx(SGD.defaults["lr"] * found["lambda_max"] / 2)
-    parts.ingredients = replace(parts.ingredients, optimizer=replace(SGD, defaults={}))
-    assert "edge_ratio" not in hessian.measure(parts, images=8, lanczos=3, hutchinson=6, slq_probes=1)
 
 
 def test_it_measures_a_network_on_rows():

@@ -193,7 +193,7 @@ def build(
         folder=Path("runs/made-up-01234567"),
         meta=meta,
         arms=pd.DataFrame(arms, columns=columns),
-        trials=pd.DataFrame(asks, columns=TRIAL),
+        trials=pd.DataFrame(asks, columns=TRIAL).assign(confirmation="", confirmation_state="", confirmed=np.nan),
         runs=pd.DataFrame([run for run, _ in pairs]) if pairs else pd.DataFrame(columns=RUN),
         epochs=pd.DataFrame([row for _, rows in pairs for row in rows]) if pairs else pd.DataFrame(columns=EPOCH),
     )

@@ -11,22 +11,14 @@ import optuna
 import pytest
 
 from harness.benchmark.loading import load
-from harness.benchmark.plan import Setting, resolve
+from harness.benchmark.plan import resolve
 from harness.errors import BenchmarkError, RunFolderError
-from harness.plugin.contracts import Data, Split
 from harness.plugin.runs import Done, Epoch, Failed, State
 from harness.records import Store, database, schema
-from harness.run.search import GO_ON, Search, check, optuna_tables, study_name
+from harness.run.search import GO_ON, check, optuna_tables
 from harness.run.search import samplers as module
 from harness.run.search.budget import LEAST_SECONDS
 from harness.run.search.optuna_study import OptunaStudy
-from harness.training.device import Device
-
-SPACE = """
-[search.space.sgd]
-momentum = { choices = [0.0, 0.9] }
-nesterov = false
-"""
 
 
 def score(run):
@@ -34,38 +26,7 @@ def score(run):
     return 1 - abs(math.log10(run.optimizer["lr"]) + 1) / 4 + run.optimizer["momentum"] / 100
 
 
-@pytest.fixture
-def setting(benchmark_file, registry):
-    import numpy as np
-
-    empty = Split(np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1]), ("a", "b"))
-    data = Data("none", empty, empty, empty, "0" * 64, "nowhere", ("a", "b"))
-
-    def make(*replacements):
-        benchmark, source = load(benchmark_file(("[compare]", SPACE + "[compare]"), *replacements))
-        return Setting(resolve(benchmark, source, registry), data, Device("cpu", "fp32", 1))
-
-    return make
-
-
 TAIL = "sampler_options = { n_startup_trials = 2 }\n"
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Return a function that opens the search of the first arm in a folder, and one that closes it as a kill would."""
-    stores = []
-
-    def begin(setting, folder="run", replicate=0, warn=lambda line: None):
-        store = Store(tmp_path / folder, warn)
-        stores.append(store)
-        arm = setting.plan.competitors[0].arm
-        store.add_searches({study_name(arm.name, replicate): (arm, replicate)})
-        return Search(setting, setting.plan.competitors[0], store, replicate), store
-
-    yield begin
-    for store in stores:
-        store.__exit__()
 
 
 def finish(search, store, run, value=None, seconds=0.1):

@@ -5,7 +5,7 @@ network computes (Dinh et al. 2017, "Sharp minima can generalize for deep nets",
 across weight decays, nor across networks with and without normalisation.
 
 Sources: Lanczos for the ends, Hutch++ for the trace, stochastic Lanczos quadrature for the density, each named where it
-is computed (``_curvature``); the edge of stability: Cohen et al. 2021, arXiv:2103.00065.
+is computed (``_curvature``).
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ def measure(
 
     ``lambda_max``: the algebraically largest eigenvalue, after ``iterations`` of Lanczos, with the relative residual
     ``lambda_max_residual``: above .01 it has not converged, and more ``lanczos`` steps are wanted. ``lambda_min``: the
-    smallest Ritz value; the smallest eigenvalue is no larger. ``trace`` with its standard error ``trace_se``. Where the
-    optimizer has a learning rate, ``edge_ratio``: ``lr * lambda_max / 2`` at its peak, 1 at the edge of stability of
-    full-batch gradient descent; it says nothing of other optimizers, nor of small batches.
+    smallest Ritz value; the smallest eigenvalue is no larger. ``trace`` with its standard error ``trace_se``. How near the
+    optimizer's edge of stability a network is, the probe ``stability`` measures.
 
     ``nodes`` and ``weights`` ``[M]``: a quadrature of the spectral density, whose weights sum to 1; ``grid`` and
     ``density`` ``[401]``: the same, smoothed. The first of the ``slq_probes`` runs is the one that finds the ends.
@@ -57,7 +56,6 @@ def measure(
         trace = hutch_plus_plus(product, weights, hutchinson, random)
     nodes, shares = quadrature(runs)
     grid, density = smooth(nodes, shares)
-    rate = parts.ingredients.optimizer.settings(parts.run.optimizer).get("lr")
     return {
         "lambda_max": ends.largest,
         "lambda_max_residual": ends.residual,
@@ -65,7 +63,6 @@ def measure(
         "iterations": float(len(first.diagonal)),
         "trace": trace.value,
         "trace_se": trace.error,
-        **({} if rate is None else {"edge_ratio": float(rate) * ends.largest / 2}),
         "nodes": nodes.numpy(),
         "weights": shares.numpy(),
         "grid": grid.numpy(),

@@ -84,7 +84,7 @@ def _lines(measurements: Measurements) -> Iterator[tuple[str, str, dict[str, Any
     import numpy as np
 
     network, records = measurements.network, measurements.records
-    distances = [measurements.probe_distances("connectivity", f"{way}_loss") for way in WAYS]
+    distances = [measurements.distances.probed("connectivity", f"{way}_loss") for way in WAYS]
     matrices = [of_way.matrix for of_way in distances if of_way is not None]
     if not matrices:
         return

@@ -21,7 +21,7 @@ PROBED = {  # column: names of the numbers, of which the first known one counts
     "lambda_max_residual": ("hessian.lambda_max_residual",),
     "trace": ("hessian.trace",),
     "trace_se": ("hessian.trace_se",),
-    "edge_ratio": ("hessian.edge_ratio",),
+    "stability": ("stability.ratio",),
     "weight_norm": ("distance.weight_norm", "sharpness.weight_norm"),
     "moved": ("distance.moved",),
     "gradient_norm": ("gradient_norm.value",),
@@ -38,6 +38,8 @@ def compute(records: Records) -> DataFrame:
     - ``sharpness`` is adaptive and worst-case, in the task's loss, where every weight moves by a thousandth of itself.
     - ``lambda_max`` is the largest eigenvalue of the Hessian of the train loss, with its relative residual; ``trace`` is the
       Hessian's trace, with its standard error.
+    - ``stability`` is the rate times the largest curvature that the optimizer meets, in parts of what it can bear: 1 is the
+      edge of its own stability.
     - ``weight_norm``, and ``moved`` from the initial weights, are Euclidean.
     - ``gradient_norm`` is of the whole objective, and ``gradient_relative`` the same in parts of its start.
     """

@@ -175,6 +175,20 @@ def chosen_batches(parts: Parts, images: int, skip: int = 0) -> Images:
 
 
 @contextmanager
+def batch_statistics(network: torch.nn.Module) -> Iterator[None]:
+    """Have batch norm take the statistics of each batch, as in training, and keep none of them; put its mode back after."""
+    layers = [module for module in network.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    before = [(layer, layer.training, layer.track_running_stats) for layer in layers]
+    try:
+        for layer in layers:
+            layer.training, layer.track_running_stats = True, False
+        yield
+    finally:
+        for layer, training, tracks in before:
+            layer.training, layer.track_running_stats = training, tracks
+
+
+@contextmanager
 def exact(*networks: torch.nn.Module) -> Iterator[None]:
     """Set networks to evaluation and the arithmetic to plain float32, the same at every call; put all back after.
 
