@@ -21,7 +21,6 @@ import pytest
 import harness.statistics
 from harness.statistics.labels import Margin
 from harness.statistics.pairwise import Estimate, between, excess
-from harness.statistics.pooling import random_effects
 from harness.statistics.representation import Representation, represent
 from harness.statistics.scatter import NumbersScatter
 
@@ -63,7 +62,6 @@ X, Y = RANDOM.standard_normal((12, 3)), RANDOM.standard_normal((12, 4))
 BLOCKS = {"aa": square(), "bb": square(), "ab": distances(5, 5)}
 ESTIMATE = Estimate(0.1, 0.0, 0.2, 0.05, 8)
 SCATTER = NumbersScatter(covariance=((0.04,),), margins=(0.5,))
-POOLED = random_effects(A, np.full(6, 0.2))
 P_VALUES = [0.01, 0.04, 0.03, 0.5]
 REPRESENTED = {"one": represent(X), "other": represent(Y)}
 HUNDRED = {"one": represent(RANDOM.standard_normal((100, 3))), "other": represent(RANDOM.standard_normal((100, 4)))}
@@ -122,8 +120,14 @@ EXAMPLES: Mapping[str, Example] = {
     "pooling.random_effects": Example(
         {"effects": A, "errors": np.full(6, 0.2)}, ("effects", "errors"), scaled=("effects", "errors"), degree=1
     ),
-    "pooling.within_p": Example({"pooled": POOLED, "margin": 5.0}, ("margin",), also=("margin",)),
-    "pooling.beyond_p": Example({"pooled": POOLED, "margin": 2.0}, ("margin",), also=("margin",)),
+    "pooling.within_p": Example(
+        {"effects": A, "errors": np.full(6, 0.2), "margin": 5.0}, ("effects", "errors", "margin"),
+        scaled=("effects", "errors", "margin"), also=("margin", "two_sided"),
+    ),
+    "pooling.beyond_p": Example(
+        {"effects": A, "errors": np.full(6, 0.2), "margin": 2.0}, ("effects", "errors", "margin"),
+        scaled=("effects", "errors", "margin"), also=("margin", "two_sided"),
+    ),
     "power.replicates_for_better": Example({}),
     "looks.levels": Example({"looks": [6, 9, 12], "alpha": 0.05}),
     "paired.minimum_effect_p": Example(

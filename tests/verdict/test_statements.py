@@ -164,7 +164,9 @@ def test_secondary_measures_decide_nothing(world):
 
 def test_the_omnibus_test_sees_what_the_pairs_see(world):
     near = omnibus.compute(world(replicates=6, seed=1).records()).set_index("measure")
-    far = omnibus.compute(world(replicates=6, seed=1, shift={("adam", "representation"): 8.0}).records()).set_index("measure")
+    far = omnibus.compute(world(replicates=6, seed=1, shift={("adam", "representation"): 8.0}).records()).set_index(
+        "measure"
+    )
     assert far.loc["cka_within_penultimate", "p"].min() == 2.0**-5 < near.loc["cka_within_penultimate", "p"].min()
     assert far.loc["cka_within_penultimate", "r2"].min() > 0.4
     assert (far.loc["cka_within_penultimate", "spread_p"] > 0.05).all()
