@@ -32,7 +32,7 @@ class Loss:
     against: str = ""
 
 
-def loss_to_special_case(records: Records, arm: str, replicates: int | None = None) -> Loss:
+def loss_to_special_case(records: Records, arm: str) -> Loss:
     """Return the t statistic of an arm's loss to a special case of it, and its limit; the worst of several.
 
     It is over the means of replicates, or over seeds where there is one replicate. NaN for a convex arm, and where the two
@@ -42,7 +42,7 @@ def loss_to_special_case(records: Records, arm: str, replicates: int | None = No
 
     losses: list[Loss] = []
     for special in () if is_convex(records, arm) else special_cases(records, arm):
-        general_scores, special_scores = (_by_unit(records, name, replicates) for name in (arm, special))
+        general_scores, special_scores = (_by_unit(records, name) for name in (arm, special))
         units = sorted(general_scores.keys() & special_scores.keys())
         if len(units) > 1:
             differences = [special_scores[unit] - general_scores[unit] for unit in units]
@@ -50,15 +50,15 @@ def loss_to_special_case(records: Records, arm: str, replicates: int | None = No
     return max(losses, key=lambda loss: loss.value - loss.limit, default=Loss())
 
 
-def _by_unit(records: Records, arm: str, replicates: int | None) -> dict[int, float]:
+def _by_unit(records: Records, arm: str) -> dict[int, float]:
     """Return the mean score of each replicate, or the score of each seed where there is one replicate."""
-    by_replicate = scores_by_replicate(records, arm, records.deciding, replicates)
+    by_replicate = scores_by_replicate(records, arm, records.deciding)
     if len(by_replicate) == 1:
         return next(iter(by_replicate.values()))
     return {number: sum(scores.values()) / len(scores) for number, scores in by_replicate.items()}
 
 
-def loss_to_defaults(records: Records, arm: str, registered: Registered | None, replicates: int | None = None) -> Loss:
+def loss_to_defaults(records: Records, arm: str, registered: Registered | None) -> Loss:
     """Return by how much an arm's own defaults are better, half the margin, and the control that has the defaults.
 
     The arm's mean is over all of its replicates. NaN for a convex arm, and where the control, the arm's scores or a protocol
@@ -71,7 +71,7 @@ def loss_to_defaults(records: Records, arm: str, registered: Registered | None, 
     values = zip(untuned["init_seed"], untuned.get(f"tune_{name}", ()), strict=False)
     defaults = {int(seed): records.deciding.sign * float(value) for seed, value in values}
     defaults = {seed: value for seed, value in defaults.items() if math.isfinite(value)}
-    tuned = final_scores(records, arm, records.deciding, replicates)
+    tuned = final_scores(records, arm, records.deciding)
     if not tuned or not defaults or registered is None or is_convex(records, arm):
         return Loss()
     mean = float(np.mean(list(defaults.values())))
@@ -82,7 +82,7 @@ def loss_to_defaults(records: Records, arm: str, registered: Registered | None, 
     return Loss(lead, limit, str(untuned["arm"].iloc[0]))
 
 
-def loss_to_constant(records: Records, arm: str, replicates: int | None = None) -> Loss:
+def loss_to_constant(records: Records, arm: str) -> Loss:
     """Return by how much a constant answer is better than an arm, and the class that it answers.
 
     The limit is below zero by what another draw of the examples may do: the arm's mean over all of its replicates must be
@@ -91,7 +91,7 @@ def loss_to_constant(records: Records, arm: str, replicates: int | None = None) 
     import numpy as np
 
     constant = constant_score(records, "tune", records.deciding.name)
-    tuned = final_scores(records, arm, records.deciding, replicates)
+    tuned = final_scores(records, arm, records.deciding)
     if constant is None or not tuned:
         return Loss()
     lead = records.deciding.sign * constant.score - float(np.mean(list(tuned.values())))
