@@ -94,7 +94,7 @@ def _without_zero(text: str) -> str:
 
 def _telling(examined: Examined, facet: str, word: str) -> Entry | None:
     """Return the entry that a word rests on most; None where no entry has an estimate."""
-    entries = [entry for entry in examined.entries_of(facet) if entry.measured and entry.estimate.seeds >= FEWEST]
+    entries = [entry for entry in examined.entries_of(facet) if entry.measured and entry.estimate.replicates >= FEWEST]
     entries = [entry for entry in entries if math.isfinite(entry.estimate.value)]
     if word == NOT_CONNECTED:
         entries = [entry for entry in entries if entry.measure.scale == "barrier"]
@@ -154,7 +154,7 @@ def _size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], s
 
 
 def _turned(estimate: Estimate) -> Estimate:
-    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.se, estimate.seeds)
+    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.se, estimate.replicates)
 
 
 def _points(estimate: Estimate) -> str:
