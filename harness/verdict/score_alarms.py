@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import HarnessError
+from harness.plugin.runs import digest
 from harness.records import Records
 from harness.statistics.intervals import standard_deviation
 from harness.verdict.arms import arms_alike, network_of
@@ -19,6 +21,7 @@ from harness.verdict.seed_noise import final_scores, scores_by_replicate
 if TYPE_CHECKING:
     from harness.verdict.protocol import Registered
 
+SETTINGS = ("optimizer", "scheduler", "batch_size", "epochs")  # of a run's recipe: what a search chooses
 LOST = 0.01  # the level of the test against a special case
 HALF = 0.5  # of the verdict's margin: an arm may lie so far below its defaults
 
@@ -76,10 +79,28 @@ def loss_to_defaults(records: Records, arm: str, registered: Registered | None) 
         return Loss()
     mean = float(np.mean(list(defaults.values())))
     lead = mean - float(np.mean(list(tuned.values())))
-    if all(tuned.get(seed) == value for seed, value in defaults.items()):
-        lead = 0.0  # the search chose the defaults: it only has other seeds
+    if _chose_defaults(records, arm, tuned, defaults):
+        lead = 0.0  # it only has other seeds
     limit = registered.protocol.margin_in(records.meta.metrics[name]["unit"], mean, HALF)
     return Loss(lead, limit, str(untuned["arm"].iloc[0]))
+
+
+def _chose_defaults(records: Records, arm: str, tuned: Mapping[int, float], defaults: Mapping[int, float]) -> bool:
+    """Return whether all searches of an arm chose the defaults, from tune scores by seed of the arm and of the defaults.
+
+    Equal scores under the seeds of the control say so of the searches that share these. The others must have chosen the same
+    settings. Records that do not tell settings say nothing of them.
+    """
+    if any(tuned.get(seed) != value for seed, value in defaults.items()):
+        return False
+    try:
+        recipes = records.recipes
+    except HarnessError:
+        return True
+    runs = records.compared()
+    recipes_of_arm = [recipes.get(str(run_id), {}) for run_id in runs.loc[runs["arm"] == arm, "run_id"]]
+    settings = [digest([recipe[part] for part in SETTINGS]) for recipe in recipes_of_arm if recipe]
+    return len(set(settings)) <= 1
 
 
 def loss_to_constant(records: Records, arm: str) -> Loss:
