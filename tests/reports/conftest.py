@@ -167,7 +167,7 @@ def build(
     ]
     notes = copy.deepcopy(META)
     notes["benchmark"]["search"]["trials"] = trials
-    notes["benchmark"]["compare"] = {"seeds": seeds, "epochs": epochs}
+    notes["benchmark"]["compare"] = {"looks": [1], "seeds": seeds, "epochs": epochs}
     meta = Meta(
         **notes,
         metrics=dict(metrics),
