@@ -32,6 +32,7 @@ def analyses_of(module: Any) -> list[Any]:
 SGD, ADAM = "lesson_cnn/sgd/cosine", "lesson_cnn/adam/cosine"
 SD = 0.01  # of the synthetic objective's seeds
 FINALS = [0.88, 0.90, 0.89, 0.91]  # tune scores of four seeds
+UNCONFIRMED = {"confirmation": "", "confirmation_state": "", "confirmed": np.nan}  # a trial that was trained once only
 NOISE = float(stats.t.ppf(0.95, 3) * np.sqrt(2) * np.std(FINALS, ddof=1))
 
 
@@ -48,7 +49,7 @@ def searched(make_records: Any) -> Any:
         records = make_records([arm.split("/")[1] for arm in trials], trials=count, seeds=4, epochs=2)
         rows = [
             {
-                "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "reason": "", "seconds": 1.0, "epochs": 12,
+                "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "reason": "", "seconds": 1.0, **UNCONFIRMED, "epochs": 12,
                 "value": None if isinstance(value, str) else value, "state": value if isinstance(value, str) else "done",
                 "params": {"lr": lr, "momentum": 0.9, "nesterov": True, "epochs": 12},
             }
@@ -378,7 +379,7 @@ def synthetic(make_records: Any, random: Any, trials: int, centre: float, sample
             rows.append(
                 {
                     "arm": arm, "number": k, "generation": k, "run_id": f"{arm}-{k}", "state": "done", "value": value,
-                    "reason": "", "seconds": 1.0, "epochs": 12, "params": {**params, "nesterov": True, "epochs": 12},
+                    "reason": "", "seconds": 1.0, **UNCONFIRMED, "epochs": 12, "params": {**params, "nesterov": True, "epochs": 12},
                 }
             )  # fmt: skip
         finals[arm] = best[1]
