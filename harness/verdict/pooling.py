@@ -176,9 +176,10 @@ def _pooled(key: tuple[str, str, tuple[str, str]], effects: Sequence[Effect], le
     usable, two_sided = entry.pooled_effects, effects[0].two_sided
     if len(usable) < FEWEST:
         return entry
-    pooled = random_effects([e.value for e in usable], [e.se for e in usable], 1 - 2 * level)
-    beyond = beyond_p(pooled, 1.0, two_sided)
-    p_values = {"p_within": within_p(pooled, 1.0, two_sided), "p_beyond": beyond, "p_beyond_overall": beyond}
+    values, errors = [effect.value for effect in usable], [effect.se for effect in usable]
+    pooled = random_effects(values, errors, 1 - 2 * level)
+    beyond, within = (test(values, errors, 1.0, two_sided) for test in (beyond_p, within_p))
+    p_values = {"p_within": within, "p_beyond": beyond, "p_beyond_overall": beyond}
     return replace(entry, rests_on=PREDICTION, pooled=pooled, **p_values)
 
 

@@ -88,10 +88,10 @@ def test_workloads_that_contradict_each_other_leave_no_word_although_their_mean_
 
 @pytest.mark.parametrize("tau", [0.0, 0.3, 1.0])
 def test_on_the_margin_either_word_comes_in_at_most_one_world_of_twenty(tau):
-    """The truth of the *next* workload is then beyond the margin in half of the cases; 400 worlds."""
-    words = [pool(world(seed, {"accuracy": 1.0}, tau=tau), 0.05).words["loss"] for seed in range(400)]
-    assert words.count("similar") <= 0.075 * 400
-    assert words.count("different") <= 0.075 * 400
+    """The truth of the *next* workload is then beyond the margin in half of the cases; 200 worlds."""
+    words = [pool(world(seed, {"accuracy": 1.0}, tau=tau), 0.05).words["loss"] for seed in range(200)]
+    assert words.count("similar") <= 0.08 * 200
+    assert words.count("different") <= 0.08 * 200
 
 
 def test_the_pair_and_the_direction_are_the_same_however_a_workload_orders_its_arms():
@@ -153,7 +153,9 @@ def test_several_networks_of_a_workload_are_one_effect_with_their_mean_error():
     two = verdict(row("accuracy", 0.1, 0.1, network="a"), row("accuracy", 0.5, 0.3, network="b"))
     (entry,) = pool(verdicts | {"w0": two}, 0.05).together
     assert entry.workloads == 6
-    assert [(e.value, e.se) for e in entry.pooled_effects if e.workload == "w0"] == [pytest.approx((0.3, 0.2))]
+    assert [(e.value, e.se) for e in entry.pooled_effects if e.workload == "w0"] == [
+        pytest.approx((-0.3, 0.2))
+    ]  # adam less sgd
     assert len(effects_of("w0", two)) == 2
 
 
