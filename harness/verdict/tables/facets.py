@@ -151,7 +151,7 @@ def _about(examined: Examined, entry: Entry) -> dict[str, Any]:
         "margin": entry.margin().size,
         "floor": measure.floor_of(network.protocol) or math.nan,
         **look_columns(network),
-        "replicates": entry.estimate.seeds,
+        "replicates": entry.estimate.replicates,
         "replicates_lost": len(lost),
         "controls": controls_text(examined, measure.facet),
     }
