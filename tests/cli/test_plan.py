@@ -180,15 +180,15 @@ def test_range_tests_take_time(planned, monkeypatch):
     assert tested["seconds"] > plain["seconds"]
 
 
-@pytest.mark.parametrize("seeds", [2, 3, 12])
-def test_the_power_is_that_of_the_verdict(benchmark_file, registry, seeds):
-    benchmark, source = load(benchmark_file(("seeds = 2", f"seeds = {seeds}")))
+@pytest.mark.parametrize("looks", [[1], [6], [6, 12]])
+def test_the_power_is_that_of_the_verdict(benchmark_file, registry, looks):
+    benchmark, source = load(benchmark_file(("looks = [1]", f"looks = {looks}")))
     plan = resolve(benchmark, source, registry)
-
-    (found,) = power(SimpleNamespace(plan=plan))
-    assert (found["network"], found["arms"], found["seeds"]) == ("lesson_cnn", 2, seeds)
-    protocol = protocol_of(as_plain(benchmark), [c.name for c in plan.competitors], tuple(plan.task.metrics))
-    assert found["supported_if_identical"] == pytest.approx(all_similar(2, seeds, protocol.distances(False)))
+    (found,) = power(SimpleNamespace(plan=plan, data=SimpleNamespace(classes=("cats", "dogs"))))
+    assert (found["network"], found["arms"], found["replicates"]) == ("lesson_cnn", 2, looks[-1])
+    arms, metrics = [c.name for c in plan.competitors], tuple(plan.task.metrics)
+    protocol = protocol_of(as_plain(benchmark), arms, metrics, classes=2)
+    assert found["supported_if_identical"] == pytest.approx(protocol.power(2))
     assert found["exploratory"] == (found["supported_if_identical"] < 0.5)
 
 
@@ -196,7 +196,9 @@ def test_the_design_is_said_in_a_line(planned):
     found, _ = planned()
     assert found["power"][0]["supported_if_identical"] == 0
     line = next(line for line in lines(found) if "power" in line)
-    assert line.endswith("P(supported if the arms are identical) at most 0.00; exploratory: more seeds would show more")
+    assert line.endswith(
+        "P(supported if the arms are identical) at most 0.00; exploratory: more replicates would show more"
+    )
     alone, _ = planned(('optimizers = ["sgd", "adam"]', 'optimizers = ["sgd"]'))
     assert alone["power"] == []
 

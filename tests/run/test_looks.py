@@ -51,6 +51,8 @@ def carry_out(benchmark_file, tmp_path, monkeypatch):
         def decide(records, registered):
             ended = records.comparison.groupby("replicate")["state"].apply(lambda states: (states == "done").all())
             asked.append(int(ended.sum()))
+            if isinstance(settled, Exception):
+                raise settled
             return asked[-1] >= settled
 
         monkeypatch.setattr(module, "settled", decide)
@@ -187,19 +189,12 @@ def test_only_search_searches_up_to_the_first_look(carry_out):
     assert sum("runs to do" in line for line in whole.lines) == 1
 
 
-def test_a_look_that_fails_is_named_and_ends_the_run(carry_out, monkeypatch):
-    made = carry_out(LOOKS)
-
-    def broken(records, registered):
-        raise RuntimeError("no view today")
-
-    monkeypatch.setattr(looks, "decided", broken)
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "decided", broken)
-        again = carry_out(LOOKS, out="broken")
-    assert made.code == 0
-    assert again.code == 1
-    assert "warning: the look at the verdict failed: RuntimeError: no view today" in again.lines
+def test_a_look_that_fails_is_named_and_ends_the_run(carry_out):
+    made = carry_out(LOOKS, settled=RuntimeError("no view today"))
+    assert made.code == 1
+    assert "warning: the look at the verdict failed: RuntimeError: no view today" in made.lines
+    assert replicates_of(made) == [0]
+    assert not is_over(made.records)
 
 
 # --- limits --------------------------------------------------------------------------------------------------
