@@ -21,7 +21,6 @@ from harness.run.forecast.estimate import estimate
 from harness.run.forecast.power import power
 from harness.run.prepare import Request, prepare
 from harness.run.start import run
-from harness.statistics.cloud import all_similar
 from harness.verdict.protocol import resolve as protocol_of
 
 PROBE = '''
