@@ -274,6 +274,20 @@ def test_a_search_that_chose_the_defaults_is_not_below_them(searched: Any) -> No
     assert (row["value"], row["state"]) == (0.0, "quiet")
 
 
+@pytest.mark.parametrize(("other", "state"), [(0.1, "quiet"), (0.3, "alarm")])
+def test_all_searches_must_have_chosen_the_defaults(searched: Any, other: float, state: str) -> None:
+    """The last seed is of another replicate, whose search chose the defaults too, or a rate that is worse."""
+    records = with_untuned(searched({SGD: GOOD}, {SGD: [0.9, 0.89, 0.91, 0.5]}), {SGD: [0.9, 0.89, 0.91]})
+    recipe = {"scheduler": {}, "batch_size": 64, "epochs": 40}
+    rates = [0.1, 0.1, 0.1, other]
+    run_ids = records.runs["run_id"]
+    vars(records)["recipes"] = {
+        run: {**recipe, "optimizer": {"lr": lr}} for run, lr in zip(run_ids, rates, strict=True)
+    }
+    row = alarms.compute(records).set_index("alarm").loc["defaults"]
+    assert row["state"] == state
+
+
 def test_half_the_margin_is_that_of_the_protocol(searched: Any) -> None:
     records = with_untuned(searched({SGD: GOOD}), {SGD: [0.905] * 3}, accuracy=0.02)
     assert alarms.compute(records).set_index("alarm").loc["defaults", ["limit", "state"]].tolist() == [0.01, "quiet"]
