@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 
 from harness import HarnessError, Meta
 from harness.records import FolderRecords
+from harness.verdict.course import Course
+from harness.verdict.design import networks_of
+from harness.verdict.gate import judge_gate
+from harness.verdict.judging import Examined, examine
 from harness.verdict.protocol import FACETS, registered_protocols
+from harness.verdict.tables import verdict
+from harness.verdict.words import NO_WORD
 
 Array = NDArray[np.float64]
 
@@ -115,10 +121,26 @@ class Rules:
 
 def words(world: World, rules: Rules) -> dict[str, str]:
     """Return the verdict's word on each facet, and under "statement" that on the claim; by the project's own analyses."""
-    from harness.verdict.tables import verdict
-
     row = verdict.compute(records(world, rules)).iloc[0]
     return {name: str(row[name]) for name in (*(rules.primaries or FACETS), "statement")}
+
+
+def course_of(world: World, rules: Rules, until: str = "") -> Course:
+    """Return the course of a comparison over its looks, as the verdict has it, but without tuning alarms.
+
+    The alarms are all quiet here, and take nine tenths of the time. With ``until`` it stops at the look that gives this facet
+    its word.
+    """
+    found = records(world, rules)
+    (registered,) = registered_protocols(found.meta)
+    (network,) = networks_of(found, registered.protocol)
+    gates = {arm: judge_gate(network.at(1), arm, found.meta) for arm in network.arms}
+    examined: list[Examined] = []
+    for look in range(1, network.look + 1):
+        examined.append(examine(found, network.at(look), {}, gates))
+        if until and examined[-1].word_in_facet(until) != NO_WORD:
+            break
+    return Course(tuple(examined))
 
 
 def records(world: World, rules: Rules) -> InMemory:
@@ -238,7 +260,7 @@ def _meta(arms: Sequence[str], rules: Rules, seeds: int) -> Meta:
             "compare": {"seeds": seeds, "looks": list(rules.looks), "fit": 0.01, "metric": "accuracy"}, "verdict": verdict,
         },
         data={"name": "points", "counts": {"tune": 500}, "classes": ["cat", "dog"], "notice": ""},
-        metrics=METRICS, metric="accuracy", arms=list(arms), convex={NETWORK: False},
+        metrics=METRICS, metric="accuracy", search_metric="accuracy", arms=list(arms), convex={NETWORK: False},
         spaces={arm: {"lr": {"low": 1e-4, "high": 1.0, "log": True}} for arm in arms},
     )  # fmt: skip
 
@@ -292,7 +314,7 @@ def word_on_accuracy(
 ) -> str:
     """Return the word on the loss of one made-up comparison, where the rules judge the accuracy alone."""
     world = World(numbers={"test_accuracy": scatter.draw(random, rules.looks[-1], ahead, wider)})
-    return words(world, rules)["loss"]
+    return course_of(world, rules, until="loss").word("loss")
 
 
 # --- worlds with every facet
@@ -310,11 +332,12 @@ class Everything:
     seeds: int = 2
     searches: float = 0.5  # SD of a search's part of a point, in SDs of a seed's
     dimensions: int = 100
-    examples: int = 300
+    examples: int = 1000
     accuracy: float = 0.001  # SD over seeds
     wider: Mapping[str, float] = field(default_factory=dict)  # facet -> how many times as widely the last arm scatters
     away: Mapping[str, float] = field(default_factory=dict)  # facet -> how far the last arm lies away
     barrier: float = 0.0  # added to every barrier
+    unsure: float = 0.7  # how much a point moves a logit, of which the examples' own scatter by 3
     hotter: float = 1.0  # how many times as large the last arm's logits are
 
     def draw(self, random: np.random.Generator) -> World:
@@ -363,6 +386,6 @@ class Everything:
         """Return logits [k, R, S, N] and the targets [N] of one split."""
         axes = random.standard_normal((self.dimensions, self.examples)) / math.sqrt(self.dimensions)
         base = random.normal(0, 3, self.examples)
-        logits = base + points @ axes
+        logits = base + self.unsure * (points @ axes)
         logits[-1] *= self.hotter
-        return logits, (base > 0).astype(float)
+        return logits, (random.random(self.examples) < 1 / (1 + np.exp(-base))).astype(float)

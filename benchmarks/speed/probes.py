@@ -40,7 +40,7 @@ from harness.training.loop import train
 from harness.training.parts import Ingredients, Parts, assemble
 
 ROOT = Path(__file__).parents[2]
-PROBES = ("connectivity", "representation", "sharpness", "surface", "gradient_norm", "distance")
+PROBES = ("connectivity", "representation", "sharpness", "stability", "surface", "gradient_norm", "distance")
 DRAWINGS = {"train": 1024, "tune": 64, "test": 2048}
 RATES = {"sgd": {"lr": 0.05, "momentum": 0.9}, "adam": {"lr": 0.003}}
 EPOCHS = 6

@@ -115,9 +115,10 @@ def _replace_aa(cut: _Cut) -> list[str]:
 
 def _cap_twins(cut: _Cut) -> list[str]:
     """Let each seed of the first look have one twin when ``--set`` asks for fewer seeds than twins; return the notice."""
-    twins, seeds, looks = (cut.value("compare", key) for key in ("twins", "seeds", "looks"))
+    twins, seeds = cut.value("compare", "twins"), cut.value("compare", "seeds")
+    looks = cut.value("compare", "looks")
     first = looks[0] if isinstance(looks, list) and looks else None
-    changed = any(cut.changed_by_set("compare", key) for key in ("seeds", "looks"))
+    changed = cut.changed_by_set("compare", "seeds") or cut.changed_by_set("compare", "looks")
     if not changed or cut.set_by_hand("compare", "twins") or not all(map(_is_count, (twins, seeds, first))):
         return []
     if twins <= seeds * first:

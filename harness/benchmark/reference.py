@@ -67,7 +67,7 @@ it out, and `harness plan first.toml` says beforehand what it will do and how lo
 file. `--set KEY=VALUE` lays single values over both, as in `--set compare.epochs=20`, and may be given several times. Its
 value is TOML; what is not TOML is taken as a string. A table is merged key by key, and anything else is replaced.
 
-A file with [workloads](#workload-one-of-several-benchmarks-in-a-file) has several benchmarks in it. What lies over what: the
+A file with [workloads](#workload) has several benchmarks in it. What lies over what: the
 file, the workload, the profile, each `--set`.
 
 The file must be right as it stands and with each of its profiles. A setting that `--set` or a profile leaves without a

@@ -140,8 +140,9 @@ def _budget(arm: Mapping[str, Any]) -> str:
 def _power_line(row: Mapping[str, Any]) -> str:
     design = f"{row['arms']} arms of {row['network']}, {counted(row['replicates'], 'replicate')}"
     remark = "; exploratory: more replicates would show more" if row["exploratory"] else ""
-    probability = f"P(supported if the arms are identical) at most {row['supported_if_identical']:.2f}"
-    return f"  power, {design}: {probability}{remark}"
+    probability = row["supported_if_identical"]
+    known = "known from the first look on" if probability is None else f"{probability:.2f}"
+    return f"  power, {design}: P(supported if the arms are identical) {known}{remark}"
 
 
 def _most_line(document: Mapping[str, Any]) -> str:

@@ -44,6 +44,7 @@ class Campaign:
         self._reporter = reporter
         self._command = command
         self._looks = setting.plan.benchmark.compare.looks
+        self._most_looks = request.most_looks or len(self._looks)
         self._allowance = Allowance(setting, store)
         self.driver = Driver(
             setting, store, reporter, request.only_search, earlier, executor, may_begin=self._allowance.lasts
@@ -150,7 +151,7 @@ class Campaign:
             begin = "begins" if more == 1 else "begin"
             self._say_look(replicates, f"{counted(more, 'more replicate')} {begin}", records)
             self._note(following)
-            return following
+            return following if self._looks.index(replicates) + 1 < self._most_looks else None
         return None
 
     def _is_settled(self, records: Records) -> bool | None:

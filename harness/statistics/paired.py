@@ -14,7 +14,8 @@ import numpy as np
 
 from harness.errors import arguments
 from harness.statistics.intervals import half_width, standard_deviation
-from harness.statistics.pairwise import ENUMERATED, SAMPLED, Estimate
+from harness.statistics.pairwise import Estimate
+from harness.statistics.permuted import ENUMERATED, SAMPLED
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -82,7 +83,7 @@ def equivalence_p(estimate: Estimate, margin: float) -> float:
         return 1.0
     if estimate.se == 0:
         return 0.0 if abs(estimate.value) < margin else 1.0
-    return float(stats.t.sf((margin - abs(estimate.value)) / estimate.se, estimate.seeds - 1))
+    return float(stats.t.sf((margin - abs(estimate.value)) / estimate.se, estimate.replicates - 1))
 
 
 def minimum_effect_p(estimate: Estimate, margin: float) -> float:
@@ -117,7 +118,7 @@ def minimum_effect_p(estimate: Estimate, margin: float) -> float:
     size = abs(estimate.value)
     if estimate.se == 0:
         return 0.0 if size > margin else 1.0
-    tails = stats.t.sf(np.array([size - margin, size + margin]) / estimate.se, estimate.seeds - 1)
+    tails = stats.t.sf(np.array([size - margin, size + margin]) / estimate.se, estimate.replicates - 1)
     return min(1.0, float(tails.sum()))
 
 
@@ -205,39 +206,14 @@ def permutation_p(a: ArrayLike, b: ArrayLike, seed: int = 0) -> float:
     differences, seed = _differences(a, b), arguments.whole("seed", seed)
     if not np.isfinite(differences).all():
         return float("nan")
-    seeds = len(differences)
-    if 2**seeds <= ENUMERATED:
-        signs = 1.0 - 2.0 * ((np.arange(2**seeds)[:, None] >> np.arange(seeds)) & 1)
+    count = len(differences)
+    if 2**count <= ENUMERATED:
+        signs = 1.0 - 2.0 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
     else:
         random = np.random.default_rng(seed)
-        signs = np.vstack([np.ones(seeds), random.choice(np.array([-1.0, 1.0]), (SAMPLED, seeds))])
-    sums = magnitudes(a, b, signs)
+        signs = np.vstack([np.ones(count), random.choice(np.array([-1.0, 1.0]), (SAMPLED, count))])
+    sums = np.abs(signs @ differences)
     return float((sums >= sums[0] - 1e-12 * np.abs(differences).sum()).mean())
-
-
-def magnitudes(a: ArrayLike, b: ArrayLike, signs: ArrayLike) -> Array:
-    """Return the size of the summed differences for every arrangement of the arms' names.
-
-    Args:
-        a: Numbers ``[S]`` of the first arm, one per seed.
-        b: Numbers ``[S]`` of the second arm, of the same seeds.
-        signs: Arrangements ``[A, S]`` of +1 and -1; -1 exchanges the names of that seed. ``pairwise.arrangements`` makes
-            them.
-
-    Returns:
-        ``|sum of signs * (a - b)|``, ``[A]``. All are NaN where a difference is not finite.
-
-    Raises:
-        ValueError: The lengths do not agree.
-
-    >>> print(magnitudes([3.0, 2.0], [1.0, 1.0], [[1, 1], [1, -1]]))
-    [3. 1.]
-    """
-    differences = _differences(a, b)
-    orders, _ = arguments.arrays(("signs", signs, "A S"), ("a", a, "S"))
-    if not np.isfinite(differences).all():
-        return np.full(len(orders), np.nan)
-    return np.abs(orders @ differences)
 
 
 def _differences(a: ArrayLike, b: ArrayLike) -> Array:

@@ -9,8 +9,12 @@ a problem that nobody has tried, so the words of several workloads are read from
 - tau^2 is that of Paule and Mandel 1982 (doi:10.6028/jres.087.022), which needs no normal distribution of the effects.
 - The interval of mu is that of Hartung and Knapp 2001 (doi:10.1002/sim.1009) with k - 1 degrees of freedom. Its standard
   error is never below that of known variances (Knapp and Hartung 2003, doi:10.1002/sim.1482).
-- The prediction interval is that of Higgins, Thompson and Spiegelhalter 2009 (doi:10.1111/j.1467-985X.2008.00552.x) with
-  k - 2 degrees of freedom, around the standard error of Hartung and Knapp (Partlett and Riley 2017, doi:10.1002/sim.7140).
+- The prediction interval takes in that tau is hardly known from so few studies: it is that of mu + tau z, where tau has its
+  confidence distribution and not one value (Nagashima, Noma and Furukawa 2019, doi:10.1177/0962280218773520). tau^2 is beyond
+  t with the confidence that chi-squared of k - 1 is below Paule and Mandel's sum at t (Viechtbauer 2007,
+  doi:10.1002/sim.2514), and given tau, mu is normal. The usual interval, with one value of tau and k - 2 degrees of freedom
+  (Higgins, Thompson and Spiegelhalter 2009), covers .80 to .88 instead of .90 where the studies' errors are about as large as
+  tau, as they are here; this one covers .86 to .98 there.
 """
 
 from __future__ import annotations
@@ -30,7 +34,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-FEWEST = 3  # studies: a prediction has as many degrees of freedom as there are studies, less two
+FEWEST = 3  # studies
+VALUES = 600  # of tau^2, by which its distribution is summed up
+DECADES = (-5, 5)  # of tau^2, around the variance of the effects
+FAR = 40.0  # standard deviations in which all of a normal distribution lies
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,8 @@ class Pooled:
 
     All fields but ``studies`` are in the unit of the effects.
 
-    >>> Pooled(0.1, 0.05, -0.1, 0.3, 0.1, -0.3, 0.5, studies=6).spread > 0.1
-    True
+    >>> Pooled(0.1, 0.05, -0.1, 0.3, 0.1, -0.3, 0.5, studies=6).predicted_high
+    0.5
     """
 
     mean: float
@@ -51,11 +58,6 @@ class Pooled:
     predicted_low: float  # end of the interval in which the true effect of one more study lies
     predicted_high: float
     studies: int
-
-    @property
-    def spread(self) -> float:
-        """The standard error of a prediction: the root of tau^2 + se^2."""
-        return math.hypot(self.tau, self.se)
 
 
 def paule_mandel(effects: ArrayLike, errors: ArrayLike) -> float:
@@ -99,13 +101,13 @@ def random_effects(effects: ArrayLike, errors: ArrayLike, confidence: float = 0.
     Raises:
         ValueError: There are fewer than three studies, the lengths do not agree, or an error is below 0.
 
-    Source: Hartung and Knapp 2001, doi:10.1002/sim.1009; Partlett and Riley 2017, doi:10.1002/sim.7140.
+    Source: Hartung and Knapp 2001, doi:10.1002/sim.1009; Nagashima et al. 2019, doi:10.1177/0962280218773520.
 
     >>> pooled = random_effects([0.1, 0.5, 0.9, 0.5], [0.1, 0.1, 0.1, 0.1])
     >>> print(f"{pooled.mean:.2f} from {pooled.low:.2f} to {pooled.high:.2f}")
     0.50 from 0.12 to 0.88
     >>> print(f"one more study: {pooled.predicted_low:.2f} to {pooled.predicted_high:.2f}")
-    one more study: -0.51 to 1.51
+    one more study: -0.34 to 1.34
     """
     values, variances, exponent = _checked(effects, errors)
     confidence, studies = arguments.share("confidence", confidence), len(values)
@@ -113,50 +115,132 @@ def random_effects(effects: ArrayLike, errors: ArrayLike, confidence: float = 0.
         return Pooled(*[math.nan] * 7, studies)
     tau_squared = _tau_squared(values, variances)
     weights, mean = _weighted(values, variances, tau_squared)
-    ratio = float(np.sum(weights * (values - mean) ** 2)) / (studies - 1)
-    se = math.sqrt(max(ratio, 1.0) / float(weights.sum())) if np.isfinite(weights).all() else 0.0
-    tau = math.sqrt(tau_squared)
+    se = 0.0
+    if np.isfinite(weights).all():  # else neither the studies nor their effects vary
+        ratio = float(np.sum(weights * (values - mean) ** 2)) / (studies - 1)
+        se = math.sqrt(max(ratio, 1.0) / float(weights.sum()))
     reach = float(half_width(se, studies - 1, confidence))
-    predicted = float(half_width(math.hypot(tau, se), studies - 2, confidence))
-    numbers = (mean, se, mean - reach, mean + reach, tau, mean - predicted, mean + predicted)
+    predicted = _Prediction.of(values, variances)
+    ends = (predicted.quantile((1 - confidence) / 2), predicted.quantile((1 + confidence) / 2))
+    numbers = (mean, se, mean - reach, mean + reach, math.sqrt(tau_squared), *ends)
     return Pooled(*(float(np.ldexp(number, exponent)) for number in numbers), studies)
 
 
-def within_p(pooled: Pooled, margin: float, two_sided: bool = True) -> float:
+def within_p(effects: ArrayLike, errors: ArrayLike, margin: float, two_sided: bool = True) -> float:
     """Return the p-value of "in one more study the effect is beyond the margin": small where it surely lies within.
 
     Args:
-        pooled: What ``random_effects`` returned.
-        margin: The largest effect that does not matter, in the unit of the effects, at least 0.
+        effects: One effect per study ``[K]``, in any unit.
+        errors: Their standard errors ``[K]``, in the same unit, at least 0.
+        margin: The largest effect that does not matter, in the same unit, at least 0.
         two_sided: Whether the effect may be too large in both directions. A distance may well be below its margin.
 
     Returns:
-        P(T > (margin - size) / spread) with K - 2 degrees of freedom, where the size of a two-sided effect is its absolute
-        value. In [0, 1]; NaN for a NaN.
+        The probability that the effect of one more study is above the margin, or below minus the margin, whichever is more.
+        It is below alpha just where the prediction interval of ``1 - 2 * alpha`` lies within the margin. NaN for a NaN.
 
-    >>> print(f"{within_p(random_effects([0.1, 0.0, -0.1, 0.0], [0.1, 0.1, 0.1, 0.1]), margin=0.5):.4f}")
-    0.0049
+    Raises:
+        ValueError: There are fewer than three studies, the lengths do not agree, or a number is below 0.
+
+    >>> print(f"{within_p([0.1, 0.0, -0.1, 0.0], [0.1, 0.1, 0.1, 0.1], margin=0.5):.4f}")
+    0.0050
     """
-    pooled, margin, size = _checked_test(pooled, margin, two_sided)
-    return _tail(margin - size, pooled)
+    predicted, end = _predicted(effects, errors, margin)
+    if predicted is None:
+        return math.nan
+    above, below = 1 - predicted.below(end), predicted.below(-end)
+    return max(above, below) if arguments.flag("two_sided", two_sided) else above
 
 
-def beyond_p(pooled: Pooled, margin: float, two_sided: bool = True) -> float:
+def beyond_p(effects: ArrayLike, errors: ArrayLike, margin: float, two_sided: bool = True) -> float:
     """Return the p-value of "in one more study the effect is within the margin": small where it surely lies beyond.
 
     Args:
-        pooled: What ``random_effects`` returned.
-        margin: The largest effect that does not matter, in the unit of the effects, at least 0.
+        effects: One effect per study ``[K]``, in any unit.
+        errors: Their standard errors ``[K]``, in the same unit, at least 0.
+        margin: The largest effect that does not matter, in the same unit, at least 0.
         two_sided: Whether the effect may be too large in both directions.
 
     Returns:
-        P(T > (size - margin) / spread) with K - 2 degrees of freedom, in [0, 1]; NaN for a NaN.
+        The probability that the effect of one more study is below the margin, or above minus the margin, whichever is less.
+        It is below alpha just where the prediction interval of ``1 - 2 * alpha`` lies beyond the margin. NaN for a NaN.
 
-    >>> print(f"{beyond_p(random_effects([0.9, 1.0, 1.1, 1.0], [0.1, 0.1, 0.1, 0.1]), margin=0.5):.4f}")
-    0.0049
+    Raises:
+        ValueError: There are fewer than three studies, the lengths do not agree, or a number is below 0.
+
+    >>> print(f"{beyond_p([0.9, 1.0, 1.1, 1.0], [0.1, 0.1, 0.1, 0.1], margin=0.5):.4f}")
+    0.0050
     """
-    pooled, margin, size = _checked_test(pooled, margin, two_sided)
-    return _tail(size - margin, pooled)
+    predicted, end = _predicted(effects, errors, margin)
+    if predicted is None:
+        return math.nan
+    not_above, not_below = predicted.below(end), 1 - predicted.below(-end)
+    return min(not_above, not_below) if arguments.flag("two_sided", two_sided) else not_above
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """The effect of one more study, as a mixture of normal distributions: one for each value of tau^2."""
+
+    weights: Array  # [V], of sum 1
+    means: Array  # [V]
+    spreads: Array  # [V], at least 0
+
+    @classmethod
+    def of(cls, values: Array, variances: Array) -> _Prediction:
+        """Return the prediction from effects and variances [K]; a single value where none of them varies."""
+        from scipy.stats import chi2
+
+        size = max(float(np.var(values, ddof=1)), float(variances.mean()))
+        if size == 0:
+            return cls(np.ones(1), values[:1], np.zeros(1))
+        ends = size * np.geomspace(10.0 ** DECADES[0], 10.0 ** DECADES[1], VALUES)
+        ends = (
+            np.concatenate([[0.0], ends]) if variances.all() else ends
+        )  # without an error of their own, tau is above 0
+        weights, means = _weighted_at(values, variances, ends)
+        squares = np.sum(weights * (values - means[:, None]) ** 2, axis=1)
+        below = np.maximum.accumulate(chi2.sf(squares, len(values) - 1))  # the confidence that tau^2 is below each end
+        below[-1] = 1.0
+        shares = np.concatenate([below[:1], np.diff(below)])
+        middles = np.concatenate([ends[:1], np.sqrt(ends[1:] * ends[:-1])])
+        weights, means = _weighted_at(values, variances, middles)
+        return cls(shares, means, np.sqrt(1 / weights.sum(axis=1) + middles))
+
+    def below(self, end: float) -> float:
+        """Return the probability that the effect is below ``end``."""
+        from scipy.special import ndtr
+
+        if not self.spreads.all():
+            return float(self.means[0] < end)
+        return float(np.sum(self.weights * ndtr((end - self.means) / self.spreads)))
+
+    def quantile(self, part: float) -> float:
+        """Return the number below which the effect lies with this probability."""
+        from scipy.optimize import brentq
+
+        low, high = float((self.means - FAR * self.spreads).min()), float((self.means + FAR * self.spreads).max())
+        return (
+            low
+            if low == high
+            else float(brentq(lambda end: self.below(end) - part, low, high, xtol=1e-300, rtol=1e-13))
+        )
+
+
+def _weighted_at(values: Array, variances: Array, tau_squared: Array) -> tuple[Array, Array]:
+    """Return the weights [V, K] and the weighted means [V] for each value of tau^2."""
+    weights: Array = 1 / (variances + tau_squared[:, None])
+    means: Array = np.sum(weights * values, axis=1) / weights.sum(axis=1)
+    return weights, means
+
+
+def _predicted(effects: ArrayLike, errors: ArrayLike, margin: float) -> tuple[_Prediction | None, float]:
+    """Return the prediction, None where a number is not finite, and the margin in its unit."""
+    values, variances, exponent = _checked(effects, errors)
+    margin = arguments.number("margin", margin, 0, nan=True)
+    if math.isnan(margin) or not (np.isfinite(values).all() and np.isfinite(variances).all()):
+        return None, math.nan
+    return _Prediction.of(values, variances), float(np.ldexp(margin, -exponent))
 
 
 def _checked(effects: ArrayLike, errors: ArrayLike) -> tuple[Array, Array, int]:
@@ -198,21 +282,3 @@ def _weighted(values: Array, variances: Array, tau_squared: float) -> tuple[Arra
     if not np.isfinite(weights).all():  # neither the studies nor their effects vary
         return weights, float(values.mean())
     return weights, float(np.sum(weights * values) / weights.sum())
-
-
-def _checked_test(pooled: Pooled, margin: float, two_sided: bool) -> tuple[Pooled, float, float]:
-    """Return the pooled effect, the margin, and how large the effect is in the direction that matters."""
-    arguments.instance("pooled", pooled, Pooled, "what random_effects returned")
-    margin = arguments.number("margin", margin, 0, nan=True)
-    return pooled, margin, abs(pooled.mean) if arguments.flag("two_sided", two_sided) else pooled.mean
-
-
-def _tail(distance: float, pooled: Pooled) -> float:
-    """Return P(T > distance / spread) of a prediction."""
-    from scipy import stats
-
-    if not (math.isfinite(distance) and math.isfinite(pooled.spread)):
-        return math.nan
-    if pooled.spread == 0:
-        return 0.0 if distance > 0 else 1.0
-    return float(stats.t.sf(distance / pooled.spread, pooled.studies - 2))

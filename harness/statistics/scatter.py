@@ -60,6 +60,7 @@ class DistancesScatter:
     log_scatter: float = math.inf  # margin of log(W_a / W_b) of the first measure
     excess: float = math.inf  # margin of B - W of every measure
     between: float = math.inf  # margin of B of every measure
+    apart: int | None = None  # only replicates up to so far apart in a circle of all are measured; None for all
 
 
 def numbers_scatter(numbers: ArrayLike, margins: ArrayLike) -> NumbersScatter:
@@ -96,7 +97,7 @@ def numbers_scatter(numbers: ArrayLike, margins: ArrayLike) -> NumbersScatter:
 
 def distances_scatter(
     within: ArrayLike, floors: ArrayLike = (), log_rho: float = math.inf, log_scatter: float = math.inf,
-    excess: float = math.inf, between: float = math.inf,
+    excess: float = math.inf, between: float = math.inf, apart: int | None = None,
 ) -> DistancesScatter:  # fmt: skip
     """Return how the distances of a facet scatter, from those within the arms so far.
 
@@ -110,6 +111,7 @@ def distances_scatter(
         log_scatter: The margin of log(W_a / W_b) of the first measure.
         excess: The margin of B - W of every measure, in the unit of the distances.
         between: The margin of B of every measure, in the same unit.
+        apart: Only replicates up to so far apart in a circle of all are measured, at every look; None for all.
 
     Returns:
         Means over the arms, and the root mean squares of both parts. The correlation is that of the measures' distances
@@ -142,6 +144,7 @@ def distances_scatter(
         log_scatter=arguments.number("log_scatter", log_scatter, 0),
         excess=arguments.number("excess", excess, 0),
         between=arguments.number("between", between, 0),
+        apart=None if apart is None else arguments.whole("apart", apart, 1),
     )
 
 

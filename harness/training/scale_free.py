@@ -140,16 +140,22 @@ class _Test:
         return ScaleFree({name: units[name] for name in names if name in units}, groups)
 
     def _slopes(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """Return the derivatives by the logarithms of the tensors' scales, at new noise and in a new direction."""
+        """Return the derivatives by the logarithms of the tensors' scales, at new noise and in a new direction.
+
+        All tensors are differentiated, as in training: a network may have a layer that crashes where some are left out
+        (torch's group norm in the channels_last layout).
+        """
         self._perturb()
-        tensors = [self._weights[name] for name in names]
         with torch.enable_grad():
             outputs = self._forward()
             direction = torch.randn(outputs.shape, generator=self._random, dtype=outputs.dtype)
-            gradients = torch.autograd.grad((direction * outputs).sum(), tensors, allow_unused=True)
-        length = float(direction.norm() * outputs.detach().norm())
-        slopes = [0.0 if g is None else float((g * w.detach()).sum()) for g, w in zip(gradients, tensors, strict=True)]
-        return np.array(slopes) / length
+            every = torch.autograd.grad((direction * outputs).sum(), list(self._weights.values()), allow_unused=True)
+        gradients, length = (
+            dict(zip(self._weights, every, strict=True)),
+            float(direction.norm() * outputs.detach().norm()),
+        )
+        products = [0.0 if (g := gradients[n]) is None else float((g * self._weights[n].detach()).sum()) for n in names]
+        return np.array(products) / length
 
     @torch.no_grad()
     def _perturb(self) -> None:

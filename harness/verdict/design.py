@@ -125,8 +125,8 @@ class Network:
         return {int(steps) for steps in rows.groupby("run_id")["steps"].max()}
 
     def has_control(self, role: str) -> bool:
-        """Return whether a control of that role has a run that ended well."""
-        return any(kind == role and self.done_runs(name) for name, (kind, _) in self.controls.items())
+        """Return whether a control of that role has a replicate that it did not lose."""
+        return any(kind == role and self.whole_replicates(name) for name, (kind, _) in self.controls.items())
 
 
 def networks_of(records: Records, protocol: Protocol) -> list[Network]:

@@ -80,7 +80,7 @@ class Entry:
         return self._judge(self.p.different_overall.get(factor, 1.0), factor)
 
     def _judge(self, p_different: float, factor: float) -> Judged:
-        if not self.measured or self.estimate.seeds < FEWEST:
+        if not self.measured or self.estimate.replicates < FEWEST:
             return Judged("inconclusive", "" if not self.measured else f"fewer than {FEWEST} replicates")
         judged = judge(
             self.estimate, self.margin(factor), self.p.same.get(factor, 1.0), p_different, self.below_floor,

@@ -28,8 +28,14 @@ NAMES = {
     "train_loss": "train loss",
     "calibrated_loss": "calibrated test loss",
     "test_loss": "test loss",
+    "root_jsd": "root JSD",
+    "prediction_distance": "prediction distance",
     "function_scatter": "predictions",
-    "representation_scatter": "representation",
+    "cka_penultimate": "CKA distance",
+    "cka_within_penultimate": "CKA distance within classes",
+    "procrustes_penultimate": "Procrustes distance",
+    "procrustes_within_penultimate": "Procrustes distance within classes",
+    "representation_scatter": "representations",
 }  # of measures, in words
 
 
@@ -88,7 +94,7 @@ def _without_zero(text: str) -> str:
 
 def _telling(examined: Examined, facet: str, word: str) -> Entry | None:
     """Return the entry that a word rests on most; None where no entry has an estimate."""
-    entries = [entry for entry in examined.entries_of(facet) if entry.measured and entry.estimate.seeds >= FEWEST]
+    entries = [entry for entry in examined.entries_of(facet) if entry.measured and entry.estimate.replicates >= FEWEST]
     entries = [entry for entry in entries if math.isfinite(entry.estimate.value)]
     if word == NOT_CONNECTED:
         entries = [entry for entry in entries if entry.measure.scale == "barrier"]
@@ -123,7 +129,7 @@ def _size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], s
     """Return how far two arms are apart, in words, and a function that writes the margin in the same unit."""
     one, other = (arm_text(network, arm) for arm in (entry.pair.one, entry.pair.other))
     measure, estimate = entry.measure, entry.estimate
-    name = NAMES.get(measure.name, measure.name.replace("_", " "))
+    name = NAMES.get(measure.name, measure.name)
     if measure.scale == "difference" or (measure.is_log and entry.margin().two_sided):
         first_leads = (estimate.value >= 0) == (measure.name == "accuracy" or measure.facet != "loss")
         one, other = (one, other) if first_leads else (other, one)
@@ -148,7 +154,7 @@ def _size_text(network: Network, entry: Entry) -> tuple[str, Callable[[float], s
 
 
 def _turned(estimate: Estimate) -> Estimate:
-    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.se, estimate.seeds)
+    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.se, estimate.replicates)
 
 
 def _points(estimate: Estimate) -> str:

@@ -22,7 +22,7 @@ def with_estimate(entry: Entry) -> Entry:
         return entry
     level = entry.network.level
     estimate, distance = entry.compared.estimate(level), entry.compared.distance(level)
-    if estimate.seeds < FEWEST or not math.isfinite(estimate.value):
+    if estimate.replicates < FEWEST or not math.isfinite(estimate.value):
         estimate = replace(estimate, low=-math.inf, high=math.inf, se=math.nan)
     return replace(entry, estimate=estimate, distance=distance)
 
@@ -32,7 +32,7 @@ def with_p_values(entries: Sequence[Entry]) -> list[Entry]:
 
     Holm's method adjusts the minimum-effect p-values for all pairs and measures of a facet, and for those of all facets.
     """
-    tested = [entry for entry in entries if entry.measured and entry.estimate.seeds >= FEWEST]
+    tested = [entry for entry in entries if entry.measured and entry.estimate.replicates >= FEWEST]
     different = {entry.key: _different_p(entry) for entry in tested if math.isfinite(entry.estimate.value)}
     p_values: dict[Key, PValues] = {}
     for kind in (ARMS, *CONTROLS):

@@ -100,7 +100,7 @@ def size_of(difference: Estimate) -> Estimate:
     """Return the size of a difference, with the ends of its interval."""
     largest = max(abs(difference.low), abs(difference.high))
     smallest = max(0.0, difference.low, -difference.high)
-    return Estimate(abs(difference.value), smallest, largest, difference.se, difference.seeds)
+    return Estimate(abs(difference.value), smallest, largest, difference.se, difference.replicates)
 
 
 def _common(a: Numbers, b: Numbers) -> tuple[Unit, ...]:

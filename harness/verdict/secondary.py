@@ -19,7 +19,7 @@ from harness.plugin.runs import digest
 from harness.records import Records
 from harness.statistics.intervals import clopper_pearson
 from harness.statistics.pairwise import Estimate
-from harness.statistics.power import seeds_for_better
+from harness.statistics.power import replicates_for_better
 from harness.verdict.course import Course
 from harness.verdict.design import Pair
 from harness.verdict.distance_blocks import DistanceBlocks
@@ -69,8 +69,8 @@ def secondary_rows(records: Records, course: Course) -> Iterator[dict[str, Any]]
                 **estimate_columns(estimate, secondary.scale), "below_floor": False, "label": "",
                 "detail": "secondary: decides nothing", "label_half_margin": "", "label_double_margin": "",
                 "look": network.look, "looks": len(network.protocol.looks), "level": network.level,
-                "replicates": estimate.seeds, "replicates_lost": len(network.replicates) - estimate.seeds,
-                "replicates_needed": seeds_for_better() if is_probability else math.nan, "covers": "", "controls": "",
+                "replicates": estimate.replicates, "replicates_lost": len(network.replicates) - estimate.replicates,
+                "replicates_needed": replicates_for_better() if is_probability else math.nan, "covers": "", "controls": "",
             }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from harness.verdict.judging import Examined, needed
 from harness.verdict.lines import lines_of
 from harness.verdict.measurements import MOVABLE, Missing
 from harness.verdict.measures import PROBES
+from harness.verdict.power import course_power
 from harness.verdict.replicates import CONTROLS
 from harness.verdict.words import NO_WORD, NOT_CONNECTED, UPPER_BOUND
 
@@ -32,7 +33,7 @@ class Stated:
     double: Statement  # at twice the margins
     words: Mapping[str, str]  # by facet, adjusted within the facet
     looks: Mapping[str, int | None]  # by facet: the look at which it got its word
-    power: float  # P(supported | the arms are identical), as far as the distances decide it
+    power: float  # P(supported | the arms are identical), of the facets that were measured; NaN before the first look
     aa: str  # what the A/A arm says: "not run", the facets on which it is different, or "nowhere different"
     different: str  # the same of the known-different arm: the facets on which it was not told apart
     exploratory: bool  # whether the design was too small to expect "supported" of identical arms
@@ -45,7 +46,7 @@ def state(course: Course) -> Stated:
     """Return the statement on a network, and why it is no other."""
     facets = tuple(course.network.protocol.primaries)
     words = {facet: facet_word(course, facet) for facet in facets}
-    power, controls = _power(course), {role: control_text(course.last, role) for role in CONTROLS}
+    power, controls = course_power(course), {role: control_text(course.last, role) for role in CONTROLS}
     exploratory = course.network.protocol.exploratory(power)
     named = [(CONTROLS[role], text) for role, text in controls.items()]
     return Stated(
@@ -62,14 +63,6 @@ def state(course: Course) -> Stated:
         doubts=find_doubts(course, named, QUIET, _exploratory_text(power) if exploratory else ""),
         reasons=tuple(_reasons(course, words)),
     )
-
-
-def _power(course: Course) -> float:
-    """Return P(supported | the arms are identical), with the representation compared as far as it was measured."""
-    network = course.network
-    if len(network.arms) < 2:
-        return 0.0
-    return network.protocol.power(len(network.arms), network.convex, course.last.circle)
 
 
 def _exploratory_text(power: float) -> str:
@@ -160,7 +153,6 @@ def _reasons(course: Course, words: Mapping[str, str]) -> Iterator[str]:
         yield from _about_facet(course, facet, word)
     if _statement(course, 1.0) == "refuted" and not all(gate.passed for gate in course.last.gates.values()):
         yield "the loss was compared before every arm had reached a minimum: train longer before you blame the minima"
-    yield from _about_circle(course)
 
 
 def _about_facet(course: Course, facet: str, word: str) -> Iterator[str]:
@@ -222,15 +214,3 @@ def _sized(entry: Entry) -> str:
     value = entry.estimate.value
     size = f"x{math.exp(value):.3g}" if entry.measure.is_log else f"{value:.3g}"
     return f"{_pair_text(entry)} {size}"
-
-
-def _about_circle(course: Course) -> Iterator[str]:
-    """Yield a line where the representation was not compared between all replicates."""
-    network, circle = course.network, course.last.circle
-    if network.convex or len(network.arms) < 2 or not circle or circle >= network.protocol.most_replicates // 2:
-        return
-    whole = network.protocol.power(len(network.arms), network.convex)
-    yield (
-        f"power {_power(course):.2f}, or {whole:.2f} with all pairs: the representation was compared between "
-        f"replicates at most {circle} apart in a circle of all"
-    )

@@ -63,7 +63,7 @@ from harness.errors import BenchmarkError
         ("trials = 3", "trials = 3\nlayer_factor = [0.5, 0.1]", r"search\.layer_factor: must be \[low, high\] with low <= high, got \[0\.5, 0\.1\]"),
         ("trials = 3", "trials = 3\nlayer_factor = [0.5]", r"search\.layer_factor: must be \[low, high\]"),
         ("trials = 3", "trials = 3\nlayer_factor = [0.0, 0.5]", r"search\.layer_factor: must be a number >= 0\.0001 and <= 1, got 0\.0"),
-        ("[report]", '[report]\ntarget = { metric = "accuracy" }', r"tiny\.toml:21: report\.target: must have 'value', got none; add value = "),
+        ("[report]", '[report]\ntarget = { metric = "accuracy" }', r"tiny\.toml:22: report\.target: must have 'value', got none; add value = "),
         ("[report]", '[report]\ntarget = { metric = "accuracy", value = true }', r"report\.target\.value: must be a number >= -1000000 and <= 1000000, got true"),
         ("[report]", '[report]\ntarget = { metric = "accuracy", value = 0.9, by = 3 }', r"report\.target\.by: must be a known key, got 'by'"),
         ("[report]", '[report]\ntarget = { metric = "accuracy", value = inf }', r"report\.target\.value: must be a finite number, got inf"),

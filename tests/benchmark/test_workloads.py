@@ -46,7 +46,6 @@ trials = 1
 [profiles.short.data]
 size = 24
 """
-MOONS = '[[workload]]\nname = "points"'
 
 
 @pytest.fixture
@@ -102,7 +101,10 @@ def test_the_common_folder_has_another_name_where_a_workload_is_another_and_the_
     assert name.startswith("both-")
     assert load_workloads(file(), None, ("search.trials=9", "compare.looks=[2]")).folder_name == name
     assert load_workloads(file(("size = 8", "size = 12"))).folder_name != name
-    assert load_workloads(file((MOONS, MOONS + "\n[workload.search]\nepochs = [3]\n"))).folder_name != name
+    assert (
+        load_workloads(file(("[workload.train]", "[workload.search]\nepochs = [3]\n[workload.train]"))).folder_name
+        != name
+    )
     small, points = (identity(benchmark) for benchmark in load_workloads(file()).benchmarks)
     assert small != points
 
@@ -117,18 +119,18 @@ def test_every_value_remembers_its_line(file):
 
 
 WRONG = {
-    "twice": (('name = "points"', 'name = "small"'), r":21: workload.name: must be another name for each workload, got 'small' twice"),
+    "twice": (('name = "points"', 'name = "small"'), r":22: workload.name: must be another name for each workload, got 'small' twice"),
     "twice, in other letters": (('name = "points"', 'name = "SMALL"'), r"workload.name: must be another name .* got 'SMALL' twice"),
-    "without a name": (('name = "points"\n', ""), r":20: workload.name: must be the name of the workload, got none; add name = "),
-    "a name that is none": (('name = "points"', "name = 3"), r":21: workload.name: must be the name of the workload, got 3"),
-    "a name with a slash": (('name = "points"', 'name = "a/b"'), r":21: name: must be up to 64 letters, .*, got 'a/b'"),
-    "an unknown key": (("optional = true", "optoinal = true"), r":22: workload.optoinal: must be a key that a workload may have, got 'optoinal'; did you mean 'optional'"),
-    "a section of all": (("optional = true", 'report = { formats = ["csv"] }'), r":22: workload.report: must be a key that a workload may have, got 'report'"),
-    "no flag": (("optional = true", "optional = 1"), r":22: workload.optional: must be true or false, got 1"),
-    "an unknown key in a section": (("size = 8", "sizes = 8"), r":18: data.sizes: must be a known key, got 'sizes'; did you mean 'size'\? \(in the workload 'small'\)"),
-    "a wrong value": (("size = 8", "size = -8"), r":18: data.size: must be a whole number .*, got -8 \(in the workload 'small'\)"),
-    "no section": (("[workload.data]\nsize = 8", "data = 8"), r":17: data: must be a table, got 8 \(in the workload 'small'\)"),
-    "in a profile": (("[profiles.short.search]", "[[profiles.short.workload]]"), r":34: profiles.short.workload: must stand outside of a profile, got it in one"),
+    "without a name": (('name = "points"\n', ""), r":21: workload.name: must be the name of the workload, got none; add name = "),
+    "a name that is none": (('name = "points"', "name = 3"), r":22: workload.name: must be the name of the workload, got 3"),
+    "a name with a slash": (('name = "points"', 'name = "a/b"'), r":22: name: must be up to 64 letters, .*, got 'a/b'"),
+    "an unknown key": (("optional = true", "optoinal = true"), r":23: workload.optoinal: must be a key that a workload may have, got 'optoinal'; did you mean 'optional'"),
+    "a section of all": (("optional = true", 'report = { formats = ["csv"] }'), r":23: workload.report: must be a key that a workload may have, got 'report'"),
+    "no flag": (("optional = true", "optional = 1"), r":23: workload.optional: must be true or false, got 1"),
+    "an unknown key in a section": (("size = 8", "sizes = 8"), r":19: data.sizes: must be a known key, got 'sizes'; did you mean 'size'\? \(in the workload 'small'\)"),
+    "a wrong value": (("size = 8", "size = -8"), r":19: data.size: must be a whole number .*, got -8 \(in the workload 'small'\)"),
+    "no section": (("[workload.data]\nsize = 8", "data = 8"), r":18: data: must be a table, got 8 \(in the workload 'small'\)"),
+    "in a profile": (("[profiles.short.search]", "[[profiles.short.workload]]"), r":32: profiles.short.workload: must stand outside of a profile, got it in one"),
     "wrong in a profile": (("trials = 1", "trials = 0"), r"search.trials: must be .*, got 0 \(in the profile 'short'\) \(in the workload 'small'\)"),
     "one table": (('[[workload]]\nname = "small"', '[workload]\nname = "small"'), None),
 }  # fmt: skip

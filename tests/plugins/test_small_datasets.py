@@ -14,9 +14,9 @@ from harness.plugin.discovery import discover
 FOUND = discover()
 
 
-def opened(name, root=None, tune=0.2, seed=0, size=16, **options):
+def opened(name, root=None, seed=0, **options):
     dataset = FOUND.get("dataset", name, Dataset)
-    return dataset.open(DataRequest(root, False, size, tune, seed, "error", {**dataset.options, **options}))
+    return dataset.open(DataRequest(root, False, 16, 0.2, seed, "error", {**dataset.options, **options}))
 
 
 @pytest.mark.parametrize("name", ["digits", "moons", "drawings", "diabetes"])

@@ -109,8 +109,10 @@ def test_a_pair_has_the_first_seeds_of_two_replicates(setting):
 
 @pytest.mark.parametrize("size", [None, 20, 60])
 def test_a_later_look_brings_pairs_and_changes_none_among_the_replicates_before_it(setting, size):
-    sizes = "" if size is None else f"probe_sizes = {{ fake = {size} }}\n"
-    made = setting(("looks = [1]", "looks = [3, 5, 9]"), replicates=None, more=f"untuned = 0\ngate = false\n{sizes}")
+    made = setting(("looks = [1]", "looks = [3, 5, 9]"), replicates=None)
+    compare = made.plan.benchmark.compare.model_copy(update={"probe_sizes": {} if size is None else {"fake": size}})
+    benchmark = made.plan.benchmark.model_copy(update={"compare": compare})
+    made = replace(made, plan=replace(made.plan, benchmark=benchmark))
     asked = {}
     for replicates in (3, 5, 9):
         cells = [cell for cell in every(made) if cell.replicate < replicates]

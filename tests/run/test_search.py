@@ -526,11 +526,15 @@ def test_the_combinations_of_a_space_are_counted():
 
 
 def test_another_search_seed_asks_other_parameters(setting, start):
-    first, _ = start(setting(), "a")
-    second, _ = start(setting(("trials = 3", "trials = 3\nseed = 1")), "b")
-    one, two = first.ask(1)[0], second.ask(1)[0]
-    assert one.optimizer != two.optimizer
-    assert one.init_seed != two.init_seed
+    first, one = start(setting(), "a")
+    second, two = start(setting(("trials = 3", "trials = 3\nseed = 1")), "b")
+    for search, store in ((first, one), (second, two)):
+        carry_out(search, store)
+    assert {row["seed"] for row in one.db.execute("SELECT seed FROM runs")} != {
+        row["seed"] for row in two.db.execute("SELECT seed FROM runs")
+    }
+    assert table(one)[0][1] == table(two)[0][1]  # the defaults
+    assert table(one)[1][1] != table(two)[1][1]
 
 
 def test_the_store_can_be_removed_while_a_copy_goes_on(setting, start, tmp_path):
@@ -750,7 +754,7 @@ def test_two_objectives_are_told_to_optuna_and_a_kill_changes_nothing(setting, s
 
 
 def test_a_replicate_is_another_search_with_other_seeds(setting, start):
-    plan = setting(("trials = 3", "trials = 4\nseeds = 2\nreplicates = 2"))
+    plan = setting(("trials = 3", "trials = 4\nseeds = 2"))
     first, one = start(plan, "first")
     carry_out(first, one)
     second, two = start(plan, "second", replicate=1)

@@ -20,8 +20,7 @@ import pytest
 
 import harness.statistics
 from harness.statistics.labels import Margin
-from harness.statistics.pairwise import Estimate, arrangements, between, excess
-from harness.statistics.pooling import random_effects
+from harness.statistics.pairwise import Estimate, between, excess
 from harness.statistics.representation import Representation, represent
 from harness.statistics.scatter import NumbersScatter
 
@@ -63,9 +62,7 @@ X, Y = RANDOM.standard_normal((12, 3)), RANDOM.standard_normal((12, 4))
 BLOCKS = {"aa": square(), "bb": square(), "ab": distances(5, 5)}
 ESTIMATE = Estimate(0.1, 0.0, 0.2, 0.05, 8)
 SCATTER = NumbersScatter(covariance=((0.04,),), margins=(0.5,))
-POOLED = random_effects(A, np.full(6, 0.2))
 P_VALUES = [0.01, 0.04, 0.03, 0.5]
-ARRANGED = np.abs(RANDOM.standard_normal((3, 16))) + 1
 REPRESENTED = {"one": represent(X), "other": represent(Y)}
 HUNDRED = {"one": represent(RANDOM.standard_normal((100, 3))), "other": represent(RANDOM.standard_normal((100, 4)))}
 
@@ -96,9 +93,6 @@ EXAMPLES: Mapping[str, Example] = {
     "intervals.fewest_discordant": Example({}),
     "intervals.detectable_share": Example({"n": 70, "power": 0.8}),
     "intervals.jackknife_se": Example({"without": A}, ("without",), scaled=("without",), degree=1),
-    "joint.p_values": Example({"statistics": ARRANGED}, ("statistics",), True, ("statistics",)),
-    "joint.together": Example({"statistics": ARRANGED}, ("statistics",), True, ("statistics",)),
-    "joint.over_pairs": Example({"adjusted": P_VALUES, "pairs": ["a", "a", "b", "b"]}, ("adjusted",), True),
     "labels.judge": Example(
         {"estimate": ESTIMATE, "margin": Margin(0.1, False), "p_same": 0.01, "p_different": 0.5}
     ),
@@ -113,9 +107,6 @@ EXAMPLES: Mapping[str, Example] = {
         {"estimate": ESTIMATE, "margin": 0.2}, ("margin",), scaled=("estimate", "margin"), also=("margin",)
     ),
     "paired.permutation_p": Example({"a": A, "b": B}, ("a", "b"), scaled=("a", "b")),
-    "paired.magnitudes": Example(
-        {"a": A, "b": B, "signs": arrangements(6)}, ("a", "b", "signs"), True, ("a", "b"), 1
-    ),
     "pairwise.log_rho": Example(BLOCKS, ("aa", "bb", "ab"), True, tuple(BLOCKS)),
     "pairwise.excess": Example(BLOCKS, ("aa", "bb", "ab"), True, tuple(BLOCKS), 1),
     "pairwise.between": Example(BLOCKS, ("aa", "bb", "ab"), True, tuple(BLOCKS), 1),
@@ -123,25 +114,21 @@ EXAMPLES: Mapping[str, Example] = {
     "pairwise.equivalence_p": Example(
         {"estimate": ESTIMATE, "margin": 0.2}, ("margin",), scaled=("estimate", "margin"), also=("margin",)
     ),
-    "pairwise.energies": Example(
-        {**BLOCKS, "signs": arrangements(5)}, ("aa", "bb", "ab"), True, tuple(BLOCKS), 1
-    ),
-    "pairwise.arrangements": Example({"seeds": 4}),
     "pooling.paule_mandel": Example(
         {"effects": A, "errors": np.full(6, 0.2)}, ("effects", "errors"), scaled=("effects", "errors"), degree=1
     ),
     "pooling.random_effects": Example(
         {"effects": A, "errors": np.full(6, 0.2)}, ("effects", "errors"), scaled=("effects", "errors"), degree=1
     ),
-    "pooling.within_p": Example({"pooled": POOLED, "margin": 5.0}, ("margin",), also=("margin",)),
-    "pooling.beyond_p": Example({"pooled": POOLED, "margin": 2.0}, ("margin",), also=("margin",)),
-    "cloud.all_similar": Example(
-        {"arms": 2, "seeds": 4, "primaries": 1, "runs": 20}, also=("margin", "circle")
+    "pooling.within_p": Example(
+        {"effects": A, "errors": np.full(6, 0.2), "margin": 5.0}, ("effects", "errors", "margin"),
+        scaled=("effects", "errors", "margin"), also=("margin", "two_sided"),
     ),
-    "cloud.seeds_for_better": Example({}),
-    "cloud.log_rho_and_se": Example(
-        {key: np.stack([value, value + 0.1]) for key, value in BLOCKS.items()}, ("aa", "bb", "ab"), True, tuple(BLOCKS)
+    "pooling.beyond_p": Example(
+        {"effects": A, "errors": np.full(6, 0.2), "margin": 2.0}, ("effects", "errors", "margin"),
+        scaled=("effects", "errors", "margin"), also=("margin", "two_sided"),
     ),
+    "power.replicates_for_better": Example({}),
     "looks.levels": Example({"looks": [6, 9, 12], "alpha": 0.05}),
     "paired.minimum_effect_p": Example(
         {"estimate": ESTIMATE, "margin": 0.02}, ("margin",), scaled=("estimate", "margin"), also=("margin",)
@@ -161,7 +148,7 @@ EXAMPLES: Mapping[str, Example] = {
     "scatter.numbers_scatter": Example({"numbers": distances(3, 5, 2), "margins": [0.1, 0.2]}, ("numbers",), True),
     "scatter.distances_scatter": Example(
         {"within": np.stack([[square(), square()], [square(), square()]])}, ("within",), True,
-        also=("floors", "log_rho", "log_scatter", "excess", "between"),
+        also=("floors", "log_rho", "log_scatter", "excess", "between", "apart"),
     ),
     "scatter.cloud_parts": Example({"spread": 0.2}, scaled=("spread",), degree=1, also=("spread",)),
     "variance.components": Example({"numbers": distances(5, 3) + np.arange(5)[:, None]}, ("numbers",), True, ("numbers",), 1),
@@ -210,7 +197,7 @@ def call(name: str, **changed: Any) -> Any:
     return FUNCTIONS[name](**{**EXAMPLES[name].arguments, **changed})
 
 
-COUNTS = ("seeds", "df", "studies")  # fields of results that count something, so that they are in no unit
+COUNTS = ("replicates", "df", "studies")  # fields of results that count something, so that they are in no unit
 
 
 def flat(result: Any) -> Any:
@@ -351,7 +338,7 @@ def test_what_is_not_finite_gives_nan_and_never_a_small_p_value(name, argument, 
         assert np.isnan(flat(found)).all()
 
 
-@pytest.mark.parametrize("name", ["labels.holm", "joint.over_pairs", "joint.p_values", "joint.together"])
+@pytest.mark.parametrize("name", ["labels.holm"])
 @pytest.mark.parametrize("place", range(3))
 def test_one_nan_keeps_its_place_and_the_others_are_as_if_it_were_not_there(name, place):
     (argument, *more), example = parameters(name), EXAMPLES[name].arguments
@@ -387,7 +374,7 @@ ARRAYS = [
 def test_arguments_of_unequal_length_are_refused(name, argument):
     """Also those that numpy would broadcast."""
     value = EXAMPLES[name].arguments[argument]
-    axis = 1 if argument in ("signs", "predictions") else 0
+    axis = 1 if argument == "predictions" else 0
     for wrong in (value.take(range(value.shape[axis] - 1), axis), value.take([0], axis), value[None], value[..., None]):
         with pytest.raises(ValueError, match=r"^\w+: must be .*\[.*, got \["):
             call(name, **{argument: wrong})
@@ -400,7 +387,7 @@ def in_unit(value: Any, unit: float) -> Any:
     if isinstance(value, list):
         return [tuple(each * unit for each in pair) for pair in value]
     if isinstance(value, Estimate):
-        return Estimate(*(number * unit for number in (value.value, value.low, value.high, value.se)), value.seeds)
+        return Estimate(*(number * unit for number in (value.value, value.low, value.high, value.se)), value.replicates)
     if isinstance(value, Representation):
         return represent(value.rows * unit)
     return value * unit
@@ -433,7 +420,7 @@ def test_whole_numbers_and_half_precision_are_the_same_numbers(name):
         plain = {
             argument: np.round(example.arguments[argument] * 8) + 1
             for argument in example.data
-            if isinstance(example.arguments[argument], np.ndarray) and argument not in ("n", "part", "signs")
+            if isinstance(example.arguments[argument], np.ndarray) and argument not in ("n", "part")
         }
         if plain and not {"predictions", "probabilities", "tune"} & plain.keys():  # which add up to 1
             expected = flat(call(name, **plain))

@@ -32,7 +32,7 @@ def test_tost_gives_the_published_number():
 def test_tost_of_unpaired_arms_is_the_published_one_too():
     """Margin 1, pooled: .965097. The same test, with the pooled error and its 10 degrees of freedom."""
     se = float(np.sqrt((A.var(ddof=1) + B.var(ddof=1)) / 6))
-    pooled = Estimate(float(A.mean() - B.mean()), -np.inf, np.inf, se, seeds=11)
+    pooled = Estimate(float(A.mean() - B.mean()), -np.inf, np.inf, se, replicates=11)
     assert equivalence_p(pooled, 1.0) == pytest.approx(ttost_ind(A, B, -1, 1)[0], rel=1e-12)
     assert equivalence_p(pooled, 1.0) == pytest.approx(0.965097, abs=1e-6)
 

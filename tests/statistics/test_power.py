@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import integrate, stats
 from harness.statistics import paired, pairwise
 from harness.statistics.labels import holm
 from harness.statistics.looks import levels
-from harness.statistics.power import supported
+from harness.statistics.power import replicates_for_better, supported
 from harness.statistics.scatter import DistancesScatter, NumbersScatter, cloud_parts, distances_scatter
 
 LOG_RHO, LOG_SCATTER = math.log(1.10), math.log(1.25)
@@ -106,9 +107,15 @@ def test_the_scatter_of_a_look_gives_the_power_of_the_truth():
     assert supported({"function": measured}, 3, [9]).supported == pytest.approx(expected, abs=0.05)
 
 
+def test_fewer_pairs_show_less():
+    shown = [supported({"f": replace(cloud_scatter(60), apart=apart)}, 2, [8]).supported for apart in (1, 2, 4, None)]
+    assert shown[0] < shown[1] < shown[2] == shown[3]
+
+
 def test_independent_measures_are_similar_together_less_often():
-    alike, apart = (supported({"f": cloud_scatter(12, 2, r)}, 2, [12]).supported for r in (1.0, 0.0))
-    assert apart < alike - 0.03
+    scatters = [replace(cloud_scatter(20, 2, r), log_scatter=math.inf) for r in (1.0, 0.0)]
+    alike, apart = (supported({"function": scatter}, 2, [6]).supported for scatter in scatters)
+    assert apart < alike - 0.1
 
 
 def test_barriers_below_their_floor_are_similar_and_high_ones_are_not_connected():
@@ -127,3 +134,8 @@ def test_what_does_not_scatter_is_similar_and_what_is_not_known_has_no_power():
     assert supported({"loss": numbers(1.0, margins=[1.0])}, 3, [2]).supported == 0.0
     assert math.isnan(supported({"loss": numbers(math.nan, margins=[1.0])}, 3, [6]).supported)
     assert supported({}, 3, [6]).supported == 1.0
+
+
+def test_pairs_for_a_probability_are_those_of_noether():
+    assert replicates_for_better() == 29  # 28.86
+    assert replicates_for_better(0.9) < 29 < replicates_for_better(0.6)

@@ -291,6 +291,7 @@ def joined():
             convex={network: value for part in parts for network, value in part.meta.convex.items()},
             spaces={arm: space for part in parts for arm, space in part.meta.spaces.items()},
         )
-        return replace(first, **tables, meta=meta, kept={k: v for p in parts for k, v in p.kept.items()})  # fmt: skip
+        kept, tune_kept = ({k: v for p in parts for k, v in getattr(p, name).items()} for name in ("kept", "tune_kept"))
+        return replace(first, **tables, meta=meta, kept=kept, tune_kept=tune_kept)
 
     return join

@@ -53,7 +53,7 @@ def compared(sgd=None, after=0.05, adam=None, **more):
 def meta(objective="common", metrics=("accuracy", "error")):
     about = {name: {"goal": "max", "unit": "%", "each": True} for name in metrics}
     return Meta(
-        benchmark={"search": {"objective": objective}}, data={"classes": ["a", "b"]}, metrics=about, metric=metrics[0],
+        benchmark={"search": {"objective": objective}}, data={"classes": ["a", "b"]}, metrics=about, metric=metrics[0], search_metric="loss",
         arms=list(ARMS), spaces={},
     )  # fmt: skip
 

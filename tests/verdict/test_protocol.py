@@ -165,13 +165,6 @@ def test_versions_and_extensions_are_part_of_it_and_unknown_versions_are_no_chan
     assert known.changed(meta_of(gone)) == ["probes.sharpness"]
 
 
-def test_each_facet_has_the_power_of_its_own_margin(file):
-    plain, lax = protocol(file), protocol(file, "verdict.margins.representation=1.5")
-    assert lax.power(3) > plain.power(3)
-    assert lax.power(3, convex=True) == plain.power(3, convex=True)
-    assert protocol(file, "verdict.alpha=0.2").power(3) > plain.power(3)
-
-
 def test_without_a_registration_it_says_so(file):
     meta = meta_of(as_plain(load(file)[0]))
     (found,) = registered_protocols(meta)

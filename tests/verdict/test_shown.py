@@ -91,6 +91,6 @@ def test_the_numbers_of_a_run_are_those_of_the_tasks_metrics_and_of_probes(world
     records = type(records)(**{**vars(records), "runs": type(records.runs)([row])})
     assert set(_metrics(records.runs.iloc[0], records)) == {
         "test_accuracy", "tune_accuracy", "tta_test_accuracy", "test_loss", "tune_loss", "train_loss", "running_loss",
-        "train_error", "train_objective", "start_objective",
+        "train_error",
         "gradient_norm.relative", "gradient_norm.excess",
     }  # fmt: skip

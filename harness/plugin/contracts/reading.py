@@ -66,6 +66,7 @@ class Analysis:
     thumbnails: bool = (
         False  # its table names photos by ``split`` and ``row``; the run keeps small copies for the report
     )
+    across: Callable[[Mapping[str, Records]], DataFrame] | None = None  # None: it is of single runs alone
     reference: str = ""  # a paper or an address, for the report
 
 

@@ -25,7 +25,7 @@ from harness.run import disk_space
 from harness.run.after.probe_costs import inside, planned_cells, probe_costs, wanted_of
 from harness.run.forecast.costs import ArmCost, Timed, arm_row, cost_of_arm, kinds, phases
 from harness.run.forecast.pace import Pace, pace_of
-from harness.run.forecast.power import pairs_circle, power
+from harness.run.forecast.power import power
 from harness.run.forecast.timing import Timing, time_arm
 from harness.run.looks import look_of
 from harness.run.prepare import Prepared, Request, prepare
@@ -113,7 +113,7 @@ def estimate(request: Request, reporter: Reporter) -> dict[str, Any]:
         "bytes_cached": _cached_bytes(setting),
         "little_room": disk_space.warning(work.room, folder),
         "most": most,
-        "power": power(setting, setting.imported.arms if setting.imported else (), pairs_circle(work.probes)),
+        "power": power(setting, setting.imported.arms if setting.imported else ()),
     }
 
 

@@ -28,7 +28,7 @@ from harness.training.device import environment
 class Confirmation:
     """The run that trains a trial of a search once more."""
 
-    trial: Mapping[str, Any]
+    trial: dict[str, Any]
     run: Run
 
 
@@ -126,11 +126,13 @@ class Search(Trials):
         runs = [each.run for each in self._confirmations]
         self._store.add_runs(runs, str(environment(self.setting.device)["hash"]))
         self._store.note_confirmations(self.study, {each.trial["number"]: each.run.id for each in self._confirmations})
+        for each in self._confirmations:
+            each.trial["confirmation"] = each.run.id
         waiting = [each.run for each in self._confirmations if self._row(each)["state"] == schema.WAITING]
         self._to_end.update(run.id for run in waiting)
         self._ready += waiting
 
-    def _to_confirm(self, ranked: Iterable[Mapping[str, Any]]) -> list[Confirmation]:
+    def _to_confirm(self, ranked: Iterable[dict[str, Any]]) -> list[Confirmation]:
         """Return the confirmations of the best trials; two trials that differ in their epochs alone have one."""
         chosen: dict[str, Confirmation] = {}
         for trial in ranked:
